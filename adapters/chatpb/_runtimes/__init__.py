@@ -1,0 +1,63 @@
+"""The protobuf runtimes whose message classes chatpb converts to and from: one adapter each."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.metadata import entry_points
+from typing import Any, Protocol
+
+from google.protobuf.descriptor import Descriptor
+
+__all__ = ["Runtime", "register_runtime", "runtime_of"]
+
+ENTRY_POINT_GROUP = "chatpb.runtimes"
+
+
+class Runtime(Protocol):
+    """What an adapter tells about the message classes of one protobuf runtime."""
+
+    def owns(self, message_type: type) -> bool:
+        """Whether this is a message class of the runtime."""
+
+    def descriptor(self, message_type: type) -> Descriptor:
+        """The google.protobuf descriptor of a message class. Raises TypeError for one of no known contract."""
+
+    def parse(self, message_type: type, wire: bytes) -> Any:
+        """A message from its wire bytes."""
+
+    def serialize(self, message: Any) -> bytes:
+        """The wire bytes of a message."""
+
+
+_registered: list[Runtime] = []
+
+
+def register_runtime(runtime: Runtime) -> None:
+    """Add a runtime. It is asked before those registered earlier, and before those that chatpb brings.
+
+    A package can do without this call: an entry point of the group `chatpb.runtimes` that names an instance of a
+    Runtime is found by itself.
+    """
+    _registered.insert(0, runtime)
+    runtime_of.cache_clear()
+
+
+@lru_cache(maxsize=None)
+def _discovered() -> tuple[Runtime, ...]:
+    return tuple(entry_point.load() for entry_point in entry_points(group=ENTRY_POINT_GROUP))
+
+
+@lru_cache(maxsize=None)
+def runtime_of(message_type: type) -> Runtime:
+    """The runtime that a message class belongs to. Raises TypeError if it belongs to none."""
+    from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
+    from chatpb._runtimes.google_runtime import GoogleRuntime
+
+    if isinstance(message_type, type):
+        for runtime in (*_registered, GoogleRuntime(), BetterprotoRuntime(), *_discovered()):
+            if runtime.owns(message_type):
+                return runtime
+    raise TypeError(
+        f"{message_type!r} is not a message class of google.protobuf, betterproto or a registered runtime; "
+        "chatpb.register_runtime adds one"
+    )
