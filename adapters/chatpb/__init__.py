@@ -10,6 +10,7 @@ from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCom
 from chatpb._api import from_dict, from_json, json_to_wire, to_dict, to_json, validate, wire_to_json
 from chatpb._engine import engine
 from chatpb._errors import ChatpbError, ContractError, JsonError, Violation, WireError
+from chatpb._openai import from_openai, to_openai
 from chatpb._runtimes import Runtime, register_runtime
 
 __all__ = [
@@ -26,10 +27,12 @@ __all__ = [
     "engine",
     "from_dict",
     "from_json",
+    "from_openai",
     "json_to_wire",
     "register_runtime",
     "to_dict",
     "to_json",
+    "to_openai",
     "validate",
     "wire_to_json",
 ]

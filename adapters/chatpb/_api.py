@@ -43,6 +43,7 @@ def json_to_wire(
     Raises:
         JsonError: the text is not acceptable JSON; nothing is returned.
         ContractError: with `strict`, with every violation.
+
     """
     descriptor = runtime_of(message_type).descriptor(message_type)
     allow = _choice("nonfinite", nonfinite, "error", "allow")
@@ -74,6 +75,7 @@ def wire_to_json(
 
     Raises:
         WireError: the bytes are not a valid encoding, or hold what JSON cannot; nothing is returned.
+
     """
     return _engine.wire_to_json(
         wire,

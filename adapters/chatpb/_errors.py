@@ -21,6 +21,7 @@ class JsonError(ChatpbError):
         column: its column in code points, from 1.
         offset: its offset in bytes of UTF-8, from 0.
         reason: what is wrong, in one sentence.
+
     """
 
     def __init__(self, path: str, line: int, column: int, offset: int, reason: str) -> None:
@@ -43,6 +44,7 @@ class WireError(ChatpbError):
         path: JSON Pointer of the message being read; "" is the outermost one.
         offset: offset in bytes of the field that is wrong, from the start of the input.
         reason: what is wrong, in one sentence.
+
     """
 
     def __init__(self, path: str, offset: int, reason: str) -> None:
@@ -63,6 +65,7 @@ class Violation:
         path: JSON Pointer (RFC 6901) of the member.
         rule: id of the broken rule, one of those listed in docs/mapping.md.
         message: what is wrong, in one sentence. It names types and members, never their values.
+
     """
 
     path: str
@@ -78,6 +81,7 @@ class ContractError(ChatpbError):
 
     Attributes:
         violations: every violation found, in the contract's order.
+
     """
 
     def __init__(self, violations: Sequence[Violation]) -> None:

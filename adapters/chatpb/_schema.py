@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cache, cached_property
 from typing import Final
 
 from chatcompletion.v1 import options_pb2
@@ -94,6 +94,11 @@ class Field:
         """Schema of the message that the field holds."""
         return schema_of(self.descriptor.message_type)
 
+    @property
+    def item(self) -> Field:
+        """The items of a field of kind "list"."""
+        return self.schema.members["items"].first
+
     @cached_property
     def map_key(self) -> Field | None:
         """The key field of the map's entries, or None where the field is no map."""
@@ -103,7 +108,9 @@ class Field:
     @cached_property
     def map_value(self) -> Field:
         """The value field of the map's entries."""
-        return _field(self.descriptor.message_type.fields_by_name["value"])
+        entry = self.descriptor.message_type
+        assert entry
+        return _field(entry.fields_by_name["value"])
 
 
 @dataclass(frozen=True, eq=False)
@@ -144,10 +151,10 @@ class Schema:
     members: dict[str, Member]
     descriptor: Descriptor = field(repr=False)
 
-    @cached_property
-    def list_item(self) -> Field | None:
-        """The only field of a message that stands for a JSON array, or None for any other message."""
-        return self.members["items"].first if _is_list(self.descriptor) else None
+    @property
+    def is_list(self) -> bool:
+        """Whether the message stands for a JSON array, by the one field that it has."""
+        return _is_list(self.descriptor)
 
     def fields(self) -> Iterator[Field]:
         """Every field, those inside oneofs too."""
@@ -155,7 +162,7 @@ class Schema:
             yield from member.alternatives
 
 
-@lru_cache(maxsize=None)
+@cache
 def schema_of(descriptor: Descriptor) -> Schema:
     """Schema of a message type.
 
@@ -169,7 +176,7 @@ def schema_of(descriptor: Descriptor) -> Schema:
         before = members[name].alternatives if name in members else ()
         members[name] = Member(name, (*before, each))
     schema = Schema(descriptor.name, descriptor.full_name, members, descriptor)
-    if schema.list_item is None:
+    if not schema.is_list:
         _require_homes(descriptor)
     return schema
 
@@ -202,9 +209,9 @@ def _field(descriptor: FieldDescriptor) -> Field:
     )
 
 
-@lru_cache(maxsize=None)
+@cache
 def _protos(descriptor: Descriptor) -> dict[int, FieldDescriptorProto]:
-    """The fields of a message, by number, in the form that tells `repeated` and `optional` in every protobuf release."""
+    """The fields of a message, by number, in the form that tells `repeated` and `optional` in every release."""
     proto = DescriptorProto()
     descriptor.CopyToProto(proto)
     return {field.number: field for field in proto.field}
@@ -219,7 +226,7 @@ def _kind(descriptor: FieldDescriptor) -> str:
         return "byte_array"
     if kind is None or form != options_pb2.JSON_FORM_UNSPECIFIED:
         raise TypeError(f"{descriptor.full_name} has a type or a json_form that the mapping does not know")
-    if kind == "message" and _is_list(descriptor.message_type):
+    if descriptor.message_type and _is_list(descriptor.message_type):
         return "list"
     return kind
 
@@ -228,7 +235,7 @@ def _is_list(descriptor: Descriptor) -> bool:
     return [f.name for f in descriptor.fields] == ["items"] and _field(descriptor.fields[0]).repeated
 
 
-@lru_cache(maxsize=None)
+@cache
 def _enum(descriptor: EnumDescriptor) -> EnumTable:
     # FOO_BAR_UNSPECIFIED = 0 gives the prefix FOO_BAR_.
     zero = descriptor.values_by_number[0].name

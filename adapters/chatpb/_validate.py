@@ -42,7 +42,7 @@ def _member(message: Message, member: Member, path: str) -> Iterator[Violation]:
     homes = 0
     for field in member.alternatives:
         value = message.values.get(field.number)
-        if value is None or field.repeated and not value:
+        if value is None or (field.repeated and not value):
             continue
         homes += 1
         for where, one in _each(field, value, path):
@@ -75,9 +75,8 @@ def _value(field: Field, value: Any, path: str, in_array: bool) -> Iterator[Viol
     if isinstance(value, Message):
         yield from validate_tree(value, path)
     elif field.kind == "list":
-        assert field.schema.list_item
-        for where, one in _each(field.schema.list_item, value, path):
-            yield from _value(field.schema.list_item, one, where, True)
+        for where, one in _each(field.item, value, path):
+            yield from _value(field.item, one, where, True)
     elif field.kind == "text":
         yield from _text(value, path)
     elif field.enum and value not in field.enum.string_of:

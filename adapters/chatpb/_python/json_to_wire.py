@@ -8,14 +8,13 @@ then walked beside the schema, which is compiled once into encoders. A value tha
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import lru_cache
+from functools import cache
 from json.decoder import JSONDecodeError
 from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
 from chatpb._limits import MAX_DEPTH
-from chatpb._python.scalars import Encode, byte_array, scalar
 from chatpb._python.open_values import (
     KEY_TAG,
     Malformed,
@@ -30,6 +29,7 @@ from chatpb._python.open_values import (
     parser,
     print_value,
 )
+from chatpb._python.scalars import Encode, byte_array, scalar
 from chatpb._python.text import BOM, check, decode
 from chatpb._python.wire import LEN, VARINT, delimited, tag, varint
 from chatpb._schema import (
@@ -63,7 +63,7 @@ def json_to_wire(
         raise AssertionError("the engine refused text that the checker accepts") from failure
 
 
-@lru_cache(maxsize=None)
+@cache
 def _encoder(canonical: bool) -> _Encoder:
     return _Encoder(canonical)
 
@@ -157,8 +157,7 @@ class _Encoder:
             case "message":
                 return {dict: self.submessage(field, prefix)}
             case "list":
-                assert field.schema.list_item
-                encode_items = self.repeated(field.schema.list_item)
+                encode_items = self.repeated(field.item)
                 return {list: lambda value, depth: delimited(prefix, encode_items(value, depth))}
             case "byte_array":
                 return {list: lambda value, depth: delimited(prefix, byte_array(value))}

@@ -6,10 +6,9 @@ MAX_STRUCT_DEPTH levels of nesting. Then `Unfit` is raised and the value goes to
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from functools import lru_cache
+from collections.abc import Callable, Mapping
+from functools import cache
 from json import JSONDecoder
-from json.encoder import encode_basestring
 from math import isinf
 from struct import pack
 from typing import Any
@@ -43,7 +42,7 @@ class Spelled(str):
     """A number as it is written: one with a fraction or an exponent, or an integer of twenty characters and more."""
 
 
-@lru_cache(maxsize=None)
+@cache
 def parser(nonfinite: bool) -> Callable[[str], Any]:
     """A parser of JSON text that keeps the spelling of numbers and refuses duplicate members.
 

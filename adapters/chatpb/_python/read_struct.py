@@ -86,7 +86,7 @@ class StructReader:
             elif tag == _NULL_VALUE:
                 _, at = read_varint(buffer, at, end)
                 value = None
-            elif tag == _STRUCT_VALUE or tag == _LIST_VALUE:
+            elif tag in (_STRUCT_VALUE, _LIST_VALUE):
                 if depth == MAX_DEPTH:
                     raise Bad(TOO_DEEP)
                 at, stop = read_span(buffer, at, end)
@@ -116,4 +116,3 @@ class StructReader:
         if self.refuse_unknown:
             raise Bad(f"field {tag >> 3}, which google.protobuf.Struct does not have")
         return skip_field(tag, buffer, at, end)
-

@@ -36,8 +36,7 @@ def scalar(field: Field, prefix: bytes) -> dict[type, Encode]:
         case "bool":
             return {bool: lambda value, depth: prefix + (b"\x01" if value else b"\x00")}
         case "double":
-            encode = lambda value, depth: prefix + pack("<d", exact_double(value))
-            return dict.fromkeys((int, Spelled, float), encode)
+            return dict.fromkeys((int, Spelled, float), lambda value, depth: prefix + pack("<d", exact_double(value)))
     raise AssertionError(f"{field.kind} is no scalar")
 
 
@@ -79,7 +78,7 @@ def integral(value: Spelled) -> int:
         # Twenty characters hold every 64-bit integer.
         return int(value[:21])
     double = exact_double(value)
-    if abs(double) > MAX_EXACT_INTEGER or double != int(double) or not double and copysign(1, double) < 0:
+    if abs(double) > MAX_EXACT_INTEGER or double != int(double) or (not double and copysign(1, double) < 0):
         raise Unfit
     return int(double)
 

@@ -14,7 +14,7 @@ about bad text, and its position and path, is stated once, here. The rules, in t
 from __future__ import annotations
 
 import re
-from json.decoder import scanstring
+from json.decoder import scanstring  # type: ignore[attr-defined]
 from json.encoder import encode_basestring
 from math import isfinite
 from typing import NoReturn
@@ -263,5 +263,5 @@ class _Checker:
                 self.fail("not a JSON escape", at)
             at = escape.end()
         self.at = at + 1
-        value, _ = scanstring(text, start + 1, True)
+        value: str = scanstring(text, start + 1, True)[0]
         return value

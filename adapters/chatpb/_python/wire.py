@@ -53,7 +53,7 @@ class Bad(Exception):
 
 
 def read_varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:
-    """An unsigned integer of up to 64 bits."""
+    """An unsigned integer of 64 bits; bits of the tenth byte beyond them are dropped, as protobuf's own parser does."""
     if at >= end:
         raise Bad(_PAST_END)
     byte = buffer[at]
@@ -68,10 +68,8 @@ def read_varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:
         at += 1
         value |= (byte & 127) << shift
         if byte < 128:
-            if value >> 64:
-                break
-            return value, at
-    raise Bad("a varint of more than 64 bits")
+            return value & 0xFFFF_FFFF_FFFF_FFFF, at
+    raise Bad("a varint of more than ten bytes")
 
 
 def read_tag(buffer: bytes, at: int, end: int) -> tuple[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache
 from json.encoder import encode_basestring
 from typing import Any
 
@@ -23,14 +23,19 @@ Printer = Callable[[Any], str]
 
 
 def wire_to_json(
-    wire: bytes, descriptor: Descriptor, *, refuse_unknown: bool, nonfinite: bool, fill_required: bool
+    wire: bytes | bytearray | memoryview,
+    descriptor: Descriptor,
+    *,
+    refuse_unknown: bool,
+    nonfinite: bool,
+    fill_required: bool,
 ) -> bytes:
     """JSON text, in UTF-8 and without insignificant whitespace, of an encoded message. Raises WireError."""
     tree = wire_to_tree(wire, descriptor, refuse_unknown=refuse_unknown, nonfinite=nonfinite, texts=True)
     return _message_printer(tree.schema, fill_required)(tree).encode()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _message_printer(schema: Schema, fill_required: bool) -> Printer:
     members = [
         (
@@ -79,7 +84,7 @@ def _filling(member: Member) -> str:
     """What `fill_required` writes for the member when it is absent."""
     if not member.first.required:
         return ""
-    return member.empty_form or ("null" if member.first.nullable else "")
+    return "null" if member.first.nullable else member.empty_form
 
 
 def _field_printer(field: Field, fill_required: bool) -> Printer:
@@ -102,8 +107,7 @@ def _value_printer(field: Field, fill_required: bool) -> Printer:
             # Looked up when first used, so that a message type may contain itself.
             return lambda message: _message_printer(message.schema, fill_required)(message)
         case "list":
-            assert field.schema.list_item
-            print_item = _value_printer(field.schema.list_item, fill_required)
+            print_item = _value_printer(field.item, fill_required)
             return lambda items: _array(items, print_item)
         case "string":
             return encode_basestring

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from json.decoder import JSONDecodeError
 from typing import Any
 
@@ -59,23 +59,29 @@ class Message:
 
 
 def wire_to_tree(
-    wire: bytes, descriptor: Descriptor, *, refuse_unknown: bool = False, nonfinite: bool = True, texts: bool = False
+    wire: bytes | bytearray | memoryview,
+    descriptor: Descriptor,
+    *,
+    refuse_unknown: bool = False,
+    nonfinite: bool = True,
+    texts: bool = False,
 ) -> Message:
     """Parse a message. Raises WireError.
 
     `texts` demands valid JSON in the fields that carry JSON text, and prints it anew.
     """
-    if len(wire) > MAX_SIZE:
+    buffer = wire if isinstance(wire, bytes) else bytes(memoryview(wire))
+    if len(buffer) > MAX_SIZE:
         raise WireError("", 0, f"a message of more than {MAX_SIZE} bytes")
     message = Message(schema_of(descriptor))
     try:
-        _parser(refuse_unknown, nonfinite, texts).parse(message, wire, 0, len(wire), 1)
+        _parser(refuse_unknown, nonfinite, texts).parse(message, buffer, 0, len(buffer), 1)
     except RecursionError:
         raise WireError("", 0, "nesting deeper than Python's stack has room for") from None
     return message
 
 
-@lru_cache(maxsize=None)
+@cache
 def _parser(refuse_unknown: bool, nonfinite: bool, texts: bool) -> _Parser:
     return _Parser(refuse_unknown, nonfinite, texts)
 
@@ -125,7 +131,7 @@ class _Parser:
         handlers = self.handlers[schema] = {}
         for each in schema.fields():
             handlers.update(self.field(schema, each))
-        if schema.list_item is None:
+        if not schema.is_list:
             known = sum(member.bits for member in schema.members.values())
             handlers[EMPTY_FIELDS << 3 | VARINT] = self.bits("empty_fields", known)
             handlers[NULL_FIELDS << 3 | VARINT] = self.bits("null_fields", known)
@@ -177,7 +183,7 @@ class _Parser:
         read = self.value(each)
         rivals = [f.number for f in schema.fields() if each.oneof and f.oneof == each.oneof and f is not each]
         # A message that stands for an array is itself the array's level of nesting, and has no name in a path.
-        keys, level = ((), 0) if schema.list_item else ((each.name,), 1)
+        keys, level = ((), 0) if schema.is_list else ((each.name,), 1)
 
         def put(message: Message, buffer: bytes, at: int, end: int, depth: int) -> int:
             try:
@@ -242,7 +248,7 @@ class _Parser:
             case "message":
                 return self.message_value(each.schema)
             case "list":
-                return self.list_value(each.schema)
+                return self.list_value(each)
             case "text":
                 return self.text_value
             case "string":
@@ -264,12 +270,11 @@ class _Parser:
 
         return read
 
-    def list_value(self, schema: Schema) -> Reader:
-        assert schema.list_item
-        number = schema.list_item.number
+    def list_value(self, each: Field) -> Reader:
+        number = each.item.number
 
         def read(earlier: Any, buffer: bytes, at: int, end: int, depth: int) -> tuple[list[Any], int]:
-            message = Message(schema, {number: earlier or []})
+            message = Message(each.schema, {number: earlier or []})
             at, stop = read_span(buffer, at, end)
             self.parse(message, buffer, at, stop, depth + 1)
             items: list[Any] = message.values[number]

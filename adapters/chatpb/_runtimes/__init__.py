@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor
+
+from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
+from chatpb._runtimes.google_runtime import GoogleRuntime
 
 __all__ = ["Runtime", "register_runtime", "runtime_of"]
 
@@ -39,25 +42,26 @@ def register_runtime(runtime: Runtime) -> None:
     Runtime is found by itself.
     """
     _registered.insert(0, runtime)
-    runtime_of.cache_clear()
+    _find.cache_clear()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _discovered() -> tuple[Runtime, ...]:
     return tuple(entry_point.load() for entry_point in entry_points(group=ENTRY_POINT_GROUP))
 
 
-@lru_cache(maxsize=None)
 def runtime_of(message_type: type) -> Runtime:
     """The runtime that a message class belongs to. Raises TypeError if it belongs to none."""
-    from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
-    from chatpb._runtimes.google_runtime import GoogleRuntime
+    runtime = _find(message_type) if isinstance(message_type, type) else None
+    if runtime is None:
+        raise TypeError(
+            f"{message_type!r} is not a message class of google.protobuf, betterproto or a registered runtime; "
+            "chatpb.register_runtime adds one"
+        )
+    return runtime
 
-    if isinstance(message_type, type):
-        for runtime in (*_registered, GoogleRuntime(), BetterprotoRuntime(), *_discovered()):
-            if runtime.owns(message_type):
-                return runtime
-    raise TypeError(
-        f"{message_type!r} is not a message class of google.protobuf, betterproto or a registered runtime; "
-        "chatpb.register_runtime adds one"
-    )
+
+@cache
+def _find(message_type: type) -> Runtime | None:
+    builtin: tuple[Runtime, ...] = (GoogleRuntime(), BetterprotoRuntime())
+    return next((r for r in (*_registered, *builtin, *_discovered()) if r.owns(message_type)), None)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
@@ -15,7 +17,8 @@ class GoogleRuntime:
         return issubclass(message_type, Message)
 
     def descriptor(self, message_type: type[Message]) -> Descriptor:
-        return message_type.DESCRIPTOR
+        # The stubs allow for descriptors of either implementation of the runtime.
+        return cast("Descriptor", message_type.DESCRIPTOR)
 
     def parse(self, message_type: type[Message], wire: bytes) -> Message:
         return message_type.FromString(wire)

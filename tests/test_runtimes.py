@@ -1,0 +1,104 @@
+"""Runtimes: google.protobuf, betterproto, one that a stranger adds, and what is none."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import chatcompletion_betterproto
+import chatpb
+import pytest
+from chatcompletion import v1
+from chatpb import _runtimes
+from google.protobuf.descriptor import Descriptor
+
+TEXT = '{"id":"c","choices":[{"index":0,"message":{"content":null}}],"x":[1]}'
+
+
+def test_both_runtimes_give_the_same_bytes() -> None:
+    assert chatpb.json_to_wire(TEXT, v1.ChatCompletion) == chatpb.json_to_wire(
+        TEXT, chatcompletion_betterproto.ChatCompletion
+    )
+
+
+def test_message_type_picks_the_runtime() -> None:
+    assert isinstance(chatpb.from_json(TEXT), v1.ChatCompletion)
+    message = chatpb.from_json(TEXT, chatcompletion_betterproto.ChatCompletion)
+    assert isinstance(message, chatcompletion_betterproto.ChatCompletion)
+    assert message.choices[0].index == 0
+    assert json.loads(chatpb.to_json(message)) == json.loads(TEXT)
+
+
+def test_every_message_of_the_contract_has_its_twin_in_betterproto() -> None:
+    runtime = _runtimes.runtime_of(chatcompletion_betterproto.ChatCompletion)
+    for name in v1.__all__:
+        if isinstance(getattr(getattr(v1, name), "DESCRIPTOR", None), Descriptor):
+            twin = getattr(chatcompletion_betterproto, name)
+            assert runtime.descriptor(twin) is getattr(v1, name).DESCRIPTOR
+
+
+def test_a_message_inside_another_converts_alone() -> None:
+    usage = chatpb.from_json('{"total_tokens":3}', v1.CompletionUsage)
+    assert usage == v1.CompletionUsage(total_tokens=3)
+    assert chatpb.to_json(usage) == b'{"total_tokens":3}'
+
+
+@dataclass
+class Envelope:
+    """A message class of a runtime that chatpb has never heard of: it keeps the bytes."""
+
+    wire: bytes
+
+
+class EnvelopeRuntime:
+    def owns(self, message_type: type) -> bool:
+        return message_type is Envelope
+
+    def descriptor(self, message_type: type) -> Descriptor:
+        return v1.ChatCompletion.DESCRIPTOR
+
+    def parse(self, message_type: type, wire: bytes) -> Envelope:
+        return Envelope(wire)
+
+    def serialize(self, message: Envelope) -> bytes:
+        return message.wire
+
+
+@pytest.fixture
+def _no_runtimes_left(monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.setattr(_runtimes, "_registered", [])
+    _runtimes._find.cache_clear()
+    yield
+    _runtimes._find.cache_clear()
+
+
+@pytest.mark.usefixtures("_no_runtimes_left")
+def test_a_runtime_is_added_by_a_call() -> None:
+    with pytest.raises(TypeError, match="is not a message class of google.protobuf, betterproto or a registered"):
+        chatpb.from_json(TEXT, Envelope)
+    chatpb.register_runtime(EnvelopeRuntime())
+    message = chatpb.from_json(TEXT, Envelope)
+    assert message == Envelope(chatpb.json_to_wire(TEXT))
+    assert json.loads(chatpb.to_json(message)) == json.loads(TEXT)
+
+
+@pytest.mark.usefixtures("_no_runtimes_left")
+def test_a_runtime_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_runtimes, "_discovered", lambda: (EnvelopeRuntime(),))
+    assert isinstance(chatpb.from_json(TEXT, Envelope), Envelope)
+
+
+@pytest.mark.parametrize("message_type", [dict, "ChatCompletion", None, v1.ChatCompletion()])
+def test_what_is_no_message_class(message_type: Any) -> None:
+    with pytest.raises(TypeError, match="is not a message class"):
+        chatpb.json_to_wire(TEXT, message_type)
+
+
+def test_a_message_without_the_four_fields_is_refused() -> None:
+    from google.protobuf.timestamp_pb2 import Timestamp
+
+    with pytest.raises(
+        TypeError, match=r"^google.protobuf.Timestamp cannot be mapped without loss: it needs the fields "
+    ):
+        chatpb.json_to_wire("{}", Timestamp)
