@@ -554,22 +554,22 @@ class ChoiceLogprobs(betterproto.Message):
 class ChatCompletionTokenLogprob(betterproto.Message):
     """A generated token and its likeliest alternatives."""
 
-    bytes: Optional[builtins.bytes] = betterproto.bytes_field(1, optional=True)
+    token: Optional[str] = betterproto.string_field(1, optional=True)
+    """The token as text. Absent: not given."""
+
+    logprob: Optional[float] = betterproto.double_field(2, optional=True)
+    """
+    The natural logarithm of the token's probability; -9999.0 for one too unlikely to be ranked. Absent: not given.
+    """
+
+    bytes: Optional[builtins.bytes] = betterproto.bytes_field(3, optional=True)
     """
     The token's UTF-8 bytes; one character may be spread over several tokens. Absent: the token has no bytes.
     """
 
-    top_logprobs: List["TopLogprob"] = betterproto.message_field(2)
+    top_logprobs: List["TopLogprob"] = betterproto.message_field(4)
     """
     The likeliest tokens at this place. Fewer than requested may be given. Absent: not given.
-    """
-
-    token: Optional[str] = betterproto.string_field(3, optional=True)
-    """The token as text. Absent: not given."""
-
-    logprob: Optional[float] = betterproto.double_field(4, optional=True)
-    """
-    The natural logarithm of the token's probability; -9999.0 for one too unlikely to be ranked. Absent: not given.
     """
 
     empty_fields: int = betterproto.uint64_field(13)
@@ -599,16 +599,16 @@ class ChatCompletionTokenLogprob(betterproto.Message):
 class TopLogprob(betterproto.Message):
     """A token that could have stood at a place."""
 
-    bytes: Optional[builtins.bytes] = betterproto.bytes_field(1, optional=True)
+    token: Optional[str] = betterproto.string_field(1, optional=True)
+    """The token as text. Absent: not given."""
+
+    logprob: Optional[float] = betterproto.double_field(2, optional=True)
+    """The natural logarithm of the token's probability. Absent: not given."""
+
+    bytes: Optional[builtins.bytes] = betterproto.bytes_field(3, optional=True)
     """
     The token's UTF-8 bytes; one character may be spread over several tokens. Absent: the token has no bytes.
     """
-
-    token: Optional[str] = betterproto.string_field(2, optional=True)
-    """The token as text. Absent: not given."""
-
-    logprob: Optional[float] = betterproto.double_field(3, optional=True)
-    """The natural logarithm of the token's probability. Absent: not given."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -928,28 +928,28 @@ class FunctionCall(betterproto.Message):
 class CompletionUsage(betterproto.Message):
     """The tokens that one completion used."""
 
-    completion_tokens_details: Optional["CompletionTokensDetails"] = (
-        betterproto.message_field(1, optional=True)
-    )
-    """The generated tokens by kind. Absent: not broken down."""
-
-    prompt_tokens_details: Optional["PromptTokensDetails"] = betterproto.message_field(
-        2, optional=True
-    )
-    """The prompt's tokens by kind. Absent: not broken down."""
-
-    prompt_tokens: Optional[int] = betterproto.int64_field(3, optional=True)
+    prompt_tokens: Optional[int] = betterproto.int64_field(1, optional=True)
     """The number of tokens in the prompt. Absent: not reported."""
 
-    completion_tokens: Optional[int] = betterproto.int64_field(4, optional=True)
+    completion_tokens: Optional[int] = betterproto.int64_field(2, optional=True)
     """
     The number of generated tokens, those of reasoning included. Absent: not reported.
     """
 
-    total_tokens: Optional[int] = betterproto.int64_field(5, optional=True)
+    total_tokens: Optional[int] = betterproto.int64_field(3, optional=True)
     """
     The number of prompt and generated tokens together. Absent: not reported.
     """
+
+    prompt_tokens_details: Optional["PromptTokensDetails"] = betterproto.message_field(
+        4, optional=True
+    )
+    """The prompt's tokens by kind. Absent: not broken down."""
+
+    completion_tokens_details: Optional["CompletionTokensDetails"] = (
+        betterproto.message_field(5, optional=True)
+    )
+    """The generated tokens by kind. Absent: not broken down."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -1075,36 +1075,36 @@ class PromptTokensDetails(betterproto.Message):
 class ChatCompletion(betterproto.Message):
     """A completion of a conversation."""
 
-    system_fingerprint: Optional[str] = betterproto.string_field(1, optional=True)
+    id: Optional[str] = betterproto.string_field(1, optional=True)
+    """The completion's identifier. Absent: not given."""
+
+    model: Optional[str] = betterproto.string_field(2, optional=True)
+    """The name of the model that answered. Absent: not given."""
+
+    choices: List["ChatCompletionChoice"] = betterproto.message_field(3)
+    """
+    The alternative answers, as many as the request's n. Absent: not given.
+    """
+
+    usage: Optional["CompletionUsage"] = betterproto.message_field(4, optional=True)
+    """The tokens used. Absent: not given."""
+
+    service_tier: Optional["ServiceTier"] = betterproto.enum_field(5, optional=True)
+    """The tier that processed the request. Absent: not given."""
+
+    system_fingerprint: Optional[str] = betterproto.string_field(6, optional=True)
     """
     A name of the backend configuration that ran the model; with an equal seed, a change of it may change the
      output. Absent: not given.
     """
 
-    service_tier: Optional["ServiceTier"] = betterproto.enum_field(2, optional=True)
-    """The tier that processed the request. Absent: not given."""
-
-    usage: Optional["CompletionUsage"] = betterproto.message_field(3, optional=True)
-    """The tokens used. Absent: not given."""
-
-    choices: List["ChatCompletionChoice"] = betterproto.message_field(4)
-    """
-    The alternative answers, as many as the request's n. Absent: not given.
-    """
-
-    id: Optional[str] = betterproto.string_field(5, optional=True)
-    """The completion's identifier. Absent: not given."""
-
-    object: Optional["ChatCompletionObject"] = betterproto.enum_field(6, optional=True)
+    object: Optional["ChatCompletionObject"] = betterproto.enum_field(7, optional=True)
     """What this document is. Absent: not given."""
 
-    created: Optional[int] = betterproto.int64_field(7, optional=True)
+    created: Optional[int] = betterproto.int64_field(8, optional=True)
     """
     When the completion was made, in seconds since the Unix epoch. Absent: not given.
     """
-
-    model: Optional[str] = betterproto.string_field(8, optional=True)
-    """The name of the model that answered. Absent: not given."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -1143,21 +1143,21 @@ class ChatCompletion(betterproto.Message):
 class ChatCompletionChoice(betterproto.Message):
     """One of a completion's alternative answers."""
 
-    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(1, optional=True)
-    """The log probabilities of the tokens. Absent: not given."""
-
-    finish_reason: Optional["FinishReason"] = betterproto.enum_field(2, optional=True)
-    """Why the model stopped. Absent: not given."""
-
-    message: Optional["ChatCompletionMessage"] = betterproto.message_field(
-        3, optional=True
-    )
-    """The answer. Absent: not given."""
-
-    index: Optional[int] = betterproto.int32_field(4, optional=True)
+    index: Optional[int] = betterproto.int32_field(1, optional=True)
     """
     The position among the completion's choices, from 0. Absent: not given.
     """
+
+    message: Optional["ChatCompletionMessage"] = betterproto.message_field(
+        2, optional=True
+    )
+    """The answer. Absent: not given."""
+
+    finish_reason: Optional["FinishReason"] = betterproto.enum_field(3, optional=True)
+    """Why the model stopped. Absent: not given."""
+
+    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(4, optional=True)
+    """The log probabilities of the tokens. Absent: not given."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -1186,32 +1186,32 @@ class ChatCompletionChoice(betterproto.Message):
 class ChatCompletionMessage(betterproto.Message):
     """A message that the model generated."""
 
-    content: Optional[str] = betterproto.string_field(1, optional=True)
+    role: Optional["ChatCompletionRole"] = betterproto.enum_field(1, optional=True)
+    """Who wrote the message: the assistant. Absent: not given."""
+
+    content: Optional[str] = betterproto.string_field(2, optional=True)
     """The text. Absent: not given."""
 
-    refusal: Optional[str] = betterproto.string_field(2, optional=True)
+    refusal: Optional[str] = betterproto.string_field(3, optional=True)
     """The text of a refusal to answer. Absent: not given."""
 
-    tool_calls: List["ChatCompletionMessageToolCall"] = betterproto.message_field(3)
+    tool_calls: List["ChatCompletionMessageToolCall"] = betterproto.message_field(4)
     """The tools to call. Absent: none."""
 
-    annotations: List["Annotation"] = betterproto.message_field(4)
+    annotations: List["Annotation"] = betterproto.message_field(5)
     """
     Notes on parts of the text, such as sources from the web. Absent: none.
     """
 
     function_call: Optional["FunctionCall"] = betterproto.message_field(
-        5, optional=True
+        6, optional=True
     )
     """
     The function to call. Deprecated: superseded by tool_calls. Absent: none.
     """
 
-    audio: Optional["ChatCompletionAudio"] = betterproto.message_field(6, optional=True)
+    audio: Optional["ChatCompletionAudio"] = betterproto.message_field(7, optional=True)
     """The answer as audio. Absent: audio was not requested."""
-
-    role: Optional["ChatCompletionRole"] = betterproto.enum_field(7, optional=True)
-    """Who wrote the message: the assistant. Absent: not given."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -1359,33 +1359,31 @@ class ChatCompletionAudio(betterproto.Message):
 class ChatCompletionChunk(betterproto.Message):
     """A piece of a streamed completion."""
 
-    usage: Optional["CompletionUsage"] = betterproto.message_field(1, optional=True)
+    id: Optional[str] = betterproto.string_field(1, optional=True)
     """
-    The tokens that the whole completion used, on the last chunk; null on those before. Absent: not requested.
-    """
-
-    system_fingerprint: Optional[str] = betterproto.string_field(2, optional=True)
-    """
-    A name of the backend configuration that ran the model; with an equal seed, a change of it may change the
-     output. Absent: not given.
+    The completion's identifier, the same on every chunk. Absent: not given.
     """
 
-    service_tier: Optional["ServiceTier"] = betterproto.enum_field(3, optional=True)
-    """The tier that processed the request. Absent: not given."""
+    model: Optional[str] = betterproto.string_field(2, optional=True)
+    """The name of the model that answers. Absent: not given."""
 
-    obfuscation: Optional[str] = betterproto.string_field(4, optional=True)
-    """
-    Random characters that even out the size of chunks against eavesdroppers. Absent: none.
-    """
-
-    choices: List["ChatCompletionChunkChoice"] = betterproto.message_field(5)
+    choices: List["ChatCompletionChunkChoice"] = betterproto.message_field(3)
     """
     The choices that this chunk extends; none when it carries usage alone. Absent: not given.
     """
 
-    id: Optional[str] = betterproto.string_field(6, optional=True)
+    usage: Optional["CompletionUsage"] = betterproto.message_field(4, optional=True)
     """
-    The completion's identifier, the same on every chunk. Absent: not given.
+    The tokens that the whole completion used, on the last chunk; null on those before. Absent: not requested.
+    """
+
+    service_tier: Optional["ServiceTier"] = betterproto.enum_field(5, optional=True)
+    """The tier that processed the request. Absent: not given."""
+
+    system_fingerprint: Optional[str] = betterproto.string_field(6, optional=True)
+    """
+    A name of the backend configuration that ran the model; with an equal seed, a change of it may change the
+     output. Absent: not given.
     """
 
     object: Optional["ChatCompletionChunkObject"] = betterproto.enum_field(
@@ -1398,8 +1396,10 @@ class ChatCompletionChunk(betterproto.Message):
     When the completion was made, in seconds since the Unix epoch, the same on every chunk. Absent: not given.
     """
 
-    model: Optional[str] = betterproto.string_field(9, optional=True)
-    """The name of the model that answers. Absent: not given."""
+    obfuscation: Optional[str] = betterproto.string_field(9, optional=True)
+    """
+    Random characters that even out the size of chunks against eavesdroppers. Absent: none.
+    """
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -1431,20 +1431,20 @@ class ChatCompletionChunk(betterproto.Message):
 class ChatCompletionChunkChoice(betterproto.Message):
     """What a chunk adds to one of the alternative answers."""
 
-    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(1, optional=True)
-    """
-    The log probabilities of the tokens that the delta adds. Absent: not given.
-    """
-
-    finish_reason: Optional["FinishReason"] = betterproto.enum_field(2, optional=True)
-    """Why the model stopped. Absent: not given."""
-
-    delta: Optional["ChoiceDelta"] = betterproto.message_field(3, optional=True)
-    """What is added to the message. Absent: not given."""
-
-    index: Optional[int] = betterproto.int32_field(4, optional=True)
+    index: Optional[int] = betterproto.int32_field(1, optional=True)
     """
     The position of the choice in the completion, from 0. Absent: not given.
+    """
+
+    delta: Optional["ChoiceDelta"] = betterproto.message_field(2, optional=True)
+    """What is added to the message. Absent: not given."""
+
+    finish_reason: Optional["FinishReason"] = betterproto.enum_field(3, optional=True)
+    """Why the model stopped. Absent: not given."""
+
+    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(4, optional=True)
+    """
+    The log probabilities of the tokens that the delta adds. Absent: not given.
     """
 
     empty_fields: int = betterproto.uint64_field(13)
@@ -1474,17 +1474,17 @@ class ChatCompletionChunkChoice(betterproto.Message):
 class ChoiceDelta(betterproto.Message):
     """What a chunk adds to a message."""
 
-    content: Optional[str] = betterproto.string_field(1, optional=True)
-    """Text to append to the content. Absent: none."""
-
-    role: Optional["ChatCompletionRole"] = betterproto.enum_field(2, optional=True)
+    role: Optional["ChatCompletionRole"] = betterproto.enum_field(1, optional=True)
     """Who writes the message, on its first chunk. Absent: as given before."""
 
-    tool_calls: List["ChoiceDeltaToolCall"] = betterproto.message_field(3)
-    """What is added to the calls of tools. Absent: nothing."""
+    content: Optional[str] = betterproto.string_field(2, optional=True)
+    """Text to append to the content. Absent: none."""
 
-    refusal: Optional[str] = betterproto.string_field(4, optional=True)
+    refusal: Optional[str] = betterproto.string_field(3, optional=True)
     """Text to append to the refusal. Absent: none."""
+
+    tool_calls: List["ChoiceDeltaToolCall"] = betterproto.message_field(4)
+    """What is added to the calls of tools. Absent: nothing."""
 
     function_call: Optional["ChoiceDeltaFunctionCall"] = betterproto.message_field(
         5, optional=True
@@ -1523,21 +1523,21 @@ class ChoiceDelta(betterproto.Message):
 class ChoiceDeltaToolCall(betterproto.Message):
     """What a chunk adds to a call of a tool."""
 
-    id: Optional[str] = betterproto.string_field(1, optional=True)
-    """The call's identifier. Absent: as given before."""
-
-    type: Optional["ToolType"] = betterproto.enum_field(2, optional=True)
-    """What kind of tool is called. Absent: as given before."""
-
-    function: Optional["ChoiceDeltaToolCallFunction"] = betterproto.message_field(
-        3, optional=True
-    )
-    """What is added to the call of a function. Absent: nothing."""
-
-    index: Optional[int] = betterproto.int32_field(4, optional=True)
+    index: Optional[int] = betterproto.int32_field(1, optional=True)
     """
     The call's position among those of its message, from 0: which call is extended. Absent: not given.
     """
+
+    id: Optional[str] = betterproto.string_field(2, optional=True)
+    """The call's identifier. Absent: as given before."""
+
+    type: Optional["ToolType"] = betterproto.enum_field(3, optional=True)
+    """What kind of tool is called. Absent: as given before."""
+
+    function: Optional["ChoiceDeltaToolCallFunction"] = betterproto.message_field(
+        4, optional=True
+    )
+    """What is added to the call of a function. Absent: nothing."""
 
     custom: Optional["ChoiceDeltaToolCallCustom"] = betterproto.message_field(
         5, optional=True
@@ -1923,32 +1923,32 @@ class ChatCompletionMessageParam(betterproto.Message):
     A message of a conversation. Its role says which other members may be present.
     """
 
-    content_text: str = betterproto.string_field(1, group="content")
+    role: Optional["ChatCompletionRole"] = betterproto.enum_field(1, optional=True)
+    """Who wrote the message. Absent: not given."""
+
+    content_text: str = betterproto.string_field(2, group="content")
     """As text."""
 
     content_parts: "ChatCompletionContentParts" = betterproto.message_field(
-        2, group="content"
+        3, group="content"
     )
     """As pieces."""
 
-    refusal: Optional[str] = betterproto.string_field(3, optional=True)
+    refusal: Optional[str] = betterproto.string_field(4, optional=True)
     """The text of the assistant's refusal. Absent: no refusal."""
 
-    tool_calls: List["ChatCompletionMessageToolCall"] = betterproto.message_field(4)
+    tool_calls: List["ChatCompletionMessageToolCall"] = betterproto.message_field(5)
     """The tools that the assistant called. Absent: none."""
 
     function_call: Optional["FunctionCall"] = betterproto.message_field(
-        5, optional=True
+        6, optional=True
     )
     """
     The function that the assistant called. Deprecated: superseded by tool_calls. Absent: none.
     """
 
-    audio: Optional["AudioReference"] = betterproto.message_field(6, optional=True)
+    audio: Optional["AudioReference"] = betterproto.message_field(7, optional=True)
     """The assistant's earlier answer as audio. Absent: none."""
-
-    role: Optional["ChatCompletionRole"] = betterproto.enum_field(7, optional=True)
-    """Who wrote the message. Absent: not given."""
 
     name: Optional[str] = betterproto.string_field(8, optional=True)
     """
@@ -2055,19 +2055,19 @@ class ChatCompletionToolParam(betterproto.Message):
 class FunctionDefinition(betterproto.Message):
     """A function that the model may ask to call."""
 
-    strict: Optional[bool] = betterproto.bool_field(1, optional=True)
-    """Whether the arguments must follow the schema exactly. Absent: false."""
+    name: Optional[str] = betterproto.string_field(1, optional=True)
+    """The function's name. Absent: not given."""
 
-    parameters: Optional[str] = betterproto.string_field(2, optional=True)
+    description: Optional[str] = betterproto.string_field(2, optional=True)
+    """What the function does, for the model to read. Absent: not said."""
+
+    parameters: Optional[str] = betterproto.string_field(3, optional=True)
     """
     The schema of the arguments, a JSON Schema object. Absent: no arguments.
     """
 
-    name: Optional[str] = betterproto.string_field(3, optional=True)
-    """The function's name. Absent: not given."""
-
-    description: Optional[str] = betterproto.string_field(4, optional=True)
-    """What the function does, for the model to read. Absent: not said."""
+    strict: Optional[bool] = betterproto.bool_field(4, optional=True)
+    """Whether the arguments must follow the schema exactly. Absent: false."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -2341,22 +2341,22 @@ class CreateChatCompletionRequest(betterproto.Message):
     A request to continue a conversation. Where a comment says "default", the service decides.
     """
 
-    temperature: Optional[float] = betterproto.double_field(1, optional=True)
+    model: Optional[str] = betterproto.string_field(1, optional=True)
+    """The name of the model to use. Absent: not given."""
+
+    messages: List["ChatCompletionMessageParam"] = betterproto.message_field(2)
+    """The conversation so far, oldest message first. Absent: not given."""
+
+    temperature: Optional[float] = betterproto.double_field(3, optional=True)
     """How random the sampling is, from 0 to 2. Absent: default."""
 
-    max_tokens: Optional[int] = betterproto.int64_field(2, optional=True)
+    max_tokens: Optional[int] = betterproto.int64_field(4, optional=True)
     """
     The most tokens to generate. Deprecated: superseded by max_completion_tokens. Absent: no limit.
     """
 
-    n: Optional[int] = betterproto.int32_field(3, optional=True)
+    n: Optional[int] = betterproto.int32_field(5, optional=True)
     """The number of alternative answers to generate. Absent: 1."""
-
-    stop_text: str = betterproto.string_field(4, group="stop")
-    """One sequence."""
-
-    stop_list: "StringList" = betterproto.message_field(5, group="stop")
-    """Several sequences."""
 
     stream: Optional[bool] = betterproto.bool_field(6, optional=True)
     """Whether to answer with a stream of chunks. Absent: false."""
@@ -2371,11 +2371,11 @@ class CreateChatCompletionRequest(betterproto.Message):
     The most tokens to generate, those of reasoning included. Absent: no limit.
     """
 
-    messages: List["ChatCompletionMessageParam"] = betterproto.message_field(9)
-    """The conversation so far, oldest message first. Absent: not given."""
+    stop_text: str = betterproto.string_field(9, group="stop")
+    """One sequence."""
 
-    model: Optional[str] = betterproto.string_field(10, optional=True)
-    """The name of the model to use. Absent: not given."""
+    stop_list: "StringList" = betterproto.message_field(10, group="stop")
+    """Several sequences."""
 
     tools: List["ChatCompletionToolParam"] = betterproto.message_field(11)
     """The tools that the model may call. Absent: none."""
@@ -2729,17 +2729,17 @@ class ResponseFormat(betterproto.Message):
 class JsonSchema(betterproto.Message):
     """A named JSON Schema."""
 
-    strict: Optional[bool] = betterproto.bool_field(1, optional=True)
-    """Whether the answer must follow the schema exactly. Absent: false."""
-
-    schema: Optional[str] = betterproto.string_field(2, optional=True)
-    """The schema, a JSON Schema object. Absent: not given."""
-
-    name: Optional[str] = betterproto.string_field(3, optional=True)
+    name: Optional[str] = betterproto.string_field(1, optional=True)
     """The schema's name. Absent: not given."""
 
-    description: Optional[str] = betterproto.string_field(4, optional=True)
+    description: Optional[str] = betterproto.string_field(2, optional=True)
     """What the answer is for, for the model to read. Absent: not said."""
+
+    schema: Optional[str] = betterproto.string_field(3, optional=True)
+    """The schema, a JSON Schema object. Absent: not given."""
+
+    strict: Optional[bool] = betterproto.bool_field(4, optional=True)
+    """Whether the answer must follow the schema exactly. Absent: false."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -2768,11 +2768,11 @@ class JsonSchema(betterproto.Message):
 class ModerationParam(betterproto.Message):
     """What to moderate, and with what."""
 
-    policy: Optional["ModerationPolicy"] = betterproto.message_field(1, optional=True)
-    """What to do on either side. Absent: only report."""
-
-    model: Optional[str] = betterproto.string_field(2, optional=True)
+    model: Optional[str] = betterproto.string_field(1, optional=True)
     """The name of the moderation model. Absent: not given."""
+
+    policy: Optional["ModerationPolicy"] = betterproto.message_field(2, optional=True)
+    """What to do on either side. Absent: only report."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -2903,15 +2903,15 @@ class PromptCacheOptions(betterproto.Message):
 class WebSearchOptions(betterproto.Message):
     """How to search the web."""
 
-    user_location: Optional["WebSearchOptionsUserLocation"] = betterproto.message_field(
+    search_context_size: Optional["SearchContextSize"] = betterproto.enum_field(
         1, optional=True
     )
-    """Where the user is, to find what is near. Absent: not known."""
+    """How much of what is found the model reads. Absent: medium."""
 
-    search_context_size: Optional["SearchContextSize"] = betterproto.enum_field(
+    user_location: Optional["WebSearchOptionsUserLocation"] = betterproto.message_field(
         2, optional=True
     )
-    """How much of what is found the model reads. Absent: medium."""
+    """Where the user is, to find what is near. Absent: not known."""
 
     empty_fields: int = betterproto.uint64_field(13)
     """
@@ -3046,23 +3046,23 @@ class ErrorResponse(betterproto.Message):
 class ErrorObject(betterproto.Message):
     """What went wrong."""
 
-    param: Optional[str] = betterproto.string_field(1, optional=True)
-    """The name of the request member that is at fault. Absent: not given."""
-
-    code: Optional[str] = betterproto.string_field(2, optional=True)
-    """A short name of the error, for programs. Absent: not given."""
-
-    misalignment: Optional["Misalignment"] = betterproto.message_field(3, optional=True)
-    """
-    Why the request was blocked as misaligned. Absent: it was not, or no reason is given.
-    """
-
-    message: Optional[str] = betterproto.string_field(4, optional=True)
+    message: Optional[str] = betterproto.string_field(1, optional=True)
     """The error in words. Absent: not given."""
 
-    type: Optional[str] = betterproto.string_field(5, optional=True)
+    type: Optional[str] = betterproto.string_field(2, optional=True)
     """
     The class of the error, such as "invalid_request_error". Absent: not given.
+    """
+
+    param: Optional[str] = betterproto.string_field(3, optional=True)
+    """The name of the request member that is at fault. Absent: not given."""
+
+    code: Optional[str] = betterproto.string_field(4, optional=True)
+    """A short name of the error, for programs. Absent: not given."""
+
+    misalignment: Optional["Misalignment"] = betterproto.message_field(5, optional=True)
+    """
+    Why the request was blocked as misaligned. Absent: it was not, or no reason is given.
     """
 
     empty_fields: int = betterproto.uint64_field(13)

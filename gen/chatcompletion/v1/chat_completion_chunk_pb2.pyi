@@ -70,47 +70,47 @@ class ChatCompletionChunk(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    USAGE_FIELD_NUMBER: _builtins.int
-    SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
-    SERVICE_TIER_FIELD_NUMBER: _builtins.int
-    OBFUSCATION_FIELD_NUMBER: _builtins.int
-    CHOICES_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    SERVICE_TIER_FIELD_NUMBER: _builtins.int
+    SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
+    OBFUSCATION_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     MODERATION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The completion's identifier, the same on every chunk. Absent: not given."""
+    model: _builtins.str
+    """The name of the model that answers. Absent: not given."""
+    service_tier: _common_pb2.ServiceTier.ValueType
+    """The tier that processed the request. Absent: not given."""
     system_fingerprint: _builtins.str
     """A name of the backend configuration that ran the model; with an equal seed, a change of it may change the
     output. Absent: not given.
     """
-    service_tier: _common_pb2.ServiceTier.ValueType
-    """The tier that processed the request. Absent: not given."""
-    obfuscation: _builtins.str
-    """Random characters that even out the size of chunks against eavesdroppers. Absent: none."""
-    id: _builtins.str
-    """The completion's identifier, the same on every chunk. Absent: not given."""
     object: Global___ChatCompletionChunkObject.ValueType
     """What this document is. Absent: not given."""
     created: _builtins.int
     """When the completion was made, in seconds since the Unix epoch, the same on every chunk. Absent: not given."""
-    model: _builtins.str
-    """The name of the model that answers. Absent: not given."""
+    obfuscation: _builtins.str
+    """Random characters that even out the size of chunks against eavesdroppers. Absent: none."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
     """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
     @_builtins.property
-    def usage(self) -> _usage_pb2.CompletionUsage:
-        """The tokens that the whole completion used, on the last chunk; null on those before. Absent: not requested."""
-
-    @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatCompletionChunkChoice]:
         """The choices that this chunk extends; none when it carries usage alone. Absent: not given."""
+
+    @_builtins.property
+    def usage(self) -> _usage_pb2.CompletionUsage:
+        """The tokens that the whole completion used, on the last chunk; null on those before. Absent: not requested."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
@@ -127,15 +127,15 @@ class ChatCompletionChunk(_message.Message):
     def __init__(
         self,
         *,
-        usage: _usage_pb2.CompletionUsage | None = ...,
-        system_fingerprint: _builtins.str | None = ...,
-        service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
-        obfuscation: _builtins.str | None = ...,
-        choices: _abc.Iterable[Global___ChatCompletionChunkChoice] | None = ...,
         id: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        choices: _abc.Iterable[Global___ChatCompletionChunkChoice] | None = ...,
+        usage: _usage_pb2.CompletionUsage | None = ...,
+        service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
+        system_fingerprint: _builtins.str | None = ...,
         object: Global___ChatCompletionChunkObject.ValueType | None = ...,
         created: _builtins.int | None = ...,
-        model: _builtins.str | None = ...,
+        obfuscation: _builtins.str | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -211,29 +211,29 @@ class ChatCompletionChunkChoice(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    LOGPROBS_FIELD_NUMBER: _builtins.int
-    FINISH_REASON_FIELD_NUMBER: _builtins.int
-    DELTA_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
+    DELTA_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
+    LOGPROBS_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    finish_reason: _common_pb2.FinishReason.ValueType
-    """Why the model stopped. Absent: not given."""
     index: _builtins.int
     """The position of the choice in the completion, from 0. Absent: not given."""
+    finish_reason: _common_pb2.FinishReason.ValueType
+    """Why the model stopped. Absent: not given."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
     """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
     @_builtins.property
-    def logprobs(self) -> _logprobs_pb2.ChoiceLogprobs:
-        """The log probabilities of the tokens that the delta adds. Absent: not given."""
-
-    @_builtins.property
     def delta(self) -> Global___ChoiceDelta:
         """What is added to the message. Absent: not given."""
+
+    @_builtins.property
+    def logprobs(self) -> _logprobs_pb2.ChoiceLogprobs:
+        """The log probabilities of the tokens that the delta adds. Absent: not given."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
@@ -246,10 +246,10 @@ class ChatCompletionChunkChoice(_message.Message):
     def __init__(
         self,
         *,
-        logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
-        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
-        delta: Global___ChoiceDelta | None = ...,
         index: _builtins.int | None = ...,
+        delta: Global___ChoiceDelta | None = ...,
+        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
+        logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -304,20 +304,20 @@ class ChoiceDelta(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    CONTENT_FIELD_NUMBER: _builtins.int
     ROLE_FIELD_NUMBER: _builtins.int
-    TOOL_CALLS_FIELD_NUMBER: _builtins.int
+    CONTENT_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
+    TOOL_CALLS_FIELD_NUMBER: _builtins.int
     FUNCTION_CALL_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    content: _builtins.str
-    """Text to append to the content. Absent: none."""
     role: _common_pb2.ChatCompletionRole.ValueType
     """Who writes the message, on its first chunk. Absent: as given before."""
+    content: _builtins.str
+    """Text to append to the content. Absent: none."""
     refusal: _builtins.str
     """Text to append to the refusal. Absent: none."""
     empty_fields: _builtins.int
@@ -347,10 +347,10 @@ class ChoiceDelta(_message.Message):
     def __init__(
         self,
         *,
-        content: _builtins.str | None = ...,
         role: _common_pb2.ChatCompletionRole.ValueType | None = ...,
-        tool_calls: _abc.Iterable[Global___ChoiceDeltaToolCall] | None = ...,
+        content: _builtins.str | None = ...,
         refusal: _builtins.str | None = ...,
+        tool_calls: _abc.Iterable[Global___ChoiceDeltaToolCall] | None = ...,
         function_call: Global___ChoiceDeltaFunctionCall | None = ...,
         audio: Global___ChoiceDeltaAudio | None = ...,
         empty_fields: _builtins.int = ...,
@@ -411,21 +411,21 @@ class ChoiceDeltaToolCall(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    INDEX_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     FUNCTION_FIELD_NUMBER: _builtins.int
-    INDEX_FIELD_NUMBER: _builtins.int
     CUSTOM_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    index: _builtins.int
+    """The call's position among those of its message, from 0: which call is extended. Absent: not given."""
     id: _builtins.str
     """The call's identifier. Absent: as given before."""
     type: _common_pb2.ToolType.ValueType
     """What kind of tool is called. Absent: as given before."""
-    index: _builtins.int
-    """The call's position among those of its message, from 0: which call is extended. Absent: not given."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -449,10 +449,10 @@ class ChoiceDeltaToolCall(_message.Message):
     def __init__(
         self,
         *,
+        index: _builtins.int | None = ...,
         id: _builtins.str | None = ...,
         type: _common_pb2.ToolType.ValueType | None = ...,
         function: Global___ChoiceDeltaToolCallFunction | None = ...,
-        index: _builtins.int | None = ...,
         custom: Global___ChoiceDeltaToolCallCustom | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,

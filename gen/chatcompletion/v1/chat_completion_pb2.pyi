@@ -111,45 +111,45 @@ class ChatCompletion(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
-    SERVICE_TIER_FIELD_NUMBER: _builtins.int
-    USAGE_FIELD_NUMBER: _builtins.int
-    CHOICES_FIELD_NUMBER: _builtins.int
     ID_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
+    SERVICE_TIER_FIELD_NUMBER: _builtins.int
+    SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     METADATA_FIELD_NUMBER: _builtins.int
     MODERATION_FIELD_NUMBER: _builtins.int
+    id: _builtins.str
+    """The completion's identifier. Absent: not given."""
+    model: _builtins.str
+    """The name of the model that answered. Absent: not given."""
+    service_tier: _common_pb2.ServiceTier.ValueType
+    """The tier that processed the request. Absent: not given."""
     system_fingerprint: _builtins.str
     """A name of the backend configuration that ran the model; with an equal seed, a change of it may change the
     output. Absent: not given.
     """
-    service_tier: _common_pb2.ServiceTier.ValueType
-    """The tier that processed the request. Absent: not given."""
-    id: _builtins.str
-    """The completion's identifier. Absent: not given."""
     object: Global___ChatCompletionObject.ValueType
     """What this document is. Absent: not given."""
     created: _builtins.int
     """When the completion was made, in seconds since the Unix epoch. Absent: not given."""
-    model: _builtins.str
-    """The name of the model that answered. Absent: not given."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
     """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
     @_builtins.property
-    def usage(self) -> _usage_pb2.CompletionUsage:
-        """The tokens used. Absent: not given."""
-
-    @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatCompletionChoice]:
         """The alternative answers, as many as the request's n. Absent: not given."""
+
+    @_builtins.property
+    def usage(self) -> _usage_pb2.CompletionUsage:
+        """The tokens used. Absent: not given."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
@@ -170,14 +170,14 @@ class ChatCompletion(_message.Message):
     def __init__(
         self,
         *,
-        system_fingerprint: _builtins.str | None = ...,
-        service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
-        usage: _usage_pb2.CompletionUsage | None = ...,
-        choices: _abc.Iterable[Global___ChatCompletionChoice] | None = ...,
         id: _builtins.str | None = ...,
+        model: _builtins.str | None = ...,
+        choices: _abc.Iterable[Global___ChatCompletionChoice] | None = ...,
+        usage: _usage_pb2.CompletionUsage | None = ...,
+        service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
+        system_fingerprint: _builtins.str | None = ...,
         object: Global___ChatCompletionObject.ValueType | None = ...,
         created: _builtins.int | None = ...,
-        model: _builtins.str | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -250,29 +250,29 @@ class ChatCompletionChoice(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    LOGPROBS_FIELD_NUMBER: _builtins.int
-    FINISH_REASON_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
     INDEX_FIELD_NUMBER: _builtins.int
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
+    LOGPROBS_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    finish_reason: _common_pb2.FinishReason.ValueType
-    """Why the model stopped. Absent: not given."""
     index: _builtins.int
     """The position among the completion's choices, from 0. Absent: not given."""
+    finish_reason: _common_pb2.FinishReason.ValueType
+    """Why the model stopped. Absent: not given."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
     """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
     @_builtins.property
-    def logprobs(self) -> _logprobs_pb2.ChoiceLogprobs:
-        """The log probabilities of the tokens. Absent: not given."""
-
-    @_builtins.property
     def message(self) -> Global___ChatCompletionMessage:
         """The answer. Absent: not given."""
+
+    @_builtins.property
+    def logprobs(self) -> _logprobs_pb2.ChoiceLogprobs:
+        """The log probabilities of the tokens. Absent: not given."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
@@ -285,10 +285,10 @@ class ChatCompletionChoice(_message.Message):
     def __init__(
         self,
         *,
-        logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
-        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
-        message: Global___ChatCompletionMessage | None = ...,
         index: _builtins.int | None = ...,
+        message: Global___ChatCompletionMessage | None = ...,
+        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
+        logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -343,23 +343,23 @@ class ChatCompletionMessage(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
     ANNOTATIONS_FIELD_NUMBER: _builtins.int
     FUNCTION_CALL_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    role: _common_pb2.ChatCompletionRole.ValueType
+    """Who wrote the message: the assistant. Absent: not given."""
     content: _builtins.str
     """The text. Absent: not given."""
     refusal: _builtins.str
     """The text of a refusal to answer. Absent: not given."""
-    role: _common_pb2.ChatCompletionRole.ValueType
-    """Who wrote the message: the assistant. Absent: not given."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -391,13 +391,13 @@ class ChatCompletionMessage(_message.Message):
     def __init__(
         self,
         *,
+        role: _common_pb2.ChatCompletionRole.ValueType | None = ...,
         content: _builtins.str | None = ...,
         refusal: _builtins.str | None = ...,
         tool_calls: _abc.Iterable[_tool_call_pb2.ChatCompletionMessageToolCall] | None = ...,
         annotations: _abc.Iterable[Global___Annotation] | None = ...,
         function_call: _tool_call_pb2.FunctionCall | None = ...,
         audio: Global___ChatCompletionAudio | None = ...,
-        role: _common_pb2.ChatCompletionRole.ValueType | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,

@@ -370,16 +370,16 @@ class CreateChatCompletionRequest(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    MODEL_FIELD_NUMBER: _builtins.int
+    MESSAGES_FIELD_NUMBER: _builtins.int
     TEMPERATURE_FIELD_NUMBER: _builtins.int
     MAX_TOKENS_FIELD_NUMBER: _builtins.int
     N_FIELD_NUMBER: _builtins.int
-    STOP_TEXT_FIELD_NUMBER: _builtins.int
-    STOP_LIST_FIELD_NUMBER: _builtins.int
     STREAM_FIELD_NUMBER: _builtins.int
     STREAM_OPTIONS_FIELD_NUMBER: _builtins.int
     MAX_COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
-    MESSAGES_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
+    STOP_TEXT_FIELD_NUMBER: _builtins.int
+    STOP_LIST_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
     RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
@@ -414,20 +414,20 @@ class CreateChatCompletionRequest(_message.Message):
     FUNCTIONS_FIELD_NUMBER: _builtins.int
     WEB_SEARCH_OPTIONS_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    model: _builtins.str
+    """The name of the model to use. Absent: not given."""
     temperature: _builtins.float
     """How random the sampling is, from 0 to 2. Absent: default."""
     max_tokens: _builtins.int
     """The most tokens to generate. Deprecated: superseded by max_completion_tokens. Absent: no limit."""
     n: _builtins.int
     """The number of alternative answers to generate. Absent: 1."""
-    stop_text: _builtins.str
-    """One sequence."""
     stream: _builtins.bool
     """Whether to answer with a stream of chunks. Absent: false."""
     max_completion_tokens: _builtins.int
     """The most tokens to generate, those of reasoning included. Absent: no limit."""
-    model: _builtins.str
-    """The name of the model to use. Absent: not given."""
+    stop_text: _builtins.str
+    """One sequence."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -467,16 +467,16 @@ class CreateChatCompletionRequest(_message.Message):
     user: _builtins.str
     """A name of the end user. Deprecated: superseded by safety_identifier and prompt_cache_key. Absent: none."""
     @_builtins.property
-    def stop_list(self) -> Global___StringList:
-        """Several sequences."""
+    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_param_pb2.ChatCompletionMessageParam]:
+        """The conversation so far, oldest message first. Absent: not given."""
 
     @_builtins.property
     def stream_options(self) -> Global___ChatCompletionStreamOptionsParam:
         """What the stream contains. Absent: default."""
 
     @_builtins.property
-    def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_param_pb2.ChatCompletionMessageParam]:
-        """The conversation so far, oldest message first. Absent: not given."""
+    def stop_list(self) -> Global___StringList:
+        """Several sequences."""
 
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.ChatCompletionToolParam]:
@@ -543,16 +543,16 @@ class CreateChatCompletionRequest(_message.Message):
     def __init__(
         self,
         *,
+        model: _builtins.str | None = ...,
+        messages: _abc.Iterable[_message_param_pb2.ChatCompletionMessageParam] | None = ...,
         temperature: _builtins.float | None = ...,
         max_tokens: _builtins.int | None = ...,
         n: _builtins.int | None = ...,
-        stop_text: _builtins.str = ...,
-        stop_list: Global___StringList | None = ...,
         stream: _builtins.bool | None = ...,
         stream_options: Global___ChatCompletionStreamOptionsParam | None = ...,
         max_completion_tokens: _builtins.int | None = ...,
-        messages: _abc.Iterable[_message_param_pb2.ChatCompletionMessageParam] | None = ...,
-        model: _builtins.str | None = ...,
+        stop_text: _builtins.str = ...,
+        stop_list: Global___StringList | None = ...,
         tools: _abc.Iterable[_tool_pb2.ChatCompletionToolParam] | None = ...,
         response_format: Global___ResponseFormat | None = ...,
         empty_fields: _builtins.int = ...,
@@ -1139,22 +1139,22 @@ class JsonSchema(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    STRICT_FIELD_NUMBER: _builtins.int
-    SCHEMA_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    STRICT_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    strict: _builtins.bool
-    """Whether the answer must follow the schema exactly. Absent: false."""
-    schema: _builtins.str
-    """The schema, a JSON Schema object. Absent: not given."""
     name: _builtins.str
     """The schema's name. Absent: not given."""
     description: _builtins.str
     """What the answer is for, for the model to read. Absent: not said."""
+    schema: _builtins.str
+    """The schema, a JSON Schema object. Absent: not given."""
+    strict: _builtins.bool
+    """Whether the answer must follow the schema exactly. Absent: false."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -1170,10 +1170,10 @@ class JsonSchema(_message.Message):
     def __init__(
         self,
         *,
-        strict: _builtins.bool | None = ...,
-        schema: _builtins.str | None = ...,
         name: _builtins.str | None = ...,
         description: _builtins.str | None = ...,
+        schema: _builtins.str | None = ...,
+        strict: _builtins.bool | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1228,8 +1228,8 @@ class ModerationParam(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    POLICY_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -1255,8 +1255,8 @@ class ModerationParam(_message.Message):
     def __init__(
         self,
         *,
-        policy: Global___ModerationPolicy | None = ...,
         model: _builtins.str | None = ...,
+        policy: Global___ModerationPolicy | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1517,8 +1517,8 @@ class WebSearchOptions(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    USER_LOCATION_FIELD_NUMBER: _builtins.int
     SEARCH_CONTEXT_SIZE_FIELD_NUMBER: _builtins.int
+    USER_LOCATION_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -1544,8 +1544,8 @@ class WebSearchOptions(_message.Message):
     def __init__(
         self,
         *,
-        user_location: Global___WebSearchOptionsUserLocation | None = ...,
         search_context_size: Global___SearchContextSize.ValueType | None = ...,
+        user_location: Global___WebSearchOptionsUserLocation | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,

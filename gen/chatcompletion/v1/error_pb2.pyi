@@ -111,23 +111,23 @@ class ErrorObject(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    MESSAGE_FIELD_NUMBER: _builtins.int
+    TYPE_FIELD_NUMBER: _builtins.int
     PARAM_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     MISALIGNMENT_FIELD_NUMBER: _builtins.int
-    MESSAGE_FIELD_NUMBER: _builtins.int
-    TYPE_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    param: _builtins.str
-    """The name of the request member that is at fault. Absent: not given."""
-    code: _builtins.str
-    """A short name of the error, for programs. Absent: not given."""
     message: _builtins.str
     """The error in words. Absent: not given."""
     type: _builtins.str
     """The class of the error, such as "invalid_request_error". Absent: not given."""
+    param: _builtins.str
+    """The name of the request member that is at fault. Absent: not given."""
+    code: _builtins.str
+    """A short name of the error, for programs. Absent: not given."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -147,11 +147,11 @@ class ErrorObject(_message.Message):
     def __init__(
         self,
         *,
+        message: _builtins.str | None = ...,
+        type: _builtins.str | None = ...,
         param: _builtins.str | None = ...,
         code: _builtins.str | None = ...,
         misalignment: Global___Misalignment | None = ...,
-        message: _builtins.str | None = ...,
-        type: _builtins.str | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,

@@ -115,20 +115,20 @@ class ChatCompletionTokenLogprob(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    BYTES_FIELD_NUMBER: _builtins.int
-    TOP_LOGPROBS_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     LOGPROB_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
+    TOP_LOGPROBS_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    bytes: _builtins.bytes
-    """The token's UTF-8 bytes; one character may be spread over several tokens. Absent: the token has no bytes."""
     token: _builtins.str
     """The token as text. Absent: not given."""
     logprob: _builtins.float
     """The natural logarithm of the token's probability; -9999.0 for one too unlikely to be ranked. Absent: not given."""
+    bytes: _builtins.bytes
+    """The token's UTF-8 bytes; one character may be spread over several tokens. Absent: the token has no bytes."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -148,10 +148,10 @@ class ChatCompletionTokenLogprob(_message.Message):
     def __init__(
         self,
         *,
-        bytes: _builtins.bytes | None = ...,
-        top_logprobs: _abc.Iterable[Global___TopLogprob] | None = ...,
         token: _builtins.str | None = ...,
         logprob: _builtins.float | None = ...,
+        bytes: _builtins.bytes | None = ...,
+        top_logprobs: _abc.Iterable[Global___TopLogprob] | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -202,19 +202,19 @@ class TopLogprob(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    BYTES_FIELD_NUMBER: _builtins.int
     TOKEN_FIELD_NUMBER: _builtins.int
     LOGPROB_FIELD_NUMBER: _builtins.int
+    BYTES_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    bytes: _builtins.bytes
-    """The token's UTF-8 bytes; one character may be spread over several tokens. Absent: the token has no bytes."""
     token: _builtins.str
     """The token as text. Absent: not given."""
     logprob: _builtins.float
     """The natural logarithm of the token's probability. Absent: not given."""
+    bytes: _builtins.bytes
+    """The token's UTF-8 bytes; one character may be spread over several tokens. Absent: the token has no bytes."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -230,9 +230,9 @@ class TopLogprob(_message.Message):
     def __init__(
         self,
         *,
-        bytes: _builtins.bytes | None = ...,
         token: _builtins.str | None = ...,
         logprob: _builtins.float | None = ...,
+        bytes: _builtins.bytes | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,

@@ -48,25 +48,25 @@ class ChatCompletionMessageParam(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
+    ROLE_FIELD_NUMBER: _builtins.int
     CONTENT_TEXT_FIELD_NUMBER: _builtins.int
     CONTENT_PARTS_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     TOOL_CALLS_FIELD_NUMBER: _builtins.int
     FUNCTION_CALL_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
-    ROLE_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    role: _common_pb2.ChatCompletionRole.ValueType
+    """Who wrote the message. Absent: not given."""
     content_text: _builtins.str
     """As text."""
     refusal: _builtins.str
     """The text of the assistant's refusal. Absent: no refusal."""
-    role: _common_pb2.ChatCompletionRole.ValueType
-    """Who wrote the message. Absent: not given."""
     name: _builtins.str
     """The author's name, to tell apart authors of one role; for role "function", the function's. Absent: none."""
     tool_call_id: _builtins.str
@@ -102,13 +102,13 @@ class ChatCompletionMessageParam(_message.Message):
     def __init__(
         self,
         *,
+        role: _common_pb2.ChatCompletionRole.ValueType | None = ...,
         content_text: _builtins.str = ...,
         content_parts: _content_part_pb2.ChatCompletionContentParts | None = ...,
         refusal: _builtins.str | None = ...,
         tool_calls: _abc.Iterable[_tool_call_pb2.ChatCompletionMessageToolCall] | None = ...,
         function_call: _tool_call_pb2.FunctionCall | None = ...,
         audio: Global___AudioReference | None = ...,
-        role: _common_pb2.ChatCompletionRole.ValueType | None = ...,
         name: _builtins.str | None = ...,
         tool_call_id: _builtins.str | None = ...,
         empty_fields: _builtins.int = ...,

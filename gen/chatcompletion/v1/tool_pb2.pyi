@@ -284,22 +284,22 @@ class FunctionDefinition(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    STRICT_FIELD_NUMBER: _builtins.int
-    PARAMETERS_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    STRICT_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    strict: _builtins.bool
-    """Whether the arguments must follow the schema exactly. Absent: false."""
-    parameters: _builtins.str
-    """The schema of the arguments, a JSON Schema object. Absent: no arguments."""
     name: _builtins.str
     """The function's name. Absent: not given."""
     description: _builtins.str
     """What the function does, for the model to read. Absent: not said."""
+    parameters: _builtins.str
+    """The schema of the arguments, a JSON Schema object. Absent: no arguments."""
+    strict: _builtins.bool
+    """Whether the arguments must follow the schema exactly. Absent: false."""
     empty_fields: _builtins.int
     """Bit n is set when field number n was written as [] or {}. Zero: none was."""
     null_fields: _builtins.int
@@ -315,10 +315,10 @@ class FunctionDefinition(_message.Message):
     def __init__(
         self,
         *,
-        strict: _builtins.bool | None = ...,
-        parameters: _builtins.str | None = ...,
         name: _builtins.str | None = ...,
         description: _builtins.str | None = ...,
+        parameters: _builtins.str | None = ...,
+        strict: _builtins.bool | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,

@@ -45,11 +45,11 @@ class CompletionUsage(_message.Message):
         def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
-    COMPLETION_TOKENS_DETAILS_FIELD_NUMBER: _builtins.int
-    PROMPT_TOKENS_DETAILS_FIELD_NUMBER: _builtins.int
     PROMPT_TOKENS_FIELD_NUMBER: _builtins.int
     COMPLETION_TOKENS_FIELD_NUMBER: _builtins.int
     TOTAL_TOKENS_FIELD_NUMBER: _builtins.int
+    PROMPT_TOKENS_DETAILS_FIELD_NUMBER: _builtins.int
+    COMPLETION_TOKENS_DETAILS_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -65,12 +65,12 @@ class CompletionUsage(_message.Message):
     null_fields: _builtins.int
     """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
     @_builtins.property
-    def completion_tokens_details(self) -> Global___CompletionTokensDetails:
-        """The generated tokens by kind. Absent: not broken down."""
-
-    @_builtins.property
     def prompt_tokens_details(self) -> Global___PromptTokensDetails:
         """The prompt's tokens by kind. Absent: not broken down."""
+
+    @_builtins.property
+    def completion_tokens_details(self) -> Global___CompletionTokensDetails:
+        """The generated tokens by kind. Absent: not broken down."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
@@ -83,11 +83,11 @@ class CompletionUsage(_message.Message):
     def __init__(
         self,
         *,
-        completion_tokens_details: Global___CompletionTokensDetails | None = ...,
-        prompt_tokens_details: Global___PromptTokensDetails | None = ...,
         prompt_tokens: _builtins.int | None = ...,
         completion_tokens: _builtins.int | None = ...,
         total_tokens: _builtins.int | None = ...,
+        prompt_tokens_details: Global___PromptTokensDetails | None = ...,
+        completion_tokens_details: Global___CompletionTokensDetails | None = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
