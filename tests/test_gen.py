@@ -10,6 +10,8 @@ from pathlib import Path
 import chatcompletion.v1 as contract
 import pytest
 
+pytestmark = pytest.mark.newest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 

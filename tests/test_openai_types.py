@@ -27,6 +27,8 @@ from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescript
 from openai.types.chat import completion_create_params
 from openai.types.shared import ErrorObject
 
+pytestmark = pytest.mark.newest
+
 ROOTS: dict[Any, str] = {
     chat.ChatCompletion: "ChatCompletion",
     chat.ChatCompletionChunk: "ChatCompletionChunk",
