@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from google.protobuf.descriptor import Descriptor
 
 from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
 from chatpb._runtimes.google_runtime import GoogleRuntime
 
-__all__ = ["Runtime", "register_runtime", "runtime_of"]
+__all__ = ["Runtime", "cached_by_type", "register_runtime", "runtime_of"]
 
 ENTRY_POINT_GROUP = "chatpb.runtimes"
 
@@ -32,7 +33,17 @@ class Runtime(Protocol):
         """The wire bytes of a message."""
 
 
+T = TypeVar("T")
+
 _registered: list[Runtime] = []
+_caches: list[Callable[[], None]] = []
+
+
+def cached_by_type(function: Callable[[type], T]) -> Callable[[type], T]:
+    """Keep what a function of a message class returned until another runtime is registered."""
+    cached = cache(function)
+    _caches.append(cached.cache_clear)
+    return cached
 
 
 def register_runtime(runtime: Runtime) -> None:
@@ -42,7 +53,8 @@ def register_runtime(runtime: Runtime) -> None:
     Runtime is found by itself.
     """
     _registered.insert(0, runtime)
-    _find.cache_clear()
+    for clear in _caches:
+        clear()
 
 
 @cache
@@ -61,7 +73,7 @@ def runtime_of(message_type: type) -> Runtime:
     return runtime
 
 
-@cache
+@cached_by_type
 def _find(message_type: type) -> Runtime | None:
     builtin: tuple[Runtime, ...] = (GoogleRuntime(), BetterprotoRuntime())
     return next((r for r in (*_registered, *builtin, *_discovered()) if r.owns(message_type)), None)

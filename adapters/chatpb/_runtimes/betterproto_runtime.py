@@ -15,7 +15,7 @@ __all__ = ["BetterprotoRuntime"]
 
 
 class BetterprotoRuntime:
-    """Adapter of betterproto 2 (package `betterproto`)."""
+    """Adapter of betterproto 2.0.0b7 (package `betterproto`)."""
 
     def owns(self, message_type: type) -> bool:
         return any(base.__module__ == "betterproto" and base.__name__ == "Message" for base in message_type.__mro__)
@@ -28,7 +28,10 @@ class BetterprotoRuntime:
         return descriptor
 
     def parse(self, message_type: type, wire: bytes) -> Any:
-        return message_type().parse(wire)
+        # Imported when first needed, since the decoder is of the engine, which runtimes otherwise know nothing of.
+        from chatpb._runtimes.build_betterproto import build
+
+        return build(message_type, wire, self.descriptor(message_type))
 
     def serialize(self, message: Any) -> bytes:
         return bytes(message)
