@@ -252,7 +252,9 @@ def _prefix(enum: EnumDescriptorProto) -> str:
 def test_enum_values(enum: EnumDescriptorProto) -> None:
     prefix = _prefix(enum)
     assert (enum.value[0].name, enum.value[0].number) == (f"{prefix}UNSPECIFIED", 0)
-    assert [value.number for value in enum.value] == list(range(len(enum.value)))
+    numbers = [value.number for value in enum.value]
+    # The only string of chunks has a number that completions do not give to theirs.
+    assert numbers == ([0, 2] if enum.name == "ChatCompletionChunkObject" else list(range(len(numbers))))
     strings = []
     for value in enum.value[1:]:
         rest = value.name.removeprefix(prefix)

@@ -165,7 +165,7 @@ def test_known_map_order_is_that_of_insertion() -> None:
 
 def test_known_split_message_is_replaced_not_merged() -> None:
     """The second piece of a submessage replaces the first: {"usage": {"prompt_tokens": 5}} is lost here."""
-    wire = b"\x1a\x02\x18\x05\x1a\x02\x20\x06"
+    wire = b"\x22\x02\x08\x05\x22\x02\x10\x06"
     usage = contract.ChatCompletion.FromString(wire).usage
     assert (usage.prompt_tokens, usage.completion_tokens) == (5, 6)
     other = chatcompletion_betterproto.ChatCompletion().parse(wire).usage

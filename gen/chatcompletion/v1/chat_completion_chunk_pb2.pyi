@@ -32,16 +32,16 @@ class _ChatCompletionChunkObjectEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrap
     DESCRIPTOR: _descriptor.EnumDescriptor
     CHAT_COMPLETION_CHUNK_OBJECT_UNSPECIFIED: _ChatCompletionChunkObject.ValueType  # 0
     """Never written; not a JSON value."""
-    CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK: _ChatCompletionChunkObject.ValueType  # 1
-    """A piece of a completion."""
+    CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK: _ChatCompletionChunkObject.ValueType  # 2
+    """A piece of a completion. Not 1, which is what a completion has in its place: so wire bytes tell which they are."""
 
 class ChatCompletionChunkObject(_ChatCompletionChunkObject, metaclass=_ChatCompletionChunkObjectEnumTypeWrapper):
     """The value of a chunk's object member."""
 
 CHAT_COMPLETION_CHUNK_OBJECT_UNSPECIFIED: ChatCompletionChunkObject.ValueType  # 0
 """Never written; not a JSON value."""
-CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK: ChatCompletionChunkObject.ValueType  # 1
-"""A piece of a completion."""
+CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK: ChatCompletionChunkObject.ValueType  # 2
+"""A piece of a completion. Not 1, which is what a completion has in its place: so wire bytes tell which they are."""
 Global___ChatCompletionChunkObject: _TypeAlias = ChatCompletionChunkObject  # noqa: Y015
 
 @_typing.final
