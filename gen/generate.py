@@ -130,7 +130,7 @@ def _generate(folder: Path) -> Path:
             *(enum.name for enum in files[name].enum_type),
         ]
         for name in SOURCES
-        if not files[name].extension
+        if (files[name].message_type or files[name].enum_type) and not files[name].extension
     }
     (package / "v1" / "__init__.py").write_text(_index(names))
 
