@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import chatcompletion_betterproto as betterproto_classes
 import pytest
-from chatcompletion import v1
 from hypothesis import settings
+
+import chatcompletion_betterproto as betterproto_classes
+from chatcompletion import v1
 
 settings.register_profile("default", deadline=None)
 settings.register_profile("long", deadline=None, max_examples=20_000)

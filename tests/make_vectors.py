@@ -13,11 +13,12 @@ import json
 import shutil
 from pathlib import Path
 
+from google.protobuf import text_format
+from google.protobuf.struct_pb2 import Struct
+
 import chatpb
 from chatcompletion import v1
 from chatpb._python.wire import LEN, VARINT, delimited, signed_varint, tag
-from google.protobuf import text_format
-from google.protobuf.struct_pb2 import Struct
 
 FOLDER = Path(__file__).parent / "vectors"
 

@@ -7,12 +7,13 @@ import pickle
 from collections import OrderedDict
 from typing import Any
 
-import chatpb
 import openai
 import pytest
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+import chatpb
 from chatcompletion import v1
 from chatpb import ContractError, JsonError, Violation, WireError
-from openai.types.chat import ChatCompletion, ChatCompletionChunk
 
 COMPLETION = {
     "id": "c",

@@ -6,13 +6,14 @@ import subprocess
 import sys
 from pathlib import Path
 
-import chatpb
 import pytest
+from typer.testing import CliRunner, Result
+
+import chatpb
 from chatpb import json_to_wire
 from chatpb._detect import ROOTS
 from chatpb.cli._app import app
 from chatpb.cli._samples import SAMPLES
-from typer.testing import CliRunner, Result
 
 
 @pytest.fixture(autouse=True)

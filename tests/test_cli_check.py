@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from chatpb._detect import ROOTS
 from chatpb._records import Format, Record
 from chatpb.cli import _survey
 from chatpb.cli._app import app
 from chatpb.cli._samples import SAMPLES
 from chatpb.cli._survey import Survey, difference, examine, load
-from typer.testing import CliRunner, Result
 
 LINES = [json.dumps(json.loads(text)) for text in SAMPLES.values()]
 

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from typer.testing import CliRunner, Result
+
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb import json_to_wire
 from chatpb._records import Format
 from chatpb.cli._app import app
 from chatpb.cli._samples import SAMPLES
 from conftest import exactly_equal
-from typer.testing import CliRunner, Result
 
 CHUNK = json.dumps(json.loads(SAMPLES["chunk"]))
 

@@ -6,6 +6,7 @@ import json
 from typing import Any
 
 import pytest
+
 from chatpb import json_to_wire
 from chatpb._detect import ROOTS, detect_object, detect_objects, detect_wires, message_type
 from chatpb.cli._samples import SAMPLES

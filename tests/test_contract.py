@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from chatcompletion.v1 import options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor_pb2 import (
     DescriptorProto,
@@ -20,6 +19,8 @@ from google.protobuf.descriptor_pb2 import (
     FileDescriptorProto,
     FileDescriptorSet,
 )
+
+from chatcompletion.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "chatcompletion.v1"

@@ -7,6 +7,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+
 from conftest import ALL_VECTORS
 
 ROOT = Path(__file__).parents[1]

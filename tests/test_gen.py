@@ -7,8 +7,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-import chatcompletion.v1 as contract
 import pytest
+
+import chatcompletion.v1 as contract
 
 pytestmark = pytest.mark.newest
 

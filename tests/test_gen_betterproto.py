@@ -9,13 +9,14 @@ from __future__ import annotations
 from typing import Any
 
 import betterproto
-import chatcompletion.v1 as contract
-import chatcompletion_betterproto
 import pytest
 from betterproto.lib.google import protobuf as betterproto_google
 from google.protobuf import struct_pb2
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
 from google.protobuf.message import Message
+
+import chatcompletion.v1 as contract
+import chatcompletion_betterproto
 
 NAMES = [name for name in contract.__all__ if isinstance(getattr(contract, name).DESCRIPTOR, Descriptor)]
 ENUMS = sorted(set(contract.__all__) - set(NAMES))

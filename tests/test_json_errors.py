@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-import chatpb
 import pytest
+
+import chatpb
 from chatpb import JsonError
 
 NAN = "NaN and Infinity are not JSON; nonfinite='allow' accepts them"

@@ -16,16 +16,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal, Union
 
-import chatcompletion.v1 as contract
 import openai.types.chat as chat
 import pydantic
 import pytest
 import typing_extensions
-from chatcompletion.v1 import options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from openai.types.chat import completion_create_params
 from openai.types.shared import ErrorObject
+
+import chatcompletion.v1 as contract
+from chatcompletion.v1 import options_pb2
 
 pytestmark = pytest.mark.newest
 

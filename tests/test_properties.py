@@ -6,16 +6,17 @@ import json
 import random
 from typing import Any
 
-import chatpb
 import pytest
-from chatpb import JsonError, WireError
-from chatpb._python.wire import LEN, delimited, read_varint, tag
-from chatpb._schema import Field, Schema, schema_of
-from conftest import DOCUMENTS, betterproto_type, exactly_equal, google_type
 from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.struct_pb2 import Struct
 from hypothesis import given
 from hypothesis import strategies as st
+
+import chatpb
+from chatpb import JsonError, WireError
+from chatpb._python.wire import LEN, delimited, read_varint, tag
+from chatpb._schema import Field, Schema, schema_of
+from conftest import DOCUMENTS, betterproto_type, exactly_equal, google_type
 
 DOCUMENT = st.sampled_from(DOCUMENTS)
 

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
+from google.protobuf.descriptor import Descriptor
+
 import chatcompletion_betterproto
 import chatpb
-import pytest
 from chatcompletion import v1
 from chatpb import _runtimes
 from conftest import ALL_VECTORS, Vector, betterproto_type, by_name
-from google.protobuf.descriptor import Descriptor
 
 TEXT = '{"id":"c","choices":[{"index":0,"message":{"content":null}}],"x":[1]}'
 
@@ -51,7 +52,38 @@ def test_betterproto_objects_are_those_of_its_own_parser(vector: Vector) -> None
 def test_betterproto_objects_keep_unknown_fields() -> None:
     wire = chatpb.json_to_wire(TEXT) + b"\xfa\x3f\x03abc"
     message_type = chatcompletion_betterproto.ChatCompletion
-    assert bytes(_runtimes.runtime_of(message_type).parse(message_type, wire)) == wire
+    runtime = _runtimes.runtime_of(message_type)
+    assert runtime.serialize(runtime.parse(message_type, wire)) == wire
+
+
+def test_betterproto_objects_built_by_hand() -> None:
+    message = chatcompletion_betterproto.CreateChatCompletionRequest(
+        model="m",
+        stop_list=chatcompletion_betterproto.StringList(items=["a"]),
+        metadata={"": "", "k": ""},
+        modalities=[chatcompletion_betterproto.ChatCompletionModality(1)],
+        tools=[chatcompletion_betterproto.ChatCompletionToolParam()],
+        response_format=chatcompletion_betterproto.ResponseFormat(),
+        temperature=0.0,
+        stream=False,
+    )
+    assert json.loads(chatpb.to_json(message)) == {
+        "model": "m",
+        "stop": ["a"],
+        "metadata": {"": "", "k": ""},
+        "modalities": ["text"],
+        "tools": [{}],
+        "response_format": {},
+        "temperature": 0,
+        "stream": False,
+    }
+    message.stop_text = "END"
+    assert chatpb.to_dict(message)["stop"] == "END"
+
+
+def test_betterproto_integers_out_of_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="^2147483648 is out of the range of int32$"):
+        chatpb.to_json(chatcompletion_betterproto.CreateChatCompletionRequest(n=2**31))
 
 
 def test_a_message_inside_another_converts_alone() -> None:
@@ -85,8 +117,13 @@ class EnvelopeRuntime:
 def _no_runtimes_left(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setattr(_runtimes, "_registered", [])
     yield
-    for clear in _runtimes._caches:
-        clear()
+    _forget()
+
+
+def _forget() -> None:
+    _runtimes._find.cache_clear()
+    for listener in _runtimes._listeners:
+        listener()
 
 
 @pytest.mark.usefixtures("_no_runtimes_left")
@@ -102,8 +139,7 @@ def test_a_runtime_is_added_by_a_call() -> None:
 @pytest.mark.usefixtures("_no_runtimes_left")
 def test_a_runtime_is_found_by_its_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_runtimes, "_discovered", lambda: (EnvelopeRuntime(),))
-    for clear in _runtimes._caches:
-        clear()
+    _forget()
     assert isinstance(chatpb.from_json(TEXT, Envelope), Envelope)
 
 

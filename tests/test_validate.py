@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 
-import chatpb
 import pytest
+
+import chatpb
 from chatcompletion import v1
 from chatpb import ContractError, Violation
 from conftest import google_type

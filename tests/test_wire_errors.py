@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 
-import chatpb
 import pytest
+from google.protobuf.message import DecodeError
+
+import chatpb
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChoice, CreateChatCompletionRequest
 from chatpb import WireError
 from chatpb._python.wire import tag
 from conftest import ALL_VECTORS, Vector, by_name, exactly_equal
-from google.protobuf.message import DecodeError
 from make_vectors import _deep, _delimited, _number, _varint
 
 C, R = "ChatCompletion", "CreateChatCompletionRequest"

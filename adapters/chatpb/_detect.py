@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterable
 from itertools import islice
 from typing import Any, Final, TypeVar
 
-from chatcompletion import v1
-from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest, ErrorResponse
 from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
+from chatcompletion import v1
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest, ErrorResponse
 from chatpb._errors import WireError
 from chatpb._python.wire_to_tree import Message as TreeMessage
 from chatpb._python.wire_to_tree import wire_to_tree

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Protocol, runtime_checkable
 
 from chatcompletion import v1
-
 from chatpb._api import dict_to_json, from_json, to_dict
 from chatpb._runtimes import runtime_of
 

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Final
 
-from chatcompletion.v1 import options_pb2
 from google.api import field_behavior_pb2
 from google.protobuf.descriptor import Descriptor, EnumDescriptor, FieldDescriptor
 from google.protobuf.descriptor_pb2 import DescriptorProto, FieldDescriptorProto
+
+from chatcompletion.v1 import options_pb2
 
 EMPTY_FIELDS: Final = 13
 NULL_FIELDS: Final = 14

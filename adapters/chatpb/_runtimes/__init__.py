@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor
 
 from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
 from chatpb._runtimes.google_runtime import GoogleRuntime
 
-__all__ = ["Runtime", "cached_by_type", "register_runtime", "runtime_of"]
+__all__ = ["Runtime", "on_register", "register_runtime", "runtime_of"]
 
 ENTRY_POINT_GROUP = "chatpb.runtimes"
 
@@ -33,17 +33,13 @@ class Runtime(Protocol):
         """The wire bytes of a message."""
 
 
-T = TypeVar("T")
-
 _registered: list[Runtime] = []
-_caches: list[Callable[[], None]] = []
+_listeners: list[Callable[[], None]] = []
 
 
-def cached_by_type(function: Callable[[type], T]) -> Callable[[type], T]:
-    """Keep what a function of a message class returned until another runtime is registered."""
-    cached = cache(function)
-    _caches.append(cached.cache_clear)
-    return cached
+def on_register(listener: Callable[[], None]) -> None:
+    """Have a function called when a runtime is registered: one that forgets which classes belong to which."""
+    _listeners.append(listener)
 
 
 def register_runtime(runtime: Runtime) -> None:
@@ -53,8 +49,9 @@ def register_runtime(runtime: Runtime) -> None:
     Runtime is found by itself.
     """
     _registered.insert(0, runtime)
-    for clear in _caches:
-        clear()
+    _find.cache_clear()
+    for listener in _listeners:
+        listener()
 
 
 @cache
@@ -73,7 +70,7 @@ def runtime_of(message_type: type) -> Runtime:
     return runtime
 
 
-@cached_by_type
+@cache
 def _find(message_type: type) -> Runtime | None:
     builtin: tuple[Runtime, ...] = (GoogleRuntime(), BetterprotoRuntime())
     return next((r for r in (*_registered, *builtin, *_discovered()) if r.owns(message_type)), None)

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from chatcompletion import v1
 from google.protobuf.descriptor import Descriptor
+
+from chatcompletion import v1
 
 __all__ = ["BetterprotoRuntime"]
 
@@ -34,4 +35,6 @@ class BetterprotoRuntime:
         return build(message_type, wire, self.descriptor(message_type))
 
     def serialize(self, message: Any) -> bytes:
-        return bytes(message)
+        from chatpb._runtimes.dump_betterproto import dump
+
+        return dump(message)

@@ -27,7 +27,7 @@ class _Unknown(Exception):
 
 def build(message_type: Any, wire: bytes, descriptor: Descriptor) -> Any:
     """The message of a betterproto class from its wire bytes."""
-    if _is_known_version():
+    if is_known_version():
         try:
             return _message_builder(message_type, descriptor)(wire_to_tree(wire, descriptor))
         except _Unknown:
@@ -36,7 +36,8 @@ def build(message_type: Any, wire: bytes, descriptor: Descriptor) -> Any:
 
 
 @cache
-def _is_known_version() -> bool:
+def is_known_version() -> bool:
+    """Whether betterproto is the release whose way of keeping a message is relied on."""
     from importlib.metadata import version
 
     return version("betterproto") == _VERSION
