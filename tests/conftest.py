@@ -16,7 +16,7 @@ import chatcompletion_betterproto as betterproto_classes
 from chatcompletion import v1
 
 settings.register_profile("default", deadline=None)
-settings.register_profile("long", deadline=None, max_examples=20_000)
+settings.register_profile("long", deadline=None, max_examples=5_000)
 settings.load_profile("default")
 
 VECTORS = Path(__file__).parent / "vectors"
