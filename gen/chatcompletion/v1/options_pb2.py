@@ -25,13 +25,14 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63hatcompletion/v1/options.proto\x12\x11\x63hatcompletion.v1\x1a google/protobuf/descriptor.proto*S\n\x08JsonForm\x12\x19\n\x15JSON_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14JSON_FORM_BYTE_ARRAY\x10\x01\x12\x12\n\x0eJSON_FORM_TEXT\x10\x02:R\n\tjson_form\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x89\x03 \x01(\x0e\x32\x1b.chatcompletion.v1.JsonForm\x88\x01\x01:4\n\x08nullable\x12\x1d.google.protobuf.FieldOptions\x18\xd8\x89\x03 \x01(\x08\x88\x01\x01::\n\njson_value\x12!.google.protobuf.EnumValueOptions\x18\xd9\x89\x03 \x01(\t\x88\x01\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63hatcompletion/v1/options.proto\x12\x11\x63hatcompletion.v1\x1a google/protobuf/descriptor.proto*S\n\x08JsonForm\x12\x19\n\x15JSON_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14JSON_FORM_BYTE_ARRAY\x10\x01\x12\x12\n\x0eJSON_FORM_TEXT\x10\x02:R\n\tjson_form\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x89\x03 \x01(\x0e\x32\x1b.chatcompletion.v1.JsonForm\x88\x01\x01:4\n\x08nullable\x12\x1d.google.protobuf.FieldOptions\x18\xd8\x89\x03 \x01(\x08\x88\x01\x01::\n\njson_value\x12!.google.protobuf.EnumValueOptions\x18\xd9\x89\x03 \x01(\t\x88\x01\x01\x42\x10\x42\x0cOptionsProtoP\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
-  DESCRIPTOR._loaded_options = None
+  _globals['DESCRIPTOR']._loaded_options = None
+  _globals['DESCRIPTOR']._serialized_options = b'B\014OptionsProtoP\001'
   _globals['_JSONFORM']._serialized_start=88
   _globals['_JSONFORM']._serialized_end=171
 # @@protoc_insertion_point(module_scope)

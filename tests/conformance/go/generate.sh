@@ -1,0 +1,17 @@
+#!/bin/sh
+# Write gen/ from proto/. $GOOGLEAPIS holds google/api/*.proto.
+set -eu
+cd "$(dirname "$0")"
+proto=../../../proto
+# docs: generate
+GOBIN="$PWD/bin" go install tool # protoc-gen-go and protoc-gen-go-grpc, at the versions in go.mod
+mkdir -p gen
+files=$(cd "$proto" && echo chatcompletion/v1/*.proto)
+packages=$(for file in $files; do echo "M$file=example.com/app/gen/chatcompletionv1"; done | paste -sd, -)
+PATH="$PWD/bin:$PATH" protoc -I "$proto" -I "$GOOGLEAPIS" \
+  --go_out=gen --go_opt="module=example.com/app/gen,$packages" \
+  --go-grpc_out=gen --go-grpc_opt="module=example.com/app/gen,$packages" \
+  $files
+# docs: end
+PATH="$PWD/bin:$PATH" protoc -I .. --go_out=gen \
+  --go_opt="module=example.com/app/gen,Mconformance.proto=example.com/app/gen/conformance" conformance.proto

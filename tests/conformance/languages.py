@@ -1,0 +1,166 @@
+"""The languages: what each needs, how its program is built, and how it is started.
+
+Generated code and programs go to folders that git ignores, so a second run builds little.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+CACHE = ROOT / ".cache" / "conformance"
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language and the standard runtime that its program uses."""
+
+    name: str
+    runtime: str
+    needs: tuple[str, ...]
+    build: tuple[tuple[str, ...], ...]
+    command: tuple[str, ...]
+    own_protoc: bool = False
+    """Whether its runtime works with one release of protoc alone, which is found on the PATH."""
+    client: bool = False
+    """Whether its program calls the Python gRPC server."""
+    server: bool = False
+    """Whether its program is a gRPC server as well."""
+
+    @property
+    def folder(self) -> Path:
+        return HERE / self.name
+
+    def missing(self) -> list[str]:
+        """The tools that this machine lacks."""
+        return [tool for tool in self.needs if not shutil.which(tool)]
+
+
+LANGUAGES = (
+    Language(
+        "go",
+        "google.golang.org/protobuf, grpc-go",
+        needs=("go",),
+        build=(("./generate.sh",), ("go", "build", "-o", "bin/conformance", ".")),
+        command=("bin/conformance",),
+        client=True,
+        server=True,
+    ),
+    Language(
+        "java",
+        "protobuf-java, grpc-java",
+        needs=("java", "javac", "mvn"),
+        build=(("mvn", "--quiet", "--batch-mode", "package"),),
+        command=("java", "-XX:+UseSerialGC", "-cp", "target/classes:target/lib/*", "com.example.app.Main"),
+        client=True,
+    ),
+    Language(
+        "typescript",
+        "@bufbuild/protobuf, @grpc/grpc-js",
+        needs=("node", "npm"),
+        build=(("npm", "ci", "--silent"), ("npm", "run", "--silent", "generate"), ("npm", "run", "--silent", "build")),
+        command=("node", "dist/src/main.js"),
+        client=True,
+        server=True,
+    ),
+    Language(
+        "rust",
+        "prost, tonic",
+        needs=("cargo",),
+        build=(("cargo", "build", "--locked", "--quiet"),),
+        command=("target/debug/conformance",),
+        client=True,
+    ),
+    Language(
+        "cpp",
+        "protobuf C++",
+        needs=("cmake", "c++", "protoc"),
+        build=(
+            ("cmake", "-B", "build", "-DCMAKE_BUILD_TYPE=Release"),
+            ("cmake", "--build", "build", "--parallel", "2"),
+        ),
+        command=("build/conformance",),
+        own_protoc=True,
+    ),
+)
+
+
+BY_NAME = {language.name: language for language in LANGUAGES}
+
+
+class BuildError(Exception):
+    """A program could not be built."""
+
+
+@dataclass(frozen=True)
+class Generators:
+    """The pinned generators of gen/requirements.txt."""
+
+    python: Path
+    googleapis: Path
+
+    @property
+    def folder(self) -> Path:
+        """Where `protoc` is the pinned one."""
+        return CACHE / "bin"
+
+
+def generators() -> Generators:
+    """Install what gen/generate.py uses, if it is not there yet, and put its protoc where a PATH can name it."""
+    spec = importlib.util.spec_from_file_location("chatpb_generate", ROOT / "gen" / "generate.py")
+    assert spec
+    assert spec.loader
+    generate: Any = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    home: Path = generate._virtualenv()
+    python = home / "bin" / "python"
+    purelib = subprocess.check_output(
+        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
+    )
+    made = Generators(python, Path(purelib.strip()))
+    made.folder.mkdir(parents=True, exist_ok=True)
+    shim = made.folder / "protoc"
+    shim.write_text(f'#!/bin/sh\nexec "{python}" -m grpc_tools.protoc "$@"\n')
+    shim.chmod(0o755)
+    return made
+
+
+def build(language: Language, tools: Generators) -> None:
+    """Generate a language's classes from proto/ and build its program. Raises BuildError."""
+    path = os.environ["PATH"] if language.own_protoc else f"{tools.folder}{os.pathsep}{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "GOOGLEAPIS": str(tools.googleapis), "NO_COLOR": "1"}
+    environment.pop("PYTHONPATH", None)
+    for command in language.build:
+        ran = subprocess.run(
+            command, cwd=language.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        if ran.returncode:
+            sys.stderr.write(ran.stdout)
+            raise BuildError(f"`{' '.join(command)}` failed")
+
+
+def protocol(tools: Generators) -> dict[str, Any]:
+    """The classes of conformance.proto by name."""
+    from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+    image = CACHE / "conformance.binpb"
+    command = [str(tools.folder / "protoc"), f"-I{HERE}", f"--descriptor_set_out={image}", "conformance.proto"]
+    subprocess.run(command, check=True, env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"})
+    files = descriptor_pb2.FileDescriptorSet.FromString(image.read_bytes())
+    pool = descriptor_pool.DescriptorPool()
+    classes = message_factory.GetMessageClassesForFiles([file.name for file in files.file], _filled(pool, files))
+    return {name.rpartition(".")[2]: found for name, found in classes.items()}
+
+
+def _filled(pool: Any, files: Any) -> Any:
+    for file in files.file:
+        pool.Add(file)
+    return pool

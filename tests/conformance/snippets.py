@@ -1,0 +1,46 @@
+"""The code in docs/languages.md is the code that the programs run.
+
+    python tests/conformance/snippets.py    copy it there
+
+A program marks what is shown by a comment `docs: <name>` before it and `docs: end` after it. The page names it before the
+block of code: `<!-- go/native.go write -->`.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parents[1] / "docs" / "languages.md"
+
+_BLOCK = re.compile(r"(<!-- ([\w./-]+) ([\w-]+) -->\n```(\w+)\n)(.*?)(```\n)", re.DOTALL)
+
+
+def main() -> None:
+    PAGE.write_text(filled(PAGE.read_text()))
+
+
+def filled(page: str) -> str:
+    """The page with the code that its comments name."""
+
+    def block(found: re.Match[str]) -> str:
+        return found[1] + snippet(found[2], found[3]) + found[6]
+
+    return _BLOCK.sub(block, page)
+
+
+def snippet(file: str, name: str) -> str:
+    """What a file marks by a name. Raises ValueError if it marks nothing so."""
+    lines = (HERE / file).read_text().splitlines(keepends=True)
+    marks = [index for index, line in enumerate(lines) if re.search(rf"\bdocs: {re.escape(name)}\b", line)]
+    if len(marks) != 1:
+        raise ValueError(f"{file} marks {name} {len(marks)} times")
+    start = marks[0] + 1
+    end = next(index for index in range(start, len(lines)) if "docs: end" in lines[index])
+    return textwrap.dedent("".join(lines[start:end])).strip("\n") + "\n"
+
+
+if __name__ == "__main__":
+    main()
