@@ -31,12 +31,22 @@ def test_links_lead_to_files(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+TESTED_ELSEWHERE = {"grpc.md": "test_service_docs.py", "languages.md": "conformance/test_snippets.py"}
+"""Pages whose code needs a server or another language, and the tests that run it."""
+
+
 def _examples() -> list[pytest.param]:  # type: ignore[valid-type]
     return [
         pytest.param(code, id=f"{page.name}-{number}")
         for page in PAGES
+        if page.name not in TESTED_ELSEWHERE
         for number, code in enumerate(PYTHON.findall(page.read_text()), 1)
     ]
+
+
+def test_pages_tested_elsewhere_are() -> None:
+    for page, test in TESTED_ELSEWHERE.items():
+        assert page in (ROOT / "tests" / test).read_text()
 
 
 @pytest.mark.parametrize("code", _examples())

@@ -6,8 +6,17 @@ a class of google.protobuf (package chatcompletion.v1) or of betterproto (packag
 """
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest, ErrorResponse
-
-from chatpb._api import from_dict, from_json, json_to_wire, to_dict, to_json, validate, wire_to_json
+from chatpb._api import (
+    from_dict,
+    from_json,
+    json_lines_to_wire,
+    json_to_wire,
+    to_dict,
+    to_json,
+    validate,
+    wire_to_json,
+    wire_to_json_lines,
+)
 from chatpb._engine import engine
 from chatpb._errors import ChatpbError, ContractError, JsonError, Violation, WireError
 from chatpb._openai import from_openai, to_openai
@@ -28,6 +37,7 @@ __all__ = [
     "from_dict",
     "from_json",
     "from_openai",
+    "json_lines_to_wire",
     "json_to_wire",
     "register_runtime",
     "to_dict",
@@ -35,4 +45,5 @@ __all__ = [
     "to_openai",
     "validate",
     "wire_to_json",
+    "wire_to_json_lines",
 ]

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypeVar, overload
 
 from chatcompletion.v1 import ChatCompletion
-
-from chatpb import _engine
+from chatpb._engine import Codec, JsonText, codec_of
 from chatpb._errors import ContractError, Violation
-from chatpb._runtimes import runtime_of
+from chatpb._runtimes import on_register, runtime_of
 from chatpb._validate import validate_wire
 
-__all__ = ["from_dict", "from_json", "json_to_wire", "to_dict", "to_json", "validate", "wire_to_json"]
+__all__ = [
+    "from_dict",
+    "from_json",
+    "json_lines_to_wire",
+    "json_to_wire",
+    "to_dict",
+    "to_json",
+    "validate",
+    "wire_to_json",
+    "wire_to_json_lines",
+]
 
 M = TypeVar("M")
-JsonText = bytes | bytearray | memoryview | str
 Nonfinite = Literal["error", "allow"]
 UnknownFields = Literal["skip", "error"]
 
@@ -45,11 +54,10 @@ def json_to_wire(
         ContractError: with `strict`, with every violation.
 
     """
-    descriptor = runtime_of(message_type).descriptor(message_type)
-    allow = _choice("nonfinite", nonfinite, "error", "allow")
-    wire = _engine.json_to_wire(data, descriptor, canonical=canonical, nonfinite=allow)
+    allow = nonfinite != "error" and _choice("nonfinite", nonfinite, "error", "allow")
+    wire = _codecs[message_type].json_to_wire(data, canonical, allow)
     if strict:
-        violations = validate_wire(wire, descriptor)
+        violations = validate_wire(wire, runtime_of(message_type).descriptor(message_type))
         if violations:
             raise ContractError(violations)
     return wire
@@ -77,13 +85,53 @@ def wire_to_json(
         WireError: the bytes are not a valid encoding, or hold what JSON cannot; nothing is returned.
 
     """
-    return _engine.wire_to_json(
-        wire,
-        runtime_of(message_type).descriptor(message_type),
-        fill_required=fill_required,
-        refuse_unknown=_choice("unknown_fields", unknown_fields, "skip", "error"),
-        nonfinite=_choice("nonfinite", nonfinite, "error", "allow"),
-    )
+    refuse = unknown_fields != "skip" and _choice("unknown_fields", unknown_fields, "skip", "error")
+    allow = nonfinite != "error" and _choice("nonfinite", nonfinite, "error", "allow")
+    return _codecs[message_type].wire_to_json(wire, fill_required, refuse, allow)
+
+
+def json_lines_to_wire(
+    data: JsonText,
+    message_type: type = ChatCompletion,
+    *,
+    canonical: bool = False,
+    nonfinite: Nonfinite = "error",
+    threads: int | None = None,
+) -> bytes:
+    """The messages that lines of JSON stand for, each after its length as a varint, in their order.
+
+    That is the form which protobuf's own `parseDelimitedFrom` reads. Lines of nothing but whitespace are skipped.
+
+    Args:
+        data: JSON objects, one a line, as text or as its UTF-8 bytes in any buffer.
+        threads: how many threads share the work; None for one a core. The Python engine works in one.
+
+    Raises:
+        JsonError: the first line that is not acceptable; its line and offset count from the start of the input.
+
+    """
+    allow = _choice("nonfinite", nonfinite, "error", "allow")
+    return _codecs[message_type].json_lines_to_wire(data, canonical, allow, _threads(threads))
+
+
+def wire_to_json_lines(
+    wire: bytes | bytearray | memoryview,
+    message_type: type = ChatCompletion,
+    *,
+    fill_required: bool = False,
+    unknown_fields: UnknownFields = "skip",
+    nonfinite: Nonfinite = "error",
+    threads: int | None = None,
+) -> bytes:
+    """JSON lines of messages that each follow their length, in their order: the way back from `json_lines_to_wire`.
+
+    Raises:
+        WireError: the first message that cannot be read; its offset counts from the start of the input.
+
+    """
+    refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
+    allow = _choice("nonfinite", nonfinite, "error", "allow")
+    return _codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, _threads(threads))
 
 
 @overload
@@ -186,6 +234,25 @@ def _json_value(value: Any, default: Callable[[Any], Any] | None) -> Any:
     if default is None:
         raise TypeError(f"{type(value).__name__} is not a JSON value")
     return _json_value(default(value), default)
+
+
+class _Codecs(dict[type, Codec]):
+    """The codec of each message class, made when it is first asked for. Looking it up is part of every call's cost."""
+
+    def __missing__(self, message_type: type) -> Codec:
+        codec = self[message_type] = codec_of(runtime_of(message_type).descriptor(message_type))
+        return codec
+
+
+_codecs = _Codecs()
+on_register(_codecs.clear)
+
+
+def _threads(threads: int | None) -> int:
+    if threads is not None:
+        return threads
+    # Not every system has sched_getaffinity, which counts the cores that this process may use.
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _choice(name: str, value: str, no: str, yes: str) -> bool:

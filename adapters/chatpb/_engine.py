@@ -1,12 +1,98 @@
-"""Choose the engine: `json_to_wire` and `wire_to_json` of the native one where it is built, else of the Python one."""
+"""Choose the engine: the native one where it is built, else the Python one.
+
+The environment variable CHATPB_ENGINE forces one: `python` or `native`. An engine is asked for the codec of a message
+type once; the codec's functions take their arguments by position, since their calls are part of what a small document
+costs.
+"""
 
 from __future__ import annotations
 
-from typing import Final
+import os
+from functools import cache
+from typing import Final, Literal, Protocol
 
-from chatpb._python import json_to_wire, wire_to_json
+from google.protobuf.descriptor import Descriptor
 
-__all__ = ["engine", "json_to_wire", "wire_to_json"]
+from chatpb import _python
+from chatpb._python import lines
+from chatpb._schema import schema_of
+from chatpb._tables import tables
 
-engine: Final = "python"
+__all__ = ["Codec", "codec_of", "engine"]
+
+JsonText = bytes | bytearray | memoryview | str
+Wire = bytes | bytearray | memoryview
+
+
+class Codec(Protocol):
+    """Both directions for one message type, document by document and in batches."""
+
+    def json_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, /) -> bytes: ...
+
+    def wire_to_json(self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, /) -> bytes: ...
+
+    def json_lines_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, threads: int, /) -> bytes: ...
+
+    def wire_to_json_lines(
+        self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, threads: int, /
+    ) -> bytes: ...
+
+
+class PythonCodec:
+    """The codec of the Python engine."""
+
+    def __init__(self, descriptor: Descriptor) -> None:
+        self.descriptor = descriptor
+
+    def json_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, /) -> bytes:
+        return _python.json_to_wire(data, self.descriptor, canonical=canonical, nonfinite=nonfinite)
+
+    def wire_to_json(self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, /) -> bytes:
+        return _python.wire_to_json(
+            wire, self.descriptor, fill_required=fill_required, refuse_unknown=refuse_unknown, nonfinite=nonfinite
+        )
+
+    def json_lines_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, threads: int, /) -> bytes:
+        return lines.json_lines_to_wire(data, lambda line: self.json_to_wire(line, canonical, nonfinite))
+
+    def wire_to_json_lines(
+        self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, threads: int, /
+    ) -> bytes:
+        return lines.wire_to_json_lines(
+            wire, lambda one: self.wire_to_json(one, fill_required, refuse_unknown, nonfinite)
+        )
+
+
+def _choose() -> Literal["native", "python"]:
+    forced = os.environ.get("CHATPB_ENGINE", "")
+    if forced not in ("", "native", "python"):
+        raise ImportError(f"CHATPB_ENGINE must be 'native' or 'python', not {forced!r}")
+    if forced == "python":
+        return "python"
+    try:
+        import chatpb._native  # noqa: F401
+    except ImportError as error:
+        if forced:
+            raise ImportError(
+                "CHATPB_ENGINE=native, but chatpb was installed without its native engine: "
+                "install a wheel, or install from source where a Rust toolchain is"
+            ) from error
+        return "python"
+    return "native"
+
+
+engine: Final = _choose()
 """Name of the engine in use."""
+
+
+@cache
+def codec_of(descriptor: Descriptor) -> Codec:
+    """The codec of a message type, by the engine in use."""
+    return native_codec(descriptor) if engine == "native" else PythonCodec(descriptor)
+
+
+def native_codec(descriptor: Descriptor) -> Codec:
+    """The codec of the native engine."""
+    from chatpb._native import Schema
+
+    return Schema(tables(schema_of(descriptor)))

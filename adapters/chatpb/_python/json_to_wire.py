@@ -14,7 +14,7 @@ from typing import Any
 
 from google.protobuf.descriptor import Descriptor
 
-from chatpb._limits import MAX_DEPTH
+from chatpb._limits import MAX_DEPTH, MAX_STRUCT_DEPTH
 from chatpb._python.open_values import (
     KEY_TAG,
     Malformed,
@@ -95,7 +95,8 @@ class _Encoder:
 
         def encode_message(value: dict[str, Any], depth: int) -> bytes:
             depth += 1
-            if depth > MAX_DEPTH:
+            # Only below this depth can Structs and typed arrays, which keep no count of their own, pass the limit.
+            if depth > MAX_DEPTH - MAX_STRUCT_DEPTH and depth - 1 + nesting(value) > MAX_DEPTH:
                 raise Malformed
             parts: dict[int, bytes] = {}
             empty = null = 0

@@ -292,7 +292,10 @@ class _Parser:
             return text
         try:
             value = self.parse_text(text)
-            if depth + nesting(value) > MAX_DEPTH:
+            levels = nesting(value)
+            if levels > MAX_DEPTH:
+                raise Malformed
+            if depth + levels > MAX_DEPTH:
                 raise Bad(TOO_DEEP)
         except (Malformed, JSONDecodeError, RecursionError) as failure:
             try:

@@ -10,11 +10,13 @@ import google.protobuf
 import typer
 
 import chatpb
+from chatpb.cli._call import call
 from chatpb.cli._check import check
 from chatpb.cli._convert import convert
 from chatpb.cli._demo import demo
 from chatpb.cli._group import Group, version
 from chatpb.cli._inspect import inspect
+from chatpb.cli._service import gateway, serve
 
 __all__ = ["app"]
 
@@ -25,7 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS: Final[tuple[Callable[..., None], ...]] = (convert, check, inspect, demo)
+_COMMANDS: Final[tuple[Callable[..., None], ...]] = (convert, check, inspect, demo, serve, gateway, call)
 
 for command in _COMMANDS:
     # Help is wrapped to the terminal, so a paragraph is one line.

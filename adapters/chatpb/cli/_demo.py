@@ -14,6 +14,7 @@ from chatpb import json_to_wire, wire_to_json
 from chatpb._detect import ROOTS
 from chatpb._records import Format, Record
 from chatpb.cli._group import BAD_DATA, complain, stdout
+from chatpb.cli._hop import survives_grpc
 from chatpb.cli._inspect import show_message
 from chatpb.cli._samples import SAMPLES
 from chatpb.cli._survey import RUNTIMES, Survey, compact, examine, load, runtime_class
@@ -47,7 +48,21 @@ def demo(
         raise SystemExit(BAD_DATA)
     through = " and ".join(runtimes)
     console.print(Text(f"Nothing was lost, through wire bytes and through objects of {through}.", style="bold green"))
+    _hop(console)
     console.print(Text("Next: chatpb check FILES... does the same to your own .json and .jsonl files."))
+
+
+def _hop(console: Console) -> None:
+    """The samples once more, through a gRPC server and a client."""
+    request, answer = (json_to_wire(SAMPLES[name], ROOTS[name]) for name in ("request", "completion"))
+    passed = survives_grpc(request, answer)
+    if passed is None:
+        console.print(Text("With gRPC: pip install 'chatpb[service]'.", style="dim"))
+    elif passed:
+        console.print(Text("A request and its answer went through a gRPC server, unchanged.", style="bold green"))
+    else:
+        complain("chatpb demo: gRPC changed a request or its answer")
+        raise SystemExit(BAD_DATA)
 
 
 def _installed() -> list[str]:

@@ -1,0 +1,169 @@
+"""Logs, metrics and traces of calls. None of them holds credentials or what was said.
+
+Names follow OpenTelemetry's semantic conventions where those have one.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from chatpb.service._call import Call
+
+__all__ = ["JsonFormatter", "LogObserver", "Observer", "Outcome", "PrometheusObserver", "TraceObserver"]
+
+
+@dataclass
+class Outcome:
+    """How a call went.
+
+    Attributes:
+        method: "create" or "stream".
+        status: the HTTP status.
+        code: the name of the gRPC code.
+        received: bytes of the request's body.
+        sent: bytes of the answer's body.
+        chunks: chunks sent.
+        first: seconds until the first chunk, or the whole answer, was sent; None if none was.
+        seconds: how long it took.
+
+    """
+
+    method: str
+    status: int = 200
+    code: str = "OK"
+    received: int = 0
+    sent: int = 0
+    chunks: int = 0
+    first: float | None = None
+    seconds: float = 0.0
+    _started: float = field(default_factory=time.monotonic)
+
+    def send(self, size: int) -> None:
+        """Count an answer or a chunk that is sent."""
+        if self.first is None:
+            self.first = time.monotonic() - self._started
+        self.sent += size
+        self.chunks += self.method == "stream"
+
+    def fail(self, status: int, code: str) -> None:
+        self.status, self.code = status, code
+
+    def end(self) -> None:
+        self.seconds = time.monotonic() - self._started
+
+
+class Observer(Protocol):
+    """What is told of every call."""
+
+    def start(self, method: str, call: Call) -> Callable[[Outcome], None]:
+        """A call begins; what is returned is called when it ends."""
+
+
+class LogObserver:
+    """One record for each call, with its facts as attributes of the record; JsonFormatter writes them."""
+
+    def __init__(self, logger: logging.Logger | None = None) -> None:
+        self._logger = logger or logging.getLogger("chatpb.service")
+
+    def start(self, method: str, call: Call) -> Callable[[Outcome], None]:
+        request_id = call.metadata.get("x-request-id", "")
+
+        def finish(outcome: Outcome) -> None:
+            level = logging.ERROR if outcome.status >= 500 else logging.INFO
+            facts = {
+                "method": method,
+                "status": outcome.status,
+                "code": outcome.code,
+                "seconds": round(outcome.seconds, 6),
+                "first_seconds": None if outcome.first is None else round(outcome.first, 6),
+                "received_bytes": outcome.received,
+                "sent_bytes": outcome.sent,
+                "chunks": outcome.chunks,
+                "request_id": request_id[:200],
+            }
+            self._logger.log(level, "%s %s %d", method, outcome.code, outcome.status, extra={"facts": facts})
+
+        return finish
+
+
+class JsonFormatter(logging.Formatter):
+    """A record as one line of JSON."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        return json.dumps({**line, **getattr(record, "facts", {})})
+
+
+class PrometheusObserver:
+    """Counters and histograms of calls (package `prometheus-client`), in a registry of the caller's choice."""
+
+    _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
+
+    def __init__(self, registry: Any = None) -> None:
+        import prometheus_client as prometheus
+
+        self.registry = registry or prometheus.REGISTRY
+        where: dict[str, Any] = {"registry": self.registry}
+        buckets: dict[str, Any] = {"buckets": self._SECONDS, **where}
+        self._calls = prometheus.Counter("chatpb_calls", "Calls that ended.", ("method", "code"), **where)
+        self._open = prometheus.Gauge("chatpb_open_calls", "Calls that are open.", ("method",), **where)
+        self._chunks = prometheus.Counter("chatpb_chunks", "Chunks sent.", **where)
+        self._received = prometheus.Counter("chatpb_received_bytes", "Bytes of requests.", **where)
+        self._sent = prometheus.Counter("chatpb_sent_bytes", "Bytes of answers.", **where)
+        self._seconds = prometheus.Histogram("chatpb_call_seconds", "Duration of calls.", ("method",), **buckets)
+        self._first = prometheus.Histogram("chatpb_first_chunk_seconds", "Time to the first chunk.", **buckets)
+
+    def start(self, method: str, call: Call) -> Callable[[Outcome], None]:
+        self._open.labels(method).inc()
+
+        def finish(outcome: Outcome) -> None:
+            self._open.labels(method).dec()
+            self._calls.labels(method, outcome.code).inc()
+            self._chunks.inc(outcome.chunks)
+            self._received.inc(outcome.received)
+            self._sent.inc(outcome.sent)
+            self._seconds.labels(method).observe(outcome.seconds)
+            if method == "stream" and outcome.first is not None:
+                self._first.observe(outcome.first)
+
+        return finish
+
+
+class TraceObserver:
+    """A span for each call (package `opentelemetry-api`), within the caller's trace and passed on upstream."""
+
+    def __init__(self, tracer_provider: Any = None) -> None:
+        from opentelemetry import trace
+        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+        self._trace = trace
+        self._tracer = trace.get_tracer("chatpb.service", tracer_provider=tracer_provider)
+        self._propagator = TraceContextTextMapPropagator()
+
+    def start(self, method: str, call: Call) -> Callable[[Outcome], None]:
+        parent = self._propagator.extract(call.metadata)
+        span = self._tracer.start_span(f"chat {method}", context=parent, kind=self._trace.SpanKind.SERVER)
+        self._propagator.inject(call.metadata, context=self._trace.set_span_in_context(span))
+
+        def finish(outcome: Outcome) -> None:
+            span.set_attribute("rpc.system", "grpc")
+            span.set_attribute("rpc.service", "chatcompletion.v1.ChatCompletionService")
+            span.set_attribute("rpc.method", method)
+            span.set_attribute("http.response.status_code", outcome.status)
+            span.set_attribute("chatpb.chunks", outcome.chunks)
+            if outcome.status >= 500:
+                span.set_attribute("error.type", outcome.code)
+                span.set_status(self._trace.StatusCode.ERROR)
+            span.end()
+
+        return finish

@@ -1,0 +1,221 @@
+"""An OpenAI-compatible HTTP service in front of any backend, such as GrpcBackend: an ASGI application.
+
+    app = gateway(GrpcBackend("localhost:50051"))        # uvicorn module:app
+
+A request with `"stream": true` is answered by the backend's stream as server-sent events, any other by `create`. The
+status of a stream waits for its first chunk, so that an error before it is an HTTP error; a later one is an event.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
+from contextlib import aclosing, asynccontextmanager
+from typing import Any, Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
+from chatpb import sse
+from chatpb._api import json_to_wire, wire_to_json
+from chatpb.service._call import Backend
+from chatpb.service._edge import Edge, Exchange, Limits
+from chatpb.service._errors import ServiceError
+from chatpb.service._observe import Observer, PrometheusObserver
+from chatpb.service._wires import is_stream
+
+__all__ = ["gateway"]
+
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+_JSON: Final = b"application/json"
+_EVENTS: Final = b"text/event-stream; charset=utf-8"
+
+
+def gateway(
+    backend: Backend,
+    *,
+    models: Sequence[str] = (),
+    tokens: Sequence[str] = (),
+    limits: Limits | None = None,
+    observers: Sequence[Observer] = (),
+) -> Starlette:
+    """The application.
+
+    Args:
+        backend: what answers. It is closed when the application shuts down.
+        models: names for /v1/models, which the backend does not tell.
+        tokens: bearer tokens, one of which every request has to bring; they are not passed on.
+        limits: what is accepted at most.
+        observers: what is told of every call. With a PrometheusObserver there is /metrics.
+
+    """
+    edge = Edge(tokens, limits or Limits(), observers)
+    listed = {name: {"id": name, "object": "model", "created": 0, "owned_by": "chatpb"} for name in models}
+
+    async def list_models(request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": list(listed.values())})
+
+    async def one_model(request: Request) -> Response:
+        found = listed.get(request.path_params["name"])
+        if found is None:
+            return _refuse(ServiceError.of(404, "The model does not exist.", param="model", code="model_not_found"))
+        return JSONResponse(found)
+
+    async def health(request: Request) -> Response:
+        check = getattr(backend, "check", None)
+        try:
+            if check:
+                await check()
+        except ServiceError as error:
+            return JSONResponse({"status": "unavailable", "code": error.code}, 503)
+        return JSONResponse({"status": "ok"})
+
+    async def missing(request: Request, error: Exception) -> Response:
+        status = getattr(error, "status_code", 500)
+        return _refuse(ServiceError.of(status, f"There is no {request.method} {request.url.path}."))
+
+    routes = [
+        Route("/v1/chat/completions", _Completions(backend, edge), methods=["POST"]),
+        Route("/v1/models", list_models),
+        Route("/v1/models/{name:path}", one_model),
+        Route("/health", health),
+    ]
+    for observer in observers:
+        if isinstance(observer, PrometheusObserver):
+            routes.append(Route("/metrics", _metrics(observer)))
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        try:
+            yield
+        finally:
+            await backend.close()
+
+    return Starlette(routes=routes, lifespan=lifespan, exception_handlers={404: missing, 405: missing})
+
+
+class _Completions:
+    """POST /v1/chat/completions."""
+
+    def __init__(self, backend: Backend, edge: Edge) -> None:
+        self._backend = backend
+        self._edge = edge
+
+    async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
+        headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
+        answer = _Answer(send)
+        try:
+            wire = json_to_wire(await self._body(headers, receive), CreateChatCompletionRequest)
+            run = self._stream if is_stream(wire) else self._create
+            await _unless_disconnected(receive, run(wire, headers, answer))
+        except ValueError as error:
+            await answer.refuse(ServiceError.of(400, f"The body is not a request: {error}.", code="invalid_json"))
+        except ServiceError as error:
+            await answer.refuse(error)
+
+    async def _create(self, wire: bytes, headers: Mapping[str, str], answer: _Answer) -> None:
+        with self._edge.call("create", headers) as exchange:
+            exchange.outcome.received = len(wire)
+            completion = await self._backend.create(wire, exchange.call)
+            body = wire_to_json(completion, ChatCompletion)
+            exchange.outcome.send(len(body))
+        await answer.start(200, _JSON, exchange.call.reply, len(body))
+        await answer.send(body, more=False)
+
+    async def _stream(self, wire: bytes, headers: Mapping[str, str], answer: _Answer) -> None:
+        with self._edge.call("stream", headers) as exchange:
+            exchange.outcome.received = len(wire)
+            async with aclosing(self._backend.stream(wire, exchange.call)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    await self._send(chunk, exchange, answer)
+        if not answer.is_started:
+            await answer.start(200, _EVENTS, exchange.call.reply)
+        await answer.send(sse.DONE, more=False)
+
+    async def _send(self, chunk: bytes, exchange: Exchange, answer: _Answer) -> None:
+        if not answer.is_started:
+            await answer.start(200, _EVENTS, exchange.call.reply)
+        event = b"data: %b\n\n" % wire_to_json(chunk, ChatCompletionChunk)
+        await answer.send(event)
+        exchange.outcome.send(len(event))
+
+    async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        limit = self._edge.limits.message
+        declared = headers.get("content-length", "0")
+        pieces, size, more = [], 0, True
+        while more:
+            if size > limit or (declared.isdecimal() and int(declared) > limit):
+                raise ServiceError.of(413, f"The body is larger than {limit} bytes, the limit.")
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise ServiceError.of(499, "The client went away.")
+            pieces.append(message.get("body", b""))
+            size += len(pieces[-1])
+            more = message.get("more_body", False)
+        return b"".join(pieces)
+
+
+class _Answer:
+    """An HTTP response as far as it has been sent."""
+
+    def __init__(self, send: Send) -> None:
+        self._send = send
+        self.is_started = False
+
+    async def start(self, status: int, kind: bytes, reply: Mapping[str, str], size: int | None = None) -> None:
+        headers = [(b"content-type", kind)]
+        if size is None:
+            headers += [(b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no")]
+        else:
+            headers.append((b"content-length", b"%d" % size))
+        headers += [(name.encode("latin-1"), value.encode("latin-1")) for name, value in reply.items()]
+        self.is_started = True
+        await self._send({"type": "http.response.start", "status": status, "headers": headers})
+
+    async def send(self, body: bytes, more: bool = True) -> None:
+        await self._send({"type": "http.response.body", "body": body, "more_body": more})
+
+    async def refuse(self, error: ServiceError) -> None:
+        """Answer with an error, or end the stream that has begun with one."""
+        if self.is_started:
+            await self.send(sse.write_event(error.body), more=False)
+        else:
+            await self.start(error.status, _JSON, error.headers, len(error.body))
+            await self.send(error.body, more=False)
+
+
+async def _unless_disconnected(receive: Receive, answering: Coroutine[Any, Any, None]) -> None:
+    """Answer, and give up at once when the client goes away."""
+    task = asyncio.ensure_future(answering)
+    watch = asyncio.ensure_future(_disconnected(receive))
+    try:
+        await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            task.result()
+    finally:
+        for each in (task, watch):
+            each.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _refuse(error: ServiceError) -> Response:
+    return Response(error.body, error.status, error.headers, "application/json")
+
+
+def _metrics(observer: PrometheusObserver) -> Callable[[Request], Awaitable[Response]]:
+    async def metrics(request: Request) -> Response:
+        from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+        return Response(generate_latest(observer.registry), media_type=CONTENT_TYPE_LATEST)
+
+    return metrics

@@ -1,0 +1,30 @@
+//! JSON text to protobuf wire bytes and back, driven by the tables of a message's schema.
+//!
+//! The same mapping, byte for byte, as that of the Python engine `chatpb/_python`, which is its reference. Both
+//! directions have two halves: a quick one that only notices *that* something is wrong or unusual, and an exact one
+//! that then reads the input again and says what is wrong and where.
+
+mod base64;
+mod check;
+mod encode;
+mod error;
+mod json;
+mod limits;
+mod lines;
+mod number;
+mod open;
+mod out;
+mod print;
+mod print_tree;
+mod scan;
+mod schema;
+mod strings;
+mod text;
+mod tree;
+mod wire;
+
+pub use encode::{EncodeOptions, Encoder, Origin};
+pub use error::{JsonError, WireError};
+pub use lines::{Parts, json_lines_to_wire, wire_to_json_lines};
+pub use print::{PrintOptions, Printer};
+pub use schema::Schema;

@@ -1,0 +1,185 @@
+//! Batches: JSON lines to length-delimited messages and back, spread over threads, in order.
+
+use crate::encode::{EncodeOptions, Encoder};
+use crate::error::{JsonError, WireError};
+use crate::print::{PrintOptions, Printer};
+use crate::schema::Schema;
+use crate::wire::{PAST_END, Wire, put_varint};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+/// Bytes of input that a thread takes at a time: so few that what is made of them is below the size for which an
+/// allocator asks the system for memory, and few threads wait at the end.
+const SHARE: usize = 1 << 16;
+
+/// Each line's wire bytes after their length. Lines of nothing but whitespace are skipped. An error's line and offset
+/// count from the start of the input.
+pub fn json_lines_to_wire(
+    schema: &Schema,
+    text: &[u8],
+    options: EncodeOptions,
+    threads: usize,
+) -> Result<Parts, JsonError> {
+    let mut shares = Vec::new();
+    let mut start = 0;
+    while start < text.len() {
+        let least = (start + SHARE).min(text.len());
+        let stop = text[least..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| least + at + 1);
+        shares.push((start, stop));
+        start = stop;
+    }
+    let found = spread(&shares, threads, || {
+        let mut encoder = Encoder::default();
+        move |&(start, stop): &(usize, usize)| {
+            let mut out = Vec::with_capacity(stop - start);
+            let mut at = start;
+            for line in text[start..stop].split_inclusive(|&byte| byte == b'\n') {
+                let line_start = at;
+                at += line.len();
+                let line = line.strip_suffix(b"\n").unwrap_or(line);
+                if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+                    continue;
+                }
+                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (line_start, error))?;
+                put_varint(wire.len() as u64, &mut out);
+                out.extend_from_slice(wire);
+            }
+            Ok(out)
+        }
+    });
+    Parts::of(found).map_err(|(start, error)| JsonError {
+        line: error.line + text[..start].iter().filter(|&&byte| byte == b'\n').count(),
+        offset: error.offset + start,
+        ..error
+    })
+}
+
+/// The JSON text of each message, each on a line of its own. An error's offset counts from the start of the input.
+pub fn wire_to_json_lines(
+    schema: &Schema,
+    wire: &[u8],
+    options: PrintOptions,
+    threads: usize,
+) -> Result<Parts, WireError> {
+    let mut shares: Vec<Vec<(usize, usize)>> = Vec::new();
+    let mut size = SHARE;
+    let mut cursor = Wire { bytes: wire, at: 0 };
+    let mut cut = None;
+    while cursor.at < wire.len() {
+        let start = cursor.at;
+        let stop = match cursor.stop(wire.len()) {
+            Ok(stop) => stop,
+            Err(bad) => {
+                let past = bad.0 == PAST_END;
+                let reason = if past { "a message that runs past the end of the input".to_owned() } else { bad.0 };
+                cut = Some((0, WireError { path: String::new(), offset: start, reason }));
+                break;
+            }
+        };
+        if size >= SHARE {
+            size = 0;
+            shares.push(Vec::new());
+        }
+        size += stop - start;
+        if let Some(share) = shares.last_mut() {
+            share.push((cursor.at, stop));
+        }
+        cursor.at = stop;
+    }
+    let mut found = spread(&shares, threads, || {
+        let mut printer = Printer::default();
+        move |messages: &Vec<(usize, usize)>| {
+            let mut out = Vec::new();
+            for &(start, stop) in messages {
+                printer.append(schema, &wire[start..stop], options, &mut out).map_err(|error| (start, error))?;
+                out.push(b'\n');
+            }
+            Ok(out)
+        }
+    });
+    found.extend(cut.map(Err));
+    Parts::of(found).map_err(|(start, error)| WireError { offset: error.offset + start, ..error })
+}
+
+/// What was written for each share of the input, in order.
+#[derive(Debug)]
+pub struct Parts(Vec<Vec<u8>>);
+
+impl Parts {
+    /// The first error in order, or all results.
+    fn of<E>(found: Vec<Result<Vec<u8>, E>>) -> Result<Parts, E> {
+        found.into_iter().collect::<Result<Vec<_>, E>>().map(Parts)
+    }
+
+    /// Bytes of all parts.
+    pub fn size(&self) -> usize {
+        self.0.iter().map(Vec::len).sum()
+    }
+
+    /// Write the parts into a buffer of just their size, with as many threads, since most of the time goes into fetching
+    /// the pages of memory.
+    pub fn write(&self, mut into: &mut [u8], threads: usize) {
+        let group = self.0.len().div_ceil(threads.max(1)).max(1);
+        std::thread::scope(|scope| {
+            for parts in self.0.chunks(group) {
+                let size = parts.iter().map(Vec::len).sum();
+                let (buffer, rest) = std::mem::take(&mut into).split_at_mut(size);
+                into = rest;
+                // The last group is for this thread.
+                if into.is_empty() {
+                    copy(parts, buffer);
+                } else {
+                    scope.spawn(|| copy(parts, buffer));
+                }
+            }
+        });
+    }
+
+    pub fn to_vec(&self) -> Vec<u8> {
+        self.0.concat()
+    }
+}
+
+fn copy(parts: &[Vec<u8>], mut into: &mut [u8]) {
+    for part in parts {
+        let (head, tail) = into.split_at_mut(part.len());
+        head.copy_from_slice(part);
+        into = tail;
+    }
+}
+
+/// Work on shares with as many threads, each with a worker of its own. Results are in the order of the shares; those
+/// after an error may be missing.
+fn spread<S, T, E, W>(shares: &[S], threads: usize, worker: impl Fn() -> W + Sync) -> Vec<Result<T, E>>
+where
+    S: Sync,
+    T: Send,
+    E: Send,
+    W: FnMut(&S) -> Result<T, E>,
+{
+    let threads = threads.clamp(1, shares.len().max(1));
+    let next = AtomicUsize::new(0);
+    let found = Mutex::new(Vec::new());
+    let run = || {
+        let mut work = worker();
+        loop {
+            let at = next.fetch_add(1, Ordering::Relaxed);
+            let Some(share) = shares.get(at) else { return };
+            let result = work(share);
+            if result.is_err() {
+                // Shares before this one are taken already; those after it are not needed.
+                next.store(shares.len(), Ordering::Relaxed);
+            }
+            found.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(run);
+        }
+        run();
+    });
+    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
+    found.sort_by_key(|&(at, _)| at);
+    found.into_iter().map(|(_, result)| result).collect()
+}

@@ -1,0 +1,488 @@
+//! The tables that both directions are driven by, compiled from those that Python hands over.
+//!
+//! Python alone reads descriptors; it writes the tables of a message type and of all that it contains as lines of
+//! fields separated by tabs, the outermost message first:
+//!
+//! ```text
+//! message  full name  object|list
+//! field    number  kind  one|many|map  required 0|1  nullable 0|1  name  oneof  message or enum it refers to
+//! enum
+//! value    number  string
+//! ```
+//!
+//! A backslash, a tab and a line feed are written as `\\`, `\t` and `\n`. Fields come in number order. For a map, kind
+//! and reference are those of its values. Messages and enums are counted from 0, each on their own.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+/// A place in a table of at most 64 that is empty.
+pub const NONE: u8 = 0xff;
+/// In `Message::by_tag`: the fields that every message has.
+pub const EMPTY_FIELDS: u8 = 0xf0;
+pub const NULL_FIELDS: u8 = 0xf1;
+pub const ADDITIONAL: u8 = 0xf2;
+pub const VERBATIM: u8 = 0xf3;
+
+/// The protobuf form of a field's values, or one that an option makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    Int32,
+    Int64,
+    Uint32,
+    Uint64,
+    Double,
+    Bool,
+    Enum,
+    String,
+    Bytes,
+    /// Bytes written as an array of integers.
+    ByteArray,
+    /// A string that carries JSON text.
+    Text,
+    Message,
+    /// A message that stands for a JSON array.
+    List,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    One,
+    Many,
+    Map,
+}
+
+#[derive(Debug)]
+pub struct Field {
+    pub name: String,
+    pub number: u32,
+    /// The tag that opens the field as the encoder writes it; its bytes as a word and their count.
+    pub tag: u64,
+    pub tag_word: (u64, usize),
+    pub kind: Kind,
+    pub shape: Shape,
+    /// The message or the enum that it refers to.
+    pub refers: usize,
+    /// The member it belongs to.
+    pub member: u8,
+    /// Bytes that the length of the payload took last time: a guess for the next.
+    pub width: AtomicU8,
+    /// A bit for each kind of JSON value that one value may have.
+    kinds: u8,
+    /// The place of the enum's value that was seen last.
+    pub seen: AtomicU8,
+}
+
+impl Field {
+    /// Whether one value may be of a kind of JSON value.
+    #[inline(always)]
+    pub fn takes(&self, kind: Json) -> bool {
+        self.kinds >> kind as u8 & 1 != 0
+    }
+
+    /// Whether an array of the values is packed.
+    pub fn packable(&self) -> bool {
+        (self.kind as u8) <= Kind::Enum as u8
+    }
+
+    /// The wire type of one value that is not packed.
+    pub fn wire_type(&self) -> u32 {
+        match self.kind {
+            Kind::Double => 1,
+            _ if self.packable() => 0,
+            _ => 2,
+        }
+    }
+}
+
+/// The kinds of JSON value, `null` aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Json {
+    String,
+    Number,
+    Nonfinite,
+    Bool,
+    Object,
+    Array,
+}
+
+/// One member of a JSON object: a field, or a oneof.
+#[derive(Debug)]
+pub struct Member {
+    pub name: String,
+    /// `,"name":` as it is printed, and its first 32 bytes.
+    pub prefix: Vec<u8>,
+    pub prefix_block: [u8; 32],
+    /// The name in its quotes, and as many 0xFF as it has bytes, both padded to 32 bytes. For a longer name, the pattern
+    /// is one that no text matches.
+    pub pattern: [[u8; 32]; 2],
+    /// Bytes of the name in its quotes.
+    pub quoted: usize,
+    /// The bit that is written, and all those that are read.
+    pub bit: u64,
+    pub bits: u64,
+    /// By kind of JSON value: the field that holds it, as a place in `Message::fields`.
+    pub by_kind: [u8; 6],
+    /// "[]", "{}", or "" where the member has no empty bit.
+    pub empty_form: &'static str,
+    /// What `fill_required` writes for the member where it is absent.
+    pub filling: &'static str,
+    pub fields: Vec<u8>,
+    pub is_oneof: bool,
+}
+
+#[derive(Debug)]
+pub struct Message {
+    pub full_name: String,
+    pub is_list: bool,
+    pub fields: Vec<Field>,
+    /// In number order of their first fields.
+    pub members: Vec<Member>,
+    /// By tag below 512 in the forms that are read: a place in `fields`, or one of the fields that every message has.
+    pub by_tag: Box<[u8; 512]>,
+    /// Places in `members`, by length of name; where those of each length start.
+    by_length: Vec<u8>,
+    lengths: Vec<u8>,
+    /// All bits of members; the place of the member of each.
+    pub known: u64,
+    pub by_bit: [u8; 64],
+    /// The member that came last time after a member, or first at place 64 where 63 stands for an unknown one.
+    next: [AtomicU8; 65],
+}
+
+/// Places in `Message::next` that are not members.
+pub const AFTER_UNKNOWN: u8 = 63;
+pub const AT_START: u8 = 64;
+
+impl Message {
+    /// The member of a name.
+    #[inline]
+    pub fn find(&self, name: &[u8]) -> Option<usize> {
+        let from = *self.lengths.get(name.len())?;
+        let to = *self.lengths.get(name.len() + 1)?;
+        self.by_length[usize::from(from)..usize::from(to)]
+            .iter()
+            .map(|&place| usize::from(place))
+            .find(|&place| self.members[place].name.as_bytes() == name)
+    }
+
+    #[inline(always)]
+    pub fn predicted(&self, after: u8) -> Option<(u8, &Member)> {
+        let place = self.next[usize::from(after)].load(Ordering::Relaxed);
+        Some((place, self.members.get(usize::from(place))?))
+    }
+
+    #[inline]
+    pub fn learn(&self, after: u8, place: u8) {
+        self.next[usize::from(after)].store(place, Ordering::Relaxed);
+    }
+}
+
+#[derive(Debug)]
+pub struct Enum {
+    /// Number, string and `"string"` as printed.
+    pub values: Vec<(i32, Vec<u8>, Vec<u8>)>,
+    /// The place of each number from 0 to 63.
+    small: [u8; 64],
+}
+
+impl Enum {
+    /// The number of a string, looked for first where the last one was.
+    #[inline]
+    pub fn number_of(&self, string: &[u8], seen: &AtomicU8) -> Option<i32> {
+        if let Some(value) = self.values.get(usize::from(seen.load(Ordering::Relaxed)))
+            && value.1 == string
+        {
+            return Some(value.0);
+        }
+        let place = self.values.iter().position(|value| value.1 == string)?;
+        seen.store(place as u8, Ordering::Relaxed);
+        Some(self.values[place].0)
+    }
+
+    #[inline]
+    pub fn printed(&self, number: i32) -> Option<&[u8]> {
+        if (0..64).contains(&number) {
+            return self.values.get(usize::from(self.small[number as usize])).map(|value| value.2.as_slice());
+        }
+        self.values.iter().rev().find(|value| value.0 == number).map(|value| value.2.as_slice())
+    }
+}
+
+/// A message type and all that it contains.
+#[derive(Debug)]
+pub struct Schema {
+    /// The outermost comes first.
+    pub messages: Vec<Message>,
+    pub enums: Vec<Enum>,
+}
+
+impl Schema {
+    /// Compile the tables.
+    pub fn parse(table: &str) -> Result<Schema, String> {
+        let mut schema = Schema { messages: Vec::new(), enums: Vec::new() };
+        let mut rows: Vec<Vec<Row>> = Vec::new();
+        for line in table.split('\n').filter(|line| !line.is_empty()) {
+            let cells: Vec<String> = line.split('\t').map(unescape).collect();
+            let cell = |at: usize| cells.get(at).map(String::as_str).ok_or(format!("a line too short: {line}"));
+            let number = |at: usize| cell(at)?.parse::<i64>().map_err(|error| format!("{error} in {line}"));
+            match cell(0)? {
+                "message" => {
+                    rows.push(Vec::new());
+                    schema.messages.push(Message::new(cell(1)?, cell(2)? == "list"));
+                }
+                "field" => {
+                    let refers = if cell(8)?.is_empty() { 0 } else { number(8)? as usize };
+                    let row = Row {
+                        field: Field {
+                            name: cell(6)?.to_owned(),
+                            number: number(1)? as u32,
+                            tag: 0,
+                            tag_word: (0, 0),
+                            kind: kind(cell(2)?)?,
+                            shape: shape(cell(3)?)?,
+                            refers,
+                            member: 0,
+                            width: AtomicU8::new(1),
+                            kinds: 0,
+                            seen: AtomicU8::new(0),
+                        },
+                        required: cell(4)? == "1",
+                        nullable: cell(5)? == "1",
+                        oneof: cell(7)?.to_owned(),
+                    };
+                    rows.last_mut().ok_or("a field before any message")?.push(row);
+                }
+                "enum" => schema.enums.push(Enum { values: Vec::new(), small: [NONE; 64] }),
+                "value" => {
+                    let values = schema.enums.last_mut().ok_or("a value before any enum")?;
+                    let (value, string) = (number(1)? as i32, cell(2)?);
+                    let mut printed = Vec::new();
+                    crate::strings::quote(string.as_bytes(), &mut printed);
+                    if (0..64).contains(&value) && values.values.len() < 255 {
+                        values.small[value as usize] = values.values.len() as u8;
+                    }
+                    if values.values.iter().any(|value| value.1 == string.as_bytes()) {
+                        return Err(format!("two values of the same string: {line}"));
+                    }
+                    values.values.push((value, string.as_bytes().to_vec(), printed));
+                }
+                other => return Err(format!("a line of no known kind: {other}")),
+            }
+        }
+        let count = schema.messages.len();
+        for (message, rows) in schema.messages.iter_mut().zip(rows) {
+            for row in rows {
+                let limit = match row.field.kind {
+                    Kind::Enum => schema.enums.len(),
+                    Kind::Message | Kind::List => count,
+                    _ => 1,
+                };
+                if row.field.refers >= limit {
+                    return Err(format!("{} refers to what is not there", row.field.name));
+                }
+                message.add(row)?;
+            }
+            message.finish()?;
+        }
+        let lists: Vec<bool> = schema.messages.iter().map(|message| message.is_list).collect();
+        let misused = schema.messages.iter().flat_map(|message| &message.fields).any(|field| match field.kind {
+            Kind::List => !lists[field.refers],
+            Kind::Message => lists[field.refers],
+            _ => false,
+        });
+        if misused || count == 0 || schema.enums.iter().any(|each| each.values.len() > 254) {
+            return Err("tables that are not those of a message".to_owned());
+        }
+        Ok(schema)
+    }
+}
+
+struct Row {
+    field: Field,
+    required: bool,
+    nullable: bool,
+    oneof: String,
+}
+
+impl Message {
+    fn new(full_name: &str, is_list: bool) -> Message {
+        Message {
+            full_name: full_name.to_owned(),
+            is_list,
+            fields: Vec::new(),
+            members: Vec::new(),
+            by_tag: Box::new([NONE; 512]),
+            by_length: Vec::new(),
+            lengths: Vec::new(),
+            known: 0,
+            by_bit: [0; 64],
+            next: std::array::from_fn(|place| AtomicU8::new(if place == 64 { 0 } else { place as u8 + 1 })),
+        }
+    }
+
+    fn add(&mut self, row: Row) -> Result<(), String> {
+        let Row { mut field, required, nullable, oneof } = row;
+        if field.number > 63 || self.fields.len() == 63 {
+            return Err(format!("{} has a number above 63", field.name));
+        }
+        let place = self.fields.len() as u8;
+        let name = if oneof.is_empty() { &field.name } else { &oneof };
+        let found = self.members.iter().position(|member| &member.name == name);
+        let member = found.unwrap_or_else(|| {
+            let empty_form = match field.shape {
+                Shape::One => "",
+                Shape::Many => "[]",
+                Shape::Map => "{}",
+            };
+            let filling = match (required, nullable) {
+                (false, _) => "",
+                (true, true) => "null",
+                (true, false) => empty_form,
+            };
+            self.members.push(Member::new(name, field.number, empty_form, filling, !oneof.is_empty()));
+            self.members.len() - 1
+        });
+        field.member = member as u8;
+        let wire_type = if field.shape == Shape::One { field.wire_type() } else { 2 };
+        field.tag = u64::from(field.number << 3 | wire_type);
+        // Numbers are below 64.
+        field.tag_word =
+            if field.tag < 128 { (field.tag, 1) } else { (field.tag & 127 | 128 | field.tag >> 7 << 8, 2) };
+        let kinds: &[Json] = match (field.shape, field.kind) {
+            (Shape::Map, _) => &[Json::Object],
+            (Shape::Many, _) => &[Json::Array],
+            (Shape::One, kind) => json_kinds(kind),
+        };
+        field.kinds = json_kinds(field.kind).iter().fold(0, |bits, &kind| bits | 1 << kind as u8);
+        let member = &mut self.members[member];
+        for &kind in kinds {
+            member.by_kind[kind as usize] = place;
+        }
+        member.fields.push(place);
+        if field.number < 64 {
+            member.bits |= 1 << field.number;
+            self.known |= 1 << field.number;
+            self.by_bit[field.number as usize] = field.member;
+        }
+        let mut types = vec![if field.shape == Shape::Map { 2 } else { field.wire_type() }];
+        if field.shape == Shape::Many {
+            types.push(2);
+        }
+        for wire_type in types {
+            if let Some(entry) = self.by_tag.get_mut((field.number << 3 | wire_type) as usize) {
+                *entry = place;
+            }
+        }
+        self.fields.push(field);
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), String> {
+        if self.is_list {
+            if self.fields.len() != 1 || self.fields[0].shape != Shape::Many || self.fields[0].number > 63 {
+                return Err(format!("{} is no list", self.full_name));
+            }
+        } else {
+            self.by_tag[13 << 3] = EMPTY_FIELDS;
+            self.by_tag[14 << 3] = NULL_FIELDS;
+            self.by_tag[15 << 3 | 2] = ADDITIONAL;
+            self.by_tag[16 << 3 | 2] = VERBATIM;
+        }
+        let longest = self.members.iter().map(|member| member.name.len()).max().unwrap_or(0);
+        for length in 0..=longest {
+            self.lengths.push(self.by_length.len() as u8);
+            let of_length = |(place, member): (usize, &Member)| (member.name.len() == length).then_some(place as u8);
+            self.by_length.extend(self.members.iter().enumerate().filter_map(of_length));
+        }
+        self.lengths.push(self.by_length.len() as u8);
+        Ok(())
+    }
+}
+
+impl Member {
+    fn new(name: &str, number: u32, empty_form: &'static str, filling: &'static str, is_oneof: bool) -> Member {
+        let mut prefix = b",".to_vec();
+        crate::strings::quote(name.as_bytes(), &mut prefix);
+        prefix.push(b':');
+        let mut pattern = [[0; 32]; 2];
+        let quoted = name.len() + 2;
+        if quoted <= 32 && prefix.len() == quoted + 2 {
+            pattern[0][..quoted].copy_from_slice(&prefix[1..=quoted]);
+            pattern[1][..quoted].fill(0xff);
+        } else {
+            // No name begins with a zero.
+            pattern[1][0] = 0xff;
+        }
+        Member {
+            name: name.to_owned(),
+            prefix_block: std::array::from_fn(|at| prefix.get(at).copied().unwrap_or(0)),
+            prefix,
+            pattern,
+            quoted,
+            bit: if number < 64 { 1 << number } else { 0 },
+            bits: 0,
+            by_kind: [NONE; 6],
+            empty_form,
+            filling,
+            fields: Vec::new(),
+            is_oneof,
+        }
+    }
+}
+
+fn json_kinds(kind: Kind) -> &'static [Json] {
+    match kind {
+        Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => &[Json::Number],
+        Kind::Double => &[Json::Number, Json::Nonfinite],
+        Kind::Bool => &[Json::Bool],
+        Kind::Enum | Kind::String | Kind::Bytes => &[Json::String],
+        Kind::ByteArray | Kind::List => &[Json::Array],
+        Kind::Text => &[Json::String, Json::Number, Json::Nonfinite, Json::Bool, Json::Object, Json::Array],
+        Kind::Message => &[Json::Object],
+    }
+}
+
+fn kind(name: &str) -> Result<Kind, String> {
+    Ok(match name {
+        "int32" => Kind::Int32,
+        "int64" => Kind::Int64,
+        "uint32" => Kind::Uint32,
+        "uint64" => Kind::Uint64,
+        "double" => Kind::Double,
+        "bool" => Kind::Bool,
+        "enum" => Kind::Enum,
+        "string" => Kind::String,
+        "bytes" => Kind::Bytes,
+        "byte_array" => Kind::ByteArray,
+        "text" => Kind::Text,
+        "message" => Kind::Message,
+        "list" => Kind::List,
+        other => return Err(format!("a kind that is not known: {other}")),
+    })
+}
+
+fn shape(name: &str) -> Result<Shape, String> {
+    Ok(match name {
+        "one" => Shape::One,
+        "many" => Shape::Many,
+        "map" => Shape::Map,
+        other => return Err(format!("a shape that is not known: {other}")),
+    })
+}
+
+fn unescape(cell: &str) -> String {
+    let mut out = String::with_capacity(cell.len());
+    let mut chars = cell.chars();
+    while let Some(char) = chars.next() {
+        match (char, char == '\\') {
+            (_, true) => match chars.next() {
+                Some('t') => out.push('\t'),
+                Some('n') => out.push('\n'),
+                Some(other) => out.push(other),
+                None => {}
+            },
+            (other, false) => out.push(other),
+        }
+    }
+    out
+}

@@ -1,0 +1,123 @@
+//! The core without Python, on a schema of its own. That it agrees with the Python engine is tested from Python.
+
+use chatpb_core::{
+    EncodeOptions, Encoder, JsonError, PrintOptions, Printer, Schema, WireError, json_lines_to_wire, wire_to_json_lines,
+};
+
+const TABLE: &str = "\
+message\tt.Outer\tobject
+field\t1\tstring\tone\t1\t1\tcontent\t\t
+field\t2\tint32\tone\t0\t0\tindex\t\t
+field\t3\tenum\tone\t0\t0\tcolor\t\t0
+field\t4\tmessage\tmany\t0\t0\tinner\t\t1
+field\t5\tdouble\tmap\t0\t0\tweights\t\t
+field\t6\ttext\tone\t0\t0\tschema\t\t
+field\t7\tbytes\tone\t0\t0\tdata\t\t
+field\t8\tstring\tone\t0\t0\tunion_string\tunion\t
+field\t9\tlist\tone\t0\t0\tunion_list\tunion\t2
+message\tt.Inner\tobject
+field\t1\tbyte_array\tone\t0\t0\toctets\t\t
+message\tt.List\tlist
+field\t1\tint64\tmany\t0\t0\titems\t\t
+enum
+value\t1\tred
+value\t2\tgr\\\"\\\\n
+";
+
+fn schema() -> Schema {
+    Schema::parse(TABLE).expect("a table")
+}
+
+fn encode(text: &str) -> Result<Vec<u8>, JsonError> {
+    Encoder::default().json_to_wire(&schema(), text.as_bytes(), EncodeOptions::default()).map(<[u8]>::to_vec)
+}
+
+fn print(wire: &[u8]) -> Result<String, WireError> {
+    let schema = schema();
+    let mut printer = Printer::default();
+    let text = printer.wire_to_json(&schema, wire, PrintOptions::default())?;
+    Ok(String::from_utf8(text.to_vec()).expect("UTF-8"))
+}
+
+/// Documents in the order of members in which they print.
+const DOCUMENTS: &[&str] = &[
+    "{}",
+    r#"{"content":"a\nb","index":-1,"color":"red"}"#,
+    r#"{"content":null,"index":2147483647,"inner":[]}"#,
+    r#"{"inner":[{},{"octets":[0,255]},{"octets":[]}],"weights":{"a":0.1,"b":-0.0}}"#,
+    r#"{"weights":{},"schema":{"z":1e400,"a":[1.50,"\u0001"]},"data":"QUI="}"#,
+    r#"{"union":"x"}"#,
+    r#"{"union":[1,-9223372036854775808]}"#,
+    r#"{"union":{"no":"home"}}"#,
+    r#"{"index":1.5,"other":{"deep":[null,true,false,"é",1e300]}}"#,
+    r#"{"data":"QUI","big":9007199254740993,"lone":"\ud83d"}"#,
+];
+
+#[test]
+fn documents_come_back() {
+    for text in DOCUMENTS {
+        let wire = encode(text).expect(text);
+        assert_eq!(print(&wire).as_deref(), Ok(*text), "{wire:?}");
+    }
+}
+
+#[test]
+fn documents_cut_anywhere_are_refused() {
+    for text in DOCUMENTS.iter().filter(|text| text.is_ascii()) {
+        for at in 0..text.len() {
+            let error = encode(&text[..at]).expect_err(&text[..at]);
+            assert_eq!((error.reason.as_str(), error.offset), ("unexpected end of the text", at));
+        }
+    }
+}
+
+#[test]
+fn messages_cut_or_flipped_anywhere_are_read_or_refused() {
+    for text in DOCUMENTS {
+        let wire = encode(text).expect(text);
+        for at in 0..wire.len() {
+            drop(print(&wire[..at]));
+            for bit in 0..8 {
+                let mut flipped = wire.clone();
+                flipped[at] ^= 1 << bit;
+                drop(print(&flipped));
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_says_where() {
+    let error = encode("{\"inner\":\n [{\"é\":1,\"é\":2}]}").expect_err("a name twice");
+    assert_eq!((error.path.as_str(), error.line, error.column, error.offset), ("/inner/0/é", 2, 10, 20));
+    let error = print(b"\x22\x02\x0a\x05").expect_err("a length too large");
+    assert_eq!((error.path.as_str(), error.offset), ("/inner/0", 2));
+}
+
+#[test]
+fn lines_are_in_order_for_any_number_of_threads() {
+    let schema = schema();
+    let text: String =
+        (0..30_000).map(|n| format!("{{\"index\":{n}}}\n{}", if n % 7 == 0 { " \n" } else { "" })).collect();
+    let wires: Vec<_> = [1, 2, 5]
+        .map(|threads| {
+            json_lines_to_wire(&schema, text.as_bytes(), EncodeOptions::default(), threads).expect("lines").to_vec()
+        })
+        .into();
+    assert!(wires.windows(2).all(|pair| pair[0] == pair[1]));
+    let back = wire_to_json_lines(&schema, &wires[0], PrintOptions::default(), 3).expect("messages").to_vec();
+    assert_eq!(back, text.replace(" \n", "").into_bytes());
+    let broken = format!("{text}{{\"index\":}}\n{text}x");
+    let error = json_lines_to_wire(&schema, broken.as_bytes(), EncodeOptions::default(), 4).expect_err("a bad line");
+    assert_eq!((error.line, error.column, error.offset), (text.lines().count() + 1, 10, text.len() + 9));
+}
+
+#[test]
+fn a_hundred_thousand_names_take_no_square_time() {
+    let members: Vec<String> = (0..100_000).map(|n| format!("\"n{n}\":{n}")).collect();
+    let text = format!("{{{}}}", members.join(","));
+    let wire = encode(&text).expect("distinct names");
+    assert_eq!(print(&wire).map(|printed| printed.len()), Ok(text.len()));
+    let twice = format!("{{{},\"n5\":0}}", members.join(","));
+    assert!(encode(&twice).expect_err("a name twice").reason.starts_with("a second member"));
+}

@@ -1,0 +1,94 @@
+//! The bytes of an argument, read where they are.
+
+use chatpb_core::Origin;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+use pyo3::{PyErr, ffi};
+use std::borrow::Cow;
+use std::mem::MaybeUninit;
+
+pub enum Input<'a> {
+    /// Of a `bytes`, which never change.
+    Bytes(&'a [u8]),
+    /// Of a `str`; a copy where it has surrogates.
+    Str(Cow<'a, [u8]>),
+    Buffer(Buffer),
+}
+
+impl<'a> Input<'a> {
+    /// Of text or a buffer.
+    #[inline]
+    pub fn text(data: &'a Bound<'_, PyAny>) -> PyResult<Self> {
+        if let Ok(data) = data.cast::<PyString>() {
+            return match data.to_str() {
+                Ok(text) => Ok(Input::Str(Cow::Borrowed(text.as_bytes()))),
+                Err(_) => {
+                    let encoded = data.call_method1("encode", ("utf-8", "surrogatepass"))?;
+                    Ok(Input::Str(Cow::Owned(encoded.extract()?)))
+                }
+            };
+        }
+        Input::bytes(data)
+    }
+
+    /// Of a buffer.
+    #[inline]
+    pub fn bytes(data: &'a Bound<'_, PyAny>) -> PyResult<Self> {
+        match data.cast::<PyBytes>() {
+            Ok(bytes) => Ok(Input::Bytes(bytes.as_bytes())),
+            Err(_) => Ok(Input::Buffer(Buffer::of(data)?)),
+        }
+    }
+
+    #[inline]
+    pub fn origin(&self) -> Origin {
+        match self {
+            Input::Str(Cow::Borrowed(_)) => Origin::String,
+            Input::Str(Cow::Owned(_)) => Origin::Surrogates,
+            _ => Origin::Bytes,
+        }
+    }
+
+    /// Work on the bytes, with the GIL released for `least` bytes and more that nothing can change meanwhile.
+    #[inline]
+    pub fn released<T: Send>(&self, py: Python<'_>, least: usize, work: impl FnOnce(&[u8]) -> T + Send) -> T {
+        let bytes = match self {
+            Input::Bytes(bytes) => bytes,
+            Input::Str(text) => &**text,
+            Input::Buffer(buffer) => return work(buffer.bytes()),
+        };
+        if bytes.len() < least { work(bytes) } else { py.detach(|| work(bytes)) }
+    }
+}
+
+/// A view of an object's buffer, given back when dropped.
+pub struct Buffer(ffi::Py_buffer);
+
+impl Buffer {
+    fn of(data: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let mut view = MaybeUninit::uninit();
+        // SAFETY: the object is alive and the GIL held; on success the call fills the view.
+        let failed = unsafe { ffi::PyObject_GetBuffer(data.as_ptr(), view.as_mut_ptr(), ffi::PyBUF_SIMPLE) };
+        if failed != 0 {
+            return Err(PyErr::fetch(data.py()));
+        }
+        // SAFETY: filled above.
+        Ok(Buffer(unsafe { view.assume_init() }))
+    }
+
+    fn bytes(&self) -> &[u8] {
+        if self.0.len == 0 {
+            return &[];
+        }
+        // SAFETY: a simple view is of `len` contiguous bytes, which stay in place until it is given back; the GIL is
+        // held while they are read, so that no Python code changes them.
+        unsafe { std::slice::from_raw_parts(self.0.buf.cast(), self.0.len as usize) }
+    }
+}
+
+impl Drop for Buffer {
+    fn drop(&mut self) {
+        // SAFETY: the view was filled by PyObject_GetBuffer and is given back once.
+        unsafe { ffi::PyBuffer_Release(&mut self.0) }
+    }
+}

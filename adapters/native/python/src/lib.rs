@@ -1,0 +1,132 @@
+//! The module `chatpb._native`: chatpb-core for Python.
+
+mod input;
+
+use chatpb_core::{EncodeOptions, Encoder, JsonError, Parts, PrintOptions, Printer, WireError};
+use input::Input;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyType};
+use std::cell::Cell;
+
+/// Documents of fewer bytes are worked on without releasing the GIL, which costs more than others gain.
+const RELEASE: usize = 16 << 10;
+
+thread_local! {
+    // Taken out while in use, since an error is made by Python code, which may call here again.
+    static ENCODER: Cell<Option<Box<Encoder>>> = const { Cell::new(None) };
+    static PRINTER: Cell<Option<Box<Printer>>> = const { Cell::new(None) };
+}
+
+/// The tables of a message type and of all that it contains, compiled.
+#[pyclass(frozen, module = "chatpb._native")]
+struct Schema(chatpb_core::Schema);
+
+#[pymethods]
+impl Schema {
+    #[new]
+    fn new(table: &str) -> PyResult<Self> {
+        chatpb_core::Schema::parse(table).map(Schema).map_err(PyValueError::new_err)
+    }
+
+    #[pyo3(signature = (data, canonical, nonfinite, /))]
+    fn json_to_wire<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        canonical: bool,
+        nonfinite: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let input = Input::text(data)?;
+        let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
+        let mut encoder = ENCODER.take().unwrap_or_default();
+        let wire = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options));
+        let wire = wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, error));
+        ENCODER.set(Some(encoder));
+        wire
+    }
+
+    #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, /))]
+    fn wire_to_json<'py>(
+        &self,
+        py: Python<'py>,
+        wire: &Bound<'py, PyAny>,
+        fill_required: bool,
+        refuse_unknown: bool,
+        nonfinite: bool,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let input = Input::bytes(wire)?;
+        let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
+        let mut printer = PRINTER.take().unwrap_or_default();
+        let text = input.released(py, RELEASE, |wire| printer.wire_to_json(&self.0, wire, options));
+        let text = text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, error));
+        PRINTER.set(Some(printer));
+        text
+    }
+
+    #[pyo3(signature = (data, canonical, nonfinite, threads, /))]
+    fn json_lines_to_wire<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        canonical: bool,
+        nonfinite: bool,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let input = Input::text(data)?;
+        let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
+        let wire = input.released(py, 0, |text| chatpb_core::json_lines_to_wire(&self.0, text, options, threads));
+        joined(py, &wire.map_err(|error| json_error(py, error))?, threads)
+    }
+
+    #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, threads, /))]
+    fn wire_to_json_lines<'py>(
+        &self,
+        py: Python<'py>,
+        wire: &Bound<'py, PyAny>,
+        fill_required: bool,
+        refuse_unknown: bool,
+        nonfinite: bool,
+        threads: usize,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let input = Input::bytes(wire)?;
+        let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
+        let text = input.released(py, 0, |wire| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads));
+        joined(py, &text.map_err(|error| wire_error(py, error))?, threads)
+    }
+}
+
+/// The parts of a batch as one object.
+fn joined<'py>(py: Python<'py>, parts: &Parts, threads: usize) -> PyResult<Bound<'py, PyBytes>> {
+    PyBytes::new_with(py, parts.size(), |buffer| {
+        py.detach(|| parts.write(buffer, threads));
+        Ok(())
+    })
+}
+
+#[cold]
+fn json_error(py: Python<'_>, error: JsonError) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let JsonError { path, line, column, offset, reason } = error;
+    match CLASS.import(py, "chatpb._errors", "JsonError") {
+        Ok(class) => PyErr::from_type(class.clone(), (path, line, column, offset, reason)),
+        Err(failure) => failure,
+    }
+}
+
+#[cold]
+fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    let WireError { path, offset, reason } = error;
+    match CLASS.import(py, "chatpb._errors", "WireError") {
+        Ok(class) => PyErr::from_type(class.clone(), (path, offset, reason)),
+        Err(failure) => failure,
+    }
+}
+
+#[pymodule]
+mod _native {
+    #[pymodule_export]
+    use super::Schema;
+}

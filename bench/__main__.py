@@ -1,0 +1,138 @@
+"""One run of all benchmarks: `python -m bench [FOLDER] [--quick] [--charts FOLDER]`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+from functools import partial
+from pathlib import Path
+
+import chatpb
+from bench import chart, documents, measure
+from bench.peers import peers
+
+MESSAGES = {"completion": "ChatCompletion", "chunk": "ChatCompletionChunk", "request": "CreateChatCompletionRequest"}
+SIZES = (200, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
+TITLES = {"parse": "JSON to object", "print": "object to JSON"}
+
+
+def machine() -> str:
+    """The processor, the system and the versions."""
+    name = platform.processor() or platform.machine()
+    if Path("/proc/cpuinfo").exists():
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
+    python = f"Python {platform.python_version()}, engine {chatpb.engine}"
+    return f"{name}, {os.cpu_count()} cores, {platform.system()}, {python}"
+
+
+def table(results: list[measure.Result]) -> None:
+    """The results of one direction, chatpb's first row being 1."""
+    first = results[0].microseconds
+    print("| library | version | µs a document | MB/s | time against chatpb | refuses | changes |")
+    print("|---|---|---:|---:|---:|---:|---:|")
+    for row in results:
+        total = row.count + row.refused
+        lost = f"{row.changed / total:.1%}" if row.peer.print else "-"
+        print(
+            f"| {row.peer.name} | {row.peer.version} | {row.microseconds:.2f} | {row.throughput:.0f} "
+            f"| {row.microseconds / first:.2f} | {row.refused / total:.1%} | {lost} |"
+        )
+    print()
+
+
+def compare(sets: dict[str, list[bytes]], budget: float, charts: Path | None) -> None:
+    for name, lines in sets.items():
+        size = sum(map(len, lines))
+        message = MESSAGES.get(name, "ChatCompletion")
+        results = measure.compare(peers(message), lines, budget, documents.respelled(lines, message))
+        for direction, rows in results.items():
+            print(f"## {name}: {TITLES[direction]} ({len(lines)} documents of {size / len(lines):.0f} bytes)\n")
+            table(rows)
+            if charts and name == "completion":
+                charts.mkdir(parents=True, exist_ok=True)
+                bars = [(row.peer.name, row.throughput, f"{row.throughput:.0f} MB/s") for row in rows]
+                title = f"{TITLES[direction]}, MB/s of JSON"
+                (charts / f"{direction}.svg").write_text(chart.bars(title, bars, "chatpb"))
+
+
+def sizes(limit: int, budget: float, quick: bool) -> None:
+    """Throughput by size, and the memory that a document of the largest takes."""
+    print("## Generated completions: MB/s by size\n")
+    used = [size for size in SIZES if size <= limit]
+    print("| library | direction |" + "".join(f" {_bytes(size)} |" for size in used) + " peak memory at the largest |")
+    print("|---|---|" + "---:|" * (len(used) + 1))
+    found = {size: documents.generated(size) for size in used}
+    for peer in peers("ChatCompletion"):
+        for direction in ("parse", "print"):
+            if not getattr(peer, direction):
+                continue
+            cells, slow = [], False
+            for size in used:
+                # A slow peer is left out of the sizes that would take it minutes.
+                if slow or peer.parse is None:
+                    cells.append("-")
+                    continue
+                try:
+                    given = peer.parse(found[size])
+                except Exception:
+                    cells.append("refuses")
+                    continue
+                if direction == "parse":
+                    given = found[size]
+                seconds = measure.best(getattr(peer, direction), [given], budget / 4)
+                cells.append(f"{len(found[size]) / seconds / 1e6:.0f}")
+                slow = seconds * 10 > (5 if quick else 30)
+            memory = None if slow else measure.peak_memory(peer.name, direction, used[-1])
+            cells.append("-" if memory is None else f"{memory:.2f} x")
+            print(f"| {peer.name} | {TITLES[direction]} | " + " | ".join(cells) + " |", flush=True)
+    print()
+
+
+def batches(lines: list[bytes], budget: float) -> None:
+    """Lines in one thread and in one a core."""
+    text = b"\n".join(lines * (1 + 50_000_000 // sum(map(len, lines)))) + b"\n"
+    wire = chatpb.json_lines_to_wire(text)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    print(f"## Batches: MB/s of JSON lines ({len(text) / 1e6:.0f} MB)\n")
+    print("| function | 1 thread | " + f"{cores} threads | ratio |\n|---|---:|---:|---:|")
+    for name, given in (("json_lines_to_wire", text), ("wire_to_json_lines", wire)):
+        function = getattr(chatpb, name)
+        one, many = (
+            len(text) / measure.best(partial(function, threads=threads), [given], budget * 2) / 1e6
+            for threads in (1, cores)
+        )
+        print(f"| {name} | {one:.0f} | {many:.0f} | {many / one:.2f} |")
+    print()
+
+
+def _bytes(size: int) -> str:
+    for unit, name in ((1_000_000, "MB"), (1_000, "KB")):
+        if size >= unit:
+            return f"{size // unit} {name}"
+    return f"{size} B"
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument(
+        "folder", nargs="?", type=Path, help="a folder of .jsonl or .jsonl.gz files named like their messages"
+    )
+    parser.add_argument("--charts", type=Path, help="write charts of the completions into this folder")
+    parser.add_argument("--quick", action="store_true", help="less time, and documents up to 1 MB")
+    arguments = parser.parse_args()
+    budget = 0.3 if arguments.quick else 2.0
+    print(f"{machine()}.\nThe best of the rounds that fit {budget:g} s, over all documents of a set.\n")
+    sets = documents.folder(arguments.folder) if arguments.folder else {}
+    sets = sets or {"completion": [documents.generated(size) for size in range(300, 2000, 5)]}
+    compare(sets, budget, arguments.charts)
+    if chatpb.engine == "native":
+        batches(next(iter(sets.values())) if "completion" not in sets else sets["completion"], budget)
+    sizes(1_000_000 if arguments.quick else 100_000_000, budget, arguments.quick)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""Both engines, side by side: the same results and the same errors. `tests/differential.py` is the long form."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import chatpb
+import differential
+from chatcompletion.v1 import ChatCompletion
+from chatpb import JsonError, WireError
+from chatpb._engine import Codec, PythonCodec
+from chatpb._schema import schema_of
+from chatpb._tables import tables
+
+try:
+    from chatpb._engine import native_codec
+
+    native_codec(ChatCompletion.DESCRIPTOR)
+    ENGINES = ["python", "native"]
+except ImportError:
+    ENGINES = ["python"]
+
+needs_native = pytest.mark.skipif("native" not in ENGINES, reason="the native engine is not built here")
+
+
+@pytest.fixture(params=ENGINES)
+def codec(request: pytest.FixtureRequest) -> Codec:
+    if request.param == "python":
+        return PythonCodec(ChatCompletion.DESCRIPTOR)
+    return native_codec(ChatCompletion.DESCRIPTOR)
+
+
+def run(engine: str, code: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "CHATPB_ENGINE": engine, "PYTHONPATH": os.pathsep.join(sys.path)}
+    return subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+
+
+@needs_native
+@pytest.mark.parametrize("start", range(0, 3000, 500))
+def test_generated_cases_agree(start: int) -> None:
+    assert [found for seed in range(start, start + 500) if (found := differential.difference(seed))] == []
+
+
+@needs_native
+@pytest.mark.parametrize(
+    "folder", sorted(Path(__file__, "..", "vectors").resolve().iterdir()), ids=lambda path: path.name
+)
+def test_vectors_cut_and_flipped_agree(folder: Path) -> None:
+    path = folder / "wire.binpb"
+    if not path.exists():
+        pytest.skip("a vector of text alone")
+    python, native = differential.codecs("ChatCompletion")
+    wire = path.read_bytes()[:600]
+    for at in range(len(wire)):
+        for data in (wire[:at], wire[:at] + bytes([wire[at] ^ 1 << at % 8]) + wire[at + 1 :]):
+            a, b = (differential.outcome(each.wire_to_json, data, False, False, False) for each in (python, native))
+            assert a == b, data
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_environment_chooses_the_engine(engine: str) -> None:
+    assert run(engine, "import chatpb; print(chatpb.engine)").stdout == f"{engine}\n"
+
+
+def test_an_engine_that_is_not_built_cannot_be_forced() -> None:
+    done = run("native", "import sys; sys.modules['chatpb._native'] = None; import chatpb")
+    assert "ImportError: CHATPB_ENGINE=native, but chatpb was installed without its native engine" in done.stderr
+
+
+def test_an_unknown_engine_is_refused() -> None:
+    done = run("rust", "import chatpb")
+    assert "ImportError: CHATPB_ENGINE must be 'native' or 'python', not 'rust'" in done.stderr
+
+
+def test_without_the_native_engine_the_python_one_runs() -> None:
+    done = run("", "import sys; sys.modules['chatpb._native'] = None; import chatpb; print(chatpb.engine)")
+    assert done.stdout == "python\n"
+
+
+@pytest.mark.skipif(os.environ.get("CHATPB_ENGINE") != "native", reason="only where the native engine is asked for")
+def test_the_native_engine_runs() -> None:
+    assert chatpb.engine == "native"
+
+
+def test_tables_name_every_message_once() -> None:
+    lines = tables(schema_of(ChatCompletion.DESCRIPTOR)).splitlines()
+    names = [line.split("\t")[1] for line in lines if line.startswith("message")]
+    assert names[0] == "chatcompletion.v1.ChatCompletion"
+    assert len(names) == len(set(names))
+
+
+# Batches.
+
+
+def test_lines_become_messages_in_order(codec: Codec) -> None:
+    wire = codec.json_lines_to_wire(b'{"id":"a"}\n \r\n\n{"id":"bc"}', False, False, 2)
+    one, two = (codec.json_to_wire(text, False, False) for text in ('{"id":"a"}', '{"id":"bc"}'))
+    assert wire == bytes([len(one)]) + one + bytes([len(two)]) + two
+    assert codec.wire_to_json_lines(wire, False, False, False, 2) == b'{"id":"a"}\n{"id":"bc"}\n'
+
+
+@pytest.mark.parametrize(
+    "kind", [bytes, bytearray, memoryview, bytes.decode], ids=["bytes", "bytearray", "memoryview", "str"]
+)
+def test_an_error_in_a_line_counts_from_the_start(codec: Codec, kind: type) -> None:
+    with pytest.raises(JsonError) as caught:
+        codec.json_lines_to_wire(kind(b'{"id":"a"}\n\n{"id":"b"}\n{"id":tru}\n{'), False, False, 2)
+    error = caught.value
+    assert (error.path, error.line, error.column, error.offset) == ("/id", 4, 7, 29)
+
+
+def test_an_error_in_a_message_counts_from_the_start(codec: Codec) -> None:
+    with pytest.raises(WireError, match="a field numbered 0 at byte 3"):
+        codec.wire_to_json_lines(b"\x00\x00\x01\x00", False, False, False, 2)
+
+
+@pytest.mark.parametrize("wire", [b"\x05\x0a", b"\x80", b"\x00\xff\xff"])
+def test_a_stream_cut_short_is_refused(codec: Codec, wire: bytes) -> None:
+    with pytest.raises(WireError, match="a message that runs past the end of the input"):
+        codec.wire_to_json_lines(wire, False, False, False, 1)
+
+
+def test_a_length_of_more_than_ten_bytes_is_refused(codec: Codec) -> None:
+    with pytest.raises(WireError, match="a varint of more than ten bytes at byte 1"):
+        codec.wire_to_json_lines(b"\x00" + b"\xff" * 11, False, False, False, 1)
+
+
+def test_batches_of_any_message_type() -> None:
+    wire = chatpb.json_lines_to_wire('{"error":{"message":"x"}}\n', chatpb.ErrorResponse, threads=1)
+    assert chatpb.wire_to_json_lines(wire, chatpb.ErrorResponse) == b'{"error":{"message":"x"}}\n'
+
+
+# Arguments.
+
+
+@pytest.mark.parametrize(
+    "kind", [bytes, bytearray, memoryview, bytes.decode], ids=["bytes", "bytearray", "memoryview", "str"]
+)
+def test_any_buffer_is_read(codec: Codec, kind: type) -> None:
+    wire = codec.json_to_wire(kind('{"id":"é"}'.encode()), False, False)
+    assert wire == codec.json_to_wire(b'{"id":"\xc3\xa9"}', False, False)
+    if kind is not bytes.decode:
+        assert codec.wire_to_json(kind(wire), False, False, False) == '{"id":"é"}'.encode()
+
+
+@pytest.mark.parametrize("value", [None, 1, ["{}"]], ids=["none", "int", "list"])
+def test_what_is_no_text_is_refused(codec: Codec, value: object) -> None:
+    with pytest.raises(TypeError):
+        codec.json_to_wire(value, False, False)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        codec.wire_to_json(value, False, False, False)  # type: ignore[arg-type]

@@ -1,0 +1,359 @@
+"""Bodies through the gateway, gRPC and the server: nothing lost, order kept, each chunk as soon as it is there."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any
+
+import httpx
+import pytest
+
+import chatcompletion_betterproto as betterproto_classes
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
+from chatpb import from_dict, from_json, to_dict
+from chatpb.service import AsyncClient, Client, EchoBackend, FunctionBackend, GrpcBackend, ReplayBackend, Server
+from chatpb.service.gateway import gateway
+from conftest import exactly_equal, recording
+from service.stack import HOPS, QUESTION, http, run, stack
+from service.upstream import Exchange
+
+hops = pytest.mark.parametrize("hops", HOPS)
+
+WILD = (
+    b'{"id":"1","object":"chat.completion","created":"soon","model":null,"seed":18446744073709551617,"x":[],"y":{},'
+    b'"choices":[{"index":0,"finish_reason":"","message":{"role":"assistant","content":["a",1e400,null,"\\ud83d"],'
+    b'"tool_calls":[]}}],"usage":null,"big":9007199254740993,"null_fields":3}'
+).replace(b"1e400", b"1e300")
+
+
+def streams() -> list[list[bytes]]:
+    """The recorded chunks, by stream."""
+    chunks = recording("chunk")
+    return [list(group) for _, group in groupby(chunks, lambda line: json.loads(line).get("id"))]
+
+
+async def events(response: httpx.Response) -> list[bytes]:
+    return [line.removeprefix("data: ").encode() async for line in response.aiter_lines() if line]
+
+
+@hops
+def test_completions_arrive_as_they_were_sent(hops: str) -> None:
+    documents = [WILD, *recording("completion")]
+    sent: Iterator[bytes] = iter(documents)
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(next(sent))
+
+    async def main() -> int:
+        async with stack(answer, hops) as up:
+            lost = 0
+            for document in documents:
+                response = await up.post(QUESTION)
+                assert response.status_code == 200
+                lost += not exactly_equal(json.loads(response.content), json.loads(document))
+            return lost
+
+    assert run(main(), 120) == 0
+
+
+@hops
+def test_streams_arrive_as_they_were_sent(hops: str) -> None:
+    recorded = streams()
+    sent = iter(recorded)
+
+    async def answer(exchange: Exchange) -> None:
+        assert exchange.request["stream"] is True
+        await exchange.stream(line.strip() for line in next(sent))
+
+    async def main() -> int:
+        async with stack(answer, hops) as up:
+            lost = 0
+            for chunks in recorded:
+                async with up.client.stream("POST", "/chat/completions", json={**QUESTION, "stream": True}) as response:
+                    assert response.headers["content-type"].startswith("text/event-stream")
+                    *came, done = await events(response)
+                assert done == b"[DONE]"
+                lost += abs(len(came) - len(chunks))
+                lost += sum(not exactly_equal(json.loads(a), json.loads(b)) for a, b in zip(came, chunks, strict=False))
+            return lost
+
+    assert run(main(), 300) == 0
+
+
+@hops
+def test_requests_arrive_as_they_were_sent(hops: str) -> None:
+    documents = recording("request")
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.request.get("stream"):
+            await exchange.stream([])
+        else:
+            await exchange.answer(WILD)
+
+    async def main() -> None:
+        async with stack(answer, hops) as up:
+            for document in documents:
+                want = json.loads(document)
+                assert (await up.post(document)).status_code == 200
+                got = up.upstream.seen.pop().request
+                assert exactly_equal(got, want)
+
+    run(main(), 120)
+
+
+@hops
+def test_the_first_chunk_arrives_before_the_second_is_sent(hops: str) -> None:
+    first_arrived = asyncio.Event()
+    chunk = b'{"id":"1","choices":[]}'
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin()
+        await exchange.event(chunk)
+        await first_arrived.wait()
+        await exchange.event(chunk)
+        await exchange.end()
+
+    async def main() -> None:
+        async with (
+            stack(answer, hops) as up,
+            up.client.stream("POST", "/chat/completions", json={**QUESTION, "stream": True}) as response,
+        ):
+            lines = [line async for line in after_first(response)]
+        assert [json.loads(line[6:]) for line in lines[:2]] == [json.loads(chunk)] * 2
+        assert lines[2:] == ["data: [DONE]"]
+
+    async def after_first(response: httpx.Response) -> Any:
+        async for line in response.aiter_lines():
+            if line:
+                first_arrived.set()
+                yield line
+
+    run(main())
+
+
+@hops
+def test_headers_pass_both_ways(hops: str) -> None:
+    back = {
+        "x-request-id": "req_1",
+        "x-ratelimit-remaining-requests": "9",
+        "openai-processing-ms": "5",
+        "set-cookie": "no",
+    }
+
+    async def answer(exchange: Exchange) -> None:
+        if exchange.request.get("stream"):
+            await exchange.begin(headers=back)
+            await exchange.event(b'{"id":"1","choices":[]}')
+            await exchange.end()
+        else:
+            await exchange.answer(WILD, headers=back)
+
+    async def main() -> None:
+        async with stack(answer, hops) as up:
+            for body in (QUESTION, {**QUESTION, "stream": True}):
+                response = await up.post(
+                    body, authorization="Bearer sk-caller", x_request_id="mine", openai_project="p", cookie="no"
+                )
+                assert {name: response.headers.get(name) for name in back} == {**back, "set-cookie": None}
+                asked = up.upstream.seen.pop().headers
+                assert asked["authorization"] == "Bearer sk-caller"
+                assert asked["x-request-id"] == "mine"
+                assert asked["openai-project"] == "p"
+                assert "cookie" not in asked
+            await up.post(QUESTION)
+            assert up.upstream.seen.pop().headers["authorization"] == "Bearer key"
+
+    run(main())
+
+
+def test_the_call_decides_whether_the_upstream_streams() -> None:
+    async def answer(exchange: Exchange) -> None:
+        if exchange.request.get("stream"):
+            await exchange.stream([b'{"id":"1","choices":[]}'])
+        else:
+            await exchange.answer(WILD)
+
+    async def main() -> None:
+        async with stack(answer) as up, AsyncClient(up.target) as client:
+            await client.create({**QUESTION, "stream": True})
+            assert up.upstream.seen.pop().request["stream"] is False
+            await client.create({**QUESTION, "stream": None})
+            assert up.upstream.seen.pop().request["stream"] is None
+            assert [chunk async for chunk in client.stream(QUESTION)] == [{"id": "1", "choices": []}]
+            assert up.upstream.seen.pop().request["stream"] is True
+            assert len([chunk async for chunk in client.stream({**QUESTION, "stream": None})]) == 1
+
+    run(main())
+
+
+def test_an_upstream_that_does_not_stream_is_cut_into_chunks() -> None:
+    whole = b'{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"a b"},"finish_reason":"stop"}]}'
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(whole)
+
+    async def main() -> None:
+        async with stack(answer) as up, AsyncClient(up.target) as client:
+            stream = client.stream(QUESTION)
+            assert len([chunk async for chunk in stream]) == 4
+            assert stream.completion() == json.loads(whole)
+
+    run(main())
+
+
+def test_gateway_routes() -> None:
+    async def main() -> None:
+        async with (
+            http(gateway(EchoBackend(), models=["a/b", "c"])) as url,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            listed = (await client.get(f"{url}/v1/models")).json()
+            assert [model["id"] for model in listed["data"]] == ["a/b", "c"]
+            assert (await client.get(f"{url}/v1/models/a/b")).json()["id"] == "a/b"
+            assert (await client.get(f"{url}/v1/models/z")).status_code == 404
+            assert (await client.get(f"{url}/health")).json() == {"status": "ok"}
+            missing = await client.get(f"{url}/v1/embeddings")
+            assert missing.status_code == 404
+            assert missing.json()["error"]["message"] == "There is no GET /v1/embeddings."
+            wrong = await client.get(f"{url}/v1/chat/completions")
+            assert (wrong.status_code, wrong.json()["error"]["type"]) == (405, "invalid_request_error")
+            for body, words in ((b"{", "unexpected end"), (b"[]", "a JSON object"), (b'{"a":1,"a":2}', "")):
+                bad = await client.post(f"{url}/v1/chat/completions", content=body)
+                assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_json")
+                assert words in bad.json()["error"]["message"], bad.text
+
+    run(main())
+
+
+def test_gateway_health_follows_the_server() -> None:
+    async def main() -> None:
+        async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+            app = gateway(GrpcBackend(f"127.0.0.1:{server.port}"))
+            async with http(app) as url, httpx.AsyncClient(trust_env=False) as client:
+                assert (await client.get(f"{url}/health")).status_code == 200
+                await server.stop(0)
+                assert (await client.get(f"{url}/health")).status_code == 503
+
+    run(main())
+
+
+FORMS = {
+    "google": CreateChatCompletionRequest,
+    "betterproto": betterproto_classes.CreateChatCompletionRequest,
+}
+
+
+@pytest.mark.parametrize("form", ["google", "betterproto", "dict", "text"])
+def test_clients_answer_in_the_form_they_are_asked(form: str) -> None:
+    request: Any = QUESTION if form == "dict" else json.dumps(QUESTION)
+    if form in FORMS:
+        request = from_dict(QUESTION, FORMS[form])
+
+    def plain(answer: Any) -> Any:
+        return answer if form == "dict" else json.loads(answer) if form == "text" else to_dict(answer)
+
+    def blocking(target: str) -> tuple[Any, list[Any], Any]:
+        with Client(target) as client, client.stream(request) as stream:
+            return client.create(request), list(stream), stream.completion()
+
+    async def main() -> None:
+        async with (
+            Server(EchoBackend(), listen="127.0.0.1:0") as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            answer, chunks, whole = await asyncio.to_thread(blocking, f"127.0.0.1:{server.port}")
+            assert plain(answer)["choices"][0]["message"]["content"] == "hello"
+            assert plain(whole) == plain(answer)
+            if form in FORMS:
+                assert type(answer).__module__ == type(request).__module__ or form == "google"
+                assert type(chunks[0]).__name__ == "ChatCompletionChunk"
+            assert plain(await client.create(request)) == plain(answer)
+            stream = client.stream(request)
+            assert [plain(chunk) async for chunk in stream] == [plain(chunk) for chunk in chunks]
+            assert plain(stream.completion()) == plain(answer)
+
+    run(main())
+
+
+def test_a_function_is_a_backend() -> None:
+    async def text(request: CreateChatCompletionRequest) -> str:
+        return f"{request.model} says hi"
+
+    async def message(request: CreateChatCompletionRequest) -> ChatCompletion:
+        return from_json('{"id":"1","choices":[{"index":0,"message":{"content":"m says hi"}}]}')
+
+    async def pieces(request: CreateChatCompletionRequest) -> Any:
+        for piece in ("m ", "says ", "hi"):
+            yield piece
+
+    async def main() -> None:
+        for function in (text, message, pieces):
+            async with (
+                Server(function, listen="127.0.0.1:0") as server,
+                AsyncClient(f"127.0.0.1:{server.port}") as client,
+            ):
+                answer = await client.create(QUESTION)
+                assert answer["choices"][0]["message"]["content"] == "m says hi"
+                stream = client.stream(QUESTION)
+                assert [chunk async for chunk in stream]
+                assert stream.completion()["choices"] == answer["choices"]
+
+    run(main())
+    with pytest.raises(TypeError, match="a backend is an async function"):
+        FunctionBackend(lambda request: "no")
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "binpbs"])
+def test_replay(ending: str, tmp_path: Any) -> None:
+    import gzip
+
+    from chatpb import json_to_wire
+    from chatpb._python.wire import varint
+
+    chunks = [
+        {"id": name, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word}}]}
+        for name, word in (("1", "a"), ("1", "b"), ("2", "c"))
+    ]
+    lines = b"".join(json.dumps(chunk).encode() + b"\n" for chunk in chunks)
+    wires = [json_to_wire(json.dumps(chunk), ChatCompletionChunk) for chunk in chunks]
+    data = b"".join(varint(len(wire)) + wire for wire in wires) if ending == "binpbs" else lines
+    path = tmp_path / f"answers.{ending}"
+    path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+
+    async def main() -> None:
+        async with (
+            Server(ReplayBackend(str(path)), listen="127.0.0.1:0") as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            assert [chunk async for chunk in client.stream(QUESTION)] == chunks[:2]
+            assert (await client.create(QUESTION))["choices"][0]["message"] == {"content": "c"}
+            assert (await client.create(QUESTION))["choices"][0]["message"] == {"content": "ab"}
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.txt", b"", "is not called .jsonl or .binpbs"),
+        ("a.jsonl", b"", "holds neither completions nor chunks"),
+        ("a.jsonl", b'{"choices":[{"delta":{}}]}\n{"choices', ":2"),
+    ],
+)
+def test_replay_refuses(name: str, content: bytes, words: str, tmp_path: Any) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words.replace(".", r"\.")):
+        ReplayBackend(str(path))
+
+
+def test_importing_chatpb_does_not_import_grpc() -> None:
+    import subprocess
+    import sys
+
+    code = "import sys, chatpb, chatpb.sse, chatpb.accumulator; print([m for m in sys.modules if m.split('.')[0] == 'grpc'])"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == "[]"

@@ -1,0 +1,205 @@
+"""Stopping, credentials and limits: who is let in, with how much, and what the others are told."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import pytest
+
+from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Server, ServiceError, Tls
+from chatpb.service.gateway import gateway
+from service.certificates import Authority
+from service.stack import HOPS, QUESTION, Stack, http, run, stack
+from service.upstream import Exchange
+
+hops = pytest.mark.parametrize("hops", HOPS)
+CHUNK = b'{"id":"1","choices":[{"index":0,"delta":{"content":"a"}}]}'
+STREAM = {**QUESTION, "stream": True}
+
+
+def test_draining() -> None:
+    """Open streams finish, new calls are refused, and the server ends by itself."""
+
+    async def main() -> None:
+        may_end = asyncio.Event()
+
+        async def answer(exchange: Exchange) -> None:
+            await exchange.begin()
+            await exchange.event(CHUNK)
+            await may_end.wait()
+            await exchange.event(CHUNK)
+            await exchange.end()
+
+        async with stack(answer) as up:
+            server = up.server
+            assert server
+            async with AsyncClient(up.target) as client, AsyncClient(up.target) as other:
+                stream = client.stream(QUESTION)
+                chunks = aiter(stream)
+                await anext(chunks)
+                stopping = asyncio.ensure_future(server.stop())
+                while True:
+                    try:
+                        await other.create(QUESTION, timeout=2)
+                    except ServiceError as error:
+                        if error.status == 503:
+                            break
+                assert not stopping.done()
+                may_end.set()
+                assert len([chunk async for chunk in chunks]) == 1
+                await asyncio.wait_for(stopping, 2)
+
+    run(main(), 15)
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Authority]:
+    folder = tmp_path_factory.mktemp("certificates")
+    return Authority(folder, "good"), Authority(folder, "bad")
+
+
+async def _tls(server_tls: Tls, client_tls: Tls | None) -> Any:
+    async with (
+        Server(EchoBackend(), listen="localhost:0", tls=server_tls) as server,
+        AsyncClient(f"localhost:{server.port}", tls=client_tls) as client,
+    ):
+        return await client.create(QUESTION, timeout=5)
+
+
+def test_certificates(authorities: tuple[Authority, Authority]) -> None:
+    good, bad = authorities
+    certificate, key = good.sign("server")
+    one_sided, mutual = Tls(certificate, key), Tls(certificate, key, good.path("pem"))
+    trusts = Tls(ca=good.path("pem"))
+    mine = Tls(*good.sign("client"), ca=good.path("pem"))
+    stranger = Tls(*bad.sign("client"), ca=good.path("pem"))
+    assert run(_tls(one_sided, trusts))["choices"]
+    assert run(_tls(mutual, mine))["choices"]
+    for server, client in (
+        (one_sided, Tls(ca=bad.path("pem"))),
+        (one_sided, None),
+        (mutual, trusts),
+        (mutual, stranger),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            run(_tls(server, client))
+        assert caught.value.status == 503
+    with pytest.raises(ValueError, match="^a server needs a certificate and its key$"):
+        Tls(ca=good.path("pem")).server()
+
+
+@pytest.mark.parametrize("where", ["server", "front"])
+@pytest.mark.parametrize(
+    ("header", "status", "words"),
+    [
+        ("Bearer right", 200, ""),
+        ("bearer second", 200, ""),
+        ("Bearer wrong", 401, "Incorrect API key provided."),
+        ("Basic right", 401, "Incorrect API key provided."),
+        (None, 401, "No API key provided: send it as a bearer token."),
+    ],
+)
+def test_tokens(where: str, header: str | None, status: int, words: str) -> None:
+    async def answer(exchange: Exchange) -> None:
+        # What was checked on the way is not the upstream's business.
+        assert exchange.headers["authorization"] == "Bearer key"
+        await exchange.answer(b'{"choices":[]}')
+
+    async def main() -> None:
+        part: dict[str, Any] = {where: {"tokens": ["right", "second"]}}
+        async with stack(answer, **part) as up:
+            for body in (QUESTION, STREAM):
+                response = await up.post(body, **({"authorization": header} if header else {}))
+                assert response.status_code == status
+                if words:
+                    error = response.json()["error"]
+                    assert (error["message"], error["code"]) == (words, "invalid_api_key")
+            assert len(up.upstream.seen) == (2 if status == 200 else 0)
+
+    run(main())
+
+
+def test_sizes() -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(b'{"id":"%b","choices":[]}' % (b"x" * 5000))
+
+    big = {**QUESTION, "user": "x" * 2000}
+
+    async def status(up: Stack, body: Any) -> int:
+        return (await up.post(body)).status_code
+
+    async def main() -> None:
+        async with stack(answer, front={"limits": Limits(message=1000)}) as up:
+            assert await status(up, big) == 413
+
+            async def pieces() -> AsyncIterator[bytes]:
+                for _ in range(100):
+                    yield b" " * 100
+
+            response = await up.client.post("/chat/completions", content=pieces())
+            assert (response.status_code, response.json()["error"]["type"]) == (413, "request_too_large")
+            assert up.upstream.seen == []
+        async with stack(answer, server={"limits": Limits(message=1000)}) as up:
+            assert await status(up, big) == 413
+            assert up.upstream.seen == []
+            assert await status(up, QUESTION) == 413
+        async with stack(answer, link={"max_message": 1000}) as up:
+            assert await status(up, QUESTION) == 413
+        async with stack(answer, backend={"max_body": 1000}) as up:
+            assert await status(up, QUESTION) == 502
+
+    run(main())
+
+
+@pytest.mark.parametrize("where", ["server", "front"])
+def test_too_many_calls(where: str) -> None:
+    async def main() -> None:
+        asked, may_end = asyncio.Event(), asyncio.Event()
+
+        async def answer(exchange: Exchange) -> None:
+            asked.set()
+            await may_end.wait()
+            await exchange.answer(b'{"choices":[]}')
+
+        part: dict[str, Any] = {where: {"limits": Limits(concurrent=1)}}
+        async with stack(answer, **part) as up:
+            first = asyncio.ensure_future(up.post(QUESTION))
+            await asked.wait()
+            refused = await up.post(QUESTION)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["error"]["code"] == "overloaded"
+            may_end.set()
+            assert (await first).status_code == 200
+
+    run(main())
+
+
+@hops
+def test_a_backend_that_fails_tells_callers_nothing(hops: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            raise KeyError("se" + "cret")
+
+    async def main() -> None:
+        async with Server(Failing(), listen="127.0.0.1:0") as server:
+            source: Any = Failing() if hops == "one hop" else GrpcBackend(f"127.0.0.1:{server.port}")
+            async with http(gateway(source)) as url, httpx.AsyncClient(trust_env=False) as client:
+                for body in (QUESTION, STREAM):
+                    response = await client.post(f"{url}/v1/chat/completions", json=body)
+                    assert (response.status_code, response.json()["error"]["message"]) == (500, "The service failed.")
+
+    run(main())
+    assert "KeyError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_an_address_that_is_taken() -> None:
+    async def main() -> None:
+        async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+            with pytest.raises(RuntimeError):
+                await Server(EchoBackend(), listen=f"127.0.0.1:{server.port}").start()
+
+    run(main())
