@@ -34,6 +34,7 @@ from pathlib import Path
 from bench.load_servers import CHUNKS, OPEN
 
 PYTHON = sys.executable
+WAYS = ["direct", "pass-through", "one hop", "two hops", "litellm"]
 UNSAFE = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
 LISTENING = r"listening on [\d.]+:(\d+)"
 BODY = {"model": "m", "messages": [{"role": "user", "content": "How many letters are in this sentence? " * 5}]}
@@ -230,8 +231,9 @@ def main() -> None:
     parser.add_argument("--connections", type=int, default=32)
     parser.add_argument("--litellm", metavar="PATH", help="LiteLLM's program; without it, its proxy is left out")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures")
+    parser.add_argument("--ways", nargs="+", choices=WAYS, default=WAYS, help="which ways, in this order")
     arguments = parser.parse_args()
-    ways = ["direct", "pass-through", "one hop", "two hops", *(["litellm"] if arguments.litellm else [])]
+    ways = [way for way in arguments.ways if way != "litellm" or arguments.litellm]
     results = []
     heads = ("req/s", "of plain", "+median ms", "+p99 ms", "chunks/s", "+first ms", "open s", "lost", "MiB")
     print(" " * 14 + "".join(f"{head:>11}" for head in heads))

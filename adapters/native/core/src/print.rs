@@ -268,8 +268,13 @@ impl<'a> Printing<'a> {
                 continue;
             }
             match place {
-                EMPTY_FIELDS => found.empty = self.varint(&mut at, end)?,
-                NULL_FIELDS => found.null = self.varint(&mut at, end)?,
+                EMPTY_FIELDS | NULL_FIELDS => {
+                    let bits = self.varint(&mut at, end)?;
+                    if self.options.refuse_unknown && bits & !message.known != 0 {
+                        return None;
+                    }
+                    *(if place == EMPTY_FIELDS { &mut found.empty } else { &mut found.null }) = bits;
+                }
                 ADDITIONAL if found.additional.is_none() => {
                     let stop = self.stop(&mut at, end)?;
                     found.additional = Some((at, stop));
@@ -288,9 +293,6 @@ impl<'a> Printing<'a> {
                 },
                 _ => return None,
             }
-        }
-        if self.options.refuse_unknown && (found.empty | found.null) & !message.known != 0 {
-            return None;
         }
         Some(found)
     }
