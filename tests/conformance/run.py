@@ -21,7 +21,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1] / folder) for folder in ("tests", "gen", "adapters")]
 
-from conformance import checks, languages, service  # noqa: E402
+from conformance import calls, checks, languages  # noqa: E402
 from conformance.checks import Result  # noqa: E402
 from conformance.program import Program, ProgramError  # noqa: E402
 
@@ -76,8 +76,8 @@ def _run(programs: dict[str, Program], table: Table, count: int) -> None:
     has_grpc = bool(find_spec("grpc"))
     for name, program in programs.items():
         language = languages.BY_NAME[name]
-        live = {"client": service.client} if language.client and has_grpc else {}
-        live |= {"server": service.server} if language.server and has_grpc else {}
+        live = {"client": calls.client} if language.client and has_grpc else {}
+        live |= {"server": calls.server} if language.server and has_grpc else {}
         for step, check in {**steps, **live}.items():
             try:
                 table[name][step].extend(check(program))
