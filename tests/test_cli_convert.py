@@ -260,7 +260,11 @@ def test_file_onto_itself() -> None:
 
 
 def spawn(*args: str, **options: Any) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "chatpb", *args], **options)
+    def heed_interrupts() -> None:
+        # A shell makes what it runs in the background ignore them, and that is inherited.
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+    return subprocess.Popen([sys.executable, "-m", "chatpb", *args], preexec_fn=heed_interrupts, **options)
 
 
 def test_closed_pipe_ends_quietly() -> None:
