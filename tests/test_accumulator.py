@@ -271,6 +271,7 @@ DIFFERENCES = {
 REFUSED_BY_PACKAGE = 7
 
 
+@pytest.mark.newest
 def test_recorded_streams_come_out_as_in_the_openai_package() -> None:
     from openai.lib.streaming.chat import ChatCompletionStreamState
     from openai.types.chat import ChatCompletionChunk as Model
