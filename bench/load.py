@@ -9,8 +9,8 @@ starlette and httpx copying bytes, on the same uvicorn; LiteLLM's proxy is run b
 
 Added latency is that of one connection less that of the direct way. Memory is what the processes of a way hold at the
 end, the most that any of them had at once. `open` is 1,000 streams that the upstream holds back after their first chunk
-until all have begun; `lost` counts those that are
-not whole two minutes later; a proxy that does not open them all at once loses all of them.
+until all have begun; `lost` counts those that are not whole two minutes later. A proxy that does not open them all at
+once loses all of them.
 """
 
 # ruff: noqa: S603, S607  (every command here is this file's own)
