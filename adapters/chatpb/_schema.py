@@ -130,7 +130,7 @@ class Member:
     def bit(self) -> int:
         return 1 << self.first.number
 
-    @property
+    @cached_property
     def bits(self) -> int:
         """The bits of all alternatives: any of them is read, the first is written."""
         return sum(1 << alternative.number for alternative in self.alternatives)
@@ -156,6 +156,11 @@ class Schema:
     def is_list(self) -> bool:
         """Whether the message stands for a JSON array, by the one field that it has."""
         return _is_list(self.descriptor)
+
+    @cached_property
+    def known_bits(self) -> int:
+        """The bits that name a field of the message."""
+        return sum(member.bits for member in self.members.values())
 
     def fields(self) -> Iterator[Field]:
         """Every field, those inside oneofs too."""

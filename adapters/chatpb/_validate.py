@@ -27,8 +27,7 @@ def validate_tree(message: Message, path: str = "") -> Iterator[Violation]:
     """Every violation in a message and those inside it, in the contract's order."""
     for member in message.schema.members.values():
         yield from _member(message, member, path + pointer(member.name))
-    known = sum(member.bits for member in message.schema.members.values())
-    if (message.null_fields | message.empty_fields) & ~known:
+    if (message.null_fields | message.empty_fields) & ~message.schema.known_bits:
         yield Violation(path, "unknown_bit", "null_fields or empty_fields names a field that does not exist")
     if message.unknown_fields:
         yield Violation(path, "unknown_field", f"{message.unknown_fields} fields that the contract does not have")

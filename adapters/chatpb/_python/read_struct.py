@@ -10,6 +10,7 @@ from chatpb._limits import MAX_DEPTH, MAX_EXACT_INTEGER
 from chatpb._python.wire import (
     FIXED64,
     LEN,
+    PAST_END,
     VARINT,
     Bad,
     read_span,
@@ -35,7 +36,7 @@ TOO_DEEP: Final = f"nesting deeper than {MAX_DEPTH} levels"
 def read_double(buffer: bytes, at: int, end: int, nonfinite: bool) -> tuple[int | float, int]:
     """A double; an int where that is how it prints. Raises Bad for NaN and the infinities unless `nonfinite`."""
     if at + 8 > end:
-        raise Bad("a field that runs past the end of its message")
+        raise Bad(PAST_END)
     value: float = unpack_from("<d", buffer, at)[0]
     if -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER and value == int(value):
         return value if not value and str(value) == "-0.0" else int(value), at + 8

@@ -17,6 +17,8 @@ START_GROUP: Final = 3
 END_GROUP: Final = 4
 FIXED32: Final = 5
 
+PAST_END: Final = "a field that runs past the end of its message"
+
 _ONE_BYTE: Final = [bytes([n]) for n in range(128)]
 
 
@@ -55,7 +57,7 @@ class Bad(Exception):
 def read_varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:
     """An unsigned integer of 64 bits; bits of the tenth byte beyond them are dropped, as protobuf's own parser does."""
     if at >= end:
-        raise Bad(_PAST_END)
+        raise Bad(PAST_END)
     byte = buffer[at]
     at += 1
     if byte < 128:
@@ -63,7 +65,7 @@ def read_varint(buffer: bytes, at: int, end: int) -> tuple[int, int]:
     value = byte & 127
     for shift in range(7, 70, 7):
         if at >= end:
-            raise Bad(_PAST_END)
+            raise Bad(PAST_END)
         byte = buffer[at]
         at += 1
         value |= (byte & 127) << shift
@@ -86,7 +88,7 @@ def read_span(buffer: bytes, at: int, end: int) -> tuple[int, int]:
     """A length: the positions where what it measures starts and stops."""
     size, at = read_varint(buffer, at, end)
     if size > end - at:
-        raise Bad(_PAST_END)
+        raise Bad(PAST_END)
     return at, at + size
 
 
@@ -106,7 +108,7 @@ def skip_field(tag: int, buffer: bytes, at: int, end: int, depth: int = 0) -> in
         case 1 | 5 as fixed:
             at += 8 if fixed == FIXED64 else 4
             if at > end:
-                raise Bad(_PAST_END)
+                raise Bad(PAST_END)
             return at
         case 2:
             return read_span(buffer, at, end)[1]
@@ -124,6 +126,3 @@ def skip_field(tag: int, buffer: bytes, at: int, end: int, depth: int = 0) -> in
         case 4:
             raise Bad("the end of a group that was not begun")
     raise Bad(f"wire type {tag & 7}, which does not exist")
-
-
-_PAST_END: Final = "a field that runs past the end of its message"

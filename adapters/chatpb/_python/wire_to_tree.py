@@ -132,9 +132,8 @@ class _Parser:
         for each in schema.fields():
             handlers.update(self.field(schema, each))
         if not schema.is_list:
-            known = sum(member.bits for member in schema.members.values())
-            handlers[EMPTY_FIELDS << 3 | VARINT] = self.bits("empty_fields", known)
-            handlers[NULL_FIELDS << 3 | VARINT] = self.bits("null_fields", known)
+            handlers[EMPTY_FIELDS << 3 | VARINT] = self.bits("empty_fields", schema.known_bits)
+            handlers[NULL_FIELDS << 3 | VARINT] = self.bits("null_fields", schema.known_bits)
             handlers[ADDITIONAL_PROPERTIES << 3 | LEN] = self.additional
             handlers[VERBATIM_PROPERTIES << 3 | LEN] = self.verbatim
         return handlers

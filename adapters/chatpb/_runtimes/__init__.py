@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
-from importlib.metadata import entry_points
+from itertools import chain
 from typing import Any, Protocol
 
 from google.protobuf.descriptor import Descriptor
@@ -56,6 +56,9 @@ def register_runtime(runtime: Runtime) -> None:
 
 @cache
 def _discovered() -> tuple[Runtime, ...]:
+    # Imported when a class is none of the runtimes that are known: it would be a fifth of the time to import chatpb.
+    from importlib.metadata import entry_points
+
     return tuple(entry_point.load() for entry_point in entry_points(group=ENTRY_POINT_GROUP))
 
 
@@ -73,4 +76,10 @@ def runtime_of(message_type: type) -> Runtime:
 @cache
 def _find(message_type: type) -> Runtime | None:
     builtin: tuple[Runtime, ...] = (GoogleRuntime(), BetterprotoRuntime())
-    return next((r for r in (*_registered, *builtin, *_discovered()) if r.owns(message_type)), None)
+    candidates = chain(_registered, builtin, _found_elsewhere())
+    return next((runtime for runtime in candidates if runtime.owns(message_type)), None)
+
+
+def _found_elsewhere() -> Iterator[Runtime]:
+    """The runtimes of entry points, looked for only when they are reached."""
+    yield from _discovered()

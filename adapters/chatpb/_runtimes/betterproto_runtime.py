@@ -11,6 +11,8 @@ from typing import Any
 from google.protobuf.descriptor import Descriptor
 
 from chatcompletion import v1
+from chatpb._runtimes.build_betterproto import build
+from chatpb._runtimes.dump_betterproto import dump
 
 __all__ = ["BetterprotoRuntime"]
 
@@ -29,12 +31,7 @@ class BetterprotoRuntime:
         return descriptor
 
     def parse(self, message_type: type, wire: bytes) -> Any:
-        # Imported when first needed, since the decoder is of the engine, which runtimes otherwise know nothing of.
-        from chatpb._runtimes.build_betterproto import build
-
         return build(message_type, wire, self.descriptor(message_type))
 
     def serialize(self, message: Any) -> bytes:
-        from chatpb._runtimes.dump_betterproto import dump
-
         return dump(message)
