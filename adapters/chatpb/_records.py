@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import gzip
 import os
+import secrets
 import shutil
 import sys
-import tempfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import Enum
 from io import BufferedReader
@@ -234,28 +234,23 @@ def open_output(path: str) -> Iterator[BinaryIO]:
         with open(target, "wb") as direct:
             yield direct
         return
+    # The name is chosen before the file is made: an interrupt between the two leaves nothing behind.
+    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
     try:
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name}.", suffix=".part", dir=target.parent)
-    except OSError as error:
-        raise OSError(error.errno, error.strerror, path) from None
-    try:
-        with os.fdopen(descriptor, "wb") as file:
+        try:
+            file = open(part, "xb")  # noqa: SIM115  (closed below; only opening it is told by the target's name)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, path) from None
+        with file:
             if path.endswith(".gz"):
                 with gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0) as packed:
                     yield cast(BinaryIO, packed)
             else:
                 yield file
         if target.exists():
-            shutil.copymode(target, name)
-        else:
-            os.chmod(name, 0o666 & ~_umask())
-        os.replace(name, target)
+            shutil.copymode(target, part)
+        os.replace(part, target)
     except BaseException:
-        os.unlink(name)
+        with suppress(OSError):
+            part.unlink()
         raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
