@@ -22,7 +22,13 @@ settings.load_profile("default")
 VECTORS = Path(__file__).parent / "vectors"
 CORPUS = Path(__file__).parents[2] / "shared" / "corpus"
 
-DOCUMENTS = ("ChatCompletion", "ChatCompletionChunk", "CreateChatCompletionRequest", "ErrorResponse")
+DOCUMENTS = (
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "CreateChatCompletionRequest",
+    "ErrorResponse",
+    "ChatCompletionRecord",
+)
 RECORDINGS = {"completion": "ChatCompletion", "chunk": "ChatCompletionChunk", "request": "CreateChatCompletionRequest"}
 
 

@@ -228,7 +228,7 @@ def test_many_records_do_not_fit_one_document() -> None:
         (["-", "out.json"], "chatpb convert: Invalid value for --from: the name '-' tells no format; give one of "
             "json, jsonl, binpb, binpbs, txtpb"),
         (["in.json", "out.json", "--type", "x"], "chatpb convert: Invalid value for --type: no message is called 'x': use "
-            "completion, chunk, request, error, or the name of a message of the contract"),
+            "completion, chunk, request, error, record, or the name of a message of the contract"),
         (["in.json", "out.binpb", "--fill-required"],
             "chatpb convert: Invalid value for --fill-required: only JSON can be filled, not binpb"),
         (["none.json", "out.json"], "chatpb: none.json: No such file or directory"),

@@ -43,6 +43,8 @@ def test_wires_that_leave_it_open() -> None:
         ('{"messages": [{"role": "user", "content": "hi"}]}', "request"),
         ('{"model": "m", "messages": []}', "request"),
         ('{"choices": [{"delta": {}}]}', "chunk"),
+        ('{"request": {"messages": []}, "response": {"choices": []}}', "record"),
+        ('{"start_time": 1767225600000000, "stream": {"chunks": []}}', "record"),
         ('{"choices": [{"message": {}}]}', "completion"),
         ('{"id": "1", "object": "chat.completion.chunk", "choices": []}', "chunk"),
         ('{"id": "1", "object": "chat.completion", "choices": []}', "completion"),
@@ -99,5 +101,5 @@ def test_message_type_that_is_none(name: str) -> None:
     with pytest.raises(ValueError, match="^no message is called") as failure:
         message_type(name)
     assert str(failure.value) == (
-        f"no message is called {name!r}: use completion, chunk, request, error, or the name of a message of the contract"
+        f"no message is called {name!r}: use completion, chunk, request, error, record, or the name of a message of the contract"
     )

@@ -24,7 +24,13 @@ from chatcompletion.v1 import options_pb2
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = "chatcompletion.v1"
-ROOTS = ("ChatCompletion", "ChatCompletionChunk", "CreateChatCompletionRequest", "ErrorResponse")
+ROOTS = (
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "CreateChatCompletionRequest",
+    "ErrorResponse",
+    "ChatCompletionRecord",
+)
 
 # Most parsers refuse more than 100 levels of messages. The 24 levels of JSON that a Struct may hold take at
 # most 3 levels each, the Struct itself with its map entry and Value 3 more, and one is to spare.

@@ -5,8 +5,17 @@
 a class of google.protobuf (package chatcompletion.v1) or of betterproto (package chatcompletion_betterproto).
 """
 
-from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest, ErrorResponse
+from chatcompletion.v1 import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionRecord,
+    ChatCompletionStream,
+    CreateChatCompletionRequest,
+    ErrorResponse,
+)
 from chatpb._api import (
+    compact_stream,
+    expand_stream,
     from_dict,
     from_json,
     json_lines_to_wire,
@@ -25,6 +34,8 @@ from chatpb._runtimes import Runtime, register_runtime
 __all__ = [
     "ChatCompletion",
     "ChatCompletionChunk",
+    "ChatCompletionRecord",
+    "ChatCompletionStream",
     "ChatpbError",
     "ContractError",
     "CreateChatCompletionRequest",
@@ -33,7 +44,9 @@ __all__ = [
     "Runtime",
     "Violation",
     "WireError",
+    "compact_stream",
     "engine",
+    "expand_stream",
     "from_dict",
     "from_json",
     "from_openai",

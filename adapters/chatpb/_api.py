@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, overload
 
-from chatcompletion.v1 import ChatCompletion
+from google.protobuf.message import Message
+
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import Codec, JsonText, codec_of
 from chatpb._errors import ContractError, Violation
 from chatpb._runtimes import on_register, runtime_of
 from chatpb._validate import validate_wire
 
 __all__ = [
+    "compact_stream",
+    "expand_stream",
     "from_dict",
     "from_json",
     "json_lines_to_wire",
@@ -132,6 +136,35 @@ def wire_to_json_lines(
     refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
     allow = _choice("nonfinite", nonfinite, "error", "allow")
     return _codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, _threads(threads))
+
+
+def compact_stream(chunks: Iterable[bytes | Message]) -> bytes:
+    """Wire bytes of the ChatCompletionStream that consists of chunks, with what all of them have written once.
+
+    Args:
+        chunks: ChatCompletionChunk messages of google.protobuf, or their wire bytes.
+
+    Raises:
+        WireError: a chunk whose bytes are not valid protobuf; its path is the chunk's place.
+
+    """
+    wires = [chunk if isinstance(chunk, bytes) else chunk.SerializeToString() for chunk in chunks]
+    return _codecs[ChatCompletionChunk].compact_stream(wires)
+
+
+def expand_stream(stream: bytes | Message) -> list[bytes]:
+    """Wire bytes of each chunk of a ChatCompletionStream: those that it was made of.
+
+    Chunks that were in number order, as every engine here and protobuf's own serializers write them, come back byte for
+    byte; others come back equal.
+
+    Raises:
+        WireError: the bytes are not valid protobuf, or stand for more than 256 MiB of chunks.
+
+    """
+    return _codecs[ChatCompletionChunk].expand_stream(
+        stream if isinstance(stream, bytes) else stream.SerializeToString()
+    )
 
 
 @overload

@@ -19,7 +19,13 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from chatcompletion import v1
-from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest, ErrorResponse
+from chatcompletion.v1 import (
+    ChatCompletion,
+    ChatCompletionChunk,
+    ChatCompletionRecord,
+    CreateChatCompletionRequest,
+    ErrorResponse,
+)
 from chatpb._errors import WireError
 from chatpb._python.wire_to_tree import Message as TreeMessage
 from chatpb._python.wire_to_tree import wire_to_tree
@@ -35,6 +41,7 @@ ROOTS: Final[dict[str, type[Message]]] = {
     "chunk": ChatCompletionChunk,
     "request": CreateChatCompletionRequest,
     "error": ErrorResponse,
+    "record": ChatCompletionRecord,
 }
 """The root documents, by short name, in the order in which ties are broken."""
 

@@ -8,13 +8,14 @@ costs.
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from functools import cache
 from typing import Final, Literal, Protocol
 
 from google.protobuf.descriptor import Descriptor
 
 from chatpb import _python
-from chatpb._python import lines
+from chatpb._python import lines, stream
 from chatpb._schema import schema_of
 from chatpb._tables import tables
 
@@ -25,7 +26,7 @@ Wire = bytes | bytearray | memoryview
 
 
 class Codec(Protocol):
-    """Both directions for one message type, document by document and in batches."""
+    """Both directions for one message type, document by document and in batches; and streams, its chunks."""
 
     def json_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, /) -> bytes: ...
 
@@ -36,6 +37,10 @@ class Codec(Protocol):
     def wire_to_json_lines(
         self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, threads: int, /
     ) -> bytes: ...
+
+    def compact_stream(self, chunks: Sequence[bytes], /) -> bytes: ...
+
+    def expand_stream(self, stream: bytes, /) -> list[bytes]: ...
 
 
 class PythonCodec:
@@ -61,6 +66,12 @@ class PythonCodec:
         return lines.wire_to_json_lines(
             wire, lambda one: self.wire_to_json(one, fill_required, refuse_unknown, nonfinite)
         )
+
+    def compact_stream(self, chunks: Sequence[bytes], /) -> bytes:
+        return stream.compact_stream(chunks, self.descriptor)
+
+    def expand_stream(self, data: bytes, /) -> list[bytes]:
+        return stream.expand_stream(data, self.descriptor)
 
 
 def _choose() -> Literal["native", "python"]:

@@ -19,3 +19,6 @@ MAX_SIZE: Final = 2**31 - 1
 
 MAX_EXACT_INTEGER: Final = 2**53
 """Largest magnitude up to which every integer is a double of its own."""
+
+MAX_EXPANDED: Final = 256 << 20
+"""Bytes of the chunks that a compact stream may stand for."""

@@ -1,5 +1,6 @@
 """The native engine, written in Rust: adapters/native."""
 
+from collections.abc import Sequence
 from typing import final
 
 from chatpb._engine import JsonText, Wire
@@ -15,3 +16,5 @@ class Schema:
     def wire_to_json_lines(
         self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, threads: int, /
     ) -> bytes: ...
+    def compact_stream(self, chunks: Sequence[bytes], /) -> bytes: ...
+    def expand_stream(self, stream: bytes, /) -> list[bytes]: ...

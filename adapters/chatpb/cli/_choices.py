@@ -33,7 +33,7 @@ TypeName = Annotated[
     typer.Option(
         "--type",
         metavar="TYPE",
-        help="completion, chunk, request, error, or the name of a message. Otherwise told from the data.",
+        help="completion, chunk, request, error, record, or the name of a message. Otherwise told from the data.",
     ),
 ]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first bad record.")]

@@ -21,6 +21,10 @@ from chatcompletion.v1.chat_completion_pb2 import (
     ChatCompletionMessage,
     ChatCompletionObject,
 )
+from chatcompletion.v1.chat_completion_record_pb2 import (
+    ChatCompletionRecord,
+    ChatCompletionStream,
+)
 from chatcompletion.v1.chat_completion_request_pb2 import (
     AudioFormat,
     ChatCompletionAudioParam,
@@ -144,7 +148,9 @@ __all__ = [
     "ChatCompletionModality",
     "ChatCompletionObject",
     "ChatCompletionPredictionContentParam",
+    "ChatCompletionRecord",
     "ChatCompletionRole",
+    "ChatCompletionStream",
     "ChatCompletionStreamOptionsParam",
     "ChatCompletionTokenLogprob",
     "ChatCompletionToolChoiceParam",

@@ -95,6 +95,20 @@ impl Schema {
         let text = input.released(py, 0, |wire| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads));
         joined(py, &text.map_err(|error| wire_error(py, error))?, threads)
     }
+
+    #[pyo3(signature = (chunks, /))]
+    fn compact_stream<'py>(&self, py: Python<'py>, chunks: Vec<Bound<'py, PyBytes>>) -> PyResult<Bound<'py, PyBytes>> {
+        let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
+        let stream = py.detach(|| chatpb_core::compact_stream(&self.0, &chunks));
+        stream.map(|stream| PyBytes::new(py, &stream)).map_err(|error| wire_error(py, error))
+    }
+
+    #[pyo3(signature = (stream, /))]
+    fn expand_stream<'py>(&self, py: Python<'py>, stream: &Bound<'py, PyBytes>) -> PyResult<Vec<Bound<'py, PyBytes>>> {
+        let bytes = stream.as_bytes();
+        let chunks = py.detach(|| chatpb_core::expand_stream(&self.0, bytes)).map_err(|error| wire_error(py, error))?;
+        Ok(chunks.iter().map(|chunk| PyBytes::new(py, chunk)).collect())
+    }
 }
 
 /// The parts of a batch as one object.
