@@ -163,7 +163,7 @@ UNKNOWN = b"\xd8\x3e\x01"  # field 1003, which the contract does not have
         ("in.txtpb", "id: 3", [], "in.txtpb: not the text of a ChatCompletion: 1:5 : 'id: 3': Expected string but found: '3'"),
         ("in.txtpb", b"\xff", [], "in.txtpb: invalid UTF-8"),
         ("in.txtpb", "# proto-message: a.B\n", [], "chatpb: no message is called 'a.B': use completion, chunk, request, "
-            "error, or the name of a message of the contract; give the type with --type"),
+            "error, record, or the name of a message of the contract; give the type with --type"),
         ("in.json", '{"error": {"message": 1, "param": null, "code": null, "type": "t"}}', ["--strict"],
             "in.json: 1 violation of the contract: /error/message: message is not a string [type]"),
         ("in.binpbs", b"\xff\xff\xff\xff\xff\x01", [],
