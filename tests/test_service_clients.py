@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import shutil
@@ -17,6 +16,7 @@ from grpclib.exceptions import GRPCError
 
 import chatcompletion_betterproto as betterproto_classes
 from chatpb import from_dict, to_dict
+from service.clients import install
 from service.model import ERRORS, Model
 from service.stack import HOPS, QUESTION, run, stack
 
@@ -63,37 +63,35 @@ def test_openai_for_python(hops: str) -> None:
 
 @pytest.mark.parametrize("hops", HOPS)
 def test_openai_for_node(hops: str) -> None:
-    modules = os.environ.get("NODE_PATH") or str(CLIENTS / "node_modules")
-    if not shutil.which("node") or not (Path(modules) / "openai").exists():
-        pytest.skip("needs node, and the package by: npm install --prefix tests/service/clients")
-    direct, through = run(both(hops, "node", str(CLIENTS / "openai_client.cjs"), NODE_PATH=modules), 120)
+    require(install.MODULES / "openai")
+    node = shutil.which("node") or "node"
+    direct, through = run(both(hops, node, str(CLIENTS / "openai_client.cjs")), 120)
     assert through == direct
     assert len(through["three"]["choices"]) == 3
-    assert [through[f"{name} false"]["status"] for name in ERRORS] == [error[0] for error in ERRORS.values()]
+    assert len(through["three streamed"]) > 3
+    assert through["tools"]["choices"][0]["message"]["tool_calls"][1]["function"]["name"] == "time"
+    assert through["logprobs"]["choices"][0]["logprobs"]["content"][0]["bytes"] == [72, 101]
+    for stream in ("false", "true"):
+        assert [through[f"{name} {stream}"]["status"] for name in ERRORS] == [error[0] for error in ERRORS.values()]
     assert through["busy true"]["retry"] == "17"
     assert through["breaks"][1]["class"] == "APIError"
 
 
-def other_python(package: str) -> str:
-    """A Python that has a package: this one, or the one that CHATPB_CLIENTS_PYTHON names."""
-    if importlib.util.find_spec(package):
-        return sys.executable
-    found = os.environ.get("CHATPB_CLIENTS_PYTHON")
-    if not found:
-        pytest.skip(f"needs {package}, here or in the Python that CHATPB_CLIENTS_PYTHON names")
-    return found
-
-
-@pytest.mark.parametrize(
-    ("package", "script"), [("langchain_openai", "langchain_client.py"), ("litellm", "litellm_client.py")]
-)
-def test_other_clients(package: str, script: str) -> None:
-    python = other_python(package)
+@pytest.mark.parametrize("script", ["langchain_client.py", "litellm_client.py"])
+def test_other_clients(script: str) -> None:
+    require(install.PYTHON)
     environment = {"PYTHONPATH": "", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "127.0.0.1"}
-    direct, through = run(both("two hops", python, str(CLIENTS / script), **environment), 180)
+    direct, through = run(both("two hops", str(install.PYTHON), str(CLIENTS / script), **environment), 180)
     assert through == direct
     assert "plain" in through
     assert "busy" in through
+
+
+def require(path: Path) -> None:
+    """Skip where the clients are not installed, or fail with CHATPB_REQUIRE_CLIENTS, as continuous integration does."""
+    if not path.exists():
+        absent = pytest.fail if os.environ.get("CHATPB_REQUIRE_CLIENTS") else pytest.skip
+        absent(f"{path} is not there: python tests/service/clients/install.py")
 
 
 def test_grpclib_and_betterproto() -> None:
@@ -120,19 +118,15 @@ def test_grpclib_and_betterproto() -> None:
     run(main())
 
 
-def buf() -> str:
-    found = shutil.which("buf") or shutil.which("buf", path=str(Path(sys.executable).parent))
-    if not found:
-        pytest.skip("needs buf: pip install buf-bin")
-    return found
-
-
+@pytest.mark.newest
 def test_buf_curl_by_reflection() -> None:
     async def main() -> None:
         async with stack(Model()) as up:
             service = f"http://{up.target}/chatcompletion.v1.ChatCompletionService"
             data = json.dumps({"model": "m", "messages": [{"role": "CHAT_COMPLETION_ROLE_USER"}]})
-            curl = (buf(), "curl", "--protocol", "grpc", "--http2-prior-knowledge", "--data", data)
+            buf = shutil.which("buf", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+            assert buf, "needs buf: pip install buf-bin"
+            curl = (buf, "curl", "--protocol", "grpc", "--http2-prior-knowledge", "--data", data)
             answer = json.loads(await program(*curl, f"{service}/CreateChatCompletion"))
             assert answer["choices"][0]["message"]["content"].startswith("Hello")
             streamed = (await program(*curl, f"{service}/StreamChatCompletion")).decode()
