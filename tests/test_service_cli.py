@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -24,11 +25,12 @@ CHATPB = (sys.executable, "-m", "chatpb")
 class Program:
     """A program that says where it listens."""
 
-    def __init__(self, *arguments: str) -> None:
-        self._arguments = arguments
+    def __init__(self, *arguments: str, start: tuple[str, ...] = CHATPB) -> None:
+        self._command = (*start, *arguments)
 
     async def __aenter__(self) -> Program:
-        self.process = await asyncio.create_subprocess_exec(*CHATPB, *self._arguments, stderr=asyncio.subprocess.PIPE)
+        pipe = asyncio.subprocess.PIPE
+        self.process = await asyncio.create_subprocess_exec(*self._command, stdout=pipe, stderr=pipe)
         said = await self.line()
         found = re.search(r"listening on (127\.0\.0\.1:\d+)$", said)
         assert found, said
@@ -95,6 +97,52 @@ def test_gateway(hops: int) -> None:
                 assert (await client.get(f"{base}/models")).json()["data"][0]["id"] == "m"
                 streamed = await client.post(f"{base}/chat/completions", json={**QUESTION, "stream": True})
                 assert streamed.text.endswith("data: [DONE]\n\n")
+
+    run(main())
+
+
+TRACED = (
+    sys.executable,
+    "-c",
+    """
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import ConsoleSpanExporter, SimpleSpanProcessor
+
+from chatpb.cli import main
+
+trace.set_tracer_provider(TracerProvider())
+exporter = ConsoleSpanExporter(formatter=lambda span: span.to_json(indent=None) + "\\n")
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+main()
+""",
+)
+"""chatpb with a tracer provider set up, as opentelemetry-instrument does; prints a span a line."""
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_trace(stream: bool) -> None:
+    """A request makes a span in each process, one within the other."""
+
+    async def span(program: Program) -> Any:
+        assert program.process.stdout
+        return json.loads(await program.process.stdout.readline())
+
+    async def main() -> None:
+        quiet = ("--listen", "127.0.0.1:0", "--log", "none", "--trace")
+        async with (
+            Program("serve", *quiet, start=TRACED) as server,
+            Program("gateway", "--target", server.address, *quiet, start=TRACED) as front,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            body = {**QUESTION, "stream": stream}
+            assert (await client.post(f"http://{front.address}/v1/chat/completions", json=body)).status_code == 200
+            outer, inner = await span(front), await span(server)
+        assert outer["name"] == inner["name"] == ("chat stream" if stream else "chat create")
+        assert inner["context"]["trace_id"] == outer["context"]["trace_id"]
+        assert (outer["parent_id"], inner["parent_id"]) == (None, outer["context"]["span_id"])
+        assert inner["attributes"]["http.response.status_code"] == 200
+        assert "hello" not in json.dumps([outer, inner])
 
     run(main())
 
