@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import re
 import signal
 import sys
 from pathlib import Path
@@ -17,34 +16,8 @@ from typer.testing import CliRunner
 from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import json_to_wire
 from chatpb.cli._app import app
+from service.programs import CHATPB, Program
 from service.stack import QUESTION, run
-
-CHATPB = (sys.executable, "-m", "chatpb")
-
-
-class Program:
-    """A program that says where it listens."""
-
-    def __init__(self, *arguments: str, start: tuple[str, ...] = CHATPB) -> None:
-        self._command = (*start, *arguments)
-
-    async def __aenter__(self) -> Program:
-        pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(*self._command, stdout=pipe, stderr=pipe)
-        said = await self.line()
-        found = re.search(r"listening on (127\.0\.0\.1:\d+)$", said)
-        assert found, said
-        self.address = found[1]
-        return self
-
-    async def line(self) -> str:
-        assert self.process.stderr
-        return (await self.process.stderr.readline()).decode().strip()
-
-    async def __aexit__(self, *_: object) -> None:
-        if self.process.returncode is None:
-            self.process.terminate()
-            await self.process.wait()
 
 
 async def call(*arguments: str, input: bytes = b"") -> tuple[int | None, str, str]:

@@ -8,25 +8,12 @@ import re
 import sys
 from pathlib import Path
 
+from service.programs import Program
 from service.stack import run
 
 PAGE = (Path(__file__).parents[1] / "docs" / "grpc.md").read_text()
 SERVER, CLIENT, _, CLIENTS, DATA = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (GATEWAY,) = re.findall(r"^    chatpb (gateway .*)$", PAGE, re.MULTILINE)
-
-LISTENING = re.compile(rb"listening on 127\.0\.0\.1:(\d+)")
-
-
-async def start(*command: str) -> tuple[asyncio.subprocess.Process, int]:
-    """A program, and the port that it says it listens at."""
-    process = await asyncio.create_subprocess_exec(*command, stderr=asyncio.subprocess.PIPE)
-    assert process.stderr
-    said = b""
-    while not (found := LISTENING.search(said)):
-        line = await process.stderr.readline()
-        assert line, said.decode()
-        said += line
-    return process, int(found[1])
 
 
 async def output(code: str) -> str:
@@ -47,18 +34,15 @@ def test_from_nothing_to_an_answer(tmp_path: Path) -> None:
             'listen="127.0.0.1:50051"',
             'listen="127.0.0.1:0", on_start=lambda s: print(f"listening on 127.0.0.1:{s.port}", file=__import__("sys").stderr)',
         )
-        server, port = await start(sys.executable, "-c", code)
-        arguments = GATEWAY.replace("50051", str(port)).replace("8000", "0").split()
-        front, http_port = await start(sys.executable, "-m", "chatpb", *arguments)
-        try:
-            assert await output(CLIENT.replace("8000", str(http_port))) == "You said: hello"
-            lines = (await output(CLIENTS.replace("50051", str(port)))).splitlines()
-            assert lines[0] == lines[-1] == "You said: hello"
-        finally:
-            for process in (front, server):
-                process.terminate()
-            assert await front.wait() in (0, -15, 143)
-            assert await server.wait() == 0
+        async with Program(start=(sys.executable, "-c", code)) as server:
+            port = server.address.rpartition(":")[2]
+            arguments = GATEWAY.replace("50051", port).replace("8000", "0").split()
+            async with Program(*arguments) as front:
+                assert await output(CLIENT.replace("8000", front.address.rpartition(":")[2])) == "You said: hello"
+                lines = (await output(CLIENTS.replace("50051", port))).splitlines()
+                assert lines[0] == lines[-1] == "You said: hello"
+            server.process.terminate()
+            assert await server.process.wait() == 0
 
     run(main())
 

@@ -29,18 +29,13 @@ def run(coroutine: Coroutine[Any, Any, T], seconds: float = 60) -> T:
 
     async def timed() -> T:
         result = await asyncio.wait_for(coroutine, seconds)
-        left = {task for task in asyncio.all_tasks() if task is not asyncio.current_task() and not _is_grpc(task)}
+        left = asyncio.all_tasks() - {asyncio.current_task()}
         if left:
-            await asyncio.wait(left, timeout=2)
-        assert not [task for task in left if not task.done()]
+            _, left = await asyncio.wait(left, timeout=2)
+        assert not left
         return result
 
     return asyncio.run(timed())
-
-
-def _is_grpc(task: asyncio.Task[Any]) -> bool:
-    """Tasks that grpc.aio keeps for the process."""
-    return "grpc" in repr(task.get_coro()) or "_server_main_loop" in repr(task) or "AioServer" in repr(task)
 
 
 class _Uvicorn(uvicorn.Server):
