@@ -1,10 +1,11 @@
 """Both engines on generated and mutated documents and wire strings: equal results, and equal errors.
 
     python tests/differential.py --count 1000000
+    CHATPB_CORPUS=FOLDER python tests/differential.py --truncate
 
-A short run of the same is in tests/test_engines.py. Cases come from a seed alone; a difference prints the seed of its
-case. Besides the contract's messages there is one made up here that has every kind of field in every shape and contains
-itself.
+The second cuts every recorded document, and its wire bytes, at every byte. A short run of both is in
+tests/test_engines.py. Cases come from a seed alone; a difference prints the seed of its case. Besides the contract's
+messages there is one made up here that has every kind of field in every shape and contains itself.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import json
 import os
 import random
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
 from pathlib import Path
@@ -34,6 +35,10 @@ from chatpb._schema import Field, Schema, schema_of
 MESSAGES = ("ChatCompletion", "ChatCompletionChunk", "CreateChatCompletionRequest", "ErrorResponse", "Everything")
 KINDS = ("int32", "int64", "uint32", "uint64", "double", "bool", "string", "bytes", "enum", "message")
 HOMES = {"empty_fields": 13, "null_fields": 14, "additional_properties": 15, "verbatim_properties": 16}
+RECORDINGS = {"ChatCompletion": "completion", "ChatCompletionChunk": "chunk", "CreateChatCompletionRequest": "request"}
+LONG = 20_000
+"""Bytes of a document up to which it is cut everywhere."""
+
 Random = random.Random
 
 
@@ -121,8 +126,7 @@ def codecs(name: str) -> tuple[Codec, Codec]:
 @cache
 def corpus(name: str) -> list[bytes]:
     """Recorded documents, where a folder of them is named by CHATPB_CORPUS."""
-    file = {"ChatCompletion": "completion", "ChatCompletionChunk": "chunk", "CreateChatCompletionRequest": "request"}
-    path = Path(os.environ.get("CHATPB_CORPUS", "nowhere"), f"{file.get(name)}.jsonl.gz")
+    path = Path(os.environ.get("CHATPB_CORPUS", "nowhere"), f"{RECORDINGS.get(name)}.jsonl.gz")
     return gzip.decompress(path.read_bytes()).splitlines() if path.exists() else []
 
 
@@ -601,24 +605,34 @@ def difference(seed: int) -> str | None:
     return f"seed {seed}, {name}\ninput  {data!r}\npython {a!r}\nnative {b!r}"
 
 
-def truncations(name: str) -> Iterator[str]:
-    """Every recorded document cut at every byte, and its wire bytes cut at every byte."""
-    python, native = codecs(name)
-    for text in corpus(name):
-        message = native.json_to_wire(text, False, False)
-        for at in range(len(text)):
-            cut = text[:at]
-            if outcome(python.json_to_wire, cut, False, False) != outcome(native.json_to_wire, cut, False, False):
-                yield f"{name} cut at {at}: {cut!r}"
-        for at in range(len(message)):
-            cut = message[:at]
-            a, b = (outcome(each.wire_to_json, cut, False, False, False) for each in (python, native))
-            if a != b:
-                yield f"{name} wire cut at {at}: {cut!r}\npython {a!r}\nnative {b!r}"
+def truncations(name: str, text: bytes) -> Iterator[str]:
+    """How the engines differ on a document cut at every byte, and on its wire bytes cut at every byte."""
+    native = codecs(name)[1]
+    message = native.json_to_wire(text, False, False)
+    for at in _cuts(len(text)):
+        yield from _disagreement(name, text[:at], "json_to_wire", False, False)
+    for at in _cuts(len(message)):
+        yield from _disagreement(name, message[:at], "wire_to_json", False, False, False)
+
+
+def _cuts(size: int) -> Iterator[int]:
+    """Every position; in a document so long that it would take hours, from LONG on only a thousand."""
+    yield from range(min(size, LONG))
+    yield from range(LONG, size, max(1, (size - LONG) // 1000))
+
+
+def _disagreement(name: str, data: bytes, function: str, *options: bool) -> Iterator[str]:
+    python, native = (outcome(getattr(codec, function), data, *options) for codec in codecs(name))
+    if python != native:
+        yield f"{name}\ninput  {data!r}\npython {python!r}\nnative {native!r}"
 
 
 def _share(share: range) -> list[str]:
     return [found for seed in share if (found := difference(seed))]
+
+
+def _cut(name: str, text: bytes) -> list[str]:
+    return list(truncations(name, text))
 
 
 def main() -> int:
@@ -626,27 +640,35 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0, help="seed of the first case")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
-    parser.add_argument("--truncate", metavar="MESSAGE", help="instead, cut the recorded documents of a message")
+    parser.add_argument(
+        "--truncate", metavar="MESSAGE", nargs="*", help="instead, cut recorded documents: of these messages, or of all"
+    )
     arguments = parser.parse_args()
-    if arguments.truncate:
-        count = 0
-        for text in truncations(arguments.truncate):
-            print(text)
-            count += 1
-        print(f"{count} differences")
-        return int(count > 0)
-    size = 2000
-    end = arguments.seed + arguments.count
-    shares = [range(start, min(start + size, end)) for start in range(arguments.seed, end, size)]
-    count = 0
     with ProcessPoolExecutor(arguments.jobs) as pool:
-        for done, texts in enumerate(pool.map(_share, shares), 1):
-            for text in texts[: max(0, 20 - count)]:
-                print(text, flush=True)
-            count += len(texts)
-            if done % 25 == 0:
-                print(f"{done * size} cases, {count} differences", file=sys.stderr, flush=True)
-    print(f"{arguments.count} cases, {count} differences")
+        if arguments.truncate is not None:
+            names = arguments.truncate or list(RECORDINGS)
+            cases = [(name, text) for name in names for text in corpus(name)]
+            if not cases:
+                parser.error(f"no recorded documents of {' or '.join(names)}: name a folder of them in CHATPB_CORPUS")
+            # Documents that are alike cut alike.
+            pending = [pool.submit(_cut, *case) for case in dict.fromkeys(cases)]
+            return _report((each.result() for each in pending), len(pending), 1, "documents")
+        size = 2000
+        end = arguments.seed + arguments.count
+        shares = [range(start, min(start + size, end)) for start in range(arguments.seed, end, size)]
+        return _report(pool.map(_share, shares), arguments.count, size, "cases")
+
+
+def _report(results: Iterable[list[str]], total: int, size: int, things: str) -> int:
+    """Print the first differences, the progress and the sum. The exit status."""
+    count = 0
+    for done, texts in enumerate(results, 1):
+        for text in texts[: max(0, 20 - count)]:
+            print(text, flush=True)
+        count += len(texts)
+        if done * size % 50_000 == 0 or (size == 1 and done % 500 == 0):
+            print(f"{done * size} {things}, {count} differences", file=sys.stderr, flush=True)
+    print(f"{total} {things}, {count} differences")
     return int(count > 0)
 
 
