@@ -267,9 +267,11 @@ def spawn(*args: str, **options: Any) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "chatpb", *args], preexec_fn=heed_interrupts, **options)
 
 
-def test_closed_pipe_ends_quietly() -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_closed_pipe_ends_quietly(unbuffered: str) -> None:
     write("in.jsonl", f"{CHUNK}\n" * 3000)
-    with spawn("convert", "in.jsonl", "-", "--to", "jsonl", stdout=-1, stderr=-1) as process:
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with spawn("convert", "in.jsonl", "-", "--to", "jsonl", stdout=-1, stderr=-1, env=environment) as process:
         assert process.stdout
         assert process.stderr
         assert json.loads(process.stdout.readline()) == json.loads(CHUNK)
@@ -293,6 +295,15 @@ def test_signals_leave_no_file(number: signal.Signals, status: int) -> None:
         stderr = process.stderr.read()
     assert (process.returncode, os.listdir()) == (status, [])
     assert stderr == (b"chatpb: interrupted\n" if number == signal.SIGINT else b"")
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_slow_pipe_gets_all(unbuffered: str) -> None:
+    write("in.jsonl", f"{CHUNK}\n" * 3000)
+    environment = {**os.environ, "PYTHONUNBUFFERED": unbuffered}
+    with spawn("convert", "in.jsonl", "-", "--to", "jsonl", "-q", stdout=-1, env=environment) as process:
+        assert process.stdout
+        assert [json.loads(line) for line in process.stdout] == [json.loads(CHUNK)] * 3000
 
 
 def test_gzip_on_standard_input() -> None:

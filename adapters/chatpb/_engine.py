@@ -19,7 +19,7 @@ from chatpb._python import lines, stream
 from chatpb._schema import schema_of
 from chatpb._tables import tables
 
-__all__ = ["Codec", "codec_of", "engine"]
+__all__ = ["Codec", "codec_of", "engine", "whole_messages"]
 
 JsonText = bytes | bytearray | memoryview | str
 Wire = bytes | bytearray | memoryview
@@ -100,6 +100,18 @@ engine: Final = _choose()
 def codec_of(descriptor: Descriptor) -> Codec:
     """The codec of a message type, by the engine in use."""
     return native_codec(descriptor) if engine == "native" else PythonCodec(descriptor)
+
+
+def whole_messages(wire: Wire, limit: int) -> tuple[int, int]:
+    """How many whole messages, each after its length, the bytes begin with, and where the last of them ends.
+
+    A length of more than five bytes, or above the limit, ends the run.
+    """
+    if engine == "native":
+        from chatpb._native import whole_messages as native
+
+        return native(wire, limit)
+    return lines.whole_messages(wire, limit)
 
 
 def native_codec(descriptor: Descriptor) -> Codec:

@@ -7,9 +7,13 @@ start of the input.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from chatpb._errors import JsonError, WireError
 from chatpb._python.wire import Bad, delimited, read_varint
+
+MAX_LENGTH: Final = 5
+"""Bytes of the length before a message, at most, in a file."""
 
 _PAST_END = "a message that runs past the end of the input"
 
@@ -52,3 +56,21 @@ def wire_to_json_lines(wire: bytes | bytearray | memoryview, convert: Callable[[
             raise WireError(error.path, error.offset + at, error.reason) from None
         at += size
     return b"".join(out)
+
+
+def whole_messages(wire: bytes | bytearray | memoryview, limit: int, /) -> tuple[int, int]:
+    """How many whole messages, each after its length, the bytes begin with, and where the last of them ends.
+
+    One of more than `limit` bytes ends the run, as does a length of more than five bytes.
+    """
+    count = end = 0
+    while end < len(wire):
+        head = bytes(wire[end : end + MAX_LENGTH])
+        try:
+            size, at = read_varint(head, 0, len(head))
+        except Bad:
+            break
+        if size > min(limit, len(wire) - end - at):
+            break
+        count, end = count + 1, end + at + size
+    return count, end

@@ -91,7 +91,8 @@ class _Run:
             self.problem(f"{path}: {error.strerror}")
 
     def records(self, opened: Input, survey: Survey, watched: Watch, format: Format, limit: int) -> None:
-        records = watched.over(opened, opened.records(format, limit))
+        blocks = watched.over(opened, opened.blocks(format, limit))
+        records = (record for block in blocks for record in block.records())
         for problem in examine(records, survey, self.message_type, self.runtimes, self.nonfinite):
             if problem:
                 self.problem(problem)

@@ -10,12 +10,11 @@ from typing import Annotated, Final, NoReturn
 import typer
 from google.protobuf.message import Message
 
-from chatpb._errors import ChatpbError
-from chatpb._records import MAX_RECORD, STANDARD, Format, Record, frame, open_input, open_output
+from chatpb._records import MAX_RECORD, STANDARD, Block, Format, Record, open_input, open_output
 from chatpb.cli._choices import FailFast, MaxRecord, Nonfinite, TypeName, UnknownFields, choose_format, choose_type
 from chatpb.cli._group import BAD_DATA, complain
 from chatpb.cli._progress import watch
-from chatpb.cli._transcode import Options, detect, transcode
+from chatpb.cli._transcode import Options, Refused, detect, transcode
 
 __all__ = ["convert"]
 
@@ -42,7 +41,7 @@ def convert(
     max_record: MaxRecord = MAX_RECORD >> 20,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")] = False,
 ) -> None:
-    """Convert between .json, .jsonl, .binpb, .binpbs (messages, each after its length) and .txtpb, .gz too.
+    """Convert between .json, .jsonl, .binpb, .binpbs (messages, each after its length) and .txtpb, .gz and .zst too.
 
     A bad record is named and left out, and the exit status is 1; with --fail-fast nothing is written.
     """
@@ -62,9 +61,9 @@ def convert(
     )
     is_shown = target == STANDARD and sys.stdout.isatty()
     with open_output(target) as output, open_input(source) as opened, watch([source], quiet or is_shown) as watched:
-        records = watched.over(opened, opened.records(reading, max_record << 20))
-        run = _Run(fail_fast, "the output is not whole" if target == STANDARD else "nothing is written")
-        for data in run.convert(records, reading, writing, chosen, options):
+        blocks = watched.over(opened, opened.blocks(reading, max_record << 20))
+        run = _Run(opened.name, fail_fast, "the output is not whole" if target == STANDARD else "nothing is written")
+        for data in run.convert(blocks, reading, writing, chosen, options):
             output.write(data)
     if not quiet or run.bad:
         complain(f"{run.summary()}: {opened.name} to {'stdout' if target == STANDARD else target}")
@@ -75,7 +74,8 @@ def convert(
 class _Run:
     """One conversion, and what it has counted."""
 
-    def __init__(self, fail_fast: bool, failure: str) -> None:
+    def __init__(self, source: str, fail_fast: bool, failure: str) -> None:
+        self.source = source
         self.fail_fast = fail_fast
         self.failure = failure
         self.good = 0
@@ -84,32 +84,35 @@ class _Run:
 
     def convert(
         self,
-        records: Iterator[Record],
+        blocks: Iterator[Block],
         reading: Format,
         writing: Format,
         chosen: type[Message] | None,
         options: Options,
     ) -> Iterator[bytes]:
         """The framed records, for writing. Ends the process with BAD_DATA where there is nothing to write."""
-        sample = [] if chosen else list(islice(records, SAMPLE))
+        ahead: list[Block] = []
+        sample: list[Record] = []
+        while not chosen and len(sample) < SAMPLE and (block := next(blocks, None)):
+            ahead.append(block)
+            sample += islice(block.records(), SAMPLE - len(sample))
         kind = chosen or detect(sample, reading)
         self.kind = kind.DESCRIPTOR.name
         only = b""
-        for record, result in transcode(chain(sample, records), writing, kind, options):
-            if isinstance(result, ChatpbError):
+        for result in transcode(chain(ahead, blocks), writing, kind, options):
+            if isinstance(result, Refused):
                 self.bad += 1
-                complain(record.describe(result))
+                complain(result.record.describe(result.error))
                 if self.fail_fast:
                     self.give_up("stopped at the first bad record")
+                continue
+            self.good += result.records
+            if writing.is_stream:
+                yield result.data
+            elif self.good > 1:
+                self.give_up(f"{self.source} has more than one record, and .{writing.value} holds one")
             else:
-                self.good += 1
-                if self.good > 1 and not writing.is_stream:
-                    self.give_up(f"{record.file} has more than one record, and .{writing.value} holds one")
-                data = frame(result, writing)
-                if writing.is_stream:
-                    yield data
-                else:
-                    only = data
+                only = result.data
         if not self.good and (self.bad or not writing.is_stream):
             self.give_up("there is no good record to write")
         if not writing.is_stream:

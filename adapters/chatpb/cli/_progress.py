@@ -10,7 +10,7 @@ from typing import Final
 
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from chatpb._records import STANDARD, Input, Record
+from chatpb._records import STANDARD, Block, Input
 from chatpb.cli._group import stderr
 
 __all__ = ["Watch", "watch"]
@@ -18,23 +18,20 @@ __all__ = ["Watch", "watch"]
 LONG: Final = 1 << 20
 """Bytes of input from which on a bar is worth its place."""
 
-_EVERY: Final = 32
-
 
 class Watch:
-    """Shows how far the records of some files have been read."""
+    """Shows how far some files have been read."""
 
     def __init__(self, progress: Progress | None, total: int) -> None:
         self._progress = progress
         self._task = progress.add_task("", total=total) if progress else None
         self._done = 0
 
-    def over(self, source: Input, records: Iterable[Record]) -> Iterator[Record]:
+    def over(self, source: Input, blocks: Iterable[Block]) -> Iterator[Block]:
         """The records of a file, its bar moving on with them."""
-        for count, record in enumerate(records):
-            if count % _EVERY == 0:
-                self._show(source.name, self._done + source.position())
-            yield record
+        for block in blocks:
+            self._show(source.name, self._done + source.position())
+            yield block
         self._done += source.position()
         self._show(source.name, self._done)
 

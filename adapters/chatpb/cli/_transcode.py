@@ -1,7 +1,7 @@
 """Records of one format to records of another, through wire bytes.
 
-`transcode` is where an engine that takes many documents in one call would come in: it sees all records in turn, and
-may take as many at a time as it likes, as long as the results come in order.
+JSON lines and length-delimited messages go a block at a time, over all cores, where the engine does all that the
+options ask for. A block in which a record is bad is done again one by one, which tells which and leaves out no other.
 """
 
 from __future__ import annotations
@@ -9,18 +9,21 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from google.protobuf import text_format
 from google.protobuf.message import DecodeError, Message
 
-from chatpb import json_to_wire, wire_to_json
+from chatpb import json_lines_to_wire, json_to_wire, wire_to_json, wire_to_json_lines
+from chatpb._api import Nonfinite
 from chatpb._detect import ROOTS, descriptor_of, detect_objects, detect_wires, message_type, wire_fit
+from chatpb._engine import whole_messages
 from chatpb._errors import ChatpbError, ContractError, WireError
 from chatpb._python.wire_to_tree import wire_to_tree
-from chatpb._records import Format, Record, RecordError
+from chatpb._records import Block, Format, Record, RecordError, frame
 from chatpb._validate import validate_wire
 
-__all__ = ["Options", "detect", "parse_text", "reader", "transcode"]
+__all__ = ["Converted", "Options", "Refused", "detect", "parse_text", "reader", "transcode"]
 
 Step = Callable[[bytes], bytes]
 
@@ -34,6 +37,20 @@ class Options:
     fill_required: bool = False
     allow_nonfinite: bool = False
     refuse_unknown: bool = False
+
+
+class Converted(NamedTuple):
+    """Records in another format, framed, and how many they are."""
+
+    records: int
+    data: bytes
+
+
+class Refused(NamedTuple):
+    """A record, and what is wrong with it."""
+
+    record: Record
+    error: ChatpbError
 
 
 def detect(records: Iterable[Record], format: Format) -> type[Message]:
@@ -51,19 +68,56 @@ def detect(records: Iterable[Record], format: Format) -> type[Message]:
 
 
 def transcode(
-    records: Iterable[Record], target: Format, message_type: type[Message], options: Options
-) -> Iterator[tuple[Record, bytes | ChatpbError]]:
-    """Each record with its bytes in another format, not yet framed, or with what is wrong with it."""
+    blocks: Iterable[Block], target: Format, message_type: type[Message], options: Options
+) -> Iterator[Converted | Refused]:
+    """The records in another format, in order."""
     write = _writer(target, message_type, options)
-    for record in records:
-        if record.error:
-            yield record, record.error
-            continue
-        try:
-            read = reader(record.format, message_type, options, to_json=target.is_json)
-            yield record, write(read(record.data))
-        except ChatpbError as error:
-            yield record, error
+    for block in blocks:
+        batch = None if block.error else _batch(block.format, target, message_type, options)
+        if batch:
+            try:
+                data = batch(block.data)
+            except ChatpbError:
+                pass
+            else:
+                yield Converted(_count(data, target), data)
+                continue
+        for record in block.records():
+            try:
+                if record.error:
+                    raise record.error
+                read = reader(record.format, message_type, options, to_json=target.is_json)
+                yield Converted(1, frame(write(read(record.data)), target))
+            except ChatpbError as error:
+                yield Refused(record, error)
+
+
+def _batch(source: Format, target: Format, message_type: type[Message], options: Options) -> Step | None:
+    """The function from a run of records to the same in another format; None where they have to go one by one."""
+    if options.strict or not (source.is_stream and target.is_stream):
+        return None
+    if source.is_binary and (options.canonical or target.is_binary):
+        return None
+    nonfinite: Nonfinite = "allow" if options.allow_nonfinite else "error"
+
+    def convert(data: bytes) -> bytes:
+        if source.is_json:
+            data = json_lines_to_wire(data, message_type, canonical=options.canonical, nonfinite=nonfinite)
+        if target.is_json:
+            data = wire_to_json_lines(
+                data,
+                message_type,
+                fill_required=options.fill_required,
+                unknown_fields="error" if options.refuse_unknown else "skip",
+                nonfinite=nonfinite,
+            )
+        return data
+
+    return convert
+
+
+def _count(data: bytes, format: Format) -> int:
+    return data.count(b"\n") if format.is_json else whole_messages(data, len(data))[0]
 
 
 def reader(format: Format, message_type: type[Message], options: Options, to_json: bool = False) -> Step:

@@ -26,7 +26,7 @@ mod wire;
 
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
-pub use lines::{Parts, json_lines_to_wire, wire_to_json_lines};
+pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};
 pub use print::{PrintOptions, Printer};
 pub use schema::Schema;
 pub use stream::{compact_stream, expand_stream};

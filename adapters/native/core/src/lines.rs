@@ -101,6 +101,20 @@ pub fn wire_to_json_lines(
     Parts::of(found).map_err(|(start, error)| WireError { offset: error.offset + start, ..error })
 }
 
+/// How many whole messages, each after its length, the bytes begin with, and where the last of them ends. One of more
+/// than `limit` bytes ends the run, as does a length of more than five bytes.
+pub fn whole_messages(wire: &[u8], limit: usize) -> (usize, usize) {
+    let mut cursor = Wire { bytes: wire, at: 0 };
+    let (mut count, mut end) = (0, 0);
+    while let Ok(stop) = cursor.stop(wire.len()) {
+        if cursor.at - end > 5 || stop - cursor.at > limit {
+            break;
+        }
+        (count, end, cursor.at) = (count + 1, stop, stop);
+    }
+    (count, end)
+}
+
 /// What was written for each share of the input, in order.
 #[derive(Debug)]
 pub struct Parts(Vec<Vec<u8>>);

@@ -111,6 +111,13 @@ impl Schema {
     }
 }
 
+/// How many whole messages, each after its length, a buffer begins with, and where the last of them ends.
+#[pyfunction]
+#[pyo3(signature = (wire, limit, /))]
+fn whole_messages(wire: &Bound<'_, PyAny>, limit: usize) -> PyResult<(usize, usize)> {
+    Ok(Input::bytes(wire)?.released(wire.py(), 0, |wire| chatpb_core::whole_messages(wire, limit)))
+}
+
 /// The parts of a batch as one object.
 fn joined<'py>(py: Python<'py>, parts: &Parts, threads: usize) -> PyResult<Bound<'py, PyBytes>> {
     PyBytes::new_with(py, parts.size(), |buffer| {
@@ -142,5 +149,5 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::Schema;
+    use super::{Schema, whole_messages};
 }
