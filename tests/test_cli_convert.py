@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
-from chatpb import json_to_wire
+from chatpb import _records, json_to_wire
 from chatpb._records import Format
 from chatpb.cli._app import app
 from chatpb.cli._samples import SAMPLES
@@ -56,13 +56,13 @@ def test_there_and_back(name: str, format: Format) -> None:
 
 
 @pytest.mark.parametrize("format", [Format.JSONL, Format.BINPBS])
-@pytest.mark.parametrize("ending", ["", ".gz"])
-def test_streams_there_and_back(format: Format, ending: str) -> None:
+@pytest.mark.parametrize(("ending", "magic"), [("", b""), (".gz", b"\x1f\x8b"), (".zst", b"\x28\xb5\x2f\xfd")])
+def test_streams_there_and_back(format: Format, ending: str, magic: bytes) -> None:
     texts = [CHUNK.replace("Hello", f"word {number}") for number in range(300)]
     write("in.jsonl", "\n".join(texts))
     result = run("convert", "in.jsonl", f"there.{format.value}{ending}")
     assert result.stderr == f"300 records of ChatCompletionChunk: in.jsonl to there.{format.value}{ending}\n"
-    assert Path(f"there.{format.value}{ending}").read_bytes().startswith(b"\x1f\x8b") == bool(ending)
+    assert Path(f"there.{format.value}{ending}").read_bytes().startswith(magic)
     assert run("convert", f"there.{format.value}{ending}", "out.jsonl", "--type", "chunk").exit_code == 0
     assert lines("out.jsonl") == [json.loads(text) for text in texts]
 
@@ -176,6 +176,8 @@ UNKNOWN = b"\xd8\x3e\x01"  # field 1003, which the contract does not have
         ("in.json", b"{" + b" " * (1 << 20), ["--max-record", "1"],
             "in.json: a record of more than 1048576 bytes, the limit"),
         ("in.json.gz", b"\x1f\x8b\x08\x00", [], "in.json.gz: the gzip data is damaged or cut short; reading stops here"),
+        ("in.json.zst", b"\x28\xb5\x2f\xfd\x00", [],
+            "in.json.zst: the zstd data is damaged or cut short; reading stops here"),
     ],
     ids=lambda value: value if isinstance(value, str) and value.startswith("in.") and value.count(" ") == 0 else "",
 )  # fmt: skip
@@ -190,7 +192,9 @@ def test_bad_record(name: str, data: str | bytes, options: list[str], message: s
 BAD_LINES = f'{CHUNK}\n{{"id": 1,}}\n\n{CHUNK[:60]}\n{" " * (1 << 20)}{CHUNK}\n{CHUNK}\n'
 
 
-def test_bad_lines_are_left_out() -> None:
+@pytest.mark.parametrize("block", [100, 1000, 1 << 20])
+def test_bad_lines_are_left_out(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_records, "_BLOCK", block)
     result = run("convert", write("in.jsonl", BAD_LINES), "out.jsonl", "--max-record", "1")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
@@ -200,6 +204,22 @@ def test_bad_lines_are_left_out() -> None:
         "2 records of ChatCompletionChunk, 3 left out: in.jsonl to out.jsonl",
     ]
     assert lines("out.jsonl") == [json.loads(CHUNK)] * 2
+
+
+@pytest.mark.parametrize("block", [100, 1000, 1 << 20])
+@pytest.mark.parametrize("target", [Format.JSONL, Format.BINPBS])
+@pytest.mark.parametrize("options", [[], ["--canonical"], ["--nonfinite", "allow"], ["--strict"]], ids=" ".join)
+def test_blocks_are_converted_like_single_records(
+    target: Format, options: list[str], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(_records, "_BLOCK", block)
+    texts = [CHUNK, CHUNK.replace("{", '{"z": 1, "a": -0.0, ', 1), CHUNK.replace("{", '{"x": NaN, ', 1), " ", "{}"] * 9
+    run("convert", write("in.jsonl", "\n".join(texts)), f"all.{target.value}", "--type", "chunk", *options)
+    single = b""
+    for text in texts:
+        if run("convert", write("one.jsonl", text), f"one.{target.value}", "--type", "chunk", *options).exit_code == 0:
+            single += Path(f"one.{target.value}").read_bytes()
+    assert Path(f"all.{target.value}").read_bytes() == single
 
 
 def test_fail_fast_leaves_what_was_there() -> None:

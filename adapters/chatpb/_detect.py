@@ -99,7 +99,7 @@ def detect_wires(wires: Iterable[bytes]) -> type[Message]:
 def _best(
     samples: list[T], fit: Callable[[T, type[Message]], float | None], before: type[Message] | None = None
 ) -> type[Message]:
-    candidates = [before, *ROOTS.values()] if before else ROOTS.values()
+    candidates = dict.fromkeys([before, *ROOTS.values()] if before else ROOTS.values())
     return max(candidates, key=lambda candidate: _total(samples, fit, candidate))
 
 
@@ -144,8 +144,7 @@ def _object_fit(obj: dict[str, Any], candidate: type[Message]) -> float | None:
 
 
 def _message_fit(obj: dict[str, Any], schema: Schema, levels: int) -> float:
-    missing = sum(member.first.required and name not in obj for name, member in schema.members.items())
-    score = missing * _MISSING
+    score = len(schema.required - obj.keys()) * _MISSING
     for name, value in obj.items():
         member = schema.members.get(name)
         score += _member_fit(value, member, levels) if member else _UNKNOWN

@@ -45,7 +45,7 @@ MAX_RECORD: Final = 256 << 20
 STANDARD: Final = "-"
 """The path that stands for standard input or output."""
 
-_BLOCK: Final = 4 << 20
+_BLOCK: Final = 2 << 20
 """Bytes read at a time from a file; a pipe gives what it has."""
 
 _SPACE: Final = b" \t\r\n"

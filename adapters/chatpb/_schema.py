@@ -162,6 +162,11 @@ class Schema:
         """The bits that name a field of the message."""
         return sum(member.bits for member in self.members.values())
 
+    @cached_property
+    def required(self) -> frozenset[str]:
+        """Names of the members that the contract requires."""
+        return frozenset(name for name, member in self.members.items() if member.first.required)
+
     def fields(self) -> Iterator[Field]:
         """Every field, those inside oneofs too."""
         for member in self.members.values():

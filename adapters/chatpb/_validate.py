@@ -25,8 +25,12 @@ def validate_wire(wire: bytes, descriptor: Descriptor) -> list[Violation]:
 
 def validate_tree(message: Message, path: str = "") -> Iterator[Violation]:
     """Every violation in a message and those inside it, in the contract's order."""
+    set_bits = message.null_fields | message.empty_fields | sum(1 << number for number in message.values)
     for member in message.schema.members.values():
-        yield from _member(message, member, path + pointer(member.name))
+        name = member.name
+        # Most members of most messages are absent and may be.
+        if member.bits & set_bits or member.first.required or name in message.additional or name in message.verbatim:
+            yield from _member(message, member, path + pointer(name))
     if (message.null_fields | message.empty_fields) & ~message.schema.known_bits:
         yield Violation(path, "unknown_bit", "null_fields or empty_fields names a field that does not exist")
     if message.unknown_fields:

@@ -92,8 +92,13 @@ def string_text(value: str) -> str:
 
 def pointer(*keys: str | int) -> str:
     """A JSON Pointer (RFC 6901). A lone surrogate in a name is shown as U+FFFD."""
-    names = (str(key).replace("~", "~0").replace("/", "~1") for key in keys)
-    return _SURROGATE.sub("\ufffd", "".join(f"/{name}" for name in names))
+    return "".join(map(_pointer_step, keys))
+
+
+def _pointer_step(key: str | int) -> str:
+    if isinstance(key, int) or key.isidentifier():
+        return f"/{key}"
+    return "/" + _SURROGATE.sub("\ufffd", key.replace("~", "~0").replace("/", "~1"))
 
 
 def _fail(text: str, at: int, path: str, reason: str) -> NoReturn:

@@ -92,10 +92,7 @@ def examine(
     runtimes: tuple[str, ...],
     nonfinite: bool = False,
 ) -> Iterator[str]:
-    """Count each record into the survey, and give one line about it if it is lost or unreadable, else "".
-
-    An engine that takes many documents in one call would come in here, as in `transcode`.
-    """
+    """Count each record into the survey, and give one line about it if it is lost or unreadable, else ""."""
     one = _Examiner(survey, message_type, runtimes, "allow" if nonfinite else "error")
     for record in records:
         survey.documents += 1
@@ -169,21 +166,23 @@ def runtime_class(name: str, message_type: type[Message]) -> type:
     return twin
 
 
-def difference(before: Any, after: Any, path: str = "") -> str | None:
+def difference(before: Any, after: Any) -> str | None:
     """JSON Pointer of the first place where two JSON values differ by the law; None if they are equal."""
     if isinstance(before, dict) and isinstance(after, dict):
-        for name in (*before, *after):
-            if name not in before or name not in after:
-                return path + pointer(name)
-        pairs: Iterable[tuple[str | int, Any, Any]] = ((name, before[name], after[name]) for name in before)
+        if before.keys() != after.keys():
+            return pointer(next(name for name in (*before, *after) if name not in before or name not in after))
+        keys: Iterable[str | int] = before
     elif isinstance(before, list) and isinstance(after, list):
         if len(before) != len(after):
-            return path
-        pairs = ((index, *both) for index, both in enumerate(zip(before, after, strict=True)))
+            return ""
+        keys = range(len(before))
     else:
-        return None if _equal(before, after) else path
-    found = (difference(one, other, path + pointer(key)) for key, one, other in pairs)
-    return next((place for place in found if place is not None), None)
+        return None if _equal(before, after) else ""
+    for key in keys:
+        place = difference(before[key], after[key])
+        if place is not None:
+            return pointer(key) + place
+    return None
 
 
 def _equal(before: Any, after: Any) -> bool:
