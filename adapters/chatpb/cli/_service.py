@@ -119,8 +119,13 @@ def gateway(
     backend: BackendName = None,
     listen: Listen = "127.0.0.1:8000",
     model: Annotated[
-        list[str] | None, option("--model", metavar="NAME", help="A name that /v1/models lists. Repeatable.")
+        list[str] | None,
+        option("--model", metavar="NAME", help="A name that /v1/models lists, not what the backend tells. Repeatable."),
     ] = None,
+    keep_alive: Annotated[
+        float,
+        option("--keep-alive", min=0, metavar="SECONDS", help="Silence after which a stream gets a comment; 0: none."),
+    ] = 15,
     token: Tokens = None,
     target_token: TargetToken = None,
     tls: UseTls = False,
@@ -153,7 +158,14 @@ def gateway(
             else _backend(str(backend))
         )
         limits = _limits(max_message, max_calls, timeout, grace)
-        app = make(behind, models=model or [], tokens=token or [], limits=limits, observers=observers)
+        app = make(
+            behind,
+            models=model or [],
+            keep_alive=keep_alive or None,
+            tokens=token or [],
+            limits=limits,
+            observers=observers,
+        )
         config = uvicorn.Config(app, log_level="warning", ws="none", timeout_graceful_shutdown=round(grace))
         complain(f"chatpb gateway: listening on {listen.rpartition(':')[0]}:{listener.getsockname()[1]}")
         uvicorn.Server(config).run(sockets=[listener])

@@ -55,6 +55,9 @@ class Backend(Protocol):
 
     Both methods raise ServiceError for what the caller is to see. A call that is cancelled, or whose deadline passes,
     is cancelled as a task is, and a stream that is not read to its end is closed; a backend releases what it holds.
+
+    A backend that knows its models may have `async def models(self, call: Call) -> bytes`: the JSON text that
+    GET /v1/models answers with.
     """
 
     async def create(self, request: bytes, call: Call) -> bytes:

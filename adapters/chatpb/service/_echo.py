@@ -10,6 +10,7 @@ from chatcompletion.v1 import ChatCompletion, CreateChatCompletionRequest
 from chatpb._api import json_to_wire, wire_to_json
 from chatpb._split import split_wire
 from chatpb.service._call import Call
+from chatpb.service._models import list_models
 
 __all__ = ["EchoBackend"]
 
@@ -23,6 +24,9 @@ class EchoBackend:
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
         for chunk in split_wire(await self.create(request, call)):
             yield chunk
+
+    async def models(self, call: Call) -> bytes:
+        return list_models(["echo"])
 
     async def close(self) -> None:
         pass

@@ -22,7 +22,7 @@ class Outcome:
     """How a call went.
 
     Attributes:
-        method: "create" or "stream".
+        method: "create", "stream" or "models".
         status: the HTTP status.
         code: the name of the gRPC code.
         received: bytes of the request's body.
@@ -43,12 +43,12 @@ class Outcome:
     seconds: float = 0.0
     _started: float = field(default_factory=time.monotonic)
 
-    def send(self, size: int) -> None:
-        """Count an answer or a chunk that is sent."""
+    def send(self, size: int, chunks: int = 0) -> None:
+        """Count an answer, or chunks, of some bytes together, that are sent."""
         if self.first is None:
             self.first = time.monotonic() - self._started
         self.sent += size
-        self.chunks += self.method == "stream"
+        self.chunks += chunks
 
     def fail(self, status: int, code: str) -> None:
         self.status, self.code = status, code

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 
@@ -21,6 +22,8 @@ from chatpb.sse import MAX_EVENT, ChunkReader, ErrorEvent, StreamError
 __all__ = ["OpenAIBackend"]
 
 _MAX_ERROR: Final = 1 << 20
+_END: Final = 0.05
+"""Seconds to wait for the end of a stream after its [DONE], which as a rule comes with it."""
 
 
 class OpenAIBackend:
@@ -56,8 +59,9 @@ class OpenAIBackend:
         import httpx
 
         self._httpx = httpx
-        self._url = httpx.URL(base_url.rstrip("/") + "/chat/completions")
-        if self._url.scheme not in ("http", "https") or not self._url.host:
+        self._completions = httpx.URL(base_url.rstrip("/") + "/chat/completions")
+        self._models = httpx.URL(base_url.rstrip("/") + "/models")
+        if self._models.scheme not in ("http", "https") or not self._models.host:
             raise ValueError(f"{base_url!r} is not an http or https address")
         self._key = api_key or os.environ.get("OPENAI_API_KEY")
         self._timeout = timeout
@@ -82,10 +86,12 @@ class OpenAIBackend:
                 return
             reader = ChunkReader(max_event=self._max_event)
             try:
-                async for data in response.aiter_bytes():
+                pieces = response.aiter_bytes()
+                async for data in pieces:
                     for chunk in reader.feed(data):
                         yield chunk
                     if reader.is_done:
+                        await self._end(pieces)
                         return
                 for chunk in reader.close():
                     yield chunk
@@ -93,6 +99,11 @@ class OpenAIBackend:
                 raise _told(event.body) from None
             except StreamError as error:
                 raise ServiceError.of(502, f"The upstream's stream cannot be read: {error}.") from None
+
+    async def models(self, call: Call) -> bytes:
+        """What the endpoint says of its models."""
+        async with self._ask("GET", self._models, call, "application/json") as response:
+            return await self._read(response, self._max_body)
 
     async def close(self) -> None:
         while self._idle:
@@ -121,20 +132,27 @@ class OpenAIBackend:
         limits = httpx.Limits(max_connections=1, keepalive_expiry=30)
         return httpx.AsyncClient(limits=limits, cookies=no_cookies, verify=self._context)
 
-    @asynccontextmanager
-    async def _post(self, request: bytes, call: Call, accept: str) -> AsyncIterator[Any]:
+    def _post(self, request: bytes, call: Call, accept: str) -> AbstractAsyncContextManager[Any]:
         body = wire_to_json(request, CreateChatCompletionRequest)
+        return self._ask("POST", self._completions, call, accept, body)
+
+    @asynccontextmanager
+    async def _ask(
+        self, method: str, url: Any, call: Call, accept: str, body: bytes | None = None
+    ) -> AsyncIterator[Any]:
         httpx = self._httpx
         remaining = call.remaining()
         silence = self._timeout if remaining is None else min(self._timeout, remaining)
         timeout = httpx.Timeout(silence, connect=min(self._connect_timeout, silence))
-        headers = {"content-type": "application/json", "accept": accept, **self._headers, **call.metadata}
+        headers = {"accept": accept, **self._headers, **call.metadata}
+        if body is not None:
+            headers.setdefault("content-type", "application/json")
         if self._key:
             headers.setdefault("authorization", f"Bearer {self._key}")
         try:
             async with (
                 self._connection() as client,
-                client.stream("POST", self._url, content=body, headers=headers, timeout=timeout) as response,
+                client.stream(method, url, content=body, headers=headers, timeout=timeout) as response,
             ):
                 call.reply.update(pick_reply(response.headers))
                 if response.status_code != 200:
@@ -154,6 +172,16 @@ class OpenAIBackend:
             if len(body) > limit:
                 raise ServiceError.of(502, f"The upstream's answer is larger than {limit} bytes, the limit.")
         return bytes(body)
+
+    async def _end(self, pieces: AsyncIterator[bytes]) -> None:
+        """Read past [DONE], since only a connection that is read to the end is used again. Not for long."""
+
+        async def rest() -> None:
+            async for _ in pieces:
+                pass
+
+        with suppress(asyncio.TimeoutError, self._httpx.HTTPError):
+            await asyncio.wait_for(rest(), _END)
 
     async def _refusal(self, response: Any) -> ServiceError:
         status = response.status_code

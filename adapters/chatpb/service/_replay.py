@@ -15,6 +15,7 @@ from chatpb._records import Record, format_of, open_input
 from chatpb._split import split_wire
 from chatpb.service._call import Call
 from chatpb.service._errors import ServiceError
+from chatpb.service._models import list_models
 
 __all__ = ["ReplayBackend"]
 
@@ -37,10 +38,13 @@ class ReplayBackend:
         for record in records:
             if record.error:
                 raise type(record.error)(record.describe(record.error))
-        self._answers = list(_answers(_from_json(records) if format.is_json else _from_wires(records)))
+        wires = list(_from_json(records) if format.is_json else _from_wires(records))
+        self._answers = list(_answers(wires))
         if not self._answers:
             raise ValueError(f"{path!r} holds neither completions nor chunks")
         self._next = 0
+        models = (json.loads(wire_to_json(wire, kind)).get("model") for kind, wire in wires)
+        self._models = dict.fromkeys(model for model in models if model and isinstance(model, str))
 
     async def create(self, request: bytes, call: Call) -> bytes:
         answer = self._take()
@@ -55,6 +59,9 @@ class ReplayBackend:
         answer = self._take()
         for chunk in split_wire(answer) if isinstance(answer, bytes) else answer:
             yield chunk
+
+    async def models(self, call: Call) -> bytes:
+        return list_models(self._models)
 
     async def close(self) -> None:
         pass

@@ -146,7 +146,7 @@ class Server:
                             await context.send_initial_metadata(tuple(exchange.call.reply.items()))
                             is_first = False
                         await context.write(chunk)
-                        exchange.outcome.send(len(chunk))
+                        exchange.outcome.send(len(chunk), 1)
         except ServiceError as error:
             await _abort(context, error)
 

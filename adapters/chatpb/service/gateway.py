@@ -4,11 +4,13 @@
 
 A request with `"stream": true` is answered by the backend's stream as server-sent events, any other by `create`. The
 status of a stream waits for its first chunk, so that an error before it is an HTTP error; a later one is an event.
+Chunks that come together are sent together, and none waits for another.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, Final
@@ -21,9 +23,11 @@ from starlette.routing import Route
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
 from chatpb import sse
 from chatpb._api import json_to_wire, wire_to_json
+from chatpb.service._batches import batches
 from chatpb.service._call import Backend
 from chatpb.service._edge import Edge, Exchange, Limits
 from chatpb.service._errors import ServiceError
+from chatpb.service._models import find_model, list_models
 from chatpb.service._observe import Observer, PrometheusObserver
 from chatpb.service._wires import is_stream
 
@@ -34,12 +38,14 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _JSON: Final = b"application/json"
 _EVENTS: Final = b"text/event-stream; charset=utf-8"
+_COMMENT: Final = sse.write_comment()
 
 
 def gateway(
     backend: Backend,
     *,
     models: Sequence[str] = (),
+    keep_alive: float | None = 15.0,
     tokens: Sequence[str] = (),
     limits: Limits | None = None,
     observers: Sequence[Observer] = (),
@@ -48,23 +54,27 @@ def gateway(
 
     Args:
         backend: what answers. It is closed when the application shuts down.
-        models: names for /v1/models, which the backend does not tell.
+        models: names for /v1/models, in place of what the backend tells of its models, if it does.
+        keep_alive: seconds without a chunk after which a stream gets a comment, which keeps connections open; None for
+            none. The first one settles the status, so that an error after it is an event.
         tokens: bearer tokens, one of which every request has to bring; they are not passed on.
         limits: what is accepted at most.
         observers: what is told of every call. With a PrometheusObserver there is /metrics.
 
     """
     edge = Edge(tokens, limits or Limits(), observers)
-    listed = {name: {"id": name, "object": "model", "created": 0, "owned_by": "chatpb"} for name in models}
+    tell_models = None if models else getattr(backend, "models", None)
 
-    async def list_models(request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": list(listed.values())})
-
-    async def one_model(request: Request) -> Response:
-        found = listed.get(request.path_params["name"])
-        if found is None:
-            return _refuse(ServiceError.of(404, "The model does not exist.", param="model", code="model_not_found"))
-        return JSONResponse(found)
+    async def list_of_models(request: Request) -> Response:
+        name = request.path_params.get("name")
+        try:
+            with edge.call("models", request.headers) as exchange:
+                listed = await tell_models(exchange.call) if tell_models else list_models(models)
+                body = listed if name is None else json.dumps(find_model(listed, name)).encode()
+                exchange.outcome.send(len(body))
+        except ServiceError as error:
+            return _refuse(error)
+        return Response(body, 200, exchange.call.reply, "application/json")
 
     async def health(request: Request) -> Response:
         check = getattr(backend, "check", None)
@@ -80,9 +90,9 @@ def gateway(
         return _refuse(ServiceError.of(status, f"There is no {request.method} {request.url.path}."))
 
     routes = [
-        Route("/v1/chat/completions", _Completions(backend, edge), methods=["POST"]),
-        Route("/v1/models", list_models),
-        Route("/v1/models/{name:path}", one_model),
+        Route("/v1/chat/completions", _Completions(backend, edge, keep_alive), methods=["POST"]),
+        Route("/v1/models", list_of_models),
+        Route("/v1/models/{name:path}", list_of_models),
         Route("/health", health),
     ]
     for observer in observers:
@@ -102,9 +112,10 @@ def gateway(
 class _Completions:
     """POST /v1/chat/completions."""
 
-    def __init__(self, backend: Backend, edge: Edge) -> None:
+    def __init__(self, backend: Backend, edge: Edge, keep_alive: float | None) -> None:
         self._backend = backend
         self._edge = edge
+        self._keep_alive = keep_alive
 
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
@@ -130,19 +141,24 @@ class _Completions:
     async def _stream(self, wire: bytes, headers: Mapping[str, str], answer: _Answer) -> None:
         with self._edge.call("stream", headers) as exchange:
             exchange.outcome.received = len(wire)
-            async with aclosing(self._backend.stream(wire, exchange.call)) as chunks:  # type: ignore[type-var]
-                async for chunk in chunks:
-                    await self._send(chunk, exchange, answer)
+            chunks = self._backend.stream(wire, exchange.call)
+            async with aclosing(batches(chunks, self._keep_alive)) as ready:  # type: ignore[type-var]
+                async for batch in ready:
+                    await self._send(batch, exchange, answer)
         if not answer.is_started:
             await answer.start(200, _EVENTS, exchange.call.reply)
         await answer.send(sse.DONE, more=False)
 
-    async def _send(self, chunk: bytes, exchange: Exchange, answer: _Answer) -> None:
+    async def _send(self, batch: list[bytes], exchange: Exchange, answer: _Answer) -> None:
+        """Send chunks, or a comment where there are none."""
         if not answer.is_started:
             await answer.start(200, _EVENTS, exchange.call.reply)
-        event = b"data: %b\n\n" % wire_to_json(chunk, ChatCompletionChunk)
-        await answer.send(event)
-        exchange.outcome.send(len(event))
+        if not batch:
+            await answer.send(_COMMENT)
+            return
+        events = b"".join([b"data: %b\n\n" % wire_to_json(chunk, ChatCompletionChunk) for chunk in batch])
+        await answer.send(events)
+        exchange.outcome.send(len(events), len(batch))
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         limit = self._edge.limits.message
