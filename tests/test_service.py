@@ -12,12 +12,11 @@ import httpx
 import pytest
 
 import chatcompletion_betterproto as betterproto_classes
-from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
-from chatpb import from_dict, from_json, to_dict
-from chatpb.service import AsyncClient, Client, EchoBackend, FunctionBackend, GrpcBackend, ReplayBackend, Server
-from chatpb.service.gateway import gateway
+from chatcompletion.v1 import CreateChatCompletionRequest
+from chatpb import from_dict, to_dict
+from chatpb.service import AsyncClient, Client, EchoBackend, Server
 from conftest import exactly_equal, recording
-from service.stack import HOPS, QUESTION, http, run, stack
+from service.stack import HOPS, QUESTION, run, stack
 from service.upstream import Exchange
 
 hops = pytest.mark.parametrize("hops", HOPS)
@@ -204,42 +203,6 @@ def test_an_upstream_that_does_not_stream_is_cut_into_chunks() -> None:
     run(main())
 
 
-def test_gateway_routes() -> None:
-    async def main() -> None:
-        async with (
-            http(gateway(EchoBackend(), models=["a/b", "c"])) as url,
-            httpx.AsyncClient(trust_env=False) as client,
-        ):
-            listed = (await client.get(f"{url}/v1/models")).json()
-            assert [model["id"] for model in listed["data"]] == ["a/b", "c"]
-            assert (await client.get(f"{url}/v1/models/a/b")).json()["id"] == "a/b"
-            assert (await client.get(f"{url}/v1/models/z")).status_code == 404
-            assert (await client.get(f"{url}/health")).json() == {"status": "ok"}
-            missing = await client.get(f"{url}/v1/embeddings")
-            assert missing.status_code == 404
-            assert missing.json()["error"]["message"] == "There is no GET /v1/embeddings."
-            wrong = await client.get(f"{url}/v1/chat/completions")
-            assert (wrong.status_code, wrong.json()["error"]["type"]) == (405, "invalid_request_error")
-            for body, words in ((b"{", "unexpected end"), (b"[]", "a JSON object"), (b'{"a":1,"a":2}', "")):
-                bad = await client.post(f"{url}/v1/chat/completions", content=body)
-                assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_json")
-                assert words in bad.json()["error"]["message"], bad.text
-
-    run(main())
-
-
-def test_gateway_health_follows_the_server() -> None:
-    async def main() -> None:
-        async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
-            app = gateway(GrpcBackend(f"127.0.0.1:{server.port}"))
-            async with http(app) as url, httpx.AsyncClient(trust_env=False) as client:
-                assert (await client.get(f"{url}/health")).status_code == 200
-                await server.stop(0)
-                assert (await client.get(f"{url}/health")).status_code == 503
-
-    run(main())
-
-
 FORMS = {
     "google": CreateChatCompletionRequest,
     "betterproto": betterproto_classes.CreateChatCompletionRequest,
@@ -276,78 +239,6 @@ def test_clients_answer_in_the_form_they_are_asked(form: str) -> None:
             assert plain(stream.completion()) == plain(answer)
 
     run(main())
-
-
-def test_a_function_is_a_backend() -> None:
-    async def text(request: CreateChatCompletionRequest) -> str:
-        return f"{request.model} says hi"
-
-    async def message(request: CreateChatCompletionRequest) -> ChatCompletion:
-        return from_json('{"id":"1","choices":[{"index":0,"message":{"content":"m says hi"}}]}')
-
-    async def pieces(request: CreateChatCompletionRequest) -> Any:
-        for piece in ("m ", "says ", "hi"):
-            yield piece
-
-    async def main() -> None:
-        for function in (text, message, pieces):
-            async with (
-                Server(function, listen="127.0.0.1:0") as server,
-                AsyncClient(f"127.0.0.1:{server.port}") as client,
-            ):
-                answer = await client.create(QUESTION)
-                assert answer["choices"][0]["message"]["content"] == "m says hi"
-                stream = client.stream(QUESTION)
-                assert [chunk async for chunk in stream]
-                assert stream.completion()["choices"] == answer["choices"]
-
-    run(main())
-    with pytest.raises(TypeError, match="a backend is an async function"):
-        FunctionBackend(lambda request: "no")
-
-
-@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "binpbs"])
-def test_replay(ending: str, tmp_path: Any) -> None:
-    import gzip
-
-    from chatpb import json_to_wire
-    from chatpb._python.wire import varint
-
-    chunks = [
-        {"id": name, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word}}]}
-        for name, word in (("1", "a"), ("1", "b"), ("2", "c"))
-    ]
-    lines = b"".join(json.dumps(chunk).encode() + b"\n" for chunk in chunks)
-    wires = [json_to_wire(json.dumps(chunk), ChatCompletionChunk) for chunk in chunks]
-    data = b"".join(varint(len(wire)) + wire for wire in wires) if ending == "binpbs" else lines
-    path = tmp_path / f"answers.{ending}"
-    path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
-
-    async def main() -> None:
-        async with (
-            Server(ReplayBackend(str(path)), listen="127.0.0.1:0") as server,
-            AsyncClient(f"127.0.0.1:{server.port}") as client,
-        ):
-            assert [chunk async for chunk in client.stream(QUESTION)] == chunks[:2]
-            assert (await client.create(QUESTION))["choices"][0]["message"] == {"content": "c"}
-            assert (await client.create(QUESTION))["choices"][0]["message"] == {"content": "ab"}
-
-    run(main())
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "words"),
-    [
-        ("a.txt", b"", "is not called .jsonl or .binpbs"),
-        ("a.jsonl", b"", "holds neither completions nor chunks"),
-        ("a.jsonl", b'{"choices":[{"delta":{}}]}\n{"choices', ":2"),
-    ],
-)
-def test_replay_refuses(name: str, content: bytes, words: str, tmp_path: Any) -> None:
-    path = tmp_path / name
-    path.write_bytes(content)
-    with pytest.raises(ValueError, match=words.replace(".", r"\.")):
-        ReplayBackend(str(path))
 
 
 def test_importing_chatpb_does_not_import_grpc() -> None:

@@ -104,6 +104,6 @@ async def stack(
             served = await up.enter_async_context(Server(behind, listen="127.0.0.1:0", **options))
             target = f"127.0.0.1:{served.port}"
             behind = GrpcBackend(target, **(link or {}))
-        url = await up.enter_async_context(http(gateway(behind, models=["m"], **(front or {})))) + "/v1"
+        url = await up.enter_async_context(http(gateway(behind, **(front or {})))) + "/v1"
         client = await up.enter_async_context(httpx.AsyncClient(base_url=url, timeout=30, trust_env=False))
         yield Stack(upstream, url, target, client, served)
