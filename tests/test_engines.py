@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from pathlib import Path
+from collections.abc import Iterator
 
 import pytest
 
@@ -16,6 +17,7 @@ from chatpb import JsonError, WireError
 from chatpb._engine import Codec, PythonCodec
 from chatpb._schema import schema_of
 from chatpb._tables import tables
+from conftest import ALL_VECTORS, JSON_VECTORS, RECORDINGS, Vector, by_name, recording
 
 try:
     from chatpb._engine import native_codec
@@ -47,19 +49,37 @@ def test_generated_cases_agree(start: int) -> None:
 
 
 @needs_native
-@pytest.mark.parametrize(
-    "folder", sorted(Path(__file__, "..", "vectors").resolve().iterdir()), ids=lambda path: path.name
-)
-def test_vectors_cut_and_flipped_agree(folder: Path) -> None:
-    path = folder / "wire.binpb"
-    if not path.exists():
-        pytest.skip("a vector of text alone")
-    python, native = differential.codecs("ChatCompletion")
-    wire = path.read_bytes()[:600]
-    for at in range(len(wire)):
-        for data in (wire[:at], wire[:at] + bytes([wire[at] ^ 1 << at % 8]) + wire[at + 1 :]):
-            a, b = (differential.outcome(each.wire_to_json, data, False, False, False) for each in (python, native))
-            assert a == b, data
+@by_name(ALL_VECTORS)
+def test_vectors_cut_and_flipped_anywhere_agree(vector: Vector) -> None:
+    engines = PythonCodec(vector.type.DESCRIPTOR), native_codec(vector.type.DESCRIPTOR)
+    for data in cut_and_flipped(vector.wire):
+        python, native = (differential.outcome(engine.wire_to_json, data, False, False, False) for engine in engines)
+        assert python == native, data
+        if isinstance(native, bytes):
+            json.loads(native)
+
+
+def cut_and_flipped(data: bytes) -> Iterator[bytes]:
+    """The bytes cut at every position, and with each bit flipped."""
+    for at, byte in enumerate(data):
+        yield data[:at]
+        for bit in range(8):
+            yield data[:at] + bytes([byte ^ 1 << bit]) + data[at + 1 :]
+
+
+@needs_native
+@by_name(JSON_VECTORS)
+def test_texts_of_vectors_cut_anywhere_agree(vector: Vector) -> None:
+    assert vector.input
+    assert list(differential.truncations(vector.message, vector.input)) == []
+
+
+@needs_native
+@pytest.mark.parametrize("kind", RECORDINGS)
+def test_recordings_cut_anywhere_agree(kind: str) -> None:
+    # `tests/differential.py --truncate` cuts all of them.
+    for text in [text for text in recording(kind) if len(text) < 1500][:3]:
+        assert list(differential.truncations(RECORDINGS[kind], text)) == []
 
 
 @pytest.mark.parametrize("engine", ENGINES)
