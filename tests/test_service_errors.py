@@ -17,7 +17,7 @@ from chatpb import from_dict
 from chatpb._python.wire import delimited, tag
 from chatpb.service import AsyncClient, Client, ServiceError
 from chatpb.service._errors import BY_CODE, BY_STATUS, error_status
-from chatpb.service._status import DETAILS, MAX_DETAILS, from_status, to_status
+from chatpb.service._status import DETAILS, MAX_METADATA, USUAL_METADATA, from_status, metadata_size, to_status
 from conftest import exactly_equal
 from service.stack import HOPS, QUESTION, run, stack
 from service.upstream import Exchange
@@ -68,11 +68,11 @@ def test_a_code_goes_to_the_status_whose_code_it_is() -> None:
         assert (BY_STATUS[status][0] == code) == (code not in others)
 
 
-def details_of(error: ServiceError, limit: int = MAX_DETAILS) -> dict[str, Any]:
-    _, metadata = to_status(error, limit)
+def details_of(error: ServiceError, limit: int = USUAL_METADATA) -> dict[str, Any]:
+    message, metadata = to_status(error, limit)
     value = dict(metadata)[DETAILS]
     assert isinstance(value, bytes)
-    assert len(value) <= limit
+    assert metadata_size(message, metadata) <= limit
     status = status_pb2.Status.FromString(value)
     assert (status.code, status.message) == (error.number, to_status(error)[0])
     return {detail.type_url.rpartition("/")[2]: detail.value for detail in status.details}
@@ -111,10 +111,12 @@ def test_a_body_that_does_not_fit_is_left_out() -> None:
     body = json.dumps({"error": {"message": "é" * 5000, "param": "p" * 5000}}).encode()
     error = ServiceError(422, body)
     assert "chatcompletion.v1.ErrorResponse" not in details_of(error)
-    assert "chatcompletion.v1.ErrorResponse" in details_of(error, 1 << 16)
+    assert "chatcompletion.v1.ErrorResponse" in details_of(error, MAX_METADATA)
     again = from_status(error.code, *to_status(error))
     assert again.status == 422
-    assert again.message == "é" * 509 + "..."
+    assert again.message == "é" * 254 + "..."
+    five = ServiceError(422, json.dumps({"error": {"message": "m", "input": "x" * 5000}}).encode())
+    assert from_status(five.code, *to_status(five)).body == five.body.replace(b": ", b":").replace(b", ", b",")
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'"x"', b"[1,2]", b"\xff"])
@@ -174,6 +176,28 @@ def test_errors_of_an_upstream_arrive_as_they_are(hops: str, stream: bool, statu
             assert response.status_code == status
             assert {name: response.headers.get(name) for name in headers} == headers
             assert exactly_equal(response.json(), json.loads(BODY))
+
+    run(main())
+
+
+@pytest.mark.parametrize("text", ["m" * 600, "\u4e16" * 600, "\U0001f600" * 600, "\ud83d" * 600, "%" * 600])
+def test_metadata_that_any_client_takes(text: str) -> None:
+    """Above 8 KiB some calls would fail otherwise, at random, so there are many."""
+    headers = {f"x-ratelimit-{number}": "9" * 100 for number in range(100)}
+    error = {"message": text, "param": text, "code": text, "more": "x" * 3000}
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(json.dumps({"error": error}).encode(), 422, headers={"retry-after": "17", **headers})
+
+    async def main() -> None:
+        async with stack(answer) as up, aio.insecure_channel(up.target) as channel:
+            call: Any = channel.unary_unary("/chatcompletion.v1.ChatCompletionService/CreateChatCompletion")
+            request = from_dict(QUESTION, CreateChatCompletionRequest).SerializeToString()
+            for _ in range(20):
+                with pytest.raises(aio.AioRpcError) as caught:
+                    await call(request)
+                assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
+                assert dict(caught.value.trailing_metadata() or ())["retry-after"] == "17"
 
     run(main())
 

@@ -2,7 +2,8 @@
 
 Rules: a choice's first chunk has the message's members but its long texts; then come content, refusal, audio, function
 call and tool calls in pieces; the last one of a choice has why it ended and its log probabilities. Usage comes last, in
-a chunk without choices. Members of the completion that have no place in every chunk are on the first.
+a chunk without choices. Members of the completion that have no place in every chunk are on the first. Tool calls are
+numbered by `index` in chunks alone, so one that a completion already has is not kept.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from grpc import aio
 
 from chatpb.service._call import Call, pick_reply
 from chatpb.service._errors import ServiceError
-from chatpb.service._status import DETAILS_LIMIT, MAX_METADATA, from_status
+from chatpb.service._status import MAX_METADATA, METADATA_LIMIT, from_status
 from chatpb.service._tls import Tls
 
 __all__ = ["CREATE", "STREAM", "GrpcBackend", "channel_options", "refused", "request_metadata"]
@@ -117,7 +117,7 @@ def channel_options(max_message: int) -> list[tuple[str, Any]]:
 def request_metadata(headers: dict[str, str], token: str | None) -> tuple[tuple[str, str], ...]:
     """The metadata of a request."""
     given = {**headers, "authorization": f"Bearer {token}"} if token else headers
-    return (*given.items(), (DETAILS_LIMIT, str(MAX_METADATA // 4)))
+    return (*given.items(), (METADATA_LIMIT, str(MAX_METADATA)))
 
 
 def refused(error: Any) -> ServiceError:

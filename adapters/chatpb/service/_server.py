@@ -18,7 +18,7 @@ from chatpb.service._edge import Edge, Exchange, Limits
 from chatpb.service._errors import ServiceError
 from chatpb.service._function import FunctionBackend
 from chatpb.service._observe import LogObserver, Observer
-from chatpb.service._status import DETAILS_LIMIT, MAX_DETAILS, MAX_METADATA, to_status
+from chatpb.service._status import MAX_METADATA, METADATA_LIMIT, USUAL_METADATA, to_status
 from chatpb.service._tls import Tls
 
 __all__ = ["SERVICE", "Server", "serve"]
@@ -171,8 +171,8 @@ def backend_of(backend: Any) -> Backend:
 
 async def _abort(context: Context, error: ServiceError) -> None:
     headers = dict(context.invocation_metadata() or ())
-    given = str(headers.get(DETAILS_LIMIT, ""))
-    limit = min(int(given), MAX_METADATA // 2) if given.isdecimal() else MAX_DETAILS
+    given = str(headers.get(METADATA_LIMIT, ""))
+    limit = min(int(given[:9]), MAX_METADATA) if given.isdecimal() else USUAL_METADATA
     message, metadata = to_status(error, limit)
     await context.abort(grpc.StatusCode[error.code], message, tuple(metadata))
 

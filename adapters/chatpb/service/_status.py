@@ -1,9 +1,11 @@
 """Errors on gRPC: a code, a message, and details in the trailing metadata.
 
 Details are a google.rpc.Status with ErrorInfo (the HTTP status), RetryInfo, BadRequest, and the whole error body as an
-ErrorResponse, which holds any JSON object without loss. Peers refuse metadata above a limit, by default 8 KiB, and the
-call then fails with another status. So a body that does not fit is left out; a caller that takes more says so in
-`x-chatpb-max-details`, as the clients here do.
+ErrorResponse, which holds any JSON object without loss.
+
+Peers refuse metadata above a limit, 8 KiB unless they are told otherwise, and the call then fails with another status.
+There is no other place for details, since a call that fails has no message. So what does not fit is left out: the body
+first, then headers. A caller that takes more says so in `x-chatpb-max-metadata`, as the clients here do.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from collections.abc import Iterable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
+from urllib.parse import quote
 
 from google.protobuf.message import DecodeError
 from google.rpc import code_pb2, error_details_pb2, status_pb2
@@ -22,26 +25,28 @@ from chatpb._errors import ChatpbError
 from chatpb.service._call import pick_reply
 from chatpb.service._errors import BY_CODE, ServiceError, parse_body
 
-__all__ = ["DETAILS", "DETAILS_LIMIT", "MAX_DETAILS", "MAX_METADATA", "from_status", "to_status"]
+__all__ = ["DETAILS", "MAX_METADATA", "METADATA_LIMIT", "USUAL_METADATA", "from_status", "metadata_size", "to_status"]
 
 DETAILS: Final = "grpc-status-details-bin"
-DETAILS_LIMIT: Final = "x-chatpb-max-details"
-"""Metadata of a request: the bytes of details that the caller takes."""
+METADATA_LIMIT: Final = "x-chatpb-max-metadata"
+"""Metadata of a request: the bytes of metadata that the caller takes."""
 
-MAX_DETAILS: Final = 4096
-"""Bytes of details for a caller that does not say how many it takes."""
+USUAL_METADATA: Final = 8 << 10
+"""Bytes of metadata that a caller takes who does not say how many."""
 
 MAX_METADATA: Final = 1 << 20
 """Bytes of metadata that the clients and the server here take."""
 
-_MAX_MESSAGE: Final = 512
+_MAX_TEXT: Final = 512
+_OTHER_METADATA: Final = 512
+"""Bytes for what gRPC adds: `:status`, `content-type`, `grpc-status`."""
 _DOMAIN: Final = "chatcompletion.v1"
 _TYPE_URL: Final = "type.googleapis.com/chatcompletion.v1.ErrorResponse"
 
 
-def to_status(error: ServiceError, limit: int = MAX_DETAILS) -> tuple[str, list[tuple[str, str | bytes]]]:
-    """The message and the trailing metadata of an error, its details at most `limit` bytes."""
-    message = error.message if len(error.message) <= _MAX_MESSAGE else error.message[: _MAX_MESSAGE - 3] + "..."
+def to_status(error: ServiceError, limit: int = USUAL_METADATA) -> tuple[str, list[tuple[str, str | bytes]]]:
+    """The message and the trailing metadata of an error, in all at most `limit` bytes of metadata."""
+    message = _short(error.message)
     status = status_pb2.Status(code=error.number, message=message)
     info = error_details_pb2.ErrorInfo(reason=error.reason, domain=_DOMAIN, metadata={"http_status": str(error.status)})
     status.details.add().Pack(info)
@@ -52,12 +57,35 @@ def to_status(error: ServiceError, limit: int = MAX_DETAILS) -> tuple[str, list[
         status.details.add().Pack(retry)
     param = error.detail.get("param")
     if error.code == "INVALID_ARGUMENT" and isinstance(param, str):
-        violation = error_details_pb2.BadRequest.FieldViolation(field=param[:_MAX_MESSAGE], description=message)
+        violation = error_details_pb2.BadRequest.FieldViolation(field=_short(param), description=message)
         status.details.add().Pack(error_details_pb2.BadRequest(field_violations=[violation]))
+    details = status.SerializeToString()
+    headers: list[tuple[str, str | bytes]] = []
+    for header in pick_reply(error.headers).items():
+        if metadata_size(message, [*headers, header, (DETAILS, details)]) <= limit:
+            headers.append(header)
     wire = _body_wire(error)
-    if wire is not None and status.ByteSize() + len(wire) + len(_TYPE_URL) + 16 <= limit:
+    if wire is not None:
         status.details.add(type_url=_TYPE_URL, value=wire)
-    return message, [*pick_reply(error.headers).items(), (DETAILS, status.SerializeToString())]
+        whole = status.SerializeToString()
+        if metadata_size(message, [*headers, (DETAILS, whole)]) <= limit:
+            details = whole
+    return message, [*headers, (DETAILS, details)]
+
+
+def metadata_size(message: str, metadata: Iterable[tuple[str, str | bytes]]) -> int:
+    """The bytes of an answer's metadata as HTTP/2 counts them (RFC 9113, 6.5.2): 32 for each beside name and value."""
+    size = _OTHER_METADATA + len("grpc-message") + len(quote(message)) + 32
+    for name, value in metadata:
+        size += len(name) + (len(value) if isinstance(value, str) else len(value) * 4 // 3 + 4) + 32
+    return size
+
+
+def _short(text: str) -> str:
+    """A text in at most so many bytes of UTF-8."""
+    encoded = text.encode("utf-8", "replace")
+    whole = len(encoded) <= _MAX_TEXT
+    return encoded.decode() if whole else encoded[: _MAX_TEXT - 3].decode("utf-8", "ignore") + "..."
 
 
 def from_status(code: str, message: str, metadata: Iterable[tuple[str, str | bytes]]) -> ServiceError:
