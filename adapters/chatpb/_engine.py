@@ -15,9 +15,10 @@ from typing import Final, Literal, Protocol
 from google.protobuf.descriptor import Descriptor
 
 from chatpb import _python
-from chatpb._python import lines, stream
+from chatpb._python import lines, rows, stream
+from chatpb._python.project import Leaf, PythonProjection
 from chatpb._schema import schema_of
-from chatpb._tables import tables
+from chatpb._tables import leaf_table, tables
 
 __all__ = ["Codec", "codec_of", "engine", "whole_messages"]
 
@@ -41,6 +42,18 @@ class Codec(Protocol):
     def compact_stream(self, chunks: Sequence[bytes], /) -> bytes: ...
 
     def expand_stream(self, stream: bytes, /) -> list[bytes]: ...
+
+    def json_to_wire_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]: ...
+
+    def wire_to_json_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]: ...
+
+
+class Projection(Protocol):
+    """Reads columns of values from the wire bytes of messages. An error's path is the place of the message at fault."""
+
+    def of_messages(self, messages: Sequence[bytes], /) -> list[tuple[bytes, bytes, bytes, bytes]]: ...
+
+    def of_array(self, data: Wire, offsets: Wire, threads: int, /) -> list[tuple[bytes, bytes, bytes, bytes]]: ...
 
 
 class PythonCodec:
@@ -73,6 +86,12 @@ class PythonCodec:
     def expand_stream(self, data: bytes, /) -> list[bytes]:
         return stream.expand_stream(data, self.descriptor)
 
+    def json_to_wire_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]:
+        return rows.convert(data, offsets, lambda row: self.json_to_wire(row, False, nonfinite))
+
+    def wire_to_json_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]:
+        return rows.convert(data, offsets, lambda row: self.wire_to_json(row, False, False, nonfinite))
+
 
 def _choose() -> Literal["native", "python"]:
     forced = os.environ.get("CHATPB_ENGINE", "")
@@ -100,6 +119,15 @@ engine: Final = _choose()
 def codec_of(descriptor: Descriptor) -> Codec:
     """The codec of a message type, by the engine in use."""
     return native_codec(descriptor) if engine == "native" else PythonCodec(descriptor)
+
+
+def projection_of(types: Sequence[str], leaves: Sequence[Leaf]) -> Projection:
+    """What reads columns of the types from the leaves, by the engine in use."""
+    if engine == "native":
+        from chatpb._native import Projection as Native
+
+        return Native(leaf_table(types, leaves))
+    return PythonProjection(types, leaves)
 
 
 def whole_messages(wire: Wire, limit: int) -> tuple[int, int]:

@@ -6,11 +6,12 @@ ChatCompletion, for tests of the native core without Python.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
+from chatpb._python.project import Leaf
 from chatpb._schema import EnumTable, Field, Schema
 
-__all__ = ["tables"]
+__all__ = ["leaf_table", "tables"]
 
 _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n"})
 
@@ -38,6 +39,16 @@ def tables(schema: Schema) -> str:
     for _, enum in enums.values():
         lines.append("enum")
         lines.extend(_line("value", number, string) for number, string in enum.string_of.items())
+    return "\n".join(lines) + "\n"
+
+
+def leaf_table(types: Sequence[str], leaves: Sequence[Leaf]) -> str:
+    """The columns to read from messages: adapters/native/core/src/project.rs describes the form."""
+    lines = [_line("columns", *types)]
+    for leaf in leaves:
+        strings = (cell for item in leaf.strings.items() for cell in item)
+        above = " ".join(map(str, leaf.above))
+        lines.append(_line(leaf.column, leaf.rank, leaf.kind, above, leaf.tag, leaf.name, *strings))
     return "\n".join(lines) + "\n"
 
 

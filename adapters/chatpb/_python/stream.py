@@ -13,26 +13,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
-from typing import Final, NamedTuple
+from typing import Final
 
 from google.protobuf.descriptor import Descriptor
 
 from chatpb._errors import WireError
 from chatpb._limits import MAX_EXPANDED
-from chatpb._python.wire import LEN, VARINT, Bad, delimited, read_span, read_tag, skip_field, varint
+from chatpb._python.wire import LEN, VARINT, Span, delimited, fields_of, payload_of, payload_start, varint
 from chatpb._schema import ADDITIONAL_PROPERTIES, EMPTY_FIELDS, NULL_FIELDS, schema_of
 
 # The tags of ChatCompletionStream's two fields.
 _COMMON: Final = 1 << 3 | LEN
 _CHUNK: Final = 2 << 3 | LEN
-
-
-class Span(NamedTuple):
-    """A field as it stands on the wire: its tag, its bytes with the tag, and where they start."""
-
-    tag: int
-    data: bytes
-    start: int
 
 
 @cache
@@ -49,7 +41,7 @@ def _mergeable(chunk: Descriptor) -> dict[int, bool]:
 
 def compact_stream(chunks: Sequence[bytes], chunk: Descriptor) -> bytes:
     """The stream that consists of chunks. Raises WireError; its path is the place of the chunk at fault."""
-    split = [_split(data, 0, f"/{index}") for index, data in enumerate(chunks)]
+    split = [fields_of(data, f"/{index}") for index, data in enumerate(chunks)]
     common = _common(split, chunk)
     out = [delimited(varint(_COMMON), b"".join(common[key] for key in sorted(common)))] if common else []
     for fields in split:
@@ -62,16 +54,19 @@ def expand_stream(stream: bytes, chunk: Descriptor) -> list[bytes]:
     """The chunks of a stream. Raises WireError, also for a stream that would expand beyond MAX_EXPANDED bytes."""
     common: list[Span] = []
     kept: list[Span] = []
-    for field in _split(stream, 0, ""):
+    for field in fields_of(stream):
         if field.tag == _COMMON:
-            common += _inside(field, "/common")
+            common += fields_of(payload_of(field), "/common", payload_start(field))
         elif field.tag == _CHUNK:
             kept.append(field)
     if len(stream) + len(kept) * sum(len(field.data) for field in common) > MAX_EXPANDED:
         raise WireError("", 0, f"a stream that expands to more than {MAX_EXPANDED} bytes")
     common.sort(key=lambda field: field.tag >> 3)
     scalars = {key for key, is_message in _mergeable(chunk).items() if not is_message}
-    return [_merge(common, _inside(field, f"/chunks/{index}"), scalars) for index, field in enumerate(kept)]
+    return [
+        _merge(common, fields_of(payload_of(field), f"/chunks/{index}", payload_start(field)), scalars)
+        for index, field in enumerate(kept)
+    ]
 
 
 def _common(split: list[list[Span]], chunk: Descriptor) -> dict[int, bytes]:
@@ -114,25 +109,3 @@ def _merge(common: list[Span], kept: list[Span], scalars: set[int]) -> bytes:
         out.append(field.data)
     out += (field.data for field in waiting[at:])
     return b"".join(out)
-
-
-def _inside(field: Span, path: str) -> list[Span]:
-    """The fields of the message that a field holds."""
-    _, at = read_tag(field.data, 0, len(field.data))
-    start, stop = read_span(field.data, at, len(field.data))
-    return _split(field.data[start:stop], field.start + start, path)
-
-
-def _split(buffer: bytes, base: int, path: str) -> list[Span]:
-    """The fields of a message that starts at `base` of the input."""
-    out = []
-    at = 0
-    while at < len(buffer):
-        start = at
-        try:
-            key, at = read_tag(buffer, at, len(buffer))
-            at = skip_field(key, buffer, at, len(buffer))
-        except Bad as bad:
-            raise WireError(path, base + start, str(bad)) from None
-        out.append(Span(key, buffer[start:at], base + start))
-    return out

@@ -6,8 +6,9 @@ Bad; the message's parser adds where.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
+from chatpb._errors import WireError
 from chatpb._limits import MAX_GROUP_DEPTH
 
 VARINT: Final = 0
@@ -126,3 +127,38 @@ def skip_field(tag: int, buffer: bytes, at: int, end: int, depth: int = 0) -> in
         case 4:
             raise Bad("the end of a group that was not begun")
     raise Bad(f"wire type {tag & 7}, which does not exist")
+
+
+class Span(NamedTuple):
+    """A field as it stands on the wire: its tag, its bytes with the tag, and where they start in the input."""
+
+    tag: int
+    data: bytes
+    start: int
+
+
+def fields_of(buffer: bytes, path: str = "", base: int = 0) -> list[Span]:
+    """The outermost fields of a message that starts at `base` of the input. Raises WireError, with the path given."""
+    out = []
+    at = 0
+    while at < len(buffer):
+        start = at
+        try:
+            key, at = read_tag(buffer, at, len(buffer))
+            at = skip_field(key, buffer, at, len(buffer))
+        except Bad as bad:
+            raise WireError(path, base + start, str(bad)) from None
+        out.append(Span(key, buffer[start:at], base + start))
+    return out
+
+
+def payload_of(field: Span) -> bytes:
+    """What a length-delimited field holds."""
+    _, at = read_tag(field.data, 0, len(field.data))
+    start, stop = read_span(field.data, at, len(field.data))
+    return field.data[start:stop]
+
+
+def payload_start(field: Span) -> int:
+    """Where in the input that starts."""
+    return field.start + len(field.data) - len(payload_of(field))

@@ -4,6 +4,7 @@
 //! directions have two halves: a quick one that only notices *that* something is wrong or unusual, and an exact one
 //! that then reads the input again and says what is wrong and where.
 
+mod array;
 mod base64;
 mod check;
 mod encode;
@@ -16,6 +17,7 @@ mod open;
 mod out;
 mod print;
 mod print_tree;
+mod project;
 mod scan;
 mod schema;
 mod stream;
@@ -24,9 +26,11 @@ mod text;
 mod tree;
 mod wire;
 
+pub use array::{Rows, json_to_wire_rows, rows_of, wire_to_json_rows};
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};
 pub use print::{PrintOptions, Printer};
+pub use project::{Column, ProjectError, Projection};
 pub use schema::Schema;
 pub use stream::{compact_stream, expand_stream};

@@ -119,6 +119,12 @@ pub fn whole_messages(wire: &[u8], limit: usize) -> (usize, usize) {
 #[derive(Debug)]
 pub struct Parts(Vec<Vec<u8>>);
 
+impl From<Vec<Vec<u8>>> for Parts {
+    fn from(parts: Vec<Vec<u8>>) -> Parts {
+        Parts(parts)
+    }
+}
+
 impl Parts {
     /// The first error in order, or all results.
     fn of<E>(found: Vec<Result<Vec<u8>, E>>) -> Result<Parts, E> {
@@ -164,7 +170,7 @@ fn copy(parts: &[Vec<u8>], mut into: &mut [u8]) {
 
 /// Work on shares with as many threads, each with a worker of its own. Results are in the order of the shares; those
 /// after an error may be missing.
-fn spread<S, T, E, W>(shares: &[S], threads: usize, worker: impl Fn() -> W + Sync) -> Vec<Result<T, E>>
+pub(crate) fn spread<S, T, E, W>(shares: &[S], threads: usize, worker: impl Fn() -> W + Sync) -> Vec<Result<T, E>>
 where
     S: Sync,
     T: Send,

@@ -49,6 +49,15 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// The bytes, read with the GIL held.
+    pub fn get(&self, _: Python<'_>) -> &[u8] {
+        match self {
+            Input::Bytes(bytes) => bytes,
+            Input::Str(text) => text,
+            Input::Buffer(buffer) => buffer.bytes(),
+        }
+    }
+
     /// Work on the bytes, with the GIL released for `least` bytes and more that nothing can change meanwhile.
     #[inline]
     pub fn released<T: Send>(&self, py: Python<'_>, least: usize, work: impl FnOnce(&[u8]) -> T + Send) -> T {

@@ -2,9 +2,9 @@
 
 mod input;
 
-use chatpb_core::{EncodeOptions, Encoder, JsonError, Parts, PrintOptions, Printer, WireError};
+use chatpb_core::{EncodeOptions, Encoder, JsonError, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
@@ -96,6 +96,52 @@ impl Schema {
         joined(py, &text.map_err(|error| wire_error(py, error))?, threads)
     }
 
+    /// Rows of JSON text as those of an Arrow array: bytes and 64-bit offsets. An error's path starts with the row.
+    #[pyo3(signature = (data, offsets, nonfinite, threads, /))]
+    fn json_to_wire_rows<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        offsets: &Bound<'py, PyAny>,
+        nonfinite: bool,
+        threads: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+        let offsets = offsets.get(py);
+        let options = EncodeOptions { nonfinite, ..EncodeOptions::default() };
+        let rows = data.released(py, 0, |data| {
+            chatpb_core::rows_of(data, offsets)
+                .map(|rows| chatpb_core::json_to_wire_rows(&self.0, &rows, options, threads))
+        });
+        let rows = rows
+            .ok_or_else(not_its_offsets)?
+            .map_err(|(row, error)| json_error(py, JsonError { path: format!("/{row}{}", error.path), ..error }))?;
+        joined_rows(py, rows, threads)
+    }
+
+    /// The way back.
+    #[pyo3(signature = (data, offsets, nonfinite, threads, /))]
+    fn wire_to_json_rows<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        offsets: &Bound<'py, PyAny>,
+        nonfinite: bool,
+        threads: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+        let offsets = offsets.get(py);
+        let options = PrintOptions { nonfinite, ..PrintOptions::default() };
+        let rows = data.released(py, 0, |data| {
+            chatpb_core::rows_of(data, offsets)
+                .map(|rows| chatpb_core::wire_to_json_rows(&self.0, &rows, options, threads))
+        });
+        let rows = rows
+            .ok_or_else(not_its_offsets)?
+            .map_err(|(row, error)| wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error }))?;
+        joined_rows(py, rows, threads)
+    }
+
     #[pyo3(signature = (chunks, /))]
     fn compact_stream<'py>(&self, py: Python<'py>, chunks: Vec<Bound<'py, PyBytes>>) -> PyResult<Bound<'py, PyBytes>> {
         let chunks: Vec<&[u8]> = chunks.iter().map(|chunk| chunk.as_bytes()).collect();
@@ -116,6 +162,68 @@ impl Schema {
 #[pyo3(signature = (wire, limit, /))]
 fn whole_messages(wire: &Bound<'_, PyAny>, limit: usize) -> PyResult<(usize, usize)> {
     Ok(Input::bytes(wire)?.released(wire.py(), 0, |wire| chatpb_core::whole_messages(wire, limit)))
+}
+
+/// What reads columns from messages.
+#[pyclass(frozen, module = "chatpb._native")]
+struct Projection(chatpb_core::Projection);
+
+/// A column's validity, offsets of lists, values or offsets, and data, as Arrow lays them out.
+type Buffers<'py> = [Bound<'py, PyBytes>; 4];
+
+#[pymethods]
+impl Projection {
+    #[new]
+    fn new(table: &str) -> PyResult<Self> {
+        chatpb_core::Projection::parse(table).map(Projection).map_err(PyValueError::new_err)
+    }
+
+    #[pyo3(signature = (messages, /))]
+    fn of_messages<'py>(&self, py: Python<'py>, messages: Vec<Bound<'py, PyBytes>>) -> PyResult<Vec<Buffers<'py>>> {
+        let messages: Vec<&[u8]> = messages.iter().map(|message| message.as_bytes()).collect();
+        buffers(py, py.detach(|| self.0.project(&messages, 1)))
+    }
+
+    #[pyo3(signature = (data, offsets, threads, /))]
+    fn of_array<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        offsets: &Bound<'py, PyAny>,
+        threads: usize,
+    ) -> PyResult<Vec<Buffers<'py>>> {
+        let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+        let offsets = offsets.get(py);
+        let columns = data.released(py, 0, |data| {
+            chatpb_core::rows_of(data, offsets).map(|messages| self.0.project(&messages, threads))
+        });
+        buffers(py, columns.ok_or_else(not_its_offsets)?)
+    }
+}
+
+fn not_its_offsets() -> PyErr {
+    PyValueError::new_err("offsets that are not those of the data")
+}
+
+fn buffers<'py>(
+    py: Python<'py>,
+    columns: Result<Vec<chatpb_core::Column>, ProjectError>,
+) -> PyResult<Vec<Buffers<'py>>> {
+    let columns = columns.map_err(|error| match error {
+        ProjectError::Wire(error) => wire_error(py, error),
+        ProjectError::TooLarge => PyOverflowError::new_err("more than 2 GiB of strings in a column"),
+    })?;
+    Ok(columns.into_iter().map(|column| column.buffers().map(|buffer| PyBytes::new(py, &buffer))).collect())
+}
+
+/// The bytes and the offsets of rows.
+fn joined_rows<'py>(
+    py: Python<'py>,
+    rows: chatpb_core::Rows,
+    threads: usize,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let offsets: Vec<u8> = rows.offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
+    Ok((joined(py, &rows.data, threads)?, PyBytes::new(py, &offsets)))
 }
 
 /// The parts of a batch as one object.
@@ -149,5 +257,5 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::{Schema, whole_messages};
+    use super::{Projection, Schema, whole_messages};
 }

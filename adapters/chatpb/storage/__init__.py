@@ -1,0 +1,1 @@
+"""Keep exchanges: compact records, from one file to a cluster."""

@@ -1,0 +1,89 @@
+//! Columns of documents as Arrow has them: the bytes of all rows, and where each starts. Spread over threads, in order.
+
+use crate::encode::{EncodeOptions, Encoder};
+use crate::error::{JsonError, WireError};
+use crate::lines::{Parts, spread};
+use crate::print::{PrintOptions, Printer};
+use crate::schema::Schema;
+
+/// Rows that a thread takes at a time.
+const SHARE: usize = 256;
+
+/// The rows of an array: its bytes, and its offsets as 64-bit integers in the machine's order. None if the offsets are
+/// not those of the bytes.
+pub fn rows_of<'a>(data: &'a [u8], offsets: &[u8]) -> Option<Vec<&'a [u8]>> {
+    let (offsets, rest) = offsets.as_chunks();
+    let offsets: Vec<usize> =
+        offsets.iter().map(|&offset| usize::try_from(i64::from_ne_bytes(offset)).ok()).collect::<Option<_>>()?;
+    if offsets.is_empty() || !rest.is_empty() {
+        return None;
+    }
+    offsets.windows(2).map(|pair| data.get(pair[0]..pair[1])).collect()
+}
+
+/// The bytes of an array's rows, and their offsets.
+#[derive(Debug)]
+pub struct Rows {
+    pub data: Parts,
+    pub offsets: Vec<i64>,
+}
+
+/// The wire bytes of each row of JSON text; an error is that of the row at a place.
+pub fn json_to_wire_rows(
+    schema: &Schema,
+    rows: &[&[u8]],
+    options: EncodeOptions,
+    threads: usize,
+) -> Result<Rows, (usize, JsonError)> {
+    convert(rows, threads, || {
+        let mut encoder = Encoder::default();
+        move |row: &[u8], out: &mut Vec<u8>| {
+            out.extend_from_slice(encoder.json_to_wire(schema, row, options)?);
+            Ok(())
+        }
+    })
+}
+
+/// The JSON text of each row of wire bytes; an error is that of the row at a place.
+pub fn wire_to_json_rows(
+    schema: &Schema,
+    rows: &[&[u8]],
+    options: PrintOptions,
+    threads: usize,
+) -> Result<Rows, (usize, WireError)> {
+    convert(rows, threads, || {
+        let mut printer = Printer::default();
+        move |row: &[u8], out: &mut Vec<u8>| {
+            out.extend_from_slice(printer.wire_to_json(schema, row, options)?);
+            Ok(())
+        }
+    })
+}
+
+fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn() -> W + Sync) -> Result<Rows, (usize, E)>
+where
+    W: FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
+{
+    let shares: Vec<_> = rows.chunks(SHARE).enumerate().collect();
+    let found = spread(&shares, threads, || {
+        let mut work = worker();
+        move |&(share, rows): &(usize, &[&[u8]])| {
+            let mut out = Vec::new();
+            let mut ends = Vec::with_capacity(rows.len());
+            for (index, row) in rows.iter().enumerate() {
+                work(row, &mut out).map_err(|error| (share * SHARE + index, error))?;
+                ends.push(out.len() as i64);
+            }
+            Ok((out, ends))
+        }
+    });
+    let mut offsets = vec![0];
+    let mut parts = Vec::new();
+    for part in found {
+        let (out, ends) = part?;
+        let base = offsets.last().copied().unwrap_or_default();
+        offsets.extend(ends.iter().map(|end| base + end));
+        parts.push(out);
+    }
+    Ok(Rows { data: Parts::from(parts), offsets })
+}
