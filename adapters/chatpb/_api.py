@@ -115,7 +115,7 @@ def json_lines_to_wire(
 
     """
     allow = _choice("nonfinite", nonfinite, "error", "allow")
-    return _codecs[message_type].json_lines_to_wire(data, canonical, allow, _threads(threads))
+    return _codecs[message_type].json_lines_to_wire(data, canonical, allow, threads_of(threads))
 
 
 def wire_to_json_lines(
@@ -135,7 +135,7 @@ def wire_to_json_lines(
     """
     refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
     allow = _choice("nonfinite", nonfinite, "error", "allow")
-    return _codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, _threads(threads))
+    return _codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, threads_of(threads))
 
 
 def compact_stream(chunks: Iterable[bytes | Message]) -> bytes:
@@ -281,7 +281,8 @@ _codecs = _Codecs()
 on_register(_codecs.clear)
 
 
-def _threads(threads: int | None) -> int:
+def threads_of(threads: int | None) -> int:
+    """How many threads share the work: as many as asked for, or one a core."""
     if threads is not None:
         return threads
     # Not every system has sched_getaffinity, which counts the cores that this process may use.

@@ -1,0 +1,91 @@
+"""Arrow batches of records, and columns of JSON text and wire bytes."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime, timezone
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from chatpb import ChatCompletion, ChatCompletionRecord, JsonError, WireError, json_to_wire
+from chatpb.arrow import SCHEMA, json_column, record_batch, wire_column, with_columns
+
+
+def record(obj: dict[str, Any]) -> bytes:
+    return json_to_wire(json.dumps(obj), ChatCompletionRecord)
+
+
+RECORDS: list[dict[str, Any]] = [
+    {"start_time": 1767225600000001, "first_token_time": 1767225600000021, "end_time": 1767225600000031, "status": 200,
+     "stream": {"chunks": [{"id": "c", "model": "m", "created": 1, "choices": [{"finish_reason": "stop"}]}]}},
+    {"response": {"id": "d", "created": 1767225600, "choices": [], "usage": {"total_tokens": 3}}, "peer": "p"},
+    {"status": 2**40, "response": {"created": 2**62}, "error": {"error": {"code": "rate_limit_exceeded"}}},
+    {},
+]  # fmt: skip
+
+
+def test_record_batch() -> None:
+    batch = record_batch(map(record, RECORDS))
+    assert batch.schema == SCHEMA
+    rows = [
+        {name: value for name, value in row.items() if name != "wire" and value not in (None, [], False)}
+        for row in batch.to_pylist()
+    ]
+    utc = timezone.utc
+    assert rows == [
+        {
+            "id": "c",
+            "model": "m",
+            "created": datetime.fromtimestamp(1, utc),
+            "time": datetime(2026, 1, 1, microsecond=1, tzinfo=utc),
+            "streamed": True,
+            "status": 200,
+            "finish_reasons": ["stop"],
+            "latency_us": 30,
+            "first_token_us": 20,
+        },
+        {
+            "id": "d",
+            "created": datetime(2026, 1, 1, tzinfo=utc),
+            "time": datetime(2026, 1, 1, tzinfo=utc),
+            "total_tokens": 3,
+            "peer": "p",
+        },
+        {"error": "rate_limit_exceeded"},
+        {},
+    ]
+    assert batch.column("wire").to_pylist() == [record(obj) for obj in RECORDS]
+    batch.validate(full=True)
+
+
+@pytest.mark.parametrize("kind", [pa.binary(), pa.large_binary()])
+def test_slices(kind: Any) -> None:
+    wires = pa.array(map(record, RECORDS), kind)
+    assert with_columns(wires.slice(1, 2)) == with_columns(wires).slice(1, 2)
+    assert with_columns(wires.slice(0, 0)).num_rows == record_batch([]).num_rows == 0
+
+
+@pytest.mark.parametrize("kind", [pa.string(), pa.large_string(), pa.binary(), pa.large_binary()])
+def test_text_and_wire(kind: Any) -> None:
+    texts = ['{"id":"a"}', None, '{"x":{"y":18446744073709551615}}', "{}"]
+    column = pa.array(texts, pa.string()).cast(kind)
+    wires = wire_column(column)
+    assert wires.to_pylist() == [text and json_to_wire(text) for text in texts]
+    assert json_column(wires).to_pylist() == texts
+    assert json_column(wire_column(column.slice(1, 2)), ChatCompletion, threads=2).to_pylist() == texts[1:3]
+    assert wire_column(column.slice(1, 1)).to_pylist() == [None]
+    json_column(wires).validate(full=True)
+
+
+def test_errors_name_the_row() -> None:
+    with pytest.raises(JsonError, match="in /1/a$"):
+        wire_column(pa.array(["{}", '{"a":}']))
+    with pytest.raises(WireError, match="in /1$"):
+        json_column(pa.array([b"", b"\x0a\x05"]))
+    with pytest.raises(WireError, match="in /2$"):
+        record_batch([b"", b"", b"\x3a\x05"])
+    assert json_column(pa.array([json_to_wire('{"x":NaN}', nonfinite="allow")]), nonfinite="allow").to_pylist() == [
+        '{"x":NaN}'
+    ]
