@@ -10,7 +10,8 @@ import pyarrow as pa
 import pytest
 
 from chatpb import ChatCompletion, ChatCompletionRecord, JsonError, WireError, json_to_wire
-from chatpb.arrow import SCHEMA, json_column, record_batch, wire_column, with_columns
+from chatpb._python.wire import delimited
+from chatpb.arrow import SCHEMA, from_messages, json_column, record_batch, to_messages, wire_column, with_columns
 
 
 def record(obj: dict[str, Any]) -> bytes:
@@ -89,3 +90,15 @@ def test_errors_name_the_row() -> None:
     assert json_column(pa.array([json_to_wire('{"x":NaN}', nonfinite="allow")]), nonfinite="allow").to_pylist() == [
         '{"x":NaN}'
     ]
+
+
+def test_messages() -> None:
+    wires = [b"", b"\x0a\x01a", b"\x0a" * 300]
+    column = pa.array(wires, pa.large_binary())
+    messages = to_messages(column)
+    assert messages == b"".join(delimited(b"", wire) for wire in wires)
+    assert from_messages(messages) == column
+    assert from_messages(to_messages(column.slice(1, 1))) == column.slice(1, 1)
+    assert from_messages(b"") == column.slice(0, 0)
+    with pytest.raises(ValueError, match="^messages that are cut short$"):
+        from_messages(messages[:-1])

@@ -130,6 +130,27 @@ def projection_of(types: Sequence[str], leaves: Sequence[Leaf]) -> Projection:
     return PythonProjection(types, leaves)
 
 
+def rows_of_messages(messages: Wire) -> tuple[bytes, bytes]:
+    """Messages that each follow their length, as the bytes and 64-bit offsets of an Arrow array.
+
+    Raises ValueError if they are cut short.
+    """
+    if engine == "native":
+        from chatpb._native import rows_of_messages as native
+
+        return native(messages)
+    return rows.rows_of_messages(messages)
+
+
+def messages_of_rows(data: Wire, offsets: Wire) -> bytes:
+    """The way back. Raises ValueError for offsets that are not those of the data."""
+    if engine == "native":
+        from chatpb._native import messages_of_rows as native
+
+        return native(data, offsets)
+    return rows.messages_of_rows(data, offsets)
+
+
 def whole_messages(wire: Wire, limit: int) -> tuple[int, int]:
     """How many whole messages, each after its length, the bytes begin with, and where the last of them ends.
 

@@ -31,3 +31,9 @@ class Projection:
     def __new__(cls, table: str) -> Projection: ...
     def of_messages(self, messages: Sequence[bytes], /) -> list[tuple[bytes, bytes, bytes, bytes]]: ...
     def of_array(self, data: Wire, offsets: Wire, threads: int, /) -> list[tuple[bytes, bytes, bytes, bytes]]: ...
+
+def rows_of_messages(messages: Wire, /) -> tuple[bytes, bytes]:
+    """See `chatpb._python.rows.rows_of_messages`."""
+
+def messages_of_rows(data: Wire, offsets: Wire, /) -> bytes:
+    """See `chatpb._python.rows.messages_of_rows`."""

@@ -14,11 +14,11 @@ import pyarrow.compute as pc
 
 from chatcompletion.v1 import ChatCompletion
 from chatpb._api import Nonfinite, threads_of
-from chatpb._engine import Codec, codec_of
+from chatpb._engine import Codec, codec_of, messages_of_rows, rows_of_messages
 from chatpb._runtimes import runtime_of
 from chatpb.storage._columns import COLUMNS, projection
 
-__all__ = ["SCHEMA", "json_column", "record_batch", "wire_column", "with_columns"]
+__all__ = ["SCHEMA", "from_messages", "json_column", "record_batch", "to_messages", "wire_column", "with_columns"]
 
 _MICROS: Final = pa.timestamp("us", "UTC")
 
@@ -99,6 +99,22 @@ def wire_column(
     data, offsets = _buffers(text.fill_null("{}" if pa.types.is_string(text.type) else b"{}"))
     made = _codec(message_type).json_to_wire_rows(data, offsets, nonfinite == "allow", threads_of(threads))
     return _rows(pa.large_binary(), text, *made)
+
+
+def from_messages(messages: bytes) -> pa.Array:
+    """A column (large_binary) of messages that each follow their length, as in a .binpbs file.
+
+    Raises ValueError if they are cut short.
+    """
+    data, offsets = rows_of_messages(messages)
+    return pa.Array.from_buffers(
+        pa.large_binary(), len(offsets) // 8 - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
+
+
+def to_messages(wire: pa.Array) -> bytes:
+    """The messages of a column of wire bytes, each after its length."""
+    return messages_of_rows(*_buffers(wire))
 
 
 def _codec(message_type: type) -> Codec:

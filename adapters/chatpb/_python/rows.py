@@ -7,9 +7,12 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from chatpb._errors import JsonError, WireError
+from chatpb._python.wire import Bad, delimited, read_span
+
+Data = bytes | bytearray | memoryview
 
 
-def rows_of(data: bytes | bytearray | memoryview, offsets: bytes | bytearray | memoryview) -> list[bytes]:
+def rows_of(data: Data, offsets: Data) -> list[bytes]:
     """The rows of an array: its bytes, and its offsets as 64-bit integers. Raises ValueError for other offsets."""
     places = array("q")
     view = memoryview(data)
@@ -22,8 +25,8 @@ def rows_of(data: bytes | bytearray | memoryview, offsets: bytes | bytearray | m
 
 
 def convert(
-    data: bytes | bytearray | memoryview,
-    offsets: bytes | bytearray | memoryview,
+    data: Data,
+    offsets: Data,
     work: Callable[[bytes], bytes],
 ) -> tuple[bytes, bytes]:
     """What becomes of each row: bytes and offsets. The path of an error starts with the row."""
@@ -39,3 +42,24 @@ def convert(
             raise WireError(f"/{index}{error.path}", error.offset, error.reason) from None
         ends.append(ends[-1] + len(out[-1]))
     return b"".join(out), ends.tobytes()
+
+
+def rows_of_messages(messages: Data, /) -> tuple[bytes, bytes]:
+    """Bytes and offsets of messages that each follow their length. Raises ValueError if they are cut short."""
+    buffer = bytes(messages)
+    out = []
+    ends = array("q", [0])
+    at = 0
+    while at < len(buffer):
+        try:
+            start, at = read_span(buffer, at, len(buffer))
+        except Bad:
+            raise ValueError("messages that are cut short") from None
+        out.append(buffer[start:at])
+        ends.append(ends[-1] + at - start)
+    return b"".join(out), ends.tobytes()
+
+
+def messages_of_rows(data: Data, offsets: Data, /) -> bytes:
+    """Each row after its length. Raises ValueError as `rows_of`."""
+    return b"".join(delimited(b"", row) for row in rows_of(data, offsets))

@@ -5,6 +5,7 @@ use crate::error::{JsonError, WireError};
 use crate::lines::{Parts, spread};
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
+use crate::wire::{Wire, put_varint};
 
 /// Rows that a thread takes at a time.
 const SHARE: usize = 256;
@@ -19,6 +20,28 @@ pub fn rows_of<'a>(data: &'a [u8], offsets: &[u8]) -> Option<Vec<&'a [u8]>> {
         return None;
     }
     offsets.windows(2).map(|pair| data.get(pair[0]..pair[1])).collect()
+}
+
+/// The rows that messages, each after its length, are: their bytes, and their offsets. None if they are cut short.
+pub fn rows_of_messages(messages: &[u8]) -> Option<(Vec<u8>, Vec<i64>)> {
+    let mut data = Vec::with_capacity(messages.len());
+    let mut offsets = vec![0];
+    let mut wire = Wire { bytes: messages, at: 0 };
+    while wire.at < messages.len() {
+        data.extend_from_slice(wire.span(messages.len()).ok()?);
+        offsets.push(data.len() as i64);
+    }
+    Some((data, offsets))
+}
+
+/// The way back: each row after its length.
+pub fn messages_of_rows(rows: &[&[u8]]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(rows.iter().map(|row| row.len() + 2).sum());
+    for row in rows {
+        put_varint(row.len() as u64, &mut out);
+        out.extend_from_slice(row);
+    }
+    out
 }
 
 /// The bytes of an array's rows, and their offsets.

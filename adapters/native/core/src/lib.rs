@@ -26,7 +26,7 @@ mod text;
 mod tree;
 mod wire;
 
-pub use array::{Rows, json_to_wire_rows, rows_of, wire_to_json_rows};
+pub use array::{Rows, json_to_wire_rows, messages_of_rows, rows_of, rows_of_messages, wire_to_json_rows};
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};

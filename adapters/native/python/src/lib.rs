@@ -201,6 +201,37 @@ impl Projection {
     }
 }
 
+#[pyfunction]
+#[pyo3(signature = (messages, /))]
+fn rows_of_messages<'py>(
+    py: Python<'py>,
+    messages: &Bound<'py, PyAny>,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let rows = Input::bytes(messages)?.released(py, 0, chatpb_core::rows_of_messages);
+    let (data, offsets) = rows.ok_or_else(|| PyValueError::new_err("messages that are cut short"))?;
+    Ok((PyBytes::new(py, &data), words(py, offsets)))
+}
+
+#[pyfunction]
+#[pyo3(signature = (data, offsets, /))]
+fn messages_of_rows<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+    offsets: &Bound<'py, PyAny>,
+) -> PyResult<Bound<'py, PyBytes>> {
+    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+    let offsets = offsets.get(py);
+    let messages = data
+        .released(py, 0, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
+    Ok(PyBytes::new(py, &messages.ok_or_else(not_its_offsets)?))
+}
+
+/// Offsets in the machine's order of bytes.
+fn words(py: Python<'_>, offsets: Vec<i64>) -> Bound<'_, PyBytes> {
+    let bytes: Vec<u8> = offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
+    PyBytes::new(py, &bytes)
+}
+
 fn not_its_offsets() -> PyErr {
     PyValueError::new_err("offsets that are not those of the data")
 }
@@ -222,8 +253,7 @@ fn joined_rows<'py>(
     rows: chatpb_core::Rows,
     threads: usize,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    let offsets: Vec<u8> = rows.offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
-    Ok((joined(py, &rows.data, threads)?, PyBytes::new(py, &offsets)))
+    Ok((joined(py, &rows.data, threads)?, words(py, rows.offsets)))
 }
 
 /// The parts of a batch as one object.
@@ -257,5 +287,5 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::{Projection, Schema, whole_messages};
+    use super::{Projection, Schema, messages_of_rows, rows_of_messages, whole_messages};
 }
