@@ -1,21 +1,27 @@
 //! Wire bytes to JSON text, in the encodings that protobuf's own writers make.
 //!
-//! Each message is gone over twice: once over its tags and lengths, to find each member, and once to print the members
-//! in the contract's order, straight to the output. What is wrong, and what is valid but unusual (a singular field that
-//! comes twice, entries of the same key, fields between those of a repeated one), is only noticed here; `tree` then
-//! reads the message exactly.
+//! A message is printed in one pass over its fields, which come in the order in which their members print. Only the bits
+//! of null and empty members come late, so they are looked for before. Whatever is printed ends with a comma; the one
+//! after the last of several becomes a closing bracket.
+//!
+//! What is wrong, and what is valid but unusual (a singular field that comes twice, two entries of the same key), is only
+//! noticed here; `tree` then reads the message exactly. Fields in another order are put in order, and printed again.
+//!
+//! This file has messages and the members that are one value; `print_items` has the others, `print_open` those that no
+//! field holds, and `print_string` strings.
 
+use crate::base64;
+use crate::digits::{self, signed, unsigned};
+use crate::end::{End, Room, STEP};
 use crate::error::WireError;
-use crate::json::{Name, Names};
+use crate::json::Names;
 use crate::limits::{KEPT, MAX_DEPTH, MAX_SIZE};
-use crate::number::{print_double, print_integer, print_unsigned};
-use crate::out::{put_block, put_word};
-use crate::print_tree::{print_byte_array, print_enum, print_tree};
-use crate::schema::{
-    ADDITIONAL, EMPTY_FIELDS, Field, Kind, Member, Message, NONE, NULL_FIELDS, Schema, Shape, VERBATIM,
-};
-use crate::strings::quote_span;
+use crate::plan::{ENUM_SIZE, EnumString, NOTHING, Op, Step, name};
+use crate::print_tree::print_tree;
+use crate::schema::{Field, Kind, Member, Message, Schema};
+use crate::split::{self, delimited, skip, varint};
 use crate::tree::{print_text, wire_to_tree};
+use std::ptr::NonNull;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PrintOptions {
@@ -34,646 +40,505 @@ pub struct Printer {
 /// Buffers of one thread.
 #[derive(Debug, Default)]
 struct Work {
-    /// Names of open members, as spans of the wire bytes.
+    /// Names in texts that are printed anew, and such a text.
     names: Names,
-    texts: Names,
-    slots: Vec<Slot>,
+    text: Vec<u8>,
 }
 
 impl Printer {
     /// The JSON text of an encoded message.
     pub fn wire_to_json(&mut self, schema: &Schema, wire: &[u8], options: PrintOptions) -> Result<&[u8], WireError> {
-        self.out.clear();
-        if self.out.capacity() > KEPT {
-            *self = Printer::default();
-        }
         let mut out = std::mem::take(&mut self.out);
-        out.reserve(wire.len() + wire.len() / 4 + 256);
+        out.clear();
+        if out.capacity() > KEPT {
+            *self = Printer::default();
+            out = Vec::new();
+        }
         let done = self.append(schema, wire, options, &mut out);
         self.out = out;
         done?;
         Ok(&self.out)
     }
 
-    /// The same, written at the end of a buffer.
-    pub(crate) fn append(
+    /// The same, written at the end of a buffer, which stays as it is where that fails.
+    pub fn append(
         &mut self,
         schema: &Schema,
         wire: &[u8],
         options: PrintOptions,
         out: &mut Vec<u8>,
     ) -> Result<(), WireError> {
-        let base = out.len();
-        self.work.names.clear();
-        self.work.slots.clear();
-        let mut printing = Printing { schema, wire, options, work: &mut self.work };
-        if wire.len() <= MAX_SIZE && printing.message(&schema.messages[0], 0, wire.len(), 1, out).is_some() {
-            return Ok(());
+        let used = out.len();
+        // SAFETY: a vector's bytes up to its length are written.
+        let done = unsafe { self.write(schema, wire, options, out, used) };
+        // SAFETY: as many are written in the vector's memory.
+        unsafe { out.set_len(*done.as_ref().unwrap_or(&used)) };
+        done.map(drop)
+    }
+
+    /// The same, written behind the bytes that are used of a room. Returns how many are used then.
+    ///
+    /// # Safety
+    ///
+    /// The first `used` bytes of the room are written.
+    pub unsafe fn write(
+        &mut self,
+        schema: &Schema,
+        wire: &[u8],
+        options: PrintOptions,
+        room: &mut dyn Room,
+        used: usize,
+    ) -> Result<usize, WireError> {
+        let no_memory = || WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() };
+        if wire.len() <= MAX_SIZE {
+            // SAFETY: by the contract.
+            let (start, size) =
+                unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) }.ok_or_else(no_memory)?;
+            let Work { names, text } = &mut self.work;
+            let limit = start.addr().get() + size;
+            let mut printing = Printing { schema, wire, options, names, text, room, start, limit, is_full: false };
+            // SAFETY: the bytes that are used are inside the room.
+            let end = End::new(unsafe { start.add(used) });
+            if let Some(end) = printing.message(0, wire, 1, end) {
+                // But for the comma.
+                return Ok(printing.used(&end) - 1);
+            }
+            if printing.is_full {
+                return Err(no_memory());
+            }
         }
-        out.truncate(base);
         let tree = wire_to_tree(schema, wire, options.refuse_unknown, options.nonfinite)?;
-        print_tree(schema, &tree, options.fill_required, out);
-        Ok(())
+        let mut text = Vec::new();
+        print_tree(schema, &tree, options.fill_required, &mut text);
+        // SAFETY: the first bytes are as they were; there is room for the text behind them.
+        unsafe {
+            let (start, _) = room.grow(used, text.len()).ok_or_else(no_memory)?;
+            End::new(start.add(used)).slice(&text);
+        }
+        Ok(used + text.len())
     }
 }
 
-/// Where a field was found. That of a single value spans what follows the tag and the length; others span whole fields.
-#[derive(Debug, Clone, Copy, Default)]
-struct Slot {
-    start: usize,
-    stop: usize,
-    field: u8,
+pub struct Printing<'a> {
+    pub schema: &'a Schema,
+    /// All wire bytes around those that are printed: they may be read in whole blocks.
+    pub wire: &'a [u8],
+    pub options: PrintOptions,
+    names: &'a mut Names,
+    text: &'a mut Vec<u8>,
+    room: &'a mut dyn Room,
+    /// Where the memory starts, and the address where it stops.
+    start: NonNull<u8>,
+    limit: usize,
+    is_full: bool,
 }
 
-struct Printing<'a> {
-    schema: &'a Schema,
-    wire: &'a [u8],
-    options: PrintOptions,
-    work: &'a mut Work,
-}
+/// The tags of `empty_fields` and `null_fields`.
+const EMPTY_TAG: u8 = 13 << 3;
+const NULL_TAG: u8 = 14 << 3;
 
 /// `None` where the message is wrong or unusual.
-type Done<T = ()> = Option<T>;
+pub type Done<T = End> = Option<T>;
 
 impl<'a> Printing<'a> {
+    /// Have room for as many bytes behind the end.
     #[inline(always)]
-    fn varint(&self, at: &mut usize, end: usize) -> Done<u64> {
-        if *at >= end {
+    pub fn room(&mut self, end: End, more: usize) -> Done {
+        if self.limit - end.address() >= more { Some(end) } else { self.grow(end, more) }
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn grow(&mut self, end: End, more: usize) -> Done {
+        let used = self.used(&end);
+        // SAFETY: as many bytes are written.
+        let Some((start, size)) = (unsafe { self.room.grow(used, more) }) else {
+            self.is_full = true;
             return None;
-        }
-        let byte = self.wire[*at];
-        *at += 1;
-        if byte < 128 {
-            return Some(u64::from(byte));
-        }
-        self.long_varint(u64::from(byte & 127), at, end)
-    }
-
-    #[inline]
-    fn long_varint(&self, mut value: u64, at: &mut usize, end: usize) -> Done<u64> {
-        for shift in (7..70).step_by(7) {
-            if *at >= end {
-                return None;
-            }
-            let byte = self.wire[*at];
-            *at += 1;
-            value |= u64::from(byte & 127) << shift;
-            if byte < 128 {
-                return Some(value);
-            }
-        }
-        None
-    }
-
-    /// A tag of at most two bytes, which those of all known fields are.
-    #[inline(always)]
-    fn tag(&self, at: &mut usize, end: usize) -> Done<usize> {
-        let start = *at;
-        let tag = self.varint(at, end)?;
-        // A longer spelling of a tag is valid up to five bytes; the exact half counts them.
-        ((8..512).contains(&tag) && *at - start <= 2).then_some(tag as usize)
-    }
-
-    /// A length: where what it measures stops.
-    #[inline(always)]
-    fn stop(&self, at: &mut usize, end: usize) -> Done<usize> {
-        let size = self.varint(at, end)?;
-        (size <= (end - *at) as u64).then(|| *at + size as usize)
+        };
+        (self.start, self.limit) = (start, start.addr().get() + size);
+        // SAFETY: the memory that was returned has the bytes that were written.
+        Some(End::new(unsafe { start.add(used) }))
     }
 
     #[inline(always)]
-    fn expect(&self, tag: usize, at: &mut usize, end: usize) -> Done {
-        let start = *at;
-        *at += 1;
-        (start < end && usize::from(self.wire[start]) == tag).then_some(())
+    fn used(&self, end: &End) -> usize {
+        end.address() - self.start.addr().get()
     }
 
-    fn message(&mut self, message: &'a Message, at: usize, end: usize, depth: usize, out: &mut Vec<u8>) -> Done {
+    /// A message at a level of nesting.
+    pub fn message(&mut self, place: usize, bytes: &'a [u8], depth: usize, end: End) -> Done {
         if depth > MAX_DEPTH {
             return None;
         }
-        let base = self.work.slots.len();
-        self.work.slots.resize(base + message.members.len(), Slot::default());
-        let found = self.find(message, base, at, end)?;
-        let start = out.len();
-        let mut printed = 0u64;
-        let bits = found.null | found.empty;
-        let mut members = found.members;
-        let mut named = bits & message.known;
-        while named != 0 {
-            members |= 1 << message.by_bit[named.trailing_zeros() as usize & 63];
-            named &= named - 1;
-        }
-        if self.options.fill_required {
-            members = u64::MAX;
-        }
-        while members != 0 {
-            let place = members.trailing_zeros() as usize;
-            members &= members - 1;
-            let Some(member) = message.members.get(place) else { break };
-            let before = out.len();
-            if found.members >> place & 1 != 0 {
-                let slot = self.work.slots[base + place];
-                let field = &message.fields[usize::from(slot.field)];
-                put_prefix(member, out);
-                let value = out.len();
-                self.field(field, slot, depth, out)?;
-                if out.len() > value {
-                    printed |= 1 << place;
-                    continue;
-                }
-                out.truncate(before);
-            }
-            let text = if bits & member.bits != 0 {
-                if found.null & member.bits != 0 { "null" } else { member.empty_form }
-            } else {
-                ""
-            };
-            let text = if self.options.fill_required && text.is_empty() {
-                if found.open && !member.filling.is_empty() {
-                    return None;
-                }
-                member.filling
-            } else {
-                text
-            };
-            if !text.is_empty() {
-                put_prefix(member, out);
-                out.extend_from_slice(text.as_bytes());
-                printed |= 1 << place;
-            }
-        }
-        self.work.slots.truncate(base);
-        if found.open {
-            self.open_members(message, &found, printed, depth, out)?;
-        }
-        // Every member was written after a comma.
-        match out.get_mut(start) {
-            Some(comma) => *comma = b'{',
-            None => out.push(b'{'),
-        }
-        out.push(b'}');
-        Some(())
-    }
-
-    /// Find the members of a message, each in a slot of its own.
-    #[inline]
-    fn find(&mut self, message: &Message, base: usize, mut at: usize, end: usize) -> Done<Found> {
-        let mut found = Found::default();
-        while at < end {
-            let start = at;
-            let tag = self.tag(&mut at, end)?;
-            let place = message.by_tag[tag];
-            if place < EMPTY_FIELDS {
-                let field = &message.fields[usize::from(place)];
-                let slot = &mut self.work.slots[base + usize::from(field.member)];
-                let new = found.members >> field.member & 1 == 0;
-                found.members |= 1 << field.member;
-                let value = match tag & 7 {
-                    0 => {
-                        let value = at;
-                        if self.wire.get(at).is_some_and(|&byte| byte < 128) && at < end {
-                            at += 1;
-                        } else {
-                            let mut after = at;
-                            Printing::skip_varint(self.wire, &mut after, end)?;
-                            at = after;
+        let schema = self.schema;
+        let (plan, message) = (&schema.plan.messages[place], &schema.messages[place]);
+        let used = self.used(&end);
+        let mut blanks = Blanks::find(bytes, message, self.options.fill_required)?;
+        let (mut additional, mut verbatim): (&[u8], &[u8]) = (&[], &[]);
+        let mut last = 0;
+        let mut rest = bytes;
+        let mut end = self.room(end, STEP)?;
+        // SAFETY: there is room for a step.
+        end = unsafe { end.bytes(b"{") };
+        while !rest.is_empty() {
+            let field = rest;
+            let tag;
+            (tag, rest) = split::tag(rest)?;
+            let step = plan.step(tag);
+            if step.order <= last {
+                match step.op {
+                    Op::NullFields | Op::EmptyFields => {
+                        let bits;
+                        (bits, rest) = varint(rest)?;
+                        if bits != if step.op == Op::NullFields { blanks.null } else { blanks.empty } {
+                            return self.reordered(place, bytes, depth, used);
                         }
-                        value
+                        if self.options.refuse_unknown && bits & !message.known != 0 {
+                            return None;
+                        }
                     }
-                    1 => {
-                        at += 8;
-                        at - 8
+                    Op::Additional if additional.is_empty() => (additional, rest) = delimited(rest)?,
+                    Op::Verbatim if verbatim.is_empty() => {
+                        rest = skip(tag, rest)?;
+                        while let Some((next, after)) = split::tag(rest)
+                            && next == tag
+                        {
+                            rest = skip(tag, after)?;
+                        }
+                        verbatim = &field[..field.len() - rest.len()];
                     }
-                    _ => {
-                        let stop = Printing::length(self.wire, &mut at, end)?;
-                        std::mem::replace(&mut at, stop)
-                    }
-                };
-                if at > end {
-                    return None;
-                }
-                if field.shape == Shape::One {
-                    if !new {
-                        return None;
-                    }
-                    *slot = Slot { start: value, stop: at, field: place };
-                } else if new {
-                    *slot = Slot { start, stop: at, field: place };
-                } else if slot.stop == start {
-                    slot.stop = at;
-                } else {
-                    return None;
+                    Op::Unknown if tag >= 8 && !self.options.refuse_unknown => rest = skip(tag, rest)?,
+                    Op::Additional | Op::Unknown => return None,
+                    _ => return self.reordered(place, bytes, depth, used),
                 }
                 continue;
             }
-            match place {
-                EMPTY_FIELDS | NULL_FIELDS => {
-                    let bits = self.varint(&mut at, end)?;
-                    if self.options.refuse_unknown && bits & !message.known != 0 {
-                        return None;
-                    }
-                    *(if place == EMPTY_FIELDS { &mut found.empty } else { &mut found.null }) = bits;
+            last = step.order;
+            let earlier = blanks.left & step.earlier;
+            if earlier != 0 {
+                end = self.blanks(place, earlier, &mut blanks, end)?;
+            }
+            if step.op == Op::Enum {
+                let number;
+                (number, rest) = varint(rest)?;
+                // Zero stands for absence.
+                if number as i32 != 0 {
+                    blanks.take(step);
+                    end = self.prefix(step, message, end)?;
+                    end = self.enumeration(step.refers as usize, number as i32, end)?;
                 }
-                ADDITIONAL if found.additional.is_none() => {
-                    let stop = self.stop(&mut at, end)?;
-                    found.additional = Some((at, stop));
-                    found.open = true;
-                    at = stop;
+                continue;
+            }
+            blanks.take(step);
+            end = self.prefix(step, message, end)?;
+            match step.op {
+                Op::String => {
+                    let string;
+                    (string, rest) = delimited(rest)?;
+                    end = self.string(string, b',', end)?;
                 }
-                VERBATIM if found.verbatim.is_none_or(|verbatim| verbatim.1 == start) => {
-                    at = self.stop(&mut at, end)?;
-                    found.verbatim = Some((found.verbatim.map_or(start, |verbatim| verbatim.0), at));
-                    found.open = true;
+                Op::Message => {
+                    let inner;
+                    (inner, rest) = delimited(rest)?;
+                    end = self.message(step.refers as usize, inner, depth + 1, end)?;
                 }
-                NONE if !self.options.refuse_unknown => match tag & 7 {
-                    0 => drop(self.varint(&mut at, end)?),
-                    2 => at = self.stop(&mut at, end)?,
-                    _ => return None,
-                },
-                _ => return None,
+                Op::Int32 | Op::Int64 | Op::Uint32 | Op::Uint64 | Op::Bool => {
+                    let value;
+                    (value, rest) = varint(rest)?;
+                    // SAFETY: there is room for a step behind the prefix.
+                    end = unsafe {
+                        match step.op {
+                            Op::Int32 => signed(i64::from(value as i32), end).bytes(b","),
+                            Op::Int64 => signed(value as i64, end).bytes(b","),
+                            Op::Uint32 => unsigned(u64::from(value as u32), end).bytes(b","),
+                            Op::Uint64 => unsigned(value, end).bytes(b","),
+                            _ => boolean(value, end),
+                        }
+                    };
+                }
+                Op::Double => {
+                    let value;
+                    (value, rest) = rest.split_first_chunk()?;
+                    end = self.double(*value, end)?;
+                }
+                Op::Many => {
+                    let found = &message.fields[usize::from(step.field)];
+                    (end, rest) = self.items(found, field, depth + 1, end, false)?;
+                }
+                Op::Map => {
+                    let found = &message.fields[usize::from(step.field)];
+                    (end, rest) = self.entries(found, field, depth + 1, end)?;
+                }
+                _ => {
+                    let value;
+                    (value, rest) = delimited(rest)?;
+                    end = self.delimited(&message.fields[usize::from(step.field)], value, depth, end)?;
+                }
             }
         }
-        Some(found)
-    }
-
-    fn skip_varint(wire: &[u8], at: &mut usize, end: usize) -> Done {
-        for _ in 0..10 {
-            if *at >= end {
+        if blanks.left != 0 {
+            end = self.blanks(place, blanks.left, &mut blanks, end)?;
+        }
+        if !additional.is_empty() || !verbatim.is_empty() {
+            if blanks.is_filled {
                 return None;
             }
-            let byte = wire[*at];
-            *at += 1;
-            if byte < 128 {
-                return Some(());
-            }
+            end = self.open_members(place, additional, verbatim, blanks.printed, depth, end)?;
         }
-        None
+        end = self.room(end, STEP)?;
+        // SAFETY: a bracket was written, and there is room for a step.
+        Some(unsafe { end.close(b'}') })
     }
 
+    /// The name of a member and its colon; room for a step behind it.
     #[inline(always)]
-    fn length(wire: &[u8], at: &mut usize, end: usize) -> Done<usize> {
-        let mut size = 0u64;
-        for shift in (0..35).step_by(7) {
-            if *at >= end {
-                return None;
-            }
-            let byte = wire[*at];
-            *at += 1;
-            size |= u64::from(byte & 127) << shift;
-            if byte < 128 {
-                return (size <= (end - *at) as u64).then(|| *at + size as usize);
-            }
+    fn prefix(&mut self, step: &Step, message: &Message, end: End) -> Done {
+        let end = self.room(end, 32 + STEP)?;
+        if step.prefix_size > 32 {
+            let field = &message.fields[usize::from(step.field)];
+            return self.long_prefix(&message.members[usize::from(field.member)], end);
         }
-        None
+        // SAFETY: there is room for the block.
+        Some(unsafe { end.block(&step.prefix, step.prefix_size) })
     }
 
-    /// The members that no typed field holds.
-    fn open_members(
-        &mut self,
-        message: &Message,
-        found: &Found,
-        printed: u64,
-        depth: usize,
-        out: &mut Vec<u8>,
-    ) -> Done {
-        let names = self.work.names.mark();
-        if let Some((mut at, end)) = found.additional {
-            while at < end {
-                let (key, value, stop) = self.open_entry(&mut at, end)?;
-                self.open_name(message, key, printed, out)?;
-                self.open_value(value, stop, depth, out)?;
+    #[cold]
+    #[inline(never)]
+    fn long_prefix(&mut self, member: &Member, end: End) -> Done {
+        self.slice(name(member), end)
+    }
+
+    /// Bytes as they are; room for a step behind them.
+    pub fn slice(&mut self, bytes: &[u8], end: End) -> Done {
+        let end = self.room(end, bytes.len() + STEP)?;
+        // SAFETY: there is room for them.
+        Some(unsafe { end.slice(bytes) })
+    }
+
+    /// Members without a value, in places of a mask.
+    #[inline(never)]
+    fn blanks(&mut self, place: usize, mut mask: u64, blanks: &mut Blanks, mut end: End) -> Done {
+        let schema = self.schema;
+        let (plan, message) = (&schema.plan.messages[place], &schema.messages[place]);
+        blanks.left &= !mask;
+        while mask != 0 {
+            let at = mask.trailing_zeros() as usize;
+            mask &= mask - 1;
+            let Some(blank) = plan.blanks.get(at) else { break };
+            let mut text: &[u8; 8] = match () {
+                () if blanks.null & blank.bits != 0 => b"null,\0\0\0",
+                () if blanks.empty & blank.bits != 0 => blank.empty,
+                () => &NOTHING,
+            };
+            if self.options.fill_required && text[0] == 0 {
+                text = blank.filling;
+                blanks.is_filled |= text[0] != 0;
             }
-        }
-        if let Some((mut at, end)) = found.verbatim {
-            while at < end {
-                // Two bytes of tag.
-                at += 2;
-                let (key, value, stop) = self.entry(&mut at, end)?;
-                self.open_name(message, key, printed, out)?;
-                self.text(value, stop, depth, out)?;
+            if text[0] == 0 {
+                continue;
             }
-        }
-        self.work.names.close(self.wire, names).ok()
-    }
-
-    fn open_name(&mut self, message: &Message, key: (usize, usize), printed: u64, out: &mut Vec<u8>) -> Done {
-        let name = &self.wire[key.0..key.1];
-        if message.find(name).is_some_and(|place| printed >> place & 1 != 0) {
-            return None;
-        }
-        out.push(b',');
-        self.name(key, out)
-    }
-
-    /// A name and its colon, noted.
-    fn name(&mut self, key: (usize, usize), out: &mut Vec<u8>) -> Done {
-        self.work.names.list.push(Name { start: key.0, stop: key.1, decoded: false, lone: false });
-        self.string(key.0, key.1, out)?;
-        out.push(b':');
-        Some(())
-    }
-
-    /// An entry of Struct.fields at its tag.
-    #[inline]
-    fn open_entry(&self, at: &mut usize, end: usize) -> Done<((usize, usize), usize, usize)> {
-        self.expect(1 << 3 | 2, at, end)?;
-        self.entry(at, end)
-    }
-
-    /// An entry with a key and a length-delimited value, in this order, after its tag.
-    #[inline]
-    fn entry(&self, at: &mut usize, end: usize) -> Done<((usize, usize), usize, usize)> {
-        let stop = self.stop(at, end)?;
-        self.expect(1 << 3 | 2, at, stop)?;
-        let key_stop = self.stop(at, stop)?;
-        let key = (*at, key_stop);
-        *at = key_stop;
-        self.expect(2 << 3 | 2, at, stop)?;
-        let value_stop = self.stop(at, stop)?;
-        let value = *at;
-        *at = stop;
-        (value_stop == stop).then_some((key, value, stop))
-    }
-
-    /// A google.protobuf.Value.
-    fn open_value(&mut self, mut at: usize, end: usize, depth: usize, out: &mut Vec<u8>) -> Done {
-        if at == end {
-            out.extend_from_slice(b"null");
-            return Some(());
-        }
-        let tag = self.wire[at];
-        at += 1;
-        match tag {
-            0x1a => {
-                let stop = self.stop(&mut at, end)?;
-                self.string(at, stop, out)?;
-                at = stop;
-            }
-            0x11 => {
-                self.double(at, end, out)?;
-                at += 8;
-            }
-            0x20 => {
-                let value = self.varint(&mut at, end)?;
-                out.extend_from_slice(if value != 0 { b"true" } else { b"false" });
-            }
-            0x08 => {
-                self.varint(&mut at, end)?;
-                out.extend_from_slice(b"null");
-            }
-            0x2a | 0x32 if depth < MAX_DEPTH => {
-                let stop = self.stop(&mut at, end)?;
-                if tag == 0x2a {
-                    self.open_object(at, stop, depth + 1, out)?;
-                } else {
-                    self.open_array(at, stop, depth + 1, out)?;
-                }
-                at = stop;
-            }
-            _ => return None,
-        }
-        (at == end).then_some(())
-    }
-
-    fn open_object(&mut self, mut at: usize, end: usize, depth: usize, out: &mut Vec<u8>) -> Done {
-        let names = self.work.names.mark();
-        let start = out.len();
-        while at < end {
-            let (key, value, stop) = self.open_entry(&mut at, end)?;
-            out.push(b',');
-            self.name(key, out)?;
-            self.open_value(value, stop, depth, out)?;
-        }
-        close(b'{', b'}', start, out);
-        self.work.names.close(self.wire, names).ok()
-    }
-
-    fn open_array(&mut self, mut at: usize, end: usize, depth: usize, out: &mut Vec<u8>) -> Done {
-        let start = out.len();
-        while at < end {
-            self.expect(1 << 3 | 2, &mut at, end)?;
-            let stop = self.stop(&mut at, end)?;
-            out.push(b',');
-            self.open_value(at, stop, depth, out)?;
-            at = stop;
-        }
-        close(b'[', b']', start, out);
-        Some(())
-    }
-
-    #[inline]
-    fn field(&mut self, field: &'a Field, slot: Slot, depth: usize, out: &mut Vec<u8>) -> Done {
-        match field.shape {
-            Shape::One if field.kind == Kind::Enum => {
-                let number = self.varint(&mut { slot.start }, slot.stop)? as i32;
-                if number != 0 {
-                    print_enum(self.schema, field, number, out);
-                }
-                Some(())
-            }
-            Shape::One => self.value(field, slot.start, slot.stop, depth, out),
-            Shape::Many => self.items(field, slot.start, slot.stop, depth + 1, out, false),
-            Shape::Map => self.map(field, slot, depth + 1, out),
-        }
-    }
-
-    /// The fields of an array, one after the other. `depth` is that of the array.
-    fn items(
-        &mut self,
-        field: &'a Field,
-        mut at: usize,
-        end: usize,
-        depth: usize,
-        out: &mut Vec<u8>,
-        whole: bool,
-    ) -> Done {
-        let start = out.len();
-        while at < end {
-            let tag = self.tag(&mut at, end)?;
-            let value = at;
-            if tag == field.tag as usize && tag & 7 == 2 {
-                let stop = self.stop(&mut at, end)?;
-                if field.packable() {
-                    while at < stop {
-                        out.push(b',');
-                        let value = at;
-                        self.over(field, &mut at, stop)?;
-                        self.value(field, value, at, depth, out)?;
-                    }
-                } else {
-                    out.push(b',');
-                    self.value(field, at, stop, depth, out)?;
-                }
-                at = stop;
-            } else if tag == (field.number << 3 | field.wire_type()) as usize {
-                self.over(field, &mut at, end)?;
-                out.push(b',');
-                self.value(field, value, at, depth, out)?;
+            end = self.room(end, 32 + STEP)?;
+            if blank.prefix_size > 32 {
+                end = self.long_prefix(&message.members[at], end)?;
             } else {
-                return None;
+                // SAFETY: there is room for the block.
+                end = unsafe { end.block(&blank.prefix, blank.prefix_size) };
             }
+            // SAFETY: there is room for a step.
+            end = unsafe { end.block(text, if text[0] == b'n' { 5 } else { 3 }) };
+            blanks.printed |= 1 << at;
         }
-        if whole || out.len() > start {
-            close(b'[', b']', start, out);
-        }
-        Some(())
+        Some(end)
     }
 
-    /// Step over one value of fixed or varint form.
+    /// The string or the number of an enum that starts in `Plan::strings` at a place. There is room for a step.
+    #[inline(always)]
+    fn enumeration(&mut self, from: usize, number: i32, end: End) -> Done {
+        if let 0..64 = number
+            && let Some(EnumString { text, size: size @ 1.. }) = self.schema.plan.strings.get(from + number as usize)
+        {
+            // SAFETY: there is room for the block.
+            return Some(unsafe { end.block(text, usize::from(*size)) });
+        }
+        self.rare_enumeration(from / ENUM_SIZE, number, end)
+    }
+
+    #[cold]
+    #[inline(never)]
+    fn rare_enumeration(&mut self, place: usize, number: i32, end: End) -> Done {
+        let end = match self.schema.enums[place].printed(number) {
+            Some(text) => self.slice(text, end)?,
+            // SAFETY: there is room for a step.
+            None => unsafe { signed(i64::from(number), end) },
+        };
+        // SAFETY: room is left of the step.
+        Some(unsafe { end.bytes(b",") })
+    }
+
+    /// A value of varint or fixed form at the start of some bytes, and the rest of them. There is room for a step.
     #[inline]
-    fn over(&self, field: &Field, at: &mut usize, end: usize) -> Done {
+    pub fn scalar(&mut self, field: &Field, bytes: &'a [u8], end: End) -> Option<(End, &'a [u8])> {
         if field.kind == Kind::Double {
-            *at += 8;
-            return (*at <= end).then_some(());
+            let (value, rest) = bytes.split_first_chunk()?;
+            return Some((self.double(*value, end)?, rest));
         }
-        self.varint(at, end).map(drop)
+        let (value, rest) = varint(bytes)?;
+        // SAFETY: there is room for a step.
+        let end = unsafe {
+            match field.kind {
+                Kind::Int32 => signed(i64::from(value as i32), end).bytes(b","),
+                Kind::Int64 => signed(value as i64, end).bytes(b","),
+                Kind::Uint32 => unsigned(u64::from(value as u32), end).bytes(b","),
+                Kind::Uint64 => unsigned(value, end).bytes(b","),
+                Kind::Enum => self.enumeration(field.refers * ENUM_SIZE, value as i32, end)?,
+                _ => boolean(value, end),
+            }
+        };
+        Some((end, rest))
     }
 
-    fn map(&mut self, field: &'a Field, slot: Slot, depth: usize, out: &mut Vec<u8>) -> Done {
-        let names = self.work.names.mark();
-        let start = out.len();
-        let mut at = slot.start;
-        while at < slot.stop {
-            self.tag(&mut at, slot.stop)?;
-            let stop = self.stop(&mut at, slot.stop)?;
-            self.expect(1 << 3 | 2, &mut at, stop)?;
-            let key_stop = self.stop(&mut at, stop)?;
-            out.push(b',');
-            self.name((at, key_stop), out)?;
-            at = key_stop;
-            self.expect(2 << 3 | field.wire_type() as usize, &mut at, stop)?;
-            if field.packable() {
-                let value = at;
-                self.over(field, &mut at, stop)?;
-                self.value(field, value, at, depth, out)?;
-            } else {
-                let value_stop = self.stop(&mut at, stop)?;
-                self.value(field, at, value_stop, depth, out)?;
-                at = value_stop;
-            }
-            if at != stop {
-                return None;
-            }
-        }
-        close(b'{', b'}', start, out);
-        self.work.names.close(self.wire, names).ok()
-    }
-
-    /// One value of a field, after its tag and length.
+    /// A value of delimited form.
     #[inline]
-    fn value(&mut self, field: &'a Field, mut at: usize, stop: usize, depth: usize, out: &mut Vec<u8>) -> Done {
+    pub fn delimited(&mut self, field: &Field, bytes: &'a [u8], depth: usize, end: End) -> Done {
         match field.kind {
-            Kind::String => self.string(at, stop, out),
-            Kind::Message => self.message(&self.schema.messages[field.refers], at, stop, depth + 1, out),
-            Kind::Int32 => {
-                let value = self.varint(&mut at, stop)?;
-                print_integer(i64::from(value as i32), out);
-                Some(())
+            Kind::String => self.string(bytes, b',', end),
+            Kind::Message => self.message(field.refers, bytes, depth + 1, end),
+            Kind::List if depth < MAX_DEPTH => {
+                let item = &self.schema.messages[field.refers].fields[0];
+                let (end, rest) = self.items(item, bytes, depth + 1, end, true)?;
+                rest.is_empty().then_some(end)
             }
-            Kind::Int64 => {
-                let value = self.varint(&mut at, stop)?;
-                print_integer(value as i64, out);
-                Some(())
-            }
-            Kind::Uint32 => {
-                let value = self.varint(&mut at, stop)?;
-                print_unsigned(u64::from(value as u32), out);
-                Some(())
-            }
-            Kind::Uint64 => {
-                let value = self.varint(&mut at, stop)?;
-                print_unsigned(value, out);
-                Some(())
-            }
-            Kind::Enum => {
-                let value = self.varint(&mut at, stop)?;
-                print_enum(self.schema, field, value as i32, out);
-                Some(())
-            }
-            Kind::Bool => {
-                let value = self.varint(&mut at, stop)?;
-                out.extend_from_slice(if value != 0 { b"true" } else { b"false" });
-                Some(())
-            }
-            Kind::Double => self.double(at, stop, out),
-            Kind::Text => self.text(at, stop, depth, out),
+            Kind::Text => self.text(bytes, depth, end),
             Kind::Bytes => {
-                out.push(b'"');
-                crate::base64::encode(&self.wire[at..stop], out);
-                out.push(b'"');
-                Some(())
+                let mut text = b"\"".to_vec();
+                base64::encode(bytes, &mut text);
+                text.extend_from_slice(b"\",");
+                self.slice(&text, end)
             }
-            Kind::ByteArray => {
-                print_byte_array(&self.wire[at..stop], out);
-                Some(())
-            }
-            Kind::List => {
-                if depth + 1 > MAX_DEPTH {
-                    return None;
-                }
-                self.items(&self.schema.messages[field.refers].fields[0], at, stop, depth + 1, out, true)
-            }
+            Kind::ByteArray => self.octets(bytes, end),
+            _ => None,
         }
     }
 
+    /// A double. There is room for a step.
     #[inline(always)]
-    fn string(&self, at: usize, stop: usize, out: &mut Vec<u8>) -> Done {
-        let mut high = false;
-        put_word(out, u64::from(b'"'), 1);
-        quote_span(self.wire, at, stop, out, &mut high);
-        put_word(out, u64::from(b'"'), 1);
-        (!high || simdutf8::basic::from_utf8(&self.wire[at..stop]).is_ok()).then_some(())
-    }
-
-    #[inline]
-    fn double(&self, at: usize, end: usize, out: &mut Vec<u8>) -> Done {
-        let bytes = self.wire[at..end].first_chunk()?;
-        let value = f64::from_le_bytes(*bytes);
+    pub fn double(&mut self, bytes: [u8; 8], end: End) -> Done {
+        let value = f64::from_le_bytes(bytes);
         if !value.is_finite() && !self.options.nonfinite {
             return None;
         }
-        print_double(value, out);
-        Some(())
+        // SAFETY: a number and a comma are less than a step.
+        Some(unsafe { digits::double(value, end).bytes(b",") })
     }
 
     /// The text of a JSON value inside a container of a nesting level.
-    fn text(&mut self, at: usize, stop: usize, depth: usize, out: &mut Vec<u8>) -> Done {
-        let text = &self.wire[at..stop];
+    pub fn text(&mut self, text: &[u8], depth: usize, end: End) -> Done {
         simdutf8::basic::from_utf8(text).ok()?;
-        let nesting = print_text(text, self.options.nonfinite, &mut self.work.texts, out)?;
-        (depth + nesting <= MAX_DEPTH).then_some(())
+        self.text.clear();
+        let nesting = print_text(text, self.options.nonfinite, self.names, self.text)?;
+        if depth + nesting > MAX_DEPTH {
+            return None;
+        }
+        self.text.push(b',');
+        let end = self.room(end, self.text.len() + STEP)?;
+        // SAFETY: there is room for it.
+        Some(unsafe { end.slice(self.text) })
+    }
+
+    /// A message whose fields came in another order than their members print in, or whose bits came late: printed from a
+    /// copy with its fields in order.
+    #[cold]
+    #[inline(never)]
+    fn reordered(&mut self, place: usize, bytes: &[u8], depth: usize, used: usize) -> Done {
+        let plan = &self.schema.plan.messages[place];
+        let mut fields = Vec::new();
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            let (tag, value) = split::tag(rest)?;
+            let after = skip(tag, value)?;
+            let step = plan.step(tag);
+            let rank = match step.op {
+                Op::EmptyFields | Op::NullFields => 0,
+                _ if step.order == 0 => u8::MAX,
+                _ => step.order,
+            };
+            fields.push((rank, &rest[..rest.len() - after.len()]));
+            rest = after;
+        }
+        if fields.is_sorted_by_key(|field| field.0) {
+            return None;
+        }
+        fields.sort_by_key(|field| field.0);
+        let wire: Vec<u8> = fields.iter().flat_map(|field| field.1).copied().collect();
+        let Printing { schema, options, start, limit, is_full, .. } = *self;
+        let (names, text, room) = (&mut *self.names, &mut *self.text, &mut *self.room);
+        let mut printing = Printing { schema, wire: &wire, options, names, text, room, start, limit, is_full };
+        // SAFETY: as many bytes were written before the message.
+        let end = End::new(unsafe { start.add(used) });
+        let done = printing.message(place, &wire, depth, end);
+        let Printing { start, limit, is_full, .. } = printing;
+        (self.start, self.limit, self.is_full) = (start, limit, is_full);
+        done
     }
 }
 
-/// What a message has.
-#[derive(Debug, Default)]
-struct Found {
-    /// A bit for each place of a member.
-    members: u64,
-    empty: u64,
+/// Members of a message that have no value.
+struct Blanks {
+    /// What the message says of them.
     null: u64,
-    open: bool,
-    additional: Option<(usize, usize)>,
-    verbatim: Option<(usize, usize)>,
+    empty: u64,
+    /// By place of the member: those that are to be printed without a value if none comes, and those of all members that
+    /// are printed.
+    left: u64,
+    printed: u64,
+    /// Whether a member was printed that the message says nothing of.
+    is_filled: bool,
 }
 
-/// The comma, the name and the colon of a member.
+impl Blanks {
+    /// Look for the bits of a message, which come after its first fields.
+    #[inline(always)]
+    fn find(bytes: &[u8], message: &Message, fill: bool) -> Option<Blanks> {
+        let (mut null, mut empty) = (0, 0);
+        let mut rest = bytes;
+        while let Some((&tag, after)) = rest.split_first() {
+            rest = match tag {
+                NULL_TAG => varint(after).map(|(bits, rest)| {
+                    null = bits;
+                    rest
+                }),
+                EMPTY_TAG => varint(after).map(|(bits, rest)| {
+                    empty = bits;
+                    rest
+                }),
+                0..EMPTY_TAG => skip(usize::from(tag), after),
+                _ => break,
+            }?;
+        }
+        let mut left = if fill { u64::MAX } else { 0 };
+        let mut bits = (null | empty) & message.known;
+        while bits != 0 {
+            left |= 1 << (message.by_bit[bits.trailing_zeros() as usize] & 63);
+            bits &= bits - 1;
+        }
+        Some(Blanks { null, empty, left, printed: 0, is_filled: false })
+    }
+
+    /// A member comes with a value.
+    #[inline(always)]
+    fn take(&mut self, step: &Step) {
+        let bit = step.earlier + 1;
+        self.left &= !bit;
+        self.printed |= bit;
+    }
+}
+
+/// # Safety
+///
+/// There is room for a step.
 #[inline(always)]
-fn put_prefix(member: &Member, out: &mut Vec<u8>) {
-    if member.prefix.len() <= 32 {
-        put_block(out, &member.prefix_block, member.prefix.len());
-    } else {
-        out.extend_from_slice(&member.prefix);
-    }
-}
-
-/// Put brackets around entries that each follow a comma.
-#[inline]
-fn close(opening: u8, closing: u8, start: usize, out: &mut Vec<u8>) {
-    match out.get_mut(start) {
-        Some(comma) => *comma = opening,
-        None => out.push(opening),
-    }
-    out.push(closing);
+unsafe fn boolean(value: u64, end: End) -> End {
+    // SAFETY: by the contract.
+    unsafe { if value != 0 { end.bytes(b"true,") } else { end.bytes(b"false,") } }
 }

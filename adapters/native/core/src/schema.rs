@@ -13,6 +13,7 @@
 //! A backslash, a tab and a line feed are written as `\\`, `\t` and `\n`. Fields come in number order. For a map, kind
 //! and reference are those of its values. Messages and enums are counted from 0, each on their own.
 
+use crate::plan::Plan;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 /// A place in a table of at most 64 that is empty.
@@ -214,12 +215,13 @@ pub struct Schema {
     /// The outermost comes first.
     pub messages: Vec<Message>,
     pub enums: Vec<Enum>,
+    pub plan: Plan,
 }
 
 impl Schema {
     /// Compile the tables.
     pub fn parse(table: &str) -> Result<Schema, String> {
-        let mut schema = Schema { messages: Vec::new(), enums: Vec::new() };
+        let mut schema = Schema { messages: Vec::new(), enums: Vec::new(), plan: Plan::default() };
         let mut rows: Vec<Vec<Row>> = Vec::new();
         for line in table.split('\n').filter(|line| !line.is_empty()) {
             let cells: Vec<String> = line.split('\t').map(unescape).collect();
@@ -293,6 +295,7 @@ impl Schema {
         if misused || count == 0 || schema.enums.iter().any(|each| each.values.len() > 254) {
             return Err("tables that are not those of a message".to_owned());
         }
+        schema.plan = Plan::new(&schema.messages, &schema.enums);
         Ok(schema)
     }
 }
