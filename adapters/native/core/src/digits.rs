@@ -39,6 +39,10 @@ unsafe fn many_digits(value: u64, end: End) -> End {
     const GROUP: u64 = 100_000_000;
     // SAFETY: three groups of eight at most, one written after the other.
     unsafe {
+        if value < 100 {
+            let tens = (value * 103) >> 10;
+            return end.word(tens | (value - tens * 10) << 8 | ZEROS, 2);
+        }
         if value < GROUP {
             return leading(value as u32, end);
         }

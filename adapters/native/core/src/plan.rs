@@ -1,23 +1,17 @@
 //! What printing needs of a schema, laid out for it: what there is to do for a tag is one look-up and one cache line away.
 
 use crate::schema::{ADDITIONAL, EMPTY_FIELDS, Enum, Field, Kind, Member, Message, NULL_FIELDS, Shape, VERBATIM};
+use std::sync::atomic::AtomicBool;
 
 /// How a field is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Op {
     String,
     Message,
-    Int32,
-    Int64,
-    Uint32,
-    Uint64,
-    Bool,
+    Integer,
     Enum,
-    Double,
-    /// Any other single value.
-    Rare,
-    Many,
-    Map,
+    /// Any other, or one of a long name.
+    Other,
     /// Fields that are no members.
     EmptyFields,
     NullFields,
@@ -30,16 +24,14 @@ pub enum Op {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct Step {
-    /// `"name":`, its first 32 bytes, and how many there are.
+    /// `"name":`, its first 32 bytes, and how many there are. Only `Op::Other` has more.
     pub prefix: [u8; 32],
     pub prefix_size: usize,
-    /// Bits of the members that print before this one, by place.
-    pub earlier: u64,
+    /// The bit of the member's place; 0 for fields that are no members.
+    pub bit: u64,
     /// The message that it refers to, or where in `Plan::strings` those of its enum start.
     pub refers: u32,
     pub op: Op,
-    /// Counts the members from 1. It is 0 for fields that are no members.
-    pub order: u8,
     /// The place of the field in its message.
     pub field: u8,
 }
@@ -53,8 +45,8 @@ pub struct Blank {
     /// Bits of `null_fields` and `empty_fields`.
     pub bits: u64,
     /// What the member's empty bit stands for, and what `fill_required` writes for it, with a comma.
-    pub empty: &'static [u8; 8],
-    pub filling: &'static [u8; 8],
+    pub empty: u64,
+    pub filling: u64,
 }
 
 /// One message.
@@ -62,20 +54,39 @@ pub struct Blank {
 pub struct MessagePlan {
     /// By tag below 512: a place in `steps`.
     by_tag: [u8; 512],
-    steps: Box<[Step]>,
+    steps: Box<[Step; STEPS]>,
     /// By place of the member.
     pub blanks: Box<[Blank]>,
     /// Bloom filter of the members' names.
     pub names: Bloom,
+    /// All bits of members, and the place of the member of each.
+    pub known: u64,
+    by_bit: [u8; 64],
+    /// Whether bits of an earlier member than the last before them were seen, so that they are better looked for first.
+    pub bits_first: AtomicBool,
 }
 
 impl MessagePlan {
     /// What to do for a tag, which is below 512.
     #[inline(always)]
     pub fn step(&self, tag: usize) -> &Step {
-        &self.steps[usize::from(self.by_tag[tag & 511])]
+        &self.steps[usize::from(self.by_tag[tag & 511]) % STEPS]
+    }
+
+    /// The places of members, by their bits.
+    #[inline(always)]
+    pub fn places(&self, bits: u64) -> u64 {
+        let (mut bits, mut places) = (bits & self.known, 0);
+        while bits != 0 {
+            places |= 1 << (self.by_bit[bits.trailing_zeros() as usize] & 63);
+            bits &= bits - 1;
+        }
+        places
     }
 }
+
+/// More than a message has fields.
+const STEPS: usize = 128;
 
 /// A string of an enum as it is printed with a comma; of no bytes if there is none or if it is too long.
 #[derive(Debug, Clone, Copy)]
@@ -123,54 +134,55 @@ fn message_plan(message: &Message) -> MessagePlan {
         field if usize::from(field) < message.fields.len() => field,
         _ => place(4),
     });
-    let fields = (0u8..).zip(&message.fields).map(|(place, field)| field_step(message, place, field));
+    let step = |at: usize| match message.fields.get(at) {
+        Some(field) => field_step(message, at as u8, field),
+        None => other_step(*others.get(at - message.fields.len()).unwrap_or(&Op::Unknown)),
+    };
     MessagePlan {
         by_tag,
-        steps: fields.chain(others.map(other_step)).collect(),
+        steps: Box::new(std::array::from_fn(step)),
         blanks: message.members.iter().map(blank).collect(),
         names,
+        known: message.known,
+        by_bit: message.by_bit,
+        bits_first: AtomicBool::new(false),
     }
 }
 
 fn field_step(message: &Message, place: u8, field: &Field) -> Step {
     let name = name(&message.members[usize::from(field.member)]);
     let op = match (field.shape, field.kind) {
-        (Shape::Many, _) => Op::Many,
-        (Shape::Map, _) => Op::Map,
-        (_, Kind::String) => Op::String,
-        (_, Kind::Message) => Op::Message,
-        (_, Kind::Int32) => Op::Int32,
-        (_, Kind::Int64) => Op::Int64,
-        (_, Kind::Uint32) => Op::Uint32,
-        (_, Kind::Uint64) => Op::Uint64,
-        (_, Kind::Bool) => Op::Bool,
-        (_, Kind::Enum) => Op::Enum,
-        (_, Kind::Double) => Op::Double,
-        _ => Op::Rare,
+        (Shape::One, Kind::String) => Op::String,
+        (Shape::One, Kind::Message) => Op::Message,
+        (Shape::One, Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64) => Op::Integer,
+        (Shape::One, Kind::Enum) => Op::Enum,
+        _ => Op::Other,
     };
+    let op = if name.len() > 32 { Op::Other } else { op };
     Step {
         prefix: block(name),
         prefix_size: name.len(),
-        earlier: (1 << field.member) - 1,
+        bit: 1 << field.member,
         refers: (if op == Op::Enum { field.refers * ENUM_SIZE } else { field.refers }) as u32,
         op,
-        order: field.member + 1,
         field: place,
     }
 }
 
-pub const NOTHING: [u8; 8] = [0; 8];
+/// What is written for members without a value.
+pub const NOTHING: u64 = 0;
+pub const NULL: u64 = u64::from_le_bytes(*b"null,\0\0\0");
 
 fn other_step(op: Op) -> Step {
-    Step { prefix: [0; 32], prefix_size: 0, earlier: 0, refers: 0, op, order: 0, field: 0 }
+    Step { prefix: [0; 32], prefix_size: 0, bit: 0, refers: 0, op, field: 0 }
 }
 
 fn blank(member: &Member) -> Blank {
     let text = |text| match text {
-        "[]" => b"[],\0\0\0\0\0",
-        "{}" => b"{},\0\0\0\0\0",
-        "null" => b"null,\0\0\0",
-        _ => &NOTHING,
+        "[]" => u64::from_le_bytes(*b"[],\0\0\0\0\0"),
+        "{}" => u64::from_le_bytes(*b"{},\0\0\0\0\0"),
+        "null" => NULL,
+        _ => NOTHING,
     };
     Blank {
         prefix: block(name(member)),

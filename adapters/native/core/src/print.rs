@@ -16,12 +16,14 @@ use crate::end::{End, Room, STEP};
 use crate::error::WireError;
 use crate::json::Names;
 use crate::limits::{KEPT, MAX_DEPTH, MAX_SIZE};
-use crate::plan::{ENUM_SIZE, EnumString, NOTHING, Op, Step, name};
+use crate::plan::{ENUM_SIZE, EnumString, NOTHING, NULL, Op, Step, name};
+use crate::print_string::BEHIND;
 use crate::print_tree::print_tree;
-use crate::schema::{Field, Kind, Member, Message, Schema};
+use crate::schema::{Field, Kind, Schema, Shape};
 use crate::split::{self, delimited, skip, varint};
 use crate::tree::{print_text, wire_to_tree};
 use std::ptr::NonNull;
+use std::sync::atomic::Ordering;
 
 #[derive(Debug, Clone, Copy, Default)]
 pub struct PrintOptions {
@@ -92,11 +94,21 @@ impl Printer {
         let no_memory = || WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() };
         if wire.len() <= MAX_SIZE {
             // SAFETY: by the contract.
-            let (start, size) =
-                unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) }.ok_or_else(no_memory)?;
+            let (start, size) = unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) }.ok_or_else(no_memory)?;
             let Work { names, text } = &mut self.work;
             let limit = start.addr().get() + size;
-            let mut printing = Printing { schema, wire, options, names, text, room, start, limit, is_full: false };
+            let mut printing = Printing {
+                schema,
+                wire,
+                wire_limit: wire_limit(wire),
+                options,
+                names,
+                text,
+                room,
+                start,
+                limit,
+                is_full: false,
+            };
             // SAFETY: the bytes that are used are inside the room.
             let end = End::new(unsafe { start.add(used) });
             if let Some(end) = printing.message(0, wire, 1, end) {
@@ -123,6 +135,8 @@ pub struct Printing<'a> {
     pub schema: &'a Schema,
     /// All wire bytes around those that are printed: they may be read in whole blocks.
     pub wire: &'a [u8],
+    /// The address up to which there are `BEHIND` more of them.
+    pub wire_limit: usize,
     pub options: PrintOptions,
     names: &'a mut Names,
     text: &'a mut Vec<u8>,
@@ -131,6 +145,11 @@ pub struct Printing<'a> {
     start: NonNull<u8>,
     limit: usize,
     is_full: bool,
+}
+
+/// The address up to which there are `BEHIND` more of some bytes.
+fn wire_limit(wire: &[u8]) -> usize {
+    (wire.as_ptr().addr() + wire.len()).saturating_sub(BEHIND)
 }
 
 /// The tags of `empty_fields` and `null_fields`.
@@ -171,12 +190,17 @@ impl<'a> Printing<'a> {
         if depth > MAX_DEPTH {
             return None;
         }
-        let schema = self.schema;
-        let (plan, message) = (&schema.plan.messages[place], &schema.messages[place]);
+        let plan = &self.schema.plan.messages[place];
         let used = self.used(&end);
-        let mut blanks = Blanks::find(bytes, message, self.options.fill_required)?;
+        let mut bits = Bits::default();
+        // By place, members that are to be printed without a value if none comes, and those that were printed.
+        let (mut blanks, mut printed) = (0, 0);
+        let bits_first = self.options.fill_required || plan.bits_first.load(Ordering::Relaxed);
+        if bits_first {
+            bits = Bits::find(bytes)?;
+            blanks = if self.options.fill_required { u64::MAX } else { plan.places(bits.null | bits.empty) };
+        }
         let (mut additional, mut verbatim): (&[u8], &[u8]) = (&[], &[]);
-        let mut last = 0;
         let mut rest = bytes;
         let mut end = self.room(end, STEP)?;
         // SAFETY: there is room for a step.
@@ -186,16 +210,25 @@ impl<'a> Printing<'a> {
             let tag;
             (tag, rest) = split::tag(rest)?;
             let step = plan.step(tag);
-            if step.order <= last {
+            if step.bit <= printed {
                 match step.op {
                     Op::NullFields | Op::EmptyFields => {
-                        let bits;
-                        (bits, rest) = varint(rest)?;
-                        if bits != if step.op == Op::NullFields { blanks.null } else { blanks.empty } {
+                        let found;
+                        (found, rest) = varint(rest)?;
+                        if self.options.refuse_unknown && found & !plan.known != 0 {
+                            return None;
+                        }
+                        let bits = if step.op == Op::NullFields { &mut bits.null } else { &mut bits.empty };
+                        if *bits != found && (bits_first || *bits != 0) {
                             return self.reordered(place, bytes, depth, used);
                         }
-                        if self.options.refuse_unknown && bits & !message.known != 0 {
-                            return None;
+                        if !bits_first {
+                            *bits = found;
+                            blanks |= plan.places(found) & !printed;
+                            if blanks & blanks.wrapping_neg() < printed && blanks != 0 {
+                                plan.bits_first.store(true, Ordering::Relaxed);
+                                return self.message(place, bytes, depth, self.back(used));
+                            }
                         }
                     }
                     Op::Additional if additional.is_empty() => (additional, rest) = delimited(rest)?,
@@ -214,99 +247,83 @@ impl<'a> Printing<'a> {
                 }
                 continue;
             }
-            last = step.order;
-            let earlier = blanks.left & step.earlier;
-            if earlier != 0 {
-                end = self.blanks(place, earlier, &mut blanks, end)?;
+            if blanks & (step.bit - 1) != 0 {
+                let earlier = blanks & (step.bit - 1) & !printed;
+                blanks &= !(step.bit - 1);
+                (end, printed) = self.blanks(place, earlier, bits, printed, end)?;
             }
-            if step.op == Op::Enum {
-                let number;
-                (number, rest) = varint(rest)?;
-                // Zero stands for absence.
-                if number as i32 != 0 {
-                    blanks.take(step);
-                    end = self.prefix(step, message, end)?;
-                    end = self.enumeration(step.refers as usize, number as i32, end)?;
-                }
-                continue;
-            }
-            blanks.take(step);
-            end = self.prefix(step, message, end)?;
+            end = self.room(end, 32 + STEP)?;
+            // SAFETY: there is room for the block; its size is not more.
+            let name = |end: End| unsafe { end.block(&step.prefix, step.prefix_size) };
             match step.op {
                 Op::String => {
                     let string;
                     (string, rest) = delimited(rest)?;
-                    end = self.string(string, b',', end)?;
+                    end = self.string(string, b',', name(end))?;
+                }
+                Op::Integer => {
+                    let value;
+                    (value, rest) = varint(rest)?;
+                    // Below this, all kinds have the same text.
+                    if value > i32::MAX as u64 {
+                        end = self.large(place, step, value, name(end))?;
+                    } else {
+                        // SAFETY: there is room for a step behind the name.
+                        end = unsafe { unsigned(value, name(end)).bytes(b",") };
+                    }
                 }
                 Op::Message => {
                     let inner;
                     (inner, rest) = delimited(rest)?;
-                    end = self.message(step.refers as usize, inner, depth + 1, end)?;
+                    end = self.message(step.refers as usize, inner, depth + 1, name(end))?;
                 }
-                Op::Int32 | Op::Int64 | Op::Uint32 | Op::Uint64 | Op::Bool => {
-                    let value;
-                    (value, rest) = varint(rest)?;
-                    // SAFETY: there is room for a step behind the prefix.
-                    end = unsafe {
-                        match step.op {
-                            Op::Int32 => signed(i64::from(value as i32), end).bytes(b","),
-                            Op::Int64 => signed(value as i64, end).bytes(b","),
-                            Op::Uint32 => unsigned(u64::from(value as u32), end).bytes(b","),
-                            Op::Uint64 => unsigned(value, end).bytes(b","),
-                            _ => boolean(value, end),
-                        }
-                    };
+                Op::Enum => {
+                    let number;
+                    (number, rest) = varint(rest)?;
+                    if number as i32 == 0 {
+                        // That stands for absence.
+                        continue;
+                    }
+                    end = self.enumeration(step.refers as usize, number as i32, name(end))?;
                 }
-                Op::Double => {
-                    let value;
-                    (value, rest) = rest.split_first_chunk()?;
-                    end = self.double(*value, end)?;
-                }
-                Op::Many => {
-                    let found = &message.fields[usize::from(step.field)];
-                    (end, rest) = self.items(found, field, depth + 1, end, false)?;
-                }
-                Op::Map => {
-                    let found = &message.fields[usize::from(step.field)];
-                    (end, rest) = self.entries(found, field, depth + 1, end)?;
-                }
-                _ => {
-                    let value;
-                    (value, rest) = delimited(rest)?;
-                    end = self.delimited(&message.fields[usize::from(step.field)], value, depth, end)?;
-                }
+                _ => (end, rest) = self.other(place, step, field, depth, end)?,
             }
+            printed |= step.bit;
         }
-        if blanks.left != 0 {
-            end = self.blanks(place, blanks.left, &mut blanks, end)?;
+        blanks &= !printed;
+        if blanks != 0 {
+            (end, printed) = self.blanks(place, blanks, bits, printed, end)?;
         }
         if !additional.is_empty() || !verbatim.is_empty() {
-            if blanks.is_filled {
-                return None;
-            }
-            end = self.open_members(place, additional, verbatim, blanks.printed, depth, end)?;
+            end = self.open_members(place, additional, verbatim, printed, depth, end)?;
         }
         end = self.room(end, STEP)?;
         // SAFETY: a bracket was written, and there is room for a step.
         Some(unsafe { end.close(b'}') })
     }
 
-    /// The name of a member and its colon; room for a step behind it.
-    #[inline(always)]
-    fn prefix(&mut self, step: &Step, message: &Message, end: End) -> Done {
-        let end = self.room(end, 32 + STEP)?;
-        if step.prefix_size > 32 {
-            let field = &message.fields[usize::from(step.field)];
-            return self.long_prefix(&message.members[usize::from(field.member)], end);
-        }
-        // SAFETY: there is room for the block.
-        Some(unsafe { end.block(&step.prefix, step.prefix_size) })
+    /// The end as it was when as many bytes were used.
+    fn back(&self, used: usize) -> End {
+        // SAFETY: no more bytes are used than there are.
+        End::new(unsafe { self.start.add(used) })
     }
 
-    #[cold]
+    /// A member that is not one of the most usual, by its field with those that follow it; and the rest of the bytes.
     #[inline(never)]
-    fn long_prefix(&mut self, member: &Member, end: End) -> Done {
-        self.slice(name(member), end)
+    fn other(&mut self, place: usize, step: &Step, bytes: &'a [u8], depth: usize, end: End) -> Option<(End, &'a [u8])> {
+        let message = &self.schema.messages[place];
+        let field = &message.fields[usize::from(step.field)];
+        let end = self.slice(name(&message.members[usize::from(field.member)]), end)?;
+        let (_, rest) = split::tag(bytes)?;
+        match field.shape {
+            Shape::Many => self.items(field, bytes, depth + 1, end, false),
+            Shape::Map => self.entries(field, bytes, depth + 1, end),
+            Shape::One if field.packable() => self.scalar(field, rest, end),
+            Shape::One => {
+                let (value, rest) = delimited(rest)?;
+                Some((self.delimited(field, value, depth, end)?, rest))
+            }
+        }
     }
 
     /// Bytes as they are; room for a step behind them.
@@ -316,40 +333,53 @@ impl<'a> Printing<'a> {
         Some(unsafe { end.slice(bytes) })
     }
 
-    /// Members without a value, in places of a mask.
+    /// Members without a value, in places of a mask. `printed` is given back with those that were printed.
     #[inline(never)]
-    fn blanks(&mut self, place: usize, mut mask: u64, blanks: &mut Blanks, mut end: End) -> Done {
-        let schema = self.schema;
-        let (plan, message) = (&schema.plan.messages[place], &schema.messages[place]);
-        blanks.left &= !mask;
+    fn blanks(
+        &mut self,
+        place: usize,
+        mut mask: u64,
+        bits: Bits,
+        mut printed: u64,
+        mut end: End,
+    ) -> Option<(End, u64)> {
+        let plan = &self.schema.plan.messages[place];
         while mask != 0 {
             let at = mask.trailing_zeros() as usize;
             mask &= mask - 1;
             let Some(blank) = plan.blanks.get(at) else { break };
-            let mut text: &[u8; 8] = match () {
-                () if blanks.null & blank.bits != 0 => b"null,\0\0\0",
-                () if blanks.empty & blank.bits != 0 => blank.empty,
-                () => &NOTHING,
+            let mut text = match () {
+                () if bits.null & blank.bits != 0 => NULL,
+                () if bits.empty & blank.bits != 0 => blank.empty,
+                () => NOTHING,
             };
-            if self.options.fill_required && text[0] == 0 {
+            if self.options.fill_required && text == NOTHING {
                 text = blank.filling;
-                blanks.is_filled |= text[0] != 0;
             }
-            if text[0] == 0 {
+            if text == NOTHING {
                 continue;
             }
             end = self.room(end, 32 + STEP)?;
             if blank.prefix_size > 32 {
-                end = self.long_prefix(&message.members[at], end)?;
+                end = self.slice(name(&self.schema.messages[place].members[at]), end)?;
             } else {
                 // SAFETY: there is room for the block.
                 end = unsafe { end.block(&blank.prefix, blank.prefix_size) };
             }
             // SAFETY: there is room for a step.
-            end = unsafe { end.block(text, if text[0] == b'n' { 5 } else { 3 }) };
-            blanks.printed |= 1 << at;
+            end = unsafe { end.word(text, if text == NULL { 5 } else { 3 }) };
+            printed |= 1 << at;
         }
-        Some(end)
+        Some((end, printed))
+    }
+
+    /// An integer above those that all kinds have. There is room for a step.
+    #[cold]
+    #[inline(never)]
+    fn large(&mut self, place: usize, step: &Step, value: u64, end: End) -> Done {
+        let kind = self.schema.messages[place].fields[usize::from(step.field)].kind;
+        // SAFETY: a number and a comma are less than a step.
+        Some(unsafe { integer(kind, value, end) })
     }
 
     /// The string or the number of an enum that starts in `Plan::strings` at a place. There is room for a step.
@@ -387,12 +417,9 @@ impl<'a> Printing<'a> {
         // SAFETY: there is room for a step.
         let end = unsafe {
             match field.kind {
-                Kind::Int32 => signed(i64::from(value as i32), end).bytes(b","),
-                Kind::Int64 => signed(value as i64, end).bytes(b","),
-                Kind::Uint32 => unsigned(u64::from(value as u32), end).bytes(b","),
-                Kind::Uint64 => unsigned(value, end).bytes(b","),
                 Kind::Enum => self.enumeration(field.refers * ENUM_SIZE, value as i32, end)?,
-                _ => boolean(value, end),
+                Kind::Bool => boolean(value, end),
+                kind => integer(kind, value, end),
             }
         };
         Some((end, rest))
@@ -460,8 +487,8 @@ impl<'a> Printing<'a> {
             let step = plan.step(tag);
             let rank = match step.op {
                 Op::EmptyFields | Op::NullFields => 0,
-                _ if step.order == 0 => u8::MAX,
-                _ => step.order,
+                _ if step.bit == 0 => u64::MAX,
+                _ => step.bit,
             };
             fields.push((rank, &rest[..rest.len() - after.len()]));
             rest = after;
@@ -473,9 +500,19 @@ impl<'a> Printing<'a> {
         let wire: Vec<u8> = fields.iter().flat_map(|field| field.1).copied().collect();
         let Printing { schema, options, start, limit, is_full, .. } = *self;
         let (names, text, room) = (&mut *self.names, &mut *self.text, &mut *self.room);
-        let mut printing = Printing { schema, wire: &wire, options, names, text, room, start, limit, is_full };
-        // SAFETY: as many bytes were written before the message.
-        let end = End::new(unsafe { start.add(used) });
+        let mut printing = Printing {
+            schema,
+            wire: &wire,
+            wire_limit: wire_limit(&wire),
+            options,
+            names,
+            text,
+            room,
+            start,
+            limit,
+            is_full,
+        };
+        let end = printing.back(used);
         let done = printing.message(place, &wire, depth, end);
         let Printing { start, limit, is_full, .. } = printing;
         (self.start, self.limit, self.is_full) = (start, limit, is_full);
@@ -483,54 +520,47 @@ impl<'a> Printing<'a> {
     }
 }
 
-/// Members of a message that have no value.
-struct Blanks {
-    /// What the message says of them.
+/// What a message says of its members without a value.
+#[derive(Debug, Clone, Copy, Default)]
+struct Bits {
     null: u64,
     empty: u64,
-    /// By place of the member: those that are to be printed without a value if none comes, and those of all members that
-    /// are printed.
-    left: u64,
-    printed: u64,
-    /// Whether a member was printed that the message says nothing of.
-    is_filled: bool,
 }
 
-impl Blanks {
+impl Bits {
     /// Look for the bits of a message, which come after its first fields.
-    #[inline(always)]
-    fn find(bytes: &[u8], message: &Message, fill: bool) -> Option<Blanks> {
-        let (mut null, mut empty) = (0, 0);
+    #[inline]
+    fn find(bytes: &[u8]) -> Option<Bits> {
+        let mut bits = Bits::default();
         let mut rest = bytes;
         while let Some((&tag, after)) = rest.split_first() {
-            rest = match tag {
-                NULL_TAG => varint(after).map(|(bits, rest)| {
-                    null = bits;
-                    rest
-                }),
-                EMPTY_TAG => varint(after).map(|(bits, rest)| {
-                    empty = bits;
-                    rest
-                }),
-                0..EMPTY_TAG => skip(usize::from(tag), after),
+            match tag {
+                EMPTY_TAG => (bits.empty, rest) = varint(after)?,
+                NULL_TAG => (bits.null, rest) = varint(after)?,
+                0..EMPTY_TAG => rest = skip(usize::from(tag), after)?,
                 _ => break,
-            }?;
+            }
         }
-        let mut left = if fill { u64::MAX } else { 0 };
-        let mut bits = (null | empty) & message.known;
-        while bits != 0 {
-            left |= 1 << (message.by_bit[bits.trailing_zeros() as usize] & 63);
-            bits &= bits - 1;
-        }
-        Some(Blanks { null, empty, left, printed: 0, is_filled: false })
+        Some(bits)
     }
+}
 
-    /// A member comes with a value.
-    #[inline(always)]
-    fn take(&mut self, step: &Step) {
-        let bit = step.earlier + 1;
-        self.left &= !bit;
-        self.printed |= bit;
+/// A varint as an integer of a kind, and a comma.
+///
+/// # Safety
+///
+/// There is room for a step.
+#[inline(always)]
+unsafe fn integer(kind: Kind, value: u64, end: End) -> End {
+    // SAFETY: by the contract.
+    unsafe {
+        let end = match kind {
+            Kind::Int32 => signed(i64::from(value as i32), end),
+            Kind::Int64 => signed(value as i64, end),
+            Kind::Uint32 => unsigned(u64::from(value as u32), end),
+            _ => unsigned(value, end),
+        };
+        end.bytes(b",")
     }
 }
 

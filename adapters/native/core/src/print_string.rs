@@ -2,7 +2,7 @@
 
 use crate::end::{End, STEP};
 use crate::print::{Done, Printing};
-use crate::scan::block;
+use crate::scan::{block, blocks};
 
 /// What is written for each byte that is escaped: the text from its first byte on, and in the highest byte its size.
 const ESCAPES: [u64; 256] = {
@@ -23,76 +23,135 @@ const ESCAPES: [u64; 256] = {
     escapes
 };
 
+/// Bytes that may be read behind a string that is printed where it stands.
+pub const BEHIND: usize = 32;
+
+const BLOCK: usize = 16;
+const BLOCKS: usize = 64;
+/// Bytes of the longest escape.
+const ESCAPE: usize = 6;
+
 impl<'a> Printing<'a> {
     /// A string in quotes and a byte after it. Fails where it is not UTF-8.
     pub fn string(&mut self, string: &'a [u8], after: u8, end: End) -> Done {
         let size = string.len();
-        let stop = string.as_ptr().addr() + size;
-        if self.wire.as_ptr().addr() + self.wire.len() - stop < 16 {
+        if string.as_ptr().addr() + size > self.wire_limit {
             return self.last_string(string, after, end);
         }
         let start = self.wire.as_ptr().with_addr(string.as_ptr().addr());
-        // SAFETY: the string is a part of the wire bytes, of which there are sixteen more behind it.
+        // SAFETY: the string is a part of the wire bytes, of which there are as many more behind it.
         let (end, high) = unsafe { self.quoted(start, size, after, end)? };
-        if high && simdutf8::basic::from_utf8(string).is_err() {
-            return None;
-        }
-        Some(end)
+        if high { valid(string, end) } else { Some(end) }
     }
 
     /// One that may not be read in whole blocks.
     #[inline(never)]
     fn last_string(&mut self, string: &'a [u8], after: u8, end: End) -> Done {
-        let padded = [string, &[0; 16]].concat();
-        // SAFETY: sixteen bytes are behind the string.
+        let (mut short, long);
+        let padded = if string.len() <= BEHIND {
+            short = [0; 2 * BEHIND];
+            short[..string.len()].copy_from_slice(string);
+            &short
+        } else {
+            long = [string, &[0; BEHIND]].concat();
+            long.as_slice()
+        };
+        // SAFETY: as many bytes are behind the string.
         let (end, high) = unsafe { self.quoted(padded.as_ptr(), string.len(), after, end)? };
-        if high && simdutf8::basic::from_utf8(string).is_err() {
-            return None;
-        }
-        Some(end)
+        if high { valid(string, end) } else { Some(end) }
     }
 
     /// The bytes of a string in quotes, and whether one is not ASCII.
     ///
     /// # Safety
     ///
-    /// `size` bytes from `from` on, and sixteen more, may be read.
+    /// `size` bytes from `from` on, and `BEHIND` more, may be read.
     #[inline(always)]
     unsafe fn quoted(&mut self, mut from: *const u8, size: usize, after: u8, end: End) -> Option<(End, bool)> {
         let mut end = self.room(end, size + STEP)?;
         let mut left = size;
         let mut high = 0;
-        // SAFETY: a block starts at most at the end of the string, so that it may be read; there is room for what is left
-        // of the string and a step more, before a block and after an escape.
+        // SAFETY: every block that is read starts in the string or at its end. There is room for what is left of the
+        // string and a step, here and after every block.
         unsafe {
             end = end.bytes(b"\"");
-            loop {
-                let bytes = from.cast::<[u8; 16]>().read_unaligned();
-                let (special, above) = block(&bytes);
-                if special == 0 && left >= 16 {
+            while left >= BLOCKS {
+                let bytes = from.cast::<[u8; BLOCKS]>().read_unaligned();
+                if let Some(above) = blocks(&bytes) {
                     high |= above;
                     end = end.bytes(&bytes);
-                    from = from.add(16);
-                    left -= 16;
+                    from = from.add(BLOCKS);
+                    left -= BLOCKS;
                     continue;
                 }
-                // The string's end counts as special.
-                let plain = (special | 0xffff_ffff << left.min(16)).trailing_zeros() as usize;
-                high |= above & ((1 << plain) - 1);
-                end = end.block(&bytes, plain);
-                left -= plain;
-                if left == 0 {
-                    break;
-                }
-                from = from.add(plain);
-                if plain < 16 {
-                    let escape = ESCAPES[usize::from(from.read())];
-                    end = self.room(end, left + STEP)?.word(escape, (escape >> 56) as usize);
-                    from = from.add(1);
-                    left -= 1;
+                for _ in 0..BLOCKS / BLOCK {
+                    end = self.block(from, left, &mut high, end)?;
+                    from = from.add(BLOCK);
+                    left -= BLOCK;
                 }
             }
+            while left >= BLOCK {
+                end = self.block(from, left, &mut high, end)?;
+                from = from.add(BLOCK);
+                left -= BLOCK;
+            }
+            let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
+            let (special, above) = block(&bytes);
+            let mine = (1 << left) - 1;
+            high |= above & mine;
+            end = if special & mine == 0 {
+                end.block(&bytes, left)
+            } else {
+                self.escaped(from, left, special & mine, left, end)?
+            };
             Some((end.bytes(&[b'"', after]), high != 0))
         }
     }
+
+    /// A whole block of a string of which so much is left.
+    ///
+    /// # Safety
+    ///
+    /// `BEHIND` bytes from `from` on may be read, and there is room for what is left and a step.
+    #[inline(always)]
+    unsafe fn block(&mut self, from: *const u8, left: usize, high: &mut u32, end: End) -> Done {
+        // SAFETY: by the contract.
+        unsafe {
+            let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
+            let (special, above) = block(&bytes);
+            *high |= above;
+            if special == 0 { Some(end.bytes(&bytes)) } else { self.escaped(from, BLOCK, special, left, end) }
+        }
+    }
+
+    /// A block of `size` bytes of which some are special.
+    ///
+    /// # Safety
+    ///
+    /// `BEHIND` bytes from `from` on may be read.
+    #[inline(never)]
+    unsafe fn escaped(&mut self, from: *const u8, size: usize, mut special: u32, left: usize, end: End) -> Done {
+        let mut end = self.room(end, BLOCK * ESCAPE + left + STEP)?;
+        let mut at = 0;
+        // SAFETY: there is room for as many escapes and what is left behind the block; blocks that are read start in this
+        // one or at its end.
+        unsafe {
+            while special != 0 {
+                let next = special.trailing_zeros() as usize;
+                special &= special - 1;
+                let plain = from.add(at).cast::<[u8; BLOCK]>().read_unaligned();
+                let escape = ESCAPES[usize::from(from.add(next).read())];
+                end = end.block(&plain, next - at).word(escape, (escape >> 56) as usize);
+                at = next + 1;
+            }
+            let plain = from.add(at).cast::<[u8; BLOCK]>().read_unaligned();
+            Some(end.block(&plain, size - at))
+        }
+    }
+}
+
+/// The end, if a string is UTF-8.
+#[inline(never)]
+fn valid(string: &[u8], end: End) -> Done {
+    simdutf8::basic::from_utf8(string).is_ok().then_some(end)
 }

@@ -67,7 +67,7 @@ pub fn chunk<const SIZE: usize>(text: &[u8], at: usize) -> Option<&[u8; SIZE]> {
 /// Of 64 bytes, none of which may be special: a mask that is zero if all are ASCII. `None` if one is special.
 #[cfg(target_arch = "x86_64")]
 #[inline(always)]
-fn blocks(bytes: &[u8; 64]) -> Option<u32> {
+pub fn blocks(bytes: &[u8; 64]) -> Option<u32> {
     use std::arch::x86_64::*;
     // SAFETY: the loads read the 64 bytes of the array, at any alignment; SSE2 is part of x86-64.
     unsafe {
