@@ -2,6 +2,7 @@
 
 use crate::end::End;
 use crate::limits::MAX_EXACT_INTEGER;
+use std::ptr::NonNull;
 
 /// No number has more bytes, nor needs more room.
 pub const LONGEST: usize = 32;
@@ -89,7 +90,7 @@ unsafe fn leading(value: u32, end: End) -> End {
 /// # Safety
 ///
 /// There is room for `LONGEST` bytes.
-pub unsafe fn double(value: f64, end: End) -> End {
+pub unsafe fn double(value: f64, mut end: End) -> End {
     let integer = value as i64;
     let small = integer.unsigned_abs() <= MAX_EXACT_INTEGER;
     // SAFETY: by the contract; the longest text of a double is of 24 bytes, which `Buffer` holds.
@@ -122,4 +123,29 @@ fn nonfinite(value: f64) -> &'static str {
     } else {
         "-Infinity"
     }
+}
+
+pub fn print_double(value: f64, out: &mut Vec<u8>) {
+    // SAFETY: `double` needs as much room as there is.
+    print(out, |end| unsafe { double(value, end) });
+}
+
+pub fn print_integer(value: i64, out: &mut Vec<u8>) {
+    // SAFETY: `signed` needs as much room as there is.
+    print(out, |end| unsafe { signed(value, end) });
+}
+
+pub fn print_unsigned(value: u64, out: &mut Vec<u8>) {
+    // SAFETY: `unsigned` needs as much room as there is.
+    print(out, |end| unsafe { unsigned(value, end) });
+}
+
+/// Write at the end of a vector with room for `LONGEST` bytes.
+#[inline]
+fn print(out: &mut Vec<u8>, write: impl FnOnce(End) -> End) {
+    out.reserve(LONGEST);
+    let room = NonNull::from(out.spare_capacity_mut()).cast::<u8>();
+    let size = write(End::new(room)).address() - room.addr().get();
+    // SAFETY: as many bytes are written behind those that were.
+    unsafe { out.set_len(out.len() + size) };
 }

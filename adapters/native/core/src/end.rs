@@ -125,7 +125,7 @@ impl End {
     ///
     /// There is room for a `T`.
     #[inline(always)]
-    pub unsafe fn place<T>(&self, value: T) -> &mut T {
+    pub unsafe fn place<T>(&mut self, value: T) -> &mut T {
         const { assert!(align_of::<T>() == 1) }
         // SAFETY: there is room, of any alignment, and it is valid once the value is written.
         unsafe {

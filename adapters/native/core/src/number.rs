@@ -1,8 +1,7 @@
-//! Numbers: reading them as they are written, exactly, and the text of a double.
+//! Numbers: reading them as they are written, exactly.
 
 use crate::json::Fail;
 use crate::limits::MAX_EXACT_INTEGER;
-use crate::out::put_word;
 use crate::schema::Kind;
 
 /// A JSON number.
@@ -171,82 +170,4 @@ fn exact_double(text: &[u8]) -> Option<f64> {
     let power = POWERS.get(scale.unsigned_abs() as usize)?;
     let double = if scale < 0 { mantissa as f64 / power } else { mantissa as f64 * power };
     Some(if negative { -double } else { double })
-}
-
-/// The text of a double: an integer up to 2^53 without a fraction, else the shortest digits that read back.
-pub fn print_double(value: f64, out: &mut Vec<u8>) {
-    if !value.is_finite() {
-        let text = if value.is_nan() {
-            "NaN"
-        } else if value > 0.0 {
-            "Infinity"
-        } else {
-            "-Infinity"
-        };
-        out.extend_from_slice(text.as_bytes());
-        return;
-    }
-    let integer = value as i64;
-    if value.abs() <= MAX_EXACT_INTEGER as f64 && integer as f64 == value && !(integer == 0 && value.is_sign_negative())
-    {
-        print_integer(integer, out);
-        return;
-    }
-    let mut buffer = zmij::Buffer::new();
-    let text = buffer.format_finite(value).as_bytes();
-    match text.iter().position(|&byte| byte == b'+') {
-        Some(plus) => {
-            out.extend_from_slice(&text[..plus]);
-            out.extend_from_slice(&text[plus + 1..]);
-        }
-        None => out.extend_from_slice(text),
-    }
-}
-
-#[inline]
-pub fn print_integer(value: i64, out: &mut Vec<u8>) {
-    if value < 0 {
-        out.push(b'-');
-    }
-    print_unsigned(value.unsigned_abs(), out);
-}
-
-#[inline]
-pub fn print_unsigned(mut value: u64, out: &mut Vec<u8>) {
-    if value < 100_000_000 {
-        // The last digit goes into the highest byte that is used.
-        let (mut word, mut size) = (0, 0);
-        loop {
-            word = word << 8 | (u64::from(b'0') + value % 10);
-            size += 1;
-            value /= 10;
-            if value == 0 {
-                break;
-            }
-        }
-        return put_word(out, word, size);
-    }
-    const PAIRS: &[u8; 200] = &{
-        let mut pairs = [0; 200];
-        let mut at = 0;
-        while at < 100 {
-            pairs[2 * at] = b'0' + (at / 10) as u8;
-            pairs[2 * at + 1] = b'0' + (at % 10) as u8;
-            at += 1;
-        }
-        pairs
-    };
-    let mut digits = [0; 20];
-    let mut start = 20;
-    while value >= 10 {
-        let pair = 2 * (value % 100) as usize;
-        value /= 100;
-        start -= 2;
-        digits[start..start + 2].copy_from_slice(&PAIRS[pair..pair + 2]);
-    }
-    if value > 0 {
-        start -= 1;
-        digits[start] = b'0' + value as u8;
-    }
-    out.extend_from_slice(&digits[start..]);
 }

@@ -45,20 +45,6 @@ pub fn put_span(out: &mut Vec<u8>, source: &[u8], start: usize, stop: usize) {
     }
 }
 
-/// Append a block of 32 bytes, of which the first `size` are meant.
-#[inline(always)]
-pub fn put_block(out: &mut Vec<u8>, block: &[u8; 32], size: usize) {
-    if out.capacity() - out.len() < 32 {
-        grow(out, 32);
-    }
-    let size = size.min(32);
-    // SAFETY: there is room for 32 bytes behind the end, all of which are written; at most 32 are counted.
-    unsafe {
-        out.as_mut_ptr().add(out.len()).cast::<[u8; 32]>().write_unaligned(*block);
-        out.set_len(out.len() + size);
-    }
-}
-
 /// Append `text` from `at` on up to the first byte that needs attention, and return its place: `end` where there is
 /// none before. Sets `high` if a byte before it is not ASCII.
 #[inline(always)]

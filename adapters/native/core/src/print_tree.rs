@@ -1,6 +1,6 @@
 //! The JSON text of a tree: the rules are those of `chatpb/_python/wire_to_json.py`.
 
-use crate::number::{print_double, print_integer, print_unsigned};
+use crate::digits::{print_double, print_integer, print_unsigned};
 use crate::schema::{Field, Kind, Schema, Shape};
 use crate::strings::quote;
 use crate::tree::{Entries, Open, Tree, Value};

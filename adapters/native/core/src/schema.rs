@@ -110,9 +110,8 @@ pub enum Json {
 #[derive(Debug)]
 pub struct Member {
     pub name: String,
-    /// `,"name":` as it is printed, and its first 32 bytes.
+    /// `,"name":` as it is printed.
     pub prefix: Vec<u8>,
-    pub prefix_block: [u8; 32],
     /// The name in its quotes, and as many 0xFF as it has bytes, both padded to 32 bytes. For a longer name, the pattern
     /// is one that no text matches.
     pub pattern: [[u8; 32]; 2],
@@ -418,7 +417,6 @@ impl Member {
         }
         Member {
             name: name.to_owned(),
-            prefix_block: std::array::from_fn(|at| prefix.get(at).copied().unwrap_or(0)),
             prefix,
             pattern,
             quoted,

@@ -1,8 +1,9 @@
 //! JSON text printed anew: whitespace removed, as few escapes as may be, the spelling of numbers kept.
 
+use crate::digits::print_double;
 use crate::json::{Cursor, Fail, Names, Raw};
 use crate::limits::MAX_DEPTH;
-use crate::number::print_double;
+
 use crate::schema::Json;
 use crate::strings::{quote, quote_lone, unescape};
 
