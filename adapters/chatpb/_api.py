@@ -10,9 +10,9 @@ from typing import Any, Literal, TypeVar, overload
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
-from chatpb._engine import Codec, JsonText, codec_of
+from chatpb._engine import JsonText, codec_of
 from chatpb._errors import ContractError, Violation
-from chatpb._runtimes import on_register, runtime_of
+from chatpb._runtimes import on_register, runtime_of, serializer_of
 from chatpb._validate import validate_wire
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
 ]
 
 M = TypeVar("M")
+T = TypeVar("T")
 Nonfinite = Literal["error", "allow"]
 UnknownFields = Literal["skip", "error"]
 
@@ -89,8 +90,11 @@ def wire_to_json(
         WireError: the bytes are not a valid encoding, or hold what JSON cannot; nothing is returned.
 
     """
-    refuse = unknown_fields != "skip" and _choice("unknown_fields", unknown_fields, "skip", "error")
-    allow = nonfinite != "error" and _choice("nonfinite", nonfinite, "error", "allow")
+    refuse = allow = False
+    if unknown_fields != "skip":
+        refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
+    if nonfinite != "error":
+        allow = _choice("nonfinite", nonfinite, "error", "allow")
     return _codecs[message_type].wire_to_json(wire, fill_required, refuse, allow)
 
 
@@ -194,12 +198,11 @@ def to_json(
 ) -> bytes:
     """JSON text of a message of any runtime. Arguments and errors are those of `wire_to_json`."""
     message_type = type(message)
+    wire = _serializers[message_type](message)
+    if unknown_fields == "skip" and nonfinite == "error":
+        return _codecs[message_type].wire_to_json(wire, fill_required, False, False)
     return wire_to_json(
-        runtime_of(message_type).serialize(message),
-        message_type,
-        fill_required=fill_required,
-        unknown_fields=unknown_fields,
-        nonfinite=nonfinite,
+        wire, message_type, fill_required=fill_required, unknown_fields=unknown_fields, nonfinite=nonfinite
     )
 
 
@@ -269,16 +272,20 @@ def _json_value(value: Any, default: Callable[[Any], Any] | None) -> Any:
     return _json_value(default(value), default)
 
 
-class _Codecs(dict[type, Codec]):
-    """The codec of each message class, made when it is first asked for. Looking it up is part of every call's cost."""
+class _OfType(dict[type, T]):
+    """What belongs to each message class, made when first asked for: looking it up is part of every call's cost."""
 
-    def __missing__(self, message_type: type) -> Codec:
-        codec = self[message_type] = codec_of(runtime_of(message_type).descriptor(message_type))
-        return codec
+    def __init__(self, make: Callable[[type], T]) -> None:
+        self.make = make
+        on_register(self.clear)
+
+    def __missing__(self, message_type: type) -> T:
+        made = self[message_type] = self.make(message_type)
+        return made
 
 
-_codecs = _Codecs()
-on_register(_codecs.clear)
+_codecs = _OfType(lambda message_type: codec_of(runtime_of(message_type).descriptor(message_type)))
+_serializers = _OfType(serializer_of)
 
 
 def threads_of(threads: int | None) -> int:

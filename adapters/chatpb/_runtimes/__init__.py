@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import cache
 from itertools import chain
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from google.protobuf.descriptor import Descriptor
 
 from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
 from chatpb._runtimes.google_runtime import GoogleRuntime
 
-__all__ = ["Runtime", "on_register", "register_runtime", "runtime_of"]
+__all__ = ["Runtime", "on_register", "register_runtime", "runtime_of", "serializer_of"]
 
 ENTRY_POINT_GROUP = "chatpb.runtimes"
 
@@ -71,6 +71,13 @@ def runtime_of(message_type: type) -> Runtime:
             "chatpb.register_runtime adds one"
         )
     return runtime
+
+
+def serializer_of(message_type: type) -> Callable[[Any], bytes]:
+    """The function that gives the wire bytes of a class's messages; for google.protobuf the class's own method."""
+    runtime = runtime_of(message_type)
+    # Half as long as a call of `serialize`, which only calls the method.
+    return cast("Any", message_type).SerializeToString if type(runtime) is GoogleRuntime else runtime.serialize
 
 
 @cache
