@@ -4,6 +4,7 @@
 //! step to the next by value. It is not `Copy`: a step takes the end and gives a new one, so that none is used after the
 //! memory has moved. Steps do not look for room, but whoever calls them does, once for many: hence they are unsafe.
 
+use crate::pages::before_writing;
 use std::ptr::NonNull;
 
 /// Memory for text, which may move when it grows.
@@ -26,7 +27,11 @@ unsafe impl Room for Vec<u8> {
     unsafe fn grow(&mut self, used: usize, more: usize) -> Option<(NonNull<u8>, usize)> {
         // SAFETY: they are written, within the capacity that was returned last.
         unsafe { self.set_len(used) };
+        let before = self.capacity();
         self.reserve(more);
+        if self.capacity() > before {
+            before_writing(self.spare_capacity_mut());
+        }
         Some((NonNull::from(self.as_mut_slice()).cast(), self.capacity()))
     }
 }

@@ -17,6 +17,7 @@ mod lines;
 mod number;
 mod open;
 mod out;
+mod pages;
 mod plan;
 mod print;
 mod print_items;
@@ -37,6 +38,7 @@ pub use array::{Rows, json_to_wire_rows, messages_of_rows, rows_of, rows_of_mess
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};
+pub use pages::{LARGE, after_reading, before_writing};
 pub use print::{PrintOptions, Printer};
 pub use project::{Column, ProjectError, Projection};
 pub use schema::Schema;

@@ -40,6 +40,16 @@ impl<'a> Input<'a> {
         }
     }
 
+    /// Bytes that there are.
+    #[inline]
+    pub fn size(&self) -> usize {
+        match self {
+            Input::Bytes(bytes) => bytes.len(),
+            Input::Str(text) => text.len(),
+            Input::Buffer(buffer) => buffer.bytes().len(),
+        }
+    }
+
     #[inline]
     pub fn origin(&self) -> Origin {
         match self {

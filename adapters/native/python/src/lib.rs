@@ -1,9 +1,11 @@
 //! The module `chatpb._native`: chatpb-core for Python.
 
 mod input;
+mod large;
 
-use chatpb_core::{EncodeOptions, Encoder, JsonError, Parts, PrintOptions, Printer, ProjectError, WireError};
+use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
+use large::large_bytes;
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -59,8 +61,14 @@ impl Schema {
         let input = Input::bytes(wire)?;
         let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
         let mut printer = PRINTER.take().unwrap_or_default();
-        let text = input.released(py, RELEASE, |wire| printer.wire_to_json(&self.0, wire, options));
-        let text = text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, error));
+        let text = if input.size() < LARGE {
+            let text = input.released(py, RELEASE, |wire| printer.wire_to_json(&self.0, wire, options));
+            text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, error))
+        } else {
+            let mut text = Vec::new();
+            let done = input.released(py, RELEASE, |wire| printer.append(&self.0, wire, options, &mut text));
+            done.map_err(|error| wire_error(py, error)).and_then(|()| large_bytes(py, text))
+        };
         PRINTER.set(Some(printer));
         text
     }

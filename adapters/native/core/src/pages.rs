@@ -1,0 +1,39 @@
+//! Pages of large buffers. To fetch a page of 4 KB costs more than to fill it, and memory that was just asked for has to
+//! be fetched page by page. Linux gives pages of 2 MB to those who ask; elsewhere nothing is done here.
+
+use std::mem::MaybeUninit;
+
+/// Buffers of fewer bytes are left alone.
+pub const LARGE: usize = 4 << 20;
+
+/// Ask for large pages for memory that is about to be written.
+pub fn before_writing(memory: &mut [MaybeUninit<u8>]) {
+    #[cfg(target_os = "linux")]
+    if memory.len() >= LARGE
+        && let Some((start, size)) = inner(memory.as_mut_ptr().cast(), memory.len(), 4 << 10)
+    {
+        // SAFETY: these are pages of the memory, whose contents stay as they are. If it fails, it is but slower.
+        unsafe { libc::madvise(start, size, libc::MADV_HUGEPAGE) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
+}
+
+/// Give back the pages of memory that is not read again, whose contents are lost.
+pub fn after_reading(memory: &mut [u8]) {
+    #[cfg(target_os = "linux")]
+    if let Some((start, size)) = inner(memory.as_mut_ptr(), memory.len(), 2 << 20) {
+        // SAFETY: these are pages of memory that is borrowed mutably; they are zeros from now on.
+        unsafe { libc::madvise(start, size, libc::MADV_DONTNEED) };
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
+}
+
+/// The whole pages of a size inside some memory, if there are any.
+#[cfg(target_os = "linux")]
+fn inner(start: *mut u8, size: usize, page: usize) -> Option<(*mut libc::c_void, usize)> {
+    let skipped = start.addr().next_multiple_of(page) - start.addr();
+    let whole = size.checked_sub(skipped)? / page * page;
+    (whole > 0).then(|| (start.wrapping_add(skipped).cast(), whole))
+}
