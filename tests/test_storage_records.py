@@ -75,7 +75,7 @@ def test_streams_of_records(obj: dict[str, Any]) -> None:
     wire = record(obj)
     expanded = expand_record(compact_record(wire))
     assert expand_record(compact_record(expanded)) == expanded
-    if not isinstance(obj.get("stream"), dict) or not obj["stream"].get("common"):
+    if not isinstance(obj.get("stream"), dict) or not isinstance(obj["stream"].get("common"), dict):
         assert ChatCompletionRecord.FromString(expanded) == ChatCompletionRecord.FromString(wire)
 
 
