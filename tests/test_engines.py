@@ -6,7 +6,11 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -166,6 +170,49 @@ def test_any_buffer_is_read(codec: Codec, kind: type) -> None:
     assert wire == codec.json_to_wire(b'{"id":"\xc3\xa9"}', False, False)
     if kind is not bytes.decode:
         assert codec.wire_to_json(kind(wire), False, False, False) == '{"id":"é"}'.encode()
+
+
+@needs_native
+@pytest.mark.parametrize(
+    "kind", ["bytes", "str", "view", "view of a view", "mapped", "bytearray", "read-only bytearray"]
+)
+def test_only_what_cannot_change_is_read_without_the_gil(kind: str, tmp_path: Path) -> None:
+    data = b'{"id":"' + b"x" * 1_000_000 + b'"}'
+    (tmp_path / "document").write_bytes(data)
+    with open(tmp_path / "document", "rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as mapped:
+        given: Any = {
+            "bytes": data,
+            "str": data.decode(),
+            "view": memoryview(data),
+            "view of a view": memoryview(memoryview(data)[:]),
+            "mapped": mapped,
+            "bytearray": bytearray(data),
+            "read-only bytearray": memoryview(bytearray(data)).toreadonly(),
+        }[kind]
+        assert is_read_without_the_gil(given) == ("bytearray" not in kind)
+
+
+def is_read_without_the_gil(data: Any) -> bool:
+    """Whether another thread gets to run while the engine reads."""
+    codec = native_codec(ChatCompletion.DESCRIPTOR)
+    gate, ran = threading.Lock(), threading.Event()
+
+    def run() -> None:
+        with gate:
+            ran.set()
+
+    interval = sys.getswitchinterval()
+    gate.acquire()
+    other = threading.Thread(target=run)
+    # From here on a thread runs until it lets go of the GIL by itself, so that the other one is at the gate when started.
+    sys.setswitchinterval(1000)
+    try:
+        other.start()
+        gate.release()
+        return any(codec.json_to_wire(data, False, False) and ran.is_set() for _ in range(300))
+    finally:
+        sys.setswitchinterval(interval)
+        other.join()
 
 
 @pytest.mark.parametrize("value", [None, 1, ["{}"]], ids=["none", "int", "list"])

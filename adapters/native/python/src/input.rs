@@ -2,7 +2,8 @@
 
 use chatpb_core::Origin;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyMemoryView, PyString, PyType};
 use pyo3::{PyErr, ffi};
 use std::borrow::Cow;
 use std::mem::MaybeUninit;
@@ -74,6 +75,7 @@ impl<'a> Input<'a> {
         let bytes = match self {
             Input::Bytes(bytes) => bytes,
             Input::Str(text) => &**text,
+            Input::Buffer(buffer) if buffer.is_fixed(py) => buffer.bytes(),
             Input::Buffer(buffer) => return work(buffer.bytes()),
         };
         if bytes.len() < least { work(bytes) } else { py.detach(|| work(bytes)) }
@@ -95,12 +97,27 @@ impl Buffer {
         Ok(Buffer(unsafe { view.assume_init() }))
     }
 
+    /// Whether no Python code can change the bytes: they are those of a `bytes`, or of a file mapped for reading. That a
+    /// view is read-only says less, since what it is a view of may be a `bytearray`.
+    fn is_fixed(&self, py: Python<'_>) -> bool {
+        static MMAP: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+        if self.0.readonly == 0 {
+            return false;
+        }
+        // SAFETY: the view holds a reference to the object that gave it, or none.
+        let Some(giver) = (unsafe { Bound::from_borrowed_ptr_or_opt(py, self.0.obj) }) else { return false };
+        let owner = if giver.is_exact_instance_of::<PyMemoryView>() { giver.getattr("obj") } else { Ok(giver) };
+        let Ok(owner) = owner else { return false };
+        owner.is_exact_instance_of::<PyBytes>()
+            || MMAP.import(py, "mmap", "mmap").is_ok_and(|mmap| owner.get_type().is(mmap))
+    }
+
     fn bytes(&self) -> &[u8] {
         if self.0.len == 0 {
             return &[];
         }
-        // SAFETY: a simple view is of `len` contiguous bytes, which stay in place until it is given back; the GIL is
-        // held while they are read, so that no Python code changes them.
+        // SAFETY: a simple view is of `len` contiguous bytes, which stay in place until it is given back; unless they are
+        // fixed, the GIL is held while they are read, so that no Python code changes them.
         unsafe { std::slice::from_raw_parts(self.0.buf.cast(), self.0.len as usize) }
     }
 }
