@@ -17,6 +17,7 @@ from chatpb.cli._demo import demo
 from chatpb.cli._group import Group, version
 from chatpb.cli._inspect import inspect
 from chatpb.cli._service import gateway, serve
+from chatpb.cli._storage import export_records, import_records
 
 __all__ = ["app"]
 
@@ -27,12 +28,22 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-_COMMANDS: Final[tuple[Callable[..., None], ...]] = (convert, check, inspect, demo, serve, gateway, call)
+_COMMANDS: Final[dict[str, Callable[..., None]]] = {
+    "convert": convert,
+    "check": check,
+    "inspect": inspect,
+    "demo": demo,
+    "serve": serve,
+    "gateway": gateway,
+    "call": call,
+    "export": export_records,
+    "import": import_records,
+}
 
-for command in _COMMANDS:
+for name, command in _COMMANDS.items():
     # Help is wrapped to the terminal, so a paragraph is one line.
     paragraphs = cleandoc(command.__doc__ or "").split("\n\n")
-    app.command(help="\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs))(command)
+    app.command(name, help="\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs))(command)
 
 
 @app.callback(invoke_without_command=True)

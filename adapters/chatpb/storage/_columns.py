@@ -22,7 +22,7 @@ from chatpb._engine import Projection, projection_of
 from chatpb._python.project import Leaf, Value
 from chatpb._schema import Field, schema_of
 
-__all__ = ["COLUMNS", "Column", "columns_of", "leaves_of", "projection"]
+__all__ = ["COLUMNS", "Column", "columns_of", "leaves_of", "projection", "values_of"]
 
 
 @dataclass(frozen=True)
@@ -92,14 +92,15 @@ def columns_of(records: Sequence[bytes], *names: str) -> list[list[Value]]:
     """The values of columns, a list for each. Raises WireError; its path is the place of the record at fault."""
     columns = _named(names)
     buffers = projection(*names).of_messages(records)
-    return [_values(column.type, len(records), *each) for column, each in zip(columns, buffers, strict=True)]
+    return [values_of(column.type, len(records), *each) for column, each in zip(columns, buffers, strict=True)]
 
 
 def _named(names: tuple[str, ...]) -> tuple[Column, ...]:
     return tuple(column for name in names for column in COLUMNS if column.name == name) if names else COLUMNS
 
 
-def _values(kind: str, count: int, validity: bytes, lists: bytes, values: bytes, data: bytes) -> list[Value]:
+def values_of(kind: str, count: int, validity: bytes, lists: bytes, values: bytes, data: bytes) -> list[Value]:
+    """The values that a projection's buffers hold, None where there is none."""
     if kind == "strings":
         strings = _strings(values, data)
         return [strings[start:stop] for start, stop in pairwise(array("i", lists))]

@@ -1,0 +1,192 @@
+"""Records in Parquet: a file, or a dataset partitioned by day, on this machine or on any fsspec store.
+
+The columns are those of `chatpb.arrow.SCHEMA`. Pages have checksums, and what is read is checked, so that a damaged row
+group is found and named, and the others are read.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.dataset as ds
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from chatpb._errors import ChatpbError
+from chatpb.arrow import SCHEMA, with_columns
+
+__all__ = ["ParquetInput", "is_remote", "write_dataset", "write_file"]
+
+LEVEL: Final = 9
+"""The zstd level unless another is asked for."""
+
+GROUP_ROWS: Final = 100_000
+GROUP_BYTES: Final = 64 << 20
+"""Rows, and bytes of records, of a row group at most."""
+
+_REPEATING: Final = [
+    "model",
+    "streamed",
+    "status",
+    "error",
+    "finish_reasons.list.element",
+    "tool_names.list.element",
+    "peer",
+]
+_DAY: Final = "day"
+
+
+def _options(level: int) -> dict[str, Any]:
+    return {
+        "compression": "zstd",
+        "compression_level": level,
+        "use_dictionary": _REPEATING,
+        # A page is what is compressed at once: one that holds the whole row group's records gives zstd its full window.
+        "data_page_size": GROUP_BYTES,
+        "write_statistics": [name for name in SCHEMA.names if name != "wire"],
+        "write_page_checksum": True,
+    }
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is the URL of a store."""
+    return "://" in path
+
+
+def write_file(path: str | Path, batches: Iterable[pa.Array], level: int = LEVEL, threads: int | None = None) -> None:
+    """Write columns of records' wire bytes to one file, which is removed when that fails."""
+    filesystem, name = _filesystem(str(path))
+    try:
+        with pq.ParquetWriter(name, SCHEMA, filesystem=filesystem, **_options(level)) as writer:
+            for table in _groups(batches, threads):
+                writer.write_table(table, row_group_size=table.num_rows)
+    except BaseException:
+        if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
+            filesystem.delete_file(name)
+        raise
+
+
+def write_dataset(path: str, batches: Iterable[pa.Array], level: int = LEVEL, threads: int | None = None) -> None:
+    """Write a dataset with a folder for each day (`day=2026-01-31`; `day=unknown` for records without a time).
+
+    A local folder appears when all of it is written. Raises ChatpbError if there is one already.
+    """
+    filesystem, name = _filesystem(path)
+    if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
+        raise ChatpbError(f"{path}: there is one already; name another folder")
+    part = name if is_remote(path) else str(Path(name).with_name(f".{Path(name).name}.{secrets.token_hex(8)}.part"))
+    schema = SCHEMA.append(pa.field(_DAY, pa.string()))
+    tables = (_with_day(table) for table in _groups(batches, threads))
+    reader = pa.RecordBatchReader.from_batches(schema, (batch for table in tables for batch in table.to_batches()))
+    layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
+    form = ds.ParquetFileFormat()
+    try:
+        ds.write_dataset(
+            reader,
+            part,
+            filesystem=filesystem,
+            format=form,
+            file_options=form.make_write_options(**_options(level)),
+            partitioning=layout,
+            max_rows_per_group=GROUP_ROWS,
+            use_threads=False,
+        )
+        if part != name:
+            os.replace(part, name)
+    except BaseException:
+        if part != name:
+            shutil.rmtree(part, ignore_errors=True)
+        elif filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
+            filesystem.delete_dir(name)
+        raise
+
+
+class ParquetInput:
+    """The records of a file, or of all files under a folder, in the order of their names."""
+
+    def __init__(self, path: str) -> None:
+        """Open it. Raises ChatpbError where there are no records."""
+        filesystem, name = _filesystem(path)
+        self.name = path
+        try:
+            self._dataset = ds.dataset(
+                name, filesystem=filesystem, partitioning=ds.partitioning(flavor="hive"), format=_checked()
+            )
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ChatpbError(f"{path}: no Parquet that can be read: {_first_line(error)}") from None
+        if "wire" not in self._dataset.schema.names:
+            raise ChatpbError(f"{path}: a Parquet file without the column 'wire' holds no records")
+        self._rows = self._dataset.count_rows()
+        self._done = 0
+
+    def fraction(self) -> float:
+        """How much has been read, from 0 to 1."""
+        return self._done / self._rows if self._rows else 1.0
+
+    def batches(self, refuse: Callable[[str], None]) -> Iterator[pa.Array]:
+        """Columns of wire bytes, one for each row group; `refuse` is told of those that cannot be read."""
+        for fragment in self._dataset.get_fragments():
+            for group in fragment.split_by_row_group():
+                numbers = ", ".join(str(info.id) for info in group.row_groups)
+                rows = sum(info.num_rows for info in group.row_groups)
+                try:
+                    column = group.to_table(columns=["wire"], schema=self._dataset.schema).column("wire")
+                except (pa.ArrowInvalid, OSError) as error:
+                    refuse(f"{group.path}: row group {numbers}, {rows} records: {_first_line(error)}")
+                else:
+                    yield from (chunk.cast(pa.large_binary()) for chunk in column.chunks)
+                self._done += rows
+
+
+def _checked() -> ds.ParquetFileFormat:
+    return ds.ParquetFileFormat(
+        default_fragment_scan_options=ds.ParquetFragmentScanOptions(page_checksum_verification=True)
+    )
+
+
+def _groups(batches: Iterable[pa.Array], threads: int | None) -> Iterator[pa.Table]:
+    """The tables that become row groups."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for wires in batches:
+        for start in range(0, len(wires), GROUP_ROWS):
+            batch = with_columns(wires.slice(start, GROUP_ROWS), threads=threads)
+            if held and (rows + batch.num_rows > GROUP_ROWS or size + batch.nbytes > GROUP_BYTES):
+                yield pa.Table.from_batches(held).combine_chunks()
+                held, rows, size = [], 0, 0
+            held.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held).combine_chunks()
+
+
+def _with_day(table: pa.Table) -> pa.Table:
+    day = pc.fill_null(pc.strftime(table.column("time"), "%Y-%m-%d"), "unknown")
+    return table.append_column(_DAY, day)
+
+
+def _filesystem(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """The store of a path or URL, and the name there. Raises ChatpbError without the package for it."""
+    if not is_remote(path):
+        return pyarrow.fs.LocalFileSystem(), os.path.abspath(path)
+    try:
+        import fsspec
+
+        store, name = fsspec.core.url_to_fs(path)
+    except ImportError as error:
+        raise ChatpbError(f"{path}: this store needs a package: {error}") from None
+    except ValueError as error:
+        raise ChatpbError(f"{path}: {error}") from None
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store)), name
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]
