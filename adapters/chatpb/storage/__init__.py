@@ -1,1 +1,6 @@
-"""Keep exchanges: compact records, from one file to a cluster."""
+"""Keep exchanges: compact records, from one file to a cluster. Needs the extra `storage`."""
+
+from chatpb.storage._file import RecorderError
+from chatpb.storage._recorder import Damaged, Recorder
+
+__all__ = ["Damaged", "Recorder", "RecorderError"]

@@ -79,6 +79,7 @@ class Recorder:
         timeout: seconds to wait for another writer.
 
     Raises RecorderError for a file that is not a recorder's or is locked, OSError where there is none to read.
+
     """
 
     def __init__(
@@ -151,13 +152,14 @@ class Recorder:
     ) -> Iterator[bytes | Damaged]:
         """Records in the order of recording, of a time or a model, and Damaged for those that cannot be read.
 
+        Rows that damage made disappear are told by iterating over everything alone.
+
         Args:
             start: the earliest time, in microseconds since the Unix epoch: the record's start, else when the
                 completion was created. A record with neither counts as of time 0.
             end: the time before which they are.
             model: the answer's, else the request's.
 
-        Rows that damage made disappear are told by iterating over everything alone.
         """
         with self._lock:
             conditions: list[tuple[str, Any]] = []
