@@ -62,8 +62,13 @@ impl Names {
 
     #[inline]
     pub fn bytes<'b>(&'b self, text: &'b [u8], name: Name) -> &'b [u8] {
-        let source = if name.decoded { &self.arena } else { text };
-        &source[name.start..name.stop]
+        &self.source(text, name)[name.start..name.stop]
+    }
+
+    /// What a name is a span of.
+    #[inline]
+    pub fn source<'b>(&'b self, text: &'b [u8], name: Name) -> &'b [u8] {
+        if name.decoded { &self.arena } else { text }
     }
 
     /// Forget the names since a mark. Fails if one was there twice.
@@ -101,7 +106,7 @@ impl Names {
 }
 
 /// The kind of a value by its first byte, where that alone tells.
-const KINDS: [Option<Json>; 256] = {
+pub const KINDS: [Option<Json>; 256] = {
     let mut kinds = [None; 256];
     kinds[b'"' as usize] = Some(Json::String);
     kinds[b'{' as usize] = Some(Json::Object);
@@ -171,7 +176,7 @@ impl<'a> Cursor<'a> {
     }
 
     #[inline(never)]
-    fn rare_kind(&self) -> Result<Json, Fail> {
+    pub fn rare_kind(&self) -> Result<Json, Fail> {
         Ok(match self.peek() {
             b'-' if self.text.get(self.at + 1) != Some(&b'I') => Json::Number,
             b'-' | b'N' | b'I' if self.nonfinite => Json::Nonfinite,
@@ -211,29 +216,6 @@ impl<'a> Cursor<'a> {
         let (number, at) = Number::read(self.text, self.at)?;
         self.at = at;
         Ok(number)
-    }
-
-    /// A number of one to eight digits that ends with a comma, a bracket or whitespace, stepped over.
-    #[inline(always)]
-    pub fn small_integer(&mut self) -> Option<u64> {
-        let bytes: &[u8; 9] = crate::scan::chunk(self.text, self.at)?;
-        let mut value = u64::from(bytes[0].wrapping_sub(b'0'));
-        if value > 9 {
-            return None;
-        }
-        for (at, &byte) in bytes.iter().enumerate().skip(1) {
-            let digit = byte.wrapping_sub(b'0');
-            if digit > 9 {
-                let ends = matches!(byte, b',' | b'}' | b']' | b' ' | b'\n');
-                if !ends || (at > 1 && bytes[0] == b'0') {
-                    return None;
-                }
-                self.at += at;
-                return Some(value);
-            }
-            value = value * 10 + u64::from(digit);
-        }
-        None
     }
 
     /// A string that starts here with its quote. Its escapes are not looked at.

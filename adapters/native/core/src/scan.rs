@@ -2,6 +2,8 @@
 //!
 //! SSE2 is in every x86-64 and is used there; words of eight bytes elsewhere.
 
+use crate::schema::Token;
+
 /// The place of the first quote, backslash or control character at or after `at`, or the length of the text where
 /// there is none. Sets `high` if a byte before it is not ASCII.
 #[inline(always)]
@@ -84,24 +86,26 @@ pub fn blocks(bytes: &[u8; 64]) -> Option<u32> {
     }
 }
 
-/// Whether the first bytes of a text are those of a pattern where its mask has ones.
+/// Whether a text starts with a token.
 #[inline(always)]
-pub fn matches(ahead: &[u8; 32], pattern: &[[u8; 32]; 2]) -> bool {
+pub fn matches(ahead: &[u8; 32], token: &Token) -> bool {
     #[cfg(target_arch = "x86_64")]
     {
         use std::arch::x86_64::*;
-        // SAFETY: the loads read two halves of arrays of 32 bytes, at any alignment; SSE2 is part of x86-64.
+        // SAFETY: the loads read two halves of arrays of 32 bytes, that of the token at an address divisible by 16, as
+        // the token's is by 32; SSE2 is part of x86-64.
         unsafe {
-            let load = |bytes: &[u8; 32], at: usize| _mm_loadu_si128(bytes.as_ptr().add(at).cast());
-            let half =
-                |at: usize| _mm_and_si128(_mm_xor_si128(load(ahead, at), load(&pattern[0], at)), load(&pattern[1], at));
-            let difference = _mm_or_si128(half(0), half(16));
-            _mm_movemask_epi8(_mm_cmpeq_epi8(difference, _mm_setzero_si128())) == 0xffff
+            let half = |at: usize| {
+                let ahead = _mm_loadu_si128(ahead.as_ptr().add(at).cast());
+                _mm_movemask_epi8(_mm_cmpeq_epi8(ahead, _mm_load_si128(token.bytes.as_ptr().add(at).cast()))) as u32
+            };
+            half(0) | half(16) << 16 | token.behind == u32::MAX
         }
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        (0..32).fold(0, |found, at| found | ((ahead[at] ^ pattern[0][at]) & pattern[1][at])) == 0
+        let same = |at: usize| u32::from(ahead[at] == token.bytes[at]) << at;
+        (0..32).fold(token.behind, |found, at| found | same(at)) == u32::MAX
     }
 }
 
@@ -119,5 +123,25 @@ pub fn block(bytes: &[u8; 16]) -> (u32, u32) {
         let control = _mm_cmpeq_epi8(_mm_min_epu8(block, _mm_set1_epi8(0x1f)), block);
         let found = _mm_or_si128(_mm_or_si128(quote, backslash), control);
         (_mm_movemask_epi8(found) as u32, _mm_movemask_epi8(block) as u32)
+    }
+}
+
+/// The same of 32 bytes.
+#[inline(always)]
+pub fn block32(bytes: &[u8; 32]) -> (u32, u32) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        let half = |at: usize| block(bytes[at..].first_chunk().unwrap_or(&[0; 16]));
+        let ((special, high), (special_after, high_after)) = (half(0), half(16));
+        (special | special_after << 16, high | high_after << 16)
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let (mut special, mut high) = (0, 0);
+        for (at, &byte) in bytes.iter().enumerate() {
+            special |= u32::from(byte < 0x20 || byte == b'"' || byte == b'\\') << at;
+            high |= u32::from(byte >= 0x80) << at;
+        }
+        (special, high)
     }
 }

@@ -14,7 +14,7 @@
 //! and reference are those of its values. Messages and enums are counted from 0, each on their own.
 
 use crate::plan::Plan;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 /// A place in a table of at most 64 that is empty.
 pub const NONE: u8 = 0xff;
@@ -65,12 +65,10 @@ pub struct Field {
     pub refers: usize,
     /// The member it belongs to.
     pub member: u8,
-    /// Bytes that the length of the payload took last time: a guess for the next.
-    pub width: AtomicU8,
+    /// Bytes that the length of the payload took last time, or the place of the enum's value that was seen last.
+    pub last: AtomicU8,
     /// A bit for each kind of JSON value that one value may have.
     kinds: u8,
-    /// The place of the enum's value that was seen last.
-    pub seen: AtomicU8,
 }
 
 impl Field {
@@ -112,11 +110,6 @@ pub struct Member {
     pub name: String,
     /// `,"name":` as it is printed.
     pub prefix: Vec<u8>,
-    /// The name in its quotes, and as many 0xFF as it has bytes, both padded to 32 bytes. For a longer name, the pattern
-    /// is one that no text matches.
-    pub pattern: [[u8; 32]; 2],
-    /// Bytes of the name in its quotes.
-    pub quoted: usize,
     /// The bit that is written, and all those that are read.
     pub bit: u64,
     pub bits: u64,
@@ -130,11 +123,80 @@ pub struct Member {
     pub is_oneof: bool,
 }
 
+/// Values that are read where they stand, by the field of a member that has only one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Quick {
+    No,
+    Integer,
+    Enum,
+    String,
+    Message,
+    Messages,
+}
+
+/// A token of at most 32 bytes that is expected in the text.
+#[derive(Debug, Clone, Copy)]
+#[repr(align(32))]
+pub struct Token {
+    pub bytes: [u8; 32],
+    /// A bit for each byte behind it.
+    pub behind: u32,
+    pub size: u8,
+}
+
+impl Token {
+    /// What matches no text, in which no token begins with a zero.
+    const NONE: Token = Token { bytes: [0; 32], behind: 0xffff_fffe, size: 0 };
+
+    /// Of a longer token, what matches no text.
+    fn new(token: &[u8]) -> Token {
+        let mut found = Token::NONE;
+        if token.len() <= 32 {
+            found.bytes[..token.len()].copy_from_slice(token);
+            found.behind = (u64::MAX << token.len()) as u32;
+            found.size = token.len() as u8;
+        }
+        found
+    }
+}
+
+/// What the encoder needs to know of a member most of the time.
+#[derive(Debug)]
+#[repr(align(128))]
+pub struct Expected {
+    /// `"name":`
+    pub name: Token,
+    /// The bit that stands for null, which is that of the number of the first field.
+    pub bit: u64,
+    /// The tag of the first field as it is written, and its size.
+    pub tag: (u64, usize),
+    /// The message or the enum that it refers to.
+    pub refers: u32,
+    /// The place of the member that came after it last time.
+    pub next: AtomicU8,
+    pub quick: Quick,
+    /// Whether it is an integer of 64 bits.
+    pub is_long: bool,
+    /// Bytes that the length of the payload took last time, or the place of the enum's value that was seen last.
+    pub last: AtomicU8,
+    /// Places in `Message::members` and `Message::fields`.
+    pub member: u8,
+    pub field: u8,
+}
+
 #[derive(Debug)]
 pub struct Message {
     pub full_name: String,
     pub is_list: bool,
     pub fields: Vec<Field>,
+    /// As `members`; behind them what matches no text.
+    expected: Box<[Expected; 64]>,
+    /// Places of the members that came last time at first, and after an unknown one.
+    pub first: AtomicU8,
+    pub after_unknown: AtomicU8,
+    /// Bits of the fields that are integers or enums; of those among them that came before one of a lower number.
+    pub short: u64,
+    pub early: AtomicU64,
     /// In number order of their first fields.
     pub members: Vec<Member>,
     /// By tag below 512 in the forms that are read: a place in `fields`, or one of the fields that every message has.
@@ -145,35 +207,29 @@ pub struct Message {
     /// All bits of members; the place of the member of each.
     pub known: u64,
     pub by_bit: [u8; 64],
-    /// The member that came last time after a member, or first at place 64 where 63 stands for an unknown one.
-    next: [AtomicU8; 65],
 }
 
-/// Places in `Message::next` that are not members.
-pub const AFTER_UNKNOWN: u8 = 63;
-pub const AT_START: u8 = 64;
-
 impl Message {
-    /// The member of a name.
+    /// The place of the member of a name.
     #[inline]
-    pub fn find(&self, name: &[u8]) -> Option<usize> {
-        let from = *self.lengths.get(name.len())?;
-        let to = *self.lengths.get(name.len() + 1)?;
-        self.by_length[usize::from(from)..usize::from(to)]
-            .iter()
-            .map(|&place| usize::from(place))
-            .find(|&place| self.members[place].name.as_bytes() == name)
+    pub fn find(&self, name: &[u8]) -> Option<u8> {
+        let same = |place: &u8| self.members[usize::from(*place)].name.as_bytes() == name;
+        self.of_length(name.len()).iter().copied().find(same)
     }
 
+    /// The places of the members whose names have as many bytes.
+    #[inline]
+    pub fn of_length(&self, length: usize) -> &[u8] {
+        match self.lengths.get(length..length + 2) {
+            Some(&[from, to]) => &self.by_length[usize::from(from)..usize::from(to)],
+            _ => &[],
+        }
+    }
+
+    /// The member at a place, or what matches no text.
     #[inline(always)]
-    pub fn predicted(&self, after: u8) -> Option<(u8, &Member)> {
-        let place = self.next[usize::from(after)].load(Ordering::Relaxed);
-        Some((place, self.members.get(usize::from(place))?))
-    }
-
-    #[inline]
-    pub fn learn(&self, after: u8, place: u8) {
-        self.next[usize::from(after)].store(place, Ordering::Relaxed);
+    pub fn expected(&self, place: u8) -> &Expected {
+        &self.expected[usize::from(place & 63)]
     }
 }
 
@@ -181,21 +237,18 @@ impl Message {
 pub struct Enum {
     /// Number, string and `"string"` as printed.
     pub values: Vec<(i32, Vec<u8>, Vec<u8>)>,
+    /// Each `"string"`, and its number as a varint has it.
+    pub expected: Vec<(Token, u64)>,
     /// The place of each number from 0 to 63.
     small: [u8; 64],
 }
 
 impl Enum {
-    /// The number of a string, looked for first where the last one was.
+    /// The number of a string, whose place is noted.
     #[inline]
-    pub fn number_of(&self, string: &[u8], seen: &AtomicU8) -> Option<i32> {
-        if let Some(value) = self.values.get(usize::from(seen.load(Ordering::Relaxed)))
-            && value.1 == string
-        {
-            return Some(value.0);
-        }
+    pub fn number_of(&self, string: &[u8], last: &AtomicU8) -> Option<i32> {
         let place = self.values.iter().position(|value| value.1 == string)?;
-        seen.store(place as u8, Ordering::Relaxed);
+        last.store(place as u8, Ordering::Relaxed);
         Some(self.values[place].0)
     }
 
@@ -243,9 +296,8 @@ impl Schema {
                             shape: shape(cell(3)?)?,
                             refers,
                             member: 0,
-                            width: AtomicU8::new(1),
+                            last: AtomicU8::new(1),
                             kinds: 0,
-                            seen: AtomicU8::new(0),
                         },
                         required: cell(4)? == "1",
                         nullable: cell(5)? == "1",
@@ -253,7 +305,7 @@ impl Schema {
                     };
                     rows.last_mut().ok_or("a field before any message")?.push(row);
                 }
-                "enum" => schema.enums.push(Enum { values: Vec::new(), small: [NONE; 64] }),
+                "enum" => schema.enums.push(Enum { values: Vec::new(), expected: Vec::new(), small: [NONE; 64] }),
                 "value" => {
                     let values = schema.enums.last_mut().ok_or("a value before any enum")?;
                     let (value, string) = (number(1)? as i32, cell(2)?);
@@ -265,6 +317,7 @@ impl Schema {
                     if values.values.iter().any(|value| value.1 == string.as_bytes()) {
                         return Err(format!("two values of the same string: {line}"));
                     }
+                    values.expected.push((Token::new(&printed), i64::from(value) as u64));
                     values.values.push((value, string.as_bytes().to_vec(), printed));
                 }
                 other => return Err(format!("a line of no known kind: {other}")),
@@ -312,13 +365,17 @@ impl Message {
             full_name: full_name.to_owned(),
             is_list,
             fields: Vec::new(),
+            expected: Box::new(std::array::from_fn(|_| NOTHING)),
+            first: AtomicU8::new(0),
+            after_unknown: AtomicU8::new(0),
+            short: 0,
+            early: AtomicU64::new(0),
             members: Vec::new(),
             by_tag: Box::new([NONE; 512]),
             by_length: Vec::new(),
             lengths: Vec::new(),
             known: 0,
             by_bit: [0; 64],
-            next: std::array::from_fn(|place| AtomicU8::new(if place == 64 { 0 } else { place as u8 + 1 })),
         }
     }
 
@@ -397,29 +454,60 @@ impl Message {
             self.by_length.extend(self.members.iter().enumerate().filter_map(of_length));
         }
         self.lengths.push(self.by_length.len() as u8);
+        for at in 0..self.members.len() {
+            self.expected[at] = self.expect(at, &self.members[at]);
+        }
+        let short = self.expected.iter().filter(|each| matches!(each.quick, Quick::Integer | Quick::Enum));
+        self.short = short.fold(0, |bits, each| bits | each.bit);
         Ok(())
     }
+
+    fn expect(&self, at: usize, member: &Member) -> Expected {
+        let expected = Expected {
+            name: Token::new(&member.prefix[1..]),
+            bit: member.bit,
+            member: at as u8,
+            // At first, members are expected in number order.
+            next: AtomicU8::new(at as u8 + 1),
+            ..NOTHING
+        };
+        let [place] = member.fields[..] else { return expected };
+        let field = &self.fields[usize::from(place)];
+        let quick = match (field.shape, field.kind) {
+            (Shape::One, Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64) => Quick::Integer,
+            (Shape::One, Kind::Enum) => Quick::Enum,
+            (Shape::One, Kind::String) => Quick::String,
+            (Shape::One, Kind::Message) => Quick::Message,
+            (Shape::Many, Kind::Message) => Quick::Messages,
+            _ => Quick::No,
+        };
+        let last = AtomicU8::new(u8::from(quick != Quick::Enum));
+        let is_long = matches!(field.kind, Kind::Int64 | Kind::Uint64);
+        Expected { quick, field: place, tag: field.tag_word, refers: field.refers as u32, is_long, last, ..expected }
+    }
 }
+
+const NOTHING: Expected = Expected {
+    name: Token::NONE,
+    bit: 0,
+    tag: (0, 0),
+    refers: 0,
+    next: AtomicU8::new(63),
+    quick: Quick::No,
+    is_long: false,
+    last: AtomicU8::new(0),
+    member: 63,
+    field: 0,
+};
 
 impl Member {
     fn new(name: &str, number: u32, empty_form: &'static str, filling: &'static str, is_oneof: bool) -> Member {
         let mut prefix = b",".to_vec();
         crate::strings::quote(name.as_bytes(), &mut prefix);
         prefix.push(b':');
-        let mut pattern = [[0; 32]; 2];
-        let quoted = name.len() + 2;
-        if quoted <= 32 && prefix.len() == quoted + 2 {
-            pattern[0][..quoted].copy_from_slice(&prefix[1..=quoted]);
-            pattern[1][..quoted].fill(0xff);
-        } else {
-            // No name begins with a zero.
-            pattern[1][0] = 0xff;
-        }
         Member {
             name: name.to_owned(),
             prefix,
-            pattern,
-            quoted,
             bit: if number < 64 { 1 << number } else { 0 },
             bits: 0,
             by_kind: [NONE; 6],

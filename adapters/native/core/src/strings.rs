@@ -54,7 +54,7 @@ pub fn unescape_until_quote(
 }
 
 /// The byte that an escape of one character stands for, by that character.
-const DECODED: [u8; 256] = {
+pub const DECODED: [u8; 256] = {
     let mut decoded = [0; 256];
     let pairs = *b"n\n\"\"\\\\//t\tr\rb\x08f\x0c";
     let mut at = 0;

@@ -13,7 +13,7 @@ pub fn put_varint(value: u64, out: &mut Vec<u8>) {
 
 /// A varint of up to three bytes as a word, and its size; 0 for a longer one.
 #[inline(always)]
-fn short_varint(value: u64) -> (u64, usize) {
+pub fn short_varint(value: u64) -> (u64, usize) {
     if value < 1 << 7 {
         (value, 1)
     } else if value < 1 << 14 {

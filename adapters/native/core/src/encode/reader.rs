@@ -1,0 +1,305 @@
+//! Tokens of JSON text, and strings and numbers written as they are read.
+
+use super::Step;
+use crate::json::{Cursor, Fail, KINDS, Name, Names};
+use crate::number::Number;
+use crate::scan::{block, block32, special};
+use crate::schema::Json;
+use crate::sheet::{Pen, Sheet};
+use crate::source::{At, Source};
+use crate::strings::{DECODED, unescape, unescape_until_quote};
+use crate::text::TextPrinter;
+use crate::wire::short_varint;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+pub struct Reader<'a> {
+    pub source: Source<'a>,
+    pub nonfinite: bool,
+    /// Whether the text is known to be UTF-8.
+    pub valid: bool,
+    pub names: &'a mut Names,
+    pub decoded: &'a mut Vec<u8>,
+}
+
+impl<'a> Reader<'a> {
+    /// A cursor at a place, for what is seldom.
+    pub fn cursor(&self, at: At) -> Cursor<'a> {
+        let Source { text, .. } = self.source;
+        Cursor { text, at: self.source.index(at), nonfinite: self.nonfinite, valid: self.valid }
+    }
+
+    #[inline(always)]
+    pub fn space(&mut self, at: At) -> At {
+        if at.byte() <= b' ' { self.spaces(at) } else { at }
+    }
+
+    #[inline(never)]
+    fn spaces(&mut self, at: At) -> At {
+        let mut cursor = self.cursor(at);
+        cursor.space();
+        self.source.at(cursor.at)
+    }
+
+    /// The first byte of what follows an opening bracket, where it stands.
+    #[inline(always)]
+    pub fn inside(&mut self, at: At) -> At {
+        self.space(at.skip(1))
+    }
+
+    /// What follows an entry: the next one and true after a comma, false after the closing bracket.
+    #[inline(always)]
+    pub fn more(&mut self, at: At, closing: u8) -> Result<(At, bool), Fail> {
+        let byte = at.byte();
+        if byte == b',' {
+            let at = at.skip(1).skip_space();
+            return Ok((self.space(at), true));
+        }
+        if byte == closing { Ok((at.skip(1), false)) } else { self.more_after_space(at, closing) }
+    }
+
+    #[inline(never)]
+    fn more_after_space(&mut self, at: At, closing: u8) -> Result<(At, bool), Fail> {
+        let at = self.space(at);
+        match at.byte() {
+            b',' => {
+                let at = self.space(at.skip(1));
+                Ok((self.source.ahead(at), true))
+            }
+            byte if byte == closing => Ok((at.skip(1), false)),
+            _ => Err(Fail::Malformed),
+        }
+    }
+
+    /// The kind of a value by its first byte; `None` for `null`, which is stepped over.
+    #[inline(always)]
+    pub fn kind(&self, at: At) -> Result<(At, Option<Json>), Fail> {
+        if let kind @ Some(_) = KINDS[usize::from(at.byte())] {
+            return Ok((at, kind));
+        }
+        if at.is(b"null") {
+            return Ok((at.skip(4), None));
+        }
+        self.cursor(at).rare_kind().map(|kind| (at, Some(kind)))
+    }
+
+    /// A name and the colon after it.
+    #[inline(always)]
+    pub fn name(&mut self, at: At) -> Result<(At, Name), Fail> {
+        if at.byte() == b'"' {
+            let inside = at.skip(1);
+            let (special, high) = block32(inside.bytes());
+            let size = special.trailing_zeros() as usize;
+            if special != 0 && high & (special ^ (special - 1)) == 0 {
+                let after = inside.skip(size);
+                if after.bytes() == b"\":" {
+                    let start = self.source.index(inside);
+                    let name = Name { start, stop: start + size, decoded: false, lone: false };
+                    return Ok((self.space(after.skip(2).skip_space()), name));
+                }
+            }
+        }
+        self.any_name(at)
+    }
+
+    #[inline(never)]
+    fn any_name(&mut self, at: At) -> Result<(At, Name), Fail> {
+        let mut cursor = self.cursor(at);
+        let name = cursor.name(self.names)?;
+        Ok((self.source.at(cursor.at), name))
+    }
+
+    #[inline(never)]
+    pub fn number(&mut self, at: At) -> Result<(At, Number<'a>), Fail> {
+        let (number, stop) = Number::read(self.source.text, self.source.index(at))?;
+        Ok((self.source.at(stop), number))
+    }
+
+    #[inline(never)]
+    pub fn nonfinite(&mut self, at: At) -> Result<(At, f64), Fail> {
+        let mut cursor = self.cursor(at);
+        let double = cursor.nonfinite()?;
+        Ok((self.source.at(cursor.at), double))
+    }
+
+    #[inline(always)]
+    pub fn bool(&self, at: At) -> Result<(At, bool), Fail> {
+        if at.is(b"true") {
+            Ok((at.skip(4), true))
+        } else if at.is(b"fals") && at.skip(4).byte() == b'e' {
+            Ok((at.skip(5), false))
+        } else {
+            Err(Fail::Malformed)
+        }
+    }
+
+    /// The string at a cursor, decoded, and whether it has a lone surrogate.
+    pub fn decoded<'b>(&'b mut self, cursor: &mut Cursor<'a>) -> Result<(&'b [u8], bool), Fail> {
+        let raw = cursor.string()?;
+        let string = &cursor.text[raw.start..raw.stop];
+        if !raw.escaped {
+            return Ok((string, false));
+        }
+        self.decoded.clear();
+        let lone = unescape(string, self.decoded)?;
+        Ok((self.decoded, lone))
+    }
+
+    /// Print the value at an index of the text as text at the end of a buffer.
+    pub fn print(&mut self, index: usize, depth: usize, canonical: bool, out: &mut Vec<u8>) -> Result<At, Fail> {
+        let mut cursor = Cursor { text: self.source.text, at: index, nonfinite: self.nonfinite, valid: self.valid };
+        let mut printer = TextPrinter { cursor: &mut cursor, names: self.names, canonical, deepest: 0 };
+        printer.value(out, depth)?;
+        Ok(self.source.at(cursor.at))
+    }
+
+    /// A string that starts with its quote, written after a tag and its length. `width` is a guess for that.
+    #[inline(always)]
+    pub fn string(&mut self, sheet: &mut Sheet, tag: (u64, usize), width: &AtomicU8, at: At, pen: Pen) -> Step {
+        let inside = at.skip(1);
+        let block = inside.bytes();
+        let (special, high) = block32(block);
+        let size = special.trailing_zeros() as usize;
+        if special != 0 && high & (special ^ (special - 1)) == 0 && inside.skip(size).byte() == b'"' {
+            pen.write(0, &((tag.0 | (size as u64) << (tag.1 * 8)) as u32).to_le_bytes());
+            pen.write(tag.1 + 1, block);
+            return Ok((inside.skip(size + 1), pen.skip(tag.1 + 1 + size)));
+        }
+        self.long_string(sheet, tag, width, inside, pen)
+    }
+
+    #[inline(never)]
+    fn long_string(&mut self, sheet: &mut Sheet, tag: (u64, usize), width: &AtomicU8, inside: At, pen: Pen) -> Step {
+        // Up to 128 bytes are copied as they are read, behind a length of one byte.
+        pen.write(0, &(tag.0 as u32).to_le_bytes());
+        let payload = pen.skip(tag.1 + 1);
+        for start in (0..128).step_by(32) {
+            let block = inside.skip(start);
+            let bytes = block.bytes();
+            let (special, high) = block32(bytes);
+            payload.write(start, bytes);
+            if special != 0 || high != 0 {
+                let count = special.trailing_zeros() as usize;
+                let size = start + count;
+                if high & (special ^ special.wrapping_sub(1)) == 0 && block.skip(count).byte() == b'"' && size < 128 {
+                    pen.write(tag.1, &[size as u8]);
+                    return Ok((inside.skip(size + 1), payload.skip(size)));
+                }
+                break;
+            }
+        }
+        self.any_string(sheet, tag, width, inside, pen)
+    }
+
+    #[inline(never)]
+    fn any_string(&mut self, sheet: &mut Sheet, tag: (u64, usize), width: &AtomicU8, inside: At, pen: Pen) -> Step {
+        let text = self.source.text;
+        let start = self.source.index(inside);
+        let mut high = false;
+        let stop = special(text, start, &mut high);
+        match text.get(stop) {
+            Some(b'"') => {
+                if high {
+                    self.validate(start, stop)?;
+                }
+                let pen = sheet.room_for(pen, stop - start);
+                let pen = put_header(pen, tag, (stop - start) as u64).put_span(text, start, stop);
+                Ok((self.source.at(stop + 1), pen))
+            }
+            Some(b'\\') => self.escaped_string(sheet, pen.put(tag.0, tag.1), width, start, stop, high),
+            _ => Err(Fail::Malformed),
+        }
+    }
+
+    fn validate(&self, start: usize, stop: usize) -> Result<(), Fail> {
+        Cursor { text: self.source.text, at: start, nonfinite: false, valid: self.valid }.validate(start, stop)
+    }
+
+    /// A string of which all before `plain` needs no decoding, after its length.
+    fn escaped_string(
+        &mut self,
+        sheet: &mut Sheet,
+        pen: Pen,
+        width: &AtomicU8,
+        start: usize,
+        plain: usize,
+        mut high: bool,
+    ) -> Step {
+        let guess = usize::from(width.load(Ordering::Relaxed));
+        let (pen, payload) = sheet.open(pen, guess);
+        let mut pen = sheet.room_for(pen, plain - start).put_span(self.source.text, start, plain);
+        let mut at = self.source.at(plain);
+        let mut lone = false;
+        loop {
+            at = self.source.ahead(at);
+            pen = sheet.room(pen);
+            let (special, above) = block(at.bytes());
+            pen.write::<16>(0, at.bytes());
+            if special == 0 {
+                high |= above != 0;
+                (at, pen) = (at.skip(16), pen.skip(16));
+                continue;
+            }
+            let count = special.trailing_zeros() as usize;
+            high |= above & (special ^ (special - 1)) != 0;
+            (at, pen) = (at.skip(count), pen.skip(count));
+            let [byte, escape] = *at.bytes();
+            if byte == b'"' {
+                break;
+            }
+            let decoded = DECODED[usize::from(escape)];
+            if byte == b'\\' && decoded != 0 {
+                (at, pen) = (at.skip(2), pen.put(u64::from(decoded), 1));
+                continue;
+            }
+            let stop;
+            let index = self.source.index(at);
+            (stop, lone) = unescape_until_quote(self.source.text, index, sheet.vector(pen), &mut high)?;
+            if stop == self.source.text.len() {
+                return Err(Fail::Malformed);
+            }
+            (at, pen) = (self.source.at(stop), sheet.pen());
+            break;
+        }
+        if high {
+            self.validate(start, self.source.index(at))?;
+        }
+        if lone {
+            return Err(Fail::Unfit);
+        }
+        let (pen, size) = sheet.close(payload, guess, pen);
+        if size != guess {
+            width.store(size as u8, Ordering::Relaxed);
+        }
+        Ok((at.skip(1), pen))
+    }
+}
+
+/// Write a tag of at most four bytes and the varint after it of a value below 2^28, without a branch.
+#[inline(always)]
+pub fn put_short_header(pen: Pen, tag: (u64, usize), value: u32) -> Pen {
+    let halves = value & 0x3fff | (value & 0x0fff_c000) << 2;
+    let bytes = halves & 0x007f_007f | (halves & 0x3f80_3f80) << 1;
+    let size = (bytes.checked_ilog2().unwrap_or(0) / 8) as usize;
+    let more = 0x0080_8080 >> (24 - size * 8);
+    let varint = u64::from(bytes) | if size == 0 { 0 } else { more };
+    pen.put(tag.0 | varint << (tag.1 * 8), tag.1 + size + 1)
+}
+
+/// Write a tag of at most five bytes and the varint after it.
+#[inline(always)]
+pub fn put_header(pen: Pen, tag: (u64, usize), value: u64) -> Pen {
+    let (word, size) = short_varint(value);
+    if size > 0 {
+        return pen.put(tag.0 | word << (tag.1 * 8), tag.1 + size);
+    }
+    put_long_varint(pen.put(tag.0, tag.1), value)
+}
+
+#[inline(never)]
+fn put_long_varint(mut pen: Pen, mut value: u64) -> Pen {
+    while value > 127 {
+        pen = pen.put(value & 127 | 128, 1);
+        value >>= 7;
+    }
+    pen.put(value, 1)
+}
