@@ -82,22 +82,16 @@ impl Names {
 
     fn close_names(&mut self, text: &[u8], mark: NamesMark) -> Result<(), Fail> {
         let names = &self.list[mark.list..];
-        let twice = match names {
-            [] | [_] => false,
-            [a, b] => self.bytes(text, *a) == self.bytes(text, *b),
-            _ => self.any_twice(text, names),
-        };
+        let twice = names.len() > 1 && self.any_twice(text, names);
         self.reset(mark);
         if twice { Err(Fail::Malformed) } else { Ok(()) }
     }
 
     fn any_twice(&self, text: &[u8], names: &[Name]) -> bool {
         if names.len() <= 12 {
-            let same = |at: usize| {
-                let name = self.bytes(text, names[at]);
-                names[..at].iter().any(|&other| self.bytes(text, other) == name)
-            };
-            return (1..names.len()).any(same);
+            let size = |name: Name| name.stop - name.start;
+            let same = |a: Name, b: Name| size(a) == size(b) && self.bytes(text, a) == self.bytes(text, b);
+            return (1..names.len()).any(|at| names[..at].iter().any(|&other| same(other, names[at])));
         }
         let mut sorted: Vec<&[u8]> = names.iter().map(|&name| self.bytes(text, name)).collect();
         sorted.sort_unstable();

@@ -145,3 +145,29 @@ pub fn block32(bytes: &[u8; 32]) -> (u32, u32) {
         (special, high)
     }
 }
+
+/// Of 32 bytes: a bit for each that is special or not ASCII, which is found faster than either alone.
+#[inline(always)]
+pub fn other32(bytes: &[u8; 32]) -> u32 {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::*;
+        // SAFETY: the loads read two halves of the 32 bytes, at any alignment; SSE2 is part of x86-64.
+        unsafe {
+            let half = |at: usize| {
+                let block = _mm_loadu_si128(bytes.as_ptr().add(at).cast());
+                let quote = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'"' as i8));
+                let backslash = _mm_cmpeq_epi8(block, _mm_set1_epi8(b'\\' as i8));
+                // Bytes above 0x7f are negative.
+                let rest = _mm_cmplt_epi8(block, _mm_set1_epi8(0x20));
+                _mm_movemask_epi8(_mm_or_si128(_mm_or_si128(quote, backslash), rest)) as u32
+            };
+            half(0) | half(16) << 16
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    {
+        let (special, high) = block32(bytes);
+        special | high
+    }
+}

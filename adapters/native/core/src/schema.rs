@@ -14,7 +14,7 @@
 //! and reference are those of its values. Messages and enums are counted from 0, each on their own.
 
 use crate::plan::Plan;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64};
 
 /// A place in a table of at most 64 that is empty.
 pub const NONE: u8 = 0xff;
@@ -244,12 +244,9 @@ pub struct Enum {
 }
 
 impl Enum {
-    /// The number of a string, whose place is noted.
-    #[inline]
-    pub fn number_of(&self, string: &[u8], last: &AtomicU8) -> Option<i32> {
-        let place = self.values.iter().position(|value| value.1 == string)?;
-        last.store(place as u8, Ordering::Relaxed);
-        Some(self.values[place].0)
+    /// The number of a string.
+    pub fn number_of(&self, string: &[u8]) -> Option<i32> {
+        self.values.iter().find(|value| value.1 == string).map(|value| value.0)
     }
 
     #[inline]

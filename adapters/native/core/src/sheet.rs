@@ -30,7 +30,7 @@ impl Pen {
     pub fn write<const SIZE: usize>(self, distance: usize, bytes: &[u8; SIZE]) {
         self.check(distance + SIZE);
         // SAFETY: by the rules of this file, there is room for as many bytes.
-        unsafe { self.place.add(distance).cast::<[u8; SIZE]>().write_unaligned(*bytes) }
+        unsafe { self.place.add(distance).cast().copy_from_nonoverlapping(NonNull::from(bytes), 1) }
     }
 
     /// Past bytes that are written.

@@ -83,7 +83,8 @@ impl At {
     #[inline(always)]
     #[must_use]
     pub fn skip_space(self) -> At {
-        self.skip(usize::from(self.byte() == b' '))
+        // A branch, since a document has spaces everywhere or nowhere.
+        if self.byte() == b' ' { self.skip(1) } else { self }
     }
 
     /// An integer of one to seven digits, and the place after it. `None` too if a fraction or an exponent follows.
@@ -149,7 +150,7 @@ fn seven_digits(word: u64) -> Option<(u64, usize)> {
     let digits = word ^ ZEROS;
     let other = first_other(digits);
     let bits = other.trailing_zeros() & !7;
-    if other == 0 || bits == 0 || (bits > 8 && digits & 0xff == 0) {
+    if !(8..64).contains(&bits) || (digits & 0xff == 0 && bits > 8) {
         return None;
     }
     Some((eight_digits(digits << (64 - bits)), bits as usize / 8))

@@ -87,12 +87,16 @@ impl<'a> Encoding<'a> {
 
     #[inline(never)]
     pub fn any_enum(&mut self, refers: usize, tag: (u64, usize), last: &AtomicU8, at: At, pen: Pen) -> Step {
-        if let Some((number, at)) = self.expected_enum(refers, last, at) {
-            return Ok((at, put_header(pen, tag, number)));
+        let values = &self.schema.enums[refers];
+        for (place, (token, number)) in values.expected.iter().enumerate() {
+            if let Some(at) = at.past(token) {
+                last.store(place as u8, Ordering::Relaxed);
+                return Ok((at, put_header(pen, tag, *number)));
+            }
         }
         let mut cursor = self.reader.cursor(at);
         let string = self.reader.decoded(&mut cursor)?.0;
-        let number = self.schema.enums[refers].number_of(string, last).ok_or(Fail::Unfit)?;
+        let number = values.number_of(string).ok_or(Fail::Unfit)?;
         Ok((self.reader.source.at(cursor.at), put_header(pen, tag, i64::from(number) as u64)))
     }
 
@@ -261,7 +265,7 @@ impl<'a> Encoding<'a> {
         let entries = self.order.entries.len();
         let done = self.entries(field, at, pen, depth);
         match done {
-            Ok(_) => self.reader.names.close(self.reader.source.text, names)?,
+            Ok(_) => self.reader.close_names(names, true)?,
             Err(_) => self.reader.names.reset(names),
         }
         self.order.entries.truncate(entries);
@@ -277,7 +281,7 @@ impl<'a> Encoding<'a> {
         let entries = self.order.entries.len();
         loop {
             at = self.reader.source.ahead(at);
-            let (next, name) = self.reader.name(at)?;
+            let (next, name, _) = self.reader.name(at)?;
             if name.lone {
                 return Err(Fail::Unfit);
             }

@@ -8,7 +8,7 @@ use crate::limits::MAX_DEPTH;
 use crate::schema::{Expected, Message, Quick};
 use crate::sheet::Pen;
 use crate::source::At;
-use crate::wire::{close_length, open_length, put_delimited, put_header, put_varint};
+use crate::wire::{close_length, open_length, put_delimited, put_varint};
 use std::sync::atomic::{AtomicU8, Ordering};
 
 const VERBATIM: u64 = 16 << 3 | 2;
@@ -41,7 +41,7 @@ impl<'a> Encoding<'a> {
         match self.members(message, at, pen, &mut fields) {
             Ok((at, pen)) => {
                 if let Some(before) = fields.open {
-                    self.reader.names.close(self.reader.source.text, before.names)?;
+                    self.reader.close_names(before.names, fields.twice)?;
                 }
                 Ok((at, self.finish(message, &mut fields, pen)))
             }
@@ -55,7 +55,7 @@ impl<'a> Encoding<'a> {
     /// Forget all that a message has left beside the output.
     #[cold]
     fn give_up(&mut self, fields: &Fields) {
-        let held = self.order.held.len() - usize::from(fields.held_size);
+        let held = self.order.held.bytes().len() - usize::from(fields.held_size);
         self.order.held.truncate(held);
         if let Some(before) = fields.open {
             self.forget(before);
@@ -117,7 +117,7 @@ impl<'a> Encoding<'a> {
         }
         let mark = self.reader.names.mark();
         let quote = at;
-        let (at, name) = self.reader.name(at)?;
+        let (at, name, hash) = self.reader.name(at)?;
         let size = name.stop - name.start;
         let place = if size < 30 && !name.decoded && quote.skip(size + 2).byte() == b':' {
             let same = |place: &u8| quote.past(&message.expected(*place).name).is_some();
@@ -139,6 +139,8 @@ impl<'a> Encoding<'a> {
             fields.open = Some(self.before(mark));
         }
         self.reader.names.list.push(name);
+        fields.twice |= fields.unknown & hash != 0;
+        fields.unknown |= hash;
         Ok((at, UNKNOWN))
     }
 
@@ -179,9 +181,12 @@ impl<'a> Encoding<'a> {
                 Some(step) => Ok(step),
                 None => return self.other_value(message, expected, at, pen, fields),
             },
-            (Quick::Enum, _) => match self.expected_enum(refers, last, at) {
+            (Quick::Enum, b'"') => match self.expected_enum(refers, last, at) {
                 Some((number, at)) => Ok((at, reader::put_header(pen, tag, number))),
-                None => return self.other_value(message, expected, at, pen, fields),
+                None => {
+                    let start = self.start(at, pen);
+                    self.any_enum(refers, tag, last, at, pen).map_err(|fail| (fail, start))
+                }
             },
             (Quick::String, b'"') => {
                 let start = self.start(at, pen);
@@ -237,9 +242,11 @@ impl<'a> Encoding<'a> {
             fields.before_held = fields.present;
         }
         fields.held |= expected.bit;
-        let held = self.order.held.len();
-        put_header(expected.tag, value, &mut self.order.held);
-        fields.held_size += (self.order.held.len() - held) as u16;
+        let pen = self.order.held.pen();
+        let start = self.order.held.offset(pen);
+        let pen = reader::put_header(pen, expected.tag, value);
+        fields.held_size += (self.order.held.offset(pen) - start) as u16;
+        self.order.held.vector(pen);
         Some(at)
     }
 

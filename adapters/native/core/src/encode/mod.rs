@@ -14,10 +14,11 @@ mod reader;
 use crate::check::check_document;
 use crate::error::JsonError;
 use crate::json::{Fail, Names};
-use crate::limits::{KEPT, MAX_SIZE};
+use crate::limits::{KEPT, MAX_SIZE, MAX_STRUCT_DEPTH};
 use crate::schema::Schema;
 use crate::sheet::{Pen, Sheet};
 use crate::source::{At, Source, Tail};
+use order::Spans;
 use reader::Reader;
 
 /// Where a step ended in the text and in the output.
@@ -48,13 +49,16 @@ struct Work {
     names: Names,
     decoded: Vec<u8>,
     order: Order,
+    widths: [u8; MAX_STRUCT_DEPTH],
 }
 
 /// What is kept of the messages that are open, the innermost last.
 #[derive(Debug, Default)]
 struct Order {
+    /// Where the fields are of a message that is put in order, by their numbers.
+    spans: Spans,
     /// Fields that are held back.
-    held: Vec<u8>,
+    held: Sheet,
     /// Verbatim properties.
     verbatim: Vec<u8>,
     /// Where entries start that are to be sorted, and verbatim ones.
@@ -78,7 +82,7 @@ impl Encoder {
         if self.out.capacity() > KEPT || self.aside.capacity() > KEPT {
             *self = Encoder::default();
         }
-        let Work { tail, names, decoded, order } = &mut self.work;
+        let Work { tail, names, decoded, order, widths } = &mut self.work;
         let valid = options.origin == Origin::String;
         let mut encoding = Encoding {
             schema,
@@ -87,6 +91,7 @@ impl Encoder {
             out: std::mem::take(&mut self.out),
             aside: std::mem::take(&mut self.aside),
             order,
+            widths,
         };
         encoding.clear();
         let done = if text.len() <= MAX_SIZE { encoding.document() } else { Err(Fail::Malformed) };
@@ -110,6 +115,8 @@ struct Encoding<'a> {
     /// Additional properties, written there when their message ends.
     aside: Sheet,
     order: &'a mut Order,
+    /// Bytes that the length of an open container took last time, by its level.
+    widths: &'a mut [u8; MAX_STRUCT_DEPTH],
 }
 
 impl Encoding<'_> {

@@ -4,7 +4,7 @@ use super::order::sort_entries;
 use super::{Encoding, Step};
 use crate::json::{Fail, Name};
 use crate::limits::{MAX_DEPTH, MAX_STRUCT_DEPTH};
-use crate::scan::block32;
+use crate::scan::other32;
 use crate::schema::Json;
 use crate::sheet::Pen;
 use crate::source::At;
@@ -46,14 +46,24 @@ impl Encoding<'_> {
     #[inline(never)]
     fn long_entry(&mut self, name: Name, at: At, pen: Pen, level: usize, depth: usize) -> Step {
         let pen = self.aside.room_for(pen, name.stop - name.start);
-        let (pen, entry) = self.aside.open(pen.put(KEY, 1), 1);
+        let width = self.width(at, level);
+        let (pen, entry) = self.aside.open(pen.put(KEY, 1), width);
         let pen = self.key(pen, KEY, name);
         let pen = self.aside.room(pen);
-        let (pen, start) = self.aside.open(pen.put(VALUE, 1), 1);
+        let (pen, start) = self.aside.open(pen.put(VALUE, 1), width);
         let (at, pen) = self.value(at, pen, level, depth)?;
-        let (pen, _) = self.aside.close(start, 1, pen);
-        let (pen, _) = self.aside.close(entry, 1, pen);
+        let (pen, _) = self.aside.close(start, width, pen);
+        let (pen, _) = self.aside.close(entry, width, pen);
         Ok((at, pen))
+    }
+
+    /// A guess for the lengths around a value, which are mostly as wide as its own.
+    #[inline(always)]
+    fn width(&self, at: At, level: usize) -> usize {
+        match at.byte() {
+            b'{' | b'[' => self.widths.get(level).map_or(1, |&width| usize::from(width)),
+            _ => 1,
+        }
     }
 
     /// The payload of a google.protobuf.Value of at most 40 bytes, if that is easy to see.
@@ -63,9 +73,9 @@ impl Encoding<'_> {
             b'"' => {
                 let inside = at.skip(1);
                 let block = inside.bytes();
-                let (special, high) = block32(block);
-                let size = special.trailing_zeros() as usize;
-                if special == 0 || high & (special ^ (special - 1)) != 0 || inside.skip(size).byte() != b'"' {
+                let other = other32(block);
+                let size = other.trailing_zeros() as usize;
+                if other == 0 || inside.skip(size).byte() != b'"' {
                     return None;
                 }
                 pen.write(0, &[STRING as u8, size as u8]);
@@ -109,12 +119,15 @@ impl Encoding<'_> {
                 }
                 let at = self.reader.inside(at);
                 let tag = if kind == Json::Object { STRUCT } else { LIST };
-                let (pen, start) = self.aside.open(pen.put(tag, 1), 1);
+                let width = usize::from(self.widths[level]);
+                let (pen, start) = self.aside.open(pen.put(tag, 1), width);
                 let (at, pen) = match kind {
                     Json::Object => self.object(at, pen, level + 1, depth + 1)?,
                     _ => self.array_of_values(at, pen, level + 1, depth + 1)?,
                 };
-                Ok((at, self.aside.close(start, 1, pen).0))
+                let (pen, size) = self.aside.close(start, width, pen);
+                self.widths[level] = size as u8;
+                Ok((at, pen))
             }
             _ => Err(Fail::Malformed),
         }
@@ -130,9 +143,10 @@ impl Encoding<'_> {
             at = self.reader.source.ahead(at);
             pen = self.aside.room(pen);
             let start;
-            (pen, start) = self.aside.open(pen.put(KEY, 1), 1);
+            let width = self.width(at, level);
+            (pen, start) = self.aside.open(pen.put(KEY, 1), width);
             (at, pen) = self.value(at, pen, level, depth)?;
-            pen = self.aside.close(start, 1, pen).0;
+            pen = self.aside.close(start, width, pen).0;
             let (next, more) = self.reader.more(at, b']')?;
             at = next;
             if !more {
@@ -148,11 +162,14 @@ impl Encoding<'_> {
         }
         let (mut at, mut pen) = (at, pen);
         let names = self.reader.names.mark();
+        let (mut seen, mut twice) = (0, false);
         let (base, entries) = (self.aside.offset(pen), self.order.entries.len());
         loop {
             at = self.reader.source.ahead(at);
             pen = self.aside.room(pen);
-            let (next, name) = self.reader.name(at)?;
+            let (next, name, hash) = self.reader.name(at)?;
+            twice |= seen & hash != 0;
+            seen |= hash;
             if name.lone {
                 return Err(Fail::Unfit);
             }
@@ -173,7 +190,7 @@ impl Encoding<'_> {
             self.order.entries.truncate(entries);
             pen = self.aside.pen();
         }
-        self.reader.names.close(self.reader.source.text, names)?;
+        self.reader.close_names(names, twice)?;
         Ok((at, pen))
     }
 }

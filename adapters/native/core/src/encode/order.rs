@@ -24,6 +24,16 @@ struct Span {
     stop: usize,
 }
 
+/// Those of fields by their numbers.
+#[derive(Debug)]
+pub struct Spans([Span; 64]);
+
+impl Default for Spans {
+    fn default() -> Spans {
+        Spans([Span::default(); 64])
+    }
+}
+
 /// Lengths of what open members are added to, before the first of a message.
 #[derive(Debug, Clone, Copy)]
 pub struct Before {
@@ -49,6 +59,9 @@ pub struct Fields {
     pub empty: u64,
     pub null: u64,
     pub held_size: u16,
+    /// Bits of the names of unknown members, and whether two have the same.
+    pub unknown: u64,
+    pub twice: bool,
     /// There if there are open members.
     pub open: Option<Before>,
 }
@@ -63,6 +76,8 @@ impl Fields {
             held: 0,
             before_held: 0,
             held_size: 0,
+            unknown: 0,
+            twice: false,
             empty: 0,
             null: 0,
             open: None,
@@ -104,7 +119,7 @@ impl Encoding<'_> {
         }
         if ordered && fields.present <= LOW {
             pen = put_bits(self.out.room(pen), fields.empty, fields.null);
-            self.order.put_open(self.aside.bytes(), fields, self.out.vector(pen));
+            put_open(self.aside.bytes(), &self.order.verbatim, fields, self.out.vector(pen));
         } else {
             self.reorder(message, fields, pen);
         }
@@ -137,8 +152,9 @@ impl Encoding<'_> {
         fields.disorder |= held & held.wrapping_neg() <= present;
         fields.present |= held;
         fields.held = 0;
-        let start = self.order.held.len() - usize::from(fields.held_size);
-        let pen = self.out.room(pen).put_span(&self.order.held, start, self.order.held.len());
+        let stop = self.order.held.bytes().len();
+        let start = stop - usize::from(fields.held_size);
+        let pen = self.out.room_for(pen, stop - start).put_span(self.order.held.bytes(), start, stop);
         self.order.held.truncate(start);
         pen
     }
@@ -149,14 +165,13 @@ impl Encoding<'_> {
     /// and written around it.
     fn reorder(&mut self, message: &Message, fields: &Fields, pen: Pen) {
         let out = self.out.vector(pen);
-        let (spans, early) = find(out, fields.base);
-        let early = early & message.short;
+        let Order { spans: Spans(spans), head, tail, verbatim, .. } = &mut *self.order;
+        let early = find(out, fields.base, spans) & message.short;
         if early != 0 {
             message.early.fetch_or(early, Ordering::Relaxed);
         }
         // So that the last spans too are copied in blocks.
         out.extend_from_slice(&[0; 64]);
-        let (mut head, mut tail) = (std::mem::take(&mut self.order.head), std::mem::take(&mut self.order.tail));
         head.clear();
         tail.clear();
         let (mut longest, mut length) = (64, 0);
@@ -166,10 +181,10 @@ impl Encoding<'_> {
                 (longest, length) = (number, stop - start);
             }
         });
-        let mut around = Around { out, spans: &spans, longest, head: &mut head, tail: &mut tail, passed: false };
+        let mut around = Around { out, spans, longest, head, tail, passed: false };
         each(fields.present & LOW, |number| around.put(number));
         put_bits_in(around.target(), fields.empty, fields.null);
-        self.order.put_open(self.aside.bytes(), fields, around.target());
+        put_open(self.aside.bytes(), verbatim, fields, around.target());
         each(fields.present & !LOW, |number| around.put(number));
         let at = fields.base + head.len();
         let stop = at + length;
@@ -180,23 +195,20 @@ impl Encoding<'_> {
             out.copy_within(spans[longest].start..spans[longest].stop, at);
         }
         out.truncate(stop);
-        out[fields.base..at].copy_from_slice(&head);
-        out.extend_from_slice(&tail);
-        (self.order.head, self.order.tail) = (head, tail);
+        out[fields.base..at].copy_from_slice(head);
+        out.extend_from_slice(tail);
     }
 }
 
-impl Order {
-    /// Append the fields of open members.
-    fn put_open(&self, aside: &[u8], fields: &Fields, out: &mut Vec<u8>) {
-        let Some(before) = fields.open else { return };
-        let length = aside.len() - before.aside;
-        if length > 0 {
-            put_header((ADDITIONAL, 1), length as u64, out);
-            put_span(out, aside, before.aside, aside.len());
-        }
-        out.extend_from_slice(&self.verbatim[before.verbatim..]);
+/// Append the fields of open members.
+fn put_open(aside: &[u8], verbatim: &[u8], fields: &Fields, out: &mut Vec<u8>) {
+    let Some(before) = fields.open else { return };
+    let length = aside.len() - before.aside;
+    if length > 0 {
+        put_header((ADDITIONAL, 1), length as u64, out);
+        put_span(out, aside, before.aside, aside.len());
     }
+    out.extend_from_slice(&verbatim[before.verbatim..]);
 }
 
 /// What goes before and after the longest field of a message.
@@ -226,10 +238,9 @@ impl Around<'_> {
     }
 }
 
-/// Where each field of the message is that starts at a place, by its number. Also the bits of those that come before
-/// one of a lower number.
-fn find(out: &[u8], base: usize) -> ([Span; 64], u64) {
-    let mut spans = [Span::default(); 64];
+/// Find where each field of the message is that starts at a place, by its number. Returns the bits of those that come
+/// before one of a lower number.
+fn find(out: &[u8], base: usize, spans: &mut [Span; 64]) -> u64 {
     let (mut present, mut early) = (0u64, 0);
     let mut at = base;
     while at < out.len() {
@@ -249,7 +260,7 @@ fn find(out: &[u8], base: usize) -> ([Span; 64], u64) {
         }
         spans[number].stop = at;
     }
-    (spans, early)
+    early
 }
 
 /// The varint at a place, which is stepped over.

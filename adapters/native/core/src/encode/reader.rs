@@ -1,9 +1,9 @@
 //! Tokens of JSON text, and strings and numbers written as they are read.
 
 use super::Step;
-use crate::json::{Cursor, Fail, KINDS, Name, Names};
+use crate::json::{Cursor, Fail, KINDS, Name, Names, NamesMark};
 use crate::number::Number;
-use crate::scan::{block, block32, special};
+use crate::scan::{block32, other32, special};
 use crate::schema::Json;
 use crate::sheet::{Pen, Sheet};
 use crate::source::{At, Source};
@@ -82,19 +82,20 @@ impl<'a> Reader<'a> {
         self.cursor(at).rare_kind().map(|kind| (at, Some(kind)))
     }
 
-    /// A name and the colon after it.
+    /// A name and the colon after it, and a bit that equal names have in common.
     #[inline(always)]
-    pub fn name(&mut self, at: At) -> Result<(At, Name), Fail> {
+    pub fn name(&mut self, at: At) -> Result<(At, Name, u64), Fail> {
         if at.byte() == b'"' {
             let inside = at.skip(1);
-            let (special, high) = block32(inside.bytes());
-            let size = special.trailing_zeros() as usize;
-            if special != 0 && high & (special ^ (special - 1)) == 0 {
+            let other = other32(inside.bytes());
+            let size = other.trailing_zeros() as usize;
+            if other != 0 {
                 let after = inside.skip(size);
                 if after.bytes() == b"\":" {
                     let start = self.source.index(inside);
                     let name = Name { start, stop: start + size, decoded: false, lone: false };
-                    return Ok((self.space(after.skip(2).skip_space()), name));
+                    let hash = hash(inside.word(), size);
+                    return Ok((self.space(after.skip(2).skip_space()), name, hash));
                 }
             }
         }
@@ -102,10 +103,20 @@ impl<'a> Reader<'a> {
     }
 
     #[inline(never)]
-    fn any_name(&mut self, at: At) -> Result<(At, Name), Fail> {
+    fn any_name(&mut self, at: At) -> Result<(At, Name, u64), Fail> {
         let mut cursor = self.cursor(at);
         let name = cursor.name(self.names)?;
-        Ok((self.source.at(cursor.at), name))
+        let bytes = self.names.bytes(self.source.text, name);
+        let mut word = [0; 8];
+        let size = bytes.len().min(8);
+        word[..size].copy_from_slice(&bytes[..size]);
+        Ok((self.source.at(cursor.at), name, hash(u64::from_le_bytes(word), bytes.len())))
+    }
+
+    /// Forget the names since a mark. Fails if one was there twice; `maybe` is whether that may be.
+    #[inline(always)]
+    pub fn close_names(&mut self, mark: NamesMark, maybe: bool) -> Result<(), Fail> {
+        if maybe { self.names.close(self.source.text, mark) } else { Ok(self.names.reset(mark)) }
     }
 
     #[inline(never)]
@@ -157,9 +168,9 @@ impl<'a> Reader<'a> {
     pub fn string(&mut self, sheet: &mut Sheet, tag: (u64, usize), width: &AtomicU8, at: At, pen: Pen) -> Step {
         let inside = at.skip(1);
         let block = inside.bytes();
-        let (special, high) = block32(block);
-        let size = special.trailing_zeros() as usize;
-        if special != 0 && high & (special ^ (special - 1)) == 0 && inside.skip(size).byte() == b'"' {
+        let other = other32(block);
+        let size = other.trailing_zeros() as usize;
+        if other != 0 && inside.skip(size).byte() == b'"' {
             pen.write(0, &((tag.0 | (size as u64) << (tag.1 * 8)) as u32).to_le_bytes());
             pen.write(tag.1 + 1, block);
             return Ok((inside.skip(size + 1), pen.skip(tag.1 + 1 + size)));
@@ -172,30 +183,40 @@ impl<'a> Reader<'a> {
         // Up to 128 bytes are copied as they are read, behind a length of one byte.
         pen.write(0, &(tag.0 as u32).to_le_bytes());
         let payload = pen.skip(tag.1 + 1);
-        for start in (0..128).step_by(32) {
-            let block = inside.skip(start);
+        let mut plain = 0;
+        while plain < 128 {
+            let block = inside.skip(plain);
             let bytes = block.bytes();
-            let (special, high) = block32(bytes);
-            payload.write(start, bytes);
-            if special != 0 || high != 0 {
-                let count = special.trailing_zeros() as usize;
-                let size = start + count;
-                if high & (special ^ special.wrapping_sub(1)) == 0 && block.skip(count).byte() == b'"' && size < 128 {
-                    pen.write(tag.1, &[size as u8]);
-                    return Ok((inside.skip(size + 1), payload.skip(size)));
+            payload.write(plain, bytes);
+            let other = other32(bytes);
+            let count = other.trailing_zeros() as usize;
+            plain += count;
+            if other != 0 {
+                if block.skip(count).byte() == b'"' {
+                    pen.write(tag.1, &[plain as u8]);
+                    return Ok((inside.skip(plain + 1), payload.skip(plain)));
                 }
                 break;
             }
         }
-        self.any_string(sheet, tag, width, inside, pen)
+        self.any_string(sheet, tag, width, inside, plain, pen)
     }
 
+    /// The same, of which the first `plain` bytes are neither special nor above ASCII.
     #[inline(never)]
-    fn any_string(&mut self, sheet: &mut Sheet, tag: (u64, usize), width: &AtomicU8, inside: At, pen: Pen) -> Step {
+    fn any_string(
+        &mut self,
+        sheet: &mut Sheet,
+        tag: (u64, usize),
+        width: &AtomicU8,
+        inside: At,
+        plain: usize,
+        pen: Pen,
+    ) -> Step {
         let text = self.source.text;
         let start = self.source.index(inside);
         let mut high = false;
-        let stop = special(text, start, &mut high);
+        let stop = special(text, start + plain, &mut high);
         match text.get(stop) {
             Some(b'"') => {
                 if high {
@@ -228,37 +249,43 @@ impl<'a> Reader<'a> {
         let (pen, payload) = sheet.open(pen, guess);
         let mut pen = sheet.room_for(pen, plain - start).put_span(self.source.text, start, plain);
         let mut at = self.source.at(plain);
-        let mut lone = false;
-        loop {
+        let mut above = 0;
+        // What is special in a block is found by its mask alone, so that no step waits for the one before.
+        'blocks: loop {
             at = self.source.ahead(at);
             pen = sheet.room(pen);
-            let (special, above) = block(at.bytes());
-            pen.write::<16>(0, at.bytes());
-            if special == 0 {
-                high |= above != 0;
-                (at, pen) = (at.skip(16), pen.skip(16));
-                continue;
+            let (mut special, high) = block32(at.bytes());
+            let mut done = 0;
+            while special != 0 {
+                let count = special.trailing_zeros() as usize;
+                let [byte, escape] = *at.skip(count).bytes();
+                let decoded = DECODED[usize::from(escape)];
+                pen.write::<32>(0, at.skip(done).bytes());
+                pen = pen.skip(count - done);
+                if byte != b'\\' || decoded == 0 {
+                    above |= high & ((1 << count) - 1);
+                    at = at.skip(count);
+                    break 'blocks;
+                }
+                pen = pen.put(u64::from(decoded), 1);
+                done = count + 2;
+                special &= !(3 << count);
             }
-            let count = special.trailing_zeros() as usize;
-            high |= above & (special ^ (special - 1)) != 0;
-            (at, pen) = (at.skip(count), pen.skip(count));
-            let [byte, escape] = *at.bytes();
-            if byte == b'"' {
-                break;
-            }
-            let decoded = DECODED[usize::from(escape)];
-            if byte == b'\\' && decoded != 0 {
-                (at, pen) = (at.skip(2), pen.put(u64::from(decoded), 1));
-                continue;
-            }
-            let stop;
+            above |= high;
+            pen.write::<32>(0, at.skip(done).bytes());
+            pen = pen.skip(32usize.saturating_sub(done));
+            at = at.skip(done.max(32));
+        }
+        high |= above != 0;
+        let mut lone = false;
+        if at.byte() != b'"' {
             let index = self.source.index(at);
+            let stop;
             (stop, lone) = unescape_until_quote(self.source.text, index, sheet.vector(pen), &mut high)?;
             if stop == self.source.text.len() {
                 return Err(Fail::Malformed);
             }
             (at, pen) = (self.source.at(stop), sheet.pen());
-            break;
         }
         if high {
             self.validate(start, self.source.index(at))?;
@@ -274,16 +301,33 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// A bit for a name, from its first eight bytes and its size. What is behind a shorter one does not count.
+#[inline(always)]
+fn hash(word: u64, size: usize) -> u64 {
+    let word = if size < 8 { word << 8 << (56 - size * 8) } else { word };
+    1 << ((word ^ size as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
+}
+
 /// Write a tag of at most four bytes and the varint after it of a value below 2^28, without a branch.
 #[inline(always)]
 pub fn put_short_header(pen: Pen, tag: (u64, usize), value: u32) -> Pen {
     let halves = value & 0x3fff | (value & 0x0fff_c000) << 2;
     let bytes = halves & 0x007f_007f | (halves & 0x3f80_3f80) << 1;
-    let size = (bytes.checked_ilog2().unwrap_or(0) / 8) as usize;
-    let more = 0x0080_8080 >> (24 - size * 8);
-    let varint = u64::from(bytes) | if size == 0 { 0 } else { more };
-    pen.put(tag.0 | varint << (tag.1 * 8), tag.1 + size + 1)
+    let (more, size) = MORE[(value | 1).ilog2() as usize & 31];
+    pen.put(tag.0 | u64::from(bytes | more) << (tag.1 * 8), tag.1 + size as usize)
 }
+
+/// By the highest bit of a varint's value: the bits that say that a byte follows, and how many bytes there are.
+const MORE: [(u32, u32); 32] = {
+    let mut more = [(0, 0); 32];
+    let mut bit = 0;
+    while bit < 32 {
+        let after = bit as u32 / 7;
+        more[bit] = (0x8080_8080 & ((1u64 << (8 * after)) - 1) as u32, after + 1);
+        bit += 1;
+    }
+    more
+};
 
 /// Write a tag of at most five bytes and the varint after it.
 #[inline(always)]
