@@ -362,7 +362,7 @@ impl Message {
             full_name: full_name.to_owned(),
             is_list,
             fields: Vec::new(),
-            expected: Box::new(std::array::from_fn(|_| NOTHING)),
+            expected: Box::new(std::array::from_fn(|_| Expected::nothing())),
             first: AtomicU8::new(0),
             after_unknown: AtomicU8::new(0),
             short: 0,
@@ -466,7 +466,7 @@ impl Message {
             member: at as u8,
             // At first, members are expected in number order.
             next: AtomicU8::new(at as u8 + 1),
-            ..NOTHING
+            ..Expected::nothing()
         };
         let [place] = member.fields[..] else { return expected };
         let field = &self.fields[usize::from(place)];
@@ -484,18 +484,23 @@ impl Message {
     }
 }
 
-const NOTHING: Expected = Expected {
-    name: Token::NONE,
-    bit: 0,
-    tag: (0, 0),
-    refers: 0,
-    next: AtomicU8::new(63),
-    quick: Quick::No,
-    is_long: false,
-    last: AtomicU8::new(0),
-    member: 63,
-    field: 0,
-};
+impl Expected {
+    /// What matches no text.
+    fn nothing() -> Expected {
+        Expected {
+            name: Token::NONE,
+            bit: 0,
+            tag: (0, 0),
+            refers: 0,
+            next: AtomicU8::new(63),
+            quick: Quick::No,
+            is_long: false,
+            last: AtomicU8::new(0),
+            member: 63,
+            field: 0,
+        }
+    }
+}
 
 impl Member {
     fn new(name: &str, number: u32, empty_form: &'static str, filling: &'static str, is_oneof: bool) -> Member {

@@ -109,7 +109,13 @@ impl<'a> Encoding<'a> {
     /// The place of the member of a name that is not the one that came last time, or after whitespace. Notes the name of
     /// an unknown one.
     #[inline(never)]
-    fn other_name(&mut self, message: &Message, next: &AtomicU8, at: At, fields: &mut Fields) -> Result<(At, u8), Fail> {
+    fn other_name(
+        &mut self,
+        message: &Message,
+        next: &AtomicU8,
+        at: At,
+        fields: &mut Fields,
+    ) -> Result<(At, u8), Fail> {
         let at = self.reader.space(at);
         let expected = message.expected(next.load(Ordering::Relaxed));
         if let Some(after) = at.past(&expected.name) {
@@ -287,7 +293,14 @@ impl<'a> Encoding<'a> {
     /// A member of the contract whose value does not fit.
     #[cold]
     #[inline(never)]
-    fn misfit(&mut self, message: &Message, expected: &Expected, fail: Fail, start: Start, fields: &mut Fields) -> Step {
+    fn misfit(
+        &mut self,
+        message: &Message,
+        expected: &Expected,
+        fail: Fail,
+        start: Start,
+        fields: &mut Fields,
+    ) -> Step {
         if fail == Fail::Malformed {
             return Err(fail);
         }

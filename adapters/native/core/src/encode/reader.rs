@@ -116,7 +116,11 @@ impl<'a> Reader<'a> {
     /// Forget the names since a mark. Fails if one was there twice; `maybe` is whether that may be.
     #[inline(always)]
     pub fn close_names(&mut self, mark: NamesMark, maybe: bool) -> Result<(), Fail> {
-        if maybe { self.names.close(self.source.text, mark) } else { Ok(self.names.reset(mark)) }
+        if maybe {
+            return self.names.close(self.source.text, mark);
+        }
+        self.names.reset(mark);
+        Ok(())
     }
 
     #[inline(never)]
