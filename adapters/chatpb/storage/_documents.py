@@ -59,7 +59,7 @@ class Wrapper:
         self._size = 0
 
     def records(self, wires: Iterable[bytes]) -> Iterator[bytes]:
-        """The records of documents. The last chunks are held back until those after them, or `rest`, end their stream."""
+        """The records of documents. The last chunks are held back until others, or `rest`, end their stream."""
         if self._type is not ChatCompletionChunk:
             yield from map(_PART[self._type], wires)
             return

@@ -1,7 +1,7 @@
 """Every form that records are kept in, told by a file's name, read and written as columns of their wire bytes.
 
-A form is a recorder's file, JSON lines, length-delimited messages or Parquet. Lines and messages may also be documents of
-another kind, which become records (see `_documents`). Columns have some thousands of rows, so that memory stays bounded.
+A form is a recorder's file, JSON lines, length-delimited messages or Parquet. Lines and messages may also be documents
+of another kind, which become records (see `_documents`). Columns have some thousands of rows, so memory stays bounded.
 """
 
 from __future__ import annotations
