@@ -1,21 +1,16 @@
-"""Chunks put together: the rules one by one, recorded streams beside the openai package's own accumulation, and back."""
+"""Chunks put together: the rules one by one."""
 
 from __future__ import annotations
 
 import json
-import re
-import warnings
-from collections.abc import Iterator
-from itertools import groupby
 from typing import Any
 
 import pytest
 
 import chatcompletion_betterproto as betterproto_classes
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
-from chatpb import from_dict, from_json, json_to_wire, to_dict
-from chatpb.accumulator import Accumulator, split, split_wire
-from conftest import recording
+from chatpb import from_json, json_to_wire, to_dict
+from chatpb.accumulator import Accumulator
 
 
 def chunk(delta: Any, **choice: Any) -> dict[str, Any]:
@@ -255,123 +250,3 @@ def test_forms() -> None:
     assert accumulator.to_dict() == json.loads(accumulator.to_json()) == want
     assert ChatCompletion.FromString(accumulator.to_wire()) == accumulator.message()
     assert to_dict(accumulator.message(betterproto_classes.ChatCompletion)) == want
-
-
-# Where recorded streams come out otherwise than in the openai package, and why.
-DIFFERENCES = {
-    r"/choices/\*/message/tool_calls/\*/index": "left on by the package; a whole completion's calls have none",
-    r"/choices/\*/message/role": "appended by the package where each chunk repeats it",
-    r"/choices/\*/(content_filter_results|matched_stop).*": "of the package, the first chunk's alone",
-    r"/(x_groq|time_info|latency_checkpoint|p)(/.*)?": "of the package, the first chunk's alone",
-    r"/usage": "the package takes the last chunk's, also where that one has none",
-    r"/object": "added by the package where no chunk has one",
-}
-# Streams that the package refuses: 2 without an index of a choice, 2 that start without choices, 1 with content in
-# parts, 1 with a first index above 0, 1 without a delta.
-REFUSED_BY_PACKAGE = 7
-
-
-@pytest.mark.newest
-def test_recorded_streams_come_out_as_in_the_openai_package() -> None:
-    from openai.lib.streaming.chat import ChatCompletionStreamState
-    from openai.types.chat import ChatCompletionChunk as Model
-
-    lines = recording("chunk")
-    groups = [list(group) for _, group in groupby(lines, lambda line: json.loads(line).get("id"))]
-    refused, others = 0, []
-    for group in groups:
-        accumulator, state = Accumulator(), ChatCompletionStreamState()
-        for line in group:
-            accumulator.add_json(line)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                for line in group:
-                    state.handle_chunk(Model.construct(**json.loads(line)))
-                theirs = state.current_completion_snapshot.to_dict(warnings=False)
-        except (TypeError, AssertionError, RuntimeError, IndexError, AttributeError):
-            refused += 1
-            continue
-        for path in differences(without_null(accumulator.to_dict()), without_null(theirs)):
-            if not any(re.fullmatch(known, path) for known in DIFFERENCES):
-                others.append((json.loads(group[0]).get("id"), path))
-    assert others == []
-    assert refused == REFUSED_BY_PACKAGE
-
-
-def without_null(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: without_null(item) for name, item in value.items() if item is not None}
-    return [without_null(item) for item in value] if isinstance(value, list) else value
-
-
-def differences(one: Any, other: Any, path: str = "") -> Iterator[str]:
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in one.keys() | other.keys():
-            if name in one and name in other:
-                yield from differences(one[name], other[name], f"{path}/{name}")
-            else:
-                yield f"{path}/{name}"
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for mine, theirs in zip(one, other, strict=True):
-            yield from differences(mine, theirs, f"{path}/*")
-    elif one != other:
-        yield path
-
-
-def test_recorded_completions_survive_being_split() -> None:
-    """All but the index that 4 of them have on tool calls, where a whole completion has none."""
-    changed = 0
-    for line in recording("completion"):
-        want = json.loads(line)
-        chunks = list(split_wire(json_to_wire(line)))
-        accumulator = Accumulator()
-        for wire in chunks:
-            accumulator.add_wire(wire)
-        if accumulator.to_dict() != want:
-            assert all(path.endswith("/index") for path in differences(accumulator.to_dict(), want))
-            changed += 1
-    assert changed == 4
-
-
-@pytest.mark.parametrize("size", [None, 1, 5, 1000])
-def test_split(size: int | None) -> None:
-    completion = {
-        "id": "1",
-        "object": "chat.completion",
-        "x": {"y": 1},
-        "choices": [
-            {"index": 0, "finish_reason": "tool_calls", "logprobs": {"content": [LP]}, "message": {
-                "role": "assistant", "content": " two  words ", "reasoning": "hm hm", "refusal": None, "tool_calls": [
-                    function("f", '{"a": 1}', id="a", type="function"),
-                    {"id": "b", "type": "custom", "custom": {"name": "c", "input": "x y"}},
-                    {"odd": 1},
-                ]}},
-            {"index": 1, "finish_reason": None, "message": {"role": "assistant", "audio": {"id": "a"}}},
-        ],
-        "usage": {"total_tokens": 3},
-    }  # fmt: skip
-    chunks = list(split(completion, size=size))
-    assert {to_dict(each)["object"] for each in chunks} == {"chat.completion.chunk"}
-    assert accumulate(*(to_dict(each) for each in chunks)) == completion
-    better = list(split(from_dict(completion), betterproto_classes.ChatCompletionChunk, size=size))
-    assert [to_dict(each) for each in better] == [to_dict(each) for each in chunks]
-    text = "".join(c.delta.content for each in chunks for c in each.choices)
-    assert text == " two  words "
-
-
-@pytest.mark.parametrize(
-    "odd",
-    [
-        {},
-        {"choices": None},
-        {"choices": []},
-        {"choices": [{"index": 0, "message": None}]},
-        {"choices": [{}]},
-        {"choices": "x"},
-        {"choices": [{"message": "x"}]},
-    ],
-)
-def test_odd_completions_survive_being_split(odd: dict[str, Any]) -> None:
-    got = accumulate(*(to_dict(each) for each in split(odd)))
-    assert without_null(got) == without_null(odd)

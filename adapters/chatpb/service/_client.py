@@ -83,25 +83,35 @@ class Client:
         self.close()
 
 
-class Stream:
-    """The chunks of an answer, as they come. Closing it, or leaving its `with`, cancels the call."""
+class _Chunks:
+    """What streams of both kinds do with a chunk."""
 
-    def __init__(self, rpc: Any, give: Give) -> None:
-        self._rpc = rpc
+    def __init__(self, give: Give) -> None:
         self._give = give
         self._accumulator = Accumulator()
 
-    def __iter__(self) -> Iterator[Any]:
-        try:
-            for wire in self._rpc:
-                self._accumulator.add_wire(wire)
-                yield self._give(wire, ChatCompletionChunk)
-        except grpc.RpcError as error:
-            raise refused(error) from None
+    def _take(self, wire: bytes) -> Any:
+        self._accumulator.add_wire(wire)
+        return self._give(wire, ChatCompletionChunk)
 
     def completion(self) -> Any:
         """The completion that the chunks read so far amount to."""
         return self._give(self._accumulator.to_wire(), ChatCompletion)
+
+
+class Stream(_Chunks):
+    """The chunks of an answer, as they come. Closing it, or leaving its `with`, cancels the call."""
+
+    def __init__(self, rpc: Any, give: Give) -> None:
+        super().__init__(give)
+        self._rpc = rpc
+
+    def __iter__(self) -> Iterator[Any]:
+        try:
+            for wire in self._rpc:
+                yield self._take(wire)
+        except grpc.RpcError as error:
+            raise refused(error) from None
 
     def close(self) -> None:
         self._rpc.cancel()
@@ -152,22 +162,16 @@ class AsyncClient:
         return Call(dict(metadata or {}), None if seconds is None else time.monotonic() + seconds)
 
 
-class AsyncStream:
+class AsyncStream(_Chunks):
     """The chunks of an answer, as they come. Closing it, or leaving its `async with`, cancels the call."""
 
     def __init__(self, chunks: AsyncIterator[bytes], give: Give) -> None:
+        super().__init__(give)
         self._chunks: Any = chunks
-        self._give = give
-        self._accumulator = Accumulator()
 
     async def __aiter__(self) -> AsyncIterator[Any]:
         async for wire in self._chunks:
-            self._accumulator.add_wire(wire)
-            yield self._give(wire, ChatCompletionChunk)
-
-    def completion(self) -> Any:
-        """The completion that the chunks read so far amount to."""
-        return self._give(self._accumulator.to_wire(), ChatCompletion)
+            yield self._take(wire)
 
     async def close(self) -> None:
         await self._chunks.aclose()
