@@ -180,7 +180,11 @@ def test_errors_of_an_upstream_arrive_as_they_are(hops: str, stream: bool, statu
     run(main())
 
 
-@pytest.mark.parametrize("text", ["m" * 600, "\u4e16" * 600, "\U0001f600" * 600, "\ud83d" * 600, "%" * 600])
+@pytest.mark.parametrize(
+    "text",
+    ["m" * 600, "\u4e16" * 600, "\U0001f600" * 600, "\ud83d" * 600, "%" * 600],
+    ids=["ascii", "three bytes", "four bytes", "surrogate", "percent"],
+)
 def test_metadata_that_any_client_takes(text: str) -> None:
     """Above 8 KiB some calls would fail otherwise, at random, so there are many."""
     headers = {f"x-ratelimit-{number}": "9" * 100 for number in range(100)}
@@ -197,7 +201,7 @@ def test_metadata_that_any_client_takes(text: str) -> None:
                 with pytest.raises(aio.AioRpcError) as caught:
                     await call(request)
                 assert caught.value.code() is grpc.StatusCode.INVALID_ARGUMENT
-                assert dict(caught.value.trailing_metadata() or ())["retry-after"] == "17"
+                assert ("retry-after", "17") in tuple(caught.value.trailing_metadata() or ())
 
     run(main())
 
