@@ -23,6 +23,8 @@ import sys
 import sysconfig
 import tempfile
 import venv
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -66,15 +68,32 @@ def _virtualenv() -> Path:
     pins = hashlib.sha256(REQUIREMENTS.read_bytes()).hexdigest()[:12]
     home = cache / f"gen-{version}-{pins}"
     ready = home / "ready"
-    if not ready.exists():
-        cache.mkdir(exist_ok=True)
-        (cache / ".gitignore").write_text("*\n")
-        print(f"installing the generators into {home.relative_to(ROOT)}", file=sys.stderr)
-        venv.create(home, clear=True, with_pip=True)
-        pip = [str(_scripts(home) / "python"), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", "--requirement", str(REQUIREMENTS)], check=True)
-        ready.touch()
+    if ready.exists():
+        return home
+    cache.mkdir(exist_ok=True)
+    (cache / ".gitignore").write_text("*\n")
+    with _alone(cache / f"{home.name}.lock"):
+        if not ready.exists():
+            print(f"installing the generators into {home.relative_to(ROOT)}", file=sys.stderr)
+            venv.create(home, clear=True, with_pip=True)
+            pip = [str(_scripts(home) / "python"), "-m", "pip", "--disable-pip-version-check"]
+            subprocess.run([*pip, "install", "--quiet", "--requirement", str(REQUIREMENTS)], check=True)
+            ready.touch()
     return home
+
+
+@contextmanager
+def _alone(file: Path) -> Iterator[None]:
+    """Hold the lock of a file. A lock and no renaming: the scripts of a virtualenv name the folder it was made in.
+
+    The system frees the lock when the process ends, however it does. Windows has no such lock, and goes without.
+    """
+    with file.open("w") as held:
+        if sys.platform != "win32":
+            import fcntl
+
+            fcntl.flock(held, fcntl.LOCK_EX)
+        yield
 
 
 def _scripts(home: Path) -> Path:
