@@ -26,7 +26,7 @@ class Backend:
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        """Set when a slow answer is given up before its end."""
+        """Set when a streamed answer ends; a slow one does when it is given up, be it while a word is sent."""
 
     async def create(self, request: bytes, call: Any) -> bytes:
         model = CreateChatCompletionRequest.FromString(request).model
@@ -38,13 +38,13 @@ class Backend:
 
     async def stream(self, request: bytes, call: Any) -> AsyncIterator[bytes]:
         model = CreateChatCompletionRequest.FromString(request).model
-        for word in WORDS:
-            yield _chunk(word)
-            if model == "slow":
-                try:
+        try:
+            for word in WORDS:
+                yield _chunk(word)
+                if model == "slow":
                     await asyncio.sleep(60)
-                finally:
-                    self.stopped.set()
+        finally:
+            self.stopped.set()
 
     async def close(self) -> None:
         """Nothing is held."""
