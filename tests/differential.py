@@ -32,7 +32,14 @@ from chatpb._engine import Codec, PythonCodec, native_codec
 from chatpb._errors import JsonError, WireError
 from chatpb._schema import Field, Schema, schema_of
 
-MESSAGES = ("ChatCompletion", "ChatCompletionChunk", "CreateChatCompletionRequest", "ErrorResponse", "Everything")
+MESSAGES = (
+    "ChatCompletion",
+    "ChatCompletionChunk",
+    "CreateChatCompletionRequest",
+    "ErrorResponse",
+    "ChatCompletionRecord",
+    "Everything",
+)
 KINDS = ("int32", "int64", "uint32", "uint64", "double", "bool", "string", "bytes", "enum", "message")
 HOMES = {"empty_fields": 13, "null_fields": 14, "additional_properties": 15, "verbatim_properties": 16}
 RECORDINGS = {"ChatCompletion": "completion", "ChatCompletionChunk": "chunk", "CreateChatCompletionRequest": "request"}

@@ -23,6 +23,7 @@ from chatpb._python.wire import LEN, VARINT, delimited, signed_varint, tag
 FOLDER = Path(__file__).parent / "vectors"
 
 C, K, R, E = "ChatCompletion", "ChatCompletionChunk", "CreateChatCompletionRequest", "ErrorResponse"
+RECORD, STREAM = "ChatCompletionRecord", "ChatCompletionStream"
 
 
 def _nested(levels: int) -> str:
@@ -146,6 +147,11 @@ FROM_JSON: list[Case] = [
     ("document-request", R, "a request with parts and tools", '{"model":"gpt-4o","messages":[{"role":"developer","content":"Be brief."},{"role":"user","content":[{"type":"text","text":"What is this?"},{"type":"image_url","image_url":{"url":"data:image/png;base64,AA==","detail":"low"}},{"type":"input_audio","input_audio":{"data":"AAEC","format":"wav"}}]},{"role":"assistant","content":null,"tool_calls":[{"id":"c1","type":"function","function":{"name":"f","arguments":"{}"}}]},{"role":"tool","tool_call_id":"c1","content":"42"}],"temperature":0.2,"stream":true,"stream_options":{"include_usage":true},"top_k":40}'),
     ("document-error", E, "an error body", '{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}'),
     ("document-error-number", E, "an error body with a number for its code", '{"error":{"message":"overloaded","code":529},"request_id":"r"}'),
+    # Exchanges kept.
+    ("record-completion", RECORD, "an exchange with its request, labels and vendor members", '{"start_time":1721075651000001,"end_time":1721075651250000,"status":200,"request_id":"req_1","request":{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}],"top_k":40},"response":{"id":"chatcmpl-1","object":"chat.completion","created":1721075651,"model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"Hello","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2},"x_groq":{"id":"req_1"}},"peer":"ipv4:127.0.0.1:5000","labels":{"team":"search","trace":""},"region":"eu","cost":18446744073709551615}'),
+    ("record-stream", RECORD, "a streamed exchange, its chunks whole", '{"start_time":1721075651000001,"first_token_time":1721075651100000,"end_time":1721075651250000,"status":200,"request":{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}],"top_k":40,"stream":true},"stream":{"chunks":[{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1721075651,"model":"gpt-4o","choices":[{"index":0,"delta":{"role":"assistant","content":""},"finish_reason":null}],"usage":null},{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1721075651,"model":"gpt-4o","choices":[{"index":0,"delta":{"content":"Hello"},"finish_reason":null}],"usage":null},{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1721075651,"model":"gpt-4o","choices":[{"index":0,"delta":{},"finish_reason":"stop"}],"usage":null}]}}'),
+    ("record-error", RECORD, "a stream that an error broke off", '{"start_time":1721075651000001,"first_token_time":1721075651100000,"end_time":1721075651250000,"status":502,"stream":{"common":{"id":"chatcmpl-1","model":"gpt-4o"},"chunks":[{"choices":[{"index":0,"delta":{"content":"Hel"}}]},{"choices":[{"index":0,"delta":{"content":"lo"}}]}]},"error":{"error":{"message":"The upstream closed the stream.","type":"server_error","param":null,"code":"upstream_error"}}}'),
+    ("stream-common", STREAM, "what repeats is in common; a chunk replaces a scalar, the null bits as one", '{"common":{"id":"chatcmpl-1","object":"chat.completion.chunk","created":1721075651,"model":"gpt-4o","usage":null,"system_fingerprint":null,"x_groq":{"id":"req_1"}},"chunks":[{"choices":[{"index":0,"delta":{"content":"Hel"}}]},{"choices":[{"index":0,"delta":{"content":"lo"}}],"model":"gpt-4o-2024-08-06"},{"choices":[{"index":0,"delta":{},"finish_reason":"stop"}]},{"choices":[],"usage":{"total_tokens":2},"system_fingerprint":null}]}'),
 ]
 # fmt: on
 

@@ -10,11 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chatpb import ChatCompletionChunk, ChatCompletionStream, WireError, compact_stream, expand_stream, json_to_wire
+from chatpb import (
+    ChatCompletionChunk,
+    ChatCompletionStream,
+    WireError,
+    compact_stream,
+    expand_stream,
+    from_json,
+    json_to_wire,
+    wire_to_json,
+)
 from chatpb._engine import PythonCodec, engine, native_codec
 from chatpb._limits import MAX_EXPANDED
 from chatpb._schema import schema_of
-from conftest import recording
+from conftest import ALL_VECTORS, Vector, betterproto_type, by_name, recording
 from test_properties import objects_of
 
 CODECS = [PythonCodec(ChatCompletionChunk.DESCRIPTOR)]
@@ -81,6 +90,32 @@ def test_what_repeats_is_written_once() -> None:
     assert stream.chunks[2].model == "m-2"
     assert expand_stream(stream) == expand_stream(stream.SerializeToString()) == chunks
     assert compact_stream(map(ChatCompletionChunk.FromString, chunks)) == compact_stream(chunks)
+
+
+@by_name([vector for vector in ALL_VECTORS if vector.message == "ChatCompletionStream"])
+def test_vectors_are_what_their_chunks_give(vector: Vector) -> None:
+    chunks = expand_stream(vector.wire)
+    assert compact_stream(chunks) == vector.wire
+    whole = [ChatCompletionChunk.FromString(chunk) for chunk in chunks]
+    compact = ChatCompletionStream.FromString(vector.wire)
+    for chunk, kept in zip(whole, compact.chunks, strict=True):
+        merged = ChatCompletionChunk()
+        merged.MergeFrom(compact.common)
+        merged.MergeFrom(kept)
+        assert chunk == merged
+
+
+def test_messages_of_either_runtime() -> None:
+    """Map entries without key or value too, which betterproto's own serializer leaves out."""
+    texts = ['{"id":"1","x":1,"y":18446744073709551615,"choices":[{"delta":{"v":{"":""}}}]}', '{"id":"1"}', "{}"]
+    chunks = [json_to_wire(text, ChatCompletionChunk) for text in texts]
+    stream = compact_stream(chunks)
+    for message_type in (ChatCompletionStream, betterproto_type("ChatCompletionStream")):
+        assert expand_stream(from_json(wire_to_json(stream, ChatCompletionStream), message_type)) == chunks
+    for message_type in (ChatCompletionChunk, betterproto_type("ChatCompletionChunk")):
+        assert compact_stream(from_json(text, message_type) for text in texts) == stream
+    with pytest.raises(TypeError, match=r"^<class 'dict'> is not a message class of"):
+        expand_stream({})
 
 
 @pytest.mark.parametrize(

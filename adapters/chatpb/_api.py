@@ -7,8 +7,6 @@ import os
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, overload
 
-from google.protobuf.message import Message
-
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import JsonText, codec_of
 from chatpb._errors import ContractError, Violation
@@ -142,22 +140,23 @@ def wire_to_json_lines(
     return _codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, threads_of(threads))
 
 
-def compact_stream(chunks: Iterable[bytes | Message]) -> bytes:
+def compact_stream(chunks: Iterable[Any]) -> bytes:
     """Wire bytes of the ChatCompletionStream that consists of chunks, with what all of them have written once.
 
     Args:
-        chunks: ChatCompletionChunk messages of google.protobuf, or their wire bytes.
+        chunks: ChatCompletionChunk messages of any runtime, or their wire bytes.
 
     Raises:
         WireError: a chunk whose bytes are not valid protobuf; its path is the chunk's place.
 
     """
-    wires = [chunk if isinstance(chunk, bytes) else chunk.SerializeToString() for chunk in chunks]
-    return _codecs[ChatCompletionChunk].compact_stream(wires)
+    return _codecs[ChatCompletionChunk].compact_stream([_wire(chunk) for chunk in chunks])
 
 
-def expand_stream(stream: bytes | Message) -> list[bytes]:
+def expand_stream(stream: Any) -> list[bytes]:
     """Wire bytes of each chunk of a ChatCompletionStream: those that it was made of.
+
+    The stream is a message of any runtime, or its wire bytes.
 
     Chunks that were in number order, as every engine here and protobuf's own serializers write them, come back byte for
     byte; others come back equal.
@@ -166,9 +165,7 @@ def expand_stream(stream: bytes | Message) -> list[bytes]:
         WireError: the bytes are not valid protobuf, or stand for more than 256 MiB of chunks.
 
     """
-    return _codecs[ChatCompletionChunk].expand_stream(
-        stream if isinstance(stream, bytes) else stream.SerializeToString()
-    )
+    return _codecs[ChatCompletionChunk].expand_stream(_wire(stream))
 
 
 @overload
@@ -270,6 +267,10 @@ def _json_value(value: Any, default: Callable[[Any], Any] | None) -> Any:
     if default is None:
         raise TypeError(f"{type(value).__name__} is not a JSON value")
     return _json_value(default(value), default)
+
+
+def _wire(message: Any) -> bytes:
+    return message if isinstance(message, bytes) else runtime_of(type(message)).serialize(message)
 
 
 class _OfType(dict[type, T]):
