@@ -28,6 +28,7 @@ DOCUMENTS: Final[list[Any]] = [
     v1.ChatCompletionChunk,
     v1.CreateChatCompletionRequest,
     v1.ErrorResponse,
+    v1.ChatCompletionRecord,
 ]
 TYPE_NAMES: Final = [message_type.DESCRIPTOR.full_name for message_type in DOCUMENTS]
 STRUCT_LEVELS: Final = 24

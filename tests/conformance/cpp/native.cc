@@ -8,6 +8,7 @@
 
 #include "chatcompletion/v1/chat_completion.pb.h"
 #include "chatcompletion/v1/chat_completion_chunk.pb.h"
+#include "chatcompletion/v1/chat_completion_record.pb.h"
 #include "chatcompletion/v1/chat_completion_request.pb.h"
 #include "chatcompletion/v1/error.pb.h"
 #include "program.h"
@@ -60,6 +61,36 @@ std::vector<std::string> ReadCompletion(const std::string& wire) {
 }
 
 uint64_t Bit(int number) { return uint64_t{1} << number; }
+
+// docs: expand
+// The chunks of a stream, each whole.
+std::vector<ChatCompletionChunk> Expand(const ChatCompletionStream& stream) {
+  std::vector<ChatCompletionChunk> chunks;
+  for (const ChatCompletionChunk& kept : stream.chunks()) {
+    chunks.push_back(stream.common());
+    chunks.back().MergeFrom(kept);
+  }
+  return chunks;
+}
+// docs: end
+
+ChatCompletionStream Stream() {
+  ChatCompletionStream stream;
+  auto& common = *stream.mutable_common();
+  common.set_id("chatcmpl-1");
+  common.set_model("m-1");
+  common.set_object(CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK);
+  common.set_null_fields(Bit(ChatCompletionChunk::kUsageFieldNumber));
+  auto& vendor = *common.mutable_additional_properties()->mutable_fields();
+  (*vendor["x_groq"].mutable_struct_value()->mutable_fields())["id"].set_string_value("req_1");
+  for (const char* piece : {"Hel", "lo"}) {
+    auto& choice = *stream.add_chunks()->add_choices();
+    choice.set_index(0);
+    choice.mutable_delta()->set_content(piece);
+  }
+  stream.mutable_chunks(1)->set_model("m-2");
+  return stream;
+}
 
 ChatCompletion ToolCall() {
   ChatCompletion completion;
@@ -191,4 +222,5 @@ void BuildMessages(protocol::Response& response) {
   Add(response, "zero-and-empty", ZeroAndEmpty());
   Add(response, "enums", Enums());
   Add(response, "vendor", Vendor());
+  Add(response, "chunk-of-stream", Expand(Stream())[1]);
 }

@@ -26,12 +26,13 @@ func build() (*conformance.Response, error) {
 		{Name: "completion", Type: "chatcompletion.v1.ChatCompletion", Wire: completion},
 	}
 	for name, message := range map[string]proto.Message{
-		"tool-call":      toolCall(),
-		"stream-usage":   streamUsage(),
-		"request-parts":  requestParts(),
-		"zero-and-empty": zeroAndEmpty(),
-		"enums":          enums(),
-		"vendor":         vendor(),
+		"tool-call":       toolCall(),
+		"stream-usage":    streamUsage(),
+		"request-parts":   requestParts(),
+		"zero-and-empty":  zeroAndEmpty(),
+		"enums":           enums(),
+		"vendor":          vendor(),
+		"chunk-of-stream": expand(stream())[1],
 	} {
 		if err := add(response, name, message); err != nil {
 			return nil, err
@@ -94,6 +95,48 @@ func readCompletion(wire []byte) (lines []string, err error) {
 	lines = append(lines, completion.VerbatimProperties["seed"]) // JSON text
 	// docs: end
 	return lines, nil
+}
+
+// docs: expand
+// expand gives the chunks of a stream, each whole.
+func expand(stream *pb.ChatCompletionStream) []*pb.ChatCompletionChunk {
+	var chunks []*pb.ChatCompletionChunk
+	for _, kept := range stream.Chunks {
+		chunk := new(pb.ChatCompletionChunk)
+		proto.Merge(chunk, stream.Common)
+		proto.Merge(chunk, kept)
+		chunks = append(chunks, chunk)
+	}
+	return chunks
+}
+
+// docs: end
+
+func stream() *pb.ChatCompletionStream {
+	member, err := structpb.NewStruct(map[string]any{"x_groq": map[string]any{"id": "req_1"}})
+	if err != nil {
+		panic(fmt.Sprint("a Struct of plain values: ", err))
+	}
+	common := &pb.ChatCompletionChunk{
+		Id:                   proto.String("chatcmpl-1"),
+		Model:                proto.String("m-1"),
+		Object:               pb.ChatCompletionChunkObject_CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK.Enum(),
+		AdditionalProperties: member,
+	}
+	common.NullFields = bit(common, "usage")
+	piece := func(text string) []*pb.ChatCompletionChunkChoice {
+		return []*pb.ChatCompletionChunkChoice{{
+			Index: proto.Int32(0),
+			Delta: &pb.ChoiceDelta{Content: proto.String(text)},
+		}}
+	}
+	return &pb.ChatCompletionStream{
+		Common: common,
+		Chunks: []*pb.ChatCompletionChunk{
+			{Choices: piece("Hel")},
+			{Model: proto.String("m-2"), Choices: piece("lo")},
+		},
+	}
 }
 
 func toolCall() proto.Message {

@@ -25,7 +25,10 @@ pub mod protocol {
     tonic::include_proto!("chatpb.conformance.v1");
 }
 
-use chatcompletion::{ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest, ErrorResponse};
+use chatcompletion::{
+    ChatCompletion, ChatCompletionChunk, ChatCompletionRecord, ChatCompletionStream, CreateChatCompletionRequest,
+    ErrorResponse,
+};
 use protocol::{Encoded, Request, Response, Rewrite, request::Action};
 
 static CONTRACT: LazyLock<DescriptorPool> = LazyLock::new(|| {
@@ -82,6 +85,8 @@ pub fn recode(name: &str, wire: &[u8]) -> Result<Vec<u8>, String> {
         "chatcompletion.v1.ChatCompletionChunk" => through::<ChatCompletionChunk>(wire),
         "chatcompletion.v1.CreateChatCompletionRequest" => through::<CreateChatCompletionRequest>(wire),
         "chatcompletion.v1.ErrorResponse" => through::<ErrorResponse>(wire),
+        "chatcompletion.v1.ChatCompletionRecord" => through::<ChatCompletionRecord>(wire),
+        "chatcompletion.v1.ChatCompletionStream" => through::<ChatCompletionStream>(wire),
         _ => return Err(format!("no such document: {name}")),
     }
     .map_err(|error| error.to_string())

@@ -19,6 +19,7 @@ pub fn build() -> Result<Response, DecodeError> {
         encoded("zero-and-empty", &zero_and_empty()),
         encoded("enums", &enums()),
         encoded("vendor", &vendor()),
+        encoded("chunk-of-stream", &expand(&stream())?[1]),
     ];
     Ok(Response { lines, messages, ..Response::default() })
 }
@@ -88,6 +89,42 @@ fn read_completion(wire: &[u8]) -> Result<Vec<String>, DecodeError> {
     lines.extend(completion.verbatim_properties.get("seed").cloned()); // JSON text
     // docs: end
     Ok(lines)
+}
+
+// docs: expand
+/// The chunks of a stream, each whole.
+fn expand(stream: &ChatCompletionStream) -> Result<Vec<ChatCompletionChunk>, DecodeError> {
+    let whole = |kept: &ChatCompletionChunk| {
+        let mut chunk = stream.common.clone().unwrap_or_default();
+        chunk.merge(kept.encode_to_vec().as_slice())?;
+        Ok(chunk)
+    };
+    stream.chunks.iter().map(whole).collect()
+}
+// docs: end
+
+fn stream() -> ChatCompletionStream {
+    let piece = |text: &str| ChatCompletionChunkChoice {
+        index: Some(0),
+        delta: Some(ChoiceDelta { content: Some(text.into()), ..Default::default() }),
+        ..Default::default()
+    };
+    let common = ChatCompletionChunk {
+        id: Some("chatcmpl-1".into()),
+        model: Some("m-1".into()),
+        object: Some(ChatCompletionChunkObject::ChatCompletionChunk.into()),
+        null_fields: bit::<ChatCompletionChunk>("usage"),
+        additional_properties: Some(object([("x_groq", Kind::StructValue(object([("id", text("req_1"))])))])),
+        ..Default::default()
+    };
+    ChatCompletionStream {
+        common: Some(common),
+        chunks: vec![
+            ChatCompletionChunk { choices: vec![piece("Hel")], ..Default::default() },
+            ChatCompletionChunk { model: Some("m-2".into()), choices: vec![piece("lo")], ..Default::default() },
+        ],
+        ..Default::default()
+    }
 }
 
 /// The bit of a field by its name, where there are many.

@@ -2,8 +2,8 @@
 
 import { create, createRegistry, fromBinary, toBinary, type DescMessage, type Message } from "@bufbuild/protobuf";
 import { reflect } from "@bufbuild/protobuf/reflect";
+import { file_chatcompletion_v1_chat_completion_record } from "../gen/chatcompletion/v1/chat_completion_record_pb.js";
 import { file_chatcompletion_v1_chat_completion_service } from "../gen/chatcompletion/v1/chat_completion_service_pb.js";
-import { file_chatcompletion_v1_error } from "../gen/chatcompletion/v1/error_pb.js";
 import {
   type Encoded,
   EncodedSchema,
@@ -20,7 +20,8 @@ import { call, serve } from "./service.js";
 
 // A file's imports are in the registry as well.
 const registry = createRegistry(
-  file_chatcompletion_v1_error,
+  file_chatcompletion_v1_chat_completion_record,
+  ...file_chatcompletion_v1_chat_completion_record.dependencies,
   ...file_chatcompletion_v1_chat_completion_service.dependencies,
 );
 

@@ -1,12 +1,28 @@
 // The messages of the golden files, made by hand as a user would.
 
-import { create, type DescMessage, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { ChatCompletionChunkObject, ChatCompletionChunkSchema } from "../gen/chatcompletion/v1/chat_completion_chunk_pb.js";
+import {
+  clone,
+  create,
+  type DescMessage,
+  fromBinary,
+  mergeFromBinary,
+  type MessageInitShape,
+  toBinary,
+} from "@bufbuild/protobuf";
+import {
+  type ChatCompletionChunk,
+  ChatCompletionChunkObject,
+  ChatCompletionChunkSchema,
+} from "../gen/chatcompletion/v1/chat_completion_chunk_pb.js";
 import {
   ChatCompletionMessageSchema,
   ChatCompletionObject,
   ChatCompletionSchema,
 } from "../gen/chatcompletion/v1/chat_completion_pb.js";
+import {
+  type ChatCompletionStream,
+  ChatCompletionStreamSchema,
+} from "../gen/chatcompletion/v1/chat_completion_record_pb.js";
 import {
   ChatCompletionModality,
   CreateChatCompletionRequestSchema,
@@ -33,6 +49,7 @@ export function build(): Response {
       made("zero-and-empty", ChatCompletionSchema, zeroAndEmpty()),
       made("enums", CreateChatCompletionRequestSchema, enums()),
       made("vendor", ChatCompletionSchema, vendor()),
+      made("chunk-of-stream", ChatCompletionChunkSchema, expand(stream())[1]!),
     ],
   });
 }
@@ -87,6 +104,32 @@ function readCompletion(wire: Uint8Array): string[] {
   lines.push(completion.verbatimProperties["seed"] ?? ""); // JSON text
   // docs: end
   return lines;
+}
+
+// docs: expand
+/** The chunks of a stream, each whole. */
+function expand({ common, chunks }: ChatCompletionStream): ChatCompletionChunk[] {
+  return chunks.map((kept) => {
+    const chunk = common ? clone(ChatCompletionChunkSchema, common) : create(ChatCompletionChunkSchema);
+    return mergeFromBinary(ChatCompletionChunkSchema, chunk, toBinary(ChatCompletionChunkSchema, kept));
+  });
+}
+// docs: end
+
+function stream(): ChatCompletionStream {
+  return create(ChatCompletionStreamSchema, {
+    common: {
+      id: "chatcmpl-1",
+      model: "m-1",
+      object: ChatCompletionChunkObject.CHAT_COMPLETION_CHUNK,
+      nullFields: bit(ChatCompletionChunkSchema.field.usage),
+      additionalProperties: { x_groq: { id: "req_1" } },
+    },
+    chunks: [
+      { choices: [{ index: 0, delta: { content: "Hel" } }] },
+      { model: "m-2", choices: [{ index: 0, delta: { content: "lo" } }] },
+    ],
+  });
 }
 
 function toolCall(): MessageInitShape<typeof ChatCompletionSchema> {

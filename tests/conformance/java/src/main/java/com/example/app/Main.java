@@ -2,6 +2,8 @@ package com.example.app;
 
 import chatcompletion.v1.ChatCompletion;
 import chatcompletion.v1.ChatCompletionChunk;
+import chatcompletion.v1.ChatCompletionRecord;
+import chatcompletion.v1.ChatCompletionStream;
 import chatcompletion.v1.CreateChatCompletionRequest;
 import chatcompletion.v1.ErrorResponse;
 import chatpb.conformance.v1.Encoded;
@@ -25,7 +27,9 @@ public final class Main {
               ChatCompletion.getDefaultInstance(),
               ChatCompletionChunk.getDefaultInstance(),
               CreateChatCompletionRequest.getDefaultInstance(),
-              ErrorResponse.getDefaultInstance())
+              ErrorResponse.getDefaultInstance(),
+              ChatCompletionRecord.getDefaultInstance(),
+              ChatCompletionStream.getDefaultInstance())
           .collect(Collectors.toMap(m -> m.getDescriptorForType().getFullName(), Function.identity()));
 
   private Main() {}

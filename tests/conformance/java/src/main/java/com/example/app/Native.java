@@ -3,6 +3,7 @@ package com.example.app;
 import chatcompletion.v1.ChatCompletion;
 import chatcompletion.v1.ChatCompletionChoice;
 import chatcompletion.v1.ChatCompletionChunk;
+import chatcompletion.v1.ChatCompletionChunkChoice;
 import chatcompletion.v1.ChatCompletionChunkObject;
 import chatcompletion.v1.ChatCompletionContentPartParam;
 import chatcompletion.v1.ChatCompletionContentParts;
@@ -12,8 +13,10 @@ import chatcompletion.v1.ChatCompletionMessageToolCall;
 import chatcompletion.v1.ChatCompletionModality;
 import chatcompletion.v1.ChatCompletionObject;
 import chatcompletion.v1.ChatCompletionRole;
+import chatcompletion.v1.ChatCompletionStream;
 import chatcompletion.v1.ChatCompletionStreamOptionsParam;
 import chatcompletion.v1.ChatCompletionToolParam;
+import chatcompletion.v1.ChoiceDelta;
 import chatcompletion.v1.CompletionTokensDetails;
 import chatcompletion.v1.CompletionUsage;
 import chatcompletion.v1.ContentPartType;
@@ -67,7 +70,8 @@ final class Native {
             "request-parts", requestParts(),
             "zero-and-empty", zeroAndEmpty(),
             "enums", enums(),
-            "vendor", vendor());
+            "vendor", vendor(),
+            "chunk-of-stream", expand(stream()).get(1));
     made.forEach((name, message) -> response.addMessages(Main.encoded(name, message)));
     return response.build();
   }
@@ -116,6 +120,40 @@ final class Native {
     lines.add(completion.getVerbatimPropertiesOrThrow("seed")); // JSON text
     // docs: end
     return lines;
+  }
+
+  // docs: expand
+  /** The chunks of a stream, each whole. */
+  static List<ChatCompletionChunk> expand(ChatCompletionStream stream) {
+    List<ChatCompletionChunk> chunks = new ArrayList<>();
+    for (ChatCompletionChunk kept : stream.getChunksList()) {
+      chunks.add(stream.getCommon().toBuilder().mergeFrom(kept).build());
+    }
+    return chunks;
+  }
+
+  // docs: end
+
+  private static ChatCompletionStream stream() {
+    Struct groq = Struct.newBuilder().putFields("id", Values.of("req_1")).build();
+    return ChatCompletionStream.newBuilder()
+        .setCommon(
+            ChatCompletionChunk.newBuilder()
+                .setId("chatcmpl-1")
+                .setModel("m-1")
+                .setObject(ChatCompletionChunkObject.CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK)
+                .setNullFields(1L << ChatCompletionChunk.USAGE_FIELD_NUMBER)
+                .setAdditionalProperties(Struct.newBuilder().putFields("x_groq", Values.of(groq))))
+        .addChunks(ChatCompletionChunk.newBuilder().addChoices(piece("Hel")))
+        .addChunks(ChatCompletionChunk.newBuilder().setModel("m-2").addChoices(piece("lo")))
+        .build();
+  }
+
+  private static ChatCompletionChunkChoice piece(String text) {
+    return ChatCompletionChunkChoice.newBuilder()
+        .setIndex(0)
+        .setDelta(ChoiceDelta.newBuilder().setContent(text))
+        .build();
   }
 
   private static Message toolCall() {
