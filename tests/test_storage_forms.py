@@ -1,0 +1,246 @@
+"""Records through every form and back: equal and in order, with errors that name file and record."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from chatpb import ChatCompletionChunk, json_to_wire
+from chatpb.arrow import SCHEMA
+from chatpb.cli._app import app
+from chatpb.storage import Recorder
+from chatpb.storage._documents import MAX_STREAM, ONLY, Wrapper, only
+from chatpb.storage._forms import open_source
+from chatpb.storage._record import parts_of
+from conftest import exactly_equal, recording
+
+FORMS = [
+    "x.db",
+    "x.jsonl",
+    "x.jsonl.gz",
+    "x.jsonl.zst",
+    "x.binpbs",
+    "x.binpbs.gz",
+    "x.binpbs.zst",
+    "x.parquet",
+    "folder.parquet",
+]
+
+CHUNKS = [
+    {
+        "id": stream,
+        "object": "chat.completion.chunk",
+        "created": 1767225600,
+        "model": "m",
+        "choices": [{"index": 0, "delta": {"content": str(n)}}],
+    }
+    for stream in ("a", "b", "a")
+    for n in range(3)
+]
+RECORDS: list[dict[str, Any]] = [
+    {"start_time": 1767225600000000, "end_time": 1767225601000000, "status": 200, "request": {"model": "m", "messages": [], "seed": 2**64},
+     "response": {"id": "c", "choices": [], "usage": None, "x": [None, 1.5, {}]}, "labels": {"team": "a"}, "x_vendor": 2**53 + 1},
+    {"start_time": 1767312000000000, "stream": {"chunks": CHUNKS[:3]}, "error": {"error": {"message": "broke off", "code": None}}},
+    {},
+    {"status": "odd", "response": {"id": 5, "choices": {}}},
+]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*args: str) -> Any:
+    return CliRunner().invoke(app, args, prog_name="chatpb")
+
+
+def succeed(*args: str) -> str:
+    result = run(*args)
+    assert result.exit_code == 0, result.output
+    return str(result.stderr)
+
+
+def write_lines(name: str, objects: list[Any]) -> str:
+    Path(name).write_text("".join(json.dumps(obj) + "\n" for obj in objects))
+    return name
+
+
+def lines(name: str) -> list[Any]:
+    return [json.loads(line) for line in Path(name).read_text().splitlines()]
+
+
+def wires(path: str) -> list[bytes]:
+    refused: list[str] = []
+    with open_source(path) as source:
+        found = [wire for batch in source.batches(refused.append) for wire in batch.to_pylist()]
+        assert source.fraction() == 1
+    assert not refused
+    return found
+
+
+def options(form: str) -> list[str]:
+    return ["--partition", "day"] if form.startswith("folder") else []
+
+
+@pytest.mark.parametrize("middle", FORMS)
+def test_records_through_every_form(middle: str) -> None:
+    write_lines("in.jsonl", RECORDS)
+    assert "4 records: in.jsonl to " in succeed("export", "in.jsonl", middle, *options(middle))
+    succeed("export", middle, "out.jsonl")
+    assert exactly_equal(lines("out.jsonl"), RECORDS)
+    assert wires(middle) == wires("in.jsonl")
+
+
+@pytest.mark.parametrize("middle", FORMS)
+@pytest.mark.parametrize(("kind", "name"), [("completion", "response"), ("chunk", "chunk"), ("request", "request")])
+def test_recorded_traffic_through_every_form(middle: str, kind: str, name: str) -> None:
+    texts = recording(kind)
+    with gzip.open("in.jsonl.gz", "wb") as file:
+        file.writelines(texts)
+    succeed("export", "in.jsonl.gz", middle, *options(middle))
+    succeed("export", middle, "out.jsonl", "--only", name)
+    found, expected = lines("out.jsonl"), [json.loads(text) for text in texts]
+    if middle.startswith("folder"):
+        # A dataset's days follow each other; within a day records keep their order.
+        found, expected = (sorted(side, key=lambda obj: json.dumps(obj, sort_keys=True)) for side in (found, expected))
+    assert exactly_equal(found, expected)
+
+
+def test_parquet_has_typed_columns() -> None:
+    write_lines("in.jsonl", RECORDS)
+    succeed("export", "in.jsonl", "x.parquet", "--level", "3")
+    table = pq.read_table("x.parquet")
+    assert table.cast(SCHEMA).schema.equals(SCHEMA)
+    assert table.schema.names == SCHEMA.names
+    assert table.column("id").to_pylist() == ["c", "a", None, None]
+    assert table.column("latency_us").to_pylist() == [1_000_000, None, None, None]
+
+
+def test_days() -> None:
+    write_lines("in.jsonl", RECORDS)
+    succeed("export", "in.jsonl", "days.parquet", "--partition", "day")
+    assert sorted(path.name for path in Path("days.parquet").iterdir()) == [
+        "day=2026-01-01",
+        "day=2026-01-02",
+        "day=unknown",
+    ]
+    result = run("export", "in.jsonl", "days.parquet", "--partition", "day")
+    assert (result.exit_code, result.stderr) == (1, "chatpb: days.parquet: there is one already; name another folder\n")
+
+
+def test_a_store_by_url() -> None:
+    write_lines("in.jsonl", RECORDS)
+    for url, more in (("memory://bucket/x.parquet", []), ("memory://bucket/days", ["--partition", "day"])):
+        succeed("export", "in.jsonl", url, *more)
+        succeed("export", url, "out.jsonl")
+        assert exactly_equal(lines("out.jsonl"), RECORDS)
+
+
+def test_import_adds() -> None:
+    write_lines("in.jsonl", RECORDS)
+    succeed("import", "in.jsonl", "x.db")
+    succeed("import", "in.jsonl", "x.db", "--quiet")
+    with Recorder("x.db", read_only=True) as recorder:
+        assert len(recorder) == 8
+    result = run("import", "in.jsonl", "x.parquet")
+    assert (result.exit_code, "use export for other forms" in result.stderr) == (2, True)
+
+
+def test_several_inputs_in_their_order() -> None:
+    write_lines("a.jsonl", CHUNKS)
+    write_lines("b.jsonl", RECORDS)
+    succeed("export", "a.jsonl", "b.jsonl", "x.parquet")
+    succeed("export", "x.parquet", "out.jsonl", "--only", "chunk")
+    assert lines("out.jsonl") == CHUNKS + CHUNKS[:3]
+
+
+def test_chunks_become_streams() -> None:
+    write_lines("in.jsonl", CHUNKS)
+    assert "3 records" in succeed("export", "in.jsonl", "x.db")
+    assert [len(list(only([wire], "chunk"))) for wire in wires("x.db")] == [3, 3, 3]
+
+
+def test_an_endless_stream_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert MAX_STREAM == 64 << 20
+    monkeypatch.setattr("chatpb.storage._documents.MAX_STREAM", 200)
+    chunks = [json_to_wire(json.dumps(CHUNKS[0]), ChatCompletionChunk)] * 50
+    wrapper = Wrapper(ChatCompletionChunk)
+    records = [*wrapper.records(chunks), *wrapper.rest()]
+    assert len(records) > 5
+    assert list(only(records, "chunk")) == chunks
+
+
+@pytest.mark.parametrize("name", ONLY)
+def test_wrap_and_take_out(name: str) -> None:
+    wire = b"" if name == "chunk" else json_to_wire('{"x":1}', ONLY[name])
+    wrapper = Wrapper(ONLY[name])
+    records = [*wrapper.records([wire, wire]), *wrapper.rest()]
+    assert list(only(records, name)) == [wire, wire]
+    assert all(len(parts_of(record)) == 1 for record in records)
+
+
+def test_bad_lines_are_named_and_left_out() -> None:
+    Path("in.jsonl").write_text('{"status":1}\n{"status":}\n\n{"status":3}\n')
+    result = run("export", "in.jsonl", "x.parquet", "--type", "record")
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[0].startswith("in.jsonl:2:11: ")
+    assert result.stderr.splitlines()[-1] == "2 records, 1 left out: in.jsonl to x.parquet"
+    assert len(wires("x.parquet")) == 2
+
+
+def damaged_groups() -> Iterator[bytearray]:
+    write_lines("in.jsonl", [{"status": n, "peer": "p" * 40, "request_id": f"{n:040}"} for n in range(200)])
+    succeed("export", "in.jsonl", "x.parquet")
+    whole = Path("x.parquet").read_bytes()
+    column = pq.ParquetFile("x.parquet").metadata.row_group(0).column(0)
+    for at in range(column.data_page_offset + 40, column.data_page_offset + column.total_compressed_size, 97):
+        data = bytearray(whole)
+        data[at] ^= 1
+        yield data
+
+
+def test_damaged_parquet_is_named() -> None:
+    for data in damaged_groups():
+        Path("x.parquet").write_bytes(data)
+        result = run("export", "x.parquet", "out.jsonl")
+        assert result.exit_code == 1
+        assert "x.parquet: row group 0, 200 records: " in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        (["in.jsonl", "x.txt"], "x.txt: the name tells no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet"),
+        (["in.jsonl", "x.parquet", "--only", "chunk"], "x.parquet: only lines and messages can be documents other than records"),
+        (["in.jsonl", "x.db", "--partition", "day"], "x.db: only Parquet can be partitioned"),
+        (["none.jsonl", "x.db"], "none.jsonl: No such file or directory"),
+        (["bad.parquet", "x.db"], "bad.parquet: no Parquet that can be read: "),
+        (["other.parquet", "x.db"], "other.parquet: a Parquet file without the column 'wire' holds no records"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_done(args: list[str], message: str) -> None:
+    write_lines("in.jsonl", RECORDS)
+    Path("bad.parquet").write_text("PAR1")
+    pq.write_table(pa.table({"a": [1]}), "other.parquet")
+    result = run("export", *args)
+    assert result.exit_code == (2 if "No such file" in message else 1)
+    assert result.stderr.startswith(f"chatpb: {message}")
+    assert not Path("x.parquet").exists()
+
+
+def test_nothing_is_left_of_an_output_that_failed() -> None:
+    Path("in.binpbs").write_bytes(b"\x02\x3a\x05")
+    for form in ("x.parquet", "x.jsonl", "folder.parquet"):
+        result = run("export", "in.binpbs", form, "--type", "record", *options(form))
+        assert result.exit_code != 0
+        assert sorted(path.name for path in Path().iterdir()) == ["in.binpbs"]
