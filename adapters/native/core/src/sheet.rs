@@ -5,6 +5,7 @@
 //! `room` again. Builds with debug assertions check that at each write. A pen is good until the sheet makes room, or
 //! is written as a vector; what must come back to one keeps its offset.
 
+use crate::pages::before_writing;
 use std::ptr::NonNull;
 
 /// Bytes that can be written from a pen that `Sheet::room` returns.
@@ -101,7 +102,8 @@ impl Sheet {
     #[cold]
     #[inline(never)]
     fn grow(&mut self, pen: Pen, count: usize) -> Pen {
-        self.vector(pen).reserve(ROOM + count);
+        self.vector(pen);
+        self.reserve(count);
         self.pen()
     }
 
@@ -160,9 +162,18 @@ impl Sheet {
         self.pen()
     }
 
-    /// Make room for as many bytes at the start.
+    /// Make room for as many bytes at the end of the vector.
     pub fn reserve(&mut self, count: usize) {
+        let before = self.bytes.capacity();
         self.bytes.reserve(count + ROOM);
+        if self.bytes.capacity() > before {
+            before_writing(self.bytes.spare_capacity_mut());
+        }
+    }
+
+    /// The vector, and a sheet with nothing on it.
+    pub fn take(&mut self) -> Vec<u8> {
+        std::mem::take(self).bytes
     }
 
     /// Make room for the length of what is written from the pen on. Returns the offset where that starts.

@@ -43,8 +43,13 @@ impl Schema {
         let input = Input::text(data)?;
         let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
         let mut encoder = ENCODER.take().unwrap_or_default();
-        let wire = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options));
-        let wire = wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, error));
+        let wire = if input.size() < LARGE {
+            let wire = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options));
+            wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, error))
+        } else {
+            let done = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options).map(drop));
+            done.map_err(|error| json_error(py, error)).and_then(|()| large_bytes(py, encoder.take()))
+        };
         ENCODER.set(Some(encoder));
         wire
     }

@@ -105,6 +105,13 @@ impl Encoder {
     }
 }
 
+impl Encoder {
+    /// The wire bytes of the last document, without a copy of them.
+    pub fn take(&mut self) -> Vec<u8> {
+        self.out.take()
+    }
+}
+
 /// One document being encoded.
 struct Encoding<'a> {
     schema: &'a Schema,
