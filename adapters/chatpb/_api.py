@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeVar, overload
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import JsonText, codec_of
 from chatpb._errors import ContractError, Violation
-from chatpb._runtimes import on_register, runtime_of, serializer_of
+from chatpb._runtimes import on_register, parser_of, runtime_of, serializer_of
 from chatpb._validate import validate_wire
 
 __all__ = [
@@ -58,7 +58,7 @@ def json_to_wire(
 
     """
     allow = nonfinite != "error" and _choice("nonfinite", nonfinite, "error", "allow")
-    wire = _codecs[message_type].json_to_wire(data, canonical, allow)
+    wire = _to_wire[message_type](data, canonical, allow)
     if strict:
         violations = validate_wire(wire, runtime_of(message_type).descriptor(message_type))
         if violations:
@@ -181,9 +181,20 @@ def from_json(
     canonical: bool = False,
     nonfinite: Nonfinite = "error",
 ) -> M: ...
-def from_json(data: JsonText, message_type: type[Any] = ChatCompletion, **options: Any) -> Any:
+def from_json(
+    data: JsonText,
+    message_type: type[Any] = ChatCompletion,
+    *,
+    strict: bool = False,
+    canonical: bool = False,
+    nonfinite: Nonfinite = "error",
+) -> Any:
     """The message that a JSON object stands for. Arguments and errors are those of `json_to_wire`."""
-    return runtime_of(message_type).parse(message_type, json_to_wire(data, message_type, **options))
+    if strict or nonfinite != "error":
+        wire = json_to_wire(data, message_type, strict=strict, canonical=canonical, nonfinite=nonfinite)
+    else:
+        wire = _to_wire[message_type](data, canonical, False)
+    return _parsers[message_type](wire)
 
 
 def to_json(
@@ -286,6 +297,8 @@ class _OfType(dict[type, T]):
 
 
 _codecs = _OfType(lambda message_type: codec_of(runtime_of(message_type).descriptor(message_type)))
+_to_wire = _OfType(lambda message_type: _codecs[message_type].json_to_wire)
+_parsers = _OfType(parser_of)
 _serializers = _OfType(serializer_of)
 
 

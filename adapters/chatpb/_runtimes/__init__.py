@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from itertools import chain
 from typing import Any, Protocol, cast
 
@@ -12,7 +12,7 @@ from google.protobuf.descriptor import Descriptor
 from chatpb._runtimes.betterproto_runtime import BetterprotoRuntime
 from chatpb._runtimes.google_runtime import GoogleRuntime
 
-__all__ = ["Runtime", "on_register", "register_runtime", "runtime_of", "serializer_of"]
+__all__ = ["Runtime", "on_register", "parser_of", "register_runtime", "runtime_of", "serializer_of"]
 
 ENTRY_POINT_GROUP = "chatpb.runtimes"
 
@@ -71,6 +71,14 @@ def runtime_of(message_type: type) -> Runtime:
             "chatpb.register_runtime adds one"
         )
     return runtime
+
+
+def parser_of(message_type: type) -> Callable[[bytes], Any]:
+    """The function that makes a class's messages from wire bytes; for google.protobuf the class's own method."""
+    runtime = runtime_of(message_type)
+    if type(runtime) is GoogleRuntime:
+        return cast("Any", message_type).FromString  # type: ignore[no-any-return]
+    return partial(runtime.parse, message_type)
 
 
 def serializer_of(message_type: type) -> Callable[[Any], bytes]:
