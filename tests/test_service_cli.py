@@ -16,6 +16,8 @@ from typer.testing import CliRunner
 from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import json_to_wire
 from chatpb.cli._app import app
+from chatpb.storage import Recorder
+from chatpb.storage._record import parts_of
 from service.programs import CHATPB, Program
 from service.stack import QUESTION, run
 
@@ -55,6 +57,36 @@ def test_serve_and_call(tmp_path: Path) -> None:
             assert await server.process.wait() == 0
 
     run(main())
+
+
+@pytest.mark.parametrize("front", ["serve", "gateway"])
+def test_record(front: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    backend = ("--backend", "echo", "--listen", "127.0.0.1:0", "--log", "none")
+
+    async def main() -> None:
+        async with Program(front, *backend, "--record", str(path), "--record-max-bytes", "1000000") as server:
+            if front == "serve":
+                assert (await call("-m", "hello", "--target", server.address))[0] == 0
+            else:
+                async with httpx.AsyncClient(trust_env=False) as client:
+                    await client.post(f"http://{server.address}/v1/chat/completions", json=QUESTION)
+            server.process.send_signal(signal.SIGTERM)
+            await server.process.wait()
+        with Recorder(path, read_only=True) as recorder:
+            (record,) = recorder
+        assert isinstance(record, bytes)
+        assert parts_of(record).keys() == {"request", "response"}
+
+    run(main())
+
+
+def test_record_to_what_is_no_recorder_file(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a database" * 99)
+    for arguments in (["--record", str(tmp_path / "notes.txt")], ["--record-max-age", "5"]):
+        result = CliRunner().invoke(app, ["serve", *arguments])
+        assert result.exit_code == 2
+    assert (tmp_path / "notes.txt").read_text() == "not a database" * 99
 
 
 @pytest.mark.parametrize("hops", [1, 2])

@@ -35,7 +35,16 @@ __all__ = [
     "tls_of",
 ]
 
-_PACKAGES: Final = ("grpc", "grpc_health", "grpc_reflection", "httpx", "starlette", "uvicorn", "prometheus_client")
+_PACKAGES: Final = (
+    "grpc",
+    "grpc_health",
+    "grpc_reflection",
+    "httpx",
+    "starlette",
+    "uvicorn",
+    "prometheus_client",
+    "zstandard",
+)
 
 
 class LogFormat(str, Enum):
@@ -73,6 +82,15 @@ Grace = Annotated[float, option("--grace", min=0, metavar="SECONDS", help="Time 
 Log = Annotated[LogFormat, option("--log", help="How to log calls, on standard error.")]
 Metrics = Annotated[str | None, option("--metrics", metavar="HOST:PORT", help="Where to serve Prometheus metrics.")]
 Trace = Annotated[bool, option("--trace", help="Make OpenTelemetry spans; run it under opentelemetry-instrument.")]
+RecordTo = Annotated[
+    Path | None, option("--record", metavar="FILE", help="Record every call, in an SQLite file of chatpb.storage.")
+]
+RecordMaxBytes = Annotated[
+    int | None, option("--record-max-bytes", min=1, metavar="BYTES", help="Size beyond which the oldest records go.")
+]
+RecordMaxAge = Annotated[
+    float | None, option("--record-max-age", min=0, metavar="SECONDS", help="Age at which records go.")
+]
 
 
 def serve(
@@ -89,6 +107,9 @@ def serve(
     log: Log = LogFormat.TEXT,
     metrics: Metrics = None,
     trace: Trace = False,
+    record: RecordTo = None,
+    record_max_bytes: RecordMaxBytes = None,
+    record_max_age: RecordMaxAge = None,
 ) -> None:
     """Serve chat completions over gRPC, until SIGTERM: open calls then finish, new ones are refused.
 
@@ -102,9 +123,10 @@ def serve(
         if tls and not (tls_certificate and tls_key):
             raise typer.BadParameter("a server with TLS needs both", param_hint="--tls-certificate, --tls-key")
         observers = _observers(log, metrics, trace)
+        behind = _recorded(_backend(backend or "echo"), record, record_max_bytes, record_max_age, observers)
         with _listening(listen):
             run(
-                _backend(backend or "echo"),
+                behind,
                 listen=listen,
                 on_start=_announce(listen),
                 tls=tls,
@@ -139,6 +161,9 @@ def gateway(
     log: Log = LogFormat.TEXT,
     metrics: Metrics = None,
     trace: Trace = False,
+    record: RecordTo = None,
+    record_max_bytes: RecordMaxBytes = None,
+    record_max_age: RecordMaxAge = None,
 ) -> None:
     """Serve an OpenAI-compatible HTTP endpoint in front of a gRPC server, or of a backend in this process."""
     with packages():
@@ -159,7 +184,7 @@ def gateway(
         )
         limits = _limits(max_message, max_calls, timeout, grace)
         app = make(
-            behind,
+            _recorded(behind, record, record_max_bytes, record_max_age, observers),
             models=model or [],
             keep_alive=keep_alive or None,
             tokens=token or [],
@@ -180,7 +205,8 @@ def packages() -> Iterator[None]:
         name = (error.name or "").partition(".")[0]
         if name not in _PACKAGES and not name.startswith("opentelemetry"):
             raise
-        extra = "gateway" if name in ("starlette", "uvicorn") else "service"
+        extra = "storage" if name == "zstandard" else "service"
+        extra = "gateway" if name in ("starlette", "uvicorn") else extra
         extra = "observe" if name.startswith(("opentelemetry", "prometheus")) else extra
         fail(f"this command needs {name}: pip install 'chatpb[{extra}]'")
 
@@ -237,9 +263,10 @@ def _observers(log: LogFormat, metrics: str | None, trace: bool) -> list[Observe
     if log is not LogFormat.NONE:
         handler = logging.StreamHandler()
         handler.setFormatter(JsonFormatter() if log is LogFormat.JSON else logging.Formatter("%(asctime)s %(message)s"))
-        logger = logging.getLogger("chatpb.service")
-        logger.addHandler(handler)
-        logger.setLevel(logging.INFO)
+        for name in ("chatpb.service", "chatpb.storage"):
+            logger = logging.getLogger(name)
+            logger.addHandler(handler)
+            logger.setLevel(logging.INFO)
         found.append(LogObserver())
     if metrics:
         host, port = _address(metrics, "--metrics")
@@ -253,6 +280,30 @@ def _observers(log: LogFormat, metrics: str | None, trace: bool) -> list[Observe
     if trace:
         found.append(TraceObserver())
     return found
+
+
+def _recorded(
+    backend: Backend, path: Path | None, max_bytes: int | None, max_age: float | None, observers: list[Observer]
+) -> Backend:
+    """The backend, its calls recorded if there is a file for it."""
+    if path is None:
+        if max_bytes is not None or max_age is not None:
+            raise typer.BadParameter("limits are nothing without a file", param_hint="--record")
+        return backend
+    from chatpb.service._recording import RecordingBackend
+    from chatpb.storage import BackgroundRecorder, Recorder, RecorderError
+
+    try:
+        recorder = Recorder(path, max_bytes=max_bytes, max_age=max_age)
+    except RecorderError as error:
+        raise typer.BadParameter(str(error), param_hint="--record") from None
+    counts = [observer.count_records for observer in observers if hasattr(observer, "count_records")]
+
+    def count(outcome: str, number: int) -> None:
+        for each in counts:
+            each(outcome, number)
+
+    return RecordingBackend(backend, BackgroundRecorder(recorder, on_count=count))
 
 
 def _announce(listen: str) -> Any:

@@ -38,12 +38,14 @@ class Call:
             `traceparent`, `openai-organization` and the like.
         deadline: when the answer is of no more use, in seconds of `time.monotonic()`; None if it always is.
         reply: headers for the answer, filled by the backend before its answer or its first chunk.
+        peer: the caller's address; empty if it is not known.
 
     """
 
     metadata: dict[str, str] = field(default_factory=dict)
     deadline: float | None = None
     reply: dict[str, str] = field(default_factory=dict)
+    peer: str = ""
 
     def remaining(self) -> float | None:
         """Seconds until the deadline, not below zero; None without a deadline."""

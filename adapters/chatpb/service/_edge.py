@@ -59,9 +59,11 @@ class Edge:
     _open: int = 0
 
     @contextmanager
-    def call(self, method: str, headers: Mapping[str, str], remaining: float | None = None) -> Iterator[Exchange]:
+    def call(
+        self, method: str, headers: Mapping[str, str], remaining: float | None = None, peer: str = ""
+    ) -> Iterator[Exchange]:
         """One call. All that goes wrong inside comes out as ServiceError, but for cancellation."""
-        call = Call(pick_request(headers))
+        call = Call(pick_request(headers), peer=peer)
         call.reply["x-request-id"] = call.metadata.setdefault("x-request-id", uuid.uuid4().hex)
         known = [seconds for seconds in (remaining, self.limits.timeout) if seconds is not None]
         call.deadline = time.monotonic() + min(known) if known else None

@@ -122,6 +122,11 @@ class PrometheusObserver:
         self._sent = prometheus.Counter("chatpb_sent_bytes", "Bytes of answers.", **where)
         self._seconds = prometheus.Histogram("chatpb_call_seconds", "Duration of calls.", ("method",), **buckets)
         self._first = prometheus.Histogram("chatpb_first_chunk_seconds", "Time to the first chunk.", **buckets)
+        self._records = prometheus.Counter("chatpb_records", "Records of calls, by outcome.", ("outcome",), **where)
+
+    def count_records(self, outcome: str, number: int) -> None:
+        """Count records that were "written" or "lost"."""
+        self._records.labels(outcome).inc(number)
 
     def start(self, method: str, call: Call) -> Callable[[Outcome], None]:
         self._open.labels(method).inc()

@@ -152,13 +152,13 @@ class Server:
 
     def _call(self, method: str, request: bytes, context: Context) -> contextlib.AbstractContextManager[Exchange]:
         headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-        return self._received(method, request, headers, context.time_remaining())
+        return self._received(method, request, headers, context.time_remaining(), context.peer())
 
     @contextlib.contextmanager
     def _received(
-        self, method: str, request: bytes, headers: dict[str, str], remaining: float | None
+        self, method: str, request: bytes, headers: dict[str, str], remaining: float | None, peer: str
     ) -> Iterator[Exchange]:
-        with self._edge.call(method, headers, remaining) as exchange:
+        with self._edge.call(method, headers, remaining, peer) as exchange:
             exchange.outcome.received = len(request)
             yield exchange
 

@@ -123,14 +123,15 @@ class _Completions:
         try:
             wire = json_to_wire(await self._body(headers, receive), CreateChatCompletionRequest)
             run = self._stream if is_stream(wire) else self._create
-            await _unless_disconnected(receive, run(wire, headers, answer))
+            peer = ":".join(map(str, scope.get("client") or ()))
+            await _unless_disconnected(receive, run(wire, headers, peer, answer))
         except ValueError as error:
             await answer.refuse(ServiceError.of(400, f"The body is not a request: {error}.", code="invalid_json"))
         except ServiceError as error:
             await answer.refuse(error)
 
-    async def _create(self, wire: bytes, headers: Mapping[str, str], answer: _Answer) -> None:
-        with self._edge.call("create", headers) as exchange:
+    async def _create(self, wire: bytes, headers: Mapping[str, str], peer: str, answer: _Answer) -> None:
+        with self._edge.call("create", headers, peer=peer) as exchange:
             exchange.outcome.received = len(wire)
             completion = await self._backend.create(wire, exchange.call)
             body = wire_to_json(completion, ChatCompletion)
@@ -138,8 +139,8 @@ class _Completions:
         await answer.start(200, _JSON, exchange.call.reply, len(body))
         await answer.send(body, more=False)
 
-    async def _stream(self, wire: bytes, headers: Mapping[str, str], answer: _Answer) -> None:
-        with self._edge.call("stream", headers) as exchange:
+    async def _stream(self, wire: bytes, headers: Mapping[str, str], peer: str, answer: _Answer) -> None:
+        with self._edge.call("stream", headers, peer=peer) as exchange:
             exchange.outcome.received = len(wire)
             chunks = self._backend.stream(wire, exchange.call)
             async with aclosing(batches(chunks, self._keep_alive)) as ready:  # type: ignore[type-var]

@@ -1,6 +1,7 @@
 """Keep exchanges: compact records, from one file to a cluster. Needs the extra `storage`."""
 
+from chatpb.storage._background import BackgroundRecorder
 from chatpb.storage._file import RecorderError
 from chatpb.storage._recorder import Damaged, Recorder
 
-__all__ = ["Damaged", "Recorder", "RecorderError"]
+__all__ = ["BackgroundRecorder", "Damaged", "Recorder", "RecorderError"]

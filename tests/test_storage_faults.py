@@ -1,0 +1,312 @@
+"""What befalls a recorder's file: killed writers, damaged pages, full disks and locks.
+
+CHATPB_KILLS=200 pytest tests/test_storage_faults.py -k killed      # the long form
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from chatpb.storage import BackgroundRecorder, Damaged, Recorder, RecorderError
+from chatpb.storage._record import make_record
+from test_storage_recorder import completion, many
+
+KILLS = int(os.environ.get("CHATPB_KILLS", "8"))
+
+APPENDING = """
+import os, sys
+from chatpb.storage import Recorder
+from test_storage_recorder import completion
+with Recorder(sys.argv[1], level=1) as recorder:
+    number = len(recorder)
+    while True:
+        count = number % 7 + 1
+        recorder.append([completion(number + n, noise="x" * ((number + n) % 900)) for n in range(count)])
+        number += count
+        os.write(1, b"%d\\n" % number)
+"""
+
+
+def test_killed_at_any_moment_what_was_acknowledged_is_there(tmp_path: Path) -> None:
+    chance = random.Random(1)
+    path = tmp_path / "r.db"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([*sys.path, str(Path(__file__).parent)])}
+    checked = 0
+    for _ in range(KILLS):
+        writer = subprocess.Popen([sys.executable, "-c", APPENDING, str(path)], stdout=subprocess.PIPE, env=environment)
+        assert writer.stdout
+        for _ in range(chance.randrange(1, 60)):
+            writer.stdout.readline()
+        # From here to the signal the writer goes on, for as long as this takes.
+        sum(range(chance.randrange(50_000)))
+        writer.kill()
+        rest = writer.stdout.read().splitlines()
+        writer.wait()
+        writer.stdout.close()
+        acknowledged = int(rest[-1]) if rest and rest[-1] else checked
+        with Recorder(path) as recorder:
+            assert len(recorder) >= acknowledged
+            found = list(recorder.scan(start=(1_700_000_000 + checked) * 1_000_000))
+            assert found == [completion(n, noise="x" * (n % 900)) for n in range(checked, len(recorder))]
+            assert recorder.get(f"c{len(recorder) - 1}") == found[-1]
+            checked = len(recorder)
+    with sqlite3.connect(path) as file:
+        assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+
+
+def page_of(path: Path, seq: int) -> int:
+    """The page, from 0, that holds the start of a record's body."""
+    with sqlite3.connect(path) as file:
+        file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        (body,) = file.execute("SELECT body FROM records WHERE seq = ?", (seq,)).fetchone()
+    return path.read_bytes().index(body[:40]) // 8192
+
+
+def numbers_of(found: list[bytes | Damaged], records: list[bytes]) -> set[int]:
+    """The numbers of the records that are told to be damaged. Asserts that all others are as they were."""
+    damaged: set[int] = set()
+    at = 1
+    for each in found:
+        if isinstance(each, Damaged):
+            assert each.first == at
+            at = each.last + 1
+            damaged.update(range(each.first, at))
+        else:
+            assert each == records[at - 1]
+            at += 1
+    assert at == len(records) + 1
+    return damaged
+
+
+@pytest.mark.parametrize("torn", ["zeros", "noise", "half"])
+def test_a_torn_page_costs_its_own_records(torn: str, tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(2_000)
+    with Recorder(path, level=1) as recorder:
+        recorder.append(records)
+    page = page_of(path, 1_000)
+    data = bytearray(path.read_bytes())
+    start, size = page * 8192, 4096 if torn == "half" else 8192
+    data[start : start + size] = bytes(size) if torn == "zeros" else random.Random(1).randbytes(size)
+    path.write_bytes(data)
+    with Recorder(path) as recorder:
+        damaged = numbers_of(list(recorder), records)
+        assert 1_000 in damaged
+        assert len(damaged) < 300
+        with pytest.raises(RecorderError):
+            recorder.get("c999")
+        assert recorder.get("c5") == records[5]
+        # It still takes records.
+        recorder.append(many(3))
+        assert list(recorder)[-3:] == many(3)
+
+
+def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(300)
+    with Recorder(path, level=1) as recorder:
+        recorder.append(records)
+    page_of(path, 1)
+    with sqlite3.connect(path) as file:
+        (body,) = file.execute("SELECT body FROM records WHERE seq = 100").fetchone()
+    whole = path.read_bytes()
+    at = whole.index(body)
+    for place in range(len(body)):
+        data = bytearray(whole)
+        data[at + place] ^= 1 << place % 8
+        path.write_bytes(data)
+        with Recorder(path, read_only=True) as recorder:
+            # A flip in a frame's header may leave its content as it was.
+            assert numbers_of(list(recorder), records) <= {100}
+            if place >= 8:
+                assert numbers_of(list(recorder), records) == {100}
+
+
+def test_flips_anywhere_lose_no_record_unseen(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(400)
+    with Recorder(path, level=1) as recorder:
+        recorder.append(records)
+    page_of(path, 1)
+    whole = path.read_bytes()
+    chance = random.Random(7)
+    opened = 0
+    for _ in range(150):
+        data = bytearray(whole)
+        data[chance.randrange(100, len(data))] ^= 1 << chance.randrange(8)
+        path.write_bytes(data)
+        try:
+            with Recorder(path, read_only=True) as recorder:
+                found = list(recorder)
+        except RecorderError:
+            continue
+        opened += 1
+        good = [each for each in found if isinstance(each, bytes)]
+        assert set(good) <= set(records)
+        assert len(good) == len(records) or any(isinstance(each, Damaged) for each in found)
+    assert opened > 140
+
+
+def test_a_damaged_dictionary_has_a_copy(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(3_000)
+    with Recorder(path, level=1) as recorder:
+        recorder.append(records)
+        more = [completion(n, noise="more") for n in range(50)]
+        recorder.append(more)
+    with sqlite3.connect(path) as file:
+        assert file.execute("SELECT max(dictionary) FROM records").fetchone() == (1,)
+        file.execute("UPDATE dictionaries SET body = zeroblob(length(body))")
+    with Recorder(path) as recorder:
+        assert list(recorder) == records + more
+    with sqlite3.connect(path) as file:
+        file.execute("UPDATE dictionary_copies SET body = zeroblob(length(body))")
+    with Recorder(path) as recorder:
+        found = list(recorder)
+        assert found == [*records, Damaged(3_001, 3_050, "its dictionary cannot be read")]
+        recorder.append(many(1))
+        assert list(recorder)[-1] == many(1)[0]
+
+
+def test_a_missing_row_is_missed(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with Recorder(path) as recorder:
+        recorder.append(many(10))
+    with sqlite3.connect(path) as file:
+        file.execute("DELETE FROM records WHERE seq IN (1, 4, 5, 10)")
+    with Recorder(path) as recorder:
+        assert [each for each in recorder if isinstance(each, Damaged)] == [
+            Damaged(first, last, "its row is missing") for first, last in ((1, 1), (4, 5), (10, 10))
+        ]
+
+
+def fill(recorder: Recorder) -> None:
+    """Let the database grow no more, as on a full disk."""
+    pages = recorder._pragma("page_count")
+    recorder._connection.execute(f"PRAGMA max_page_count = {pages}")
+
+
+def noise(number: int) -> list[bytes]:
+    chance = random.Random(number)
+    return [completion(number, noise=chance.randbytes(20_000).hex())]
+
+
+def test_a_full_disk_refuses_and_keeps_what_was_there(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.db") as recorder:
+        recorder.append(many(10))
+        fill(recorder)
+        with pytest.raises(RecorderError, match="database or disk is full"):
+            recorder.append(noise(1))
+        assert list(recorder) == many(10)
+        recorder._connection.execute("PRAGMA max_page_count = 100000")
+        assert recorder.append(noise(1)) == range(11, 12)
+
+
+def test_a_locked_file(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    with Recorder(path, timeout=0.05) as recorder:
+        recorder.append(many(3))
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(RecorderError, match="database is locked"):
+            recorder.append(many(1))
+        assert list(recorder) == many(3)
+        other.execute("ROLLBACK")
+        other.close()
+        assert recorder.append(many(1)) == range(4, 5)
+
+
+def test_in_the_background(tmp_path: Path) -> None:
+    counted: list[tuple[str, int]] = []
+    writer = BackgroundRecorder(
+        Recorder(tmp_path / "r.db"), on_count=lambda what, number: counted.append((what, number))
+    )
+    records = many(1_000)
+    assert all(writer.put(lambda record=record: record, len(record)) for record in records)  # type: ignore[misc]
+    writer.close()
+    assert (writer.written, writer.lost) == (1_000, 0)
+    assert sum(number for _, number in counted) == 1_000
+    with Recorder(tmp_path / "r.db") as recorder:
+        assert list(recorder) == records
+    assert not writer.put(lambda: b"", 0)
+    assert writer.lost == 1
+
+
+@pytest.mark.parametrize("trouble", ["full", "locked"])
+def test_losses_in_the_background_are_counted_and_logged(
+    trouble: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    recorder = Recorder(tmp_path / "r.db", timeout=0.01)
+    other = sqlite3.connect(tmp_path / "r.db", isolation_level=None)
+    if trouble == "full":
+        fill(recorder)
+    else:
+        other.execute("BEGIN IMMEDIATE")
+    writer = BackgroundRecorder(recorder)
+    for number in range(50):
+        assert writer.put(lambda number=number: noise(number)[0], 20_000)  # type: ignore[misc]
+    writer.close()
+    other.close()
+    assert (writer.written, writer.lost) == (0, 50)
+    told = [record.getMessage() for record in caplog.records]
+    assert 1 <= len(told) <= 2
+    assert ("database is locked" if trouble == "locked" else "database or disk is full") in told[0]
+    assert "noise" not in "".join(told)
+
+
+def test_a_full_queue_loses_what_comes_and_one_bad_record_itself(tmp_path: Path) -> None:
+    writer = BackgroundRecorder(Recorder(tmp_path / "r.db"), max_records=3)
+    begun, go = threading.Event(), threading.Event()
+
+    def slow() -> bytes:
+        begun.set()
+        go.wait()
+        return make_record()
+
+    def bad() -> bytes:
+        raise ValueError("what was said")
+
+    assert writer.put(slow, 1)
+    begun.wait()
+    assert [writer.put(make, 1) for make in (make_record, bad, make_record, make_record, make_record)] == [
+        True, True, True, False, False,
+    ]  # fmt: skip
+    go.set()
+    writer.close()
+    assert (writer.written, writer.lost) == (3, 3)
+
+
+def test_bytes_in_the_queue_are_bounded(tmp_path: Path) -> None:
+    writer = BackgroundRecorder(Recorder(tmp_path / "r.db"), max_bytes=100)
+    assert not writer.put(make_record, 101)
+    assert writer.put(make_record, 100)
+    writer.close()
+    assert (writer.written, writer.lost) == (1, 1)
+
+
+def test_closing_takes_no_longer_than_told(tmp_path: Path) -> None:
+    writer = BackgroundRecorder(Recorder(tmp_path / "r.db"))
+    begun, go = threading.Event(), threading.Event()
+
+    def stuck() -> bytes:
+        begun.set()
+        go.wait()
+        return make_record()
+
+    writer.put(stuck, 1)
+    begun.wait()
+    writer.put(make_record, 1)
+    writer.close(timeout=0.01)
+    assert writer.lost == 1
+    go.set()
+    writer._thread.join()
+    assert writer.written == 1
+    writer._recorder.close()
