@@ -16,7 +16,9 @@ from chatpb.cli._convert import convert
 from chatpb.cli._demo import demo
 from chatpb.cli._group import Group, version
 from chatpb.cli._inspect import inspect
+from chatpb.cli._query import query
 from chatpb.cli._service import gateway, serve
+from chatpb.cli._stats import stats
 from chatpb.cli._storage import export_records, import_records
 
 __all__ = ["app"]
@@ -38,6 +40,8 @@ _COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "call": call,
     "export": export_records,
     "import": import_records,
+    "query": query,
+    "stats": stats,
 }
 
 for name, command in _COMMANDS.items():

@@ -1,0 +1,153 @@
+"""Rows of a query, as a table or as a file: CSV, JSON, JSON lines or Parquet."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import date, datetime, time, timezone
+from decimal import Decimal
+from itertools import chain, islice
+from math import isfinite
+from typing import Any, BinaryIO, Final
+
+import pyarrow as pa
+from pyarrow import parquet
+from rich.table import Table
+from rich.text import Text
+
+from chatpb.cli._group import stdout
+from chatpb.cli._scan import Results
+from chatpb.storage._query import Answer
+
+__all__ = ["write_results"]
+
+SHOWN: Final = 1_000
+"""Rows that a table shows at most."""
+
+_LONGEST: Final = 1_000
+"""Characters of a cell that a table shows at most."""
+
+_NUMBERS: Final = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT", "BIGNUM")
+
+Row = tuple[Any, ...]
+
+
+def write_results(output: BinaryIO, format: Results, answer: Answer) -> None:
+    """Write rows to a file, or to standard output."""
+    types, rows = answer.types, _rows(answer.batches)
+    if format is Results.PARQUET:
+        _write_parquet(output, answer)
+    else:
+        pieces: dict[Results, Callable[[Mapping[str, str], Iterable[Row]], Iterator[str]]] = {
+            Results.TABLE: _table,
+            Results.CSV: _csv,
+            Results.JSON: _json,
+            Results.JSONL: _json_lines,
+        }
+        for piece in pieces[format](types, rows):
+            output.write(piece.encode())
+
+
+def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
+    for batch in batches:
+        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+
+
+def _table(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
+    rows = iter(rows)
+    table = Table()
+    for name, kind in types.items():
+        table.add_column(Text(name), justify="right" if _is_number(kind) else "left", overflow="fold")
+    for row in islice(rows, SHOWN):
+        table.add_row(*(Text(_shown(value)) for value in row))
+    if next(rows, None) is not None:
+        table.caption = f"the first {SHOWN:,} rows; --format csv, json, jsonl and parquet write all"
+    console = stdout()
+    with console.capture() as capture:
+        console.print(table)
+    yield capture.get()
+
+
+def _is_number(kind: str) -> bool:
+    return not kind.endswith("]") and any(number in kind.partition("(")[0] for number in _NUMBERS)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bytes):
+        return f"{len(value):,} bytes"
+    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
+    return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
+
+
+def _csv(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="\n")
+    for row in chain([tuple(types)], rows):
+        writer.writerow("" if value is None else _text(value) for value in row)
+        yield line.getvalue()
+        line.seek(0)
+        line.truncate()
+
+
+def _json(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
+    first = True
+    for line in _json_lines(types, rows):
+        yield ("[\n" if first else ",\n") + line.rstrip("\n")
+        first = False
+    yield "[]\n" if first else "\n]\n"
+
+
+def _json_lines(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
+    names = [json.dumps(name, ensure_ascii=False) for name in types]
+    # What is JSON already goes out as it is: its numbers are not read.
+    raw = [kind == "JSON" for kind in types.values()]
+    for row in rows:
+        values = (
+            value if is_raw and value is not None else _dump(value) for value, is_raw in zip(row, raw, strict=True)
+        )
+        yield "{" + ", ".join(f"{name}: {value}" for name, value in zip(names, values, strict=True)) + "}\n"
+
+
+def _text(value: Any) -> str:
+    """A value in a cell: what JSON writes, without the quotes of a string."""
+    return str(value) if isinstance(value, str | float) else _dump(value).strip('"')
+
+
+def _dump(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    return json.dumps(_plain(value), ensure_ascii=False)
+
+
+def _plain(value: Any) -> Any:
+    """A value as JSON has it: bytes in base64, times in ISO 8601, infinities null."""
+    match value:
+        case float() if not isfinite(value):
+            return None
+        case None | bool() | int() | float() | str():
+            return value
+        case Decimal():
+            return int(value) if value == value.to_integral_value() else float(value)
+        case bytes():
+            return b64encode(value).decode()
+        case datetime() if value.tzinfo:
+            return value.astimezone(timezone.utc).isoformat().replace("+00:00", "Z")
+        case date() | time():
+            return value.isoformat()
+        case dict():
+            return {str(name): _plain(member) for name, member in value.items()}
+        case list() | tuple():
+            return [_plain(item) for item in value]
+    return str(value)
+
+
+def _write_parquet(output: BinaryIO, answer: Answer) -> None:
+    with parquet.ParquetWriter(output, answer.schema, compression="zstd") as writer:
+        for batch in answer.batches:
+            writer.write_batch(batch)

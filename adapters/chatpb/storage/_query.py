@@ -1,0 +1,246 @@
+"""SQL over records, by DuckDB: files of any form as one view, and a function that makes a record JSON.
+
+Rules: a Parquet file on this machine is read by DuckDB itself, which takes the columns and row groups that a query
+needs. Every other form goes through a dataset of Arrow batches, made anew for each scan. The connection reads no file
+but those that were named, writes none, loads no extension and opens no network connection.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from glob import escape
+from itertools import islice
+from pathlib import Path
+from typing import Any, Final
+
+import duckdb
+import pyarrow as pa
+from pyarrow import dataset as ds
+
+from chatcompletion.v1 import ChatCompletionRecord
+from chatpb._errors import ChatpbError
+from chatpb.arrow import SCHEMA, json_column, with_columns
+from chatpb.storage._columns import columns_of
+from chatpb.storage._forms import ROWS, Form, Refuse, form_of, open_source
+from chatpb.storage._parquet import is_remote
+from chatpb.storage._record import expand_record
+from chatpb.storage._recorder import Damaged, Recorder
+
+__all__ = ["MEMORY", "Answer", "QueryError", "open_query", "record_json", "run"]
+
+MEMORY: Final = "512MB"
+"""What DuckDB may keep in memory, unless the caller says otherwise; beyond that it uses temporary files."""
+
+_ROWS: Final = 10_000
+"""Rows of a batch of results."""
+
+_SETTINGS: Final[Mapping[str, object]] = {
+    "autoinstall_known_extensions": False,
+    "autoload_known_extensions": False,
+    "allow_community_extensions": False,
+    "allow_persistent_secrets": False,
+    "python_enable_replacements": False,
+    "TimeZone": "UTC",
+}
+_NAMES: Final = ", ".join(SCHEMA.names)
+
+
+class QueryError(ChatpbError):
+    """SQL that does not run, or a file that is not one of records."""
+
+
+@contextmanager
+def open_query(
+    paths: Sequence[str],
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    memory: str = MEMORY,
+    threads: int | None = None,
+    refuse: Refuse = lambda text: None,
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A DuckDB connection with the view `records` of files, and the function `wire_to_json`.
+
+    Args:
+        paths: files of records, and folders of Parquet files.
+        since: only records of this time and later; in UTC, if without a time zone.
+        until: only records before this time.
+        memory: what DuckDB may keep in memory, as "512MB".
+        threads: of DuckDB; all cores unless given.
+        refuse: told of records that cannot be read, which are left out.
+
+    Raises:
+        QueryError: a file is not one of records, or a setting is not one of DuckDB's.
+        OSError: a file cannot be read.
+
+    """
+    with tempfile.TemporaryDirectory(prefix="chatpb-query-") as folder, duckdb.connect(":memory:") as connection:
+        settings = {**_SETTINGS, "temp_directory": folder, "memory_limit": memory}
+        if threads:
+            settings["threads"] = threads
+        with _errors():
+            for name, value in settings.items():
+                connection.execute(f"SET {name} = {_literal(value)}")
+            create: Any = connection.create_function  # its types have no strings for `type`
+            create("wire_to_json", _json, ["BLOB"], "JSON", type="arrow")
+            limits = [("time >= ", since), ("time < ", until)]
+            where = " AND ".join(f"{test}{_literal(limit)}" for test, limit in limits if limit) or "true"
+            union = " UNION ALL ".join(_selects(connection, paths, since, until, refuse))
+            connection.execute(f"CREATE VIEW records AS SELECT * FROM ({union}) WHERE {where}")  # noqa: S608
+            connection.execute("SET enable_external_access = false")
+            connection.execute("SET lock_configuration = true")
+        yield connection
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a query.
+
+    Attributes:
+        types: its columns, each with DuckDB's name of its type.
+        schema: of the batches.
+        batches: the rows, made as they are taken; taking them raises QueryError.
+
+    """
+
+    types: Mapping[str, str]
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+def run(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
+    """Run a query. Raises QueryError."""
+    with _errors():
+        relation = connection.sql(sql)
+        if relation is None:
+            raise QueryError("the SQL gives no rows; begin it with SELECT or FROM")
+        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+        reader = relation.to_arrow_reader(_ROWS)
+        return Answer(types, reader.schema, _batches(reader))
+
+
+def record_json(wire: pa.Array) -> pa.Array:
+    """JSON text of a column of records, the chunks of their streams whole. Raises WireError."""
+    records = wire.to_pylist()
+    (streamed,) = columns_of(records, "streamed")
+    if any(streamed):
+        whole = (expand_record(record) if stream else record for record, stream in zip(records, streamed, strict=True))
+        wire = pa.array(whole, pa.large_binary())
+    return json_column(wire, ChatCompletionRecord)
+
+
+def _selects(
+    connection: duckdb.DuckDBPyConnection,
+    paths: Sequence[str],
+    since: datetime | None,
+    until: datetime | None,
+    refuse: Refuse,
+) -> Iterator[str]:
+    """What to select from, for each form that there is among the files."""
+    files: list[str] = []
+    for number, path in enumerate(paths):
+        if form_of(path) is Form.PARQUET and not is_remote(path):
+            files += _parquet_files(path)
+            continue
+        with open_source(path):
+            pass  # a file that cannot be read is told before the query runs
+        connection.register(f"source_{number}", _Records(path, since, until, refuse))
+        yield f"SELECT {_NAMES} FROM source_{number}"  # noqa: S608
+    if files:
+        # DuckDB asks for a name as it is written, with what a pattern would take otherwise escaped.
+        escaped = [escape(file) for file in files]
+        connection.execute(f"SET allowed_paths = {_literal([*files, *escaped])}")
+        names = _literal(escaped)
+        source = f"read_parquet({names}, union_by_name = true, hive_partitioning = false)"
+        found = {name for name, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
+        if missing := [name for name in SCHEMA.names if name not in found]:
+            raise QueryError(f"{files[0]}: not a file of records: it has no column {missing[0]!r}")
+        yield f"SELECT {_NAMES} FROM {source}"  # noqa: S608
+
+
+def _parquet_files(path: str) -> list[str]:
+    """The file, or those under the folder but for what another program is still writing. Raises OSError."""
+    root = Path(path)
+    if not root.is_dir():
+        with open(root, "rb"):
+            return [str(root)]
+    below = sorted(root.rglob("*.parquet"))
+    files = [str(file) for file in below if not any(part[0] in "._" for part in file.relative_to(root).parts)]
+    if not files:
+        raise QueryError(f"{path}: no .parquet file is in it")
+    return files
+
+
+class _Records(ds.Dataset):  # type: ignore[misc]
+    """Records of any form, as a dataset that DuckDB scans as often as it needs."""
+
+    def __init__(self, path: str, since: datetime | None, until: datetime | None, refuse: Refuse) -> None:
+        self._path = path
+        self._limits = [None if limit is None else _micros(limit) for limit in (since, until)]
+        self._refuse = refuse
+
+    @property
+    def schema(self) -> pa.Schema:
+        return SCHEMA
+
+    def scanner(self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any) -> ds.Scanner:
+        """What DuckDB calls for each scan, with the columns and the rows that it needs."""
+        batches = (with_columns(wire) for wire in self._wires())
+        return ds.Scanner.from_batches(batches, schema=SCHEMA, columns=columns, filter=filter)
+
+    def _wires(self) -> Iterator[pa.Array]:
+        start, end = self._limits
+        if form_of(self._path) is not Form.RECORDER or (start is None and end is None):
+            with open_source(self._path) as source:
+                yield from source.batches(self._refuse)
+            return
+        # The file finds its own records of a time.
+        with Recorder(self._path, read_only=True) as recorder:
+            found = recorder.scan(start=start, end=end)
+            while batch := list(islice(found, ROWS)):
+                for damaged in (each for each in batch if isinstance(each, Damaged)):
+                    self._refuse(f"{self._path}: records {damaged.first} to {damaged.last}: {damaged.reason}")
+                yield pa.array([each for each in batch if isinstance(each, bytes)], pa.large_binary())
+
+
+def _micros(moment: datetime) -> int:
+    return (_utc(moment) - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
+
+
+def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    with _errors():
+        yield from reader
+
+
+@contextmanager
+def _errors() -> Iterator[None]:
+    try:
+        yield
+    except (duckdb.Error, pa.ArrowException) as error:
+        raise QueryError(str(error).strip()) from None
+
+
+def _json(wire: pa.ChunkedArray) -> pa.Array:
+    text = record_json(wire.combine_chunks()).cast(pa.string())
+    return pa.ExtensionArray.from_storage(pa.json_(), text)
+
+
+def _literal(value: object) -> str:
+    """A value as SQL writes it."""
+    match value:
+        case bool() | int():
+            return str(value).lower()
+        case list():
+            return f"[{', '.join(map(_literal, value))}]"
+        case datetime():
+            return f"TIMESTAMPTZ '{_utc(value).isoformat()}'"
+    quoted = str(value).replace("'", "''")
+    return f"'{quoted}'"

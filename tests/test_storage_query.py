@@ -1,0 +1,191 @@
+"""`chatpb query` and `chatpb stats`: the same rows from every form, and nothing read but what is named."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pyarrow as pa
+import pytest
+from pyarrow import parquet
+from typer.testing import CliRunner, Result
+
+from chatpb import ChatCompletionChunk, CreateChatCompletionRequest, compact_stream, json_to_wire
+from chatpb.cli._app import app
+from chatpb.storage import _forms, _query
+from chatpb.storage._record import make_record
+
+START = 1_750_000_000_000_000  # 2025-06-15T15:06:40Z
+DAY = 86_400_000_000
+FORMS = ("r.db", "r.jsonl", "r.binpbs.zst", "r.parquet")
+
+
+def answer(number: int) -> bytes:
+    usage = {"prompt_tokens": 10, "completion_tokens": number, "total_tokens": 10 + number}
+    return json_to_wire(
+        json.dumps(
+            {"id": f"c{number}", "choices": [], "model": f"m{number % 2}", "usage": usage, "x": {"big": 2**63 + number}}
+        )
+    )
+
+
+def records() -> list[bytes]:
+    """Ten answers of two models on two days, a stream and an error."""
+    made = [
+        make_record(
+            response=answer(n),
+            start_time=START + n % 5 * DAY // 4,
+            end_time=START + n % 5 * DAY // 4 + n * 1000,
+            status=200,
+        )
+        for n in range(10)
+    ]
+    chunks = [
+        json_to_wire(json.dumps({"id": "s", "choices": [], "model": "m0", "x": n}), ChatCompletionChunk)
+        for n in range(3)
+    ]
+    made.append(
+        make_record(stream=compact_stream(chunks), start_time=START, first_token_time=START + 7, end_time=START + 9)
+    )
+    return [*made, make_record(status=429, start_time=START)]
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in FORMS:
+        _forms.write(name, [pa.array(records(), pa.large_binary())])
+    return tmp_path
+
+
+def run(*args: str) -> Result:
+    return CliRunner().invoke(app, args, prog_name="chatpb")
+
+
+def rows(*args: str) -> list[Any]:
+    result = run("query", *args, "--format", "jsonl")
+    assert result.exit_code == 0, result.output
+    return [json.loads(line) for line in result.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize(
+    ("sql", "expected"),
+    [
+        ("SELECT count(*) AS n, sum(total_tokens) AS t FROM records", [{"n": 12, "t": 145}]),
+        ("SELECT id FROM records WHERE model = 'm1' AND latency_us > 5000 ORDER BY id", [{"id": "c7"}, {"id": "c9"}]),
+        ("SELECT count(*) AS n FROM records WHERE streamed OR status >= 400", [{"n": 2}]),
+        (
+            "SELECT wire_to_json(wire)->>'$.response.x.big' AS big FROM records WHERE id = 'c3'",
+            [{"big": str(2**63 + 3)}],
+        ),
+        (
+            "SELECT to_json(wire_to_json(wire)->'$.stream.chunks[*].x') AS x FROM records WHERE streamed",
+            [{"x": [0, 1, 2]}],
+        ),
+        ("SELECT count(*) AS n FROM records AS a JOIN records AS b USING (id)", [{"n": 11}]),
+    ],
+)
+def test_every_form_gives_the_same_rows(name: str, sql: str, expected: list[Any]) -> None:
+    assert rows(name, sql) == expected
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_times(name: str) -> None:
+    sql = "SELECT count(*) AS n FROM records"
+    counts = [
+        rows(name, sql, *limit)
+        for limit in (("--since", "2025-06-16"), ("--until", "2025-06-16"), ("--since", "2026-01-01"))
+    ]
+    assert [count["n"] for (count,) in counts] == [6, 6, 0]
+
+
+def test_files_together() -> None:
+    assert rows(*FORMS, "SELECT count(*) AS n FROM records") == [{"n": 48}]
+
+
+def test_folder_without_what_is_being_written(folder: Path) -> None:
+    (folder / "all" / "_temporary").mkdir(parents=True)
+    (folder / "all" / "_temporary" / "half.parquet").write_bytes(b"PAR1")
+    (folder / "r.parquet").rename(folder / "all" / "a[1].parquet")
+    assert rows("all", "SELECT count(*) AS n FROM records") == [{"n": 12}]
+
+
+@pytest.mark.parametrize(
+    ("args", "status", "said"),
+    [
+        (("r.parquet", "SELEC 1"), 1, "syntax error"),
+        (("r.parquet", "SELECT bogus FROM records"), 1, 'Referenced column "bogus" not found'),
+        (("r.parquet", "FROM read_csv('/etc/passwd')"), 1, "file system operations are disabled"),
+        (("r.parquet", "COPY (SELECT 1) TO 'x.csv'"), 1, "file system operations are disabled"),
+        (("r.parquet", "SET enable_external_access = true"), 1, "the configuration has been locked"),
+        (("none.parquet", "FROM records"), 2, "none.parquet: No such file or directory"),
+        (("none.jsonl", "FROM records"), 2, "none.jsonl: No such file or directory"),
+        (("r.txt", "FROM records"), 1, "r.txt: the name tells no form of records"),
+        (("other.parquet", "FROM records"), 1, "other.parquet: not a file of records: it has no column 'wire'"),
+        (("r.parquet", "FROM records", "--memory", "much"), 1, "Memory"),
+        (("FROM records",), 2, "give one file of records or more"),
+    ],
+)
+def test_errors(args: tuple[str, ...], status: int, said: str) -> None:
+    parquet.write_table(pa.table({"a": [1]}), "other.parquet")
+    result = run("query", *args)
+    assert (result.exit_code, said in result.stderr, result.stdout) == (status, True, ""), result.output
+    assert not Path("x.csv").exists()
+
+
+def test_formats() -> None:
+    sql = "SELECT id, time, finish_reasons, 'a,\"b' AS text, wire_to_json(wire)->'$.response.x' AS x FROM records WHERE id = 'c0'"
+    row = {"id": "c0", "time": "2025-06-15T15:06:40Z", "finish_reasons": [], "text": 'a,"b', "x": {"big": 2**63}}
+    assert json.loads(run("query", "r.db", sql, "-f", "json").stdout) == [row]
+    assert run("query", "r.db", sql, "-f", "csv").stdout.splitlines() == [
+        "id,time,finish_reasons,text,x",
+        'c0,2025-06-15T15:06:40Z,[],"a,""b","{""big"":9223372036854775808}"',
+    ]
+    assert run("query", "r.db", sql, "-f", "parquet", "-o", "out.parquet").exit_code == 0
+    assert parquet.read_table("out.parquet").column("id").to_pylist() == ["c0"]
+    assert json.loads(run("query", "r.db", "FROM records WHERE false", "-f", "json").stdout) == []
+    assert "c0" in run("query", "r.db", sql).stdout
+
+
+def test_a_query_without_wire_does_not_read_it() -> None:
+    with _query.open_query(["r.parquet"]) as connection:
+        plan = "\n".join(
+            map(str, connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
+        )
+    assert "model" in plan
+    assert "Filters: status = 200" in plan
+    assert "wire" not in plan
+
+
+def test_stats() -> None:
+    result = run("stats", "r.db", "--by", "model", "--format", "json", "--chart", "c.svg")
+    found = {row["model"]: row for row in json.loads(result.stdout)}
+    assert found["m1"] | {"records": 5, "errors": 0, "prompt_tokens": 50, "completion_tokens": 25} == found["m1"]
+    assert found["m1"]["latency_us_p50"] == 5000
+    assert found["m0"] | {"records": 6, "first_token_us_p50": 7} == found["m0"]
+    assert found[""] | {"records": 1, "errors": 1, "latency_us_p50": None} == found[""]
+    assert found["m0"]["bytes"] + found["m1"]["bytes"] + found[""]["bytes"] == sum(map(len, records()))
+    ElementTree.parse("c.svg")
+    days = json.loads(run("stats", "r.parquet", "--format", "json", "--by", "day").stdout)
+    assert [(row["day"], row["records"]) for row in days] == [("2025-06-15", 6), ("2025-06-16", 6)]
+    assert "total" in run("stats", "r.jsonl").stdout
+    assert run("stats", "r.db", "--chart", "c.gif").exit_code == 2
+
+
+@pytest.mark.parametrize("models", [0, 1, 12, 30])
+def test_chart(models: int) -> None:
+    made = [
+        make_record(
+            request=json_to_wire(json.dumps({"model": f"$m_{n}^"}), CreateChatCompletionRequest),
+            start_time=START,
+            end_time=START + 5,
+        )
+        for n in range(models)
+    ]
+    _forms.write("m.parquet", [pa.array(made, pa.large_binary())])
+    result = run("stats", "m.parquet", "--chart", "c.png")
+    assert (result.exit_code, result.exception) == (0, None), result.output
+    assert Path("c.png").read_bytes().startswith(b"\x89PNG")
