@@ -40,6 +40,9 @@ class Partition(str, Enum):
 Sources = Annotated[
     list[str], typer.Argument(metavar="IN...", help="Files or folders to read: .db, .jsonl, .binpbs, .parquet.")
 ]
+Level = Annotated[
+    int | None, typer.Option(min=1, max=22, help="zstd's level, of Parquet or of a .db file: the higher, the smaller.")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")]
 
 
@@ -52,7 +55,7 @@ def export_records(
     partition: Annotated[
         Partition | None, typer.Option(help="Write Parquet as a folder with one for each day.")
     ] = None,
-    level: Annotated[int, typer.Option(min=1, max=22, help="Compression of Parquet: zstd's level.")] = 9,
+    level: Level = None,
     type_name: TypeName = None,
     max_record: MaxRecord = MAX_RECORD >> 20,
     quiet: Quiet = False,
@@ -77,6 +80,7 @@ def export_records(
 def import_records(
     sources: Sources,
     target: Annotated[str, typer.Argument(metavar="OUT.db", help="The recorder's file to add to.")],
+    level: Level = None,
     type_name: TypeName = None,
     max_record: MaxRecord = MAX_RECORD >> 20,
     quiet: Quiet = False,
@@ -91,7 +95,7 @@ def import_records(
         raise typer.BadParameter(
             "records are imported into a .db file; use export for other forms", param_hint="OUT.db"
         )
-    _copy(sources, target, type_name, max_record, quiet)
+    _copy(sources, target, type_name, max_record, quiet, level=level)
 
 
 def _copy(paths: list[str], target: str, type_name: str | None, max_record: int, quiet: bool, **options: Any) -> None:

@@ -24,8 +24,9 @@ from chatpb._errors import ChatpbError
 from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_input, open_output
 from chatpb.arrow import from_messages, to_messages
 from chatpb.storage._documents import ONLY, Wrapper, only
-from chatpb.storage._parquet import ParquetInput, is_remote, write_dataset, write_file
+from chatpb.storage._parquet import LEVEL, ParquetInput, is_remote, write_dataset, write_file
 from chatpb.storage._record import expand_record
+from chatpb.storage._recorder import LEVEL as RECORDER_LEVEL
 from chatpb.storage._recorder import Damaged, Recorder
 
 __all__ = ["Form", "Source", "form_of", "open_source", "write"]
@@ -97,7 +98,9 @@ def open_source(path: str, message_type: type[Message] | None = None, max_record
             yield _Documents(opened, Format(form.value), os.path.getsize(path), message_type, max_record)
 
 
-def write(path: str, batches: Iterable[pa.Array], *, kind: str = "", partition: bool = False, level: int = 9) -> None:
+def write(
+    path: str, batches: Iterable[pa.Array], *, kind: str = "", partition: bool = False, level: int | None = None
+) -> None:
     """Write columns of records to any form; the output of all but a recorder's file appears only when it is whole.
 
     Args:
@@ -105,7 +108,7 @@ def write(path: str, batches: Iterable[pa.Array], *, kind: str = "", partition: 
         batches: columns of records' wire bytes.
         kind: a name of ONLY to write these documents of the records alone, to lines or messages.
         partition: write Parquet as a folder with a folder for each day.
-        level: zstd's level, of Parquet.
+        level: zstd's level of Parquet or of a recorder's records; None for that of the form.
 
     Raises:
         ChatpbError: the form cannot be written so, or a record is damaged.
@@ -117,11 +120,11 @@ def write(path: str, batches: Iterable[pa.Array], *, kind: str = "", partition: 
     if partition and form is not Form.PARQUET:
         raise ChatpbError(f"{path}: only Parquet can be partitioned")
     if form is Form.RECORDER:
-        with Recorder(path) as recorder:
+        with Recorder(path, level=RECORDER_LEVEL if level is None else level) as recorder:
             for batch in batches:
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
-        _write_parquet(path, batches, partition, level)
+        _write_parquet(path, batches, partition, LEVEL if level is None else level)
     else:
         with open_output(path) as output:
             for batch in batches:

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, with_columns
 
-__all__ = ["ParquetInput", "is_remote", "write_dataset", "write_file"]
+__all__ = ["LEVEL", "ParquetInput", "is_remote", "write_dataset", "write_file"]
 
 LEVEL: Final = 9
 """The zstd level unless another is asked for."""

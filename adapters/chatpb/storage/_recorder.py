@@ -22,7 +22,10 @@ from chatpb.storage._bodies import BadBody, Bodies, train
 from chatpb.storage._columns import columns_of
 from chatpb.storage._file import RecorderError, is_damage, open_file, transaction
 
-__all__ = ["Damaged", "Recorder"]
+__all__ = ["LEVEL", "Damaged", "Recorder"]
+
+LEVEL: Final = 15
+"""The zstd level unless another is asked for."""
 
 _STAGES: Final = (128 << 10, 1 << 20)
 """Bytes of records after which a dictionary is trained: an early one, and one that has seen more."""
@@ -87,7 +90,7 @@ class Recorder:
         path: str | os.PathLike[str],
         *,
         read_only: bool = False,
-        level: int = 15,
+        level: int = LEVEL,
         durable: bool = False,
         max_bytes: int | None = None,
         max_age: float | None = None,

@@ -1,0 +1,115 @@
+"""The recorder beside plain SQLite that keeps JSON text: `python -m bench.recorder [--count N]`.
+
+Both append the same records in the same batches, one transaction a batch, with a write-ahead log and the same
+durability, and both index id and time. Reads are of random ids, each record found as JSON text. One process, one thread.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import random
+import sqlite3
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+
+import chatpb
+from bench.records import json_blocks
+from chatpb import ChatCompletionRecord, json_lines_to_wire, wire_to_json
+from chatpb.arrow import from_messages
+from chatpb.storage import Recorder
+from chatpb.storage._columns import columns_of
+from chatpb.storage._record import compact_record, expand_record
+
+BATCH = 100
+READS = 5_000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
+    parser.add_argument("--count", type=int, default=50_000, help="records to append")
+    count = parser.parse_args().count
+    texts = list(islice(_lines(count), count))
+    wires = [
+        compact_record(wire)
+        for wire in from_messages(json_lines_to_wire(b"\n".join(texts), ChatCompletionRecord)).to_pylist()
+    ]
+    ids, times = columns_of(wires, "id", "start_time")
+    wanted = random.Random(1).sample([str(id) for id in ids if id], READS)  # noqa: S311 - which are read is no secret
+    size = sum(map(len, texts))
+    print(
+        f"{count:,} records of {size / count:.0f} bytes of JSON, batches of {BATCH}; Python {platform.python_version()},"
+    )
+    print(f"SQLite {sqlite3.sqlite_version}, chatpb {chatpb.engine} engine\n")
+    print(f"{'':34}{'appends/s':>10}{'reads/s':>9}{'bytes of file / JSON':>22}")
+    with tempfile.TemporaryDirectory() as folder:
+        plain = Path(folder) / "plain.db"
+        appends = _timed(lambda: _append_plain(plain, texts, ids, times), count)
+        reads = _timed(lambda: _read_plain(plain, wanted), READS)
+        print(f"{'SQLite, JSON text':34}{appends:10,.0f}{reads:9,.0f}{plain.stat().st_size / size:22.3f}")
+        for level in (3, 9, 15):
+            path = Path(folder) / f"{level}.db"
+            appends = _timed(lambda level=level, path=path: _append(path, level, wires), count)
+            reads = _timed(lambda path=path: _read(path, wanted), READS)
+            print(
+                f"{f'recorder, zstd level {level}':34}{appends:10,.0f}{reads:9,.0f}{path.stat().st_size / size:22.3f}"
+            )
+    print(
+        "\nThe recorder's reads include expanding streams and printing JSON; its appends start from wire bytes.",
+        file=sys.stdout,
+    )
+
+
+def _lines(count: int) -> Iterator[bytes]:
+    for block in json_blocks(count):
+        yield from block.splitlines()
+
+
+def _timed(work: Callable[[], None], count: int) -> float:
+    start = time.perf_counter()
+    work()
+    return count / (time.perf_counter() - start)
+
+
+def _append_plain(path: Path, texts: list[bytes], ids: list[object], times: list[object]) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode=WAL")
+        connection.execute("PRAGMA synchronous=NORMAL")
+        connection.execute("CREATE TABLE records(seq INTEGER PRIMARY KEY, id TEXT, time INTEGER, body TEXT)")
+        connection.execute("CREATE INDEX by_id ON records(id)")
+        connection.execute("CREATE INDEX by_time ON records(time)")
+        rows = zip(ids, times, (text.decode() for text in texts), strict=True)
+        while batch := list(islice(rows, BATCH)):
+            connection.executemany("INSERT INTO records(id, time, body) VALUES (?, ?, ?)", batch)
+            connection.commit()
+    connection.close()
+
+
+def _read_plain(path: Path, ids: list[str]) -> None:
+    connection = sqlite3.connect(path)
+    for id in ids:
+        (body,) = connection.execute("SELECT body FROM records WHERE id = ?", (id,)).fetchone()
+        assert body
+    connection.close()
+
+
+def _append(path: Path, level: int, wires: list[bytes]) -> None:
+    with Recorder(path, level=level) as recorder:
+        for start in range(0, len(wires), BATCH):
+            recorder.append(wires[start : start + BATCH])
+
+
+def _read(path: Path, ids: list[str]) -> None:
+    with Recorder(path, read_only=True) as recorder:
+        for id in ids:
+            record = recorder.get(id)
+            assert record
+            wire_to_json(expand_record(record), ChatCompletionRecord)
+
+
+if __name__ == "__main__":
+    main()
