@@ -1,7 +1,7 @@
 """The recorder beside plain SQLite that keeps JSON text: `python -m bench.recorder [--count N]`.
 
 Both append the same records in the same batches, one transaction a batch, with a write-ahead log and the same
-durability, and both index id and time. Reads are of random ids, each record found as JSON text. One process, one thread.
+durability, and both index id and time. Reads are of random ids, each record found as JSON text. All in one thread.
 """
 
 from __future__ import annotations
@@ -41,9 +41,7 @@ def main() -> None:
     ids, times = columns_of(wires, "id", "start_time")
     wanted = random.Random(1).sample([str(id) for id in ids if id], READS)  # noqa: S311 - which are read is no secret
     size = sum(map(len, texts))
-    print(
-        f"{count:,} records of {size / count:.0f} bytes of JSON, batches of {BATCH}; Python {platform.python_version()},"
-    )
+    print(f"{count:,} records of {size / count:.0f} bytes of JSON by {BATCH}; Python {platform.python_version()},")
     print(f"SQLite {sqlite3.sqlite_version}, chatpb {chatpb.engine} engine\n")
     print(f"{'':34}{'appends/s':>10}{'reads/s':>9}{'bytes of file / JSON':>22}")
     with tempfile.TemporaryDirectory() as folder:

@@ -43,6 +43,7 @@ Sources = Annotated[
 Level = Annotated[
     int | None, typer.Option(min=1, max=22, help="zstd's level, of Parquet or of a .db file: the higher, the smaller.")
 ]
+Threads = Annotated[int | None, typer.Option(min=1, help="Threads that share the work; one a core otherwise.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say only what is wrong.")]
 
 
@@ -56,6 +57,7 @@ def export_records(
         Partition | None, typer.Option(help="Write Parquet as a folder with one for each day.")
     ] = None,
     level: Level = None,
+    threads: Threads = None,
     type_name: TypeName = None,
     max_record: MaxRecord = MAX_RECORD >> 20,
     quiet: Quiet = False,
@@ -74,6 +76,7 @@ def export_records(
         kind=kind.value if kind else "",
         partition=bool(partition),
         level=level,
+        threads=threads,
     )
 
 
@@ -81,6 +84,7 @@ def import_records(
     sources: Sources,
     target: Annotated[str, typer.Argument(metavar="OUT.db", help="The recorder's file to add to.")],
     level: Level = None,
+    threads: Threads = None,
     type_name: TypeName = None,
     max_record: MaxRecord = MAX_RECORD >> 20,
     quiet: Quiet = False,
@@ -95,10 +99,18 @@ def import_records(
         raise typer.BadParameter(
             "records are imported into a .db file; use export for other forms", param_hint="OUT.db"
         )
-    _copy(sources, target, type_name, max_record, quiet, level=level)
+    _copy(sources, target, type_name, max_record, quiet, level=level, threads=threads)
 
 
-def _copy(paths: list[str], target: str, type_name: str | None, max_record: int, quiet: bool, **options: Any) -> None:
+def _copy(
+    paths: list[str],
+    target: str,
+    type_name: str | None,
+    max_record: int,
+    quiet: bool,
+    threads: int | None,
+    **options: Any,
+) -> None:
     try:
         from chatpb.storage._forms import open_source, write
     except ModuleNotFoundError as error:
@@ -107,8 +119,8 @@ def _copy(paths: list[str], target: str, type_name: str | None, max_record: int,
     run = _Run()
     with ExitStack() as stack:
         # All are opened first, so that a wrong name is told before anything is written.
-        sources = [stack.enter_context(open_source(path, chosen, max_record << 20)) for path in paths]
-        write(target, run.over(sources, quiet), **options)
+        sources = [stack.enter_context(open_source(path, chosen, max_record << 20, threads)) for path in paths]
+        write(target, run.over(sources, quiet), threads=threads, **options)
     if not quiet or run.bad:
         left_out = f", {run.bad:,} left out" if run.bad else ""
         complain(f"{run.good:,} {'record' if run.good == 1 else 'records'}{left_out}: {', '.join(paths)} to {target}")

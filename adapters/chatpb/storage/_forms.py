@@ -78,13 +78,19 @@ class Source(Protocol):
 
 
 @contextmanager
-def open_source(path: str, message_type: type[Message] | None = None, max_record: int = MAX_RECORD) -> Iterator[Source]:
+def open_source(
+    path: str,
+    message_type: type[Message] | None = None,
+    max_record: int = MAX_RECORD,
+    threads: int | None = None,
+) -> Iterator[Source]:
     """Open records of any form. Raises ChatpbError or OSError where there are none.
 
     Args:
         path: a file, a folder of Parquet, or the URL of either on an fsspec store.
         message_type: what the documents of lines or messages are, if that is not to be told from the data.
         max_record: bytes of one line or message at most.
+        threads: how many share the work on lines; None for one a core.
 
     """
     form = form_of(path)
@@ -95,11 +101,17 @@ def open_source(path: str, message_type: type[Message] | None = None, max_record
             yield _Recorded(path, recorder)
     else:
         with open_input(path) as opened:
-            yield _Documents(opened, Format(form.value), os.path.getsize(path), message_type, max_record)
+            yield _Documents(opened, Format(form.value), os.path.getsize(path), message_type, max_record, threads)
 
 
 def write(
-    path: str, batches: Iterable[pa.Array], *, kind: str = "", partition: bool = False, level: int | None = None
+    path: str,
+    batches: Iterable[pa.Array],
+    *,
+    kind: str = "",
+    partition: bool = False,
+    level: int | None = None,
+    threads: int | None = None,
 ) -> None:
     """Write columns of records to any form; the output of all but a recorder's file appears only when it is whole.
 
@@ -109,6 +121,7 @@ def write(
         kind: a name of ONLY to write these documents of the records alone, to lines or messages.
         partition: write Parquet as a folder with a folder for each day.
         level: zstd's level of Parquet or of a recorder's records; None for that of the form.
+        threads: how many share the work on columns and lines; None for one a core.
 
     Raises:
         ChatpbError: the form cannot be written so, or a record is damaged.
@@ -124,32 +137,34 @@ def write(
             for batch in batches:
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
-        _write_parquet(path, batches, partition, LEVEL if level is None else level)
+        _write_parquet(path, batches, partition, LEVEL if level is None else level, threads)
     else:
         with open_output(path) as output:
             for batch in batches:
-                output.write(_framed(batch, form, kind))
+                output.write(_framed(batch, form, kind, threads))
 
 
-def _write_parquet(path: str, batches: Iterable[pa.Array], partition: bool, level: int) -> None:
+def _write_parquet(path: str, batches: Iterable[pa.Array], partition: bool, level: int, threads: int | None) -> None:
     if partition:
-        write_dataset(path, batches, level)
+        write_dataset(path, batches, level, threads)
     elif is_remote(path):
-        write_file(path, batches, level)
+        write_file(path, batches, level, threads)
     else:
         # Only the name is of use: Parquet opens the file itself.
         with open_output(path) as output:
             output.close()
-            write_file(output.name, batches, level)
+            write_file(output.name, batches, level, threads)
 
 
-def _framed(batch: pa.Array, form: Form, kind: str) -> bytes:
+def _framed(batch: pa.Array, form: Form, kind: str, threads: int | None) -> bytes:
     if kind:
         batch = pa.array(only(batch.to_pylist(), kind), pa.large_binary())
     elif form is Form.LINES:
         batch = pa.array(map(expand_record, batch.to_pylist()), pa.large_binary())
     messages = to_messages(batch)
-    return wire_to_json_lines(messages, ONLY.get(kind, ChatCompletionRecord)) if form is Form.LINES else messages
+    if form is Form.MESSAGES:
+        return messages
+    return wire_to_json_lines(messages, ONLY.get(kind, ChatCompletionRecord), threads=threads)
 
 
 class _Recorded:
@@ -180,7 +195,13 @@ class _Documents:
     """Lines or messages: records, or documents that become records."""
 
     def __init__(
-        self, opened: Input, format: Format, size: int, message_type: type[Message] | None, max_record: int
+        self,
+        opened: Input,
+        format: Format,
+        size: int,
+        message_type: type[Message] | None,
+        max_record: int,
+        threads: int | None,
     ) -> None:
         self.name = opened.name
         self._opened = opened
@@ -188,6 +209,7 @@ class _Documents:
         self._size = size
         self._type = message_type
         self._max_record = max_record
+        self._threads = threads
 
     def fraction(self) -> float:
         return self._opened.position() / self._size if self._size else 1.0
@@ -214,7 +236,9 @@ class _Documents:
     def _wires(self, block: Block, kind: type[Message], refuse: Refuse) -> list[bytes]:
         if not block.error:
             try:
-                messages = json_lines_to_wire(block.data, kind) if self._format.is_json else block.data
+                messages = (
+                    json_lines_to_wire(block.data, kind, threads=self._threads) if self._format.is_json else block.data
+                )
                 return _as_list(from_messages(messages))
             except (ChatpbError, ValueError):
                 pass  # one of them is wrong: which, is told one by one

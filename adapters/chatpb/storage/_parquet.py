@@ -40,6 +40,7 @@ _REPEATING: Final = [
     "tool_names.list.element",
     "peer",
 ]
+_INTEGERS: Final = [field.name for field in SCHEMA if field.type in (pa.int64(), SCHEMA.field("time").type)]
 _DAY: Final = "day"
 
 
@@ -48,6 +49,7 @@ def _options(level: int) -> dict[str, Any]:
         "compression": "zstd",
         "compression_level": level,
         "use_dictionary": _REPEATING,
+        "column_encoding": dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
         # A page is what is compressed at once: one that holds the whole row group's records gives zstd its full window.
         "data_page_size": GROUP_BYTES,
         "write_statistics": [name for name in SCHEMA.names if name != "wire"],
