@@ -171,3 +171,26 @@ pub fn other32(bytes: &[u8; 32]) -> u32 {
         special | high
     }
 }
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn block(bytes: &[u8; 16]) -> (u32, u32) {
+    let bit = |at: usize, set: bool| u32::from(set) << at;
+    bytes.iter().enumerate().fold((0, 0), |(special, above), (at, &byte)| {
+        let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
+        (special | bit(at, is_special), above | bit(at, byte >= 0x80))
+    })
+}
+
+/// Of 64 bytes, none of which may be special: a mask that is zero if all are ASCII. `None` if one is special.
+#[cfg(not(target_arch = "x86_64"))]
+#[inline(always)]
+pub fn blocks(bytes: &[u8; 64]) -> Option<u32> {
+    let (mut special, mut above) = (0, 0);
+    for bytes in bytes.as_chunks::<16>().0 {
+        let found = block(bytes);
+        special |= found.0;
+        above |= found.1;
+    }
+    (special == 0).then_some(above)
+}
