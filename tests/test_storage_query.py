@@ -189,3 +189,16 @@ def test_chart(models: int) -> None:
     result = run("stats", "m.parquet", "--chart", "c.png")
     assert (result.exit_code, result.exception) == (0, None), result.output
     assert Path("c.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_chart_of_times_that_are_no_days() -> None:
+    """Of the last days alone; a time in milliseconds that was taken for seconds has a year of five digits."""
+    times = [1, START - 200 * 86_400_000_000, START, START * 1000]
+    made = [make_record(start_time=time) for time in times]
+    _forms.write("m.parquet", [pa.array(made, pa.large_binary())])
+    result = run("stats", "m.parquet", "--chart", "c.svg")
+    assert (result.exit_code, result.exception) == (0, None), result.output
+    text = Path("c.svg").read_text()
+    assert "the last 92 days" in text
+    assert "2025-06-1" in text
+    assert "1970-01-01" not in text

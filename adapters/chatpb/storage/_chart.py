@@ -35,6 +35,9 @@ _STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
     "svg.hashsalt": "chatpb",  # the same figures give the same file
 }
+LAST_DAYS: Final = 92
+"""Days that are drawn, up to the last one."""
+
 _BESIDE: Final[Mapping[str, Any]] = {"loc": "upper left", "bbox_to_anchor": (1.01, 1.05), "frameon": False}
 _LONGEST: Final = 32
 
@@ -70,10 +73,11 @@ def _by_day(axes: Axes, title: str, column: str, daily: Sequence[Row], models: S
     own = [row["model"] for row in models[:MOST]] if len(models) > MOST + 1 else [row["model"] for row in models]
     colours = [*_COLOURS, _OTHERS]
     values: defaultdict[str | None, defaultdict[date, int]] = defaultdict(lambda: defaultdict(int))
-    for row in daily:
-        if row["day"]:
-            key = row["model"] if row["model"] in own else None
-            values[key][date.fromisoformat(row["day"])] += row[column]
+    dated = [(row, day) for row in daily if (day := _date(row["day"]))]
+    earliest = max((day for _, day in dated), default=date.max) - timedelta(days=LAST_DAYS - 1)
+    for row, day in dated:
+        if day >= earliest:
+            values[row["model"] if row["model"] in own else None][day] += row[column]
     days = sorted({day for each in values.values() for day in each})
     below = [0] * len(days)
     handles = []
@@ -91,10 +95,19 @@ def _by_day(axes: Axes, title: str, column: str, daily: Sequence[Row], models: S
         axes.set_xlim(datetime.combine(days[0], time()) - spare, datetime.combine(days[-1], time()) + spare)  # type: ignore[arg-type]
     axes.yaxis.set_major_formatter(EngFormatter(sep=""))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
-    axes.set_title(title)
+    left_out = any(day < earliest for _, day in dated)
+    axes.set_title(f"{title}, the last {LAST_DAYS} days" if left_out else title)
     axes.set_ylabel(column.replace("total_", ""))
     axes.set_xlabel("day (UTC)")
     return handles
+
+
+def _date(text: str | None) -> date | None:
+    """The day; None where there is none, or one beyond the calendar, as of a time in milliseconds taken for seconds."""
+    try:
+        return date.fromisoformat(text or "")
+    except ValueError:
+        return None
 
 
 def _latency(axes: Axes, rows: Sequence[Row], models: int) -> None:
