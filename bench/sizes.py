@@ -33,6 +33,7 @@ from chatpb.storage._documents import ONLY, Wrapper
 
 LEVEL: Final = 19
 SPLITS: Final = 5
+BATCH: Final = 100
 
 Kind = tuple[str, list[bytes], list[bytes]]
 """A name, units of compact JSON (lines; of a stream those of its chunks), and the wire bytes of their records."""
@@ -117,7 +118,9 @@ def _form(name: str, level: int | None = None) -> Callable[[list[bytes], list[by
     def measure(_: list[bytes], records: list[bytes]) -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
-            _forms.write(str(path), [pa.array(records, pa.large_binary())], level=level)
+            # As traffic comes: a recorder trains its dictionary between appends.
+            batches = (records[start : start + BATCH] for start in range(0, len(records), BATCH))
+            _forms.write(str(path), (pa.array(batch, pa.large_binary()) for batch in batches), level=level)
             return path.stat().st_size
 
     return measure
