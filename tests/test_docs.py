@@ -31,8 +31,12 @@ def test_links_lead_to_files(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
-TESTED_ELSEWHERE = {"grpc.md": "test_service_docs.py", "languages.md": "conformance/test_snippets.py"}
-"""Pages whose code needs a server or another language, and the tests that run it."""
+TESTED_ELSEWHERE = {
+    "grpc.md": "test_service_docs.py",
+    "languages.md": "conformance/test_snippets.py",
+    "spark.md": "test_storage_spark.py",
+}
+"""Pages whose code needs a server, a cluster or another language, and the tests that run it."""
 
 
 def _examples() -> list[pytest.param]:  # type: ignore[valid-type]

@@ -26,6 +26,7 @@ from chatpb._api import (
     wire_to_json,
     wire_to_json_lines,
 )
+from chatpb._descriptors import descriptor_set
 from chatpb._engine import engine
 from chatpb._errors import ChatpbError, ContractError, JsonError, Violation, WireError
 from chatpb._openai import from_openai, to_openai
@@ -45,6 +46,7 @@ __all__ = [
     "Violation",
     "WireError",
     "compact_stream",
+    "descriptor_set",
     "engine",
     "expand_stream",
     "from_dict",

@@ -31,6 +31,13 @@ class Only(str, Enum):
     ERROR = "error"
 
 
+class Engine(str, Enum):
+    """What does the work."""
+
+    LOCAL = "local"
+    SPARK = "spark"
+
+
 class Partition(str, Enum):
     """How a dataset is divided into folders."""
 
@@ -56,6 +63,10 @@ def export_records(
     partition: Annotated[
         Partition | None, typer.Option(help="Write Parquet as a folder with one for each day.")
     ] = None,
+    engine: Annotated[
+        Engine, typer.Option(help="spark: folders of .jsonl, .jsonl.gz or .parquet, by the tasks of a cluster.")
+    ] = Engine.LOCAL,
+    master: Annotated[str, typer.Option(envvar="SPARK_MASTER", help="Spark's master.")] = "local[*]",
     level: Level = None,
     threads: Threads = None,
     type_name: TypeName = None,
@@ -67,6 +78,14 @@ def export_records(
     Documents that are no records (completions, chunks, requests, errors) become records with that part alone.
     Parquet may be on a store, by its URL. A record that cannot be read is named and left out, and the exit status is 1.
     """
+    if engine is Engine.SPARK:
+        if kind or partition or level or threads or max_record != MAX_RECORD >> 20:
+            given = "--only, --partition, --level, --threads and --max-record"
+            raise typer.BadParameter(f"{given} are not for spark", param_hint="--engine")
+        from chatpb.cli._spark import export_by_spark
+
+        export_by_spark(sources, target, choose_type(type_name), master, quiet)
+        return
     _copy(
         sources,
         target,
