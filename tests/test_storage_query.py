@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -156,7 +157,7 @@ def test_a_query_without_wire_does_not_read_it() -> None:
             map(str, connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
         )
     assert "model" in plan
-    assert "Filters: status = 200" in plan
+    assert "Filters:status=200" in re.sub(r"\\n|[\s│]", "", plan)
     assert "wire" not in plan
 
 
