@@ -35,7 +35,6 @@ impl<'a> Printing<'a> {
                     none = false;
                 }
             } else if tag == (field.number << 3 | field.wire_type()) as usize {
-                end = self.room(end, 2 * STEP)?;
                 (end, after) = self.scalar(field, after, end)?;
                 none = false;
             } else {
@@ -53,7 +52,6 @@ impl<'a> Printing<'a> {
 
     fn packed(&mut self, field: &Field, mut values: &'a [u8], mut end: End) -> Done {
         while !values.is_empty() {
-            end = self.room(end, 2 * STEP)?;
             (end, values) = self.scalar(field, values, end)?;
         }
         Some(end)
@@ -91,7 +89,6 @@ impl<'a> Printing<'a> {
             let value = expect((2 << 3 | field.wire_type()) as u8, value)?;
             let left;
             if field.packable() {
-                end = self.room(end, 2 * STEP)?;
                 (end, left) = self.scalar(field, value, end)?;
             } else {
                 let payload;

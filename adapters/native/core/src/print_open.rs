@@ -68,10 +68,7 @@ impl<'a> Printing<'a> {
                 let (string, rest) = delimited(rest)?;
                 if rest.is_empty() { self.string(string, b',', end) } else { None }
             }
-            0x11 => {
-                let end = self.room(end, 2 * STEP)?;
-                self.double(rest.try_into().ok()?, end)
-            }
+            0x11 => self.double(rest.try_into().ok()?, end),
             0x08 | 0x20 => {
                 let (value, rest) = varint(rest)?;
                 let end = self.room(end, STEP)?;
