@@ -8,9 +8,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Literal, TypeVar, overload
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
-from chatpb._engine import JsonText, codec_of
+from chatpb._classes import codecs, parsers, serializers
+from chatpb._engine import JsonText
 from chatpb._errors import ContractError, Violation
-from chatpb._runtimes import on_register, parser_of, runtime_of, serializer_of
+from chatpb._runtimes import runtime_of
+from chatpb._shortcut import shortcut
 from chatpb._validate import validate_wire
 
 __all__ = [
@@ -28,11 +30,11 @@ __all__ = [
 ]
 
 M = TypeVar("M")
-T = TypeVar("T")
 Nonfinite = Literal["error", "allow"]
 UnknownFields = Literal["skip", "error"]
 
 
+@shortcut
 def json_to_wire(
     data: JsonText,
     message_type: type = ChatCompletion,
@@ -57,8 +59,8 @@ def json_to_wire(
         ContractError: with `strict`, with every violation.
 
     """
-    allow = nonfinite != "error" and _choice("nonfinite", nonfinite, "error", "allow")
-    wire = _to_wire[message_type](data, canonical, allow)
+    allow = _choice("nonfinite", nonfinite, "error", "allow")
+    wire = codecs[message_type].json_to_wire(data, canonical, allow)
     if strict:
         violations = validate_wire(wire, runtime_of(message_type).descriptor(message_type))
         if violations:
@@ -66,6 +68,7 @@ def json_to_wire(
     return wire
 
 
+@shortcut
 def wire_to_json(
     wire: bytes | bytearray | memoryview,
     message_type: type = ChatCompletion,
@@ -88,12 +91,9 @@ def wire_to_json(
         WireError: the bytes are not a valid encoding, or hold what JSON cannot; nothing is returned.
 
     """
-    refuse = allow = False
-    if unknown_fields != "skip":
-        refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
-    if nonfinite != "error":
-        allow = _choice("nonfinite", nonfinite, "error", "allow")
-    return _codecs[message_type].wire_to_json(wire, fill_required, refuse, allow)
+    refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
+    allow = _choice("nonfinite", nonfinite, "error", "allow")
+    return codecs[message_type].wire_to_json(wire, fill_required, refuse, allow)
 
 
 def json_lines_to_wire(
@@ -117,7 +117,7 @@ def json_lines_to_wire(
 
     """
     allow = _choice("nonfinite", nonfinite, "error", "allow")
-    return _codecs[message_type].json_lines_to_wire(data, canonical, allow, threads_of(threads))
+    return codecs[message_type].json_lines_to_wire(data, canonical, allow, threads_of(threads))
 
 
 def wire_to_json_lines(
@@ -137,7 +137,7 @@ def wire_to_json_lines(
     """
     refuse = _choice("unknown_fields", unknown_fields, "skip", "error")
     allow = _choice("nonfinite", nonfinite, "error", "allow")
-    return _codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, threads_of(threads))
+    return codecs[message_type].wire_to_json_lines(wire, fill_required, refuse, allow, threads_of(threads))
 
 
 def compact_stream(chunks: Iterable[Any]) -> bytes:
@@ -150,7 +150,7 @@ def compact_stream(chunks: Iterable[Any]) -> bytes:
         WireError: a chunk whose bytes are not valid protobuf; its path is the chunk's place.
 
     """
-    return _codecs[ChatCompletionChunk].compact_stream([_wire(chunk) for chunk in chunks])
+    return codecs[ChatCompletionChunk].compact_stream([_wire(chunk) for chunk in chunks])
 
 
 def expand_stream(stream: Any) -> list[bytes]:
@@ -165,7 +165,7 @@ def expand_stream(stream: Any) -> list[bytes]:
         WireError: the bytes are not valid protobuf, or stand for more than 256 MiB of chunks.
 
     """
-    return _codecs[ChatCompletionChunk].expand_stream(_wire(stream))
+    return codecs[ChatCompletionChunk].expand_stream(_wire(stream))
 
 
 @overload
@@ -181,6 +181,7 @@ def from_json(
     canonical: bool = False,
     nonfinite: Nonfinite = "error",
 ) -> M: ...
+@shortcut
 def from_json(
     data: JsonText,
     message_type: type[Any] = ChatCompletion,
@@ -190,13 +191,11 @@ def from_json(
     nonfinite: Nonfinite = "error",
 ) -> Any:
     """The message that a JSON object stands for. Arguments and errors are those of `json_to_wire`."""
-    if strict or nonfinite != "error":
-        wire = json_to_wire(data, message_type, strict=strict, canonical=canonical, nonfinite=nonfinite)
-    else:
-        wire = _to_wire[message_type](data, canonical, False)
-    return _parsers[message_type](wire)
+    wire = json_to_wire(data, message_type, strict=strict, canonical=canonical, nonfinite=nonfinite)
+    return parsers[message_type](wire)
 
 
+@shortcut
 def to_json(
     message: Any,
     *,
@@ -206,9 +205,7 @@ def to_json(
 ) -> bytes:
     """JSON text of a message of any runtime. Arguments and errors are those of `wire_to_json`."""
     message_type = type(message)
-    wire = _serializers[message_type](message)
-    if unknown_fields == "skip" and nonfinite == "error":
-        return _codecs[message_type].wire_to_json(wire, fill_required, False, False)
+    wire = serializers[message_type](message)
     return wire_to_json(
         wire, message_type, fill_required=fill_required, unknown_fields=unknown_fields, nonfinite=nonfinite
     )
@@ -282,24 +279,6 @@ def _json_value(value: Any, default: Callable[[Any], Any] | None) -> Any:
 
 def _wire(message: Any) -> bytes:
     return message if isinstance(message, bytes) else runtime_of(type(message)).serialize(message)
-
-
-class _OfType(dict[type, T]):
-    """What belongs to each message class, made when first asked for: looking it up is part of every call's cost."""
-
-    def __init__(self, make: Callable[[type], T]) -> None:
-        self.make = make
-        on_register(self.clear)
-
-    def __missing__(self, message_type: type) -> T:
-        made = self[message_type] = self.make(message_type)
-        return made
-
-
-_codecs = _OfType(lambda message_type: codec_of(runtime_of(message_type).descriptor(message_type)))
-_to_wire = _OfType(lambda message_type: _codecs[message_type].json_to_wire)
-_parsers = _OfType(parser_of)
-_serializers = _OfType(serializer_of)
 
 
 def threads_of(threads: int | None) -> int:

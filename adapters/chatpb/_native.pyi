@@ -1,7 +1,7 @@
 """The native engine, written in Rust: adapters/native."""
 
-from collections.abc import Sequence
-from typing import final
+from collections.abc import Callable, Sequence
+from typing import Any, final
 
 from chatpb._engine import JsonText, Wire
 
@@ -37,3 +37,19 @@ def rows_of_messages(messages: Wire, /) -> tuple[bytes, bytes]:
 
 def messages_of_rows(data: Wire, offsets: Wire, /) -> bytes:
     """See `chatpb._python.rows.messages_of_rows`."""
+
+def shortcut(
+    function: Callable[..., Any], text: str, message_type: type | None, resolve: Callable[[type], Any], /
+) -> Callable[..., Any]:
+    """A built-in function that serves plain calls of a function, and hands on all others.
+
+    Args:
+        function: `json_to_wire`, `wire_to_json`, `from_json` or `to_json` of `chatpb._api`; each once.
+        text: its signature and its docstring, in the form of `__text_signature__`.
+        message_type: the message class of a call that gives none.
+        resolve: of a message class, its Schema and the function that makes or serializes its messages.
+
+    """
+
+def forget_classes() -> None:
+    """Have the shortcuts ask anew what belongs to a message class."""

@@ -2,6 +2,7 @@
 
 mod input;
 mod large;
+mod shortcut;
 
 use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
@@ -301,4 +302,6 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
 mod _native {
     #[pymodule_export]
     use super::{Projection, Schema, messages_of_rows, rows_of_messages, whole_messages};
+    #[pymodule_export]
+    use crate::shortcut::{forget_classes, shortcut};
 }
