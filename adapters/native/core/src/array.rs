@@ -61,7 +61,7 @@ pub fn json_to_wire_rows(
     convert(rows, threads, || {
         let mut encoder = Encoder::default();
         move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(encoder.json_to_wire(schema, row, options)?);
+            out.extend_from_slice(encoder.json_to_wire(schema, row, options).map_err(|error| *error)?);
             Ok(())
         }
     })
@@ -77,7 +77,7 @@ pub fn wire_to_json_rows(
     convert(rows, threads, || {
         let mut printer = Printer::default();
         move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(printer.wire_to_json(schema, row, options)?);
+            out.extend_from_slice(printer.wire_to_json(schema, row, options).map_err(|error| *error)?);
             Ok(())
         }
     })

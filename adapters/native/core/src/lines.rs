@@ -40,7 +40,7 @@ pub fn json_lines_to_wire(
                 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
                     continue;
                 }
-                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (line_start, error))?;
+                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (line_start, *error))?;
                 put_varint(wire.len() as u64, &mut out);
                 out.extend_from_slice(wire);
             }
@@ -91,7 +91,7 @@ pub fn wire_to_json_lines(
         move |messages: &Vec<(usize, usize)>| {
             let mut out = Vec::new();
             for &(start, stop) in messages {
-                printer.append(schema, &wire[start..stop], options, &mut out).map_err(|error| (start, error))?;
+                printer.append(schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
                 out.push(b'\n');
             }
             Ok(out)

@@ -44,7 +44,9 @@ struct Work {
 
 impl Printer {
     /// The JSON text of an encoded message.
-    pub fn wire_to_json(&mut self, schema: &Schema, wire: &[u8], options: PrintOptions) -> Result<&[u8], WireError> {
+    ///
+    /// The error is boxed so that the result is two words, which are returned in registers.
+    pub fn wire_to_json(&mut self, schema: &Schema, wire: &[u8], options: PrintOptions) -> Result<&[u8], Box<WireError>> {
         let mut out = std::mem::take(&mut self.out);
         out.clear();
         if out.capacity() > KEPT {
@@ -64,7 +66,7 @@ impl Printer {
         wire: &[u8],
         options: PrintOptions,
         out: &mut Vec<u8>,
-    ) -> Result<(), WireError> {
+    ) -> Result<(), Box<WireError>> {
         let used = out.len();
         // SAFETY: a vector's bytes up to its length are written.
         let done = unsafe { self.write(schema, wire, options, out, used) };
@@ -85,8 +87,10 @@ impl Printer {
         options: PrintOptions,
         room: &mut dyn Room,
         used: usize,
-    ) -> Result<usize, WireError> {
-        let no_memory = || WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() };
+    ) -> Result<usize, Box<WireError>> {
+        let no_memory = || {
+            Box::new(WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() })
+        };
         if wire.len() <= MAX_SIZE {
             // SAFETY: by the contract.
             let (start, size) = unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) }.ok_or_else(no_memory)?;

@@ -29,13 +29,13 @@ fn schema() -> Schema {
 }
 
 fn encode(text: &str) -> Result<Vec<u8>, JsonError> {
-    Encoder::default().json_to_wire(&schema(), text.as_bytes(), EncodeOptions::default()).map(<[u8]>::to_vec)
+    Encoder::default().json_to_wire(&schema(), text.as_bytes(), EncodeOptions::default()).map(<[u8]>::to_vec).map_err(|error| *error)
 }
 
 fn print(wire: &[u8]) -> Result<String, WireError> {
     let schema = schema();
     let mut printer = Printer::default();
-    let text = printer.wire_to_json(&schema, wire, PrintOptions::default())?;
+    let text = printer.wire_to_json(&schema, wire, PrintOptions::default()).map_err(|error| *error)?;
     Ok(String::from_utf8(text.to_vec()).expect("UTF-8"))
 }
 

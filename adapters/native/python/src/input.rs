@@ -13,14 +13,18 @@ pub enum Input<'a> {
     Bytes(&'a [u8]),
     /// Of a `str`; a copy where it has surrogates.
     Str(Cow<'a, [u8]>),
-    Buffer(Buffer),
+    /// Boxed, so that the others are small.
+    Buffer(Box<Buffer>),
 }
 
 impl<'a> Input<'a> {
     /// Of text or a buffer.
     #[inline]
     pub fn text(data: &'a Bound<'_, PyAny>) -> PyResult<Self> {
-        if let Ok(data) = data.cast::<PyString>() {
+        // What is most common is known by its type alone, without a call.
+        if !data.is_exact_instance_of::<PyBytes>()
+            && let Ok(data) = data.cast::<PyString>()
+        {
             return match data.to_str() {
                 Ok(text) => Ok(Input::Str(Cow::Borrowed(text.as_bytes()))),
                 Err(_) => {
@@ -35,9 +39,9 @@ impl<'a> Input<'a> {
     /// Of a buffer.
     #[inline]
     pub fn bytes(data: &'a Bound<'_, PyAny>) -> PyResult<Self> {
-        match data.cast::<PyBytes>() {
+        match data.cast_exact::<PyBytes>().or_else(|_| data.cast::<PyBytes>()) {
             Ok(bytes) => Ok(Input::Bytes(bytes.as_bytes())),
-            Err(_) => Ok(Input::Buffer(Buffer::of(data)?)),
+            Err(_) => Ok(Input::Buffer(Box::new(Buffer::of(data)?))),
         }
     }
 

@@ -46,10 +46,10 @@ impl Schema {
         let mut encoder = ENCODER.take().unwrap_or_default();
         let wire = if input.size() < LARGE {
             let wire = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options));
-            wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, error))
+            wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, *error))
         } else {
             let done = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options).map(drop));
-            done.map_err(|error| json_error(py, error)).and_then(|()| large_bytes(py, encoder.take()))
+            done.map_err(|error| json_error(py, *error)).and_then(|()| large_bytes(py, encoder.take()))
         };
         ENCODER.set(Some(encoder));
         wire
@@ -69,11 +69,11 @@ impl Schema {
         let mut printer = PRINTER.take().unwrap_or_default();
         let text = if input.size() < LARGE {
             let text = input.released(py, RELEASE, |wire| printer.wire_to_json(&self.0, wire, options));
-            text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, error))
+            text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, *error))
         } else {
             let mut text = Vec::new();
             let done = input.released(py, RELEASE, |wire| printer.append(&self.0, wire, options, &mut text));
-            done.map_err(|error| wire_error(py, error)).and_then(|()| large_bytes(py, text))
+            done.map_err(|error| wire_error(py, *error)).and_then(|()| large_bytes(py, text))
         };
         PRINTER.set(Some(printer));
         text

@@ -26,7 +26,7 @@ impl<'a> Encoding<'a> {
     /// One value and the tag before it.
     fn single(&mut self, field: &'a Field, tag: (u64, usize), kind: Json, at: At, pen: Pen, depth: usize) -> Step {
         match field.kind {
-            Kind::String => self.reader.string(&mut self.out, tag, &field.last, at, pen),
+            Kind::String => self.reader.string(self.out, tag, &field.last, at, pen),
             Kind::Message => self.submessage(field.refers, tag, &field.last, at, pen, depth),
             Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => match self.integer(tag, at, pen) {
                 Some(step) => Ok(step),

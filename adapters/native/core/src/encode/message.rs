@@ -1,6 +1,6 @@
 //! The members of an object, each to its home.
 
-use super::order::{Before, Fields};
+use super::order::{Before, Fields, Held};
 use super::reader;
 use super::{Encoding, Order, Step};
 use crate::json::{Fail, Name};
@@ -55,8 +55,7 @@ impl<'a> Encoding<'a> {
     /// Forget all that a message has left beside the output.
     #[cold]
     fn give_up(&mut self, fields: &Fields) {
-        let held = self.order.held.bytes().len() - usize::from(fields.held_size);
-        self.order.held.truncate(held);
+        self.order.held.truncate(self.order.held.len() - fields.held_count());
         if let Some(before) = fields.open {
             self.forget(before);
             self.reader.names.reset(before.names);
@@ -196,7 +195,7 @@ impl<'a> Encoding<'a> {
             },
             (Quick::String, b'"') => {
                 let start = self.start(at, pen);
-                self.reader.string(&mut self.out, tag, last, at, pen).map_err(|fail| (fail, start))
+                self.reader.string(self.out, tag, last, at, pen).map_err(|fail| (fail, start))
             }
             (Quick::Message, b'{') => {
                 let start = self.start(at, pen);
@@ -248,11 +247,7 @@ impl<'a> Encoding<'a> {
             fields.before_held = fields.present;
         }
         fields.held |= expected.bit;
-        let pen = self.order.held.pen();
-        let start = self.order.held.offset(pen);
-        let pen = reader::put_header(pen, expected.tag, value);
-        fields.held_size += (self.order.held.offset(pen) - start) as u16;
-        self.order.held.vector(pen);
+        self.order.held.push(Held { tag: expected.tag, value });
         Some(at)
     }
 

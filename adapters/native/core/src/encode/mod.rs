@@ -18,7 +18,7 @@ use crate::limits::{KEPT, MAX_SIZE, MAX_STRUCT_DEPTH};
 use crate::schema::Schema;
 use crate::sheet::{Pen, Sheet};
 use crate::source::{At, Source, Tail};
-use order::Spans;
+use order::{Held, Spans};
 use reader::Reader;
 
 /// Where a step ended in the text and in the output.
@@ -58,7 +58,7 @@ struct Order {
     /// Where the fields are of a message that is put in order, by their numbers.
     spans: Spans,
     /// Fields that are held back.
-    held: Sheet,
+    held: Vec<Held>,
     /// Verbatim properties.
     verbatim: Vec<u8>,
     /// Where entries start that are to be sorted, and verbatim ones.
@@ -78,7 +78,14 @@ pub struct Encoder {
 
 impl Encoder {
     /// The wire bytes of the message that a JSON object stands for.
-    pub fn json_to_wire(&mut self, schema: &Schema, text: &[u8], options: EncodeOptions) -> Result<&[u8], JsonError> {
+    ///
+    /// The error is boxed so that the result is two words, which are returned in registers.
+    pub fn json_to_wire(
+        &mut self,
+        schema: &Schema,
+        text: &[u8],
+        options: EncodeOptions,
+    ) -> Result<&[u8], Box<JsonError>> {
         if self.out.capacity() > KEPT || self.aside.capacity() > KEPT {
             *self = Encoder::default();
         }
@@ -88,15 +95,13 @@ impl Encoder {
             schema,
             reader: Reader { source: Source::new(text, tail), nonfinite: options.nonfinite, valid, names, decoded },
             canonical: options.canonical,
-            out: std::mem::take(&mut self.out),
-            aside: std::mem::take(&mut self.aside),
+            out: &mut self.out,
+            aside: &mut self.aside,
             order,
             widths,
         };
         encoding.clear();
         let done = if text.len() <= MAX_SIZE { encoding.document() } else { Err(Fail::Malformed) };
-        let Encoding { out, aside, .. } = encoding;
-        (self.out, self.aside) = (out, aside);
         if done.is_ok() {
             return Ok(self.out.bytes());
         }
@@ -118,9 +123,9 @@ struct Encoding<'a> {
     reader: Reader<'a>,
     canonical: bool,
     /// The wire bytes.
-    out: Sheet,
+    out: &'a mut Sheet,
     /// Additional properties, written there when their message ends.
-    aside: Sheet,
+    aside: &'a mut Sheet,
     order: &'a mut Order,
     /// Bytes that the length of an open container took last time, by its level.
     widths: &'a mut [u8; MAX_STRUCT_DEPTH],
@@ -149,8 +154,11 @@ impl Encoding<'_> {
         }
         let pen = self.out.pen();
         let (at, pen) = self.message(&self.schema.messages[0], at, pen, 1)?;
-        let at = self.reader.space(at);
         self.out.vector(pen);
+        if self.reader.source.index(at) == text.len() {
+            return Ok(());
+        }
+        let at = self.reader.space(at);
         if self.reader.source.index(at) == text.len() { Ok(()) } else { Err(Fail::Malformed) }
     }
 }

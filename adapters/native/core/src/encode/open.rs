@@ -101,7 +101,7 @@ impl Encoding<'_> {
         }
         let (at, kind) = self.reader.kind(at)?;
         match kind {
-            Some(Json::String) => self.reader.string(&mut self.aside, (STRING, 1), &OPEN_WIDTH, at, pen),
+            Some(Json::String) => self.reader.string(self.aside, (STRING, 1), &OPEN_WIDTH, at, pen),
             Some(Json::Number) => {
                 let (at, number) = self.reader.number(at)?;
                 Ok((at, put_number(pen, number.double().ok_or(Fail::Unfit)?)))

@@ -17,6 +17,9 @@ const ADDITIONAL: u64 = 15 << 3 | 2;
 /// Fields of these numbers come before those that every message has.
 const LOW: u64 = (1 << 13) - 1;
 
+/// The most bytes that a field takes which is held back: its tag and a varint.
+const HELD_SIZE: usize = 5 + 10;
+
 /// Where a field starts and stops in the output.
 #[derive(Debug, Clone, Copy, Default)]
 struct Span {
@@ -32,6 +35,13 @@ impl Default for Spans {
     fn default() -> Spans {
         Spans([Span::default(); 64])
     }
+}
+
+/// A field that is held back: an integer, or the number of an enum.
+#[derive(Debug, Clone, Copy)]
+pub struct Held {
+    pub tag: (u64, usize),
+    pub value: u64,
 }
 
 /// Lengths of what open members are added to, before the first of a message.
@@ -58,7 +68,6 @@ pub struct Fields {
     pub before_held: u64,
     pub empty: u64,
     pub null: u64,
-    pub held_size: u16,
     /// Bits of the names of unknown members, and whether two have the same.
     pub unknown: u64,
     pub twice: bool,
@@ -75,13 +84,17 @@ impl Fields {
             disorder: false,
             held: 0,
             before_held: 0,
-            held_size: 0,
             unknown: 0,
             twice: false,
             empty: 0,
             null: 0,
             open: None,
         }
+    }
+
+    /// How many are held back.
+    pub fn held_count(&self) -> usize {
+        self.held.count_ones() as usize
     }
 
     #[inline(always)]
@@ -151,10 +164,12 @@ impl Encoding<'_> {
         }
         fields.disorder |= held & held.wrapping_neg() <= present;
         fields.present |= held;
+        let start = self.order.held.len() - fields.held_count();
+        let mut pen = self.out.room_for(pen, fields.held_count() * HELD_SIZE);
         fields.held = 0;
-        let stop = self.order.held.bytes().len();
-        let start = stop - usize::from(fields.held_size);
-        let pen = self.out.room_for(pen, stop - start).put_span(self.order.held.bytes(), start, stop);
+        for &Held { tag, value } in &self.order.held[start..] {
+            pen = super::reader::put_header(pen, tag, value);
+        }
         self.order.held.truncate(start);
         pen
     }
