@@ -12,6 +12,7 @@
 
 use crate::scan::matches;
 use crate::schema::Token;
+use std::num::NonZeroU64;
 use std::ptr::NonNull;
 
 /// Bytes that can be read from a place that `Source::ahead` returns.
@@ -154,9 +155,8 @@ fn eight_digits(digits: u64) -> u64 {
 #[inline(always)]
 fn seven_digits(word: u64) -> Option<(u64, usize)> {
     let digits = word ^ ZEROS;
-    let other = first_other(digits);
-    let bits = other.trailing_zeros() & !7;
-    if !(8..64).contains(&bits) || (digits & 0xff == 0 && bits > 8) {
+    let bits = NonZeroU64::new(first_other(digits))?.trailing_zeros() & !7;
+    if bits == 0 || (digits & 0xff == 0 && bits > 8) {
         return None;
     }
     Some((eight_digits(digits << (64 - bits)), bits as usize / 8))

@@ -8,6 +8,7 @@ use crate::scan::other32;
 use crate::schema::Json;
 use crate::sheet::Pen;
 use crate::source::At;
+use std::num::NonZeroU32;
 use std::sync::atomic::AtomicU8;
 
 const KEY: u64 = 1 << 3 | 2;
@@ -73,9 +74,8 @@ impl Encoding<'_> {
             b'"' => {
                 let inside = at.skip(1);
                 let block = inside.bytes();
-                let other = other32(block);
-                let size = other.trailing_zeros() as usize;
-                if other == 0 || inside.skip(size).byte() != b'"' {
+                let size = NonZeroU32::new(other32(block))?.trailing_zeros() as usize;
+                if inside.skip(size).byte() != b'"' {
                     return None;
                 }
                 pen.write(0, &[STRING as u8, size as u8]);

@@ -10,6 +10,7 @@ use crate::source::{At, Source};
 use crate::strings::{DECODED, unescape, unescape_until_quote};
 use crate::text::TextPrinter;
 use crate::wire::short_varint;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicU8, Ordering};
 
 pub struct Reader<'a> {
@@ -87,9 +88,8 @@ impl<'a> Reader<'a> {
     pub fn name(&mut self, at: At) -> Result<(At, Name, u64), Fail> {
         if at.byte() == b'"' {
             let inside = at.skip(1);
-            let other = other32(inside.bytes());
-            let size = other.trailing_zeros() as usize;
-            if other != 0 {
+            if let Some(other) = NonZeroU32::new(other32(inside.bytes())) {
+                let size = other.trailing_zeros() as usize;
                 let after = inside.skip(size);
                 if after.bytes() == b"\":" {
                     let start = self.source.index(inside);
@@ -172,12 +172,13 @@ impl<'a> Reader<'a> {
     pub fn string(&mut self, sheet: &mut Sheet, tag: (u64, usize), width: &AtomicU8, at: At, pen: Pen) -> Step {
         let inside = at.skip(1);
         let block = inside.bytes();
-        let other = other32(block);
-        let size = other.trailing_zeros() as usize;
-        if other != 0 && inside.skip(size).byte() == b'"' {
-            pen.write(0, &((tag.0 | (size as u64) << (tag.1 * 8)) as u32).to_le_bytes());
-            pen.write(tag.1 + 1, block);
-            return Ok((inside.skip(size + 1), pen.skip(tag.1 + 1 + size)));
+        if let Some(other) = NonZeroU32::new(other32(block)) {
+            let size = other.trailing_zeros() as usize;
+            if inside.skip(size).byte() == b'"' {
+                pen.write(0, &((tag.0 | (size as u64) << (tag.1 * 8)) as u32).to_le_bytes());
+                pen.write(tag.1 + 1, block);
+                return Ok((inside.skip(size + 1), pen.skip(tag.1 + 1 + size)));
+            }
         }
         self.long_string(sheet, tag, width, inside, pen)
     }
