@@ -65,6 +65,7 @@ impl<'a> Input<'a> {
     }
 
     /// The bytes, read with the GIL held.
+    #[inline]
     pub fn get(&self, _: Python<'_>) -> &[u8] {
         match self {
             Input::Bytes(bytes) => bytes,
@@ -73,16 +74,13 @@ impl<'a> Input<'a> {
         }
     }
 
-    /// Work on the bytes, with the GIL released for `least` bytes and more that nothing can change meanwhile.
-    #[inline]
-    pub fn released<T: Send>(&self, py: Python<'_>, least: usize, work: impl FnOnce(&[u8]) -> T + Send) -> T {
-        let bytes = match self {
-            Input::Bytes(bytes) => bytes,
-            Input::Str(text) => &**text,
-            Input::Buffer(buffer) if buffer.is_fixed(py) => buffer.bytes(),
-            Input::Buffer(buffer) => return work(buffer.bytes()),
-        };
-        if bytes.len() < least { work(bytes) } else { py.detach(|| work(bytes)) }
+    /// Work on the bytes, with the GIL released where nothing can change them meanwhile.
+    pub fn released<T: Send>(&self, py: Python<'_>, work: impl FnOnce(&[u8]) -> T + Send) -> T {
+        let bytes = self.get(py);
+        match self {
+            Input::Buffer(buffer) if !buffer.is_fixed(py) => work(bytes),
+            _ => py.detach(|| work(bytes)),
+        }
     }
 }
 

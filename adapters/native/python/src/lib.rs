@@ -43,16 +43,25 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::text(data)?;
         let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
-        let mut encoder = ENCODER.take().unwrap_or_default();
-        let wire = if input.size() < LARGE {
-            let wire = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options));
-            wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, *error))
-        } else {
-            let done = input.released(py, RELEASE, |text| encoder.json_to_wire(&self.0, text, options).map(drop));
-            done.map_err(|error| json_error(py, *error)).and_then(|()| large_bytes(py, encoder.take()))
-        };
-        ENCODER.set(Some(encoder));
-        wire
+        ENCODER.with(|kept| {
+            let mut encoder = kept.take().unwrap_or_default();
+            let wire = match input.size() {
+                ..RELEASE => match encoder.json_to_wire(&self.0, input.get(py), options) {
+                    Ok(wire) => Ok(PyBytes::new(py, wire)),
+                    Err(error) => Err(json_error(py, *error)),
+                },
+                RELEASE..LARGE => {
+                    let wire = input.released(py, |text| encoder.json_to_wire(&self.0, text, options));
+                    wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, *error))
+                }
+                LARGE.. => {
+                    let done = input.released(py, |text| encoder.json_to_wire(&self.0, text, options).map(drop));
+                    done.map_err(|error| json_error(py, *error)).and_then(|()| large_bytes(py, encoder.take()))
+                }
+            };
+            kept.set(Some(encoder));
+            wire
+        })
     }
 
     #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, /))]
@@ -66,17 +75,26 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::bytes(wire)?;
         let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
-        let mut printer = PRINTER.take().unwrap_or_default();
-        let text = if input.size() < LARGE {
-            let text = input.released(py, RELEASE, |wire| printer.wire_to_json(&self.0, wire, options));
-            text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, *error))
-        } else {
-            let mut text = Vec::new();
-            let done = input.released(py, RELEASE, |wire| printer.append(&self.0, wire, options, &mut text));
-            done.map_err(|error| wire_error(py, *error)).and_then(|()| large_bytes(py, text))
-        };
-        PRINTER.set(Some(printer));
-        text
+        PRINTER.with(|kept| {
+            let mut printer = kept.take().unwrap_or_default();
+            let text = match input.size() {
+                ..RELEASE => match printer.wire_to_json(&self.0, input.get(py), options) {
+                    Ok(text) => Ok(PyBytes::new(py, text)),
+                    Err(error) => Err(wire_error(py, *error)),
+                },
+                RELEASE..LARGE => {
+                    let text = input.released(py, |wire| printer.wire_to_json(&self.0, wire, options));
+                    text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, *error))
+                }
+                LARGE.. => {
+                    let mut text = Vec::new();
+                    let done = input.released(py, |wire| printer.append(&self.0, wire, options, &mut text));
+                    done.map_err(|error| wire_error(py, *error)).and_then(|()| large_bytes(py, text))
+                }
+            };
+            kept.set(Some(printer));
+            text
+        })
     }
 
     #[pyo3(signature = (data, canonical, nonfinite, threads, /))]
@@ -90,7 +108,7 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::text(data)?;
         let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
-        let wire = input.released(py, 0, |text| chatpb_core::json_lines_to_wire(&self.0, text, options, threads));
+        let wire = input.released(py, |text| chatpb_core::json_lines_to_wire(&self.0, text, options, threads));
         joined(py, &wire.map_err(|error| json_error(py, error))?, threads)
     }
 
@@ -106,7 +124,7 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::bytes(wire)?;
         let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
-        let text = input.released(py, 0, |wire| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads));
+        let text = input.released(py, |wire| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads));
         joined(py, &text.map_err(|error| wire_error(py, error))?, threads)
     }
 
@@ -123,7 +141,7 @@ impl Schema {
         let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
         let offsets = offsets.get(py);
         let options = EncodeOptions { nonfinite, ..EncodeOptions::default() };
-        let rows = data.released(py, 0, |data| {
+        let rows = data.released(py, |data| {
             chatpb_core::rows_of(data, offsets)
                 .map(|rows| chatpb_core::json_to_wire_rows(&self.0, &rows, options, threads))
         });
@@ -146,7 +164,7 @@ impl Schema {
         let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
         let offsets = offsets.get(py);
         let options = PrintOptions { nonfinite, ..PrintOptions::default() };
-        let rows = data.released(py, 0, |data| {
+        let rows = data.released(py, |data| {
             chatpb_core::rows_of(data, offsets)
                 .map(|rows| chatpb_core::wire_to_json_rows(&self.0, &rows, options, threads))
         });
@@ -175,7 +193,7 @@ impl Schema {
 #[pyfunction]
 #[pyo3(signature = (wire, limit, /))]
 fn whole_messages(wire: &Bound<'_, PyAny>, limit: usize) -> PyResult<(usize, usize)> {
-    Ok(Input::bytes(wire)?.released(wire.py(), 0, |wire| chatpb_core::whole_messages(wire, limit)))
+    Ok(Input::bytes(wire)?.released(wire.py(), |wire| chatpb_core::whole_messages(wire, limit)))
 }
 
 /// What reads columns from messages.
@@ -208,7 +226,7 @@ impl Projection {
     ) -> PyResult<Vec<Buffers<'py>>> {
         let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
         let offsets = offsets.get(py);
-        let columns = data.released(py, 0, |data| {
+        let columns = data.released(py, |data| {
             chatpb_core::rows_of(data, offsets).map(|messages| self.0.project(&messages, threads))
         });
         buffers(py, columns.ok_or_else(not_its_offsets)?)
@@ -221,7 +239,7 @@ fn rows_of_messages<'py>(
     py: Python<'py>,
     messages: &Bound<'py, PyAny>,
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    let rows = Input::bytes(messages)?.released(py, 0, chatpb_core::rows_of_messages);
+    let rows = Input::bytes(messages)?.released(py, chatpb_core::rows_of_messages);
     let (data, offsets) = rows.ok_or_else(|| PyValueError::new_err("messages that are cut short"))?;
     Ok((PyBytes::new(py, &data), words(py, offsets)))
 }
@@ -236,7 +254,7 @@ fn messages_of_rows<'py>(
     let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
     let offsets = offsets.get(py);
     let messages = data
-        .released(py, 0, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
+        .released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
     Ok(PyBytes::new(py, &messages.ok_or_else(not_its_offsets)?))
 }
 
