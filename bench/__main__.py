@@ -85,7 +85,7 @@ def sizes(limit: int, budget: float, quick: bool) -> None:
                 seconds = measure.best(getattr(peer, direction), [given], budget / 4)
                 cells.append(f"{len(found[size]) / seconds / 1e6:.0f}")
                 slow = seconds * 10 > (5 if quick else 30)
-            memory = None if slow else measure.peak_memory(peer.name, direction, used[-1])
+            memory = None if slow else measure.peak_memory(peer.name, direction, found[used[-1]])
             cells.append("-" if memory is None else f"{memory:.2f} x")
             print(f"| {peer.name} | {TITLES[direction]} | " + " | ".join(cells) + " |", flush=True)
     print()

@@ -7,9 +7,11 @@ import math
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from bench.peers import Peer
@@ -99,23 +101,26 @@ def same(text: bytes | str, document: bytes) -> bool:
         return False
 
 
-def peak_memory(peer: str, direction: str, size: int) -> float | None:
+def peak_memory(peer: str, direction: str, document: bytes) -> float | None:
     """The most memory that one conversion takes beyond its input, as a multiple of the document's size."""
-    command = [sys.executable, "-m", "bench.measure", peer, direction, str(size)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+    # By a file, since a process that made the document would have room left from that.
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(document)
+        file.flush()
+        command = [sys.executable, "-m", "bench.measure", peer, direction, file.name]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
     return float(done.stdout) if done.returncode == 0 else None
 
 
-def _child(name: str, direction: str, size: int) -> None:
+def _child(name: str, direction: str, path: str) -> None:
     from bench.documents import generated
     from bench.peers import peers
 
     peer = next(each for each in peers("ChatCompletion") if each.name == name)
-    small = generated(1000)
     assert peer.parse
-    given: Any = generated(size)
+    warm = peer.parse(generated(1000))
+    given: Any = Path(path).read_bytes()
     length = len(given)
-    warm = peer.parse(small)
     if direction == "print":
         assert peer.print
         peer.print(warm)
@@ -153,4 +158,4 @@ def _peak() -> int:
 
 
 if __name__ == "__main__":
-    _child(sys.argv[1], sys.argv[2], int(sys.argv[3]))
+    _child(sys.argv[1], sys.argv[2], sys.argv[3])

@@ -61,12 +61,15 @@ def _chatpb(message: str) -> list[Peer]:
         return slow.wire_to_json(obj.SerializeToString(), False, False, False)
 
     name = f"chatpb ({chatpb.engine})"
+    def of(function: Callable[..., Any]) -> Callable[[Any], Any]:
+        # As a caller has it: what is given no class takes a completion.
+        return function if message == "ChatCompletion" else lambda data: function(data, cls)
+
     rows = [
-        Peer(f"{name}: json_to_wire, wire_to_json", "chatpb", lambda data: chatpb.json_to_wire(data, cls), None, True),
-        Peer(f"{name}: from_json, to_json", "chatpb", lambda data: chatpb.from_json(data, cls), chatpb.to_json, True),
+        Peer(f"{name}: json_to_wire, wire_to_json", "chatpb", of(chatpb.json_to_wire), of(chatpb.wire_to_json), True),
+        Peer(f"{name}: from_json, to_json", "chatpb", of(chatpb.from_json), chatpb.to_json, True),
         Peer("chatpb (python)", "chatpb", lambda data: parse(slow.json_to_wire(data, False, False)), slow_print, True),
     ]
-    rows[0] = Peer(rows[0].name, "chatpb", rows[0].parse, lambda wire: chatpb.wire_to_json(wire, cls), True)
     return rows if chatpb.engine == "native" else rows[1:]
 
 

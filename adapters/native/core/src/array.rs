@@ -87,10 +87,9 @@ fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn() -> W + 
 where
     W: FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
 {
-    let shares: Vec<_> = rows.chunks(SHARE).enumerate().collect();
-    let found = spread(&shares, threads, || {
+    let found = spread(rows.chunks(SHARE).enumerate(), threads.min(rows.len() / SHARE + 1), || {
         let mut work = worker();
-        move |&(share, rows): &(usize, &[&[u8]])| {
+        move |(share, rows): (usize, &[&[u8]])| {
             let mut out = Vec::new();
             let mut ends = Vec::with_capacity(rows.len());
             for (index, row) in rows.iter().enumerate() {

@@ -5,7 +5,7 @@ use crate::error::{JsonError, WireError};
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
 use crate::wire::{PAST_END, Wire, put_varint};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// Bytes of input that a thread takes at a time: so few that what is made of them is below the size for which an
@@ -20,27 +20,25 @@ pub fn json_lines_to_wire(
     options: EncodeOptions,
     threads: usize,
 ) -> Result<Parts, JsonError> {
-    let mut shares = Vec::new();
     let mut start = 0;
-    while start < text.len() {
-        let least = (start + SHARE).min(text.len());
-        let stop = text[least..].iter().position(|&byte| byte == b'\n').map_or(text.len(), |at| least + at + 1);
-        shares.push((start, stop));
-        start = stop;
-    }
-    let found = spread(&shares, threads, || {
+    let shares = std::iter::from_fn(|| {
+        let from = start;
+        start = line_end(text, (from + SHARE).min(text.len()));
+        (from < text.len()).then_some((from, start))
+    });
+    let found = spread(shares, threads.min(text.len() / SHARE + 1), || {
         let mut encoder = Encoder::default();
-        move |&(start, stop): &(usize, usize)| {
+        move |(start, stop)| {
             let mut out = Vec::with_capacity(stop - start);
-            let mut at = start;
-            for line in text[start..stop].split_inclusive(|&byte| byte == b'\n') {
-                let line_start = at;
-                at += line.len();
-                let line = line.strip_suffix(b"\n").unwrap_or(line);
+            let mut next = start;
+            while next < stop {
+                let at = next;
+                next = line_end(text, at);
+                let line = text[at..next].strip_suffix(b"\n").unwrap_or(&text[at..next]);
                 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
                     continue;
                 }
-                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (line_start, *error))?;
+                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (at, *error))?;
                 put_varint(wire.len() as u64, &mut out);
                 out.extend_from_slice(wire);
             }
@@ -54,6 +52,11 @@ pub fn json_lines_to_wire(
     })
 }
 
+/// The place behind the line that goes on at a place.
+fn line_end(text: &[u8], at: usize) -> usize {
+    memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |distance| at + distance + 1)
+}
+
 /// The JSON text of each message, each on a line of its own. An error's offset counts from the start of the input.
 pub fn wire_to_json_lines(
     schema: &Schema,
@@ -61,36 +64,32 @@ pub fn wire_to_json_lines(
     options: PrintOptions,
     threads: usize,
 ) -> Result<Parts, WireError> {
-    let mut shares: Vec<Vec<(usize, usize)>> = Vec::new();
-    let mut size = SHARE;
     let mut cursor = Wire { bytes: wire, at: 0 };
     let mut cut = None;
-    while cursor.at < wire.len() {
-        let start = cursor.at;
-        let stop = match cursor.stop(wire.len()) {
-            Ok(stop) => stop,
-            Err(bad) => {
-                let past = bad.0 == PAST_END;
-                let reason = if past { "a message that runs past the end of the input".to_owned() } else { bad.0 };
-                cut = Some((0, WireError { path: String::new(), offset: start, reason }));
-                break;
+    // Where messages are is looked up by the thread that then reads them.
+    let shares = std::iter::from_fn(|| {
+        let (mut messages, start) = (Vec::new(), cursor.at);
+        while cut.is_none() && cursor.at < wire.len().min(start + SHARE) {
+            let offset = cursor.at;
+            match cursor.stop(wire.len()) {
+                Ok(stop) => {
+                    messages.push((cursor.at, stop));
+                    cursor.at = stop;
+                }
+                Err(bad) => {
+                    let past = bad.0 == PAST_END;
+                    let reason = if past { "a message that runs past the end of the input".to_owned() } else { bad.0 };
+                    cut = Some((0, WireError { path: String::new(), offset, reason }));
+                }
             }
-        };
-        if size >= SHARE {
-            size = 0;
-            shares.push(Vec::new());
         }
-        size += stop - start;
-        if let Some(share) = shares.last_mut() {
-            share.push((cursor.at, stop));
-        }
-        cursor.at = stop;
-    }
-    let mut found = spread(&shares, threads, || {
+        (!messages.is_empty()).then_some(messages)
+    });
+    let mut found = spread(shares, threads.min(wire.len() / SHARE + 1), || {
         let mut printer = Printer::default();
-        move |messages: &Vec<(usize, usize)>| {
+        move |messages: Vec<(usize, usize)>| {
             let mut out = Vec::new();
-            for &(start, stop) in messages {
+            for (start, stop) in messages {
                 printer.append(schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
                 out.push(b'\n');
             }
@@ -170,26 +169,27 @@ fn copy(parts: &[Vec<u8>], mut into: &mut [u8]) {
 
 /// Work on shares with as many threads, each with a worker of its own. Results are in the order of the shares; those
 /// after an error may be missing.
-pub(crate) fn spread<S, T, E, W>(shares: &[S], threads: usize, worker: impl Fn() -> W + Sync) -> Vec<Result<T, E>>
+pub(crate) fn spread<S, T, E, W>(
+    shares: impl Iterator<Item = S> + Send,
+    threads: usize,
+    worker: impl Fn() -> W + Sync,
+) -> Vec<Result<T, E>>
 where
-    S: Sync,
     T: Send,
     E: Send,
-    W: FnMut(&S) -> Result<T, E>,
+    W: FnMut(S) -> Result<T, E>,
 {
-    let threads = threads.clamp(1, shares.len().max(1));
-    let next = AtomicUsize::new(0);
+    let shares = Mutex::new(shares.enumerate());
+    let failed = AtomicBool::new(false);
     let found = Mutex::new(Vec::new());
     let run = || {
         let mut work = worker();
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            let Some(share) = shares.get(at) else { return };
+        // Shares before one that failed are taken already; those after it are not needed.
+        while !failed.load(Ordering::Relaxed) {
+            let share = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
+            let Some((at, share)) = share else { return };
             let result = work(share);
-            if result.is_err() {
-                // Shares before this one are taken already; those after it are not needed.
-                next.store(shares.len(), Ordering::Relaxed);
-            }
+            failed.fetch_or(result.is_err(), Ordering::Relaxed);
             found.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
         }
     };

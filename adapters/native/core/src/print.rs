@@ -46,7 +46,12 @@ impl Printer {
     /// The JSON text of an encoded message.
     ///
     /// The error is boxed so that the result is two words, which are returned in registers.
-    pub fn wire_to_json(&mut self, schema: &Schema, wire: &[u8], options: PrintOptions) -> Result<&[u8], Box<WireError>> {
+    pub fn wire_to_json(
+        &mut self,
+        schema: &Schema,
+        wire: &[u8],
+        options: PrintOptions,
+    ) -> Result<&[u8], Box<WireError>> {
         let mut out = std::mem::take(&mut self.out);
         out.clear();
         if out.capacity() > KEPT {
@@ -88,9 +93,8 @@ impl Printer {
         room: &mut dyn Room,
         used: usize,
     ) -> Result<usize, Box<WireError>> {
-        let no_memory = || {
-            Box::new(WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() })
-        };
+        let no_memory =
+            || Box::new(WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() });
         if wire.len() <= MAX_SIZE {
             // SAFETY: by the contract.
             let (start, size) = unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) }.ok_or_else(no_memory)?;

@@ -154,10 +154,9 @@ impl Projection {
 
     /// The columns of messages; an error's path is the place of the message at fault.
     pub fn project(&self, messages: &[&[u8]], threads: usize) -> Result<Vec<Column>, ProjectError> {
-        let shares: Vec<(usize, &[&[u8]])> =
-            messages.chunks(SHARE).enumerate().map(|(index, share)| (index * SHARE, share)).collect();
-        let parts = spread(&shares, threads, || {
-            |&(first, share): &(usize, &[&[u8]])| {
+        let shares = messages.chunks(SHARE).enumerate().map(|(index, share)| (index * SHARE, share));
+        let parts = spread(shares, threads.min(messages.len() / SHARE + 1), || {
+            |(first, share): (usize, &[&[u8]])| {
                 let mut columns: Vec<Column> = self.types.iter().map(|&kind| Column::new(kind)).collect();
                 let mut row = Row { one: vec![None; self.types.len()], many: vec![Vec::new(); self.types.len()] };
                 for (index, message) in share.iter().enumerate() {

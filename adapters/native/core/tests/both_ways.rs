@@ -29,7 +29,10 @@ fn schema() -> Schema {
 }
 
 fn encode(text: &str) -> Result<Vec<u8>, JsonError> {
-    Encoder::default().json_to_wire(&schema(), text.as_bytes(), EncodeOptions::default()).map(<[u8]>::to_vec).map_err(|error| *error)
+    Encoder::default()
+        .json_to_wire(&schema(), text.as_bytes(), EncodeOptions::default())
+        .map(<[u8]>::to_vec)
+        .map_err(|error| *error)
 }
 
 fn print(wire: &[u8]) -> Result<String, WireError> {

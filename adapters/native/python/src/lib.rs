@@ -253,8 +253,8 @@ fn messages_of_rows<'py>(
 ) -> PyResult<Bound<'py, PyBytes>> {
     let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
     let offsets = offsets.get(py);
-    let messages = data
-        .released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
+    let messages =
+        data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
     Ok(PyBytes::new(py, &messages.ok_or_else(not_its_offsets)?))
 }
 
