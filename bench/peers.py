@@ -61,6 +61,7 @@ def _chatpb(message: str) -> list[Peer]:
         return slow.wire_to_json(obj.SerializeToString(), False, False, False)
 
     name = f"chatpb ({chatpb.engine})"
+
     def of(function: Callable[..., Any]) -> Callable[[Any], Any]:
         # As a caller has it: what is given no class takes a completion.
         return function if message == "ChatCompletion" else lambda data: function(data, cls)

@@ -14,6 +14,7 @@ import chatcompletion_betterproto
 import chatpb
 from chatcompletion import v1
 from chatpb import _runtimes
+from chatpb._runtimes.google_runtime import GoogleRuntime
 from conftest import ALL_VECTORS, Vector, betterproto_type, by_name
 
 TEXT = '{"id":"c","choices":[{"index":0,"message":{"content":null}}],"x":[1]}'
@@ -124,6 +125,24 @@ def _forget() -> None:
     _runtimes._find.cache_clear()
     for listener in _runtimes._listeners:
         listener()
+
+
+class CountingRuntime(GoogleRuntime):
+    def __init__(self) -> None:
+        self.parsed = 0
+
+    def parse(self, message_type: type[Any], wire: bytes) -> Any:
+        self.parsed += 1
+        return super().parse(message_type, wire)
+
+
+@pytest.mark.usefixtures("_no_runtimes_left")
+def test_a_class_that_was_met_is_asked_for_anew() -> None:
+    message = chatpb.from_json(TEXT)
+    runtime = CountingRuntime()
+    chatpb.register_runtime(runtime)
+    assert chatpb.from_json(TEXT) == message
+    assert runtime.parsed == 1
 
 
 @pytest.mark.usefixtures("_no_runtimes_left")

@@ -34,25 +34,25 @@ def shortcut(function: F) -> F:
     from chatpb import _native
 
     runtime = _RUNTIMES[function.__name__]
-    message_type = inspect.signature(function).parameters.get("message_type")
+    signature = inspect.signature(function)
+    message_type = signature.parameters.get("message_type")
     return _native.shortcut(  # type: ignore[return-value]
         function,
-        _text(function),
-        message_type and message_type.default,
+        f"{function.__name__}{_plain(signature)}\n--\n\n{inspect.getdoc(function)}",
+        message_type.default if message_type else None,
         lambda message_type: (codecs[message_type], runtime(message_type)),
     )
 
 
-def _text(function: Callable[..., Any]) -> str:
-    """A built-in function's text: its signature, which `inspect` reads, and its docstring."""
-    signature = inspect.signature(function)
+def _plain(signature: inspect.Signature) -> str:
+    """A signature as `inspect` reads it in a built-in function's text."""
     parameters = []
     for parameter in signature.parameters.values():
-        # A signature in text has no way to say which class is a default.
-        default = ... if isinstance(parameter.default, type) and parameter.default is not parameter.empty else parameter.default
+        # There is no way to say there which class is a default.
+        is_class = isinstance(parameter.default, type) and parameter.default is not parameter.empty
+        default = ... if is_class else parameter.default
         parameters.append(parameter.replace(annotation=parameter.empty, default=default))
-    plain = str(signature.replace(parameters=parameters, return_annotation=signature.empty)).replace("Ellipsis", "...")
-    return f"{function.__name__}{plain}\n--\n\n{inspect.getdoc(function)}"
+    return str(inspect.Signature(parameters)).replace("Ellipsis", "...")
 
 
 if engine == "native":
