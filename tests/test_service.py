@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from itertools import groupby
 from typing import Any
 
@@ -34,8 +34,10 @@ def streams() -> list[list[bytes]]:
     return [list(group) for _, group in groupby(chunks, lambda line: json.loads(line).get("id"))]
 
 
-async def events(response: httpx.Response) -> list[bytes]:
-    return [line.removeprefix("data: ").encode() async for line in response.aiter_lines() if line]
+async def events(response: httpx.Response) -> AsyncIterator[bytes]:
+    async for line in response.aiter_lines():
+        if line:
+            yield line.removeprefix("data: ").encode()
 
 
 @hops
@@ -60,21 +62,34 @@ def test_completions_arrive_as_they_were_sent(hops: str) -> None:
 
 @hops
 def test_streams_arrive_as_they_were_sent(hops: str) -> None:
+    """Each chunk once and in its place, and the first before the second is sent."""
     recorded = streams()
     sent = iter(recorded)
+    first_arrived = asyncio.Event()
 
     async def answer(exchange: Exchange) -> None:
         assert exchange.request["stream"] is True
-        await exchange.stream(line.strip() for line in next(sent))
+        first, *others = [line.strip() for line in next(sent)]
+        await exchange.begin()
+        await exchange.event(first)
+        await first_arrived.wait()
+        for each in others:
+            await exchange.event(each)
+        await exchange.piece(b"data: [DONE]\n\n")
+        await exchange.end()
 
     async def main() -> int:
         async with stack(answer, hops) as up:
             lost = 0
             for chunks in recorded:
+                first_arrived.clear()
+                came = []
                 async with up.client.stream("POST", "/chat/completions", json={**QUESTION, "stream": True}) as response:
                     assert response.headers["content-type"].startswith("text/event-stream")
-                    *came, done = await events(response)
-                assert done == b"[DONE]"
+                    async for event in events(response):
+                        came.append(event)
+                        first_arrived.set()
+                assert came.pop() == b"[DONE]"
                 lost += abs(len(came) - len(chunks))
                 lost += sum(not exactly_equal(json.loads(a), json.loads(b)) for a, b in zip(came, chunks, strict=False))
             return lost
@@ -116,19 +131,15 @@ def test_the_first_chunk_arrives_before_the_second_is_sent(hops: str) -> None:
         await exchange.end()
 
     async def main() -> None:
+        came = []
         async with (
             stack(answer, hops) as up,
             up.client.stream("POST", "/chat/completions", json={**QUESTION, "stream": True}) as response,
         ):
-            lines = [line async for line in after_first(response)]
-        assert [json.loads(line[6:]) for line in lines[:2]] == [json.loads(chunk)] * 2
-        assert lines[2:] == ["data: [DONE]"]
-
-    async def after_first(response: httpx.Response) -> Any:
-        async for line in response.aiter_lines():
-            if line:
+            async for event in events(response):
+                came.append(event)
                 first_arrived.set()
-                yield line
+        assert came == [chunk, chunk, b"[DONE]"]
 
     run(main())
 
@@ -144,15 +155,13 @@ def test_headers_pass_both_ways(hops: str) -> None:
 
     async def answer(exchange: Exchange) -> None:
         if exchange.request.get("stream"):
-            await exchange.begin(headers=back)
-            await exchange.event(b'{"id":"1","choices":[]}')
-            await exchange.end()
+            await exchange.stream([b'{"id":"1","choices":[]}'] * exchange.request["n"], headers=back)
         else:
             await exchange.answer(WILD, headers=back)
 
     async def main() -> None:
         async with stack(answer, hops) as up:
-            for body in (QUESTION, {**QUESTION, "stream": True}):
+            for body in (QUESTION, {**QUESTION, "stream": True, "n": 1}, {**QUESTION, "stream": True, "n": 0}):
                 response = await up.post(
                     body, authorization="Bearer sk-caller", x_request_id="mine", openai_project="p", cookie="no"
                 )
@@ -188,17 +197,21 @@ def test_the_call_decides_whether_the_upstream_streams() -> None:
     run(main())
 
 
-def test_an_upstream_that_does_not_stream_is_cut_into_chunks() -> None:
-    whole = b'{"id":"1","choices":[{"index":0,"message":{"role":"assistant","content":"a b"},"finish_reason":"stop"}]}'
+@pytest.mark.parametrize("wants_usage", [True, False])
+def test_an_upstream_that_does_not_stream_is_cut_into_chunks(wants_usage: bool) -> None:
+    """Usage, in a chunk without choices, comes to those who ask for it."""
+    message = {"role": "assistant", "content": "a b"}
+    whole = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    usage = {"total_tokens": 2}
 
     async def answer(exchange: Exchange) -> None:
-        await exchange.answer(whole)
+        await exchange.answer(json.dumps({**whole, "usage": usage}).encode())
 
     async def main() -> None:
         async with stack(answer) as up, AsyncClient(up.target) as client:
-            stream = client.stream(QUESTION)
-            assert len([chunk async for chunk in stream]) == 4
-            assert stream.completion() == json.loads(whole)
+            stream = client.stream({**QUESTION, "stream_options": {"include_usage": wants_usage}})
+            assert len([chunk async for chunk in stream if chunk["choices"]]) == 4
+            assert stream.completion() == {**whole, **({"usage": usage} if wants_usage else {})}
 
     run(main())
 
@@ -211,9 +224,10 @@ FORMS = {
 
 @pytest.mark.parametrize("form", ["google", "betterproto", "dict", "text"])
 def test_clients_answer_in_the_form_they_are_asked(form: str) -> None:
-    request: Any = QUESTION if form == "dict" else json.dumps(QUESTION)
+    asked = {**QUESTION, "stream_options": {"include_usage": True}}
+    request: Any = asked if form == "dict" else json.dumps(asked)
     if form in FORMS:
-        request = from_dict(QUESTION, FORMS[form])
+        request = from_dict(asked, FORMS[form])
 
     def plain(answer: Any) -> Any:
         return answer if form == "dict" else json.loads(answer) if form == "text" else to_dict(answer)

@@ -181,6 +181,29 @@ def test_errors_of_an_upstream_arrive_as_they_are(hops: str, stream: bool, statu
 
 
 @pytest.mark.parametrize(
+    ("where", "hops"), [("server", HOPS[1]), *((where, hops) for where in ("front", "backend") for hops in HOPS)]
+)
+def test_errors_made_on_the_way_carry_the_id_of_the_call(where: str, hops: str) -> None:
+    """The caller's own, or one that was made for it, wherever the error arose."""
+    options: dict[str, Any] = {} if where == "backend" else {where: {"tokens": ["right"]}}
+
+    async def answer(exchange: Exchange) -> None:
+        exchange.reset()
+
+    async def main() -> None:
+        async with stack(answer, hops, **options) as up:
+            for body in (QUESTION, {**QUESTION, "stream": True}):
+                response = await up.post(body, x_request_id="mine")
+                assert response.status_code == (502 if where == "backend" else 401)
+                assert response.headers["x-request-id"] == "mine"
+                assert len((await up.post(body)).headers["x-request-id"]) == 32
+            if where != "front":
+                assert (await up.post(b"{", x_request_id="mine")).headers["x-request-id"] == "mine"
+
+    run(main())
+
+
+@pytest.mark.parametrize(
     "text",
     ["m" * 600, "\u4e16" * 600, "\U0001f600" * 600, "\ud83d" * 600, "%" * 600],
     ids=["ascii", "three bytes", "four bytes", "surrogate", "percent"],

@@ -136,12 +136,13 @@ async def too_large(exchange: Exchange) -> None:
     await exchange.closed()
 
 
-MID_STREAM: dict[str, tuple[Callable[[Exchange], Awaitable[None]], str]] = {
-    "half an event": (half, "The upstream's stream cannot be read: the stream ends inside an event."),
-    "an error event": (error_event, "Boom."),
-    "reset": (broken, "The upstream broke off its answer."),
-    "stall": (silent, "The upstream did not answer in time."),
-    "too large": (too_large, "The upstream's stream cannot be read: an event of more than 4096 bytes, the limit."),
+LIMITS = {"timeout": 0.3, "max_event": 4096}
+MID_STREAM: dict[str, tuple[Callable[[Exchange], Awaitable[None]], int, str]] = {
+    "half an event": (half, 502, "The upstream's stream cannot be read: the stream ends inside an event."),
+    "an error event": (error_event, 429, "Boom."),
+    "reset": (broken, 502, "The upstream broke off its answer."),
+    "stall": (silent, 504, "The upstream did not answer in time."),
+    "too large": (too_large, 502, "The upstream's stream cannot be read: an event of more than 4096 bytes, the limit."),
 }
 
 
@@ -149,7 +150,7 @@ MID_STREAM: dict[str, tuple[Callable[[Exchange], Awaitable[None]], str]] = {
 @pytest.mark.parametrize("fault", MID_STREAM)
 def test_upstream_fails_within_a_stream(fault: str, hops: str) -> None:
     """The chunks before it arrive, then the error as an event, and no [DONE]."""
-    rest, words = MID_STREAM[fault]
+    rest, _, words = MID_STREAM[fault]
 
     async def answer(exchange: Exchange) -> None:
         await exchange.begin()
@@ -157,7 +158,7 @@ def test_upstream_fails_within_a_stream(fault: str, hops: str) -> None:
         await rest(exchange)
 
     async def main() -> None:
-        async with stack(answer, hops, backend={"timeout": 0.3, "max_event": 4096}) as up:
+        async with stack(answer, hops, backend=LIMITS) as up:
             response = await up.post(STREAM)
             assert response.status_code == 200
             chunk, error = [json.loads(line[6:]) for line in response.text.split("\n") if line]
@@ -165,5 +166,38 @@ def test_upstream_fails_within_a_stream(fault: str, hops: str) -> None:
             assert error["error"]["message"] == words
             if fault == "an error event":
                 assert error["error"]["big"] == 18446744073709551617
+
+    run(main(), 15)
+
+
+@hops
+@pytest.mark.parametrize("fault", MID_STREAM)
+def test_upstream_fails_before_the_first_chunk(fault: str, hops: str) -> None:
+    """Then there is a status to tell it with."""
+    rest, status, words = MID_STREAM[fault]
+
+    async def answer(exchange: Exchange) -> None:
+        await exchange.begin()
+        await rest(exchange)
+
+    async def main() -> None:
+        async with stack(answer, hops, backend=LIMITS) as up:
+            response = await up.post(STREAM)
+            assert (response.status_code, response.json()["error"]["message"]) == (status, words)
+
+    run(main(), 15)
+
+
+@hops
+@pytest.mark.parametrize("body", [b"", b"<html>Welcome</html>", b": only comments\n\n"])
+def test_upstream_answers_with_what_is_no_stream(body: bytes, hops: str) -> None:
+    async def answer(exchange: Exchange) -> None:
+        await exchange.answer(body, 200, "text/html")
+
+    async def main() -> None:
+        async with stack(answer, hops) as up:
+            response = await up.post(STREAM)
+            words = "The upstream's answer is not a stream: it has no event."
+            assert (response.status_code, response.json()["error"]["message"]) == (502, words)
 
     run(main(), 15)

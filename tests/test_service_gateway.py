@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
-from chatpb.service import Backend, EchoBackend, FunctionBackend, GrpcBackend, ReplayBackend, Server
+from chatpb.service import Backend, Call, EchoBackend, FunctionBackend, GrpcBackend, ReplayBackend, Server
 from chatpb.service._batches import batches
 from chatpb.service.gateway import gateway
 from service.stack import HOPS, QUESTION, http, run, stack
@@ -43,6 +43,27 @@ def test_gateway_routes() -> None:
                 bad = await client.post(f"{url}/v1/chat/completions", content=body)
                 assert (bad.status_code, bad.json()["error"]["code"]) == (400, "invalid_json")
                 assert words in bad.json()["error"]["message"], bad.text
+
+    run(main())
+
+
+@hops
+def test_answers_that_are_no_messages_are_not_the_callers_fault(hops: str) -> None:
+    class Wrong(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            return b"\xff"
+
+        async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+            yield b"\xff"
+
+    async def main() -> None:
+        async with Server(Wrong(), listen="127.0.0.1:0") as server:
+            backend: Backend = Wrong() if hops == "one hop" else GrpcBackend(f"127.0.0.1:{server.port}")
+            async with http(gateway(backend)) as url, httpx.AsyncClient(trust_env=False) as client:
+                for body in (QUESTION, STREAM):
+                    response = await client.post(f"{url}/v1/chat/completions", json=body)
+                    assert response.status_code == 502
+                    assert response.json()["error"]["message"].startswith("The service's answer cannot be read: ")
 
     run(main())
 

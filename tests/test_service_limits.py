@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
-from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Server, ServiceError, Tls
+from chatpb.service import AsyncClient, Call, Client, EchoBackend, GrpcBackend, Limits, Server, ServiceError, Tls
 from chatpb.service.gateway import gateway
 from service.certificates import Authority
 from service.stack import HOPS, QUESTION, Stack, http, run, stack
@@ -87,8 +88,28 @@ def test_certificates(authorities: tuple[Authority, Authority]) -> None:
         with pytest.raises(ServiceError) as caught:
             run(_tls(server, client))
         assert caught.value.status == 503
-    with pytest.raises(ValueError, match="^a server needs a certificate and its key$"):
-        Tls(ca=good.path("pem")).server()
+
+
+def test_files_that_are_no_certificates(authorities: tuple[Authority, Authority], tmp_path: Path) -> None:
+    good, _ = authorities
+    certificate, key = good.sign("server")
+    _, other = good.sign("other")
+    text = tmp_path / "x.pem"
+    text.write_text("x")
+    pair = "are no certificate and its key in PEM form"
+    for tls, words in (
+        (Tls(ca=good.path("pem")), "^a server needs a certificate and its key$"),
+        (Tls(certificate, other), pair),
+        (Tls(text, key), pair),
+        (Tls(certificate, text), pair),
+        (Tls(certificate, key, text), "x.pem holds no certificates in PEM form$"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            tls.server()
+    with pytest.raises(ValueError, match="^a certificate needs its key, and a key its certificate$"):
+        Tls(certificate).client()
+    with pytest.raises(FileNotFoundError):
+        Tls(certificate, "no.pem").server()
 
 
 @pytest.mark.parametrize("where", ["server", "front"])
@@ -120,6 +141,30 @@ def test_tokens(where: str, header: str | None, status: int, words: str) -> None
             assert len(up.upstream.seen) == (2 if status == 200 else 0)
 
     run(main())
+
+
+@pytest.mark.parametrize("token", ["", " ", "a ", "t\u00f6ken", "a\nb"])
+def test_tokens_that_no_caller_could_bring(token: str) -> None:
+    """An empty one would let everyone in."""
+    for make in (
+        lambda: Server(EchoBackend(), tokens=[token]),
+        lambda: gateway(EchoBackend(), tokens=[token]),
+        lambda: GrpcBackend("127.0.0.1:9", token=token),
+        lambda: Client("127.0.0.1:9", token=token),
+    ):
+        with pytest.raises(ValueError, match="^a token is printable ASCII, not empty, without white space around it$"):
+            make()
+
+
+def test_a_body_is_not_read_before_its_token() -> None:
+    async def main() -> None:
+        async with http(gateway(EchoBackend(), tokens=["right"])) as url:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{")
+            assert b" 401 " in await reader.readline()
+            writer.close()
+
+    run(main(), 15)
 
 
 def test_sizes() -> None:

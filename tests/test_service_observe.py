@@ -17,6 +17,7 @@ from chatpb.service import (
     AsyncClient,
     EchoBackend,
     JsonFormatter,
+    Limits,
     LogObserver,
     PrometheusObserver,
     Server,
@@ -54,7 +55,7 @@ def test_logs(caplog: pytest.LogCaptureFixture) -> None:
     ]
     assert facts[0]["request_id"] == "r-1"
     assert facts[0]["received_bytes"] > 10
-    assert facts[1]["chunks"] == 5
+    assert facts[1]["chunks"] == 4
     assert len(facts[1]["request_id"]) == 32
     assert not any(word in line for line in lines for word in ("private", "sk-", "Bearer"))
 
@@ -74,9 +75,22 @@ def test_metrics() -> None:
     assert 'chatpb_calls_total{code="OK",method="create"} 1.0' in text
     assert 'chatpb_calls_total{code="OK",method="stream"} 1.0' in text
     assert 'chatpb_open_calls{method="stream"} 0.0' in text
-    assert "chatpb_chunks_total 5.0" in text
+    assert "chatpb_chunks_total 4.0" in text
     assert "chatpb_first_chunk_seconds_count 1.0" in text
     assert "private" not in text
+
+
+def test_requests_that_cannot_be_read_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chatpb.service")
+
+    async def main() -> None:
+        app = gateway(EchoBackend(), observers=[LogObserver()], limits=Limits(message=100))
+        async with http(app) as url, httpx.AsyncClient(trust_env=False) as client:
+            for body in (b"{", b" " * 101):
+                await client.post(f"{url}/v1/chat/completions", content=body)
+
+    run(main())
+    assert [record.facts["status"] for record in caplog.records if record.name == "chatpb.service"] == [400, 413]  # type: ignore[attr-defined]
 
 
 class Kept(SpanExporter):

@@ -25,27 +25,30 @@ _IN_PIECES: Final = ("content", "refusal", "reasoning_content", "reasoning")
 _WORDS: Final = re.compile(r"\s*\S+|\s+$")
 
 
-def split(completion: Any, message_type: type[Any] = ChatCompletionChunk, *, size: int | None = None) -> Iterator[Any]:
+def split(
+    completion: Any, message_type: type[Any] = ChatCompletionChunk, *, size: int | None = None, usage: bool = True
+) -> Iterator[Any]:
     """The chunks of a completion, as messages.
 
     Args:
         completion: a message of any runtime, or a dict.
         message_type: the chunks' class, of any runtime.
         size: characters of text in one chunk; a word each if not given.
+        usage: whether there is a last chunk with the usage, if the completion has one.
 
     """
     tree = json.loads(dict_to_json(completion)) if isinstance(completion, Mapping) else to_dict(completion)
-    for chunk in _split(tree, size):
+    for chunk in _split(tree, size, usage):
         yield from_json(dict_to_json(chunk), message_type)
 
 
-def split_wire(wire: bytes, *, size: int | None = None) -> Iterator[bytes]:
+def split_wire(wire: bytes, *, size: int | None = None, usage: bool = True) -> Iterator[bytes]:
     """The chunks of a completion, from wire bytes to wire bytes."""
-    for chunk in _split(json.loads(wire_to_json(wire, ChatCompletion)), size):
+    for chunk in _split(json.loads(wire_to_json(wire, ChatCompletion)), size, usage):
         yield json_to_wire(dict_to_json(chunk), ChatCompletionChunk)
 
 
-def _split(completion: Tree, size: int | None) -> Iterator[Tree]:
+def _split(completion: Tree, size: int | None, with_usage: bool) -> Iterator[Tree]:
     choices = completion.pop("choices", None)
     if isinstance(completion.get("object"), str):
         completion["object"] += ".chunk"
@@ -59,7 +62,7 @@ def _split(completion: Tree, size: int | None) -> Iterator[Tree]:
             for piece in _choice(choice, size):
                 yield {**base, **first, "choices": [piece]}
                 first = {}
-    if usage is not None:
+    if usage is not None and with_usage:
         yield {**base, "choices": [], "usage": usage}
 
 

@@ -13,18 +13,8 @@ from chatpb import wire_to_json
 from chatpb._errors import ChatpbError
 from chatpb._records import STANDARD, Format, format_of, open_input
 from chatpb.cli._group import BAD_DATA, complain
-from chatpb.cli._service import (
-    Authorities,
-    Certificate,
-    Key,
-    Target,
-    TargetToken,
-    Timeout,
-    UseTls,
-    option,
-    packages,
-    tls_of,
-)
+from chatpb.cli._service_options import Authorities, Certificate, Key, Target, TargetToken, Timeout, UseTls, option
+from chatpb.cli._service_parts import check_tokens, packages, target_of, tls_of
 
 __all__ = ["call"]
 
@@ -39,7 +29,7 @@ def call(
     stream: Annotated[bool, typer.Option("--stream", "-s", help="Show the answer as it comes.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON: the completion, or a chunk a line.")] = False,
     target_token: TargetToken = None,
-    tls: UseTls = False,
+    use_tls: UseTls = False,
     tls_certificate: Certificate = None,
     tls_key: Key = None,
     tls_ca: Authorities = None,
@@ -49,11 +39,12 @@ def call(
     with packages():
         from chatpb.service import Client, ServiceError
 
-        link = tls_of(tls_certificate, tls_key, tls_ca, tls)
+        tls = tls_of(tls_certificate, tls_key, tls_ca, wanted=use_tls)
+        check_tokens("--target-token", target_token)
         wire = _request(request, message, model)
-        where = target or "127.0.0.1:50051"
+        where = target_of(target or "127.0.0.1:50051")
         try:
-            with Client(where, tls=link, token=target_token, timeout=timeout) as client:
+            with Client(where, tls=tls, token=target_token, timeout=timeout) as client:
                 if stream:
                     _show_stream(client.stream(wire), as_json)
                 else:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from chatpb.service._errors import ServiceError
 
-__all__ = ["Backend", "Call", "deadline", "pick_reply", "pick_request"]
+__all__ = ["Backend", "Call", "check_token", "deadline", "pick_reply", "pick_request"]
 
 _REQUEST: Final = frozenset(
     [
@@ -70,6 +70,12 @@ class Backend(Protocol):
 
     async def close(self) -> None:
         """Release what is held for all calls."""
+
+
+def check_token(token: str) -> None:
+    """Raises ValueError for a bearer token that a header cannot carry as it is."""
+    if not (token.isascii() and token.isprintable()) or token != token.strip() or not token:
+        raise ValueError("a token is printable ASCII, not empty, without white space around it")
 
 
 def pick_request(headers: Mapping[str, str]) -> dict[str, str]:

@@ -17,7 +17,7 @@ from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCom
 from chatpb._accumulate import Accumulator
 from chatpb._api import dict_to_json, json_to_wire, wire_to_json
 from chatpb._runtimes import runtime_of
-from chatpb.service._call import Call
+from chatpb.service._call import Call, check_token
 from chatpb.service._grpc_backend import CREATE, STREAM, GrpcBackend, channel_options, refused, request_metadata
 from chatpb.service._tls import Tls
 
@@ -48,6 +48,8 @@ class Client:
         timeout: float | None = 600.0,
         max_message: int = 64 << 20,
     ) -> None:
+        if token is not None:
+            check_token(token)
         options = channel_options(max_message)
         self._channel = (
             grpc.secure_channel(target, tls.client(), options) if tls else grpc.insecure_channel(target, options)
@@ -62,7 +64,7 @@ class Client:
         wire, give = _form(request)
         sent = request_metadata(dict(metadata or {}), self._token)
         try:
-            answer = self._create(wire, timeout=timeout or self._timeout, metadata=sent)
+            answer = self._create(wire, timeout=self._timeout if timeout is None else timeout, metadata=sent)
         except grpc.RpcError as error:
             raise refused(error) from None
         return give(answer, ChatCompletion)
@@ -71,7 +73,8 @@ class Client:
         """The chunks that answer a request."""
         wire, give = _form(request)
         sent = request_metadata(dict(metadata or {}), self._token)
-        return Stream(self._stream(wire, timeout=timeout or self._timeout, metadata=sent), give)
+        seconds = self._timeout if timeout is None else timeout
+        return Stream(self._stream(wire, timeout=seconds, metadata=sent), give)
 
     def close(self) -> None:
         self._channel.close()
@@ -158,7 +161,7 @@ class AsyncClient:
         await self.close()
 
     def _call(self, timeout: float | None, metadata: Metadata | None) -> Call:
-        seconds = timeout or self._timeout
+        seconds = self._timeout if timeout is None else timeout
         return Call(dict(metadata or {}), None if seconds is None else time.monotonic() + seconds)
 
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from chatcompletion.v1 import ChatCompletion, CreateChatCompletionRequest
 from chatpb._api import json_to_wire, wire_to_json
-from chatpb._split import split_wire
 from chatpb.service._call import Call
 from chatpb.service._models import list_models
+from chatpb.service._wires import split_answer
 
 __all__ = ["EchoBackend"]
 
@@ -22,7 +22,7 @@ class EchoBackend:
         return _answer(json.loads(wire_to_json(request, CreateChatCompletionRequest)))
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
-        for chunk in split_wire(await self.create(request, call)):
+        for chunk in split_answer(await self.create(request, call), request):
             yield chunk
 
     async def models(self, call: Call) -> bytes:

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from chatpb._errors import ChatpbError
-from chatpb.service._call import Call, deadline, pick_request
+from chatpb.service._call import Call, check_token, deadline, pick_request
 from chatpb.service._errors import ServiceError
 from chatpb.service._observe import Observer, Outcome
 
@@ -58,11 +58,15 @@ class Edge:
     observers: Sequence[Observer] = ()
     _open: int = 0
 
+    def __post_init__(self) -> None:
+        for token in self.tokens:
+            check_token(token)
+
     @contextmanager
     def call(
         self, method: str, headers: Mapping[str, str], remaining: float | None = None, peer: str = ""
     ) -> Iterator[Exchange]:
-        """One call. All that goes wrong inside comes out as ServiceError, but for cancellation."""
+        """One call. All that goes wrong inside comes out as ServiceError with the call's id, but for cancellation."""
         call = Call(pick_request(headers), peer=peer)
         call.reply["x-request-id"] = call.metadata.setdefault("x-request-id", uuid.uuid4().hex)
         known = [seconds for seconds in (remaining, self.limits.timeout) if seconds is not None]
@@ -74,36 +78,48 @@ class Edge:
             self._admit(call)
             with deadline(call):
                 yield exchange
-        except ServiceError as error:
-            exchange.outcome.fail(error.status, error.code)
-            raise
-        except ChatpbError as error:
-            exchange.outcome.fail(400, "INVALID_ARGUMENT")
-            raise ServiceError.of(400, f"The request cannot be read: {error}.") from None
         except (asyncio.CancelledError, GeneratorExit):
             exchange.outcome.fail(499, "CANCELLED")
             raise
         except Exception as error:
-            exchange.outcome.fail(500, "INTERNAL")
-            # The error's own text may hold what was said in the conversation.
-            where = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("%s failed with %s\n%s", method, type(error).__name__, where)
-            raise ServiceError.of(500, "The service failed.") from None
+            told = _told(error, method)
+            told.headers.setdefault("x-request-id", call.reply["x-request-id"])
+            exchange.outcome.fail(told.status, told.code)
+            raise told from None
         finally:
             self._open -= 1
             exchange.outcome.end()
             for each in finish:
                 each(exchange.outcome)
 
+    def authorize(self, headers: Mapping[str, str]) -> None:
+        """Raises ServiceError 401 for a call without one of the tokens."""
+        if not self.tokens:
+            return
+        scheme, _, given = headers.get("authorization", "").partition(" ")
+        matches = [hmac.compare_digest(given.strip().encode(), token.encode()) for token in self.tokens]
+        if scheme.lower() != "bearer" or not any(matches):
+            what = "Incorrect API key provided." if given else "No API key provided: send it as a bearer token."
+            raise ServiceError.of(401, what, code="invalid_api_key")
+
     def _admit(self, call: Call) -> None:
+        self.authorize(call.metadata)
         if self.tokens:
-            scheme, _, given = call.metadata.pop("authorization", "").partition(" ")
-            matches = [hmac.compare_digest(given.strip().encode(), token.encode()) for token in self.tokens]
-            if scheme.lower() != "bearer" or not any(matches):
-                what = "Incorrect API key provided." if given else "No API key provided: send it as a bearer token."
-                raise ServiceError.of(401, what, code="invalid_api_key")
+            del call.metadata["authorization"]
         if self._open > self.limits.concurrent:
             raise ServiceError.of(503, "Too many calls are open.", code="overloaded", headers={"retry-after": "1"})
+
+
+def _told(error: Exception, method: str) -> ServiceError:
+    """What a caller is told of an error."""
+    if isinstance(error, ServiceError):
+        return error
+    if isinstance(error, ChatpbError):
+        return ServiceError.of(400, f"The request cannot be read: {error}.")
+    # The error's own text may hold what was said in the conversation.
+    where = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("%s failed with %s\n%s", method, type(error).__name__, where)
+    return ServiceError.of(500, "The service failed.")
 
 
 @dataclass

@@ -6,6 +6,7 @@ import inspect
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import aclosing
 from typing import Any
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
@@ -13,8 +14,8 @@ from chatpb._accumulate import Accumulator
 from chatpb._api import dict_to_json, json_to_wire, wire_to_json
 from chatpb._errors import ChatpbError
 from chatpb._runtimes import runtime_of
-from chatpb._split import split_wire
 from chatpb.service._call import Call
+from chatpb.service._wires import split_answer
 
 __all__ = ["FunctionBackend"]
 
@@ -34,8 +35,9 @@ class FunctionBackend:
     async def create(self, request: bytes, call: Call) -> bytes:
         if inspect.isasyncgenfunction(self._function):
             accumulator = Accumulator()
-            async for chunk in self.stream(request, call):
-                accumulator.add_wire(chunk)
+            async with aclosing(self.stream(request, call)) as chunks:  # type: ignore[type-var]
+                async for chunk in chunks:
+                    accumulator.add_wire(chunk)
             return accumulator.to_wire()
         message = _message(request)
         answer = await self._function(message)
@@ -47,18 +49,19 @@ class FunctionBackend:
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
         if not inspect.isasyncgenfunction(self._function):
-            for chunk in split_wire(await self.create(request, call)):
+            for chunk in split_answer(await self.create(request, call), request):
                 yield chunk
             return
         message = _message(request)
         head = _head(message, "chat.completion.chunk")
         is_text = False
-        async for piece in self._function(message):
-            if isinstance(piece, str):
-                delta = {"content": piece} if is_text else {"role": "assistant", "content": piece}
-                is_text = True
-                piece = {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
-            yield _wire(piece, ChatCompletionChunk)
+        async with aclosing(self._function(message)) as pieces:
+            async for piece in pieces:
+                if isinstance(piece, str):
+                    delta = {"content": piece} if is_text else {"role": "assistant", "content": piece}
+                    is_text = True
+                    piece = {**head, "choices": [{"index": 0, "delta": delta, "finish_reason": None}]}
+                yield _wire(piece, ChatCompletionChunk)
         if is_text:
             end = {**head, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}
             yield _wire(end, ChatCompletionChunk)

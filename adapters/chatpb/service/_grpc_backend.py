@@ -8,7 +8,7 @@ from typing import Any, Final
 import grpc
 from grpc import aio
 
-from chatpb.service._call import Call, pick_reply
+from chatpb.service._call import Call, check_token, pick_reply
 from chatpb.service._errors import ServiceError
 from chatpb.service._status import MAX_METADATA, METADATA_LIMIT, from_status
 from chatpb.service._tls import Tls
@@ -40,6 +40,8 @@ class GrpcBackend:
         max_message: int = 64 << 20,
         options: tuple[tuple[str, Any], ...] = (),
     ) -> None:
+        if token is not None:
+            check_token(token)
         self._target = target
         self._credentials = tls.client() if tls else None
         self._token = token
@@ -80,6 +82,8 @@ class GrpcBackend:
                     call.reply.update(pick_reply(_texts(await rpc.initial_metadata())))
                     is_first = False
                 yield chunk
+            if is_first:
+                call.reply.update(pick_reply(_texts(await rpc.initial_metadata())))
         except aio.AioRpcError as error:
             raise refused(error) from None
         finally:
@@ -116,7 +120,7 @@ def channel_options(max_message: int) -> list[tuple[str, Any]]:
 
 def request_metadata(headers: dict[str, str], token: str | None) -> tuple[tuple[str, str], ...]:
     """The metadata of a request."""
-    given = {**headers, "authorization": f"Bearer {token}"} if token else headers
+    given = headers if token is None else {**headers, "authorization": f"Bearer {token}"}
     return (*given.items(), (METADATA_LIMIT, str(MAX_METADATA)))
 
 

@@ -86,7 +86,8 @@ class LogObserver:
                 "chunks": outcome.chunks,
                 "request_id": request_id[:200],
             }
-            self._logger.log(level, "%s %s %d", method, outcome.code, outcome.status, extra={"facts": facts})
+            words = (method, outcome.code, outcome.status, outcome.seconds, facts["request_id"])
+            self._logger.log(level, "%s %s %d %.3fs %s", *words, extra={"facts": facts})
 
         return finish
 

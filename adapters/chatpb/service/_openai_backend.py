@@ -13,10 +13,9 @@ from typing import Any, Final
 from chatcompletion.v1 import ChatCompletion, CreateChatCompletionRequest
 from chatpb._api import json_to_wire, wire_to_json
 from chatpb._errors import JsonError
-from chatpb._split import split_wire
 from chatpb.service._call import Call, pick_reply
 from chatpb.service._errors import ServiceError, error_status, parse_body
-from chatpb.service._wires import is_stream, with_stream
+from chatpb.service._wires import is_stream, split_answer, with_stream
 from chatpb.sse import MAX_EVENT, ChunkReader, ErrorEvent, StreamError
 
 __all__ = ["OpenAIBackend"]
@@ -81,24 +80,29 @@ class OpenAIBackend:
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
         async with self._post(with_stream(request, True), call, "text/event-stream") as response:
             if response.headers.get("content-type", "").partition(";")[0].strip() == "application/json":
-                for chunk in split_wire(_completion(await self._read(response, self._max_body))):
+                for chunk in split_answer(_completion(await self._read(response, self._max_body)), request):
                     yield chunk
                 return
             reader = ChunkReader(max_event=self._max_event)
+            is_empty = True
             try:
                 pieces = response.aiter_bytes()
                 async for data in pieces:
                     for chunk in reader.feed(data):
+                        is_empty = False
                         yield chunk
                     if reader.is_done:
                         await self._end(pieces)
                         return
                 for chunk in reader.close():
+                    is_empty = False
                     yield chunk
             except ErrorEvent as event:
                 raise _told(event.body) from None
             except StreamError as error:
                 raise ServiceError.of(502, f"The upstream's stream cannot be read: {error}.") from None
+            if is_empty and not reader.is_done:
+                raise ServiceError.of(502, "The upstream's answer is not a stream: it has no event.")
 
     async def models(self, call: Call) -> bytes:
         """What the endpoint says of its models."""

@@ -12,10 +12,10 @@ from chatpb._api import json_to_wire, wire_to_json
 from chatpb._detect import detect_object, detect_wires
 from chatpb._errors import ChatpbError
 from chatpb._records import Record, format_of, open_input
-from chatpb._split import split_wire
 from chatpb.service._call import Call
 from chatpb.service._errors import ServiceError
 from chatpb.service._models import list_models
+from chatpb.service._wires import split_answer
 
 __all__ = ["ReplayBackend"]
 
@@ -57,7 +57,7 @@ class ReplayBackend:
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
         answer = self._take()
-        for chunk in split_wire(answer) if isinstance(answer, bytes) else answer:
+        for chunk in split_answer(answer, request) if isinstance(answer, bytes) else answer:
             yield chunk
 
     async def models(self, call: Call) -> bytes:

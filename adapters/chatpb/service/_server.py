@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, contextmanager
 from typing import Any, Final, TypeAlias
 
 import grpc
@@ -110,9 +109,11 @@ class Server:
     async def stop(self, grace: float | None = None) -> None:
         """Refuse new calls, let open ones finish for `grace` seconds (those of the limits by default), and end."""
         if self._server:
-            await self._health.enter_graceful_shutdown()
-            await self._server.stop(self._limits.grace if grace is None else grace)
-            await self._backend.close()
+            try:
+                await self._health.enter_graceful_shutdown()
+                await self._server.stop(self._limits.grace if grace is None else grace)
+            finally:
+                await self._backend.close()
 
     async def wait(self) -> None:
         """Wait until the server has stopped."""
@@ -139,26 +140,23 @@ class Server:
     async def _stream(self, request: bytes, context: Context) -> None:
         try:
             with self._call("stream", request, context) as exchange:
-                is_first = True
+                reply, is_first = exchange.call.reply, True
                 async with aclosing(self._backend.stream(request, exchange.call)) as chunks:  # type: ignore[type-var]
                     async for chunk in chunks:
                         if is_first:
-                            await context.send_initial_metadata(tuple(exchange.call.reply.items()))
+                            await context.send_initial_metadata(tuple(reply.items()))
                             is_first = False
                         await context.write(chunk)
                         exchange.outcome.send(len(chunk), 1)
+                if is_first:
+                    await context.send_initial_metadata(tuple(reply.items()))
         except ServiceError as error:
             await _abort(context, error)
 
-    def _call(self, method: str, request: bytes, context: Context) -> contextlib.AbstractContextManager[Exchange]:
+    @contextmanager
+    def _call(self, method: str, request: bytes, context: Context) -> Iterator[Exchange]:
         headers = {name: value for name, value in context.invocation_metadata() or () if isinstance(value, str)}
-        return self._received(method, request, headers, context.time_remaining(), context.peer())
-
-    @contextlib.contextmanager
-    def _received(
-        self, method: str, request: bytes, headers: dict[str, str], remaining: float | None, peer: str
-    ) -> Iterator[Exchange]:
-        with self._edge.call(method, headers, remaining, peer) as exchange:
+        with self._edge.call(method, headers, context.time_remaining(), context.peer()) as exchange:
             exchange.outcome.received = len(request)
             yield exchange
 
@@ -204,13 +202,21 @@ async def until_signal(stop: Callable[..., Awaitable[None]]) -> None:
     """Wait for SIGTERM or SIGINT, and stop; hurry at the second."""
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[int] = asyncio.Queue()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, signals.put_nowait, number)
-    await signals.get()
-    draining = asyncio.ensure_future(stop())
-    again = asyncio.ensure_future(signals.get())
-    await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
-    if again.done():
-        await stop(0)
-    again.cancel()
-    await draining
+
+    def note(number: int, frame: object) -> None:
+        loop.call_soon_threadsafe(signals.put_nowait, number)
+
+    # Not the loop's own handlers, which there are none of on Windows.
+    before = [(number, signal.signal(number, note)) for number in (signal.SIGTERM, signal.SIGINT)]
+    try:
+        await signals.get()
+        draining = asyncio.ensure_future(stop())
+        again = asyncio.ensure_future(signals.get())
+        await asyncio.wait((draining, again), return_when=asyncio.FIRST_COMPLETED)
+        if again.done():
+            await stop(0)
+        again.cancel()
+        await draining
+    finally:
+        for number, handler in before:
+            signal.signal(number, handler)

@@ -23,6 +23,7 @@ from starlette.routing import Route
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
 from chatpb import sse
 from chatpb._api import json_to_wire, wire_to_json
+from chatpb._errors import ChatpbError, JsonError
 from chatpb.service._batches import batches
 from chatpb.service._call import Backend
 from chatpb.service._edge import Edge, Exchange, Limits
@@ -120,21 +121,22 @@ class _Completions:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
         answer = _Answer(send)
+        peer = ":".join(map(str, scope.get("client") or ()))
         try:
-            wire = json_to_wire(await self._body(headers, receive), CreateChatCompletionRequest)
+            try:
+                wire = await self._request(headers, receive)
+            except ServiceError as error:
+                with self._edge.call("create", headers, peer=peer):
+                    raise error from None
             run = self._stream if is_stream(wire) else self._create
-            peer = ":".join(map(str, scope.get("client") or ()))
             await _unless_disconnected(receive, run(wire, headers, peer, answer))
-        except ValueError as error:
-            await answer.refuse(ServiceError.of(400, f"The body is not a request: {error}.", code="invalid_json"))
         except ServiceError as error:
             await answer.refuse(error)
 
     async def _create(self, wire: bytes, headers: Mapping[str, str], peer: str, answer: _Answer) -> None:
         with self._edge.call("create", headers, peer=peer) as exchange:
             exchange.outcome.received = len(wire)
-            completion = await self._backend.create(wire, exchange.call)
-            body = wire_to_json(completion, ChatCompletion)
+            body = _text(await self._backend.create(wire, exchange.call), ChatCompletion)
             exchange.outcome.send(len(body))
         await answer.start(200, _JSON, exchange.call.reply, len(body))
         await answer.send(body, more=False)
@@ -152,14 +154,21 @@ class _Completions:
 
     async def _send(self, batch: list[bytes], exchange: Exchange, answer: _Answer) -> None:
         """Send chunks, or a comment where there are none."""
+        events = b"".join([b"data: %b\n\n" % _text(chunk, ChatCompletionChunk) for chunk in batch])
         if not answer.is_started:
             await answer.start(200, _EVENTS, exchange.call.reply)
-        if not batch:
-            await answer.send(_COMMENT)
-            return
-        events = b"".join([b"data: %b\n\n" % wire_to_json(chunk, ChatCompletionChunk) for chunk in batch])
-        await answer.send(events)
-        exchange.outcome.send(len(events), len(batch))
+        await answer.send(events or _COMMENT)
+        if batch:
+            exchange.outcome.send(len(events), len(batch))
+
+    async def _request(self, headers: Mapping[str, str], receive: Receive) -> bytes:
+        """The wire bytes of the body. Raises ServiceError; without a token nothing is read."""
+        self._edge.authorize(headers)
+        body = await self._body(headers, receive)
+        try:
+            return json_to_wire(body, CreateChatCompletionRequest)
+        except JsonError as error:
+            raise ServiceError.of(400, f"The body is not a request: {error}.", code="invalid_json") from None
 
     async def _body(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         limit = self._edge.limits.message
@@ -175,6 +184,14 @@ class _Completions:
             size += len(pieces[-1])
             more = message.get("more_body", False)
         return b"".join(pieces)
+
+
+def _text(wire: bytes, message_type: type[Any]) -> bytes:
+    """The JSON text of an answer. One that cannot be read is no fault of the caller's."""
+    try:
+        return wire_to_json(wire, message_type)
+    except ChatpbError as error:
+        raise ServiceError.of(502, f"The service's answer cannot be read: {error}.") from None
 
 
 class _Answer:
