@@ -21,6 +21,9 @@ CHUNKS = 100
 OPEN = 1000
 """Streams that are open at once."""
 
+HELD_CHUNKS = 20
+"""Chunks of one of those."""
+
 TEXT = "The sentence has forty-one letters, if neither spaces nor the question mark are counted. " * 3
 COMPLETION = json.dumps(
     {
@@ -86,14 +89,14 @@ class Upstream(asyncio.Protocol):
             Upstream.held.append(self)
             if len(Upstream.held) == OPEN:
                 for each in Upstream.held:
-                    each.rest()
+                    each.rest(HELD_CHUNKS)
                 Upstream.held = []
         else:
-            asyncio.get_running_loop().call_soon(self.rest)
+            asyncio.get_running_loop().call_soon(self.rest, CHUNKS)
 
-    def rest(self) -> None:
+    def rest(self, chunks: int) -> None:
         """Each chunk is an event and a piece of its own, as models send them."""
-        self.transport.write(piece(CHUNK) * (CHUNKS - 1) + piece(b"data: [DONE]\n\n") + b"0\r\n\r\n")
+        self.transport.write(piece(CHUNK) * (chunks - 1) + piece(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
 
 def piece(data: bytes) -> bytes:

@@ -1,4 +1,4 @@
-"""Recorded streams put together, beside the openai package's own accumulation of the same chunks."""
+"""Streams put together, beside the openai package's own accumulation of the same chunks."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 import re
 import warnings
 from itertools import groupby
+from typing import Any
 
 import pytest
 
@@ -13,43 +14,158 @@ from chatpb.accumulator import Accumulator
 from compare import differences, without_null
 from conftest import recording
 
-# Where recorded streams come out otherwise than in the openai package, and why.
-DIFFERENCES = {
-    r"/choices/\*/message/tool_calls/\*/index": "left on by the package; a whole completion's calls have none",
-    r"/choices/\*/message/role": "appended by the package where each chunk repeats it",
-    r"/choices/\*/(content_filter_results|matched_stop).*": "of the package, the first chunk's alone",
-    r"/(x_groq|time_info|latency_checkpoint|p)(/.*)?": "of the package, the first chunk's alone",
-    r"/usage": "the package takes the last chunk's, also where that one has none",
+pytestmark = pytest.mark.newest
+
+Tree = dict[str, Any]
+
+
+def ours(chunks: list[Tree]) -> Tree:
+    accumulator = Accumulator()
+    for chunk in chunks:
+        accumulator.add(chunk)
+    return accumulator.to_dict()
+
+
+def theirs(chunks: list[Tree]) -> Tree:
+    from openai.lib.streaming.chat import ChatCompletionStreamState
+    from openai.types.chat import ChatCompletionChunk
+
+    state = ChatCompletionStreamState()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for chunk in chunks:
+            state.handle_chunk(ChatCompletionChunk.construct(**json.loads(json.dumps(chunk))))
+        return state.current_completion_snapshot.to_dict(warnings=False)
+
+
+REFUSALS = (TypeError, AssertionError, RuntimeError, IndexError, AttributeError)
+"""What the package raises for chunks that it does not expect."""
+
+
+def delta(*deltas: Any, **choice: Any) -> list[Tree]:
+    return [{"choices": [{"index": 0, "delta": each, **choice}]} for each in deltas]
+
+
+def choices(*choices: Tree, **top: Any) -> list[Tree]:
+    return [{"choices": [{"index": 0, "delta": {}, **choice}], **top} for choice in choices]
+
+
+CALL = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "1"}}
+
+# What docs/grpc.md lists. Both define nearly all else; these come out otherwise.
+DIFFERENCES: dict[str, tuple[list[Tree], Tree, Tree]] = {
+    "index of a tool call": (
+        delta({"tool_calls": [CALL]}),
+        {"choices": [{"index": 0, "message": {"tool_calls": [{"id": "a", "function": CALL["function"]}]}}]},
+        {"choices": [{"index": 0, "message": {"tool_calls": [CALL]}}]},
+    ),
+    "role repeated": (
+        delta({"role": "assistant"}, {"role": "assistant"}),
+        {"choices": [{"index": 0, "message": {"role": "assistant"}}]},
+        {"choices": [{"index": 0, "message": {"role": "assistantassistant"}}]},
+    ),
+    "id and name repeated": (
+        delta({"tool_calls": [CALL]}, {"tool_calls": [CALL]}),
+        {
+            "choices": [
+                {"index": 0, "message": {"tool_calls": [{"id": "a", "function": {"name": "f", "arguments": "11"}}]}}
+            ]
+        },
+        {
+            "choices": [
+                {
+                    "index": 0,
+                    "message": {
+                        "tool_calls": [{"index": 0, "id": "aa", "function": {"name": "ff", "arguments": "11"}}]
+                    },
+                }
+            ]
+        },
+    ),
+    "numbers": (
+        delta({"x": 1}, {"x": 2}),
+        {"choices": [{"index": 0, "message": {"x": 2}}]},
+        {"choices": [{"index": 0, "message": {"x": 3}}]},
+    ),
+    "vendor members of a choice": (
+        choices({"x": {"a": 1}}, {"x": {"b": 2}}),
+        {"choices": [{"index": 0, "message": {}, "x": {"a": 1, "b": 2}}]},
+        {"choices": [{"index": 0, "message": {}, "x": {"a": 1}}]},
+    ),
+    "vendor members of the completion": (
+        [*choices({}, x="first"), *choices({}, x="last", y=1)],
+        {"choices": [{"index": 0, "message": {}}], "x": "last", "y": 1},
+        {"choices": [{"index": 0, "message": {}}], "x": "first"},
+    ),
+    "usage, and a chunk without": (
+        [*choices({}, usage={"total_tokens": 1}), *choices({})],
+        {"choices": [{"index": 0, "message": {}}], "usage": {"total_tokens": 1}},
+        {"choices": [{"index": 0, "message": {}}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", DIFFERENCES)
+def test_differences(case: str) -> None:
+    chunks, mine, other = DIFFERENCES[case]
+    assert ours(chunks) == mine
+    # The package adds `object`, and null to every member of a choice that it knows.
+    assert without_null(theirs(chunks)) == {"object": "chat.completion", **other}
+
+
+PART = {"type": "text", "text": "a"}
+BARE = {"id": "a", "function": CALL["function"]}
+
+REFUSED: dict[str, tuple[list[Tree], Tree]] = {
+    "content in parts": (delta({"content": [PART]}, {"content": [PART]}), {"content": [PART, PART]}),
+    "a choice without index": ([{"choices": [{"delta": {"content": "a"}}]}] * 2, {"content": "aa"}),
+    "a choice without delta": ([{"choices": [{"index": 0}]}, *delta({"content": "a"})], {"content": "a"}),
+    "a tool call without index": (delta({}, {"tool_calls": [BARE]}), {"tool_calls": [BARE]}),
+    "a first tool call above 0": (delta({}, {"tool_calls": [{"index": 1, **BARE}]}), {"tool_calls": [BARE]}),
+    "a tool call whose type is null later": (
+        delta({}, {"tool_calls": [{"type": "function", **CALL}]}, {"tool_calls": [{"index": 0, "type": None}]}),
+        {"tool_calls": [{"type": "function", **BARE}]},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED)
+def test_streams_that_the_package_refuses(case: str) -> None:
+    chunks, message = REFUSED[case]
+    assert ours(chunks)["choices"][0]["message"] == message
+    with pytest.raises(REFUSALS):
+        theirs(chunks)
+
+
+# Where recorded streams come out otherwise, and which of the differences above it is.
+RECORDED = {
+    r"/choices/\*/message/tool_calls/\*/index": "index of a tool call",
+    r"/choices/\*/message/role": "role repeated",
+    r"/choices/\*/(content_filter_results|matched_stop).*": "vendor members of a choice",
+    r"/(x_groq|time_info|latency_checkpoint|p)(/.*)?": "vendor members of the completion",
+    r"/usage": "usage, and a chunk without",
     r"/object": "added by the package where no chunk has one",
 }
-# Streams that the package refuses: 2 without an index of a choice, 2 that start without choices, 1 with content in
-# parts, 1 with a first index above 0, 1 without a delta.
+# Recorded streams that the package refuses: 2 for a tool call whose type is null later, 1 for each of the other reasons above.
 REFUSED_BY_PACKAGE = 7
 
 
-@pytest.mark.newest
 def test_recorded_streams_come_out_as_in_the_openai_package() -> None:
-    from openai.lib.streaming.chat import ChatCompletionStreamState
-    from openai.types.chat import ChatCompletionChunk as Model
-
-    lines = recording("chunk")
-    groups = [list(group) for _, group in groupby(lines, lambda line: json.loads(line).get("id"))]
-    refused, others = 0, []
-    for group in groups:
-        accumulator, state = Accumulator(), ChatCompletionStreamState()
-        for line in group:
-            accumulator.add_json(line)
+    chunks = [json.loads(line) for line in recording("chunk")]
+    refused, found, others = 0, set(), []
+    for name, group in groupby(chunks, lambda chunk: chunk.get("id")):
+        stream = list(group)
+        mine = ours(stream)
         try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")
-                for line in group:
-                    state.handle_chunk(Model.construct(**json.loads(line)))
-                theirs = state.current_completion_snapshot.to_dict(warnings=False)
-        except (TypeError, AssertionError, RuntimeError, IndexError, AttributeError):
+            other = theirs(stream)
+        except REFUSALS:
             refused += 1
             continue
-        for path in differences(without_null(accumulator.to_dict()), without_null(theirs)):
-            if not any(re.fullmatch(known, path) for known in DIFFERENCES):
-                others.append((json.loads(group[0]).get("id"), path))
+        for path in differences(without_null(mine), without_null(other)):
+            known = [pattern for pattern in RECORDED if re.fullmatch(pattern, path)]
+            found.update(known)
+            if not known:
+                others.append((name, path))
     assert others == []
+    assert found == set(RECORDED)
     assert refused == REFUSED_BY_PACKAGE

@@ -33,6 +33,7 @@ __all__ = ["Accumulator"]
 Tree = dict[str, Any]
 
 _FIRST: Final = ("id", "model", "created")
+_ABSENT: Final = object()
 _LATEST_TEXT: Final = ("role", "type", "id", "format", "finish_reason")
 
 
@@ -75,7 +76,7 @@ class Accumulator:
         return from_json(dict_to_json(self.to_dict()), message_type)
 
     def _add(self, chunk: Tree) -> None:
-        choices = chunk.pop("choices", None)
+        choices = chunk.pop("choices", _ABSENT)
         chunk.pop("obfuscation", None)
         if str(chunk.get("object")).startswith("chat.completion."):
             chunk["object"] = "chat.completion"
@@ -86,15 +87,15 @@ class Accumulator:
             self._top.setdefault("choices", [])
             for place, choice in enumerate(choices):
                 self._choices.setdefault(_index(choice, place), _Choice(choice.get("index"))).add(choice)
-        elif choices is not None or "choices" not in self._top:
-            self._top["choices"] = choices
+        elif choices is not _ABSENT:
+            self._top["choices"] = _latest(self._top.get("choices"), choices)
 
 
 class _Choice:
     def __init__(self, index: Any) -> None:
         self._members: Tree = {"index": index} if index is not None else {}
         self._message: Tree | None = None
-        self._whole: Any = None
+        self._whole: Any = _ABSENT
         self._calls: list[_Call] = []
 
     def add(self, choice: Tree) -> None:
@@ -138,8 +139,8 @@ class _Choice:
 
     def to_dict(self) -> Tree:
         choice = copy.deepcopy(self._members)
-        message = self._message or self._whole
-        if message is not None or self._message is not None:
+        message = self._message if self._message or self._whole is _ABSENT else self._whole
+        if message is not None or self._whole is None:
             choice["message"] = copy.deepcopy(message)
         if self._calls and self._message is not None:
             choice["message"]["tool_calls"] = [copy.deepcopy(call.members) for call in self._calls]

@@ -49,15 +49,15 @@ def split_wire(wire: bytes, *, size: int | None = None, usage: bool = True) -> I
 
 
 def _split(completion: Tree, size: int | None, with_usage: bool) -> Iterator[Tree]:
-    choices = completion.pop("choices", None)
+    choices = completion.get("choices")
     if isinstance(completion.get("object"), str):
         completion["object"] += ".chunk"
     usage = completion.pop("usage") if completion.get("usage") is not None else None
     base: Tree = {name: completion[name] for name in _ON_ALL if name in completion}
-    first = completion
     if not (isinstance(choices, list) and choices and all(isinstance(choice, dict) for choice in choices)):
-        yield {**first, "choices": choices}
+        yield completion
     else:
+        first = completion
         for choice in choices:
             for piece in _choice(choice, size):
                 yield {**base, **first, "choices": [piece]}
@@ -68,8 +68,8 @@ def _split(completion: Tree, size: int | None, with_usage: bool) -> Iterator[Tre
 
 def _choice(choice: Tree, size: int | None) -> Iterator[Tree]:
     index = {"index": choice["index"]} if "index" in choice else {}
-    message = choice.pop("message", None)
-    if isinstance(message, dict):
+    if isinstance(choice.get("message"), dict):
+        message = choice.pop("message")
         opening, *more = _deltas(message, size)
         pending = {"finish_reason": None} if "finish_reason" in choice else {}
         yield {**index, "delta": opening, **pending}
@@ -77,7 +77,7 @@ def _choice(choice: Tree, size: int | None) -> Iterator[Tree]:
             yield {**index, "delta": delta, **pending}
         yield {**choice, "delta": {}}
     else:
-        yield {**choice, **({"message": message} if message is not None else {})}
+        yield choice
 
 
 def _deltas(message: Tree, size: int | None) -> Iterator[Tree]:
