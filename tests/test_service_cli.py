@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import signal
 import sys
+from collections.abc import Mapping
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -18,13 +22,19 @@ from chatpb import json_to_wire
 from chatpb.cli._app import app
 from chatpb.storage import Recorder
 from chatpb.storage._record import parts_of
+from service.certificates import Authority
 from service.programs import CHATPB, Program
 from service.stack import QUESTION, run
+from service.upstream import Exchange, Upstream
 
 
-async def call(*arguments: str, input: bytes = b"") -> tuple[int | None, str, str]:
+async def call(
+    *arguments: str, input: bytes = b"", environment: Mapping[str, str] = MappingProxyType({})
+) -> tuple[int | None, str, str]:
     pipe = asyncio.subprocess.PIPE
-    process = await asyncio.create_subprocess_exec(*CHATPB, "call", *arguments, stdin=pipe, stdout=pipe, stderr=pipe)
+    process = await asyncio.create_subprocess_exec(
+        *(*CHATPB, "call", *arguments), stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment}
+    )
     out, err = await process.communicate(input)
     return process.returncode, out.decode(), err.decode()
 
@@ -89,6 +99,96 @@ def test_record_to_what_is_no_recorder_file(tmp_path: Path) -> None:
     assert (tmp_path / "notes.txt").read_text() == "not a database" * 99
 
 
+def test_certificates_and_tokens(tmp_path: Path) -> None:
+    """Mutual TLS between gateway and server, each with a token of its own; and from the environment alone."""
+    authority = Authority(tmp_path)
+    server_pair, client_pair = authority.sign("server"), authority.sign("client")
+    trust = ("--tls-ca", authority.path("pem"))
+    of_server = ("--tls-certificate", server_pair[0], "--tls-key", server_pair[1], *trust)
+    of_client = ("--tls-certificate", client_pair[0], "--tls-key", client_pair[1], *trust)
+    listen = ("--listen", "127.0.0.1:0", "--log", "none")
+
+    async def main() -> None:
+        async with Program("serve", *listen, *of_server, "--token", "inner") as server:
+            target = f"localhost:{server.address.rpartition(':')[2]}"
+            link = ("--target", target, "--target-token", "inner", *of_client)
+            assert await call("-m", "hello", *link) == (0, "hello\n", "")
+            assert await call("-m", "hello", environment=variables(link)) == (0, "hello\n", "")
+            status, _, err = await call("-m", "hello", "--target", target, "--target-token", "inner", *trust)
+            assert (status, "503 UNAVAILABLE" in err) == (1, True)
+            async with (
+                Program("gateway", *listen, *link, "--token", "outer") as front,
+                httpx.AsyncClient(trust_env=False) as client,
+            ):
+                url = f"http://{front.address}/v1/chat/completions"
+                for token, status in (("outer", 200), ("inner", 401)):
+                    response = await client.post(url, json=QUESTION, headers={"authorization": f"Bearer {token}"})
+                    assert response.status_code == status
+
+    run(main())
+
+
+def variables(options: tuple[str, ...]) -> dict[str, str]:
+    """The environment variables of options."""
+    names = [name.removeprefix("--").replace("-", "_").upper() for name in options[::2]]
+    return {f"CHATPB_{name}": value for name, value in zip(names, options[1::2], strict=True)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("twice", [False, True])
+@pytest.mark.parametrize("program", ["serve", "gateway"])
+def test_signals(program: str, twice: bool, number: signal.Signals) -> None:
+    """At the first, open streams go on to their end and new calls are refused; the second ends them. Status 0."""
+    chunk = b'{"id":"1","choices":[]}'
+
+    async def main() -> None:
+        may_end = asyncio.Event()
+
+        async def answer(exchange: Exchange) -> None:
+            await exchange.begin()
+            await exchange.event(chunk)
+            await may_end.wait()
+            await exchange.event(chunk)
+            await exchange.end()
+
+        listen = ("--listen", "127.0.0.1:0", "--log", "none")
+        async with AsyncExitStack() as up:
+            upstream = await up.enter_async_context(Upstream(answer).serve())
+            backend = ("--backend", f"openai:{upstream.url}")
+            if program == "serve":
+                stopped = await up.enter_async_context(Program("serve", *backend, *listen))
+                front = await up.enter_async_context(Program("gateway", "--target", stopped.address, *listen))
+            else:
+                stopped = front = await up.enter_async_context(Program("gateway", *backend, *listen))
+            client = await up.enter_async_context(httpx.AsyncClient(trust_env=False))
+            url = f"http://{front.address}/v1/chat/completions"
+            async with client.stream("POST", url, json={**QUESTION, "stream": True}) as response:
+                lines = response.aiter_lines()
+                assert await anext(lines) == f"data: {chunk.decode()}"
+                stopped.process.send_signal(number)
+                await refuses(stopped.address)
+                if twice:
+                    stopped.process.send_signal(number)
+                else:
+                    may_end.set()
+                rest = []
+                with suppress(httpx.RemoteProtocolError):
+                    rest = [line async for line in lines if line]
+            assert (rest == [f"data: {chunk.decode()}", "data: [DONE]"]) is not twice
+            assert await asyncio.wait_for(stopped.process.wait(), 10) == 0
+            assert await stopped.line() == ""
+
+    async def refuses(address: str) -> None:
+        host, port = address.split(":")
+        with suppress(ConnectionError):
+            while True:
+                _, writer = await asyncio.open_connection(host, int(port))
+                writer.close()
+                await writer.wait_closed()
+
+    run(main(), 30)
+
+
 @pytest.mark.parametrize("hops", [1, 2])
 def test_gateway(hops: int) -> None:
     async def main() -> None:
@@ -150,38 +250,3 @@ def test_trace(stream: bool) -> None:
         assert "hello" not in json.dumps([outer, inner])
 
     run(main())
-
-
-BAD = {
-    "serve --backend foo": "--backend: 'foo' is none of echo, replay:FILE, openai:URL, grpc:HOST:PORT",
-    "serve --backend replay:no.jsonl": "--backend: [Errno 2] No such file or directory: 'no.jsonl'",
-    "serve --backend replay:no.txt": "--backend: 'no.txt' is not called .jsonl or .binpbs",
-    "serve --backend openai:ftp://x": "--backend: 'ftp://x' is not an http or https address",
-    "serve --listen 5": "--listen: '5' is not HOST:PORT",
-    "serve --listen h:99999": "--listen: 'h:99999' is not HOST:PORT",
-    "serve --listen 203.0.113.9:80": "--listen: cannot listen at 203.0.113.9:80",
-    "serve --tls-key no.pem": "--tls-key: there is no file 'no.pem'",
-    "serve --metrics x": "--metrics: 'x' is not HOST:PORT",
-    "serve --max-message 0": "'--max-message'",
-    "serve --log loud": "'--log'",
-    "gateway": "--target, --backend: give one of them",
-    "gateway --target a:1 --backend echo": "--target, --backend: give one of them",
-    "gateway --backend echo --listen 203.0.113.9:80": "--listen: cannot listen at 203.0.113.9:80: ",
-    "call": "FILE, --message: give one of them",
-    "call a.txt": "a.txt: is not called .json or .binpb",
-    "call a.json -m x": "FILE, --message: give one of them",
-}
-
-
-@pytest.mark.parametrize("arguments", BAD)
-def test_bad_arguments(arguments: str) -> None:
-    result = CliRunner().invoke(app, arguments.split(), prog_name="chatpb")
-    assert result.exit_code == 2
-    command = arguments.split()[0]
-    assert f"chatpb {command}: Invalid value for {BAD[arguments]}" in result.output
-
-
-def test_environment_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("CHATPB_BACKEND", "foo")
-    result = CliRunner().invoke(app, ["serve"], prog_name="chatpb")
-    assert (result.exit_code, "'foo' is none of" in result.output) == (2, True)
