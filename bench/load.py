@@ -30,6 +30,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -43,6 +44,13 @@ PYTHON = sys.executable
 WAYS = ["direct", "pass-through", "one hop", "two hops", "litellm"]
 UNSAFE = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
 CAPS = ("AIOHTTP_CONNECTOR_LIMIT", "AIOHTTP_CONNECTOR_LIMIT_PER_HOST")
+QUIET = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"said": {"class": "logging.StreamHandler"}},
+    "loggers": {"uvicorn.error": {"handlers": ["said"], "level": "INFO"}, "uvicorn.access": {"level": "ERROR"}},
+}
+"""uvicorn's logging without a line for every request, as for the others."""
 LISTENING = r"listening on [\d.]+:(\d+)"
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "How many letters are in this sentence? " * 5}]}
 BODY = json.dumps(QUESTION).encode()
@@ -123,29 +131,25 @@ def last_percent(times: list[float]) -> float:
 
 @contextmanager
 def program(*command: str, ready: str, env: dict[str, str] | None = None) -> Iterator[tuple[int, int]]:
-    """A program that says where it listens; gives its id and its port."""
-    process = subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env={**os.environ, **(env or {})}
-    )
-    said = []
-    assert process.stdout
-    for line in process.stdout:
-        said.append(line)
-        if found := re.search(ready, line):
-            break
-    else:
-        raise RuntimeError(f"{command[0]} did not start:\n{''.join(said[-20:])}")
-    os.set_blocking(process.stdout.fileno(), False)
-    try:
-        yield process.pid, int(found[1])
-    finally:
-        process.terminate()
+    """A program that says where it listens; gives its id and its port.
+
+    What it says goes to a file, since a pipe that nobody reads would stop it when it is full.
+    """
+    with tempfile.NamedTemporaryFile() as said:
+        process = subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, **(env or {})})
         try:
-            process.wait(5)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        process.stdout.close()
+            while not (found := re.search(ready, text := Path(said.name).read_text(errors="replace"))):
+                if process.poll() is not None:
+                    raise RuntimeError(f"{command[0]} did not start:\n{text[-2000:]}")
+                time.sleep(0.05)
+            yield process.pid, int(found[1])
+        finally:
+            process.terminate()
+            try:
+                process.wait(5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
 
 
 def memory(process: int) -> float:
@@ -179,11 +183,13 @@ def start(name: str, upstream: int, litellm: str, up: ExitStack) -> Way:
         server, at = chatpb("serve", "--backend", f"openai:{url}")
         front, port = chatpb("gateway", "--target", f"127.0.0.1:{at}")
         return Way(name, port, [server, front])
-    config = Path(up.enter_context(tempfile.TemporaryDirectory())) / "config.json"
+    folder = Path(up.enter_context(tempfile.TemporaryDirectory()))
+    config, logging = folder / "config.json", folder / "logging.json"
     params = {"api_base": url, "api_key": "sk-bench"}
     names = [{"model_name": name, "litellm_params": {**params, "model": f"openai/{name}"}} for name in ("m", "held")]
     config.write_text(json.dumps({"model_list": names}))
-    command = (litellm, "--config", str(config), "--port", "14000", "--host", "127.0.0.1")
+    logging.write_text(json.dumps(QUIET))
+    command = (litellm, "--config", str(config), "--log_config", str(logging), "--port", "14000", "--host", "127.0.0.1")
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": "", UNSAFE: "true", **dict.fromkeys(CAPS, "2000")}
     process, port = run(*command, ready=r"running on http://[\d.]+:(\d+)", env=env)
     return Way(name, port, [process])
