@@ -73,10 +73,7 @@ def test_streams_arrive_as_they_were_sent(hops: str) -> None:
         await exchange.begin()
         await exchange.event(first)
         await first_arrived.wait()
-        for each in others:
-            await exchange.event(each)
-        await exchange.piece(b"data: [DONE]\n\n")
-        await exchange.end()
+        await exchange.rest(others)
 
     async def main() -> int:
         async with stack(answer, hops) as up:

@@ -11,7 +11,7 @@ from typing import Any
 import psutil
 import pytest
 
-from chatpb.service import AsyncClient, Limits, ServiceError
+from chatpb.service import AsyncClient, Limits, ServiceError, _server
 from service.programs import Program
 from service.stack import HOPS, QUESTION, run, stack
 from service.upstream import Exchange, Upstream
@@ -125,6 +125,38 @@ def test_the_limit_of_time(body: dict[str, Any], hops: str) -> None:
             assert (response.status_code, response.json()["error"]["type"]) == (504, "timeout_error")
 
     run(main(), 15)
+
+
+def test_silence_and_pings() -> None:
+    """A client may ping every 5 seconds through a silent stream, at which a server of gRPC's own settings hangs up.
+
+    The server's times are a hundredth of what they are, and the client pings before it is pinged. gRPC sends a ping a
+    second at most, and bears with two that come too early; so the silence is one of five seconds.
+    """
+
+    async def main() -> None:
+        five_seconds = asyncio.Event()
+
+        async def answer(exchange: Exchange) -> None:
+            await exchange.begin()
+            await five_seconds.wait()
+            await exchange.rest([CHUNK])
+
+        options = (("grpc.keepalive_time_ms", 100),)
+        async with (
+            stack(answer, front={"keep_alive": 1.0}, link={"options": options}) as up,
+            up.client.stream("POST", "/chat/completions", json=STREAM) as response,
+        ):
+            lines = []
+            async for line in response.aiter_lines():
+                lines += [line] if line else []
+                if len(lines) == 5:
+                    five_seconds.set()
+            assert lines[5:] == [f"data: {CHUNK.decode()}", "data: [DONE]"]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_server, "_KEEP_ALIVE", [(name, value // 100) for name, value in _server._KEEP_ALIVE])
+        run(main())
 
 
 OFFERED = 200 << 20

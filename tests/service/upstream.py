@@ -52,6 +52,10 @@ class Exchange:
 
     async def stream(self, chunks: Iterable[bytes], headers: dict[str, str] | None = None) -> None:
         await self.begin(headers=headers)
+        await self.rest(chunks)
+
+    async def rest(self, chunks: Iterable[bytes]) -> None:
+        """What is left of a stream that has begun."""
         for chunk in chunks:
             await self.event(chunk)
         await self.piece(b"data: [DONE]\n\n")

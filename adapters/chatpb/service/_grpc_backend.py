@@ -27,7 +27,7 @@ class GrpcBackend:
         tls: certificates; `Tls()` for TLS with the authorities that gRPC trusts. Without it: plain text.
         token: a bearer token for every call, in place of the caller's `authorization`.
         max_message: bytes of one message.
-        options: further options of the gRPC channel.
+        options: options of the gRPC channel, before those that are set here.
 
     """
 
@@ -45,7 +45,7 @@ class GrpcBackend:
         self._target = target
         self._credentials = tls.client() if tls else None
         self._token = token
-        self._options = [*channel_options(max_message), *options]
+        self._options = [*options, *channel_options(max_message)]  # the first of a name counts
         self._channel: aio.Channel | None = None
         self._create: Any = None
         self._stream: Any = None
@@ -113,8 +113,11 @@ def channel_options(max_message: int) -> list[tuple[str, Any]]:
         ("grpc.max_send_message_length", max_message),
         ("grpc.max_metadata_size", MAX_METADATA),
         ("grpc.absolute_max_metadata_size", MAX_METADATA),
-        ("grpc.keepalive_time_ms", 30_000),
+        # Unless told otherwise, as the one here is, servers end the connection of a client that pings more often than
+        # every 5 minutes while they are silent.
+        ("grpc.keepalive_time_ms", 310_000),
         ("grpc.keepalive_timeout_ms", 10_000),
+        ("grpc.http2.max_pings_without_data", 0),
     ]
 
 

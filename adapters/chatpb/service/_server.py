@@ -27,8 +27,9 @@ SERVICE: Final = chat_completion_service_pb2.DESCRIPTOR.services_by_name["ChatCo
 _KEEP_ALIVE: Final = (
     ("grpc.keepalive_time_ms", 30_000),
     ("grpc.keepalive_timeout_ms", 10_000),
-    ("grpc.http2.min_recv_ping_interval_without_data_ms", 5_000),
     ("grpc.keepalive_permit_without_calls", 1),
+    # Clients that ping more often lose their connection, which by default is more often than every 5 minutes.
+    ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 
 Context: TypeAlias = aio.ServicerContext[bytes, bytes]
