@@ -65,7 +65,6 @@ VARIABLES = {
     ("serve", "CHATPB_TOKEN", "t\u00f6ken"): f"--token: {NOT_A_TOKEN}",
     ("serve", "CHATPB_TLS_CERTIFICATE", "no.pem"): "--tls-certificate: there is no file 'no.pem'",
     ("serve", "CHATPB_MAX_CALLS", "many"): "'--max-calls' (env var: 'CHATPB_MAX_CALLS'): ",
-    ("serve", "CHATPB_TRACE", "maybe"): "'--trace' (env var: 'CHATPB_TRACE'): ",
     ("gateway", "CHATPB_TARGET", "a"): "--target: 'a' is not HOST:PORT",
     ("call", "CHATPB_TIMEOUT", "soon"): "'--timeout' (env var: 'CHATPB_TIMEOUT'): ",
 }
