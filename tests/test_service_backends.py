@@ -48,6 +48,29 @@ def test_a_function_is_a_backend() -> None:
         FunctionBackend(lambda request: "no")
 
 
+def test_a_function_is_closed_when_its_caller_leaves() -> None:
+    async def main() -> None:
+        closed = asyncio.Event()
+
+        async def pieces(request: CreateChatCompletionRequest) -> Any:
+            try:
+                while True:
+                    yield "more"
+            finally:
+                closed.set()
+
+        async with (
+            Server(pieces, listen="127.0.0.1:0") as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            async with client.stream(QUESTION) as stream:
+                async for _ in stream:
+                    break
+            await asyncio.wait_for(closed.wait(), 5)
+
+    run(main())
+
+
 @pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "binpbs"])
 def test_replay(ending: str, tmp_path: Any) -> None:
     chunks = [
