@@ -15,7 +15,7 @@ from grpc import aio
 from chatcompletion.v1 import CreateChatCompletionRequest, ErrorResponse
 from chatpb import from_dict
 from chatpb._python.wire import delimited, tag
-from chatpb.service import AsyncClient, Client, ServiceError
+from chatpb.service import AsyncClient, Client, Server, ServiceError
 from chatpb.service._errors import BY_CODE, BY_STATUS, error_status
 from chatpb.service._status import DETAILS, MAX_METADATA, USUAL_METADATA, from_status, metadata_size, to_status
 from conftest import exactly_equal
@@ -199,6 +199,25 @@ def test_errors_made_on_the_way_carry_the_id_of_the_call(where: str, hops: str) 
                 assert len((await up.post(body)).headers["x-request-id"]) == 32
             if where != "front":
                 assert (await up.post(b"{", x_request_id="mine")).headers["x-request-id"] == "mine"
+
+    run(main())
+
+
+def test_an_error_that_is_raised_again_has_the_id_of_each_call() -> None:
+    busy = ServiceError.of(503, "Busy.")
+
+    async def refuse(request: CreateChatCompletionRequest) -> str:
+        raise busy
+
+    async def main() -> None:
+        async with (
+            Server(refuse, listen="127.0.0.1:0") as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            for name in ("one", "two"):
+                with pytest.raises(ServiceError) as caught:
+                    await client.create(QUESTION, metadata={"x-request-id": name})
+                assert caught.value.headers == {"x-request-id": name}
 
     run(main())
 

@@ -83,9 +83,10 @@ class Edge:
             raise
         except Exception as error:
             told = _told(error, method)
-            told.headers.setdefault("x-request-id", call.reply["x-request-id"])
             exchange.outcome.fail(told.status, told.code)
-            raise told from None
+            # A new one, since a backend may raise the same error again.
+            headers = {"x-request-id": call.reply["x-request-id"], **told.headers}
+            raise ServiceError(told.status, told.body, headers) from None
         finally:
             self._open -= 1
             exchange.outcome.end()
