@@ -33,10 +33,10 @@ import orjson
 from bench.vendors import MODELS, Json, Vendor, random_id
 from bench.words import LANGUAGES, Words
 from chatpb import ChatCompletionRecord, json_lines_to_wire
-from chatpb._python.wire import read_varint
+from chatpb.arrow import from_messages
 from chatpb.storage._record import compact_record
 
-__all__ = ["BLOCK", "json_blocks", "wire_blocks"]
+__all__ = ["BLOCK", "SCALE", "json_blocks", "wire_blocks", "wires_of"]
 
 BLOCK: Final = 1000
 """Records of a block."""
@@ -270,14 +270,12 @@ def json_blocks(count: int, first: int = 0, *, fresh: bool = False, scale: float
 
 def wire_blocks(count: int, first: int = 0) -> Iterator[list[bytes]]:
     """The same records as wire bytes, their streams compact."""
-    for lines in json_blocks(count, first):
-        data = json_lines_to_wire(lines, ChatCompletionRecord)
-        records, at = [], 0
-        while at < len(data):
-            size, at = read_varint(data, at, len(data))
-            records.append(compact_record(data[at : at + size]))
-            at += size
-        yield records
+    return map(wires_of, json_blocks(count, first))
+
+
+def wires_of(lines: bytes) -> list[bytes]:
+    """The wire bytes of JSON lines of records, their streams compact."""
+    return [compact_record(wire) for wire in from_messages(json_lines_to_wire(lines, ChatCompletionRecord)).to_pylist()]
 
 
 def main() -> None:

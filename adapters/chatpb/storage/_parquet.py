@@ -40,7 +40,12 @@ _REPEATING: Final = [
     "tool_names.list.element",
     "peer",
 ]
-_INTEGERS: Final = [field.name for field in SCHEMA if field.type in (pa.int64(), SCHEMA.field("time").type)]
+_INTEGERS: Final = [
+    field.name for field in SCHEMA if pa.types.is_int64(field.type) or pa.types.is_timestamp(field.type)
+]
+_BOUNDED: Final = ["time", "created", "model", "status"]
+"""Columns whose least and greatest values tell a reader which row groups to skip."""
+
 _DAY: Final = "day"
 
 
@@ -49,10 +54,16 @@ def _options(level: int) -> dict[str, Any]:
         "compression": "zstd",
         "compression_level": level,
         "use_dictionary": _REPEATING,
-        "column_encoding": dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
+        "column_encoding": {
+            **dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
+            # Lengths apart from the bytes, which then follow each other as text does.
+            "wire": "DELTA_LENGTH_BYTE_ARRAY",
+        },
         # A page is what is compressed at once: one that holds the whole row group's records gives zstd its full window.
         "data_page_size": GROUP_BYTES,
-        "write_statistics": [name for name in SCHEMA.names if name != "wire"],
+        "write_statistics": _BOUNDED,
+        # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
+        "store_schema": False,
         "write_page_checksum": True,
     }
 
