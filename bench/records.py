@@ -33,8 +33,7 @@ import orjson
 from bench.vendors import MODELS, Json, Vendor, random_id
 from bench.words import LANGUAGES, Words
 from chatpb import ChatCompletionRecord, json_lines_to_wire
-from chatpb.arrow import from_messages
-from chatpb.storage._record import compact_record
+from chatpb.arrow import compact_records, from_messages
 
 __all__ = ["BLOCK", "SCALE", "json_blocks", "wire_blocks", "wires_of"]
 
@@ -275,7 +274,8 @@ def wire_blocks(count: int, first: int = 0) -> Iterator[list[bytes]]:
 
 def wires_of(lines: bytes) -> list[bytes]:
     """The wire bytes of JSON lines of records, their streams compact."""
-    return [compact_record(wire) for wire in from_messages(json_lines_to_wire(lines, ChatCompletionRecord)).to_pylist()]
+    found: list[bytes] = compact_records(from_messages(json_lines_to_wire(lines, ChatCompletionRecord))).to_pylist()
+    return found
 
 
 def main() -> None:

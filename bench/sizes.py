@@ -100,7 +100,8 @@ def _recorded(folder: Path) -> Iterator[Kind]:
         with gzip.open(folder / f"{file}.jsonl.gz") as lines:
             units = [_compact(line) for line in lines if line.strip()]
         wrapper = Wrapper(ONLY[kind])
-        records = [*wrapper.records(json_to_wire(text, ONLY[kind]) for text in units), *wrapper.rest()]
+        wires = pa.array([json_to_wire(text, ONLY[kind]) for text in units], pa.large_binary())
+        records = [*wrapper.records(wires).to_pylist(), *wrapper.rest().to_pylist()]
         if kind == "chunk":
             units = [b"\n".join(group) for _, group in groupby(units, key=lambda text: json.loads(text).get("id"))]
         name = f"{len(records)} recorded {'streams' if kind == 'chunk' else file + 's'}"
@@ -222,8 +223,9 @@ FORMS: Final[dict[str, Callable[[Kind], float]]] = {
     "`.parquet`, level 9, the default": _form("x.parquet"),
     "one by one, msgpack, zstd 19": _msgpack_one_by_one,
     "one by one, dictionary, level 3": _one_by_one(3),
-    "one by one, dictionary, level 15, the default": _one_by_one(15),
-    "`.db`, the whole file": _form("x.db"),
+    "one by one, dictionary, level 6, the default": _one_by_one(6),
+    "one by one, dictionary, level 15": _one_by_one(15),
+    "`.db`, the whole file, level 6": _form("x.db", 6),
     "`.binpbs`": lambda kind: sum(map(len, _messages(kind))),
     "`.binpbs`, zstd 19": lambda kind: _zstd(_messages(kind)),
     "msgpack, zstd 19": lambda kind: _zstd(map(_packed, kind.units())),

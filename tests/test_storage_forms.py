@@ -88,6 +88,11 @@ def wires(path: str) -> list[bytes]:
     return found
 
 
+def wrap(wrapper: Wrapper, documents: list[bytes]) -> list[bytes]:
+    made = wrapper.records(pa.array(documents, pa.large_binary()))
+    return [*made.to_pylist(), *wrapper.rest().to_pylist()]
+
+
 def options(form: str) -> list[str]:
     return ["--partition", "day"] if form.startswith("folder") else []
 
@@ -175,7 +180,7 @@ def test_an_endless_stream_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("chatpb.storage._documents.MAX_STREAM", 200)
     chunks = [json_to_wire(json.dumps(CHUNKS[0]), ChatCompletionChunk)] * 50
     wrapper = Wrapper(ChatCompletionChunk)
-    records = [*wrapper.records(chunks), *wrapper.rest()]
+    records = wrap(wrapper, chunks)
     assert len(records) > 5
     assert list(only(records, "chunk")) == chunks
 
@@ -184,7 +189,7 @@ def test_an_endless_stream_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_wrap_and_take_out(name: str) -> None:
     wire = b"" if name == "chunk" else json_to_wire('{"x":1}', ONLY[name])
     wrapper = Wrapper(ONLY[name])
-    records = [*wrapper.records([wire, wire]), *wrapper.rest()]
+    records = wrap(wrapper, [wire, wire])
     assert list(only(records, name)) == [wire, wire]
     assert all(len(parts_of(record)) == 1 for record in records)
 
