@@ -11,7 +11,18 @@ import pytest
 
 from chatpb import ChatCompletion, ChatCompletionRecord, JsonError, WireError, json_to_wire
 from chatpb._python.wire import delimited
-from chatpb.arrow import SCHEMA, from_messages, json_column, record_batch, to_messages, wire_column, with_columns
+from chatpb.arrow import (
+    SCHEMA,
+    compact_records,
+    expand_records,
+    from_messages,
+    json_column,
+    record_batch,
+    to_messages,
+    wire_column,
+    with_columns,
+    wrap_documents,
+)
 
 
 def record(obj: dict[str, Any]) -> bytes:
@@ -90,6 +101,25 @@ def test_errors_name_the_row() -> None:
     assert json_column(pa.array([json_to_wire('{"x":NaN}', nonfinite="allow")]), nonfinite="allow").to_pylist() == [
         '{"x":NaN}'
     ]
+
+
+def test_streams_of_a_column() -> None:
+    chunks = [{"id": "c", "choices": []}] * 3
+    whole = pa.array([record({"status": 1}), None, record({"stream": {"chunks": chunks}})], pa.binary())
+    compact = compact_records(whole)
+    assert len(compact[2].as_py()) < len(whole[2].as_py())
+    assert compact_records(compact) == compact
+    assert expand_records(compact).to_pylist() == whole.to_pylist() == expand_records(whole).to_pylist()
+    assert expand_records(compact.slice(2, 1), threads=2).to_pylist() == whole.to_pylist()[2:]
+    with pytest.raises(WireError, match="in /1$"):
+        compact_records(pa.array([b"", b"\x42\x05"]))
+
+
+def test_documents_become_records() -> None:
+    column = pa.array([json_to_wire('{"id":"a"}'), b"", json_to_wire(json.dumps({"x": "y" * 300}))])
+    found = [ChatCompletionRecord.FromString(wire) for wire in wrap_documents(column, "response").to_pylist()]
+    assert [each.response.SerializeToString() for each in found] == column.to_pylist()
+    assert all(each.HasField("response") for each in found)
 
 
 def test_messages() -> None:

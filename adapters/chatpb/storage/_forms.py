@@ -23,6 +23,7 @@ from chatpb._detect import detect_objects, detect_wires
 from chatpb._errors import ChatpbError
 from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_input, open_output
 from chatpb.arrow import expand_records, from_messages, to_messages
+from chatpb.storage._ahead import ahead
 from chatpb.storage._documents import ONLY, Wrapper, only
 from chatpb.storage._parquet import LEVEL, ParquetInput, is_remote, write_dataset, write_file
 from chatpb.storage._recorder import LEVEL as RECORDER_LEVEL
@@ -133,13 +134,13 @@ def write(
         raise ChatpbError(f"{path}: only Parquet can be partitioned")
     if form is Form.RECORDER:
         with Recorder(path, level=RECORDER_LEVEL if level is None else level) as recorder:
-            for batch in batches:
+            for batch in ahead(batches, threads):
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
         _write_parquet(path, batches, partition, LEVEL if level is None else level, threads)
     else:
         with open_output(path) as output:
-            for batch in batches:
+            for batch in ahead(batches, threads):
                 output.write(_framed(batch, form, kind, threads))
 
 

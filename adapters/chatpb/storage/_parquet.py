@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, with_columns
+from chatpb.storage._ahead import ahead
 
 __all__ = ["LEVEL", "ParquetInput", "is_remote", "write_dataset", "write_file"]
 
@@ -78,7 +79,7 @@ def write_file(path: str | Path, batches: Iterable[pa.Array], level: int = LEVEL
     filesystem, name = _filesystem(str(path))
     try:
         with pq.ParquetWriter(name, SCHEMA, filesystem=filesystem, **_options(level)) as writer:
-            for table in _groups(batches, threads):
+            for table in ahead(_groups(batches, threads), threads):
                 writer.write_table(table, row_group_size=table.num_rows)
     except BaseException:
         if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
@@ -96,7 +97,7 @@ def write_dataset(path: str, batches: Iterable[pa.Array], level: int = LEVEL, th
         raise ChatpbError(f"{path}: there is one already; name another folder")
     part = name if is_remote(path) else str(Path(name).with_name(f".{Path(name).name}.{secrets.token_hex(8)}.part"))
     schema = SCHEMA.append(pa.field(_DAY, pa.string()))
-    tables = (_with_day(table) for table in _groups(batches, threads))
+    tables = ahead(map(_with_day, _groups(batches, threads)), threads)
     reader = pa.RecordBatchReader.from_batches(schema, (batch for table in tables for batch in table.to_batches()))
     layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
     form = ds.ParquetFileFormat()
