@@ -18,7 +18,7 @@ import pyarrow as pa
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletionRecord
-from chatpb._api import json_lines_to_wire, json_to_wire, wire_to_json_lines
+from chatpb._api import json_lines_to_wire, json_to_wire, threads_of, wire_to_json_lines
 from chatpb._detect import detect_objects, detect_wires
 from chatpb._errors import ChatpbError
 from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_input, open_output
@@ -133,15 +133,16 @@ def write(
     if partition and form is not Form.PARQUET:
         raise ChatpbError(f"{path}: only Parquet can be partitioned")
     if form is Form.RECORDER:
-        with Recorder(path, level=RECORDER_LEVEL if level is None else level) as recorder:
+        chosen = RECORDER_LEVEL if level is None else level
+        with Recorder(path, level=chosen, threads=threads_of(threads)) as recorder:
             for batch in ahead(batches, threads):
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
         _write_parquet(path, batches, partition, LEVEL if level is None else level, threads)
     else:
         with open_output(path) as output:
-            for batch in ahead(batches, threads):
-                output.write(_framed(batch, form, kind, threads))
+            for piece in ahead((_framed(batch, form, kind, threads) for batch in batches), threads):
+                output.write(piece)
 
 
 def _write_parquet(path: str, batches: Iterable[pa.Array], partition: bool, level: int, threads: int | None) -> None:

@@ -32,6 +32,9 @@ GROUP_ROWS: Final = 100_000
 GROUP_BYTES: Final = 64 << 20
 """Rows, and bytes of records, of a row group at most."""
 
+ROWS: Final = 4096
+"""Rows that are handed on at a time."""
+
 _REPEATING: Final = [
     "model",
     "streamed",
@@ -145,7 +148,7 @@ class ParquetInput:
         return self._done / self._rows if self._rows else 1.0
 
     def batches(self, refuse: Callable[[str], None]) -> Iterator[pa.Array]:
-        """Columns of wire bytes, one for each row group; `refuse` is told of those that cannot be read."""
+        """Columns of wire bytes; `refuse` is told of the row groups that cannot be read."""
         for fragment in self._dataset.get_fragments():
             for group in fragment.split_by_row_group():
                 numbers = ", ".join(str(info.id) for info in group.row_groups)
@@ -155,7 +158,8 @@ class ParquetInput:
                 except (pa.ArrowInvalid, OSError) as error:
                     refuse(f"{group.path}: row group {numbers}, {rows} records: {_first_line(error)}")
                 else:
-                    yield from (chunk.cast(pa.large_binary()) for chunk in column.chunks)
+                    for chunk in column.cast(pa.large_binary()).chunks:
+                        yield from (chunk.slice(at, ROWS) for at in range(0, len(chunk), ROWS))
                 self._done += rows
 
 
