@@ -23,6 +23,7 @@ from chatpb.arrow import (
     with_columns,
     wrap_documents,
 )
+from conftest import RECORDINGS, exactly_equal, google_type, recording
 
 
 def record(obj: dict[str, Any]) -> bytes:
@@ -89,6 +90,17 @@ def test_text_and_wire(kind: Any) -> None:
     assert json_column(wire_column(column.slice(1, 2)), ChatCompletion, threads=2).to_pylist() == texts[1:3]
     assert wire_column(column.slice(1, 1)).to_pylist() == [None]
     json_column(wires).validate(full=True)
+
+
+@pytest.mark.parametrize(("kind", "name"), RECORDINGS.items())
+def test_recorded_traffic(kind: str, name: str) -> None:
+    texts = recording(kind)
+    wires = wire_column(pa.array(texts), google_type(name))
+    found = json_column(wires, google_type(name)).to_pylist()
+    assert exactly_equal([*map(json.loads, found)], [*map(json.loads, texts)])
+    if kind == "completion":
+        records = wrap_documents(wires, "response")
+        assert with_columns(records).column("wire").to_pylist() == records.to_pylist()
 
 
 def test_errors_name_the_row() -> None:
