@@ -1,7 +1,7 @@
 """Export and import on one core and on two: `python -m bench.copies [--count N]` prints a Markdown table.
 
 Generated records go from form to form as by `chatpb export` and `chatpb import`, each time in a process of its
-own that may use so many cores. Counted are megabytes of JSON lines, however small the file is. The better of two rounds.
+own that may use so many cores. Counted are megabytes of JSON lines, however small the file. The better of two rounds.
 """
 
 from __future__ import annotations
