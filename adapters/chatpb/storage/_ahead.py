@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -15,7 +15,7 @@ _END: Final = object()
 Item = TypeVar("Item")
 
 
-def ahead(items: Iterable[Item], threads: int | None) -> Iterator[Item]:
+def ahead(items: Iterable[Item], threads: int | None) -> Generator[Item, None, None]:
     """The same items, the next of which a thread of its own makes meanwhile; with one thread each when it is wanted.
 
     At most two items are held. An error is raised in the place of the item that it befell.
