@@ -285,9 +285,8 @@ fn fields_of_rows<'py>(
 ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
     let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
     let offsets = offsets.get(py);
-    let made = data.released(py, 0, |data| {
-        chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::fields_of_rows(&rows, tag))
-    });
+    let made = data
+        .released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::fields_of_rows(&rows, tag)));
     let (data, offsets) = made.ok_or_else(not_its_offsets)?;
     Ok((PyBytes::new(py, &data), words(py, offsets)))
 }
