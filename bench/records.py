@@ -12,7 +12,8 @@ A count gives the same records in every run. What is modelled, and why:
   20,000, each of about 1,000 characters, the popular ones often (Zipf). A conversation stays within a block, so that
   its history is always near; a passage may come again after any time.
 - Shares are those of recorded traffic: of 100 requests 30 stream, 30 have a system prompt and 29 have tools.
-- Ids are random, times have a random part, token counts and latencies are spread as measured ones are.
+- Assumed, not measured: the share and the number of passages, 40 prompts and 12 lists of tools, latencies (log-normal),
+  token counts of prompts (even), 3 errors of 100. Ids and a part of each time are random.
 
 With `--fresh` the texts of messages have the same lengths and are all drawn anew: no history, passage or prompt comes
 twice.
