@@ -1,7 +1,22 @@
-"""Records like those of a busy gateway, as many as are wanted: `python -m bench.records COUNT > records.jsonl`.
+"""Records like those of a gateway that many applications use: `python -m bench.records COUNT > records.jsonl`.
 
-A count gives the same records in every run. Words are drawn as often as those of a language are (Zipf), anew for each
-text, so that what compresses is what would in real traffic (members, models, prompts), not whole answers.
+A count gives the same records in every run. What is modelled, and why:
+
+- Words and phrases come as often as those of a language do (`bench.words`). What is new in a question or an answer is
+  drawn anew, so no two answers are alike.
+- Conversations have two turns, questions 50 words and answers 160, on average: so it was in a million conversations
+  (LMSYS-Chat-1M, Zheng et al. 2023: 69.5 and 214.5 tokens). `scale` makes all of these texts longer or shorter; it is
+  a quarter unless told, to keep a million records small.
+- What clients send again comes again: an application's system prompt and list of tools; the history of a conversation,
+  which each of its requests repeats whole; and, in a tenth of the conversations, three passages of a knowledge base of
+  20,000, each of about 1,000 characters, the popular ones often (Zipf). A conversation stays within a block, so that
+  its history is always near; a passage may come again after any time.
+- Shares are those of recorded traffic: of 100 requests 30 stream, 30 have a system prompt and 29 have tools.
+- Assumed, not measured: the share and the number of passages, 40 prompts and 12 lists of tools, latencies (log-normal),
+  token counts of prompts (even), 3 errors of 100. Ids and a part of each time are random.
+
+With `--fresh` the texts of messages have the same lengths and are all drawn anew: no history, passage or prompt comes
+twice.
 """
 
 from __future__ import annotations
@@ -9,39 +24,28 @@ from __future__ import annotations
 import argparse
 import random
 import sys
-from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cache
-from itertools import islice
-from typing import Any, Final
+from typing import Final
 
-import numpy as np
 import orjson
 
+from bench.vendors import MODELS, Json, Vendor, random_id
+from bench.words import LANGUAGES, Words
 from chatpb import ChatCompletionRecord, json_lines_to_wire
-from chatpb._python.wire import read_varint
-from chatpb.storage._record import compact_record
+from chatpb.arrow import compact_records, from_messages
 
-__all__ = ["BLOCK", "json_blocks", "wire_blocks"]
-
-Json = dict[str, Any]
+__all__ = ["BLOCK", "SCALE", "json_blocks", "wire_blocks", "wires_of"]
 
 BLOCK: Final = 1000
 """Records of a block."""
 
 START: Final = 1_764_547_200_000_000
 MONTH: Final = 30 * 86_400_000_000
+PASSAGES: Final = 20_000
+SCALE: Final = 0.25
 
-_SYLLABLES: Final = [
-    language.split()
-    for language in (
-        "ta ne ri so lu men tion al ver con pre ing er st and ou ci qua",
-        "по не ра ко ло ста ние про ть ми ва ные дел ка",  # noqa: RUF001 - Cyrillic is meant
-        "的 一 是 在 不 了 有 和 人 这 中 大 为 上 个 国 我 以 要",
-        "der ü ung schl ein ge ver ß ach ö kei ten lich ä",
-    )
-]
-_LANGUAGES: Final = (0,) * 14 + (1, 2, 3)
 _TOOLS: Final = (
     "get_weather",
     "search",
@@ -52,51 +56,19 @@ _TOOLS: Final = (
     "query_database",
     "plan",
 )
+_TEAMS: Final = ("search", "support", "agents", "mobile")
 _STATUSES: Final = ((429, "rate_limit_exceeded", "requests"), (400, "context_length_exceeded", "invalid_request_error"))
-
-
-class _Words:
-    """Words of a language, without end."""
-
-    def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
-        self._words = {language: self._of(language) for language in set(_LANGUAGES)}
-
-    def text(self, count: int, language: int = 0) -> str:
-        return ("" if language == 2 else " ").join(islice(self._words[language], count))
-
-    def _of(self, language: int) -> Iterator[str]:
-        words, table = _vocabulary(language)
-        while True:
-            drawn = table[self._random.integers(0, len(table), 20_000)]
-            yield from map(words.__getitem__, drawn.tolist())
-
-
-@cache
-def _vocabulary(language: int) -> tuple[list[str], np.ndarray[Any, np.dtype[np.int64]]]:
-    """Words, the frequent ones short, and their places, each as often as its word comes."""
-    draw = random.Random(language)  # noqa: S311 - nothing secret is made
-    words = []
-    for rank in range(20_000):
-        syllables = 1 + (rank > 40) + (rank > 2_000) + (rank > 9_000)
-        word = "".join(draw.choices(_SYLLABLES[language], k=syllables))
-        mark = draw.random()
-        word = word.capitalize() + "." if mark < 0.06 else word + "," if mark < 0.12 else word
-        words.append(f"\n\n- **{word}**:" if mark > 0.985 else f'"{word}"' if mark > 0.97 else word)
-    shares = 1 / (np.arange(len(words)) + 2.7)
-    table = np.searchsorted(np.cumsum(shares / shares.sum()), (np.arange(1 << 17) + 0.5) / (1 << 17))
-    return words, table
 
 
 @cache
 def _fixed() -> tuple[list[str], list[list[Json]]]:
     """System prompts and sets of tools, as an application has them."""
-    words, draw = _Words(1), random.Random(1)  # noqa: S311
+    words, draw = Words(1), random.Random(1)  # noqa: S311 - nothing secret is made
     prompts = [words.text(draw.randint(8, 120)) for _ in range(40)]
     return prompts, [[_tool(name, words) for name in draw.sample(_TOOLS, 3)] for _ in range(12)]
 
 
-def _tool(name: str, words: _Words) -> Json:
+def _tool(name: str, words: Words) -> Json:
     parameters = {
         "type": "object",
         "properties": {"query": {"type": "string", "description": words.text(9)}, "limit": {"type": "integer"}},
@@ -105,101 +77,163 @@ def _tool(name: str, words: _Words) -> Json:
     return {"type": "function", "function": {"name": name, "description": words.text(14), "parameters": parameters}}
 
 
+@cache
+def _passage(number: int) -> str:
+    return Words(10**9 + number).text(120 + number * 7919 % 100)
+
+
+@dataclass
+class _Talk:
+    """A conversation: what all its requests have, and the messages so far."""
+
+    model: str
+    vendor: Vendor
+    language: int
+    turns: int
+    peer: str
+    members: Json = field(default_factory=dict)
+    labels: Json = field(default_factory=dict)
+    messages: list[Json] = field(default_factory=list)
+
+
 class _Maker:
     """Makes the records of one block."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, fresh: bool, scale: float) -> None:
         self._draw = random.Random(seed)  # noqa: S311
-        self._words = _Words(seed)
+        self._words = Words(seed)
+        self._fresh = fresh
+        self._scale = scale
         self._prompts, self._tools = _fixed()
 
-    def record(self, start: int) -> Json:
+    def records(self, starts: list[int]) -> Iterator[Json]:
+        """Records that start then: the turns of some conversations, in a random order."""
+        turns: list[_Talk] = []
+        while len(turns) < len(starts):
+            talk = self._talk()
+            turns += [talk] * talk.turns
+        self._draw.shuffle(turns)
+        return map(self._record, starts, turns)
+
+    def _talk(self) -> _Talk:
         draw = self._draw
-        model, vendor = draw.choice(_MODELS)
-        language = draw.choice(_LANGUAGES)
-        chance = draw.random()
-        request = self._request(model, language)
+        model, vendor = draw.choice(MODELS)
+        peer = f"10.0.{draw.randrange(4)}.{int(draw.paretovariate(0.8)) % 250}"
+        turns = 1 if draw.random() < 0.6 else 2 + int(draw.expovariate(0.5))
+        talk = _Talk(model, vendor, draw.choice(LANGUAGES), turns, peer)
+        system = [draw.choice(self._prompts)] if draw.random() < 0.3 else []
+        if draw.random() < 0.1:
+            system += [_passage(int(PASSAGES ** draw.random())) for _ in range(3)]
+        if system:
+            talk.messages.append({"role": "system", "content": "\n\n".join(system)})
+        talk.members = {"temperature": draw.choice((0, 0.2, 0.7, 1)), "max_tokens": 1024}
+        if draw.random() < 0.3:
+            talk.members |= {"stream": True, "stream_options": {"include_usage": True}}
+        if draw.random() < 0.29:
+            talk.members["tools"] = draw.choice(self._tools)
+        if draw.random() < 0.5:
+            talk.labels = {"env": "prod", "team": draw.choice(_TEAMS)}
+        return talk
+
+    def _record(self, start: int, talk: _Talk) -> Json:
+        draw = self._draw
+        question = {"role": "user", "content": self._words.text(self._length(3.5), talk.language)}
+        messages = [*talk.messages, question]
+        if self._fresh:
+            messages = [{**message, "content": self._again(message["content"], talk)} for message in messages]
+        request: Json = {"model": talk.model, "messages": messages, **talk.members}
         latency = int(draw.lognormvariate(14, 0.7))
         record: Json = {"start_time": start, "request_id": f"req_{draw.randbytes(16).hex()}", "request": request}
-        if chance < 0.03:
-            status, code, kind = draw.choice(_STATUSES)
-            message = f"{self._words.text(12)} {draw.randint(1000, 200_000)} {self._words.text(6)}"
-            record |= {
-                "status": status,
-                "error": {"error": {"message": message, "type": kind, "param": None, "code": code}},
-            }
+        if draw.random() < 0.03:
+            record |= self._error()
             latency //= 20
-        elif chance < 0.13:
-            request |= {"stream": True, "stream_options": {"include_usage": True}}
-            first = latency // draw.randint(3, 12)
-            record |= {
-                "status": 200,
-                "first_token_time": start + first,
-                "stream": {"chunks": self._chunks(start, model, language)},
-            }
         else:
-            record |= {"status": 200, "response": self._completion(start, model, vendor, language, chance > 0.9)}
-        if chance > 0.88:
-            request["tools"] = draw.choice(self._tools)
-        record |= {
-            "end_time": start + latency,
-            "peer": f"10.0.{draw.randrange(4)}.{int(draw.paretovariate(0.8)) % 250}",
-        }
-        if chance > 0.5:
-            record["labels"] = {"env": "prod", "team": draw.choice(("search", "support", "agents", "mobile"))}
-        return record
+            calls = "tools" in talk.members and draw.random() < 0.4
+            message, pieces = self._answer(talk, calls)
+            record["status"] = 200
+            if "stream" in talk.members:
+                record["first_token_time"] = start + latency // draw.randint(3, 12)
+                record["stream"] = {"chunks": self._chunks(start, talk.model, message, pieces)}
+            else:
+                record["response"] = self._completion(start, talk, message)
+            talk.messages += [question, message]
+            talk.messages += [self._result(talk, call) for call in message.get("tool_calls", ())]
+        record |= {"end_time": start + latency, "peer": talk.peer}
+        return record | ({"labels": talk.labels} if talk.labels else {})
+
+    def _again(self, text: str | None, talk: _Talk) -> str | None:
+        language = talk.language if text and not text.isascii() else 0
+        return text and self._words.text(len(text) if language == 2 else text.count(" ") + 1, language)
+
+    def _error(self) -> Json:
+        status, code, kind = self._draw.choice(_STATUSES)
+        message = f"{self._words.text(12)} {self._draw.randint(1000, 200_000)} {self._words.text(6)}"
+        return {"status": status, "error": {"error": {"message": message, "type": kind, "param": None, "code": code}}}
 
     def _length(self, middle: float) -> int:
-        return 3 + int(self._draw.lognormvariate(middle, 0.9))
+        """A number of words, of which half are below e to the power of `middle`, scaled."""
+        return 1 + int(self._draw.lognormvariate(middle, 0.9) * self._scale)
 
-    def _request(self, model: str, language: int) -> Json:
-        draw, words = self._draw, self._words
-        messages = [{"role": "system", "content": draw.choice(self._prompts)}]
-        for _ in range(draw.choice((0, 0, 0, 1, 2))):
-            messages.append({"role": "user", "content": words.text(self._length(2.7), language)})
-            messages.append({"role": "assistant", "content": words.text(self._length(3.3), language)})
-        messages.append({"role": "user", "content": words.text(self._length(2.9), language)})
-        return {"model": model, "messages": messages, "temperature": draw.choice((0, 0.2, 0.7, 1)), "max_tokens": 1024}
-
-    def _usage(self, words: int) -> Json:
-        draw = self._draw
-        prompt, completion = draw.randint(40, 4000), int(words * 1.4) + draw.randrange(9)
-        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
-
-    def _completion(self, start: int, model: str, vendor: _Vendor, language: int, calls: bool) -> Json:
-        draw = self._draw
-        count = self._length(3.7)
-        message: Json = {"role": "assistant", "content": None if calls else self._words.text(count, language)}
+    def _answer(self, talk: _Talk, calls: bool) -> tuple[Json, list[str]]:
+        """An assistant's message, and the pieces of its text as a stream brings them."""
         if calls:
-            message["tool_calls"] = [self._call() for _ in range(draw.choice((1, 1, 1, 2)))]
-        reason = "tool_calls" if calls else draw.choice(("stop",) * 12 + ("length", "eos"))
-        choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": reason}
-        completion: Json = {
-            "id": f"chatcmpl-{_id(draw, 21)}",
-            "object": "chat.completion",
-            "created": start // 1_000_000,
-            "model": model,
-            "choices": [choice],
-            "usage": self._usage(count),
-        }
-        vendor(completion, choice, message, draw, self._words)
-        return completion
+            made = [self._call() for _ in range(self._draw.choice((1, 1, 1, 2)))]
+            return {"role": "assistant", "content": None, "tool_calls": made}, []
+        text = self._words.text(self._length(4.67), talk.language)
+        return {"role": "assistant", "content": text}, self._split(text)
+
+    def _split(self, text: str) -> list[str]:
+        at, pieces = 0, []
+        while at < len(text):
+            size = self._draw.randint(4, 24)
+            pieces.append(text[at : at + size])
+            at += size
+        return pieces
 
     def _call(self) -> Json:
         draw = self._draw
         arguments = orjson.dumps({"query": self._words.text(draw.randint(2, 8)), "limit": draw.randint(1, 50)}).decode()
         function = {"name": draw.choice(_TOOLS), "arguments": arguments}
-        return {"id": f"call_{_id(draw, 18)}", "type": "function", "function": function}
+        return {"id": f"call_{random_id(draw, 18)}", "type": "function", "function": function}
 
-    def _chunks(self, start: int, model: str, language: int) -> list[Json]:
-        count = self._length(2.6)
+    def _result(self, talk: _Talk, call: Json) -> Json:
+        return {"role": "tool", "tool_call_id": call["id"], "content": self._words.text(self._length(3), talk.language)}
+
+    def _usage(self, answer: Json) -> Json:
+        draw = self._draw
+        prompt, completion = draw.randint(40, 4000), len(answer["content"] or "") // 4 + draw.randrange(9)
+        return {"prompt_tokens": prompt, "completion_tokens": completion, "total_tokens": prompt + completion}
+
+    def _completion(self, start: int, talk: _Talk, message: Json) -> Json:
+        draw = self._draw
+        reason = "tool_calls" if "tool_calls" in message else draw.choice(("stop",) * 12 + ("length", "eos"))
+        answer = dict(message)
+        choice = {"index": 0, "message": answer, "logprobs": None, "finish_reason": reason}
+        completion: Json = {
+            "id": f"chatcmpl-{random_id(draw, 21)}",
+            "object": "chat.completion",
+            "created": start // 1_000_000,
+            "model": talk.model,
+            "choices": [choice],
+            "usage": self._usage(message),
+        }
+        talk.vendor(completion, choice, answer, draw, self._words)
+        return completion
+
+    def _chunks(self, start: int, model: str, message: Json, pieces: list[str]) -> list[Json]:
         deltas: list[tuple[Json, str | None]] = [({"role": "assistant", "content": "", "refusal": None}, None)]
-        deltas += [({"content": self._words.text(1, language) + " "}, None) for _ in range(count)]
+        deltas += [({"content": piece}, None) for piece in pieces]
+        for index, call in enumerate(message.get("tool_calls", ())):
+            name, arguments = call["function"]["name"], call["function"]["arguments"]
+            begun = {**call, "index": index, "function": {"name": name, "arguments": ""}}
+            deltas.append(({"tool_calls": [begun]}, None))
+            parts = (arguments[at : at + 6] for at in range(0, len(arguments), 6))
+            deltas += [({"tool_calls": [{"index": index, "function": {"arguments": part}}]}, None) for part in parts]
         # Some streams break off.
         if self._draw.random() > 0.03:
-            deltas.append(({}, "stop"))
+            deltas.append(({}, "stop" if pieces else "tool_calls"))
         head = {
-            "id": f"chatcmpl-{_id(self._draw, 21)}",
+            "id": f"chatcmpl-{random_id(self._draw, 21)}",
             "object": "chat.completion.chunk",
             "created": start // 1_000_000,
             "model": model,
@@ -214,93 +248,44 @@ class _Maker:
             for delta, reason in deltas
         ]
         if deltas[-1][1]:
-            chunks.append({**head, "choices": [], "usage": self._usage(count)})
+            chunks.append({**head, "choices": [], "usage": self._usage(message)})
         return chunks
 
 
-def _id(draw: random.Random, size: int) -> str:
-    return b64encode(draw.randbytes(size), b"xY").decode()
+def json_blocks(count: int, first: int = 0, *, fresh: bool = False, scale: float = SCALE) -> Iterator[bytes]:
+    """JSON lines of `count` records, BLOCK at a time, whose times go through 30 days; from the block `first` on.
 
+    Args:
+        fresh: draw every text of a message anew.
+        scale: how long texts are, 1 as measured.
 
-_Vendor = Callable[[Json, Json, Json, random.Random, _Words], None]
-"""Adds what a vendor's completions have: to the completion, its choice, its message."""
-
-
-def _openai(completion: Json, choice: Json, message: Json, draw: random.Random, words: _Words) -> None:
-    message |= {"refusal": None, "annotations": []}
-    completion["usage"] |= {
-        "prompt_tokens_details": {"cached_tokens": draw.choice((0, 0, 1024, 2048)), "audio_tokens": 0},
-        "completion_tokens_details": {
-            "reasoning_tokens": draw.choice((0, 0, 64, 192)),
-            "audio_tokens": 0,
-            "accepted_prediction_tokens": 0,
-            "rejected_prediction_tokens": 0,
-        },
-    }
-    completion |= {"service_tier": "default", "system_fingerprint": f"fp_{draw.choice(('b6f445fc1c', '07871e2ad8'))}"}
-
-
-def _azure(completion: Json, choice: Json, message: Json, draw: random.Random, words: _Words) -> None:
-    _openai(completion, choice, message, draw, words)
-    safe = {name: {"filtered": False, "severity": "safe"} for name in ("hate", "self_harm", "sexual", "violence")}
-    choice["content_filter_results"] = safe
-    completion["prompt_filter_results"] = [{"prompt_index": 0, "content_filter_results": safe}]
-
-
-def _vllm(completion: Json, choice: Json, message: Json, draw: random.Random, words: _Words) -> None:
-    completion |= {"id": f"chat-{draw.randbytes(16).hex()}", "prompt_logprobs": None}
-    message["tool_calls"] = message.get("tool_calls", [])
-    choice["stop_reason"] = None
-
-
-def _deepseek(completion: Json, choice: Json, message: Json, draw: random.Random, words: _Words) -> None:
-    message["reasoning_content"] = words.text(draw.randint(5, 60))
-    usage = completion["usage"]
-    hit = usage["prompt_tokens"] // 64 * 64
-    usage |= {"prompt_cache_hit_tokens": hit, "prompt_cache_miss_tokens": usage["prompt_tokens"] - hit}
-
-
-def _groq(completion: Json, choice: Json, message: Json, draw: random.Random, words: _Words) -> None:
-    completion["usage"] |= {f"{name}_time": draw.random() for name in ("queue", "prompt", "completion", "total")}
-    completion["x_groq"] = {"id": f"req_{_id(draw, 18)}"}
-
-
-_MODELS: Final = (
-    *(("gpt-4.1-2025-04-14", _openai),) * 4,
-    *(("gpt-4o-mini-2024-07-18", _openai),) * 5,
-    *(("gpt-4.1-mini-2025-04-14", _azure),) * 3,
-    ("meta-llama/Llama-3.3-70B-Instruct", _vllm),
-    ("Qwen/Qwen3-32B", _vllm),
-    *(("deepseek-chat", _deepseek),) * 2,
-    *(("llama-3.1-8b-instant", _groq),) * 2,
-)
-
-
-def json_blocks(count: int, first: int = 0) -> Iterator[bytes]:
-    """JSON lines of `count` records, BLOCK at a time, whose times go through 30 days; from the block `first` on."""
+    """
+    step = max(MONTH // count, 1)
     for number in range(first, -(-count // BLOCK)):
-        maker = _Maker(number + 2)
+        maker, clock = _Maker(number + 2, fresh, scale), random.Random(f"times {number}")  # noqa: S311
         rows = range(number * BLOCK, min(count, (number + 1) * BLOCK))
-        lines = [orjson.dumps(maker.record(START + row * MONTH // count)) for row in rows]
-        yield b"\n".join([*lines, b""])
+        starts = [START + row * MONTH // count + clock.randrange(step) for row in rows]
+        yield b"".join(orjson.dumps(record) + b"\n" for record in maker.records(starts))
 
 
 def wire_blocks(count: int, first: int = 0) -> Iterator[list[bytes]]:
     """The same records as wire bytes, their streams compact."""
-    for lines in json_blocks(count, first):
-        data = json_lines_to_wire(lines, ChatCompletionRecord)
-        records, at = [], 0
-        while at < len(data):
-            size, at = read_varint(data, at, len(data))
-            records.append(compact_record(data[at : at + size]))
-            at += size
-        yield records
+    return map(wires_of, json_blocks(count, first))
+
+
+def wires_of(lines: bytes) -> list[bytes]:
+    """The wire bytes of JSON lines of records, their streams compact."""
+    found: list[bytes] = compact_records(from_messages(json_lines_to_wire(lines, ChatCompletionRecord))).to_pylist()
+    return found
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m bench.records", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m bench.records", description=__doc__.split("\n\n")[0])
     parser.add_argument("count", type=int, help="how many records")
-    for block in json_blocks(parser.parse_args().count):
+    parser.add_argument("--fresh", action="store_true", help="draw every text anew")
+    parser.add_argument("--scale", type=float, default=SCALE, help="how long texts are, 1 as measured")
+    arguments = parser.parse_args()
+    for block in json_blocks(arguments.count, fresh=arguments.fresh, scale=arguments.scale):
         sys.stdout.buffer.write(block)
 
 

@@ -1,8 +1,10 @@
-"""What records weigh in each form: `python -m bench.sizes [--corpus FOLDER] [--count N]` prints a Markdown table.
+"""What records weigh in each form: `python -m bench.sizes [--corpus FOLDER] [--count N] [--sample N]` prints a table.
 
-Each column is one kind of documents: recorded completions, streams and requests, and generated records. Bytes are
-divided by those of compact JSON lines (UTF-8, no insignificant whitespace). Whole files are compressed by zstd level 19
-in one frame; record by record each record is a frame of its own, with a dictionary trained on the other half.
+Each column is one kind of documents: recorded completions, streams and requests; a sample of generated records with
+texts as long as measured, as they are and with every text drawn anew; and many generated records with short texts.
+Bytes are divided by those of compact JSON lines (UTF-8, no insignificant whitespace). Whole files are one zstd frame.
+Record by record each is a frame of its own, with a dictionary trained on the other half. Memory is bounded: many
+records are read from files. Most of what takes longest is left out of the last column.
 """
 
 from __future__ import annotations
@@ -13,7 +15,9 @@ import json
 import platform
 import random
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final
@@ -24,19 +28,36 @@ import pyarrow.parquet as pq
 import zstandard
 
 import chatpb
-from bench.records import json_blocks
-from chatpb import ChatCompletionRecord, json_to_wire
+from bench.records import SCALE, json_blocks, wires_of
+from chatpb import json_to_wire
 from chatpb.arrow import to_messages
-from chatpb.storage import _forms, compact_record
+from chatpb.storage import _forms
 from chatpb.storage._bodies import Bodies, train
 from chatpb.storage._documents import ONLY, Wrapper
 
-LEVEL: Final = 19
-SPLITS: Final = 5
-BATCH: Final = 100
+BATCH: Final = 1000
+SINGLES: Final = 20_000
+"""Records, the first of a kind, that are compressed one by one."""
 
-Kind = tuple[str, list[bytes], list[bytes]]
-"""A name, units of compact JSON (lines; of a stream those of its chunks), and the wire bytes of their records."""
+
+@dataclass
+class Kind:
+    """Documents of one kind, in files of this machine.
+
+    Attributes:
+        units: compact JSON lines; of a stream those of its chunks.
+        records: batches of the wire bytes of their records.
+        many: whether there are so many that what takes long is left out.
+
+    """
+
+    name: str
+    units: Callable[[], Iterator[bytes]]
+    records: Callable[[], Iterator[list[bytes]]]
+    many: bool = False
+
+    def size(self) -> int:
+        return sum(len(unit) + 1 for unit in self.units())
 
 
 def main() -> None:
@@ -44,114 +65,197 @@ def main() -> None:
     parser.add_argument(
         "--corpus", type=Path, help="folder of completion.jsonl.gz, chunk.jsonl.gz and request.jsonl.gz"
     )
-    parser.add_argument("--count", type=int, default=20_000, help="generated records")
+    parser.add_argument("--count", type=int, default=0, help="generated records with short texts")
+    parser.add_argument("--sample", type=int, default=10_000, help="generated records with texts as long as measured")
     arguments = parser.parse_args()
-    kinds = [*(_recorded(arguments.corpus) if arguments.corpus else ()), _generated(arguments.count)]
+    with tempfile.TemporaryDirectory() as folder:
+        _print(list(_kinds(Path(folder), arguments.corpus, arguments.sample, arguments.count)))
+
+
+def _kinds(folder: Path, corpus: Path | None, sample: int, count: int) -> Iterator[Kind]:
+    if corpus:
+        yield from _recorded(corpus)
+    if sample:
+        yield _generated(f"{sample:,} records", folder / "a", json_blocks(sample, scale=1))
+        yield _generated(f"{sample:,}, all text new", folder / "b", json_blocks(sample, scale=1, fresh=True))
+    if count:
+        many = _generated(f"{count:,} records, {SCALE} of the text", folder / "c", json_blocks(count))
+        yield replace(many, many=True)
+
+
+def _print(kinds: list[Kind]) -> None:
     zstd = ".".join(map(str, zstandard.ZSTD_VERSION))
     print(f"Python {platform.python_version()}, pyarrow {pa.__version__}, zstd {zstd}\n")
-    print("| form | " + " | ".join(name for name, *_ in kinds) + " |")
+    print("| form | " + " | ".join(kind.name for kind in kinds) + " |")
     print("|---|" + "---:|" * len(kinds))
-    totals = [sum(len(unit) + 1 for unit in units) for _, units, _ in kinds]
-    print("| compact JSON lines, bytes | " + " | ".join(f"{total:,}" for total in totals) + " |")
+    totals = [kind.size() for kind in kinds]
+    print("| compact JSON lines, bytes | " + " | ".join(f"{total:,}" for total in totals) + " |", flush=True)
     for name, measure in FORMS.items():
-        sizes = [measure(units, records) / total for (_, units, records), total in zip(kinds, totals, strict=True)]
-        print(f"| {name} | " + " | ".join(f"{size:.3f}" for size in sizes) + " |", flush=True)
+        print(f"| {name} ", end="", flush=True)
+        for kind, total in zip(kinds, totals, strict=True):
+            size = "" if kind.many and name in LONG else f"{measure(kind) / total:.4f}"
+            print(f"| {size} ", end="", flush=True)
+        print("|", flush=True)
 
 
 def _recorded(folder: Path) -> Iterator[Kind]:
     for file, kind in (("completion", "response"), ("chunk", "chunk"), ("request", "request")):
         with gzip.open(folder / f"{file}.jsonl.gz") as lines:
-            texts = [_compact(line) for line in lines if line.strip()]
+            units = [_compact(line) for line in lines if line.strip()]
         wrapper = Wrapper(ONLY[kind])
-        records = [*wrapper.records(json_to_wire(text, ONLY[kind]) for text in texts), *wrapper.rest()]
+        wires = pa.array([json_to_wire(text, ONLY[kind]) for text in units], pa.large_binary())
+        records = [*wrapper.records(wires).to_pylist(), *wrapper.rest().to_pylist()]
         if kind == "chunk":
-            texts = [b"\n".join(group) for _, group in groupby(texts, key=lambda text: json.loads(text).get("id"))]
-        yield f"{len(records)} recorded {'streams' if kind == 'chunk' else file + 's'}", texts, records
+            units = [b"\n".join(group) for _, group in groupby(units, key=lambda text: json.loads(text).get("id"))]
+        name = f"{len(records)} recorded {'streams' if kind == 'chunk' else file + 's'}"
+        yield Kind(name, partial(iter, units), partial(iter, [records]))
 
 
-def _generated(count: int) -> Kind:
-    texts = list(islice((line for block in json_blocks(count) for line in block.splitlines()), count))
-    return (
-        f"{count:,} generated records",
-        texts,
-        [compact_record(json_to_wire(text, ChatCompletionRecord)) for text in texts],
-    )
+def _generated(name: str, path: Path, blocks: Iterable[bytes]) -> Kind:
+    with path.open("wb") as file:
+        file.writelines(blocks)
+
+    def units() -> Iterator[bytes]:
+        with path.open("rb") as file:
+            yield from (line.rstrip(b"\n") for line in file)
+
+    def records() -> Iterator[list[bytes]]:
+        with path.open("rb") as file:
+            while lines := list(islice(file, BATCH)):
+                yield wires_of(b"".join(lines))
+
+    return Kind(name, units, records)
 
 
 def _compact(text: bytes) -> bytes:
     return json.dumps(json.loads(text), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
 
 
-def _zstd(data: bytes) -> int:
-    return len(zstandard.ZstdCompressor(level=LEVEL).compress(data))
+def _zstd(pieces: Iterable[bytes], level: int, many: bool) -> int:
+    # Several threads give up to one hundredth more bytes.
+    compressor = zstandard.ZstdCompressor(level=level, threads=2 if many else 0).compressobj()
+    return sum(len(compressor.compress(piece)) for piece in pieces) + len(compressor.flush())
 
 
-def _lines(units: list[bytes]) -> bytes:
-    return b"".join(unit + b"\n" for unit in units)
+def _lines(level: int) -> Callable[[Kind], int]:
+    return lambda kind: _zstd((unit + b"\n" for unit in kind.units()), level, kind.many)
 
 
-def _packed(units: list[bytes]) -> list[bytes]:
-    # An integer beyond 64 bits, which msgpack lacks, goes as text.
-    text: Callable[[Any], Any] = str
-    return [b"".join(_pack(json.loads(line), text) for line in unit.splitlines()) for unit in units]
+def _msgpack(level: int) -> Callable[[Kind], int]:
+    return lambda kind: _zstd(map(_packed, kind.units()), level, kind.many)
 
 
-def _pack(value: Any, text: Callable[[Any], Any]) -> bytes:
+def _packed(unit: bytes) -> bytes:
+    return b"".join(_pack(json.loads(line)) for line in unit.splitlines())
+
+
+def _pack(value: Any) -> bytes:
     try:
-        packed: bytes = msgpack.packb(value, default=text, unicode_errors="surrogatepass")
+        packed: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     except OverflowError:
+        # An integer beyond 64 bits, which msgpack lacks, goes as text.
         packed = msgpack.packb(json.dumps(value))
     return packed
 
 
-def _json_parquet(units: list[bytes]) -> int:
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "x.parquet"
-        table = pa.table({"json": pa.array(units, pa.binary())})
-        pq.write_table(
-            table, path, compression="zstd", compression_level=LEVEL, use_dictionary=False, data_page_size=64 << 20
-        )
-        return path.stat().st_size
+def _messages(kind: Kind) -> Iterator[bytes]:
+    return (to_messages(pa.array(batch, pa.large_binary())) for batch in kind.records())
 
 
-def _form(name: str, level: int | None = None) -> Callable[[list[bytes], list[bytes]], int]:
-    def measure(_: list[bytes], records: list[bytes]) -> int:
+def _compressed_messages(level: int) -> Callable[[Kind], int]:
+    return lambda kind: _zstd(_messages(kind), level, kind.many)
+
+
+def _json_parquet(level: int) -> Callable[[Kind], int]:
+    """As that of chatpb: groups of at most 64 MB, a page for each."""
+    schema = pa.schema([("json", pa.binary())])
+    options = {"compression_level": level, "use_dictionary": False, "data_page_size": 64 << 20, "store_schema": False}
+
+    def measure(kind: Kind) -> int:
+        units = kind.units()
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "x.parquet"
+            with pq.ParquetWriter(path, schema, compression="zstd", **options) as writer:
+                while group := list(_until(units, 64 << 20)):
+                    writer.write_table(pa.table([pa.array(group, pa.binary())], schema), row_group_size=len(group))
+            return path.stat().st_size
+
+    return measure
+
+
+def _until(units: Iterator[bytes], size: int) -> Iterator[bytes]:
+    while size > 0 and (unit := next(units, None)) is not None:
+        yield unit
+        size -= len(unit)
+
+
+def _form(name: str, level: int | None = None) -> Callable[[Kind], int]:
+    def measure(kind: Kind) -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             # As traffic comes: a recorder trains its dictionary between appends.
-            batches = (records[start : start + BATCH] for start in range(0, len(records), BATCH))
+            batches = (batch[at : at + 100] for batch in kind.records() for at in range(0, len(batch), 100))
             _forms.write(str(path), (pa.array(batch, pa.large_binary()) for batch in batches), level=level)
             return path.stat().st_size
 
     return measure
 
 
-def _one_by_one(records: list[bytes], level: int) -> int:
+def _one_by_one(level: int) -> Callable[[Kind], float]:
     """Bytes of all bodies, each compressed with a dictionary that its half did not train; the mean of some halvings."""
-    total = 0.0
-    for seed in range(SPLITS):
-        shuffled = random.Random(seed).sample(records, len(records))  # noqa: S311 - no secret
-        halves = shuffled[::2], shuffled[1::2]
-        for own, other in (halves, halves[::-1]):
-            bodies = Bodies(level)
-            bodies.add(1, train(other[:20_000]))
-            total += sum(len(bodies.compress(record, 1)) for record in own)
-    return round(total / SPLITS)
+
+    def measure(kind: Kind) -> float:
+        records = list(islice((record for batch in kind.records() for record in batch), SINGLES))
+        splits = max(1, 2_000 // len(records))
+        found = 0
+        for seed in range(splits):
+            shuffled = random.Random(seed).sample(records, len(records))  # noqa: S311 - no secret
+            halves = shuffled[::2], shuffled[1::2]
+            for own, other in (halves, halves[::-1]):
+                bodies = Bodies(level)
+                bodies.add(1, train(other))
+                found += sum(len(bodies.compress(record, 1)) for record in own)
+        return found / splits * _rest(kind, len(records))
+
+    return measure
 
 
-FORMS: Final[dict[str, Callable[[list[bytes], list[bytes]], int]]] = {
-    "JSON lines, zstd 19": lambda units, _: _zstd(_lines(units)),
-    "msgpack, zstd 19": lambda units, _: _zstd(b"".join(_packed(units))),
-    "Parquet of JSON text, zstd 19": lambda units, _: _json_parquet(units),
-    "`.binpbs`": lambda _, records: len(to_messages(pa.array(records, pa.large_binary()))),
-    "`.binpbs`, zstd 19": lambda _, records: _zstd(to_messages(pa.array(records, pa.large_binary()))),
-    "`.parquet`, level 9": _form("x.parquet"),
+def _msgpack_one_by_one(kind: Kind) -> float:
+    units, compressor = list(islice(kind.units(), SINGLES)), zstandard.ZstdCompressor(level=19)
+    return sum(len(compressor.compress(_packed(unit))) for unit in units) * _rest(kind, len(units))
+
+
+def _rest(kind: Kind, count: int) -> float:
+    """How many times as large as its first units a kind is."""
+    return kind.size() / sum(len(unit) + 1 for unit in islice(kind.units(), count))
+
+
+FORMS: Final[dict[str, Callable[[Kind], float]]] = {
+    "JSON lines, zstd 19": _lines(19),
+    "msgpack, zstd 19": _msgpack(19),
+    "Parquet of JSON text, zstd 19": _json_parquet(19),
+    "`.binpbs`, zstd 19": _compressed_messages(19),
+    "`.parquet`, level 19": _form("x.parquet", 19),
     "`.parquet`, level 22": _form("x.parquet", 22),
-    "`.db`, the whole file": _form("x.db"),
-    "one by one, msgpack, zstd 19": lambda units, _: sum(map(_zstd, _packed(units))),
-    "one by one, dictionary, level 3": lambda _, records: _one_by_one(records, 3),
-    "one by one, dictionary, level 15": lambda _, records: _one_by_one(records, 15),
-    "one by one, dictionary, level 19": lambda _, records: _one_by_one(records, 19),
+    "JSON lines, zstd 9": _lines(9),
+    "msgpack, zstd 9": _msgpack(9),
+    "Parquet of JSON text, zstd 9": _json_parquet(9),
+    "`.binpbs`, zstd 9": _compressed_messages(9),
+    "`.parquet`, level 9, the default": _form("x.parquet", 9),
+    "`.binpbs`": lambda kind: sum(map(len, _messages(kind))),
+    "`.db`, the whole file, level 6": _form("x.db", 6),
+    "`.db`, the whole file, level 15": _form("x.db", 15),
+    "one by one, msgpack, zstd 19": _msgpack_one_by_one,
+    "one by one, dictionary, level 3": _one_by_one(3),
+    "one by one, dictionary, level 6": _one_by_one(6),
+    "one by one, dictionary, level 15": _one_by_one(15),
+}
+LONG: Final = {
+    "msgpack, zstd 19",
+    "Parquet of JSON text, zstd 19",
+    "`.binpbs`, zstd 19",
+    "`.parquet`, level 22",
+    "`.db`, the whole file, level 15",
 }
 
 

@@ -11,7 +11,19 @@ import pytest
 
 from chatpb import ChatCompletion, ChatCompletionRecord, JsonError, WireError, json_to_wire
 from chatpb._python.wire import delimited
-from chatpb.arrow import SCHEMA, from_messages, json_column, record_batch, to_messages, wire_column, with_columns
+from chatpb.arrow import (
+    SCHEMA,
+    compact_records,
+    expand_records,
+    from_messages,
+    json_column,
+    record_batch,
+    to_messages,
+    wire_column,
+    with_columns,
+    wrap_documents,
+)
+from conftest import RECORDINGS, exactly_equal, google_type, recording
 
 
 def record(obj: dict[str, Any]) -> bytes:
@@ -80,6 +92,17 @@ def test_text_and_wire(kind: Any) -> None:
     json_column(wires).validate(full=True)
 
 
+@pytest.mark.parametrize(("kind", "name"), RECORDINGS.items())
+def test_recorded_traffic(kind: str, name: str) -> None:
+    texts = recording(kind)
+    wires = wire_column(pa.array(texts), google_type(name))
+    found = json_column(wires, google_type(name)).to_pylist()
+    assert exactly_equal([*map(json.loads, found)], [*map(json.loads, texts)])
+    if kind == "completion":
+        records = wrap_documents(wires, "response")
+        assert with_columns(records).column("wire").to_pylist() == records.to_pylist()
+
+
 def test_errors_name_the_row() -> None:
     with pytest.raises(JsonError, match="in /1/a$"):
         wire_column(pa.array(["{}", '{"a":}']))
@@ -90,6 +113,25 @@ def test_errors_name_the_row() -> None:
     assert json_column(pa.array([json_to_wire('{"x":NaN}', nonfinite="allow")]), nonfinite="allow").to_pylist() == [
         '{"x":NaN}'
     ]
+
+
+def test_streams_of_a_column() -> None:
+    chunks = [{"id": "c", "choices": []}] * 3
+    whole = pa.array([record({"status": 1}), None, record({"stream": {"chunks": chunks}})], pa.binary())
+    compact = compact_records(whole)
+    assert len(compact[2].as_py()) < len(whole[2].as_py())
+    assert compact_records(compact) == compact
+    assert expand_records(compact).to_pylist() == whole.to_pylist() == expand_records(whole).to_pylist()
+    assert expand_records(compact.slice(2, 1), threads=2).to_pylist() == whole.to_pylist()[2:]
+    with pytest.raises(WireError, match="in /1$"):
+        compact_records(pa.array([b"", b"\x42\x05"]))
+
+
+def test_documents_become_records() -> None:
+    column = pa.array([json_to_wire('{"id":"a"}'), b"", json_to_wire(json.dumps({"x": "y" * 300}))])
+    found = [ChatCompletionRecord.FromString(wire) for wire in wrap_documents(column, "response").to_pylist()]
+    assert [each.response.SerializeToString() for each in found] == column.to_pylist()
+    assert all(each.HasField("response") for each in found)
 
 
 def test_messages() -> None:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from chatpb import (
     ChatCompletion,
+    ChatCompletionChunk,
     ChatCompletionRecord,
     CreateChatCompletionRequest,
     JsonError,
@@ -24,17 +25,19 @@ from chatpb._python.project import PythonProjection
 from chatpb._schema import schema_of
 from chatpb._tables import leaf_table
 from chatpb.storage._columns import COLUMNS, columns_of, leaves_of, projection
-from chatpb.storage._record import compact_record, expand_record, make_record, parts_of
+from chatpb.storage._record import TAGS, compact_record, expand_record, make_record, parts_of
 from test_properties import objects_of
 
 RECORD = objects_of(schema_of(ChatCompletionRecord.DESCRIPTOR))
 PROJECTIONS: list[Any] = [PythonProjection([column.type for column in COLUMNS], leaves_of(COLUMNS))]
 CODECS: list[Any] = [PythonCodec(ChatCompletion.DESCRIPTOR)]
+CHUNK_CODECS: list[Any] = [PythonCodec(ChatCompletionChunk.DESCRIPTOR)]
 if engine == "native":
     from chatpb._native import Projection
 
     PROJECTIONS.append(Projection(leaf_table([column.type for column in COLUMNS], leaves_of(COLUMNS))))
     CODECS.append(native_codec(ChatCompletion.DESCRIPTOR))
+    CHUNK_CODECS.append(native_codec(ChatCompletionChunk.DESCRIPTOR))
 
 
 def record(obj: dict[str, Any]) -> bytes:
@@ -87,6 +90,33 @@ def test_what_is_not_the_stream_stays() -> None:
     assert json.loads(wire_to_json(expand_record(compact), ChatCompletionRecord)) == obj
 
 
+@st.composite
+def records_or_not(draw: st.DrawFn) -> bytes:
+    """A record, perhaps with a stream in pieces, perhaps damaged."""
+    wire = draw(RECORD.map(record)) + draw(st.sampled_from([b"", record({"stream": {"chunks": STREAM}})]))
+    cut = draw(st.integers(0, len(wire))) if draw(st.booleans()) else len(wire)
+    return wire[:cut] + draw(st.sampled_from([b"", b"", b"", b"\x42\x02\x12\x00", b"\x42\x03\x12\x02\x0a"]))
+
+
+@given(st.lists(records_or_not(), max_size=5))
+def test_columns_of_records_are_rewritten_as_single_ones(records: list[bytes]) -> None:
+    for name, single in (("compact_records", compact_record), ("expand_records", expand_record)):
+        outcomes: list[Any] = []
+        try:
+            rows = list(map(single, records))
+            outcomes.append((b"".join(rows), offsets_of(rows)))
+        except WireError as error:
+            outcomes.append((error.offset, error.reason))
+        for codec in CHUNK_CODECS:
+            try:
+                outcomes.append(getattr(codec, name)(b"".join(records), offsets_of(records), TAGS["stream"], 2))
+            except WireError as error:
+                assert error.path[1:].split("/")[0].isdigit()
+                outcomes.append((error.offset, error.reason))
+        assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+STREAM = [{"id": "c", "choices": [{"index": 0}]}, {"id": "c", "choices": []}]
 ANSWER = {
     "id": "c",
     "created": 7,

@@ -15,7 +15,7 @@ from typing import Final, Literal, Protocol
 from google.protobuf.descriptor import Descriptor
 
 from chatpb import _python
-from chatpb._python import lines, rows, stream
+from chatpb._python import lines, record, rows, stream
 from chatpb._python.project import Leaf, PythonProjection
 from chatpb._schema import schema_of
 from chatpb._tables import leaf_table, tables
@@ -46,6 +46,10 @@ class Codec(Protocol):
     def json_to_wire_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]: ...
 
     def wire_to_json_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]: ...
+
+    def compact_records(self, data: Wire, offsets: Wire, tag: int, threads: int, /) -> tuple[bytes, bytes]: ...
+
+    def expand_records(self, data: Wire, offsets: Wire, tag: int, threads: int, /) -> tuple[bytes, bytes]: ...
 
 
 class Projection(Protocol):
@@ -91,6 +95,12 @@ class PythonCodec:
 
     def wire_to_json_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]:
         return rows.convert(data, offsets, lambda row: self.wire_to_json(row, False, False, nonfinite))
+
+    def compact_records(self, data: Wire, offsets: Wire, tag: int, threads: int, /) -> tuple[bytes, bytes]:
+        return rows.convert(data, offsets, lambda row: record.compact_record(row, tag, self.compact_stream))
+
+    def expand_records(self, data: Wire, offsets: Wire, tag: int, threads: int, /) -> tuple[bytes, bytes]:
+        return rows.convert(data, offsets, lambda row: record.expand_record(row, tag, self.expand_stream))
 
 
 def _choose() -> Literal["native", "python"]:
@@ -149,6 +159,15 @@ def messages_of_rows(data: Wire, offsets: Wire) -> bytes:
 
         return native(data, offsets)
     return rows.messages_of_rows(data, offsets)
+
+
+def fields_of_rows(data: Wire, offsets: Wire, tag: int) -> tuple[bytes, bytes]:
+    """Messages that have each row of an Arrow array as the only field, of a tag. Raises ValueError as above."""
+    if engine == "native":
+        from chatpb._native import fields_of_rows as native
+
+        return native(data, offsets, tag)
+    return rows.fields_of_rows(data, offsets, tag)
 
 
 def whole_messages(wire: Wire, limit: int) -> tuple[int, int]:

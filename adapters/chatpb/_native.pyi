@@ -20,6 +20,8 @@ class Schema:
     def expand_stream(self, stream: bytes, /) -> list[bytes]: ...
     def json_to_wire_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]: ...
     def wire_to_json_rows(self, data: Wire, offsets: Wire, nonfinite: bool, threads: int, /) -> tuple[bytes, bytes]: ...
+    def compact_records(self, data: Wire, offsets: Wire, tag: int, threads: int, /) -> tuple[bytes, bytes]: ...
+    def expand_records(self, data: Wire, offsets: Wire, tag: int, threads: int, /) -> tuple[bytes, bytes]: ...
 
 def whole_messages(wire: Wire, limit: int, /) -> tuple[int, int]:
     """See `chatpb._python.lines.whole_messages`."""
@@ -37,6 +39,9 @@ def rows_of_messages(messages: Wire, /) -> tuple[bytes, bytes]:
 
 def messages_of_rows(data: Wire, offsets: Wire, /) -> bytes:
     """See `chatpb._python.rows.messages_of_rows`."""
+
+def fields_of_rows(data: Wire, offsets: Wire, tag: int, /) -> tuple[bytes, bytes]:
+    """See `chatpb._python.rows.fields_of_rows`."""
 
 def shortcut(
     function: Callable[..., Any], text: str, message_type: type | None, resolve: Callable[[type], Any], /

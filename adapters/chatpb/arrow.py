@@ -12,13 +12,25 @@ from typing import Final
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from chatcompletion.v1 import ChatCompletion
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._api import Nonfinite, threads_of
-from chatpb._engine import Codec, codec_of, messages_of_rows, rows_of_messages
+from chatpb._engine import Codec, codec_of, fields_of_rows, messages_of_rows, rows_of_messages
 from chatpb._runtimes import runtime_of
 from chatpb.storage._columns import COLUMNS, projection
+from chatpb.storage._record import TAGS
 
-__all__ = ["SCHEMA", "from_messages", "json_column", "record_batch", "to_messages", "wire_column", "with_columns"]
+__all__ = [
+    "SCHEMA",
+    "compact_records",
+    "expand_records",
+    "from_messages",
+    "json_column",
+    "record_batch",
+    "to_messages",
+    "wire_column",
+    "with_columns",
+    "wrap_documents",
+]
 
 _MICROS: Final = pa.timestamp("us", "UTC")
 
@@ -115,6 +127,25 @@ def from_messages(messages: bytes) -> pa.Array:
 def to_messages(wire: pa.Array) -> bytes:
     """The messages of a column of wire bytes, each after its length."""
     return messages_of_rows(*_buffers(wire))
+
+
+def compact_records(wire: pa.Array, *, threads: int | None = None) -> pa.Array:
+    """A column (large_binary) of records with their streams compact. Raises WireError as `record_batch`."""
+    data, offsets = _buffers(wire)
+    made = _codec(ChatCompletionChunk).compact_records(data, offsets, TAGS["stream"], threads_of(threads))
+    return _rows(pa.large_binary(), wire, *made)
+
+
+def expand_records(wire: pa.Array, *, threads: int | None = None) -> pa.Array:
+    """A column (large_binary) of records whose streams have whole chunks. Raises WireError as `record_batch`."""
+    data, offsets = _buffers(wire)
+    made = _codec(ChatCompletionChunk).expand_records(data, offsets, TAGS["stream"], threads_of(threads))
+    return _rows(pa.large_binary(), wire, *made)
+
+
+def wrap_documents(wire: pa.Array, part: str) -> pa.Array:
+    """A column (large_binary) of records that have each document as their part alone, a name of PARTS."""
+    return _rows(pa.large_binary(), wire, *fields_of_rows(*_buffers(wire), TAGS[part]))
 
 
 def _codec(message_type: type) -> Codec:

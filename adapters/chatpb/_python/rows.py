@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 
 from chatpb._errors import JsonError, WireError
-from chatpb._python.wire import Bad, delimited, read_span
+from chatpb._python.wire import Bad, delimited, read_span, varint
 
 Data = bytes | bytearray | memoryview
 
@@ -63,3 +63,8 @@ def rows_of_messages(messages: Data, /) -> tuple[bytes, bytes]:
 def messages_of_rows(data: Data, offsets: Data, /) -> bytes:
     """Each row after its length. Raises ValueError as `rows_of`."""
     return b"".join(delimited(b"", row) for row in rows_of(data, offsets))
+
+
+def fields_of_rows(data: Data, offsets: Data, tag: int, /) -> tuple[bytes, bytes]:
+    """Messages that have each row as the only field, of a tag. Raises ValueError as `rows_of`."""
+    return convert(data, offsets, lambda row: delimited(varint(tag), row))

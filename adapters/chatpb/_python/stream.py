@@ -23,8 +23,8 @@ from chatpb._python.wire import LEN, VARINT, Span, delimited, fields_of, payload
 from chatpb._schema import ADDITIONAL_PROPERTIES, EMPTY_FIELDS, NULL_FIELDS, schema_of
 
 # The tags of ChatCompletionStream's two fields.
-_COMMON: Final = 1 << 3 | LEN
-_CHUNK: Final = 2 << 3 | LEN
+COMMON: Final = 1 << 3 | LEN
+CHUNK: Final = 2 << 3 | LEN
 
 
 @cache
@@ -43,10 +43,10 @@ def compact_stream(chunks: Sequence[bytes], chunk: Descriptor) -> bytes:
     """The stream that consists of chunks. Raises WireError; its path is the place of the chunk at fault."""
     split = [fields_of(data, f"/{index}") for index, data in enumerate(chunks)]
     common = _common(split, chunk)
-    out = [delimited(varint(_COMMON), b"".join(common[key] for key in sorted(common)))] if common else []
+    out = [delimited(varint(COMMON), b"".join(common[key] for key in sorted(common)))] if common else []
     for fields in split:
         kept = b"".join(field.data for field in fields if common.get(field.tag) != field.data)
-        out.append(delimited(varint(_CHUNK), kept))
+        out.append(delimited(varint(CHUNK), kept))
     return b"".join(out)
 
 
@@ -55,9 +55,9 @@ def expand_stream(stream: bytes, chunk: Descriptor) -> list[bytes]:
     common: list[Span] = []
     kept: list[Span] = []
     for field in fields_of(stream):
-        if field.tag == _COMMON:
+        if field.tag == COMMON:
             common += fields_of(payload_of(field), "/common", payload_start(field))
-        elif field.tag == _CHUNK:
+        elif field.tag == CHUNK:
             kept.append(field)
     if len(stream) + len(kept) * sum(len(field.data) for field in common) > MAX_EXPANDED:
         raise WireError("", 0, f"a stream that expands to more than {MAX_EXPANDED} bytes")

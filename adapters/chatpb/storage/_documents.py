@@ -6,10 +6,11 @@ that the chunks of all records, in order, are those that came in.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import cache
 from typing import Final
 
+import pyarrow as pa
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import (
@@ -23,8 +24,9 @@ from chatpb._api import compact_stream, expand_stream
 from chatpb._engine import Projection, projection_of
 from chatpb._python.project import Leaf
 from chatpb._schema import schema_of
+from chatpb.arrow import compact_records, wrap_documents
 from chatpb.storage._columns import values_of
-from chatpb.storage._record import compact_record, make_record, parts_of
+from chatpb.storage._record import make_record, parts_of
 
 __all__ = ["ONLY", "Wrapper", "only"]
 
@@ -39,41 +41,56 @@ ONLY: Final[dict[str, type[Message]]] = {
 }
 """The documents that can be taken out of records, and what they are."""
 
-_PART: Final[dict[type[Message], Callable[[bytes], bytes]]] = {
-    CreateChatCompletionRequest: lambda wire: make_record(request=wire),
-    ChatCompletion: lambda wire: make_record(response=wire),
-    ErrorResponse: lambda wire: make_record(error=wire),
-    ChatCompletionRecord: compact_record,
+_PART: Final[dict[type[Message], str]] = {
+    CreateChatCompletionRequest: "request",
+    ChatCompletion: "response",
+    ErrorResponse: "error",
 }
 
 
 class Wrapper:
-    """Makes records of documents of one type. Raises TypeError for a type that no record has."""
+    """Makes columns of records of columns of documents of one type. Raises TypeError for a type that no record has.
 
-    def __init__(self, message_type: type[Message]) -> None:
-        if message_type is not ChatCompletionChunk and message_type not in _PART:
+    Args:
+        message_type: that of the documents.
+        threads: how many share the work; None for one a core.
+
+    """
+
+    def __init__(self, message_type: type[Message], threads: int | None = None) -> None:
+        if message_type not in (*_PART, ChatCompletionChunk, ChatCompletionRecord):
             raise TypeError(f"a record has no {message_type.DESCRIPTOR.name}")
         self._type = message_type
+        self._threads = threads
         self._id: object = None
         self._chunks: list[bytes] = []
         self._size = 0
 
-    def records(self, wires: Iterable[bytes]) -> Iterator[bytes]:
-        """The records of documents. The last chunks are held back until others, or `rest`, end their stream."""
-        if self._type is not ChatCompletionChunk:
-            yield from map(_PART[self._type], wires)
-            return
-        chunks = list(wires)
+    def records(self, wires: pa.Array) -> pa.Array:
+        """The records of documents. The last chunks are held back until others, or `rest`, end their stream.
+
+        Raises WireError.
+        """
+        if self._type is ChatCompletionRecord:
+            return compact_records(wires, threads=self._threads)
+        if part := _PART.get(self._type):
+            return wrap_documents(wires, part)
+        return pa.array(self._streams(wires.to_pylist()), pa.large_binary())
+
+    def rest(self) -> pa.Array:
+        """The record of the chunks that were held back."""
+        return pa.array(self._ended(), pa.large_binary())
+
+    def _streams(self, chunks: list[bytes]) -> Iterator[bytes]:
         (ids,) = (values_of("string", len(chunks), *each) for each in _chunk_ids().of_messages(chunks))
         for chunk, own in zip(chunks, ids, strict=True):
             if self._chunks and (own != self._id or self._size + len(chunk) > MAX_STREAM):
-                yield from self.rest()
+                yield from self._ended()
             self._id = own
             self._chunks.append(chunk)
             self._size += len(chunk)
 
-    def rest(self) -> Iterator[bytes]:
-        """The record of the chunks that were held back."""
+    def _ended(self) -> Iterator[bytes]:
         if self._chunks:
             yield make_record(stream=compact_stream(self._chunks))
         self._chunks = []

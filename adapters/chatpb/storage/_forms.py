@@ -12,20 +12,20 @@ from contextlib import contextmanager
 from enum import Enum
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 import pyarrow as pa
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletionRecord
-from chatpb._api import json_lines_to_wire, json_to_wire, wire_to_json_lines
+from chatpb._api import json_lines_to_wire, json_to_wire, threads_of, wire_to_json_lines
 from chatpb._detect import detect_objects, detect_wires
 from chatpb._errors import ChatpbError
 from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_input, open_output
-from chatpb.arrow import from_messages, to_messages
+from chatpb.arrow import expand_records, from_messages, to_messages
+from chatpb.storage._ahead import ahead
 from chatpb.storage._documents import ONLY, Wrapper, only
 from chatpb.storage._parquet import LEVEL, ParquetInput, is_remote, write_dataset, write_file
-from chatpb.storage._record import expand_record
 from chatpb.storage._recorder import LEVEL as RECORDER_LEVEL
 from chatpb.storage._recorder import Damaged, Recorder
 
@@ -133,15 +133,16 @@ def write(
     if partition and form is not Form.PARQUET:
         raise ChatpbError(f"{path}: only Parquet can be partitioned")
     if form is Form.RECORDER:
-        with Recorder(path, level=RECORDER_LEVEL if level is None else level) as recorder:
-            for batch in batches:
+        chosen = RECORDER_LEVEL if level is None else level
+        with Recorder(path, level=chosen, threads=threads_of(threads)) as recorder:
+            for batch in ahead(batches, threads):
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
         _write_parquet(path, batches, partition, LEVEL if level is None else level, threads)
     else:
         with open_output(path) as output:
-            for batch in batches:
-                output.write(_framed(batch, form, kind, threads))
+            for piece in ahead((_framed(batch, form, kind, threads) for batch in batches), threads):
+                output.write(piece)
 
 
 def _write_parquet(path: str, batches: Iterable[pa.Array], partition: bool, level: int, threads: int | None) -> None:
@@ -160,7 +161,7 @@ def _framed(batch: pa.Array, form: Form, kind: str, threads: int | None) -> byte
     if kind:
         batch = pa.array(only(batch.to_pylist(), kind), pa.large_binary())
     elif form is Form.LINES:
-        batch = pa.array(map(expand_record, batch.to_pylist()), pa.large_binary())
+        batch = expand_records(batch, threads=threads)
     messages = to_messages(batch)
     if form is Form.MESSAGES:
         return messages
@@ -219,12 +220,12 @@ class _Documents:
         ahead = list(islice(blocks, 1))
         kind = self._type or self._detect(ahead)
         try:
-            wrapper = Wrapper(kind)
+            wrapper = Wrapper(kind, self._threads)
         except TypeError as error:
             raise ChatpbError(f"{self.name}: {error}") from None
         for block in chain(ahead, blocks):
-            yield pa.array(wrapper.records(self._wires(block, kind, refuse)), pa.large_binary())
-        yield pa.array(wrapper.rest(), pa.large_binary())
+            yield wrapper.records(self._wires(block, kind, refuse))
+        yield wrapper.rest()
 
     def _detect(self, blocks: list[Block]) -> type[Message]:
         data = [record.data for block in blocks for record in islice(block.records(), SAMPLE) if not record.error]
@@ -233,13 +234,13 @@ class _Documents:
         except ValueError as error:
             raise ChatpbError(f"{self.name}: {error}; give the type with --type") from None
 
-    def _wires(self, block: Block, kind: type[Message], refuse: Refuse) -> list[bytes]:
+    def _wires(self, block: Block, kind: type[Message], refuse: Refuse) -> pa.Array:
         if not block.error:
             try:
                 messages = (
                     json_lines_to_wire(block.data, kind, threads=self._threads) if self._format.is_json else block.data
                 )
-                return _as_list(from_messages(messages))
+                return from_messages(messages)
             except (ChatpbError, ValueError):
                 pass  # one of them is wrong: which, is told one by one
         wires = []
@@ -250,9 +251,4 @@ class _Documents:
                 wires.append(json_to_wire(record.data, kind) if self._format.is_json else record.data)
             except ChatpbError as error:
                 refuse(record.describe(error))
-        return wires
-
-
-def _as_list(column: Any) -> list[bytes]:
-    found: list[bytes] = column.to_pylist()
-    return found
+        return pa.array(wires, pa.large_binary())

@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, with_columns
+from chatpb.storage._ahead import ahead
 
 __all__ = ["LEVEL", "ParquetInput", "is_remote", "write_dataset", "write_file"]
 
@@ -31,6 +32,9 @@ GROUP_ROWS: Final = 100_000
 GROUP_BYTES: Final = 64 << 20
 """Rows, and bytes of records, of a row group at most."""
 
+ROWS: Final = 4096
+"""Rows that are handed on at a time."""
+
 _REPEATING: Final = [
     "model",
     "streamed",
@@ -40,7 +44,12 @@ _REPEATING: Final = [
     "tool_names.list.element",
     "peer",
 ]
-_INTEGERS: Final = [field.name for field in SCHEMA if field.type in (pa.int64(), SCHEMA.field("time").type)]
+_INTEGERS: Final = [
+    field.name for field in SCHEMA if pa.types.is_int64(field.type) or pa.types.is_timestamp(field.type)
+]
+_BOUNDED: Final = ["time", "created", "model", "status"]
+"""Columns whose least and greatest values tell a reader which row groups to skip."""
+
 _DAY: Final = "day"
 
 
@@ -49,10 +58,16 @@ def _options(level: int) -> dict[str, Any]:
         "compression": "zstd",
         "compression_level": level,
         "use_dictionary": _REPEATING,
-        "column_encoding": dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
+        "column_encoding": {
+            **dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
+            # Lengths apart from the bytes, which then follow each other as text does.
+            "wire": "DELTA_LENGTH_BYTE_ARRAY",
+        },
         # A page is what is compressed at once: one that holds the whole row group's records gives zstd its full window.
         "data_page_size": GROUP_BYTES,
-        "write_statistics": [name for name in SCHEMA.names if name != "wire"],
+        "write_statistics": _BOUNDED,
+        # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
+        "store_schema": False,
         "write_page_checksum": True,
     }
 
@@ -67,7 +82,7 @@ def write_file(path: str | Path, batches: Iterable[pa.Array], level: int = LEVEL
     filesystem, name = _filesystem(str(path))
     try:
         with pq.ParquetWriter(name, SCHEMA, filesystem=filesystem, **_options(level)) as writer:
-            for table in _groups(batches, threads):
+            for table in ahead(_groups(batches, threads), threads):
                 writer.write_table(table, row_group_size=table.num_rows)
     except BaseException:
         if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
@@ -85,7 +100,7 @@ def write_dataset(path: str, batches: Iterable[pa.Array], level: int = LEVEL, th
         raise ChatpbError(f"{path}: there is one already; name another folder")
     part = name if is_remote(path) else str(Path(name).with_name(f".{Path(name).name}.{secrets.token_hex(8)}.part"))
     schema = SCHEMA.append(pa.field(_DAY, pa.string()))
-    tables = (_with_day(table) for table in _groups(batches, threads))
+    tables = ahead(map(_with_day, _groups(batches, threads)), threads)
     reader = pa.RecordBatchReader.from_batches(schema, (batch for table in tables for batch in table.to_batches()))
     layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
     form = ds.ParquetFileFormat()
@@ -133,7 +148,7 @@ class ParquetInput:
         return self._done / self._rows if self._rows else 1.0
 
     def batches(self, refuse: Callable[[str], None]) -> Iterator[pa.Array]:
-        """Columns of wire bytes, one for each row group; `refuse` is told of those that cannot be read."""
+        """Columns of wire bytes; `refuse` is told of the row groups that cannot be read."""
         for fragment in self._dataset.get_fragments():
             for group in fragment.split_by_row_group():
                 numbers = ", ".join(str(info.id) for info in group.row_groups)
@@ -143,7 +158,8 @@ class ParquetInput:
                 except (pa.ArrowInvalid, OSError) as error:
                     refuse(f"{group.path}: row group {numbers}, {rows} records: {_first_line(error)}")
                 else:
-                    yield from (chunk.cast(pa.large_binary()) for chunk in column.chunks)
+                    for chunk in column.cast(pa.large_binary()).chunks:
+                        yield from (chunk.slice(at, ROWS) for at in range(0, len(chunk), ROWS))
                 self._done += rows
 
 

@@ -5,7 +5,7 @@ A record's parts go in and out as the bytes that an engine, a gRPC call or a fil
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from google.protobuf.message import Message
@@ -18,9 +18,10 @@ from chatcompletion.v1 import (
     ErrorResponse,
 )
 from chatpb._api import compact_stream, expand_stream
+from chatpb._python import record as _python_record
 from chatpb._python.wire import LEN, delimited, fields_of, payload_of, tag
 
-__all__ = ["PARTS", "compact_record", "expand_record", "make_record", "parts_of"]
+__all__ = ["PARTS", "TAGS", "compact_record", "expand_record", "make_record", "parts_of"]
 
 PARTS: Final[dict[str, type[Message]]] = {
     "request": CreateChatCompletionRequest,
@@ -30,9 +31,8 @@ PARTS: Final[dict[str, type[Message]]] = {
 }
 """The documents that a record may have, and what they are."""
 
-_TAGS: Final = {name: ChatCompletionRecord.DESCRIPTOR.fields_by_name[name].number << 3 | LEN for name in PARTS}
-_COMMON: Final = ChatCompletionStream.DESCRIPTOR.fields_by_name["common"].number << 3 | LEN
-_CHUNKS: Final = ChatCompletionStream.DESCRIPTOR.fields_by_name["chunks"].number << 3 | LEN
+TAGS: Final = {name: ChatCompletionRecord.DESCRIPTOR.fields_by_name[name].number << 3 | LEN for name in PARTS}
+"""The tags of their fields."""
 
 
 def make_record(
@@ -67,14 +67,14 @@ def make_record(
         request_id=request_id,
     )
     parts = {"request": request, "response": response, "stream": stream, "error": error}
-    fields = (delimited(tag(_TAGS[name] >> 3, LEN), part) for name, part in parts.items() if part is not None)
+    fields = (delimited(tag(TAGS[name] >> 3, LEN), part) for name, part in parts.items() if part is not None)
     tail = ChatCompletionRecord(peer=peer, labels=labels)
     return b"".join([head.SerializeToString(), *fields, tail.SerializeToString(deterministic=True)])
 
 
 def parts_of(record: bytes) -> dict[str, bytes]:
     """Wire bytes of the documents that a record has, by name. Raises WireError."""
-    names = {key: name for name, key in _TAGS.items()}
+    names = {key: name for name, key in TAGS.items()}
     parts: dict[str, bytes] = {}
     for field in fields_of(record):
         if name := names.get(field.tag):
@@ -85,44 +85,9 @@ def parts_of(record: bytes) -> dict[str, bytes]:
 
 def compact_record(record: bytes) -> bytes:
     """The record with its stream compact. Raises WireError."""
-    return _with_stream(record, _compact)
+    return _python_record.compact_record(record, TAGS["stream"], compact_stream)
 
 
 def expand_record(record: bytes) -> bytes:
     """The record with its stream's chunks whole. Raises WireError."""
-    return _with_stream(record, _expand)
-
-
-def _with_stream(record: bytes, change: Callable[[bytes], bytes]) -> bytes:
-    fields = fields_of(record)
-    stream = _TAGS["stream"]
-    pieces = [payload_of(field) for field in fields if field.tag == stream]
-    if not pieces:
-        return record
-    changed = delimited(tag(stream >> 3, LEN), change(b"".join(pieces)))
-    first = next(index for index, field in enumerate(fields) if field.tag == stream)
-    kept = [
-        changed if index == first else field.data
-        for index, field in enumerate(fields)
-        if index == first or field.tag != stream
-    ]
-    return b"".join(kept)
-
-
-def _compact(stream: bytes) -> bytes:
-    fields = fields_of(stream)
-    if any(field.tag == _COMMON for field in fields):
-        return stream
-    chunks = [payload_of(field) for field in fields if field.tag == _CHUNKS]
-    return compact_stream(chunks) + _others(stream)
-
-
-def _expand(stream: bytes) -> bytes:
-    if not any(field.tag == _COMMON for field in fields_of(stream)):
-        return stream
-    chunks = (delimited(tag(_CHUNKS >> 3, LEN), chunk) for chunk in expand_stream(stream))
-    return b"".join(chunks) + _others(stream)
-
-
-def _others(stream: bytes) -> bytes:
-    return b"".join(field.data for field in fields_of(stream) if field.tag not in (_COMMON, _CHUNKS))
+    return _python_record.expand_record(record, TAGS["stream"], expand_stream)

@@ -80,6 +80,7 @@ class Recorder:
         max_age: seconds after which records go, by their time. One without a time goes with those recorded after it.
             Both limits are kept at each append.
         timeout: seconds to wait for another writer.
+        threads: how many compress the records of one append.
 
     Raises RecorderError for a file that is not a recorder's or is locked, OSError where there is none to read.
 
@@ -95,10 +96,12 @@ class Recorder:
         max_bytes: int | None = None,
         max_age: float | None = None,
         timeout: float = 10.0,
+        threads: int = 1,
     ) -> None:
         self.path = os.fspath(path)
         self._bodies = Bodies(level)
         self._read_only = read_only
+        self._threads = threads
         self._max_bytes = max_bytes
         self._max_age = max_age
         self._lock = threading.RLock()
@@ -118,7 +121,7 @@ class Recorder:
         with self._lock:
             try:
                 dictionary = self._newest()
-                bodies = [self._bodies.compress(row.record, dictionary) for row in rows]
+                bodies = self._bodies.compress_all([row.record for row in rows], dictionary, self._threads)
                 with transaction(self._connection):
                     numbers = self._insert(rows, bodies, dictionary)
                     self._trim()

@@ -18,9 +18,8 @@ from pyspark.sql.types import StructType
 
 from chatcompletion.v1 import ChatCompletionChunk, ChatCompletionRecord
 from chatpb._errors import ChatpbError, JsonError, WireError
-from chatpb.arrow import SCHEMA, json_column, wire_column, with_columns
+from chatpb.arrow import SCHEMA, expand_records, json_column, wire_column, with_columns
 from chatpb.storage._documents import Wrapper
-from chatpb.storage._record import expand_record
 from chatpb.storage._stats import statement
 
 __all__ = ["RECORDS", "SETTINGS", "read_lines", "statistics", "to_lines"]
@@ -98,13 +97,13 @@ def statistics(frame: DataFrame, *sets: Sequence[str]) -> DataFrame:
 def _records(batch: pa.RecordBatch, message_type: type[Message]) -> pa.RecordBatch:
     lines, files = batch.columns
     wires = _told(lambda: wire_column(lines, message_type), files)
-    records = pa.array(Wrapper(message_type).records(wires.to_pylist()), pa.large_binary())
+    records = Wrapper(message_type, threads=1).records(wires)
     return with_columns(records).cast(_ARROW)
 
 
 def _lines(batches: Batches) -> Batches:
     for batch in batches:
-        whole = pa.array(map(expand_record, batch.column(0).to_pylist()), pa.large_binary())
+        whole = expand_records(batch.column(0), threads=1)
         yield pa.record_batch([json_column(whole, ChatCompletionRecord).cast(pa.string())], names=["value"])
 
 

@@ -5,7 +5,8 @@ use crate::error::{JsonError, WireError};
 use crate::lines::{Parts, spread};
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
-use crate::wire::{Wire, put_varint};
+use crate::stream::{compact_record, expand_record};
+use crate::wire::{Wire, put_delimited, put_varint};
 
 /// Rows that a thread takes at a time.
 const SHARE: usize = 256;
@@ -81,6 +82,27 @@ pub fn wire_to_json_rows(
             Ok(())
         }
     })
+}
+
+/// Records with their streams compact; `schema` is that of a chunk, `tag` that of a record's stream.
+pub fn compact_records(schema: &Schema, rows: &[&[u8]], tag: u32, threads: usize) -> Result<Rows, (usize, WireError)> {
+    convert(rows, threads, || |row: &[u8], out: &mut Vec<u8>| compact_record(schema, row, tag, out))
+}
+
+/// Records whose streams have whole chunks.
+pub fn expand_records(schema: &Schema, rows: &[&[u8]], tag: u32, threads: usize) -> Result<Rows, (usize, WireError)> {
+    convert(rows, threads, || |row: &[u8], out: &mut Vec<u8>| expand_record(schema, row, tag, out))
+}
+
+/// Messages that have each row as the only field, of a tag.
+pub fn fields_of_rows(rows: &[&[u8]], tag: u32) -> (Vec<u8>, Vec<i64>) {
+    let mut data = Vec::with_capacity(rows.iter().map(|row| row.len() + 4).sum());
+    let mut offsets = vec![0];
+    for row in rows {
+        put_delimited(tag.into(), row, &mut data);
+        offsets.push(data.len() as i64);
+    }
+    (data, offsets)
 }
 
 fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn() -> W + Sync) -> Result<Rows, (usize, E)>

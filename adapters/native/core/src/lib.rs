@@ -37,7 +37,10 @@ mod text;
 mod tree;
 mod wire;
 
-pub use array::{Rows, json_to_wire_rows, messages_of_rows, rows_of, rows_of_messages, wire_to_json_rows};
+pub use array::{
+    Rows, compact_records, expand_records, fields_of_rows, json_to_wire_rows, messages_of_rows, rows_of,
+    rows_of_messages, wire_to_json_rows,
+};
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};

@@ -76,6 +76,66 @@ pub fn expand_stream(schema: &Schema, stream: &[u8]) -> Result<Vec<Vec<u8>>, Wir
         .collect()
 }
 
+/// A record with its stream compact; `schema` is that of a chunk, `tag` that of a record's stream.
+pub fn compact_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>) -> Result<(), WireError> {
+    with_stream(record, tag, out, |stream, fields| {
+        if fields.iter().any(|field| field.tag == COMMON) {
+            return Ok(stream.to_vec());
+        }
+        let chunks: Vec<_> = fields.iter().filter(|field| field.tag == CHUNK).map(payload).collect();
+        let mut made = compact_stream(schema, &chunks)?;
+        put_others(fields, &mut made);
+        Ok(made)
+    })
+}
+
+/// The way back: a record whose stream has whole chunks.
+pub fn expand_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>) -> Result<(), WireError> {
+    with_stream(record, tag, out, |stream, fields| {
+        if !fields.iter().any(|field| field.tag == COMMON) {
+            return Ok(stream.to_vec());
+        }
+        let mut made = Vec::new();
+        for chunk in expand_stream(schema, stream)? {
+            put_delimited(CHUNK.into(), &chunk, &mut made);
+        }
+        put_others(fields, &mut made);
+        Ok(made)
+    })
+}
+
+/// Write a record in whose first stream's place stands what becomes of all its streams' bytes together.
+fn with_stream(
+    record: &[u8],
+    tag: u32,
+    out: &mut Vec<u8>,
+    change: impl FnOnce(&[u8], &[Span]) -> Result<Vec<u8>, WireError>,
+) -> Result<(), WireError> {
+    let fields = split(record, 0, String::new)?;
+    let pieces: Vec<_> = fields.iter().filter(|field| field.tag == tag).map(payload).collect();
+    if pieces.is_empty() {
+        out.extend_from_slice(record);
+        return Ok(());
+    }
+    let stream = pieces.concat();
+    let mut changed = Some(change(&stream, &split(&stream, 0, String::new)?)?);
+    for field in &fields {
+        if field.tag != tag {
+            out.extend_from_slice(field.data);
+        } else if let Some(stream) = changed.take() {
+            put_delimited(tag.into(), &stream, out);
+        }
+    }
+    Ok(())
+}
+
+/// The fields of a stream beside its chunks and what they have in common.
+fn put_others(fields: &[Span], out: &mut Vec<u8>) {
+    for field in fields.iter().filter(|field| field.tag != COMMON && field.tag != CHUNK) {
+        out.extend_from_slice(field.data);
+    }
+}
+
 /// By tag, the fields that need to be written only once.
 fn common<'a>(message: &Message, split: &[Vec<Span<'a>>]) -> BTreeMap<u32, &'a [u8]> {
     let mut common = BTreeMap::new();
@@ -134,11 +194,16 @@ fn merge(message: &Message, common: &[Span], kept: &[Span]) -> Vec<u8> {
 
 /// The fields of the message that a field holds.
 fn inside(field: Span, path: impl Fn() -> String) -> Result<Vec<Span>, WireError> {
+    let payload = payload(&field);
+    split(payload, field.start + field.data.len() - payload.len(), path)
+}
+
+/// What a length-delimited field holds.
+fn payload<'a>(field: &Span<'a>) -> &'a [u8] {
     let mut wire = Wire { bytes: field.data, at: 0 };
     let end = field.data.len();
     // Both were read before, when the field was split off.
-    let payload = wire.tag(end).and_then(|_| wire.span(end)).unwrap_or_default();
-    split(payload, field.start + end - payload.len(), path)
+    wire.tag(end).and_then(|_| wire.span(end)).unwrap_or_default()
 }
 
 /// The fields of a message that starts at `base` of the input.

@@ -161,17 +161,34 @@ impl Schema {
         nonfinite: bool,
         threads: usize,
     ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-        let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-        let offsets = offsets.get(py);
         let options = PrintOptions { nonfinite, ..PrintOptions::default() };
-        let rows = data.released(py, |data| {
-            chatpb_core::rows_of(data, offsets)
-                .map(|rows| chatpb_core::wire_to_json_rows(&self.0, &rows, options, threads))
-        });
-        let rows = rows
-            .ok_or_else(not_its_offsets)?
-            .map_err(|(row, error)| wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error }))?;
-        joined_rows(py, rows, threads)
+        wire_rows(py, data, offsets, threads, |rows| chatpb_core::wire_to_json_rows(&self.0, rows, options, threads))
+    }
+
+    /// Records with their streams compact. An error's path starts with the row.
+    #[pyo3(signature = (data, offsets, tag, threads, /))]
+    fn compact_records<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        offsets: &Bound<'py, PyAny>,
+        tag: u32,
+        threads: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        wire_rows(py, data, offsets, threads, |rows| chatpb_core::compact_records(&self.0, rows, tag, threads))
+    }
+
+    /// The way back.
+    #[pyo3(signature = (data, offsets, tag, threads, /))]
+    fn expand_records<'py>(
+        &self,
+        py: Python<'py>,
+        data: &Bound<'py, PyAny>,
+        offsets: &Bound<'py, PyAny>,
+        tag: u32,
+        threads: usize,
+    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+        wire_rows(py, data, offsets, threads, |rows| chatpb_core::expand_records(&self.0, rows, tag, threads))
     }
 
     #[pyo3(signature = (chunks, /))]
@@ -258,6 +275,39 @@ fn messages_of_rows<'py>(
     Ok(PyBytes::new(py, &messages.ok_or_else(not_its_offsets)?))
 }
 
+#[pyfunction]
+#[pyo3(signature = (data, offsets, tag, /))]
+fn fields_of_rows<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+    offsets: &Bound<'py, PyAny>,
+    tag: u32,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+    let offsets = offsets.get(py);
+    let made = data
+        .released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::fields_of_rows(&rows, tag)));
+    let (data, offsets) = made.ok_or_else(not_its_offsets)?;
+    Ok((PyBytes::new(py, &data), words(py, offsets)))
+}
+
+/// What becomes of rows of wire bytes.
+fn wire_rows<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+    offsets: &Bound<'py, PyAny>,
+    threads: usize,
+    work: impl FnOnce(&[&[u8]]) -> Result<chatpb_core::Rows, (usize, WireError)> + Send,
+) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+    let offsets = offsets.get(py);
+    let rows = data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| work(&rows)));
+    let rows = rows
+        .ok_or_else(not_its_offsets)?
+        .map_err(|(row, error)| wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error }))?;
+    joined_rows(py, rows, threads)
+}
+
 /// Offsets in the machine's order of bytes.
 fn words(py: Python<'_>, offsets: Vec<i64>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
@@ -319,7 +369,7 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::{Projection, Schema, messages_of_rows, rows_of_messages, whole_messages};
+    use super::{Projection, Schema, fields_of_rows, messages_of_rows, rows_of_messages, whole_messages};
     #[pymodule_export]
     use crate::shortcut::{forget_classes, shortcut};
 }
