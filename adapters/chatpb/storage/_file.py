@@ -16,10 +16,14 @@ from typing import Final
 
 from chatpb._errors import ChatpbError
 
-__all__ = ["APPLICATION_ID", "RecorderError", "is_damage", "open_file", "transaction"]
+__all__ = ["APPLICATION_ID", "PART", "RecorderError", "is_damage", "open_file", "transaction"]
 
 APPLICATION_ID: Final = int.from_bytes(b"chpb", "big")
 _VERSION: Final = 1
+
+PART: Final = 18
+"""Bits of a record's number that do not count for the part of `ids` it is in."""
+
 _PAGE: Final = 8192
 
 _SCHEMA: Final = (
@@ -31,10 +35,12 @@ _SCHEMA: Final = (
         body BLOB NOT NULL            -- a zstd frame, with checksum, of a ChatCompletionRecord
     )""",
     "CREATE INDEX records_time ON records (time, model)",
-    """CREATE TABLE ids (
+    # In parts, as a hash goes anywhere in its part: in one of all records, each would be a page to write of its own.
+    f"""CREATE TABLE ids (
+        part INTEGER NOT NULL,        -- seq >> {PART}
         hash INTEGER NOT NULL,        -- the first 8 bytes of SHA-256 of an id, big-endian, signed
         seq INTEGER NOT NULL,
-        PRIMARY KEY (hash, seq)
+        PRIMARY KEY (part, hash, seq)
     ) WITHOUT ROWID""",
     "CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     """CREATE TABLE dictionaries (

@@ -20,15 +20,18 @@ from typing import Any, Final
 
 from chatpb.storage._bodies import BadBody, Bodies, train
 from chatpb.storage._columns import columns_of
-from chatpb.storage._file import RecorderError, is_damage, open_file, transaction
+from chatpb.storage._file import PART, RecorderError, is_damage, open_file, transaction
 
 __all__ = ["LEVEL", "Damaged", "Recorder"]
 
-LEVEL: Final = 15
+LEVEL: Final = 6
 """The zstd level unless another is asked for."""
 
 _STAGES: Final = (128 << 10, 1 << 20)
 """Bytes of records after which a dictionary is trained: an early one, and one that has seen more."""
+
+_FIND: Final = """WITH RECURSIVE parts (part) AS (VALUES (?) UNION ALL SELECT part - 1 FROM parts WHERE part > ?)
+SELECT seq FROM parts CROSS JOIN ids USING (part) WHERE hash = ? ORDER BY seq DESC"""
 
 _ROWS: Final = 64
 """Rows that are read at once."""
@@ -135,7 +138,8 @@ class Recorder:
         """
         with self._lock:
             try:
-                found = self._connection.execute("SELECT seq FROM ids WHERE hash = ? ORDER BY seq DESC", (_hash(id),))
+                oldest, newest = self._bounds()
+                found = self._connection.execute(_FIND, (newest >> PART, oldest >> PART, _hash(id)))
                 for (seq,) in found.fetchall():
                     for record in self._read(seq, seq, "", ()):
                         if isinstance(record, Damaged):
@@ -221,8 +225,8 @@ class Recorder:
                 for seq, row, body in zip(numbers, rows, bodies, strict=True)
             ],
         )
-        hashes = sorted((hash, seq) for seq, row in zip(numbers, rows, strict=True) for hash in row.hashes)
-        self._connection.executemany("INSERT INTO ids VALUES (?, ?)", hashes)
+        hashes = sorted((seq >> PART, hash, seq) for seq, row in zip(numbers, rows, strict=True) for hash in row.hashes)
+        self._connection.executemany("INSERT INTO ids VALUES (?, ?, ?)", hashes)
         size = sum(len(row.record) for row in rows)
         self._connection.execute("UPDATE state SET next = ?, bytes = bytes + ?", (numbers.stop, size))
         return numbers
@@ -252,8 +256,9 @@ class Recorder:
         while first < before:
             stop = min(first + _TRIMMED, before)
             records = [each for each in self._read(first, stop - 1, "", ()) if isinstance(each, bytes)]
-            gone = [(hash, first, stop) for row in _rows(records) for hash in row.hashes]
-            self._connection.executemany("DELETE FROM ids WHERE hash = ? AND seq >= ? AND seq < ?", gone)
+            parts = range(first >> PART, ((stop - 1) >> PART) + 1)
+            gone = [(part, hash, first, stop) for part in parts for row in _rows(records) for hash in row.hashes]
+            self._connection.executemany("DELETE FROM ids WHERE part = ? AND hash = ? AND seq >= ? AND seq < ?", gone)
             self._connection.execute("DELETE FROM records WHERE seq < ?", (stop,))
             self._connection.execute("UPDATE state SET first = ?", (stop,))
             first = stop
