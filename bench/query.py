@@ -86,8 +86,8 @@ def _measure(sides: dict[str, Callable[[], list[Any]]]) -> None:
 
 
 def _chatpb(path: str) -> list[Any]:
-    with open_query([path]) as connection:
-        rows: list[Any] = connection.execute(SQL).fetchall()
+    with open_query([path]) as query:
+        rows: list[Any] = query.connection.execute(SQL).fetchall()
         return rows
 
 

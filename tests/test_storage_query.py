@@ -152,9 +152,9 @@ def test_formats() -> None:
 
 
 def test_a_query_without_wire_does_not_read_it() -> None:
-    with _query.open_query(["r.parquet"]) as connection:
+    with _query.open_query(["r.parquet"]) as query:
         plan = "\n".join(
-            map(str, connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
+            map(str, query.connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
         )
     assert "model" in plan
     assert "Filters:status=200" in re.sub(r"\\n|[\s│]", "", plan)

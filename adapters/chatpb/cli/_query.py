@@ -9,7 +9,7 @@ import typer
 
 from chatpb._records import STANDARD, open_output
 from chatpb.cli._group import complain
-from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages
+from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages, watched
 
 __all__ = ["query"]
 
@@ -34,8 +34,8 @@ def query(
         raise typer.BadParameter("binary data would upset the terminal; name a file or a pipe", param_hint="--output")
     with packages():
         from chatpb.cli._results import write_results
-        from chatpb.storage._query import open_query, run
-    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as connection:
-        answer = run(connection, sql)
+        from chatpb.storage._query import open_query
+    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as records:
+        answer = watched(records, sql, until_rows=output == STANDARD and sys.stdout.isatty())
         with open_output(output) as opened:
             write_results(opened, format, answer)

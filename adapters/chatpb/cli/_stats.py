@@ -12,7 +12,7 @@ from rich.text import Text
 
 from chatpb._records import STANDARD, open_output
 from chatpb.cli._group import complain, stdout
-from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages
+from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages, watched
 from chatpb.storage._stats import GROUPS, PERCENTILES, TIMES, statement
 
 __all__ = ["stats"]
@@ -52,14 +52,14 @@ def stats(
         import pyarrow as pa
 
         from chatpb.cli._results import write_results
-        from chatpb.storage._query import Answer, open_query, run
+        from chatpb.storage._query import Answer, open_query
 
         if chart:
             from chatpb.storage._chart import draw
     groups = () if by is By.NOTHING else tuple(by.value.split(","))
     sets = {groups, ()} | ({("model", "day"), ("model",)} if chart else set())
-    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as connection:
-        answer = run(connection, statement(*sorted(sets)))
+    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as records:
+        answer = watched(records, statement(*sorted(sets)), until_rows=False)
         rows = [row for batch in answer.batches for row in batch.to_pylist()]
     with open_output(output) as opened:
         if format is Results.TABLE:
