@@ -16,15 +16,17 @@ from typing import Final
 
 from chatpb._errors import ChatpbError
 
-__all__ = ["APPLICATION_ID", "PART", "RecorderError", "is_damage", "open_file", "transaction"]
+__all__ = ["APPLICATION_ID", "PAGE", "PART", "RecorderError", "is_damage", "open_file", "transaction"]
 
 APPLICATION_ID: Final = int.from_bytes(b"chpb", "big")
 _VERSION: Final = 1
 
+PAGE: Final = 8192
+"""Bytes of a page."""
+
 PART: Final = 18
 """Bits of a record's number that do not count for the part of `ids` it is in."""
 
-_PAGE: Final = 8192
 
 _SCHEMA: Final = (
     """CREATE TABLE records (
@@ -102,7 +104,7 @@ def _writable(path: str, durable: bool, timeout: float) -> sqlite3.Connection:
     connection = _connect(path, "mode=rwc", timeout)
     try:
         if _is_empty(connection, path):
-            connection.execute(f"PRAGMA page_size = {_PAGE}")
+            connection.execute(f"PRAGMA page_size = {PAGE}")
             _use_wal(connection, timeout)
             with transaction(connection):
                 if _is_empty(connection, path):
