@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from chatpb._limits import MAX_SIZE
 
-__all__ = ["BadBody", "Bodies", "train"]
+__all__ = ["DICTIONARY", "BadBody", "Bodies", "train"]
 
-_DICTIONARY_SIZE: Final = 64 << 10
+DICTIONARY: Final = 256 << 10
+"""Bytes of a dictionary at most."""
+
 _LEAST_SAMPLES: Final = 16
 
 
@@ -66,15 +68,17 @@ class Bodies:
         return data
 
 
-def train(samples: Sequence[bytes]) -> bytes | None:
-    """A dictionary made from records; None if they are too few or too much of a kind for one."""
+def train(samples: Sequence[bytes], size: int = DICTIONARY) -> bytes | None:
+    """A dictionary of `size` bytes at most, made from records; None if they are too few or too much of a kind."""
     import zstandard
 
     if len(samples) < _LEAST_SAMPLES:
         return None
+    # Larger than what it was made from it would be the records themselves, and their statistics worthless.
+    size = min(size, sum(map(len, samples)) * 6 // 10)
     try:
         # All samples train and test: halving the few there are costs more than testing on others gains.
-        trained = zstandard.train_dictionary(_DICTIONARY_SIZE, list(samples), d=8, steps=4, split_point=1.0)
+        trained = zstandard.train_dictionary(size, list(samples), d=8, steps=4, split_point=1.0)
     except zstandard.ZstdError:
         return None
     found: bytes = trained.as_bytes()

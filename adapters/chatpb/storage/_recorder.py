@@ -13,7 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chatpb.storage._bodies import Bodies, train
+from chatpb.storage._bodies import DICTIONARY, Bodies, train
 from chatpb.storage._columns import columns_of
 from chatpb.storage._file import PART, RecorderError, open_file, transaction
 from chatpb.storage._reader import Damaged, Reader, hash_of
@@ -23,8 +23,8 @@ __all__ = ["LEVEL", "Damaged", "Recorder", "rows_of"]
 LEVEL: Final = 6
 """The zstd level unless another is asked for."""
 
-_STAGES: Final = (128 << 10, 1 << 20)
-"""Bytes of records after which a dictionary is trained: an early one, and one that has seen more."""
+_STAGES: Final = ((128 << 10, 16 << 10), (2 << 20, DICTIONARY))
+"""Bytes of records after which a dictionary is trained, and its size: an early small one, and one that saw more."""
 
 _TRIMMED: Final = 500
 """Rows that are deleted at once, and records that are looked at for a dictionary at once."""
@@ -165,9 +165,12 @@ class Recorder(Reader):
         (total,) = self._connection.execute("SELECT bytes FROM state").fetchone()
         count = "SELECT count(*) FROM dictionaries"
         (trained,) = self._connection.execute(count).fetchone()
-        if trained == len(_STAGES) or total < max(_STAGES[trained], self._train_at):
+        if trained == len(_STAGES):
             return
-        dictionary = train(self._latest(_STAGES[trained]))
+        enough, size = _STAGES[trained]
+        if total < max(enough, self._train_at):
+            return
+        dictionary = train(self._latest(enough), size)
         if dictionary is None:
             self._train_at = 2 * total
             return
