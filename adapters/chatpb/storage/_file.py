@@ -10,7 +10,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
@@ -133,27 +133,33 @@ def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
 
 def _is_empty(connection: sqlite3.Connection, path: str) -> bool:
     """Whether the file is yet to be made. Raises RecorderError for one of another kind."""
-    try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        raise RecorderError(f"{path}: not a recorder file, and no SQLite database at all") from None
-    if application == APPLICATION_ID:
-        if version > _VERSION:
-            raise RecorderError(f"{path}: a recorder file of version {version}; this chatpb reads up to {_VERSION}")
-        return False
-    if application or version or pages > 1 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise RecorderError(f"{path}: not a recorder file, but another SQLite database")
+    # In one transaction, as another process may make it meanwhile.
+    with nullcontext() if connection.in_transaction else transaction(connection, "DEFERRED"):
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError:
+            raise RecorderError(f"{path}: not a recorder file, and no SQLite database at all") from None
+        if application == APPLICATION_ID:
+            if version > _VERSION:
+                raise RecorderError(f"{path}: a recorder file of version {version}; this chatpb reads up to {_VERSION}")
+            return False
+        if application or version or pages > 1 or _has_tables(connection):
+            raise RecorderError(f"{path}: not a recorder file, but another SQLite database")
     return True
 
 
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write, waiting for other writers at the start alone."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Write, waiting for other writers at the start alone; or read what was there at one moment, if DEFERRED."""
+    connection.execute(f"BEGIN {kind}")
     try:
         yield
         connection.execute("COMMIT")
