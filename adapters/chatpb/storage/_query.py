@@ -7,6 +7,7 @@ but those that were named, writes none, loads no extension and opens no network 
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -207,10 +208,9 @@ class _Records(ds.Dataset):  # type: ignore[misc]
     def schema(self) -> pa.Schema:
         return SCHEMA
 
-    def scanner(self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any) -> ds.Scanner:
+    def scanner(self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any) -> _Scan:
         """What DuckDB calls for each scan, with the columns and the rows that it needs."""
-        batches = (with_columns(wire) for wire in self._wires())
-        return ds.Scanner.from_batches(batches, schema=SCHEMA, columns=columns, filter=filter)
+        return _Scan(self._wires(), columns or SCHEMA.names, filter)
 
     def _wires(self) -> Iterator[pa.Array]:
         start, end = self._limits
@@ -227,6 +227,32 @@ class _Records(ds.Dataset):  # type: ignore[misc]
                 for damaged in (each for each in batch if isinstance(each, Damaged)):
                     self._refuse(f"{self.path}: records {damaged.first} to {damaged.last}: {damaged.reason}")
                 yield pa.array([each for each in batch if isinstance(each, bytes)], pa.large_binary())
+
+
+class _Scan:
+    """One scan, of which DuckDB asks for its reader. Unlike Arrow's own it has no thread that reads ahead.
+
+    Such a thread would still run Python when the process ends, which Python does not survive.
+    """
+
+    def __init__(self, wires: Iterator[pa.Array], columns: list[str], filter: ds.Expression | None) -> None:
+        self._wires = wires
+        self._schema = pa.schema([SCHEMA.field(name) for name in columns])
+        self._filter = filter
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self._schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        names = self._schema.names
+        for wire in self._wires:
+            if names == ["wire"] and self._filter is None:
+                yield pa.record_batch([wire.cast(pa.binary())], schema=self._schema)
+                continue
+            table = pa.Table.from_batches([with_columns(wire)])
+            if self._filter is not None:
+                table = table.filter(self._filter)
+            yield from table.select(names).to_batches()
 
 
 def _micros(moment: datetime) -> int:
@@ -247,7 +273,9 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException) as error:
-        raise QueryError(str(error).strip()) from None
+        # What it says before it shows the SQL, which its user has.
+        said = re.split(r"\n\s*\n|\nLINE \d", str(error).strip())[0]
+        raise QueryError(" ".join(said.split())) from None
 
 
 def _json(wire: pa.ChunkedArray) -> pa.Array:
