@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from chatpb import ChatCompletionChunk, CreateChatCompletionRequest, compact_stream, json_to_wire
 from chatpb.cli._app import app
-from chatpb.storage import _forms, _query
+from chatpb.storage import Recorder, _forms, _query
 from chatpb.storage._record import make_record
 
 START = 1_750_000_000_000_000  # 2025-06-15T15:06:40Z
@@ -149,6 +151,32 @@ def test_formats() -> None:
     assert parquet.read_table("out.parquet").column("id").to_pylist() == ["c0"]
     assert json.loads(run("query", "r.db", "FROM records WHERE false", "-f", "json").stdout) == []
     assert "c0" in run("query", "r.db", sql).stdout
+
+
+def test_a_query_that_does_not_read_all_ends_well() -> None:
+    """In a process of its own, which nothing may outlive."""
+    with Recorder("many.db") as recorder:
+        for _ in range(50):
+            recorder.append(records() * 20)
+    command = [sys.executable, "-m", "chatpb", "query", "many.db", "SELECT id FROM records LIMIT 1", "-f", "csv"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "id\nc0\n", "")
+    assert not Path("many.db-wal").exists()
+
+
+def test_tables() -> None:
+    sql = "SELECT model, sum(total_tokens) * 1000 AS tokens FROM records GROUP BY model ORDER BY tokens LIMIT 1"
+    assert "│ m0    │ 70,000 │" in run("query", "r.db", sql).stdout
+    lines = run("query", "r.db", "FROM records ORDER BY total_tokens LIMIT 2").stdout.splitlines()
+    assert [line.split()[3] for line in lines if line.split()[1] == "id"] == ["c0", "c1"]
+
+
+def test_how_far_it_is() -> None:
+    for name in FORMS:
+        with _query.open_query([name]) as query:
+            assert query.fraction() == 0
+            list(query.run("SELECT wire FROM records").batches)
+            assert query.fraction() == (0 if name == "r.parquet" else 1)
 
 
 def test_a_query_without_wire_does_not_read_it() -> None:

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from rich.table import Table
 from rich.text import Text
 
-from chatpb.cli._group import stdout
+from chatpb.cli._group import table_console
 from chatpb.cli._scan import Results
 from chatpb.storage._query import Answer
 
@@ -32,7 +32,7 @@ _LONGEST: Final = 1_000
 
 _NUMBERS: Final = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT", "BIGNUM")
 
-_NARROWEST: Final = 8
+_NARROWEST: Final = 10
 """Characters that a column of a table gets at least."""
 
 Row = tuple[Any, ...]
@@ -62,7 +62,7 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
 def _table(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
     rows = iter(rows)
     shown = [[Text(_shown(value)) for value in row] for row in islice(rows, SHOWN)]
-    console = stdout()
+    console = table_console()
     names = [Text(name) for name in types]
     if len(names) * _NARROWEST <= console.width:
         table = Table()
@@ -93,7 +93,7 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    text = f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else _text(value)
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from chatpb._records import STANDARD, open_output
-from chatpb.cli._group import complain, stdout
+from chatpb.cli._group import complain, table_console
 from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages, watched
 from chatpb.storage._stats import GROUPS, PERCENTILES, TIMES, statement
 
@@ -93,7 +93,7 @@ def _table(groups: tuple[str, ...], rows: list[Row]) -> str:
         cells += [_short(row[name]) for name in ("records", "errors", "prompt_tokens", "completion_tokens", "bytes")]
         cells += [" ".join(_seconds(row[f"{name}_p{percentile}"]) for percentile in PERCENTILES) for name in TIMES]
         table.add_row(*map(Text, cells), style="bold" if is_total else "")
-    console = stdout()
+    console = table_console()
     with console.capture() as capture:
         console.print(table)
     return capture.get()

@@ -84,8 +84,10 @@ def _connect(path: str, mode: str, timeout: float) -> sqlite3.Connection:
 
 
 def _read_only(path: str, timeout: float) -> sqlite3.Connection:
-    connection = _connect(path, "mode=ro", timeout)
+    # Of connections that might write, unlike of others, the last one clears the log away.
+    connection = _connect(path, "mode=rw", timeout)
     try:
+        connection.execute("PRAGMA query_only = ON")
         is_empty = _is_empty(connection, path)
     except sqlite3.OperationalError:
         # A directory that cannot be written to has no room for WAL's shared memory; nobody writes there either.
