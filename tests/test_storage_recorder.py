@@ -258,6 +258,7 @@ def test_other_languages_can_read_it(tmp_path: Path) -> None:
     found = [ChatCompletionRecord.FromString(readers[number].decompress(body)) for number, body in rows]
     assert [each.response.id for each in found] == [f"c{n}" for n in range(3_000)]
     assert len(readers) > 1
+    assert {zstandard.get_frame_parameters(body).dict_id == number for number, body in rows} == {True}
 
 
 WRITER = """

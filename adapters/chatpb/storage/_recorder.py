@@ -170,7 +170,7 @@ class Recorder(Reader):
         enough, size = _STAGES[trained]
         if total < max(enough, self._train_at):
             return
-        dictionary = train(self._latest(enough), size)
+        dictionary = train(self._latest(enough), trained + 1, size)
         if dictionary is None:
             self._train_at = 2 * total
             return
