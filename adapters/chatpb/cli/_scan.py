@@ -106,6 +106,10 @@ class _Bar(Progress):
         super().__init__(*columns, console=stderr(), transient=True, disable=not sys.stderr.isatty())
         self._task = self.add_task("", total=1.0)
 
+    def stop(self) -> None:
+        if not self.disable:  # older releases of rich end the line of a bar that they do not show
+            super().stop()
+
     def get_renderables(self) -> Iterable[RenderableType]:
         if self.tasks and time.monotonic() >= self._from:
             self.update(self._task, completed=self._fraction())
