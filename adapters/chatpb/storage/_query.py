@@ -36,7 +36,7 @@ __all__ = ["MEMORY", "Answer", "Query", "QueryError", "open_query", "record_json
 MEMORY: Final = "512MB"
 """What DuckDB may keep in memory, unless the caller says otherwise; beyond that it uses temporary files."""
 
-_ROWS: Final = 10_000
+_ROWS: Final = 2_048
 """Rows of a batch of results."""
 
 _SETTINGS: Final[Mapping[str, object]] = {
@@ -275,7 +275,8 @@ def _errors() -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException) as error:
         # What it says before it shows the SQL, which its user has.
         said = re.split(r"\n\s*\n|\nLINE \d", str(error).strip())[0]
-        raise QueryError(" ".join(said.split())) from None
+        more = "; give it more with --memory" if isinstance(error, duckdb.OutOfMemoryException) else ""
+        raise QueryError(" ".join(said.split()) + more) from None
 
 
 def _json(wire: pa.ChunkedArray) -> pa.Array:
