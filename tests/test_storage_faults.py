@@ -109,6 +109,22 @@ def test_a_torn_page_costs_its_own_records(torn: str, tmp_path: Path) -> None:
         assert list(recorder)[-3:] == many(3)
 
 
+def test_of_a_file_that_was_cut_short_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(4_000)
+    with Recorder(path, level=1) as recorder:
+        for start in range(0, 4_000, 500):
+            recorder.append(records[start : start + 500])
+    page_of(path, 1)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4 + 100])
+    with Recorder(path, read_only=True) as recorder:
+        damaged = numbers_of(list(recorder), records)
+        assert 0 < len(damaged) < 3_000
+        assert recorder.get("c5") == records[5]
+    assert list(verify(path))
+
+
 def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     records = many(300)

@@ -139,6 +139,21 @@ def test_errors(args: tuple[str, ...], status: int, said: str) -> None:
     assert not Path("x.csv").exists()
 
 
+@pytest.mark.parametrize("command", [("query", "FROM records SELECT count(*) AS n"), ("stats",)])
+def test_what_cannot_be_read_is_named(command: tuple[str, ...]) -> None:
+    Path("bad.jsonl").write_text('{"status": 200}\n{"status": \n')
+    name, *sql = command
+    result = run(name, "bad.jsonl", *sql, "--format", "csv")
+    assert (result.exit_code, result.stderr) == (1, "bad.jsonl:2:11: unexpected end of the text, in /status\n")
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_parquet_through_a_pipe_without_buffers() -> None:
+    command = [sys.executable, "-u", "-m", "chatpb", "query", "r.db", "SELECT 7 AS n", "-f", "parquet"]
+    result = subprocess.run(command, capture_output=True, check=True)
+    assert parquet.read_table(pa.BufferReader(result.stdout)).to_pylist() == [{"n": 7}]
+
+
 def test_formats() -> None:
     sql = "SELECT id, time, finish_reasons, 'a,\"b' AS text, wire_to_json(wire)->'$.response.x' AS x FROM records WHERE id = 'c0'"
     row = {"id": "c0", "time": "2025-06-15T15:06:40Z", "finish_reasons": [], "text": 'a,"b', "x": {"big": 2**63}}

@@ -15,12 +15,12 @@ import typer
 from rich.console import RenderableType
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from chatpb.cli._group import fail, stderr
+from chatpb.cli._group import BAD_DATA, complain, fail, stderr
 
 if TYPE_CHECKING:
     from chatpb.storage._query import Answer, Query
 
-__all__ = ["MEMORY", "Memory", "Results", "Since", "Threads", "Until", "packages", "watched"]
+__all__ = ["MEMORY", "Memory", "Refused", "Results", "Since", "Threads", "Until", "packages", "watched"]
 
 _EXTRAS: Final = {
     "pyarrow": "storage",
@@ -65,6 +65,22 @@ def packages() -> Iterator[None]:
         if package not in _EXTRAS:
             raise
         fail(f"this needs {package}: pip install 'chatpb[{_EXTRAS[package]}]'")
+
+
+class Refused:
+    """Tells of records that cannot be read."""
+
+    def __init__(self) -> None:
+        self._any = False
+
+    def __call__(self, line: str) -> None:
+        self._any = True
+        complain(line)
+
+    def end(self) -> None:
+        """End the command with status 1 if there were any."""
+        if self._any:
+            raise SystemExit(BAD_DATA)
 
 
 def watched(query: Query, sql: str, until_rows: bool) -> Answer:

@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chatpb._records import STANDARD, open_output
-from chatpb.cli._group import complain, table_console
-from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages, watched
+from chatpb.cli._group import table_console
+from chatpb.cli._scan import MEMORY, Memory, Refused, Results, Since, Threads, Until, packages, watched
 from chatpb.storage._stats import GROUPS, PERCENTILES, TIMES, statement
 
 __all__ = ["stats"]
@@ -58,7 +58,8 @@ def stats(
             from chatpb.storage._chart import draw
     groups = () if by is By.NOTHING else tuple(by.value.split(","))
     sets = {groups, ()} | ({("model", "day"), ("model",)} if chart else set())
-    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as records:
+    refused = Refused()
+    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=refused) as records:
         answer = watched(records, statement(*sorted(sets)), until_rows=False)
         rows = [row for batch in answer.batches for row in batch.to_pylist()]
     with open_output(output) as opened:
@@ -72,6 +73,7 @@ def stats(
     if chart:
         with open_output(str(chart)) as opened:
             draw(opened, chart.suffix[1:], _of(rows, ("model", "day")), _of(rows, ("model",)))
+    refused.end()
 
 
 def _of(rows: list[Row], groups: tuple[str, ...]) -> list[Row]:

@@ -51,22 +51,25 @@ def restore_first_page(path: str | os.PathLike[str]) -> None:
         size = file.seek(0, os.SEEK_END)
         file.seek(0)
         before = file.read(PAGE)
-        try:
-            Recorder(path, read_only=True).close()
-        except (RecorderError, sqlite3.DatabaseError):
-            pass
-        else:
+        if _what_is_wrong(path) is None:
             raise RecorderError(f"{name}: its first page is whole")
         file.seek(0)
         file.write(_first_page(size // PAGE))
         file.flush()
-        try:
-            with Recorder(path, read_only=True) as recorder:
-                recorder._connection.execute("SELECT next FROM state").fetchone()
-        except (RecorderError, sqlite3.DatabaseError) as error:
+        if reason := _what_is_wrong(path):
             file.seek(0)
             file.write(before)
-            raise RecorderError(f"{name}: a new first page does not help: {error}") from None
+            raise RecorderError(f"{name}: a new first page does not help: {reason}")
+
+
+def _what_is_wrong(path: str | os.PathLike[str]) -> str | None:
+    """Why the file cannot be opened and read from; None if it can."""
+    try:
+        with Recorder(path, read_only=True) as recorder:
+            recorder._connection.execute("SELECT next FROM state").fetchone()
+    except (RecorderError, sqlite3.DatabaseError) as error:
+        return str(error)
+    return None
 
 
 def _first_page(pages: int) -> bytes:

@@ -88,6 +88,8 @@ def _read_only(path: str, timeout: float) -> sqlite3.Connection:
     connection = _connect(path, "mode=rw", timeout)
     try:
         connection.execute("PRAGMA query_only = ON")
+        # With this SQLite also reads files that are cut short.
+        connection.execute("PRAGMA writable_schema = ON")
         is_empty = _is_empty(connection, path)
     except sqlite3.OperationalError:
         # A directory that cannot be written to has no room for WAL's shared memory; nobody writes there either.
@@ -143,7 +145,9 @@ def _is_empty(connection: sqlite3.Connection, path: str) -> bool:
             (pages,) = connection.execute("PRAGMA page_count").fetchone()
         except sqlite3.OperationalError:
             raise
-        except sqlite3.DatabaseError:
+        except sqlite3.DatabaseError as error:
+            if "not a database" not in str(error):
+                raise
             raise RecorderError(f"{path}: not a recorder file, and no SQLite database at all") from None
         if application == APPLICATION_ID:
             if version > _VERSION:
