@@ -8,6 +8,7 @@ printed, and how many times as long as over Parquet it takes. Peak memory is tha
 from __future__ import annotations
 
 import argparse
+import os
 import platform
 import resource
 import statistics
@@ -15,19 +16,17 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
-import pyarrow as pa
 
 import chatpb
-from bench.records import json_blocks, wire_blocks
+from bench.records import json_blocks
 from chatpb.storage import _forms
 from chatpb.storage._query import open_query
-
-ROUNDS: Final = 5
 
 SQL: Final = """SELECT model, count(*) AS n, sum(completion_tokens) AS tokens, avg(latency_us) AS latency
 FROM records WHERE status = 200 AND total_tokens > 100 GROUP BY model ORDER BY model"""
@@ -50,13 +49,14 @@ COLUMNS: Final = f""", columns = {{status: 'INTEGER', start_time: 'BIGINT', end_
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--count", type=int, default=1_000_000, help="records")
-    count = parser.parse_args().count
-    with tempfile.TemporaryDirectory() as folder:
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--folder", type=Path, help="where the files stay, or are from an earlier run")
+    arguments = parser.parse_args()
+    count = arguments.count
+    with nullcontext(arguments.folder) if arguments.folder else tempfile.TemporaryDirectory() as folder:
         lines, parquet, recorded = (str(Path(folder) / name) for name in ("x.jsonl", "x.parquet", "x.db"))
-        with open(lines, "wb") as file:
-            file.writelines(json_blocks(count))
-        for path in (parquet, recorded):
-            _forms.write(path, (pa.array(block, pa.large_binary()) for block in wire_blocks(count)), level=3)
+        if not os.path.exists(recorded):
+            _make(count, lines, parquet, recorded)
         sides: dict[str, Callable[[], list[Any]]] = {
             "chatpb over Parquet": lambda: _chatpb(parquet),
             "read_json, columns declared": lambda: _read_json(lines, COLUMNS),
@@ -65,13 +65,21 @@ def main() -> None:
         }
         print(f"{count:,} records, {Path(lines).stat().st_size / count:.0f} bytes of JSON each; Python", end=" ")
         print(f"{platform.python_version()}, DuckDB {duckdb.__version__}, chatpb {chatpb.engine} engine\n")
-        _measure(sides)
+        _measure(sides, arguments.rounds)
 
 
-def _measure(sides: dict[str, Callable[[], list[Any]]]) -> None:
+def _make(count: int, lines: str, parquet: str, recorded: str) -> None:
+    with open(lines, "wb") as file:
+        file.writelines(json_blocks(count))
+    for target, source in ((recorded, lines), (parquet, recorded)):
+        with _forms.open_source(source) as opened:
+            _forms.write(target, opened.batches(sys.exit))
+
+
+def _measure(sides: dict[str, Callable[[], list[Any]]], rounds: int) -> None:
     times: dict[str, list[float]] = {name: [] for name in sides}
     answers = set()
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for name, side in sides.items():
             start = time.perf_counter()
             answers.add(str(side()))
@@ -86,8 +94,8 @@ def _measure(sides: dict[str, Callable[[], list[Any]]]) -> None:
 
 
 def _chatpb(path: str) -> list[Any]:
-    with open_query([path]) as connection:
-        rows: list[Any] = connection.execute(SQL).fetchall()
+    with open_query([path]) as query:
+        rows: list[Any] = query.connection.execute(SQL).fetchall()
         return rows
 
 

@@ -34,6 +34,7 @@ def test_links_lead_to_files(page: Path) -> None:
 TESTED_ELSEWHERE = {
     "grpc.md": "test_service_docs.py",
     "languages.md": "conformance/test_snippets.py",
+    "ray.md": "test_storage_ray.py",
     "spark.md": "test_storage_spark.py",
 }
 """Pages whose code needs a server, a cluster or another language, and the tests that run it."""

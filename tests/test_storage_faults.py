@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from chatpb.storage import BackgroundRecorder, Damaged, Recorder, RecorderError
+from chatpb.storage import BackgroundRecorder, Damaged, Recorder, RecorderError, restore_first_page, verify
 from chatpb.storage._record import make_record
 from test_storage_recorder import completion, many
 
@@ -109,6 +109,22 @@ def test_a_torn_page_costs_its_own_records(torn: str, tmp_path: Path) -> None:
         assert list(recorder)[-3:] == many(3)
 
 
+def test_of_a_file_that_was_cut_short_the_rest_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(4_000)
+    with Recorder(path, level=1) as recorder:
+        for start in range(0, 4_000, 500):
+            recorder.append(records[start : start + 500])
+    page_of(path, 1)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) * 3 // 4 + 100])
+    with Recorder(path, read_only=True) as recorder:
+        damaged = numbers_of(list(recorder), records)
+        assert 0 < len(damaged) < 3_000
+        assert recorder.get("c5") == records[5]
+    assert list(verify(path))
+
+
 def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     records = many(300)
@@ -130,7 +146,31 @@ def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
                 assert numbers_of(list(recorder), records) == {100}
 
 
+def test_a_flipped_bit_in_a_rows_time_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(50)
+    with Recorder(path) as recorder:
+        recorder.append(records)
+    page_of(path, 1)
+    whole = path.read_bytes()
+    noticed = 0
+    for number in range(50):
+        at = whole.index(((1_700_000_000 + number) * 1_000_000).to_bytes(8, "big"))
+        for bit in range(20, 64, 3):
+            data = bytearray(whole)
+            data[at + 7 - bit // 8] ^= 1 << bit % 8
+            path.write_bytes(data)
+            with Recorder(path, read_only=True) as recorder:
+                found = list(recorder.scan(start=1_700_000_010_000_000, end=1_700_000_030_000_000))
+                told = any(isinstance(each, Damaged) for each in found)
+                assert told or found == records[10:30]
+                assert list(recorder) == records
+            noticed += told
+    assert noticed > 200
+
+
 def test_flips_anywhere_lose_no_record_unseen(tmp_path: Path) -> None:
+    """And `verify` tells each that makes any answer another."""
     path = tmp_path / "r.db"
     records = many(400)
     with Recorder(path, level=1) as recorder:
@@ -138,7 +178,7 @@ def test_flips_anywhere_lose_no_record_unseen(tmp_path: Path) -> None:
     page_of(path, 1)
     whole = path.read_bytes()
     chance = random.Random(7)
-    opened = 0
+    opened = told = 0
     for _ in range(150):
         data = bytearray(whole)
         data[chance.randrange(100, len(data))] ^= 1 << chance.randrange(8)
@@ -152,7 +192,49 @@ def test_flips_anywhere_lose_no_record_unseen(tmp_path: Path) -> None:
         good = [each for each in found if isinstance(each, bytes)]
         assert set(good) <= set(records)
         assert len(good) == len(records) or any(isinstance(each, Damaged) for each in found)
+        if list(verify(path)):
+            told += 1
+        else:
+            assert_answers(path, records)
     assert opened > 140
+    assert told > 50
+
+
+def assert_answers(path: Path, records: list[bytes]) -> None:
+    """All ways to the records lead to them."""
+    with Recorder(path, read_only=True) as recorder:
+        assert list(recorder) == records
+        for model in range(3):
+            assert list(recorder.scan(model=f"m{model}")) == records[model::3]
+        for start in range(0, len(records), 50):
+            assert list(recorder.scan(start=(1_700_000_000 + start) * 1_000_000)) == records[start:]
+        for number in range(0, len(records), 9):
+            assert recorder.get(f"c{number}") == recorder.get(f"r{number}") == records[number]
+
+
+def test_a_destroyed_first_page_is_put_back(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(3_000)
+    with Recorder(path, level=1) as recorder:
+        recorder.append(records[:2_000])
+        recorder.append(records[2_000:])
+    page_of(path, 1)
+    with pytest.raises(RecorderError, match="its first page is whole"):
+        restore_first_page(path)
+    data = path.read_bytes()
+    for torn in (bytes(8192), random.Random(1).randbytes(8192), data[:4096] + bytes(4096)):
+        path.write_bytes(torn + data[8192:])
+        restore_first_page(path)
+        assert list(verify(path)) == []
+        assert_answers(path, records)
+    with Recorder(path) as recorder:
+        recorder.append(many(1))
+        assert list(recorder) == [*records, *many(1)]
+    foreign = random.Random(2).randbytes(5 * 8192)
+    path.write_bytes(foreign)
+    with pytest.raises(RecorderError, match="a new first page does not help"):
+        restore_first_page(path)
+    assert path.read_bytes() == foreign
 
 
 def test_a_damaged_dictionary_has_a_copy(tmp_path: Path) -> None:

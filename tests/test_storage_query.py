@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -15,7 +17,7 @@ from typer.testing import CliRunner, Result
 
 from chatpb import ChatCompletionChunk, CreateChatCompletionRequest, compact_stream, json_to_wire
 from chatpb.cli._app import app
-from chatpb.storage import _forms, _query
+from chatpb.storage import Recorder, _forms, _query
 from chatpb.storage._record import make_record
 
 START = 1_750_000_000_000_000  # 2025-06-15T15:06:40Z
@@ -137,6 +139,21 @@ def test_errors(args: tuple[str, ...], status: int, said: str) -> None:
     assert not Path("x.csv").exists()
 
 
+@pytest.mark.parametrize("command", [("query", "FROM records SELECT count(*) AS n"), ("stats",)])
+def test_what_cannot_be_read_is_named(command: tuple[str, ...]) -> None:
+    Path("bad.jsonl").write_text('{"status": 200}\n{"status": \n')
+    name, *sql = command
+    result = run(name, "bad.jsonl", *sql, "--format", "csv")
+    assert (result.exit_code, result.stderr) == (1, "bad.jsonl:2:11: unexpected end of the text, in /status\n")
+    assert len(result.stdout.splitlines()) == 2
+
+
+def test_parquet_through_a_pipe_without_buffers() -> None:
+    command = [sys.executable, "-u", "-m", "chatpb", "query", "r.db", "SELECT 7 AS n", "-f", "parquet"]
+    result = subprocess.run(command, capture_output=True, check=True)
+    assert parquet.read_table(pa.BufferReader(result.stdout)).to_pylist() == [{"n": 7}]
+
+
 def test_formats() -> None:
     sql = "SELECT id, time, finish_reasons, 'a,\"b' AS text, wire_to_json(wire)->'$.response.x' AS x FROM records WHERE id = 'c0'"
     row = {"id": "c0", "time": "2025-06-15T15:06:40Z", "finish_reasons": [], "text": 'a,"b', "x": {"big": 2**63}}
@@ -151,10 +168,36 @@ def test_formats() -> None:
     assert "c0" in run("query", "r.db", sql).stdout
 
 
+def test_a_query_that_does_not_read_all_ends_well() -> None:
+    """In a process of its own, which nothing may outlive."""
+    with Recorder("many.db") as recorder:
+        for _ in range(50):
+            recorder.append(records() * 20)
+    command = [sys.executable, "-m", "chatpb", "query", "many.db", "SELECT id FROM records LIMIT 1", "-f", "csv"]
+    result = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout, result.stderr) == (0, "id\nc0\n", "")
+    assert not Path("many.db-wal").exists()
+
+
+def test_tables() -> None:
+    sql = "SELECT model, sum(total_tokens) * 1000 AS tokens FROM records GROUP BY model ORDER BY tokens LIMIT 1"
+    assert "│ m0    │ 70,000 │" in run("query", "r.db", sql).stdout
+    wide = run("query", "r.db", "FROM records ORDER BY total_tokens LIMIT 2").stdout
+    assert re.findall(r"│ id +│ (\w+) +│", wide) == ["c0", "c1"]
+
+
+def test_how_far_it_is() -> None:
+    for name in FORMS:
+        with _query.open_query([name]) as query:
+            assert query.fraction() == 0
+            list(query.run("SELECT wire FROM records").batches)
+            assert query.fraction() == (0 if name == "r.parquet" else 1)
+
+
 def test_a_query_without_wire_does_not_read_it() -> None:
-    with _query.open_query(["r.parquet"]) as connection:
+    with _query.open_query(["r.parquet"]) as query:
         plan = "\n".join(
-            map(str, connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
+            map(str, query.connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
         )
     assert "model" in plan
     assert "Filters:status=200" in re.sub(r"\\n|[\s│]", "", plan)

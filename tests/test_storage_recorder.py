@@ -104,7 +104,8 @@ def test_get(tmp_path: Path) -> None:
 
 
 def test_an_id_of_equal_hash_is_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chatpb.storage._recorder._hash", lambda id: 1)
+    for module in ("_reader", "_recorder"):
+        monkeypatch.setattr(f"chatpb.storage.{module}.hash_of", lambda id: 1)
     with Recorder(tmp_path / "r.db") as recorder:
         records = many(5)
         recorder.append(records)
@@ -257,6 +258,7 @@ def test_other_languages_can_read_it(tmp_path: Path) -> None:
     found = [ChatCompletionRecord.FromString(readers[number].decompress(body)) for number, body in rows]
     assert [each.response.id for each in found] == [f"c{n}" for n in range(3_000)]
     assert len(readers) > 1
+    assert {zstandard.get_frame_parameters(body).dict_id == number for number, body in rows} == {True}
 
 
 WRITER = """

@@ -200,8 +200,8 @@ def test_statistics_are_those_of_stats(spark: SparkSession, tmp_path: Path) -> N
     frame = read_lines(spark, lines)
     names = ["model", "day", *MEASURES, "latency_us_p50", "first_token_us_p99"]
     found = [tuple(row) for row in statistics(frame, *sets).select(names).collect()]
-    with open_query([lines]) as connection:
-        expected = connection.sql(statement(*sets)).select(*names).fetchall()
+    with open_query([lines]) as query:
+        expected = query.connection.sql(statement(*sets)).select(*names).fetchall()
     assert set(found) == set(expected)
     assert len(found) == len(expected) > 8
     assert len(statistics(frame).collect()) == 3

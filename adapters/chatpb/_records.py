@@ -298,6 +298,9 @@ def frame(data: bytes, format: Format) -> bytes:
 class _Unbuffered:
     """Standard output of an interpreter without buffers, which at each call may take less than it is given."""
 
+    closed = False
+    """As pyarrow asks."""
+
     def __init__(self, raw: RawIOBase) -> None:
         self._raw = raw
 
@@ -305,6 +308,9 @@ class _Unbuffered:
         left = memoryview(data)
         while left:
             left = left[self._raw.write(left) :]
+
+    def flush(self) -> None:
+        """Nothing is held back."""
 
 
 @contextmanager

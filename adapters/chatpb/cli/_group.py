@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 
 from chatpb._errors import ChatpbError
 
-__all__ = ["BAD_DATA", "Group", "complain", "fail", "stderr", "stdout", "version"]
+__all__ = ["BAD_DATA", "Group", "complain", "fail", "stderr", "stdout", "table_console", "version"]
 
 BAD_DATA: Final = 1
 USAGE: Final = 2
@@ -24,10 +24,21 @@ TERMINATED: Final = 143
 PIPE_CLOSED: Final = 141
 """Exit statuses; the last three are those of a process that the signal ended."""
 
+_WIDEST: Final = 160
+"""Columns of a table in a file or a pipe."""
+
 
 def stdout() -> Console:
     """Console for results. Text in it is never read as markup."""
     return Console(highlight=False, markup=False, emoji=False)
+
+
+def table_console() -> Console:
+    """Console for tables of any width, which only a terminal limits."""
+    console = stdout()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _WIDEST
+    return console
 
 
 def stderr() -> Console:

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from chatpb._records import STANDARD, open_output
-from chatpb.cli._group import complain
-from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages
+from chatpb.cli._scan import MEMORY, Memory, Refused, Results, Since, Threads, Until, packages, watched
 
 __all__ = ["query"]
 
@@ -26,6 +25,7 @@ def query(
     """Run SQL over files of records, which are the view `records`, by DuckDB.
 
     wire_to_json(wire) is a record as JSON: FROM records SELECT id, wire_to_json(wire)->>'$.response.x_vendor.id'
+    A record that cannot be read is named and left out, and the exit status is 1.
     """
     *files, sql = arguments
     if not files:
@@ -34,8 +34,10 @@ def query(
         raise typer.BadParameter("binary data would upset the terminal; name a file or a pipe", param_hint="--output")
     with packages():
         from chatpb.cli._results import write_results
-        from chatpb.storage._query import open_query, run
-    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as connection:
-        answer = run(connection, sql)
+        from chatpb.storage._query import open_query
+    refused = Refused()
+    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=refused) as records:
+        answer = watched(records, sql, until_rows=output == STANDARD and sys.stdout.isatty())
         with open_output(output) as opened:
             write_results(opened, format, answer)
+    refused.end()

@@ -18,7 +18,7 @@ from pyarrow import parquet
 from rich.table import Table
 from rich.text import Text
 
-from chatpb.cli._group import stdout
+from chatpb.cli._group import table_console
 from chatpb.cli._scan import Results
 from chatpb.storage._query import Answer
 
@@ -31,6 +31,9 @@ _LONGEST: Final = 1_000
 """Characters of a cell that a table shows at most."""
 
 _NUMBERS: Final = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "UBIGINT", "BIGNUM")
+
+_NARROWEST: Final = 10
+"""Characters that a column of a table gets at least."""
 
 Row = tuple[Any, ...]
 
@@ -58,14 +61,24 @@ def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:
 
 def _table(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
     rows = iter(rows)
-    table = Table()
-    for name, kind in types.items():
-        table.add_column(Text(name), justify="right" if _is_number(kind) else "left", overflow="fold")
-    for row in islice(rows, SHOWN):
-        table.add_row(*(Text(_shown(value)) for value in row))
+    shown = [[Text(_shown(value)) for value in row] for row in islice(rows, SHOWN)]
+    console = table_console()
+    names = [Text(name) for name in types]
+    if len(names) * _NARROWEST <= console.width:
+        table = Table()
+        for name, kind in zip(names, types.values(), strict=True):
+            table.add_column(name, justify="right" if _is_number(kind) else "left", overflow="fold")
+        for row in shown:
+            table.add_row(*row)
+    else:
+        # Too many columns to stand side by side.
+        table = Table(show_header=False)
+        for row in shown:
+            for name, value in zip(names, row, strict=True):
+                table.add_row(name, value)
+            table.add_section()
     if next(rows, None) is not None:
         table.caption = f"the first {SHOWN:,} rows; --format csv, json, jsonl and parquet write all"
-    console = stdout()
     with console.capture() as capture:
         console.print(table)
     yield capture.get()
@@ -80,7 +93,7 @@ def _shown(value: Any) -> str:
         return "-"
     if isinstance(value, bytes):
         return f"{len(value):,} bytes"
-    text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+    text = f"{value:,}" if isinstance(value, int | Decimal) and not isinstance(value, bool) else _text(value)
     text = text if len(text) <= _LONGEST else text[:_LONGEST] + "…"
     return "".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in text)
 

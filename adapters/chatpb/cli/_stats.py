@@ -11,8 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from chatpb._records import STANDARD, open_output
-from chatpb.cli._group import complain, stdout
-from chatpb.cli._scan import MEMORY, Memory, Results, Since, Threads, Until, packages
+from chatpb.cli._group import table_console
+from chatpb.cli._scan import MEMORY, Memory, Refused, Results, Since, Threads, Until, packages, watched
 from chatpb.storage._stats import GROUPS, PERCENTILES, TIMES, statement
 
 __all__ = ["stats"]
@@ -52,14 +52,15 @@ def stats(
         import pyarrow as pa
 
         from chatpb.cli._results import write_results
-        from chatpb.storage._query import Answer, open_query, run
+        from chatpb.storage._query import Answer, open_query
 
         if chart:
             from chatpb.storage._chart import draw
     groups = () if by is By.NOTHING else tuple(by.value.split(","))
     sets = {groups, ()} | ({("model", "day"), ("model",)} if chart else set())
-    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=complain) as connection:
-        answer = run(connection, statement(*sorted(sets)))
+    refused = Refused()
+    with open_query(files, since=since, until=until, memory=memory, threads=threads, refuse=refused) as records:
+        answer = watched(records, statement(*sorted(sets)), until_rows=False)
         rows = [row for batch in answer.batches for row in batch.to_pylist()]
     with open_output(output) as opened:
         if format is Results.TABLE:
@@ -72,6 +73,7 @@ def stats(
     if chart:
         with open_output(str(chart)) as opened:
             draw(opened, chart.suffix[1:], _of(rows, ("model", "day")), _of(rows, ("model",)))
+    refused.end()
 
 
 def _of(rows: list[Row], groups: tuple[str, ...]) -> list[Row]:
@@ -93,7 +95,7 @@ def _table(groups: tuple[str, ...], rows: list[Row]) -> str:
         cells += [_short(row[name]) for name in ("records", "errors", "prompt_tokens", "completion_tokens", "bytes")]
         cells += [" ".join(_seconds(row[f"{name}_p{percentile}"]) for percentile in PERCENTILES) for name in TIMES]
         table.add_row(*map(Text, cells), style="bold" if is_total else "")
-    console = stdout()
+    console = table_console()
     with console.capture() as capture:
         console.print(table)
     return capture.get()

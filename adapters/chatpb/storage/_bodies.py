@@ -1,7 +1,7 @@
 """Bodies: records as zstd frames, most of them with a dictionary that was trained on earlier records.
 
-Each body is one frame with its content's checksum, so that damage shows when it is read. The dictionary is not named
-in the frame: the row names it.
+Each body is one frame with its content's checksum, so that damage shows when it is read. The frame has its dictionary's
+number as its dictionary id, which readers in other languages choose by.
 """
 
 from __future__ import annotations
@@ -11,9 +11,11 @@ from typing import Any, Final
 
 from chatpb._limits import MAX_SIZE
 
-__all__ = ["BadBody", "Bodies", "train"]
+__all__ = ["DICTIONARY", "BadBody", "Bodies", "train"]
 
-_DICTIONARY_SIZE: Final = 64 << 10
+DICTIONARY: Final = 256 << 10
+"""Bytes of a dictionary at most."""
+
 _LEAST_SAMPLES: Final = 16
 
 
@@ -41,9 +43,7 @@ class Bodies:
     def add(self, number: int, dictionary: bytes | None) -> None:
         """Make a dictionary known; number 0 is none."""
         data = None if dictionary is None else self._zstd.ZstdCompressionDict(dictionary)
-        self._compressors[number] = self._zstd.ZstdCompressor(
-            level=self._level, dict_data=data, write_checksum=True, write_dict_id=False
-        )
+        self._compressors[number] = self._zstd.ZstdCompressor(level=self._level, dict_data=data, write_checksum=True)
         self._decompressors[number] = self._zstd.ZstdDecompressor(dict_data=data)
 
     def knows(self, number: int) -> bool:
@@ -73,15 +73,17 @@ class Bodies:
         return data
 
 
-def train(samples: Sequence[bytes]) -> bytes | None:
-    """A dictionary made from records; None if they are too few or too much of a kind for one."""
+def train(samples: Sequence[bytes], number: int = 1, size: int = DICTIONARY) -> bytes | None:
+    """A dictionary of `size` bytes at most, made from records; None if they are too few or too much of a kind."""
     import zstandard
 
     if len(samples) < _LEAST_SAMPLES:
         return None
+    # Larger than what it was made from it would be the records themselves, and their statistics worthless.
+    size = min(size, sum(map(len, samples)) * 6 // 10)
     try:
         # All samples train and test: halving the few there are costs more than testing on others gains.
-        trained = zstandard.train_dictionary(_DICTIONARY_SIZE, list(samples), d=8, steps=4, split_point=1.0)
+        trained = zstandard.train_dictionary(size, list(samples), dict_id=number, d=8, steps=4, split_point=1.0)
     except zstandard.ZstdError:
         return None
     found: bytes = trained.as_bytes()

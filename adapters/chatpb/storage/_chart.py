@@ -17,7 +17,7 @@ __all__ = ["draw"]
 MOST: Final = 7
 """Models with a colour of their own by day; the others are one."""
 
-MOST_DAYS: Final = 6
+MOST_DAYS: Final = 4
 """Days whose dates are written."""
 
 MOST_ROWS: Final = 20
@@ -57,7 +57,7 @@ def draw(output: BinaryIO, format: str, daily: Sequence[Row], models: Sequence[R
     models = sorted(models, key=lambda row: (-row["records"], row["model"]))
     rows = models[:MOST_ROWS]
     with rc_context(_STYLE):
-        figure = Figure(figsize=(9, 5.6 + 0.26 * len(rows)), dpi=150, layout="constrained")
+        figure = Figure(figsize=(10, 5.6 + 0.26 * len(rows)), dpi=150, layout="constrained")
         heights = [2.2, 2.2, 1.0 + 0.26 * len(rows)]
         requests, tokens, latency = figure.subplots(3, 1, height_ratios=heights)
         handles = _by_day(requests, "Records a day by model", "records", daily, models)

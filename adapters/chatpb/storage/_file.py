@@ -10,17 +10,23 @@ import os
 import sqlite3
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Final
 
 from chatpb._errors import ChatpbError
 
-__all__ = ["APPLICATION_ID", "RecorderError", "is_damage", "open_file", "transaction"]
+__all__ = ["APPLICATION_ID", "PAGE", "PART", "RecorderError", "is_damage", "open_file", "transaction"]
 
 APPLICATION_ID: Final = int.from_bytes(b"chpb", "big")
 _VERSION: Final = 1
-_PAGE: Final = 8192
+
+PAGE: Final = 8192
+"""Bytes of a page."""
+
+PART: Final = 18
+"""Bits of a record's number that do not count for the part of `ids` it is in."""
+
 
 _SCHEMA: Final = (
     """CREATE TABLE records (
@@ -31,10 +37,12 @@ _SCHEMA: Final = (
         body BLOB NOT NULL            -- a zstd frame, with checksum, of a ChatCompletionRecord
     )""",
     "CREATE INDEX records_time ON records (time, model)",
-    """CREATE TABLE ids (
+    # In parts, as a hash goes anywhere in its part: in one of all records, each would be a page to write of its own.
+    f"""CREATE TABLE ids (
+        part INTEGER NOT NULL,        -- seq >> {PART}
         hash INTEGER NOT NULL,        -- the first 8 bytes of SHA-256 of an id, big-endian, signed
         seq INTEGER NOT NULL,
-        PRIMARY KEY (hash, seq)
+        PRIMARY KEY (part, hash, seq)
     ) WITHOUT ROWID""",
     "CREATE TABLE models (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
     """CREATE TABLE dictionaries (
@@ -76,8 +84,12 @@ def _connect(path: str, mode: str, timeout: float) -> sqlite3.Connection:
 
 
 def _read_only(path: str, timeout: float) -> sqlite3.Connection:
-    connection = _connect(path, "mode=ro", timeout)
+    # Of connections that might write, unlike of others, the last one clears the log away.
+    connection = _connect(path, "mode=rw", timeout)
     try:
+        connection.execute("PRAGMA query_only = ON")
+        # With this SQLite also reads files that are cut short.
+        connection.execute("PRAGMA writable_schema = ON")
         is_empty = _is_empty(connection, path)
     except sqlite3.OperationalError:
         # A directory that cannot be written to has no room for WAL's shared memory; nobody writes there either.
@@ -96,7 +108,7 @@ def _writable(path: str, durable: bool, timeout: float) -> sqlite3.Connection:
     connection = _connect(path, "mode=rwc", timeout)
     try:
         if _is_empty(connection, path):
-            connection.execute(f"PRAGMA page_size = {_PAGE}")
+            connection.execute(f"PRAGMA page_size = {PAGE}")
             _use_wal(connection, timeout)
             with transaction(connection):
                 if _is_empty(connection, path):
@@ -125,27 +137,35 @@ def _use_wal(connection: sqlite3.Connection, timeout: float) -> None:
 
 def _is_empty(connection: sqlite3.Connection, path: str) -> bool:
     """Whether the file is yet to be made. Raises RecorderError for one of another kind."""
-    try:
-        (application,) = connection.execute("PRAGMA application_id").fetchone()
-        (version,) = connection.execute("PRAGMA user_version").fetchone()
-        (pages,) = connection.execute("PRAGMA page_count").fetchone()
-    except sqlite3.OperationalError:
-        raise
-    except sqlite3.DatabaseError:
-        raise RecorderError(f"{path}: not a recorder file, and no SQLite database at all") from None
-    if application == APPLICATION_ID:
-        if version > _VERSION:
-            raise RecorderError(f"{path}: a recorder file of version {version}; this chatpb reads up to {_VERSION}")
-        return False
-    if application or version or pages > 1 or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise RecorderError(f"{path}: not a recorder file, but another SQLite database")
+    # In one transaction, as another process may make it meanwhile.
+    with nullcontext() if connection.in_transaction else transaction(connection, "DEFERRED"):
+        try:
+            (application,) = connection.execute("PRAGMA application_id").fetchone()
+            (version,) = connection.execute("PRAGMA user_version").fetchone()
+            (pages,) = connection.execute("PRAGMA page_count").fetchone()
+        except sqlite3.OperationalError:
+            raise
+        except sqlite3.DatabaseError as error:
+            if "not a database" not in str(error):
+                raise
+            raise RecorderError(f"{path}: not a recorder file, and no SQLite database at all") from None
+        if application == APPLICATION_ID:
+            if version > _VERSION:
+                raise RecorderError(f"{path}: a recorder file of version {version}; this chatpb reads up to {_VERSION}")
+            return False
+        if application or version or pages > 1 or _has_tables(connection):
+            raise RecorderError(f"{path}: not a recorder file, but another SQLite database")
     return True
 
 
+def _has_tables(connection: sqlite3.Connection) -> bool:
+    return bool(connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0])
+
+
 @contextmanager
-def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Write, waiting for other writers at the start alone."""
-    connection.execute("BEGIN IMMEDIATE")
+def transaction(connection: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Write, waiting for other writers at the start alone; or read what was there at one moment, if DEFERRED."""
+    connection.execute(f"BEGIN {kind}")
     try:
         yield
         connection.execute("COMMIT")

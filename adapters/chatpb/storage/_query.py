@@ -7,6 +7,7 @@ but those that were named, writes none, loads no extension and opens no network 
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -30,12 +31,12 @@ from chatpb.storage._parquet import is_remote
 from chatpb.storage._record import expand_record
 from chatpb.storage._recorder import Damaged, Recorder
 
-__all__ = ["MEMORY", "Answer", "QueryError", "open_query", "record_json", "run"]
+__all__ = ["MEMORY", "Answer", "Query", "QueryError", "open_query", "record_json"]
 
 MEMORY: Final = "512MB"
 """What DuckDB may keep in memory, unless the caller says otherwise; beyond that it uses temporary files."""
 
-_ROWS: Final = 10_000
+_ROWS: Final = 2_048
 """Rows of a batch of results."""
 
 _SETTINGS: Final[Mapping[str, object]] = {
@@ -45,12 +46,61 @@ _SETTINGS: Final[Mapping[str, object]] = {
     "allow_persistent_secrets": False,
     "python_enable_replacements": False,
     "TimeZone": "UTC",
+    "enable_progress_bar": True,  # so that it is kept, for `Query.fraction`
+    "enable_progress_bar_print": False,
 }
 _NAMES: Final = ", ".join(SCHEMA.names)
 
 
 class QueryError(ChatpbError):
     """SQL that does not run, or a file that is not one of records."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The rows of a query.
+
+    Attributes:
+        types: its columns, each with DuckDB's name of its type.
+        schema: of the batches.
+        batches: the rows, made as they are taken; taking them raises QueryError.
+
+    """
+
+    types: Mapping[str, str]
+    schema: pa.Schema
+    batches: Iterator[pa.RecordBatch]
+
+
+class Query:
+    """What `open_query` opens.
+
+    Attributes:
+        connection: DuckDB's, for whoever needs more than `run`.
+
+    """
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection, has_files: bool, others: Sequence[_Records]) -> None:
+        self.connection = connection
+        self._has_files = has_files
+        self._others = others
+
+    def run(self, sql: str) -> Answer:
+        """Run a query. Raises QueryError."""
+        with _errors():
+            relation = self.connection.sql(sql)
+            if relation is None:
+                raise QueryError("the SQL gives no rows; begin it with SELECT or FROM")
+            types = dict(zip(relation.columns, map(str, relation.types), strict=True))
+            reader = relation.to_arrow_reader(_ROWS)
+            return Answer(types, reader.schema, _batches(reader))
+
+    def fraction(self) -> float:
+        """About how much of the records the query that runs has read, from 0 to 1. For any thread."""
+        read = [source.fraction for source in self._others]
+        if self._has_files:
+            read.append(max(self.connection.query_progress(), 0) / 100)  # of what is not known it is negative
+        return sum(read) / len(read)
 
 
 @contextmanager
@@ -62,8 +112,8 @@ def open_query(
     memory: str = MEMORY,
     threads: int | None = None,
     refuse: Refuse = lambda text: None,
-) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A DuckDB connection with the view `records` of files, and the function `wire_to_json`.
+) -> Iterator[Query]:
+    """Queries by DuckDB of the view `records` of files, with the function `wire_to_json`.
 
     Args:
         paths: files of records, and folders of Parquet files.
@@ -89,38 +139,13 @@ def open_query(
             create("wire_to_json", _json, ["BLOB"], "JSON", type="arrow")
             limits = [("time >= ", since), ("time < ", until)]
             where = " AND ".join(f"{test}{_literal(limit)}" for test, limit in limits if limit) or "true"
-            union = " UNION ALL ".join(_selects(connection, paths, since, until, refuse))
+            others = [_Records(path, since, until, refuse) for path in paths if not _is_for_duckdb(path)]
+            files = [path for path in paths if _is_for_duckdb(path)]
+            union = " UNION ALL ".join(_selects(connection, files, others))
             connection.execute(f"CREATE VIEW records AS SELECT * FROM ({union}) WHERE {where}")  # noqa: S608
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-        yield connection
-
-
-@dataclass(frozen=True)
-class Answer:
-    """The rows of a query.
-
-    Attributes:
-        types: its columns, each with DuckDB's name of its type.
-        schema: of the batches.
-        batches: the rows, made as they are taken; taking them raises QueryError.
-
-    """
-
-    types: Mapping[str, str]
-    schema: pa.Schema
-    batches: Iterator[pa.RecordBatch]
-
-
-def run(connection: duckdb.DuckDBPyConnection, sql: str) -> Answer:
-    """Run a query. Raises QueryError."""
-    with _errors():
-        relation = connection.sql(sql)
-        if relation is None:
-            raise QueryError("the SQL gives no rows; begin it with SELECT or FROM")
-        types = dict(zip(relation.columns, map(str, relation.types), strict=True))
-        reader = relation.to_arrow_reader(_ROWS)
-        return Answer(types, reader.schema, _batches(reader))
+        yield Query(connection, bool(files), others)
 
 
 def record_json(wire: pa.Array) -> pa.Array:
@@ -133,33 +158,27 @@ def record_json(wire: pa.Array) -> pa.Array:
     return json_column(wire, ChatCompletionRecord)
 
 
-def _selects(
-    connection: duckdb.DuckDBPyConnection,
-    paths: Sequence[str],
-    since: datetime | None,
-    until: datetime | None,
-    refuse: Refuse,
-) -> Iterator[str]:
-    """What to select from, for each form that there is among the files."""
-    files: list[str] = []
-    for number, path in enumerate(paths):
-        if form_of(path) is Form.PARQUET and not is_remote(path):
-            files += _parquet_files(path)
-            continue
-        with open_source(path):
+def _is_for_duckdb(path: str) -> bool:
+    return form_of(path) is Form.PARQUET and not is_remote(path)
+
+
+def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others: Sequence[_Records]) -> Iterator[str]:
+    """What to select from, for Parquet on this machine and for each of the others."""
+    for number, source in enumerate(others):
+        with open_source(source.path):
             pass  # a file that cannot be read is told before the query runs
-        connection.register(f"source_{number}", _Records(path, since, until, refuse))
+        connection.register(f"source_{number}", source)
         yield f"SELECT {_NAMES} FROM source_{number}"  # noqa: S608
-    if files:
+    if files := [file for path in paths for file in _parquet_files(path)]:
         # DuckDB asks for a name as it is written, with what a pattern would take otherwise escaped.
         escaped = [escape(file) for file in files]
         connection.execute(f"SET allowed_paths = {_literal([*files, *escaped])}")
         names = _literal(escaped)
-        source = f"read_parquet({names}, union_by_name = true, hive_partitioning = false)"
-        found = {name for name, *_ in connection.execute(f"DESCRIBE FROM {source}").fetchall()}
+        table = f"read_parquet({names}, union_by_name = true, hive_partitioning = false)"
+        found = {name for name, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()}
         if missing := [name for name in SCHEMA.names if name not in found]:
             raise QueryError(f"{files[0]}: not a file of records: it has no column {missing[0]!r}")
-        yield f"SELECT {_NAMES} FROM {source}"  # noqa: S608
+        yield f"SELECT {_NAMES} FROM {table}"  # noqa: S608
 
 
 def _parquet_files(path: str) -> list[str]:
@@ -179,32 +198,61 @@ class _Records(ds.Dataset):  # type: ignore[misc]
     """Records of any form, as a dataset that DuckDB scans as often as it needs."""
 
     def __init__(self, path: str, since: datetime | None, until: datetime | None, refuse: Refuse) -> None:
-        self._path = path
+        self.path = path
         self._limits = [None if limit is None else _micros(limit) for limit in (since, until)]
         self._refuse = refuse
+        self.fraction = 0.0
+        """How much the latest scan has read, from 0 to 1; 0 where that is not known."""
 
     @property
     def schema(self) -> pa.Schema:
         return SCHEMA
 
-    def scanner(self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any) -> ds.Scanner:
+    def scanner(self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any) -> _Scan:
         """What DuckDB calls for each scan, with the columns and the rows that it needs."""
-        batches = (with_columns(wire) for wire in self._wires())
-        return ds.Scanner.from_batches(batches, schema=SCHEMA, columns=columns, filter=filter)
+        return _Scan(self._wires(), columns or SCHEMA.names, filter)
 
     def _wires(self) -> Iterator[pa.Array]:
         start, end = self._limits
-        if form_of(self._path) is not Form.RECORDER or (start is None and end is None):
-            with open_source(self._path) as source:
-                yield from source.batches(self._refuse)
+        if form_of(self.path) is not Form.RECORDER or (start is None and end is None):
+            with open_source(self.path) as source:
+                for batch in source.batches(self._refuse):
+                    yield batch
+                    self.fraction = source.fraction()
             return
         # The file finds its own records of a time.
-        with Recorder(self._path, read_only=True) as recorder:
+        with Recorder(self.path, read_only=True) as recorder:
             found = recorder.scan(start=start, end=end)
             while batch := list(islice(found, ROWS)):
                 for damaged in (each for each in batch if isinstance(each, Damaged)):
-                    self._refuse(f"{self._path}: records {damaged.first} to {damaged.last}: {damaged.reason}")
+                    self._refuse(f"{self.path}: records {damaged.first} to {damaged.last}: {damaged.reason}")
                 yield pa.array([each for each in batch if isinstance(each, bytes)], pa.large_binary())
+
+
+class _Scan:
+    """One scan, of which DuckDB asks for its reader. Unlike Arrow's own it has no thread that reads ahead.
+
+    Such a thread would still run Python when the process ends, which Python does not survive.
+    """
+
+    def __init__(self, wires: Iterator[pa.Array], columns: list[str], filter: ds.Expression | None) -> None:
+        self._wires = wires
+        self._schema = pa.schema([SCHEMA.field(name) for name in columns])
+        self._filter = filter
+
+    def to_reader(self) -> pa.RecordBatchReader:
+        return pa.RecordBatchReader.from_batches(self._schema, self._batches())
+
+    def _batches(self) -> Iterator[pa.RecordBatch]:
+        names = self._schema.names
+        for wire in self._wires:
+            if names == ["wire"] and self._filter is None:
+                yield pa.record_batch([wire.cast(pa.binary())], schema=self._schema)
+                continue
+            table = pa.Table.from_batches([with_columns(wire)])
+            if self._filter is not None:
+                table = table.filter(self._filter)
+            yield from table.select(names).to_batches()
 
 
 def _micros(moment: datetime) -> int:
@@ -225,7 +273,10 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException) as error:
-        raise QueryError(str(error).strip()) from None
+        # What it says before it shows the SQL, which its user has.
+        said = re.split(r"\n\s*\n|\nLINE \d", str(error).strip())[0]
+        more = "; give it more with --memory" if isinstance(error, duckdb.OutOfMemoryException) else ""
+        raise QueryError(" ".join(said.split()) + more) from None
 
 
 def _json(wire: pa.ChunkedArray) -> pa.Array:
