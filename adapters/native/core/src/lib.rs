@@ -41,7 +41,7 @@ pub use array::{Rows, json_to_wire_rows, messages_of_rows, rows_of, rows_of_mess
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};
-pub use pages::{LARGE, after_reading, before_writing};
+pub use pages::{LARGE, after_reading, before_writing, write_copy};
 pub use print::{PrintOptions, Printer};
 pub use project::{Column, ProjectError, Projection};
 pub use schema::Schema;

@@ -2,9 +2,11 @@
 
 use crate::encode::{EncodeOptions, Encoder};
 use crate::error::{JsonError, WireError};
+use crate::pages::write_copy;
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
 use crate::wire::{PAST_END, Wire, put_varint};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -137,7 +139,7 @@ impl Parts {
 
     /// Write the parts into a buffer of just their size, with as many threads, since most of the time goes into fetching
     /// the pages of memory.
-    pub fn write(&self, mut into: &mut [u8], threads: usize) {
+    pub fn write(&self, mut into: &mut [MaybeUninit<u8>], threads: usize) {
         let group = self.0.len().div_ceil(threads.max(1)).max(1);
         std::thread::scope(|scope| {
             for parts in self.0.chunks(group) {
@@ -159,10 +161,10 @@ impl Parts {
     }
 }
 
-fn copy(parts: &[Vec<u8>], mut into: &mut [u8]) {
+fn copy(parts: &[Vec<u8>], mut into: &mut [MaybeUninit<u8>]) {
     for part in parts {
         let (head, tail) = into.split_at_mut(part.len());
-        head.copy_from_slice(part);
+        write_copy(head, part);
         into = tail;
     }
 }
