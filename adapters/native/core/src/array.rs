@@ -58,10 +58,10 @@ pub fn json_to_wire_rows(
     options: EncodeOptions,
     threads: usize,
 ) -> Result<Rows, (usize, JsonError)> {
-    convert(rows, threads, || {
-        let mut encoder = Encoder::default();
+    convert(rows, threads, |threads| {
+        let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(encoder.json_to_wire(schema, row, options).map_err(|error| *error)?);
+            out.extend_from_slice(encoder.json_to_wire(&schema, row, options).map_err(|error| *error)?);
             Ok(())
         }
     })
@@ -74,21 +74,23 @@ pub fn wire_to_json_rows(
     options: PrintOptions,
     threads: usize,
 ) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, || {
-        let mut printer = Printer::default();
+    convert(rows, threads, |threads| {
+        let (schema, mut printer) = (schema.lend(threads), Printer::default());
         move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(printer.wire_to_json(schema, row, options).map_err(|error| *error)?);
+            out.extend_from_slice(printer.wire_to_json(&schema, row, options).map_err(|error| *error)?);
             Ok(())
         }
     })
 }
 
-fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn() -> W + Sync) -> Result<Rows, (usize, E)>
+/// `worker` is given how many threads there are.
+fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn(usize) -> W + Sync) -> Result<Rows, (usize, E)>
 where
     W: FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
 {
-    let found = spread(rows.chunks(SHARE).enumerate(), threads.min(rows.len() / SHARE + 1), || {
-        let mut work = worker();
+    let threads = threads.min(rows.len() / SHARE + 1);
+    let found = spread(rows.chunks(SHARE).enumerate(), threads, || {
+        let mut work = worker(threads);
         move |(share, rows): (usize, &[&[u8]])| {
             let mut out = Vec::new();
             let mut ends = Vec::with_capacity(rows.len());

@@ -28,8 +28,9 @@ pub fn json_lines_to_wire(
         start = line_end(text, (from + SHARE).min(text.len()));
         (from < text.len()).then_some((from, start))
     });
-    let found = spread(shares, threads.min(text.len() / SHARE + 1), || {
-        let mut encoder = Encoder::default();
+    let threads = threads.min(text.len() / SHARE + 1);
+    let found = spread(shares, threads, || {
+        let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         move |(start, stop)| {
             let mut out = Vec::with_capacity(stop - start);
             let mut next = start;
@@ -40,7 +41,7 @@ pub fn json_lines_to_wire(
                 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
                     continue;
                 }
-                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (at, *error))?;
+                let wire = encoder.json_to_wire(&schema, line, options).map_err(|error| (at, *error))?;
                 put_varint(wire.len() as u64, &mut out);
                 out.extend_from_slice(wire);
             }
@@ -87,12 +88,13 @@ pub fn wire_to_json_lines(
         }
         (!messages.is_empty()).then_some(messages)
     });
-    let mut found = spread(shares, threads.min(wire.len() / SHARE + 1), || {
-        let mut printer = Printer::default();
+    let threads = threads.min(wire.len() / SHARE + 1);
+    let mut found = spread(shares, threads, || {
+        let (schema, mut printer) = (schema.lend(threads), Printer::default());
         move |messages: Vec<(usize, usize)>| {
             let mut out = Vec::new();
             for (start, stop) in messages {
-                printer.append(schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
+                printer.append(&schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
                 out.push(b'\n');
             }
             Ok(out)
