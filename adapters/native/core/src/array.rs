@@ -59,10 +59,10 @@ pub fn json_to_wire_rows(
     options: EncodeOptions,
     threads: usize,
 ) -> Result<Rows, (usize, JsonError)> {
-    convert(rows, threads, || {
-        let mut encoder = Encoder::default();
+    convert(rows, threads, |threads| {
+        let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(encoder.json_to_wire(schema, row, options).map_err(|error| *error)?);
+            out.extend_from_slice(encoder.json_to_wire(&schema, row, options).map_err(|error| *error)?);
             Ok(())
         }
     })
@@ -75,10 +75,10 @@ pub fn wire_to_json_rows(
     options: PrintOptions,
     threads: usize,
 ) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, || {
-        let mut printer = Printer::default();
+    convert(rows, threads, |threads| {
+        let (schema, mut printer) = (schema.lend(threads), Printer::default());
         move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(printer.wire_to_json(schema, row, options).map_err(|error| *error)?);
+            out.extend_from_slice(printer.wire_to_json(&schema, row, options).map_err(|error| *error)?);
             Ok(())
         }
     })
@@ -86,12 +86,12 @@ pub fn wire_to_json_rows(
 
 /// Records with their streams compact; `schema` is that of a chunk, `tag` that of a record's stream.
 pub fn compact_records(schema: &Schema, rows: &[&[u8]], tag: u32, threads: usize) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, || |row: &[u8], out: &mut Vec<u8>| compact_record(schema, row, tag, out))
+    convert(rows, threads, |_| |row: &[u8], out: &mut Vec<u8>| compact_record(schema, row, tag, out))
 }
 
 /// Records whose streams have whole chunks.
 pub fn expand_records(schema: &Schema, rows: &[&[u8]], tag: u32, threads: usize) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, || |row: &[u8], out: &mut Vec<u8>| expand_record(schema, row, tag, out))
+    convert(rows, threads, |_| |row: &[u8], out: &mut Vec<u8>| expand_record(schema, row, tag, out))
 }
 
 /// Messages that have each row as the only field, of a tag.
@@ -105,12 +105,14 @@ pub fn fields_of_rows(rows: &[&[u8]], tag: u32) -> (Vec<u8>, Vec<i64>) {
     (data, offsets)
 }
 
-fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn() -> W + Sync) -> Result<Rows, (usize, E)>
+/// `worker` is given how many threads there are.
+fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn(usize) -> W + Sync) -> Result<Rows, (usize, E)>
 where
     W: FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
 {
-    let found = spread(rows.chunks(SHARE).enumerate(), threads.min(rows.len() / SHARE + 1), || {
-        let mut work = worker();
+    let threads = threads.min(rows.len() / SHARE + 1);
+    let found = spread(rows.chunks(SHARE).enumerate(), threads, || {
+        let mut work = worker(threads);
         move |(share, rows): (usize, &[&[u8]])| {
             let mut out = Vec::new();
             let mut ends = Vec::with_capacity(rows.len());

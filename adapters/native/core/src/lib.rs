@@ -44,7 +44,7 @@ pub use array::{
 pub use encode::{EncodeOptions, Encoder, Origin};
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};
-pub use pages::{LARGE, after_reading, before_writing};
+pub use pages::{LARGE, after_reading, before_writing, write_copy};
 pub use print::{PrintOptions, Printer};
 pub use project::{Column, ProjectError, Projection};
 pub use schema::Schema;

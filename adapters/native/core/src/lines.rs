@@ -2,9 +2,11 @@
 
 use crate::encode::{EncodeOptions, Encoder};
 use crate::error::{JsonError, WireError};
+use crate::pages::write_copy;
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
 use crate::wire::{PAST_END, Wire, put_varint};
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -26,8 +28,9 @@ pub fn json_lines_to_wire(
         start = line_end(text, (from + SHARE).min(text.len()));
         (from < text.len()).then_some((from, start))
     });
-    let found = spread(shares, threads.min(text.len() / SHARE + 1), || {
-        let mut encoder = Encoder::default();
+    let threads = threads.min(text.len() / SHARE + 1);
+    let found = spread(shares, threads, || {
+        let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         move |(start, stop)| {
             let mut out = Vec::with_capacity(stop - start);
             let mut next = start;
@@ -38,7 +41,7 @@ pub fn json_lines_to_wire(
                 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
                     continue;
                 }
-                let wire = encoder.json_to_wire(schema, line, options).map_err(|error| (at, *error))?;
+                let wire = encoder.json_to_wire(&schema, line, options).map_err(|error| (at, *error))?;
                 put_varint(wire.len() as u64, &mut out);
                 out.extend_from_slice(wire);
             }
@@ -85,12 +88,13 @@ pub fn wire_to_json_lines(
         }
         (!messages.is_empty()).then_some(messages)
     });
-    let mut found = spread(shares, threads.min(wire.len() / SHARE + 1), || {
-        let mut printer = Printer::default();
+    let threads = threads.min(wire.len() / SHARE + 1);
+    let mut found = spread(shares, threads, || {
+        let (schema, mut printer) = (schema.lend(threads), Printer::default());
         move |messages: Vec<(usize, usize)>| {
             let mut out = Vec::new();
             for (start, stop) in messages {
-                printer.append(schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
+                printer.append(&schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
                 out.push(b'\n');
             }
             Ok(out)
@@ -137,7 +141,7 @@ impl Parts {
 
     /// Write the parts into a buffer of just their size, with as many threads, since most of the time goes into fetching
     /// the pages of memory.
-    pub fn write(&self, mut into: &mut [u8], threads: usize) {
+    pub fn write(&self, mut into: &mut [MaybeUninit<u8>], threads: usize) {
         let group = self.0.len().div_ceil(threads.max(1)).max(1);
         std::thread::scope(|scope| {
             for parts in self.0.chunks(group) {
@@ -159,10 +163,10 @@ impl Parts {
     }
 }
 
-fn copy(parts: &[Vec<u8>], mut into: &mut [u8]) {
+fn copy(parts: &[Vec<u8>], mut into: &mut [MaybeUninit<u8>]) {
     for part in parts {
         let (head, tail) = into.split_at_mut(part.len());
-        head.copy_from_slice(part);
+        write_copy(head, part);
         into = tail;
     }
 }

@@ -19,6 +19,13 @@ pub fn before_writing(memory: &mut [MaybeUninit<u8>]) {
     let _ = memory;
 }
 
+/// Write a copy of bytes into memory of the same size.
+pub fn write_copy(memory: &mut [MaybeUninit<u8>], bytes: &[u8]) {
+    // SAFETY: these are the same bytes, of which is only said that they need not be written.
+    let bytes = unsafe { std::slice::from_raw_parts(bytes.as_ptr().cast::<MaybeUninit<u8>>(), bytes.len()) };
+    memory.copy_from_slice(bytes);
+}
+
 /// Give back the pages of memory that is not read again, whose contents are lost.
 pub fn after_reading(memory: &mut [u8]) {
     #[cfg(target_os = "linux")]

@@ -6,7 +6,7 @@ mod shortcut;
 
 use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
-use large::large_bytes;
+use large::{large_bytes, new_bytes};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -340,10 +340,8 @@ fn joined_rows<'py>(
 
 /// The parts of a batch as one object.
 fn joined<'py>(py: Python<'py>, parts: &Parts, threads: usize) -> PyResult<Bound<'py, PyBytes>> {
-    PyBytes::new_with(py, parts.size(), |buffer| {
-        py.detach(|| parts.write(buffer, threads));
-        Ok(())
-    })
+    // SAFETY: the parts have as many bytes, and all are written.
+    unsafe { new_bytes(py, parts.size(), |memory| parts.write(memory, threads)) }
 }
 
 #[cold]

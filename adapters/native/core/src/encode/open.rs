@@ -9,7 +9,6 @@ use crate::schema::Json;
 use crate::sheet::Pen;
 use crate::source::At;
 use std::num::NonZeroU32;
-use std::sync::atomic::AtomicU8;
 
 const KEY: u64 = 1 << 3 | 2;
 const VALUE: u64 = 2 << 3 | 2;
@@ -22,9 +21,6 @@ const BOOL: u64 = 4 << 3;
 
 /// Names of so many bytes have short entries with short values.
 const SHORT: usize = 64;
-
-/// The guess for the length of an open string.
-static OPEN_WIDTH: AtomicU8 = AtomicU8::new(1);
 
 impl Encoding<'_> {
     /// A field that is an entry of a map from strings to google.protobuf.Value, from a name and the value after it.
@@ -101,7 +97,7 @@ impl Encoding<'_> {
         }
         let (at, kind) = self.reader.kind(at)?;
         match kind {
-            Some(Json::String) => self.reader.string(self.aside, (STRING, 1), &OPEN_WIDTH, at, pen),
+            Some(Json::String) => self.reader.string(self.aside, (STRING, 1), &self.schema.open_width, at, pen),
             Some(Json::Number) => {
                 let (at, number) = self.reader.number(at)?;
                 Ok((at, put_number(pen, number.double().ok_or(Fail::Unfit)?)))
