@@ -12,6 +12,7 @@ mod encode;
 mod end;
 mod error;
 mod json;
+mod lend;
 mod limits;
 mod lines;
 mod number;

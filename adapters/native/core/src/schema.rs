@@ -14,9 +14,8 @@
 //! and reference are those of its values. Messages and enums are counted from 0, each on their own.
 
 use crate::plan::Plan;
-use std::ops::Deref;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU8, AtomicU64};
-use std::sync::{Mutex, PoisonError};
 
 /// A place in a table of at most 64 that is empty.
 pub const NONE: u8 = 0xff;
@@ -269,45 +268,12 @@ pub struct Schema {
     pub plan: Plan,
     /// The guess for the length of an open string.
     pub open_width: AtomicU8,
-    table: Box<str>,
+    pub(crate) table: Box<str>,
     /// Copies for threads that work at the same time.
-    copies: Mutex<Vec<Schema>>,
-}
-
-/// A schema of a thread's own. What documents had is noted in a schema to guess what comes next; threads that noted it in
-/// the same one would wait for each other's writes.
-pub struct Lent<'a> {
-    of: &'a Schema,
-    copy: Option<Schema>,
-}
-
-impl Deref for Lent<'_> {
-    type Target = Schema;
-
-    fn deref(&self) -> &Schema {
-        self.copy.as_ref().unwrap_or(self.of)
-    }
-}
-
-impl Drop for Lent<'_> {
-    fn drop(&mut self) {
-        let copies = self.copy.take();
-        self.of.copies.lock().unwrap_or_else(PoisonError::into_inner).extend(copies);
-    }
+    pub(crate) copies: Mutex<Vec<Schema>>,
 }
 
 impl Schema {
-    /// The schema for one of some threads: itself if there is but one.
-    pub fn lend(&self, threads: usize) -> Lent<'_> {
-        let mut copy = None;
-        if threads > 1 {
-            copy = self.copies.lock().unwrap_or_else(PoisonError::into_inner).pop();
-            // A table that was compiled once can be again.
-            copy = copy.or_else(|| Schema::parse(&self.table).ok());
-        }
-        Lent { of: self, copy }
-    }
-
     /// Compile the tables.
     pub fn parse(table: &str) -> Result<Schema, String> {
         let mut schema = Schema {

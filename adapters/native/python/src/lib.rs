@@ -2,6 +2,7 @@
 
 mod input;
 mod large;
+mod rows;
 mod shortcut;
 
 use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
@@ -11,6 +12,7 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
+use rows::{Made, joined_rows, not_its_offsets, wire_rows};
 use std::cell::Cell;
 
 /// Documents of fewer bytes are worked on without releasing the GIL, which costs more than others gain.
@@ -137,7 +139,7 @@ impl Schema {
         offsets: &Bound<'py, PyAny>,
         nonfinite: bool,
         threads: usize,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<Made<'py>> {
         let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
         let offsets = offsets.get(py);
         let options = EncodeOptions { nonfinite, ..EncodeOptions::default() };
@@ -160,7 +162,7 @@ impl Schema {
         offsets: &Bound<'py, PyAny>,
         nonfinite: bool,
         threads: usize,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<Made<'py>> {
         let options = PrintOptions { nonfinite, ..PrintOptions::default() };
         wire_rows(py, data, offsets, threads, |rows| chatpb_core::wire_to_json_rows(&self.0, rows, options, threads))
     }
@@ -174,7 +176,7 @@ impl Schema {
         offsets: &Bound<'py, PyAny>,
         tag: u32,
         threads: usize,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<Made<'py>> {
         wire_rows(py, data, offsets, threads, |rows| chatpb_core::compact_records(&self.0, rows, tag, threads))
     }
 
@@ -187,7 +189,7 @@ impl Schema {
         offsets: &Bound<'py, PyAny>,
         tag: u32,
         threads: usize,
-    ) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
+    ) -> PyResult<Made<'py>> {
         wire_rows(py, data, offsets, threads, |rows| chatpb_core::expand_records(&self.0, rows, tag, threads))
     }
 
@@ -250,74 +252,6 @@ impl Projection {
     }
 }
 
-#[pyfunction]
-#[pyo3(signature = (messages, /))]
-fn rows_of_messages<'py>(
-    py: Python<'py>,
-    messages: &Bound<'py, PyAny>,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    let rows = Input::bytes(messages)?.released(py, chatpb_core::rows_of_messages);
-    let (data, offsets) = rows.ok_or_else(|| PyValueError::new_err("messages that are cut short"))?;
-    Ok((PyBytes::new(py, &data), words(py, offsets)))
-}
-
-#[pyfunction]
-#[pyo3(signature = (data, offsets, /))]
-fn messages_of_rows<'py>(
-    py: Python<'py>,
-    data: &Bound<'py, PyAny>,
-    offsets: &Bound<'py, PyAny>,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-    let offsets = offsets.get(py);
-    let messages =
-        data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
-    Ok(PyBytes::new(py, &messages.ok_or_else(not_its_offsets)?))
-}
-
-#[pyfunction]
-#[pyo3(signature = (data, offsets, tag, /))]
-fn fields_of_rows<'py>(
-    py: Python<'py>,
-    data: &Bound<'py, PyAny>,
-    offsets: &Bound<'py, PyAny>,
-    tag: u32,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-    let offsets = offsets.get(py);
-    let made = data
-        .released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::fields_of_rows(&rows, tag)));
-    let (data, offsets) = made.ok_or_else(not_its_offsets)?;
-    Ok((PyBytes::new(py, &data), words(py, offsets)))
-}
-
-/// What becomes of rows of wire bytes.
-fn wire_rows<'py>(
-    py: Python<'py>,
-    data: &Bound<'py, PyAny>,
-    offsets: &Bound<'py, PyAny>,
-    threads: usize,
-    work: impl FnOnce(&[&[u8]]) -> Result<chatpb_core::Rows, (usize, WireError)> + Send,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-    let offsets = offsets.get(py);
-    let rows = data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| work(&rows)));
-    let rows = rows
-        .ok_or_else(not_its_offsets)?
-        .map_err(|(row, error)| wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error }))?;
-    joined_rows(py, rows, threads)
-}
-
-/// Offsets in the machine's order of bytes.
-fn words(py: Python<'_>, offsets: Vec<i64>) -> Bound<'_, PyBytes> {
-    let bytes: Vec<u8> = offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
-    PyBytes::new(py, &bytes)
-}
-
-fn not_its_offsets() -> PyErr {
-    PyValueError::new_err("offsets that are not those of the data")
-}
-
 fn buffers<'py>(
     py: Python<'py>,
     columns: Result<Vec<chatpb_core::Column>, ProjectError>,
@@ -327,15 +261,6 @@ fn buffers<'py>(
         ProjectError::TooLarge => PyOverflowError::new_err("more than 2 GiB of strings in a column"),
     })?;
     Ok(columns.into_iter().map(|column| column.buffers().map(|buffer| PyBytes::new(py, &buffer))).collect())
-}
-
-/// The bytes and the offsets of rows.
-fn joined_rows<'py>(
-    py: Python<'py>,
-    rows: chatpb_core::Rows,
-    threads: usize,
-) -> PyResult<(Bound<'py, PyBytes>, Bound<'py, PyBytes>)> {
-    Ok((joined(py, &rows.data, threads)?, words(py, rows.offsets)))
 }
 
 /// The parts of a batch as one object.
@@ -367,7 +292,9 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
 #[pymodule]
 mod _native {
     #[pymodule_export]
-    use super::{Projection, Schema, fields_of_rows, messages_of_rows, rows_of_messages, whole_messages};
+    use super::{Projection, Schema, whole_messages};
+    #[pymodule_export]
+    use crate::rows::{fields_of_rows, messages_of_rows, rows_of_messages};
     #[pymodule_export]
     use crate::shortcut::{forget_classes, shortcut};
 }
