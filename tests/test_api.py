@@ -135,3 +135,24 @@ def test_what_the_openai_package_does_not_have() -> None:
 def test_json_is_compact_utf8() -> None:
     assert chatpb.to_json(chatpb.from_json('{ "id" : "\\u00e9" }')) == '{"id":"é"}'.encode()
     assert json.loads(chatpb.to_json(v1.ChatCompletion())) == {}
+
+
+def test_documents_of_megabytes() -> None:
+    choice = {"index": 1, "message": {"role": "assistant", "content": "words " * 2000, "refusal": None}}
+    text = json.dumps({"id": "a", "choices": [choice] * 500}, separators=(",", ":")).encode()
+    wire = chatpb.json_to_wire(text)
+    assert len(wire) > 5 << 20
+    for given in (wire, memoryview(wire), bytearray(wire)):
+        assert chatpb.wire_to_json(given) == text
+    back = chatpb.wire_to_json(wire)
+    assert (back + b"x", hash(back)) == (text + b"x", hash(text))
+    with pytest.raises(WireError):
+        chatpb.wire_to_json(wire[:-1])
+
+
+@pytest.mark.skipif(chatpb.engine == "python", reason="takes the Python engine half a minute")
+def test_text_of_many_times_its_wire() -> None:
+    choice = b'{"index":null,"message":null,"logprobs":null,"finish_reason":null}'
+    wire = chatpb.json_to_wire(b'{"choices":[' + choice + b"]}") * (5 << 18)
+    assert len(wire) > 4 << 20
+    assert chatpb.wire_to_json(wire) == b'{"choices":[' + b",".join([choice] * (5 << 18)) + b"]}"

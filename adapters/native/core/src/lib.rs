@@ -43,6 +43,7 @@ pub use array::{
     rows_of_messages, wire_to_json_rows,
 };
 pub use encode::{EncodeOptions, Encoder, Origin};
+pub use end::Room;
 pub use error::{JsonError, WireError};
 pub use lines::{Parts, json_lines_to_wire, whole_messages, wire_to_json_lines};
 pub use pages::{LARGE, after_reading, before_writing, write_copy};

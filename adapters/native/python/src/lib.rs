@@ -7,7 +7,7 @@ mod shortcut;
 
 use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
-use large::{large_bytes, new_bytes};
+use large::{GrowingBytes, large_bytes, new_bytes};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -89,9 +89,14 @@ impl Schema {
                     text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, *error))
                 }
                 LARGE.. => {
-                    let mut text = Vec::new();
-                    let done = input.released(py, |wire| printer.append(&self.0, wire, options, &mut text));
-                    done.map_err(|error| wire_error(py, *error)).and_then(|()| large_bytes(py, text))
+                    let mut text = GrowingBytes::default();
+                    // SAFETY: nothing is written yet.
+                    let work = |wire: &[u8]| unsafe { printer.write(&self.0, wire, options, &mut text, 0) };
+                    match input.released(py, work) {
+                        // SAFETY: the printer has written as many.
+                        Ok(used) => Ok(unsafe { text.finish(py, used) }),
+                        Err(error) => Err(wire_error(py, *error)),
+                    }
                 }
             };
             kept.set(Some(printer));
