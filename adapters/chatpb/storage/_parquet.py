@@ -66,8 +66,6 @@ def _options(level: int) -> dict[str, Any]:
         # A page is what is compressed at once: one that holds the whole row group's records gives zstd its full window.
         "data_page_size": GROUP_BYTES,
         "write_statistics": _BOUNDED,
-        # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
-        "store_schema": False,
         "write_page_checksum": True,
     }
 
@@ -81,7 +79,9 @@ def write_file(path: str | Path, batches: Iterable[pa.Array], level: int = LEVEL
     """Write columns of records' wire bytes to one file, which is removed when that fails."""
     filesystem, name = _filesystem(str(path))
     try:
-        with pq.ParquetWriter(name, SCHEMA, filesystem=filesystem, **_options(level)) as writer:
+        # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
+        options = {**_options(level), "store_schema": False}
+        with pq.ParquetWriter(name, SCHEMA, filesystem=filesystem, **options) as writer:
             for table in ahead(_groups(batches, threads), threads):
                 writer.write_table(table, row_group_size=table.num_rows)
     except BaseException:
