@@ -18,13 +18,8 @@ __all__ = ["shortcut"]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
-# What a plain call needs of a message class beside its codec: what makes its messages, or takes them apart.
-_RUNTIMES: dict[str, Callable[[type], Any]] = {
-    "json_to_wire": lambda message_type: None,
-    "wire_to_json": lambda message_type: None,
-    "from_json": lambda message_type: parsers[message_type],
-    "to_json": lambda message_type: serializers[message_type],
-}
+# What makes a class's messages, or takes them apart, for the calls that have messages.
+_RUNTIMES = {"from_json": parsers, "to_json": serializers}
 
 
 def shortcut(function: F) -> F:
@@ -33,14 +28,14 @@ def shortcut(function: F) -> F:
         return function
     from chatpb import _native
 
-    runtime = _RUNTIMES[function.__name__]
+    runtimes = _RUNTIMES.get(function.__name__)
     signature = inspect.signature(function)
     message_type = signature.parameters.get("message_type")
     return _native.shortcut(  # type: ignore[return-value]
         function,
         f"{function.__name__}{_plain(signature)}\n--\n\n{inspect.getdoc(function)}",
         message_type.default if message_type else None,
-        lambda message_type: (codecs[message_type], runtime(message_type)),
+        lambda message_type: (codecs[message_type], None if runtimes is None else runtimes[message_type]),
     )
 
 

@@ -10,6 +10,14 @@ use std::ptr::NonNull;
 /// Bytes that are copied before the memory that they came from is given back.
 const PIECE: usize = 8 << 20;
 
+/// A `bytes` whose contents are not yet written.
+fn unwritten(py: Python<'_>, size: usize) -> PyResult<Bound<'_, PyBytes>> {
+    let size = isize::try_from(size)?;
+    // SAFETY: a size and no contents make such an object of our own, or an error.
+    let object = unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), size))? };
+    Ok(object.cast_into()?)
+}
+
 /// A `bytes` whose memory is written once, with the GIL released.
 ///
 /// # Safety
@@ -20,11 +28,7 @@ pub unsafe fn new_bytes(
     size: usize,
     write: impl FnOnce(&mut [MaybeUninit<u8>]) + Send,
 ) -> PyResult<Bound<'_, PyBytes>> {
-    let signed = isize::try_from(size)?;
-    // SAFETY: a size and no contents make an object whose contents are not yet written, or an error.
-    let object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), signed) };
-    // SAFETY: it is an object of our own, or there is an error.
-    let object = unsafe { Bound::from_owned_ptr_or_err(py, object)? };
+    let object = unwritten(py, size)?;
     // SAFETY: it is a `bytes` that nothing else has yet, so that as many bytes may be written.
     let memory = unsafe {
         let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<MaybeUninit<u8>>();
@@ -34,7 +38,7 @@ pub unsafe fn new_bytes(
         before_writing(memory);
         write(memory);
     });
-    Ok(object.cast_into()?)
+    Ok(object)
 }
 
 /// A `bytes` of a text, which is given back piece by piece as it is copied.
@@ -89,15 +93,8 @@ unsafe impl Room for GrowingBytes {
     unsafe fn grow(&mut self, used: usize, more: usize) -> Option<(NonNull<u8>, usize)> {
         if self.size - used < more || self.object.is_none() {
             let size = used.checked_add(more)?.checked_mul(2)?;
-            let wanted = isize::try_from(size).ok()?;
             let before = std::mem::take(self);
-            self.object = Python::attach(|py| {
-                // SAFETY: a size and no contents make an object whose contents are not yet written, or an error.
-                let object = unsafe { ffi::PyBytes_FromStringAndSize(std::ptr::null(), wanted) };
-                // SAFETY: it is an object of our own, or there is an error.
-                let object = unsafe { Bound::from_owned_ptr_or_err(py, object) };
-                Some(object.ok()?.cast_into::<PyBytes>().ok()?.unbind())
-            });
+            self.object = Python::attach(|py| unwritten(py, size).ok().map(Bound::unbind));
             self.size = size;
             let start = self.start()?;
             // SAFETY: the memory is of this size, and not that of before.

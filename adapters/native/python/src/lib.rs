@@ -12,7 +12,7 @@ use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
-use rows::{Made, joined_rows, not_its_offsets, wire_rows};
+use rows::{Made, joined_rows, on_rows, wire_rows};
 use std::cell::Cell;
 
 /// Documents of fewer bytes are worked on without releasing the GIL, which costs more than others gain.
@@ -145,15 +145,9 @@ impl Schema {
         nonfinite: bool,
         threads: usize,
     ) -> PyResult<Made<'py>> {
-        let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-        let offsets = offsets.get(py);
         let options = EncodeOptions { nonfinite, ..EncodeOptions::default() };
-        let rows = data.released(py, |data| {
-            chatpb_core::rows_of(data, offsets)
-                .map(|rows| chatpb_core::json_to_wire_rows(&self.0, &rows, options, threads))
-        });
-        let rows = rows
-            .ok_or_else(not_its_offsets)?
+        let work = |rows: &[&[u8]]| chatpb_core::json_to_wire_rows(&self.0, rows, options, threads);
+        let rows = on_rows(py, data, offsets, work)?
             .map_err(|(row, error)| json_error(py, JsonError { path: format!("/{row}{}", error.path), ..error }))?;
         joined_rows(py, rows, threads)
     }
@@ -248,12 +242,7 @@ impl Projection {
         offsets: &Bound<'py, PyAny>,
         threads: usize,
     ) -> PyResult<Vec<Buffers<'py>>> {
-        let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-        let offsets = offsets.get(py);
-        let columns = data.released(py, |data| {
-            chatpb_core::rows_of(data, offsets).map(|messages| self.0.project(&messages, threads))
-        });
-        buffers(py, columns.ok_or_else(not_its_offsets)?)
+        buffers(py, on_rows(py, data, offsets, |messages| self.0.project(messages, threads))?)
     }
 }
 

@@ -25,11 +25,7 @@ pub fn messages_of_rows<'py>(
     data: &Bound<'py, PyAny>,
     offsets: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-    let offsets = offsets.get(py);
-    let messages =
-        data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::messages_of_rows(&rows)));
-    Ok(PyBytes::new(py, &messages.ok_or_else(not_its_offsets)?))
+    Ok(PyBytes::new(py, &on_rows(py, data, offsets, chatpb_core::messages_of_rows)?))
 }
 
 #[pyfunction]
@@ -40,12 +36,21 @@ pub fn fields_of_rows<'py>(
     offsets: &Bound<'py, PyAny>,
     tag: u32,
 ) -> PyResult<Made<'py>> {
+    let (data, offsets) = on_rows(py, data, offsets, |rows| chatpb_core::fields_of_rows(rows, tag))?;
+    Ok((PyBytes::new(py, &data), words(py, offsets)))
+}
+
+/// Work on the rows of an array, with the GIL released where nothing can change them meanwhile.
+pub fn on_rows<T: Send>(
+    py: Python<'_>,
+    data: &Bound<'_, PyAny>,
+    offsets: &Bound<'_, PyAny>,
+    work: impl FnOnce(&[&[u8]]) -> T + Send,
+) -> PyResult<T> {
     let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
     let offsets = offsets.get(py);
-    let made = data
-        .released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| chatpb_core::fields_of_rows(&rows, tag)));
-    let (data, offsets) = made.ok_or_else(not_its_offsets)?;
-    Ok((PyBytes::new(py, &data), words(py, offsets)))
+    data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| work(&rows)))
+        .ok_or_else(|| PyValueError::new_err("offsets that are not those of the data"))
 }
 
 /// What becomes of rows of wire bytes.
@@ -56,11 +61,7 @@ pub fn wire_rows<'py>(
     threads: usize,
     work: impl FnOnce(&[&[u8]]) -> Result<chatpb_core::Rows, (usize, WireError)> + Send,
 ) -> PyResult<Made<'py>> {
-    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
-    let offsets = offsets.get(py);
-    let rows = data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| work(&rows)));
-    let rows = rows
-        .ok_or_else(not_its_offsets)?
+    let rows = on_rows(py, data, offsets, work)?
         .map_err(|(row, error)| wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error }))?;
     joined_rows(py, rows, threads)
 }
@@ -69,10 +70,6 @@ pub fn wire_rows<'py>(
 fn words(py: Python<'_>, offsets: Vec<i64>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
     PyBytes::new(py, &bytes)
-}
-
-pub fn not_its_offsets() -> PyErr {
-    PyValueError::new_err("offsets that are not those of the data")
 }
 
 /// The bytes and the offsets of rows.
