@@ -7,24 +7,24 @@
 use crate::pages::before_writing;
 use std::ptr::NonNull;
 
-/// Memory for text, which may move when it grows.
+/// Memory that is written into, which may move when it grows.
 ///
 /// # Safety
 ///
 /// What `grow` returns must be writable, and hold the bytes used so far, until the next call or the end of the borrow.
 pub unsafe trait Room {
-    /// Have room for `more` bytes behind the `used` that are written. Returns the start of the memory and its size, or
-    /// `None` where there is no memory to be had.
+    /// Have room for `more` bytes behind the `used` that are written. Returns the start of the memory and its size.
+    /// Unwinds where there is no memory to be had.
     ///
     /// # Safety
     ///
     /// The first `used` bytes of the memory returned last are written.
-    unsafe fn grow(&mut self, used: usize, more: usize) -> Option<(NonNull<u8>, usize)>;
+    unsafe fn grow(&mut self, used: usize, more: usize) -> (NonNull<u8>, usize);
 }
 
 // SAFETY: a vector's spare capacity is writable, and `reserve` keeps what is within the length.
 unsafe impl Room for Vec<u8> {
-    unsafe fn grow(&mut self, used: usize, more: usize) -> Option<(NonNull<u8>, usize)> {
+    unsafe fn grow(&mut self, used: usize, more: usize) -> (NonNull<u8>, usize) {
         // SAFETY: they are written, within the capacity that was returned last.
         unsafe { self.set_len(used) };
         let before = self.capacity();
@@ -32,7 +32,7 @@ unsafe impl Room for Vec<u8> {
         if self.capacity() > before {
             before_writing(self.spare_capacity_mut());
         }
-        Some((NonNull::from(self.as_mut_slice()).cast(), self.capacity()))
+        (NonNull::from(self.as_mut_slice()).cast(), self.capacity())
     }
 }
 

@@ -80,7 +80,8 @@ impl Printer {
         done.map(drop)
     }
 
-    /// The same, written behind the bytes that are used of a room. Returns how many are used then.
+    /// The same, written behind the bytes that are used of a room. Returns how many are used then. Unwinds where the room
+    /// has no more memory.
     ///
     /// # Safety
     ///
@@ -93,11 +94,9 @@ impl Printer {
         room: &mut dyn Room,
         used: usize,
     ) -> Result<usize, Box<WireError>> {
-        let no_memory =
-            || Box::new(WireError { path: String::new(), offset: 0, reason: "no memory for its text".to_owned() });
         if wire.len() <= MAX_SIZE {
             // SAFETY: by the contract.
-            let (start, size) = unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) }.ok_or_else(no_memory)?;
+            let (start, size) = unsafe { room.grow(used, wire.len() + wire.len() / 4 + 256) };
             let Work { names, text } = &mut self.work;
             let limit = start.addr().get() + size;
             let mut printing = Printing {
@@ -108,7 +107,7 @@ impl Printer {
                 names,
                 text,
                 room,
-                memory: Memory { start, limit, is_full: false },
+                memory: Memory { start, limit },
             };
             // SAFETY: the bytes that are used are inside the room.
             let end = End::new(unsafe { start.add(used) });
@@ -116,16 +115,13 @@ impl Printer {
                 // But for the comma.
                 return Ok(printing.used(&end) - 1);
             }
-            if printing.memory.is_full {
-                return Err(no_memory());
-            }
         }
         let tree = wire_to_tree(schema, wire, options.refuse_unknown, options.nonfinite)?;
         let mut text = Vec::new();
         print_tree(schema, &tree, options.fill_required, &mut text);
         // SAFETY: the first bytes are as they were; there is room for the text behind them.
         unsafe {
-            let (start, _) = room.grow(used, text.len()).ok_or_else(no_memory)?;
+            let (start, _) = room.grow(used, text.len());
             End::new(start.add(used)).slice(&text);
         }
         Ok(used + text.len())
@@ -145,12 +141,11 @@ pub struct Printing<'a> {
     pub memory: Memory,
 }
 
-/// What is written into: where it starts, the address where it stops, and whether no more was to be had.
+/// What is written into: where it starts, and the address where it stops.
 #[derive(Debug, Clone, Copy)]
 pub struct Memory {
     start: NonNull<u8>,
     limit: usize,
-    is_full: bool,
 }
 
 /// The address up to which there are `BEHIND` more of some bytes.
@@ -173,11 +168,8 @@ impl Printing<'_> {
     fn grow(&mut self, end: End, more: usize) -> Done {
         let used = self.used(&end);
         // SAFETY: as many bytes are written.
-        let Some((start, size)) = (unsafe { self.room.grow(used, more) }) else {
-            self.memory.is_full = true;
-            return None;
-        };
-        (self.memory.start, self.memory.limit) = (start, start.addr().get() + size);
+        let (start, size) = unsafe { self.room.grow(used, more) };
+        self.memory = Memory { start, limit: start.addr().get() + size };
         // SAFETY: the memory that was returned has the bytes that were written.
         Some(End::new(unsafe { start.add(used) }))
     }

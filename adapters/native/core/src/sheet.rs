@@ -1,11 +1,12 @@
-//! A buffer that is written in whole words and blocks, without asking each time whether there is room.
+//! Memory that is written in whole words and blocks, without asking each time whether there is room.
 //!
 //! A pen is a pointer to the end of what is written. `Sheet::room` makes sure that `ROOM` bytes can be written from it.
 //! What writes on from there writes, what is not meant but written behind it included, at most as many before it calls
-//! `room` again. Builds with debug assertions check that at each write. A pen is good until the sheet makes room, or
-//! is written as a vector; what must come back to one keeps its offset.
+//! `room` again. Builds with debug assertions check that at each write. A pen is good until the sheet makes room; what
+//! must come back to one keeps its offset.
 
-use crate::pages::before_writing;
+use crate::end::Room;
+use crate::wire::{varint_bytes, varint_size};
 use std::ptr::NonNull;
 
 /// Bytes that can be written from a pen that `Sheet::room` returns.
@@ -51,7 +52,7 @@ impl Pen {
         self.skip(size)
     }
 
-    /// Write `source[start..stop]`, which is at most 128 bytes.
+    /// Write `source[start..stop]`.
     #[inline(always)]
     #[must_use]
     pub fn put_span(self, source: &[u8], start: usize, stop: usize) -> Pen {
@@ -62,118 +63,133 @@ impl Pen {
                 return self.skip(span.len());
             }
         }
-        self.check(span.len());
-        // SAFETY: by the rules of this file, there is room for as many bytes; a source is not on the sheet.
-        unsafe { self.place.as_ptr().copy_from_nonoverlapping(span.as_ptr(), span.len()) }
-        self.skip(span.len())
+        self.put_slice(span)
+    }
+
+    /// Write bytes that are not on the sheet.
+    #[inline(always)]
+    #[must_use]
+    pub fn put_slice(self, bytes: &[u8]) -> Pen {
+        self.check(bytes.len());
+        // SAFETY: by the rules of this file, there is room for as many bytes; they are not on the sheet.
+        unsafe { self.place.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) }
+        self.skip(bytes.len())
     }
 }
 
-/// A buffer and its room. All before the pen is written.
-#[derive(Debug, Default)]
-pub struct Sheet {
-    bytes: Vec<u8>,
+/// Some memory and its room. All before the pen is written.
+pub struct Sheet<'a> {
+    memory: &'a mut dyn Room,
+    start: NonNull<u8>,
     /// The address of the last pen from which `ROOM` bytes can be written.
     last: usize,
+    /// The offset of the pen when it was put down.
+    used: usize,
 }
 
-impl Sheet {
-    pub fn capacity(&self) -> usize {
-        self.bytes.capacity()
+impl<'a> Sheet<'a> {
+    /// A sheet on memory of which some bytes are used. `pen` gives the first pen.
+    ///
+    /// # Safety
+    ///
+    /// As many bytes of the memory are written.
+    pub unsafe fn new(memory: &'a mut dyn Room, used: usize) -> Sheet<'a> {
+        Sheet { memory, start: NonNull::dangling(), last: 0, used }
     }
 
-    /// What is written.
-    pub fn bytes(&self) -> &[u8] {
-        &self.bytes
-    }
-
-    /// The same pen, or one on a larger buffer with the same before it.
+    /// The same pen, or one in larger memory with the same before it.
     #[inline(always)]
     pub fn room(&mut self, pen: Pen) -> Pen {
-        if pen.place.as_ptr().addr() <= self.last { pen } else { self.grow(pen, 0) }
+        if pen.place.as_ptr().addr() <= self.last { pen } else { self.grow(self.offset(pen), 0) }
     }
 
     /// Make room for some bytes more.
     #[inline(always)]
     pub fn room_for(&mut self, pen: Pen, count: usize) -> Pen {
-        if pen.place.as_ptr().addr().saturating_add(count) <= self.last { pen } else { self.grow(pen, count) }
+        let place = pen.place.as_ptr().addr();
+        if place.saturating_add(count) <= self.last { pen } else { self.grow(self.offset(pen), count) }
     }
 
     #[cold]
     #[inline(never)]
-    fn grow(&mut self, pen: Pen, count: usize) -> Pen {
-        self.vector(pen);
-        self.reserve(count);
-        self.pen()
+    fn grow(&mut self, used: usize, count: usize) -> Pen {
+        // SAFETY: all before a pen is written.
+        let (start, size) = unsafe { self.memory.grow(used, count + ROOM) };
+        self.start = start;
+        self.last = start.addr().get() + size - ROOM;
+        self.at(used)
     }
 
     /// How many bytes are before a pen.
     #[inline(always)]
     pub fn offset(&self, pen: Pen) -> usize {
-        pen.place.as_ptr().addr() - self.bytes.as_ptr().addr()
+        pen.place.as_ptr().addr() - self.start.as_ptr().addr()
     }
 
-    /// The pen before which there are as many bytes, which were written.
+    /// The pen before which there are as many bytes, which were written since the first pen.
     #[inline(always)]
-    pub fn at(&mut self, offset: usize) -> Pen {
-        debug_assert!(offset <= self.bytes.capacity());
-        // SAFETY: as many bytes were written, so that they are in the buffer.
-        let place = unsafe { NonNull::new_unchecked(self.bytes.as_mut_ptr().add(offset)) };
+    pub fn at(&self, offset: usize) -> Pen {
+        debug_assert!(self.start.addr().get() + offset <= self.last + ROOM);
         Pen {
-            place,
+            // SAFETY: as many bytes were written, so that they are in the memory.
+            place: unsafe { self.start.add(offset) },
             #[cfg(debug_assertions)]
-            end: self.bytes.as_ptr().addr() + self.bytes.capacity(),
+            end: self.last + ROOM,
         }
     }
 
-    /// The buffer as a vector that ends at the pen.
+    /// Take up the pen where it was put down, with room for some bytes more.
     #[inline(always)]
-    pub fn vector(&mut self, pen: Pen) -> &mut Vec<u8> {
-        let size = self.offset(pen);
-        // SAFETY: all before the pen is written, and in the buffer.
-        unsafe { self.bytes.set_len(size) }
-        &mut self.bytes
-    }
-
-    /// A pen at the end of the vector.
-    #[inline]
-    pub fn pen(&mut self) -> Pen {
-        if self.bytes.capacity() - self.bytes.len() < ROOM {
-            self.bytes.reserve(ROOM);
+    pub fn pen(&mut self, count: usize) -> Pen {
+        // Before the first pen, `last` is below every address.
+        if self.last == 0 {
+            return self.grow(self.used, count);
         }
-        self.last = self.bytes.as_ptr().addr() + self.bytes.capacity() - ROOM;
-        self.at(self.bytes.len())
+        self.room_for(self.at(self.used), count)
     }
 
-    /// Forget all that was written.
-    pub fn clear(&mut self) {
-        self.bytes.clear();
+    /// Put the pen down.
+    #[inline(always)]
+    pub fn put_down(&mut self, pen: Pen) {
+        self.used = self.offset(pen);
     }
 
-    /// Forget what was written from an offset on.
+    /// How many bytes were written when the pen was put down.
+    #[inline(always)]
+    pub fn used(&self) -> usize {
+        self.used
+    }
+
+    /// Forget what was written from an offset on, the pen being put down.
     pub fn truncate(&mut self, size: usize) {
-        self.bytes.truncate(size);
+        self.used = self.used.min(size);
     }
 
-    /// The pen before which there are as many bytes, once the vector was written or given up.
-    pub fn again(&mut self, offset: usize) -> Pen {
-        let start = self.at(offset);
-        self.vector(start);
-        self.pen()
-    }
-
-    /// Make room for as many bytes at the end of the vector.
-    pub fn reserve(&mut self, count: usize) {
-        let before = self.bytes.capacity();
-        self.bytes.reserve(count + ROOM);
-        if self.bytes.capacity() > before {
-            before_writing(self.bytes.spare_capacity_mut());
+    /// What was written when the pen was put down.
+    pub fn bytes(&self) -> &[u8] {
+        if self.last == 0 {
+            return &[];
         }
+        // SAFETY: all before a pen is written.
+        unsafe { std::slice::from_raw_parts(self.start.as_ptr(), self.used) }
     }
 
-    /// The vector, and a sheet with nothing on it.
-    pub fn take(&mut self) -> Vec<u8> {
-        std::mem::take(self).bytes
+    /// What is written before a pen.
+    pub fn before(&mut self, pen: Pen) -> &mut [u8] {
+        // SAFETY: all before a pen is written, and borrowed as the sheet is.
+        unsafe { std::slice::from_raw_parts_mut(self.start.as_ptr(), self.offset(pen)) }
+    }
+
+    /// Write bytes that are not on the sheet, however many. There is room behind them.
+    pub fn put(&mut self, pen: Pen, bytes: &[u8]) -> Pen {
+        self.room_for(pen, bytes.len()).put_slice(bytes)
+    }
+
+    /// Move what is written between two offsets, so that it starts at another. There is room for it.
+    pub fn move_to(&mut self, at: usize, start: usize, stop: usize) {
+        self.at(at).check(stop - start);
+        // SAFETY: by the rules of this file, as many bytes are written, and there is room for them.
+        unsafe { self.start.add(at).copy_from(self.start.add(start), stop - start) }
     }
 
     /// Make room for the length of what is written from the pen on. Returns the offset where that starts.
@@ -201,7 +217,14 @@ impl Sheet {
 
     #[inline(never)]
     fn resize(&mut self, start: usize, width: usize, pen: Pen) -> (Pen, usize) {
-        let size = crate::wire::close_length(start, width, self.vector(pen));
-        (self.pen(), size)
+        let length = self.offset(pen) - start;
+        let (at, size) = (start - width, varint_size(length));
+        let pen = self.room_for(pen, size);
+        if size == width {
+            let _ = self.at(at).put_slice(&varint_bytes(length)[..size]);
+            return (pen, size);
+        }
+        self.move_to(at + size, start, start + length);
+        (self.at(at).put_slice(&varint_bytes(length)[..size]).skip(length), size)
     }
 }

@@ -61,46 +61,28 @@ pub fn put_delimited(tag: u64, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Make room for a length before a payload of which nothing is written yet. Returns where the payload starts.
-#[inline(always)]
-pub fn open_length(width: usize, out: &mut Vec<u8>) -> usize {
-    put_word(out, 0, width);
+pub fn open_length(out: &mut Vec<u8>) -> usize {
+    out.push(0);
     out.len()
 }
 
-/// Write the length of the payload that starts at `start` into the room of `width` bytes before it, moving the payload
-/// where that was not the right size. Returns the size.
-#[inline(always)]
-pub fn close_length(start: usize, width: usize, out: &mut Vec<u8>) -> usize {
+/// Write the length of the payload that starts at `start` before it.
+pub fn close_length(start: usize, out: &mut Vec<u8>) {
     let length = out.len() - start;
-    if width == 1 && length < 128 {
-        out[start - 1] = length as u8;
-        return 1;
-    }
-    if width == 2 && (128..1 << 14).contains(&length) {
-        out[start - 2] = length as u8 | 128;
-        out[start - 1] = (length >> 7) as u8;
-        return 2;
-    }
-    resize_length(start, width, length, out)
+    out.splice(start - 1..start, varint_bytes(length).into_iter().take(varint_size(length)));
 }
 
-fn resize_length(start: usize, width: usize, length: usize, out: &mut Vec<u8>) -> usize {
-    let size = varint_size(length);
-    let at = start - width;
-    if size != width {
-        if size > width {
-            out.extend_from_slice(&[0; 10][..size - width]);
-        }
-        out.copy_within(start..start + length, at + size);
-        out.truncate(at + size + length);
+/// The bytes of a varint, and zeros.
+pub fn varint_bytes(mut value: usize) -> [u8; 10] {
+    let mut bytes = [0; 10];
+    let mut at = 0;
+    while value > 127 {
+        bytes[at] = value as u8 | 128;
+        value >>= 7;
+        at += 1;
     }
-    let mut rest = length;
-    for byte in &mut out[at..at + size - 1] {
-        *byte = rest as u8 | 128;
-        rest >>= 7;
-    }
-    out[at + size - 1] = rest as u8;
-    size
+    bytes[at] = value as u8;
+    bytes
 }
 
 /// What is wrong with the field being read.

@@ -1,14 +1,12 @@
-//! Results of many megabytes, of which there is never to be much more than one copy.
+//! Results of many megabytes, of which there is never to be more than one copy.
 
-use chatpb_core::{Room, after_reading, before_writing, write_copy};
+use chatpb_core::{Room, before_writing, write_copy};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use std::mem::MaybeUninit;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::ptr::NonNull;
-
-/// Bytes that are copied before the memory that they came from is given back.
-const PIECE: usize = 8 << 20;
 
 /// A `bytes` whose contents are not yet written.
 fn unwritten(py: Python<'_>, size: usize) -> PyResult<Bound<'_, PyBytes>> {
@@ -41,17 +39,23 @@ pub unsafe fn new_bytes(
     Ok(object)
 }
 
-/// A `bytes` of a text, which is given back piece by piece as it is copied.
-pub fn large_bytes(py: Python<'_>, mut text: Vec<u8>) -> PyResult<Bound<'_, PyBytes>> {
-    let size = text.len();
-    let write = |memory: &mut [MaybeUninit<u8>]| {
-        for (from, to) in text.chunks_mut(PIECE).zip(memory.chunks_mut(PIECE)) {
-            write_copy(to, from);
-            after_reading(from);
-        }
-    };
-    // SAFETY: all pieces of as much text are written.
-    unsafe { new_bytes(py, size, write) }
+/// A `bytes` of what `work` writes, which returns how many bytes that is, or an error. `MemoryError` where there is no
+/// memory for them.
+///
+/// # Safety
+///
+/// `work` writes as many bytes in the room that it is given.
+pub unsafe fn growing_bytes<E>(
+    py: Python<'_>,
+    work: impl FnOnce(&mut (dyn Room + Send)) -> Result<usize, E>,
+) -> PyResult<Result<Bound<'_, PyBytes>, E>> {
+    let mut room = GrowingBytes::default();
+    let done = catch_unwind(AssertUnwindSafe(|| work(&mut room)));
+    match done {
+        // SAFETY: by the contract.
+        Ok(done) => Ok(done.map(|used| unsafe { room.finish(py, used) })),
+        Err(cause) => Err(*cause.downcast::<PyErr>().unwrap_or_else(|cause| resume_unwind(cause))),
+    }
 }
 
 /// A `bytes` that is written before its size is known.
@@ -59,7 +63,7 @@ pub fn large_bytes(py: Python<'_>, mut text: Vec<u8>) -> PyResult<Bound<'_, PyBy
 /// It is made with more room than it will mostly need, and says in the end how much of that it has. What lies behind is
 /// memory that was never touched, so that the system has not given any for it.
 #[derive(Default)]
-pub struct GrowingBytes {
+struct GrowingBytes {
     object: Option<Py<PyBytes>>,
     size: usize,
 }
@@ -77,7 +81,7 @@ impl GrowingBytes {
     /// # Safety
     ///
     /// As many are written in the room that was returned last.
-    pub unsafe fn finish(self, py: Python<'_>, used: usize) -> Bound<'_, PyBytes> {
+    unsafe fn finish(self, py: Python<'_>, used: usize) -> Bound<'_, PyBytes> {
         let (Some(object), Some(start)) = (&self.object, self.start()) else { return PyBytes::new(py, &[]) };
         // SAFETY: nothing else has the object yet; its memory has one byte more than its size, for the zero behind it.
         unsafe {
@@ -86,26 +90,37 @@ impl GrowingBytes {
         }
         object.clone_ref(py).into_bound(py)
     }
-}
 
-// SAFETY: the memory of a `bytes` that nothing else has yet may be written; what is used moves along when it grows.
-unsafe impl Room for GrowingBytes {
-    unsafe fn grow(&mut self, used: usize, more: usize) -> Option<(NonNull<u8>, usize)> {
-        if self.size - used < more || self.object.is_none() {
-            let size = used.checked_add(more)?.checked_mul(2)?;
-            let before = std::mem::take(self);
-            self.object = Python::attach(|py| unwritten(py, size).ok().map(Bound::unbind));
-            self.size = size;
-            let start = self.start()?;
+    /// Have an object of as many bytes, of which the first `used` are those that there are.
+    fn enlarge(&mut self, size: usize, used: usize) -> PyResult<()> {
+        let object = Python::attach(|py| unwritten(py, size).map(Bound::unbind))?;
+        let before = std::mem::replace(self, GrowingBytes { object: Some(object), size });
+        if let Some(start) = self.start() {
             // SAFETY: the memory is of this size, and not that of before.
             let memory = unsafe { std::slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>().as_ptr(), size) };
             before_writing(memory);
             if let Some(from) = before.start() {
-                // SAFETY: by the contract, as many bytes are written there.
+                // SAFETY: by the contract of `grow`, as many bytes are written there.
                 write_copy(&mut memory[..used], unsafe { std::slice::from_raw_parts(from.as_ptr(), used) });
             }
-            Python::attach(|_| drop(before));
         }
-        Some((self.start()?, self.size))
+        Python::attach(|_| drop(before));
+        Ok(())
+    }
+}
+
+// SAFETY: the memory of a `bytes` that nothing else has yet may be written; what is used moves along when it grows.
+unsafe impl Room for GrowingBytes {
+    unsafe fn grow(&mut self, used: usize, more: usize) -> (NonNull<u8>, usize) {
+        if self.size - used < more || self.object.is_none() {
+            let size = used.saturating_add(more).saturating_mul(2);
+            if let Err(error) = self.enlarge(size, used) {
+                resume_unwind(Box::new(error));
+            }
+        }
+        match self.start() {
+            Some(start) => (start, self.size),
+            None => unreachable!("a bytes without memory"),
+        }
     }
 }

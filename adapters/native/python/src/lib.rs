@@ -7,7 +7,7 @@ mod shortcut;
 
 use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
-use large::{GrowingBytes, large_bytes, new_bytes};
+use large::{growing_bytes, new_bytes};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -57,8 +57,13 @@ impl Schema {
                     wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, *error))
                 }
                 LARGE.. => {
-                    let done = input.released(py, |text| encoder.json_to_wire(&self.0, text, options).map(drop));
-                    done.map_err(|error| json_error(py, *error)).and_then(|()| large_bytes(py, encoder.take()))
+                    // SAFETY: the encoder writes as many bytes, behind none.
+                    unsafe {
+                        growing_bytes(py, |room| {
+                            input.released(py, |text| encoder.write(&self.0, text, options, room, 0))
+                        })
+                    }?
+                    .map_err(|error| json_error(py, *error))
                 }
             };
             kept.set(Some(encoder));
@@ -89,14 +94,13 @@ impl Schema {
                     text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, *error))
                 }
                 LARGE.. => {
-                    let mut text = GrowingBytes::default();
-                    // SAFETY: nothing is written yet.
-                    let work = |wire: &[u8]| unsafe { printer.write(&self.0, wire, options, &mut text, 0) };
-                    match input.released(py, work) {
-                        // SAFETY: the printer has written as many.
-                        Ok(used) => Ok(unsafe { text.finish(py, used) }),
-                        Err(error) => Err(wire_error(py, *error)),
-                    }
+                    // SAFETY: the printer writes as many bytes, behind none.
+                    unsafe {
+                        growing_bytes(py, |room| {
+                            input.released(py, |wire| printer.write(&self.0, wire, options, room, 0))
+                        })
+                    }?
+                    .map_err(|error| wire_error(py, *error))
                 }
             };
             kept.set(Some(printer));

@@ -26,7 +26,7 @@ impl<'a> Encoding<'a> {
     /// One value and the tag before it.
     fn single(&mut self, field: &'a Field, tag: (u64, usize), kind: Json, at: At, pen: Pen, depth: usize) -> Step {
         match field.kind {
-            Kind::String => self.reader.string(self.out, tag, &field.last, at, pen),
+            Kind::String => self.reader.string(&mut self.out, tag, &field.last, at, pen),
             Kind::Message => self.submessage(field.refers, tag, &field.last, at, pen, depth),
             Kind::Int32 | Kind::Int64 | Kind::Uint32 | Kind::Uint64 => match self.integer(tag, at, pen) {
                 Some(step) => Ok(step),
@@ -132,8 +132,9 @@ impl<'a> Encoding<'a> {
     fn text(&mut self, at: At, pen: Pen, depth: usize, canonical: bool) -> Step {
         let (pen, start) = self.out.open(pen, 1);
         let index = self.reader.source.index(at);
-        let at = self.reader.print(index, depth, canonical, self.out.vector(pen))?;
-        let pen = self.out.pen();
+        self.apart.clear();
+        let at = self.reader.print(index, depth, canonical, self.apart)?;
+        let pen = self.out.put(pen, self.apart);
         Ok((at, self.out.close(start, 1, pen).0))
     }
 
@@ -143,8 +144,9 @@ impl<'a> Encoding<'a> {
         let string = self.reader.decoded(&mut cursor)?.0;
         let width = if string.len() < 170 { 1 } else { 2 };
         let (pen, start) = self.out.open(pen, width);
-        crate::base64::decode(string, self.out.vector(pen)).ok_or(Fail::Unfit)?;
-        let pen = self.out.pen();
+        self.apart.clear();
+        crate::base64::decode(string, self.apart).ok_or(Fail::Unfit)?;
+        let pen = self.out.put(pen, self.apart);
         Ok((self.reader.source.at(cursor.at), self.out.close(start, width, pen).0))
     }
 
@@ -308,8 +310,7 @@ impl<'a> Encoding<'a> {
             }
         }
         if self.canonical {
-            sort_entries(self.out.vector(pen), &self.order.entries[entries..], base);
-            pen = self.out.pen();
+            sort_entries(self.out.before(pen), &self.order.entries[entries..], base);
         }
         Ok((at, pen))
     }

@@ -152,7 +152,7 @@ impl<'a> Encoding<'a> {
     fn before(&self, names: crate::json::NamesMark) -> Before {
         Before {
             names,
-            aside: self.aside.bytes().len(),
+            aside: self.aside.used(),
             verbatim: self.order.verbatim.len(),
             entries: self.order.entries.len(),
             texts: self.order.texts.len(),
@@ -195,7 +195,7 @@ impl<'a> Encoding<'a> {
             },
             (Quick::String, b'"') => {
                 let start = self.start(at, pen);
-                self.reader.string(self.out, tag, last, at, pen).map_err(|fail| (fail, start))
+                self.reader.string(&mut self.out, tag, last, at, pen).map_err(|fail| (fail, start))
             }
             (Quick::Message, b'{') => {
                 let start = self.start(at, pen);
@@ -307,7 +307,7 @@ impl<'a> Encoding<'a> {
         let from = arena.len();
         arena.extend_from_slice(message.members[usize::from(expected.member)].name.as_bytes());
         let name = Name { start: from, stop: arena.len(), decoded: true, lone: false };
-        let pen = self.out.again(start.pen);
+        let pen = self.out.room(self.out.at(start.pen));
         let at = self.reader.source.at(start.at);
         Ok((self.open(name, at, fields)?, pen))
     }
@@ -323,21 +323,21 @@ impl<'a> Encoding<'a> {
     fn open(&mut self, name: Name, at: At, fields: &Fields) -> Result<At, Fail> {
         let index = self.reader.source.index(at);
         let (names, entries) = (self.reader.names.mark(), self.order.entries.len());
-        let pen = self.aside.pen();
+        let pen = self.aside.pen(0);
         let start = self.aside.offset(pen);
         if self.canonical {
             self.order.entries.push(start);
         }
         match self.entry(name, at, pen, 0, fields.level) {
             Ok((at, pen)) => {
-                self.aside.vector(pen);
+                self.aside.put_down(pen);
                 Ok(at)
             }
             Err(Fail::Malformed) => Err(Fail::Malformed),
             Err(Fail::Unfit) => {
                 self.order.entries.truncate(entries);
                 self.reader.names.reset(names);
-                self.aside.again(start);
+                self.aside.truncate(start);
                 self.verbatim(name, index, fields.level)
             }
         }
@@ -351,13 +351,13 @@ impl<'a> Encoding<'a> {
             texts.push(verbatim.len());
         }
         put_varint(VERBATIM, verbatim);
-        let start = open_length(1, verbatim);
+        let start = open_length(verbatim);
         put_delimited(KEY, self.reader.names.bytes(self.reader.source.text, name), verbatim);
         put_varint(VALUE, verbatim);
-        let text = open_length(1, verbatim);
+        let text = open_length(verbatim);
         let at = self.reader.print(index, depth, self.canonical, verbatim)?;
-        close_length(text, 1, verbatim);
-        close_length(start, 1, verbatim);
+        close_length(text, verbatim);
+        close_length(start, verbatim);
         Ok(at)
     }
 }

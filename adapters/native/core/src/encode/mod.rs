@@ -12,6 +12,7 @@ mod order;
 mod reader;
 
 use crate::check::check_document;
+use crate::end::Room;
 use crate::error::JsonError;
 use crate::json::{Fail, Names};
 use crate::limits::{KEPT, MAX_SIZE, MAX_STRUCT_DEPTH};
@@ -48,6 +49,7 @@ struct Work {
     tail: Tail,
     names: Names,
     decoded: Vec<u8>,
+    apart: Vec<u8>,
     order: Order,
     widths: [u8; MAX_STRUCT_DEPTH],
 }
@@ -71,8 +73,8 @@ struct Order {
 /// Turns documents into wire bytes, one after the other, in the same buffers.
 #[derive(Debug, Default)]
 pub struct Encoder {
-    out: Sheet,
-    aside: Sheet,
+    out: Vec<u8>,
+    aside: Vec<u8>,
     work: Work,
 }
 
@@ -86,34 +88,65 @@ impl Encoder {
         text: &[u8],
         options: EncodeOptions,
     ) -> Result<&[u8], Box<JsonError>> {
-        if self.out.capacity() > KEPT || self.aside.capacity() > KEPT {
+        let mut out = std::mem::take(&mut self.out);
+        if out.capacity() > KEPT {
+            out = Vec::new();
+        }
+        // SAFETY: nothing is used.
+        let done = unsafe { self.write(schema, text, options, &mut out, 0) };
+        // SAFETY: as many are written in the vector's memory.
+        unsafe { out.set_len(*done.as_ref().unwrap_or(&0)) };
+        self.out = out;
+        done?;
+        Ok(&self.out)
+    }
+
+    /// The same, written behind the bytes that are used of a room. Returns how many are used then. Unwinds where
+    /// the room has no more memory.
+    ///
+    /// # Safety
+    ///
+    /// The first `used` bytes of the room are written.
+    pub unsafe fn write(
+        &mut self,
+        schema: &Schema,
+        text: &[u8],
+        options: EncodeOptions,
+        room: &mut dyn Room,
+        used: usize,
+    ) -> Result<usize, Box<JsonError>> {
+        if self.kept() > KEPT {
             *self = Encoder::default();
         }
-        let Work { tail, names, decoded, order, widths } = &mut self.work;
+        let Work { tail, names, decoded, apart, order, widths } = &mut self.work;
         let valid = options.origin == Origin::String;
+        names.clear();
+        order.clear();
         let mut encoding = Encoding {
             schema,
             reader: Reader { source: Source::new(text, tail), nonfinite: options.nonfinite, valid, names, decoded },
             canonical: options.canonical,
-            out: &mut self.out,
-            aside: &mut self.aside,
+            // SAFETY: by the contract.
+            out: unsafe { Sheet::new(room, used) },
+            // SAFETY: nothing is used.
+            aside: unsafe { Sheet::new(&mut self.aside, 0) },
+            apart,
             order,
             widths,
         };
-        encoding.clear();
         let done = if text.len() <= MAX_SIZE { encoding.document() } else { Err(Fail::Malformed) };
         if done.is_ok() {
-            return Ok(self.out.bytes());
+            return Ok(encoding.out.used());
         }
         check_document(text, options.nonfinite, options.origin == Origin::Surrogates)?;
         unreachable!("the encoder refused text that the checker accepts")
     }
-}
 
-impl Encoder {
-    /// The wire bytes of the last document, without a copy of them.
-    pub fn take(&mut self) -> Vec<u8> {
-        self.out.take()
+    /// Bytes of the largest buffer but that of the result.
+    fn kept(&self) -> usize {
+        let Work { decoded, apart, order, .. } = &self.work;
+        let Order { verbatim, head, tail, .. } = order;
+        [&self.aside, decoded, apart, verbatim, head, tail].into_iter().map(Vec::capacity).max().unwrap_or(0)
     }
 }
 
@@ -123,27 +156,27 @@ struct Encoding<'a> {
     reader: Reader<'a>,
     canonical: bool,
     /// The wire bytes.
-    out: &'a mut Sheet,
+    out: Sheet<'a>,
     /// Additional properties, written there when their message ends.
-    aside: &'a mut Sheet,
+    aside: Sheet<'a>,
+    /// A payload that is made elsewhere and copied.
+    apart: &'a mut Vec<u8>,
     order: &'a mut Order,
     /// Bytes that the length of an open container took last time, by its level.
     widths: &'a mut [u8; MAX_STRUCT_DEPTH],
 }
 
-impl Encoding<'_> {
+impl Order {
     fn clear(&mut self) {
-        self.out.clear();
-        self.out.reserve(self.reader.source.text.len());
-        self.aside.clear();
-        self.reader.names.clear();
-        let Order { held, verbatim, entries, texts, .. } = &mut *self.order;
+        let Order { held, verbatim, entries, texts, .. } = self;
         held.clear();
         verbatim.clear();
         entries.clear();
         texts.clear();
     }
+}
 
+impl Encoding<'_> {
     fn document(&mut self) -> Result<(), Fail> {
         let text = self.reader.source.text;
         let start = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
@@ -152,9 +185,9 @@ impl Encoding<'_> {
         if at.byte() != b'{' {
             return Err(Fail::Malformed);
         }
-        let pen = self.out.pen();
+        let pen = self.out.pen(text.len());
         let (at, pen) = self.message(&self.schema.messages[0], at, pen, 1)?;
-        self.out.vector(pen);
+        self.out.put_down(pen);
         if self.reader.source.index(at) == text.len() {
             return Ok(());
         }

@@ -97,7 +97,7 @@ impl Encoding<'_> {
         }
         let (at, kind) = self.reader.kind(at)?;
         match kind {
-            Some(Json::String) => self.reader.string(self.aside, (STRING, 1), &self.schema.open_width, at, pen),
+            Some(Json::String) => self.reader.string(&mut self.aside, (STRING, 1), &self.schema.open_width, at, pen),
             Some(Json::Number) => {
                 let (at, number) = self.reader.number(at)?;
                 Ok((at, put_number(pen, number.double().ok_or(Fail::Unfit)?)))
@@ -182,9 +182,8 @@ impl Encoding<'_> {
             }
         }
         if self.canonical {
-            sort_entries(self.aside.vector(pen), &self.order.entries[entries..], base);
+            sort_entries(self.aside.before(pen), &self.order.entries[entries..], base);
             self.order.entries.truncate(entries);
-            pen = self.aside.pen();
         }
         self.reader.close_names(names, twice)?;
         Ok((at, pen))

@@ -126,20 +126,26 @@ impl Encoding<'_> {
             && let Some(before) = fields.open
         {
             let Order { entries, texts, verbatim, .. } = &mut *self.order;
-            let aside_end = self.aside.pen();
-            sort_entries(self.aside.vector(aside_end), &entries[before.entries..], before.aside);
+            let aside_end = self.aside.pen(0);
+            sort_entries(self.aside.before(aside_end), &entries[before.entries..], before.aside);
             sort_entries(verbatim, &texts[before.texts..], before.verbatim);
         }
         if ordered && fields.present <= LOW {
             pen = put_bits(self.out.room(pen), fields.empty, fields.null);
-            put_open(self.aside.bytes(), &self.order.verbatim, fields, self.out.vector(pen));
+            if let Some((entries, texts)) = open_parts(self.aside.bytes(), &self.order.verbatim, fields) {
+                if !entries.is_empty() {
+                    pen = super::reader::put_header(self.out.room(pen), (ADDITIONAL, 1), entries.len() as u64);
+                    pen = self.out.put(pen, entries);
+                }
+                pen = self.out.put(pen, texts);
+            }
         } else {
-            self.reorder(message, fields, pen);
+            pen = self.reorder(message, fields, pen);
         }
         if let Some(before) = fields.open {
             self.forget(before);
         }
-        self.out.pen()
+        self.out.room(pen)
     }
 
     /// Forget what open members have added.
@@ -178,15 +184,12 @@ impl Encoding<'_> {
     ///
     /// The longest is moved once at most, and never copied elsewhere: what goes before and after it is gathered apart
     /// and written around it.
-    fn reorder(&mut self, message: &Message, fields: &Fields, pen: Pen) {
-        let out = self.out.vector(pen);
+    fn reorder(&mut self, message: &Message, fields: &Fields, pen: Pen) -> Pen {
         let Order { spans: Spans(spans), head, tail, verbatim, .. } = &mut *self.order;
-        let early = find(out, fields.base, spans) & message.short;
+        let early = find(self.out.before(pen), fields.base, spans) & message.short;
         if early != 0 {
             message.early.fetch_or(early, Ordering::Relaxed);
         }
-        // So that the last spans too are copied in blocks.
-        out.extend_from_slice(&[0; 64]);
         head.clear();
         tail.clear();
         let (mut longest, mut length) = (64, 0);
@@ -196,34 +199,34 @@ impl Encoding<'_> {
                 (longest, length) = (number, stop - start);
             }
         });
+        // So that the last spans too are copied in blocks.
+        let pen = self.out.room(pen);
+        pen.write(0, &[0; 64]);
+        let out = self.out.before(pen.skip(64));
         let mut around = Around { out, spans, longest, head, tail, passed: false };
         each(fields.present & LOW, |number| around.put(number));
         put_bits_in(around.target(), fields.empty, fields.null);
-        put_open(self.aside.bytes(), verbatim, fields, around.target());
+        if let Some((entries, texts)) = open_parts(self.aside.bytes(), verbatim, fields) {
+            let target = around.target();
+            if !entries.is_empty() {
+                put_header((ADDITIONAL, 1), entries.len() as u64, target);
+                put_span(target, entries, 0, entries.len());
+            }
+            target.extend_from_slice(texts);
+        }
         each(fields.present & !LOW, |number| around.put(number));
-        let at = fields.base + head.len();
-        let stop = at + length;
-        if stop > out.len() {
-            out.resize(stop, 0);
-        }
+        self.out.room_for(pen, head.len() + tail.len());
         if longest < 64 {
-            out.copy_within(spans[longest].start..spans[longest].stop, at);
+            self.out.move_to(fields.base + head.len(), spans[longest].start, spans[longest].stop);
         }
-        out.truncate(stop);
-        out[fields.base..at].copy_from_slice(head);
-        out.extend_from_slice(tail);
+        self.out.at(fields.base).put_slice(head).skip(length).put_slice(tail)
     }
 }
 
-/// Append the fields of open members.
-fn put_open(aside: &[u8], verbatim: &[u8], fields: &Fields, out: &mut Vec<u8>) {
-    let Some(before) = fields.open else { return };
-    let length = aside.len() - before.aside;
-    if length > 0 {
-        put_header((ADDITIONAL, 1), length as u64, out);
-        put_span(out, aside, before.aside, aside.len());
-    }
-    out.extend_from_slice(&verbatim[before.verbatim..]);
+/// What open members add to a message, if it has any: the entries of a field, and whole fields.
+fn open_parts<'a>(aside: &'a [u8], verbatim: &'a [u8], fields: &Fields) -> Option<(&'a [u8], &'a [u8])> {
+    let before = fields.open?;
+    Some((&aside[before.aside..], &verbatim[before.verbatim..]))
 }
 
 /// What goes before and after the longest field of a message.
@@ -321,18 +324,20 @@ fn put_bits_in(out: &mut Vec<u8>, empty: u64, null: u64) {
 }
 
 /// Put the map entries that start at some places of a buffer, the first at `base`, in canonical order.
-pub fn sort_entries(out: &mut Vec<u8>, starts: &[usize], base: usize) {
-    let before = out[base..].to_vec();
+pub fn sort_entries(out: &mut [u8], starts: &[usize], base: usize) {
     let end = out.len();
+    let mut rest = &mut out[base..];
+    let before = rest.to_vec();
     let mut entries: Vec<&[u8]> = starts
         .iter()
         .enumerate()
         .map(|(at, start)| &before[start - base..starts.get(at + 1).map_or(end, |&next| next) - base])
         .collect();
     entries.sort_by(|a, b| canonical_order(entry_key(a), entry_key(b)));
-    out.truncate(base);
     for entry in entries {
-        out.extend_from_slice(entry);
+        let (place, after) = rest.split_at_mut(entry.len());
+        place.copy_from_slice(entry);
+        rest = after;
     }
 }
 

@@ -286,11 +286,12 @@ impl<'a> Reader<'a> {
         if at.byte() != b'"' {
             let index = self.source.index(at);
             let stop;
-            (stop, lone) = unescape_until_quote(self.source.text, index, sheet.vector(pen), &mut high)?;
+            self.decoded.clear();
+            (stop, lone) = unescape_until_quote(self.source.text, index, self.decoded, &mut high)?;
             if stop == self.source.text.len() {
                 return Err(Fail::Malformed);
             }
-            (at, pen) = (self.source.at(stop), sheet.pen());
+            (at, pen) = (self.source.at(stop), sheet.put(pen, self.decoded));
         }
         if high {
             self.validate(start, self.source.index(at))?;
