@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
+import subprocess
+import sys
+import tracemalloc
 from collections import OrderedDict
 from typing import Any
 
@@ -156,3 +160,43 @@ def test_text_of_many_times_its_wire() -> None:
     wire = chatpb.json_to_wire(b'{"choices":[' + choice + b"]}") * (5 << 18)
     assert len(wire) > 4 << 20
     assert chatpb.wire_to_json(wire) == b'{"choices":[' + b",".join([choice] * (5 << 18)) + b"]}"
+
+
+@pytest.mark.skipif(chatpb.engine == "python", reason="takes the Python engine half a minute")
+def test_wire_of_many_times_its_text() -> None:
+    text = b'{"x":[' + b",".join([b"0"] * (1 << 20)) + b"]}"
+    wire = chatpb.json_to_wire(text)
+    assert len(wire) > 5 * len(text)
+    assert chatpb.wire_to_json(wire) == text
+
+
+@pytest.mark.parametrize("size", [20_000, 5_000_000])
+def test_results_have_just_the_memory_that_they_need(size: int) -> None:
+    text = b'{"id":"' + b"x" * size + b'"}'
+    tracemalloc.start()
+    try:
+        wire = chatpb.json_to_wire(text)
+        assert tracemalloc.get_traced_memory()[0] < len(wire) + 2000
+        back = chatpb.wire_to_json(wire)
+        assert tracemalloc.get_traced_memory()[0] < len(wire) + len(back) + 2000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a limit on memory that the system keeps")
+@pytest.mark.parametrize("direction", ["json_to_wire", "wire_to_json"])
+def test_too_little_memory_is_an_error(direction: str) -> None:
+    code = f"""
+import chatpb, resource
+text = b'{{"id":"' + b"x" * (64 << 20) + b'"}}'
+given = text if "{direction}" == "json_to_wire" else chatpb.json_to_wire(text)
+used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + (32 << 20),) * 2)
+try:
+    chatpb.{direction}(given)
+except MemoryError:
+    print(chatpb.to_json(chatpb.from_json(b'{{"id":"a"}}')))
+"""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
+    assert done.stdout == 'b\'{"id":"a"}\'\n', done.stderr

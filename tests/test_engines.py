@@ -72,6 +72,23 @@ def cut_and_flipped(data: bytes) -> Iterator[bytes]:
 
 
 @needs_native
+@pytest.mark.parametrize(
+    "escape", [r"\n", r"\"", r"\\", r"\"\n", r"\\\"", r"\u00e9", r"\ud83d\ude00", r"\u0001", "é", r"\n\n\n\n"]
+)
+def test_escapes_anywhere_in_a_string_agree(escape: str) -> None:
+    python, native = PythonCodec(ChatCompletion.DESCRIPTOR), native_codec(ChatCompletion.DESCRIPTOR)
+    for at in range(150):
+        for after in ("", "y" * 31, "y" * 200):
+            text = json.dumps({"id": "x" * at + json.loads(f'"{escape}"') + after, "z": 1}, separators=(",", ":"))
+            spelled = text.replace(json.dumps(json.loads(f'"{escape}"'))[1:-1], escape)
+            wire = native.json_to_wire(spelled, False, False)
+            assert wire == python.json_to_wire(spelled, False, False)
+            back = native.wire_to_json(wire, False, False, False)
+            assert back == python.wire_to_json(wire, False, False, False)
+            assert json.loads(back) == json.loads(spelled)
+
+
+@needs_native
 @by_name(JSON_VECTORS)
 def test_texts_of_vectors_cut_anywhere_agree(vector: Vector) -> None:
     assert vector.input

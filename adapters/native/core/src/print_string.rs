@@ -2,7 +2,7 @@
 
 use crate::end::{End, STEP};
 use crate::print::{Done, Printing};
-use crate::scan::{block, blocks};
+use crate::scan::{block, block64, blocks};
 
 /// What is written for each byte that is escaped: the text from its first byte on, and in the highest byte its size.
 const ESCAPES: [u64; 256] = {
@@ -71,24 +71,23 @@ impl<'a> Printing<'a> {
         let mut end = self.room(end, size + STEP)?;
         let mut left = size;
         let mut high = 0;
-        // SAFETY: every block that is read starts in the string or at its end. There is room for what is left of the
-        // string and a step, here and after every block.
+        // SAFETY: every block of sixteen that is read starts in the string or at its end, and every one of 64 has as many
+        // bytes of what is left or behind it. There is room for what is left of the string and a step, here and after
+        // every block.
         unsafe {
             end = end.bytes(b"\"");
-            while left >= BLOCKS {
+            while left >= BLOCKS + BEHIND {
                 let bytes = from.cast::<[u8; BLOCKS]>().read_unaligned();
                 if let Some(above) = blocks(&bytes) {
                     high |= above;
                     end = end.bytes(&bytes);
-                    from = from.add(BLOCKS);
-                    left -= BLOCKS;
-                    continue;
+                } else {
+                    let (special, above) = block64(&bytes);
+                    high |= u32::from(above != 0);
+                    end = self.escaped::<BLOCKS>(from, BLOCKS, special, left, end)?;
                 }
-                for _ in 0..BLOCKS / BLOCK {
-                    end = self.block(from, left, &mut high, end)?;
-                    from = from.add(BLOCK);
-                    left -= BLOCK;
-                }
+                from = from.add(BLOCKS);
+                left -= BLOCKS;
             }
             while left >= BLOCK {
                 end = self.block(from, left, &mut high, end)?;
@@ -102,7 +101,7 @@ impl<'a> Printing<'a> {
             end = if special & mine == 0 {
                 end.block(&bytes, left)
             } else {
-                self.escaped(from, left, special & mine, left, end)?
+                self.escaped::<BLOCK>(from, left, u64::from(special & mine), left, end)?
             };
             Some((end.bytes(&[b'"', after]), high != 0))
         }
@@ -120,7 +119,11 @@ impl<'a> Printing<'a> {
             let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
             let (special, above) = block(&bytes);
             *high |= above;
-            if special == 0 { Some(end.bytes(&bytes)) } else { self.escaped(from, BLOCK, special, left, end) }
+            if special == 0 {
+                Some(end.bytes(&bytes))
+            } else {
+                self.escaped::<BLOCK>(from, BLOCK, special.into(), left, end)
+            }
         }
     }
 
@@ -128,10 +131,17 @@ impl<'a> Printing<'a> {
     ///
     /// # Safety
     ///
-    /// `BEHIND` bytes from `from` on may be read.
+    /// `SIZE` bytes from each of the block on, and from its end on, may be read.
     #[inline(never)]
-    unsafe fn escaped(&mut self, from: *const u8, size: usize, mut special: u32, left: usize, end: End) -> Done {
-        let mut end = self.room(end, BLOCK * ESCAPE + left + STEP)?;
+    unsafe fn escaped<const SIZE: usize>(
+        &mut self,
+        from: *const u8,
+        size: usize,
+        mut special: u64,
+        left: usize,
+        end: End,
+    ) -> Done {
+        let mut end = self.room(end, SIZE * ESCAPE + left + STEP)?;
         let mut at = 0;
         // SAFETY: there is room for as many escapes and what is left behind the block; blocks that are read start in this
         // one or at its end.
@@ -139,12 +149,12 @@ impl<'a> Printing<'a> {
             while special != 0 {
                 let next = special.trailing_zeros() as usize;
                 special &= special - 1;
-                let plain = from.add(at).cast::<[u8; BLOCK]>().read_unaligned();
+                let plain = from.add(at).cast::<[u8; SIZE]>().read_unaligned();
                 let escape = ESCAPES[usize::from(from.add(next).read())];
                 end = end.block(&plain, next - at).word(escape, (escape >> 56) as usize);
                 at = next + 1;
             }
-            let plain = from.add(at).cast::<[u8; BLOCK]>().read_unaligned();
+            let plain = from.add(at).cast::<[u8; SIZE]>().read_unaligned();
             Some(end.block(&plain, size - at))
         }
     }

@@ -126,24 +126,14 @@ pub fn block(bytes: &[u8; 16]) -> (u32, u32) {
     }
 }
 
-/// The same of 32 bytes.
+/// The same of 64 bytes.
 #[inline(always)]
-pub fn block32(bytes: &[u8; 32]) -> (u32, u32) {
-    #[cfg(target_arch = "x86_64")]
-    {
-        let half = |at: usize| block(bytes[at..].first_chunk().unwrap_or(&[0; 16]));
-        let ((special, high), (special_after, high_after)) = (half(0), half(16));
-        (special | special_after << 16, high | high_after << 16)
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    {
-        let (mut special, mut high) = (0, 0);
-        for (at, &byte) in bytes.iter().enumerate() {
-            special |= u32::from(byte < 0x20 || byte == b'"' || byte == b'\\') << at;
-            high |= u32::from(byte >= 0x80) << at;
-        }
-        (special, high)
-    }
+pub fn block64(bytes: &[u8; 64]) -> (u64, u64) {
+    let part = |at: usize| block(bytes[at..].first_chunk().unwrap_or(&[0; 16]));
+    [48, 32, 16, 0].into_iter().fold((0, 0), |(special, high), at| {
+        let found = part(at);
+        (special << 16 | u64::from(found.0), high << 16 | u64::from(found.1))
+    })
 }
 
 /// Of 32 bytes: a bit for each that is special or not ASCII, which is found faster than either alone.
@@ -167,8 +157,11 @@ pub fn other32(bytes: &[u8; 32]) -> u32 {
     }
     #[cfg(not(target_arch = "x86_64"))]
     {
-        let (special, high) = block32(bytes);
-        special | high
+        let half = |at: usize| {
+            let (special, high) = block(bytes[at..].first_chunk().unwrap_or(&[0; 16]));
+            special | high
+        };
+        half(0) | half(16) << 16
     }
 }
 

@@ -1,4 +1,4 @@
-//! Results of many megabytes, of which there is never to be more than one copy.
+//! Results that are written straight into their `bytes`, so that there is one copy of them.
 
 use chatpb_core::{Room, before_writing, write_copy};
 use pyo3::ffi;
@@ -60,8 +60,8 @@ pub unsafe fn growing_bytes<E>(
 
 /// A `bytes` that is written before its size is known.
 ///
-/// It is made with more room than it will mostly need, and says in the end how much of that it has. What lies behind is
-/// memory that was never touched, so that the system has not given any for it.
+/// It is made with more room than it will mostly need, and gives back the rest in the end. What was never touched the
+/// system has not given any memory for.
 #[derive(Default)]
 struct GrowingBytes {
     object: Option<Py<PyBytes>>,
@@ -82,13 +82,19 @@ impl GrowingBytes {
     ///
     /// As many are written in the room that was returned last.
     unsafe fn finish(self, py: Python<'_>, used: usize) -> Bound<'_, PyBytes> {
-        let (Some(object), Some(start)) = (&self.object, self.start()) else { return PyBytes::new(py, &[]) };
-        // SAFETY: nothing else has the object yet; its memory has one byte more than its size, for the zero behind it.
+        let Some(start) = self.start() else { return PyBytes::new(py, &[]) };
+        let Some(object) = self.object else { return PyBytes::new(py, &[]) };
+        // SAFETY: nothing else has the object yet, so that it may change its size and its place, as Python's own function
+        // for this does; its memory has one byte more than its size, for the zero behind it.
         unsafe {
-            (*object.as_ptr().cast::<ffi::PyVarObject>()).ob_size = used as isize;
+            let object = object.into_ptr();
+            (*object.cast::<ffi::PyVarObject>()).ob_size = used as isize;
             start.add(used).write(0);
+            let size = start.as_ptr().addr() + used + 1 - object.addr();
+            let smaller: *mut ffi::PyObject = ffi::PyObject_Realloc(object.cast(), size).cast();
+            let object = if smaller.is_null() { object } else { smaller };
+            Bound::from_owned_ptr(py, object).cast_into_unchecked()
         }
-        object.clone_ref(py).into_bound(py)
     }
 
     /// Have an object of as many bytes, of which the first `used` are those that there are.

@@ -5,7 +5,7 @@ mod large;
 mod rows;
 mod shortcut;
 
-use chatpb_core::{EncodeOptions, Encoder, JsonError, LARGE, Parts, PrintOptions, Printer, ProjectError, WireError};
+use chatpb_core::{EncodeOptions, Encoder, JsonError, Parts, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
 use large::{growing_bytes, new_bytes};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
@@ -52,11 +52,7 @@ impl Schema {
                     Ok(wire) => Ok(PyBytes::new(py, wire)),
                     Err(error) => Err(json_error(py, *error)),
                 },
-                RELEASE..LARGE => {
-                    let wire = input.released(py, |text| encoder.json_to_wire(&self.0, text, options));
-                    wire.map(|wire| PyBytes::new(py, wire)).map_err(|error| json_error(py, *error))
-                }
-                LARGE.. => {
+                RELEASE.. => {
                     // SAFETY: the encoder writes as many bytes, behind none.
                     unsafe {
                         growing_bytes(py, |room| {
@@ -89,11 +85,7 @@ impl Schema {
                     Ok(text) => Ok(PyBytes::new(py, text)),
                     Err(error) => Err(wire_error(py, *error)),
                 },
-                RELEASE..LARGE => {
-                    let text = input.released(py, |wire| printer.wire_to_json(&self.0, wire, options));
-                    text.map(|text| PyBytes::new(py, text)).map_err(|error| wire_error(py, *error))
-                }
-                LARGE.. => {
+                RELEASE.. => {
                     // SAFETY: the printer writes as many bytes, behind none.
                     unsafe {
                         growing_bytes(py, |room| {

@@ -3,7 +3,7 @@
 use super::Step;
 use crate::json::{Cursor, Fail, KINDS, Name, Names, NamesMark};
 use crate::number::Number;
-use crate::scan::{block32, other32, special};
+use crate::scan::{block64, other32, special};
 use crate::schema::Json;
 use crate::sheet::{Pen, Sheet};
 use crate::source::{At, Source};
@@ -259,13 +259,13 @@ impl<'a> Reader<'a> {
         'blocks: loop {
             at = self.source.ahead(at);
             pen = sheet.room(pen);
-            let (mut special, high) = block32(at.bytes());
+            let (mut special, high) = block64(at.bytes());
             let mut done = 0;
             while special != 0 {
                 let count = special.trailing_zeros() as usize;
                 let [byte, escape] = *at.skip(count).bytes();
                 let decoded = DECODED[usize::from(escape)];
-                pen.write::<32>(0, at.skip(done).bytes());
+                pen.write::<64>(0, at.skip(done).bytes());
                 pen = pen.skip(count - done);
                 if byte != b'\\' || decoded == 0 {
                     above |= high & ((1 << count) - 1);
@@ -277,9 +277,9 @@ impl<'a> Reader<'a> {
                 special &= !(3 << count);
             }
             above |= high;
-            pen.write::<32>(0, at.skip(done).bytes());
-            pen = pen.skip(32usize.saturating_sub(done));
-            at = at.skip(done.max(32));
+            pen.write::<64>(0, at.skip(done).bytes());
+            pen = pen.skip(64usize.saturating_sub(done));
+            at = at.skip(done.max(64));
         }
         high |= above != 0;
         let mut lone = false;
