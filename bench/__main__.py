@@ -12,6 +12,7 @@ from pathlib import Path
 import chatpb
 from bench import chart, documents, measure
 from bench.peers import peers
+from chatpb._engine import description
 
 MESSAGES = {"completion": "ChatCompletion", "chunk": "ChatCompletionChunk", "request": "CreateChatCompletionRequest"}
 SIZES = (200, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
@@ -24,7 +25,7 @@ def machine() -> str:
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
         name = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), name)
-    python = f"Python {platform.python_version()}, engine {chatpb.engine}"
+    python = f"Python {platform.python_version()}, engine {description()}"
     return f"{name}, {os.cpu_count()} cores, {platform.system()}, {python}"
 
 

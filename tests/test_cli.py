@@ -12,6 +12,7 @@ from typer.testing import CliRunner, Result
 import chatpb
 from chatpb import json_to_wire
 from chatpb._detect import ROOTS
+from chatpb._engine import description
 from chatpb.cli._app import app
 from chatpb.cli._samples import SAMPLES
 
@@ -84,7 +85,7 @@ def test_version() -> None:
     result = run("--version")
     assert result.exit_code == 0
     assert result.stdout.startswith("chatpb ")
-    assert f"({chatpb.engine} engine, protobuf " in result.stdout
+    assert f"({description()} engine, protobuf " in result.stdout
 
 
 def test_no_command_shows_help() -> None:

@@ -115,12 +115,23 @@ def test_an_engine_that_is_not_built_cannot_be_forced() -> None:
 
 def test_an_unknown_engine_is_refused() -> None:
     done = run("rust", "import chatpb")
-    assert "ImportError: CHATPB_ENGINE must be 'native' or 'python', not 'rust'" in done.stderr
+    assert "ImportError: CHATPB_ENGINE must be 'native', 'native-baseline' or 'python', not 'rust'" in done.stderr
 
 
 def test_without_the_native_engine_the_python_one_runs() -> None:
     done = run("", "import sys; sys.modules['chatpb._native'] = None; import chatpb; print(chatpb.engine)")
     assert done.stdout == "python\n"
+
+
+@needs_native
+@pytest.mark.parametrize("engine", ["", "native", "native-baseline"])
+@pytest.mark.parametrize("without_v3", [False, True])
+def test_the_build_is_that_for_the_processor(engine: str, without_v3: bool) -> None:
+    hide = "import sys; sys.modules['chatpb._native.v3'] = None; " if without_v3 else ""
+    done = run(engine, f"{hide}import chatpb; from chatpb._native import build, native; print(build, native.has_v3())")
+    build, has_v3 = done.stdout.split()
+    takes_v3 = has_v3 == "True" and engine != "native-baseline" and not without_v3
+    assert build == ("v3" if takes_v3 else "baseline")
 
 
 @pytest.mark.skipif(os.environ.get("CHATPB_ENGINE") != "native", reason="only where the native engine is asked for")

@@ -33,9 +33,9 @@ PROJECTIONS: list[Any] = [PythonProjection([column.type for column in COLUMNS], 
 CODECS: list[Any] = [PythonCodec(ChatCompletion.DESCRIPTOR)]
 CHUNK_CODECS: list[Any] = [PythonCodec(ChatCompletionChunk.DESCRIPTOR)]
 if engine == "native":
-    from chatpb._native import Projection
+    from chatpb._native import native
 
-    PROJECTIONS.append(Projection(leaf_table([column.type for column in COLUMNS], leaves_of(COLUMNS))))
+    PROJECTIONS.append(native.Projection(leaf_table([column.type for column in COLUMNS], leaves_of(COLUMNS))))
     CODECS.append(native_codec(ChatCompletion.DESCRIPTOR))
     CHUNK_CODECS.append(native_codec(ChatCompletionChunk.DESCRIPTOR))
 

@@ -1,6 +1,7 @@
 """Choose the engine: the native one where it is built, else the Python one.
 
-The environment variable CHATPB_ENGINE forces one: `python` or `native`. An engine is asked for the codec of a message
+The environment variable CHATPB_ENGINE forces one: `python`, `native`, or `native-baseline`, which is the native engine
+without the instructions that only newer processors have. An engine is asked for the codec of a message
 type once; the codec's functions take their arguments by position, since their calls are part of what a small document
 costs.
 """
@@ -20,7 +21,7 @@ from chatpb._python.project import Leaf, PythonProjection
 from chatpb._schema import schema_of
 from chatpb._tables import leaf_table, tables
 
-__all__ = ["Codec", "codec_of", "engine", "whole_messages"]
+__all__ = ["Codec", "codec_of", "description", "engine", "whole_messages"]
 
 JsonText = bytes | bytearray | memoryview | str
 Wire = bytes | bytearray | memoryview
@@ -105,8 +106,8 @@ class PythonCodec:
 
 def _choose() -> Literal["native", "python"]:
     forced = os.environ.get("CHATPB_ENGINE", "")
-    if forced not in ("", "native", "python"):
-        raise ImportError(f"CHATPB_ENGINE must be 'native' or 'python', not {forced!r}")
+    if forced not in ("", "native", "native-baseline", "python"):
+        raise ImportError(f"CHATPB_ENGINE must be 'native', 'native-baseline' or 'python', not {forced!r}")
     if forced == "python":
         return "python"
     try:
@@ -114,7 +115,7 @@ def _choose() -> Literal["native", "python"]:
     except ImportError as error:
         if forced:
             raise ImportError(
-                "CHATPB_ENGINE=native, but chatpb was installed without its native engine: "
+                f"CHATPB_ENGINE={forced}, but chatpb was installed without its native engine: "
                 "install a wheel, or install from source where a Rust toolchain is"
             ) from error
         return "python"
@@ -123,6 +124,15 @@ def _choose() -> Literal["native", "python"]:
 
 engine: Final = _choose()
 """Name of the engine in use."""
+
+
+def description() -> str:
+    """The engine in use, and which build of it."""
+    if engine == "python":
+        return engine
+    from chatpb._native import build
+
+    return f"{engine} ({build})"
 
 
 @cache
@@ -134,9 +144,9 @@ def codec_of(descriptor: Descriptor) -> Codec:
 def projection_of(types: Sequence[str], leaves: Sequence[Leaf]) -> Projection:
     """What reads columns of the types from the leaves, by the engine in use."""
     if engine == "native":
-        from chatpb._native import Projection as Native
+        from chatpb._native import native
 
-        return Native(leaf_table(types, leaves))
+        return native.Projection(leaf_table(types, leaves))
     return PythonProjection(types, leaves)
 
 
@@ -146,27 +156,27 @@ def rows_of_messages(messages: Wire) -> tuple[bytes, bytes]:
     Raises ValueError if they are cut short.
     """
     if engine == "native":
-        from chatpb._native import rows_of_messages as native
+        from chatpb._native import native
 
-        return native(messages)
+        return native.rows_of_messages(messages)
     return rows.rows_of_messages(messages)
 
 
 def messages_of_rows(data: Wire, offsets: Wire) -> bytes:
     """The way back. Raises ValueError for offsets that are not those of the data."""
     if engine == "native":
-        from chatpb._native import messages_of_rows as native
+        from chatpb._native import native
 
-        return native(data, offsets)
+        return native.messages_of_rows(data, offsets)
     return rows.messages_of_rows(data, offsets)
 
 
 def fields_of_rows(data: Wire, offsets: Wire, tag: int) -> tuple[bytes, bytes]:
     """Messages that have each row of an Arrow array as the only field, of a tag. Raises ValueError as above."""
     if engine == "native":
-        from chatpb._native import fields_of_rows as native
+        from chatpb._native import native
 
-        return native(data, offsets, tag)
+        return native.fields_of_rows(data, offsets, tag)
     return rows.fields_of_rows(data, offsets, tag)
 
 
@@ -176,14 +186,14 @@ def whole_messages(wire: Wire, limit: int) -> tuple[int, int]:
     A length of more than five bytes, or above the limit, ends the run.
     """
     if engine == "native":
-        from chatpb._native import whole_messages as native
+        from chatpb._native import native
 
-        return native(wire, limit)
+        return native.whole_messages(wire, limit)
     return lines.whole_messages(wire, limit)
 
 
 def native_codec(descriptor: Descriptor) -> Codec:
-    """The codec of the native engine."""
-    from chatpb._native import Schema
+    """The codec of the native engine, in the build that is in use."""
+    from chatpb._native import native
 
-    return Schema(tables(schema_of(descriptor)))
+    return native.Schema(tables(schema_of(descriptor)))

@@ -26,12 +26,12 @@ def shortcut(function: F) -> F:
     """The built-in function that serves plain calls of a function; the function itself where the Python engine runs."""
     if engine == "python":
         return function
-    from chatpb import _native
+    from chatpb._native import native
 
     runtimes = _RUNTIMES.get(function.__name__)
     signature = inspect.signature(function)
     message_type = signature.parameters.get("message_type")
-    return _native.shortcut(  # type: ignore[return-value]
+    return native.shortcut(  # type: ignore[return-value]
         function,
         f"{function.__name__}{_plain(signature)}\n--\n\n{inspect.getdoc(function)}",
         message_type.default if message_type else None,
@@ -51,6 +51,6 @@ def _plain(signature: inspect.Signature) -> str:
 
 
 if engine == "native":
-    from chatpb._native import forget_classes
+    from chatpb._native import native
 
-    on_register(forget_classes)
+    on_register(native.forget_classes)

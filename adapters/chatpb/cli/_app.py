@@ -9,7 +9,7 @@ from typing import Annotated, Final
 import google.protobuf
 import typer
 
-import chatpb
+from chatpb._engine import description
 from chatpb.cli._call import call
 from chatpb.cli._check import check
 from chatpb.cli._convert import convert
@@ -56,7 +56,7 @@ def _before(
     show_version: Annotated[bool, typer.Option("--version", help="Print the version and the engine in use.")] = False,
 ) -> None:
     if show_version:
-        typer.echo(f"chatpb {version()} ({chatpb.engine} engine, protobuf {google.protobuf.__version__})")
+        typer.echo(f"chatpb {version()} ({description()} engine, protobuf {google.protobuf.__version__})")
         raise typer.Exit
     if context.invoked_subcommand is None:
         typer.echo(context.get_help())

@@ -61,10 +61,7 @@ pub fn json_to_wire_rows(
 ) -> Result<Rows, (usize, JsonError)> {
     convert(rows, threads, |threads| {
         let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
-        move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(encoder.json_to_wire(&schema, row, options).map_err(|error| *error)?);
-            Ok(())
-        }
+        move |row: &[u8], out: &mut Vec<u8>| encoder.append(&schema, row, options, out).map_err(|error| *error)
     })
 }
 
@@ -77,10 +74,7 @@ pub fn wire_to_json_rows(
 ) -> Result<Rows, (usize, WireError)> {
     convert(rows, threads, |threads| {
         let (schema, mut printer) = (schema.lend(threads), Printer::default());
-        move |row: &[u8], out: &mut Vec<u8>| {
-            out.extend_from_slice(printer.wire_to_json(&schema, row, options).map_err(|error| *error)?);
-            Ok(())
-        }
+        move |row: &[u8], out: &mut Vec<u8>| printer.append(&schema, row, options, out).map_err(|error| *error)
     })
 }
 

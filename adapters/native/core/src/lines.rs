@@ -5,7 +5,7 @@ use crate::error::{JsonError, WireError};
 use crate::pages::write_copy;
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
-use crate::wire::{PAST_END, Wire, put_varint};
+use crate::wire::{PAST_END, Wire, close_length, open_length};
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -33,7 +33,7 @@ pub fn json_lines_to_wire(
         let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         move |(start, stop)| {
             let mut out = Vec::with_capacity(stop - start);
-            let mut next = start;
+            let (mut next, mut width) = (start, 2);
             while next < stop {
                 let at = next;
                 next = line_end(text, at);
@@ -41,9 +41,9 @@ pub fn json_lines_to_wire(
                 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
                     continue;
                 }
-                let wire = encoder.json_to_wire(&schema, line, options).map_err(|error| (at, *error))?;
-                put_varint(wire.len() as u64, &mut out);
-                out.extend_from_slice(wire);
+                let message = open_length(width, &mut out);
+                encoder.append(&schema, line, options, &mut out).map_err(|error| (at, *error))?;
+                width = close_length(message, width, &mut out);
             }
             Ok(out)
         }

@@ -61,15 +61,18 @@ pub fn put_delimited(tag: u64, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Make room for a length before a payload of which nothing is written yet. Returns where the payload starts.
-pub fn open_length(out: &mut Vec<u8>) -> usize {
-    out.push(0);
+pub fn open_length(width: usize, out: &mut Vec<u8>) -> usize {
+    put_word(out, 0, width);
     out.len()
 }
 
-/// Write the length of the payload that starts at `start` before it.
-pub fn close_length(start: usize, out: &mut Vec<u8>) {
+/// Write the length of the payload that starts at `start` into the room of `width` bytes before it, moving the payload
+/// where that was not the right size. Returns the size.
+pub fn close_length(start: usize, width: usize, out: &mut Vec<u8>) -> usize {
     let length = out.len() - start;
-    out.splice(start - 1..start, varint_bytes(length).into_iter().take(varint_size(length)));
+    let size = varint_size(length);
+    out.splice(start - width..start, varint_bytes(length).into_iter().take(size));
+    size
 }
 
 /// The bytes of a varint, and zeros.

@@ -1,5 +1,6 @@
 //! Results that are written straight into their `bytes`, so that there is one copy of them.
 
+use crate::input::Input;
 use chatpb_core::{Room, before_writing, write_copy};
 use pyo3::ffi;
 use pyo3::prelude::*;
@@ -39,18 +40,21 @@ pub unsafe fn new_bytes(
     Ok(object)
 }
 
-/// A `bytes` of what `work` writes, which returns how many bytes that is, or an error. `MemoryError` where there is no
-/// memory for them.
+/// A `bytes` of what `work` writes for an input, with the GIL released. It returns how many bytes that is, or an error.
+/// `size` is a guess for that, and better too large. `MemoryError` where there is no memory for them.
 ///
 /// # Safety
 ///
 /// `work` writes as many bytes in the room that it is given.
-pub unsafe fn growing_bytes<E>(
-    py: Python<'_>,
-    work: impl FnOnce(&mut (dyn Room + Send)) -> Result<usize, E>,
-) -> PyResult<Result<Bound<'_, PyBytes>, E>> {
+pub unsafe fn growing_bytes<'py, E: Send>(
+    py: Python<'py>,
+    input: &Input<'_>,
+    size: usize,
+    work: impl FnOnce(&[u8], &mut dyn Room) -> Result<usize, E> + Send,
+) -> PyResult<Result<Bound<'py, PyBytes>, E>> {
     let mut room = GrowingBytes::default();
-    let done = catch_unwind(AssertUnwindSafe(|| work(&mut room)));
+    room.enlarge(size, 0)?;
+    let done = catch_unwind(AssertUnwindSafe(|| input.released(py, |bytes| work(bytes, &mut room))));
     match done {
         // SAFETY: by the contract.
         Ok(done) => Ok(done.map(|used| unsafe { room.finish(py, used) })),
@@ -82,8 +86,7 @@ impl GrowingBytes {
     ///
     /// As many are written in the room that was returned last.
     unsafe fn finish(self, py: Python<'_>, used: usize) -> Bound<'_, PyBytes> {
-        let Some(start) = self.start() else { return PyBytes::new(py, &[]) };
-        let Some(object) = self.object else { return PyBytes::new(py, &[]) };
+        let (Some(start), Some(object), 1..) = (self.start(), self.object, used) else { return PyBytes::new(py, &[]) };
         // SAFETY: nothing else has the object yet, so that it may change its size and its place, as Python's own function
         // for this does; its memory has one byte more than its size, for the zero behind it.
         unsafe {

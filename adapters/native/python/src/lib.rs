@@ -1,4 +1,4 @@
-//! The module `chatpb._native`: chatpb-core for Python.
+//! The modules of `chatpb._native`: chatpb-core for Python.
 
 mod input;
 mod large;
@@ -17,6 +17,8 @@ use std::cell::Cell;
 
 /// Documents of fewer bytes are worked on without releasing the GIL, which costs more than others gain.
 const RELEASE: usize = 16 << 10;
+/// What the engine asks for beyond its guess of a result's size, at most.
+const SLACK: usize = 1 << 10;
 
 thread_local! {
     // Taken out while in use, since an error is made by Python code, which may call here again.
@@ -55,8 +57,8 @@ impl Schema {
                 RELEASE.. => {
                     // SAFETY: the encoder writes as many bytes, behind none.
                     unsafe {
-                        growing_bytes(py, |room| {
-                            input.released(py, |text| encoder.write(&self.0, text, options, room, 0))
+                        growing_bytes(py, &input, input.size() + SLACK, |text, room| {
+                            encoder.write(&self.0, text, options, room, 0)
                         })
                     }?
                     .map_err(|error| json_error(py, *error))
@@ -88,8 +90,8 @@ impl Schema {
                 RELEASE.. => {
                     // SAFETY: the printer writes as many bytes, behind none.
                     unsafe {
-                        growing_bytes(py, |room| {
-                            input.released(py, |wire| printer.write(&self.0, wire, options, room, 0))
+                        growing_bytes(py, &input, input.size() * 5 / 2 + SLACK, |wire, room| {
+                            printer.write(&self.0, wire, options, room, 0)
                         })
                     }?
                     .map_err(|error| wire_error(py, *error))
@@ -279,10 +281,28 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
     }
 }
 
+/// Whether the processor has all that x86-64-v3 is compiled for.
+#[pyfunction]
+fn has_v3() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return is_x86_feature_detected!("avx2")
+        && is_x86_feature_detected!("bmi1")
+        && is_x86_feature_detected!("bmi2")
+        && is_x86_feature_detected!("f16c")
+        && is_x86_feature_detected!("fma")
+        && is_x86_feature_detected!("lzcnt")
+        && is_x86_feature_detected!("movbe")
+        && is_x86_feature_detected!("popcnt");
+    #[cfg(not(target_arch = "x86_64"))]
+    return false;
+}
+
 #[pymodule]
-mod _native {
+#[cfg_attr(feature = "v3", pyo3(name = "v3"))]
+#[cfg_attr(not(feature = "v3"), pyo3(name = "baseline"))]
+mod native {
     #[pymodule_export]
-    use super::{Projection, Schema, whole_messages};
+    use super::{Projection, Schema, has_v3, whole_messages};
     #[pymodule_export]
     use crate::rows::{fields_of_rows, messages_of_rows, rows_of_messages};
     #[pymodule_export]

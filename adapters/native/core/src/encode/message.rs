@@ -351,13 +351,13 @@ impl<'a> Encoding<'a> {
             texts.push(verbatim.len());
         }
         put_varint(VERBATIM, verbatim);
-        let start = open_length(verbatim);
+        let start = open_length(1, verbatim);
         put_delimited(KEY, self.reader.names.bytes(self.reader.source.text, name), verbatim);
         put_varint(VALUE, verbatim);
-        let text = open_length(verbatim);
+        let text = open_length(1, verbatim);
         let at = self.reader.print(index, depth, self.canonical, verbatim)?;
-        close_length(text, verbatim);
-        close_length(start, verbatim);
+        close_length(text, 1, verbatim);
+        close_length(start, 1, verbatim);
         Ok(at)
     }
 }

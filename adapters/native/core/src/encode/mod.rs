@@ -89,16 +89,30 @@ impl Encoder {
         options: EncodeOptions,
     ) -> Result<&[u8], Box<JsonError>> {
         let mut out = std::mem::take(&mut self.out);
+        out.clear();
         if out.capacity() > KEPT {
             out = Vec::new();
         }
-        // SAFETY: nothing is used.
-        let done = unsafe { self.write(schema, text, options, &mut out, 0) };
-        // SAFETY: as many are written in the vector's memory.
-        unsafe { out.set_len(*done.as_ref().unwrap_or(&0)) };
+        let done = self.append(schema, text, options, &mut out);
         self.out = out;
         done?;
         Ok(&self.out)
+    }
+
+    /// The same, written at the end of a buffer, which stays as it is where that fails.
+    pub fn append(
+        &mut self,
+        schema: &Schema,
+        text: &[u8],
+        options: EncodeOptions,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Box<JsonError>> {
+        let used = out.len();
+        // SAFETY: a vector's bytes up to its length are written.
+        let done = unsafe { self.write(schema, text, options, out, used) };
+        // SAFETY: as many are written in the vector's memory.
+        unsafe { out.set_len(*done.as_ref().unwrap_or(&used)) };
+        done.map(drop)
     }
 
     /// The same, written behind the bytes that are used of a room. Returns how many are used then. Unwinds where

@@ -1,4 +1,4 @@
-"""The native engine, written in Rust: adapters/native."""
+"""The native engine, written in Rust: adapters/native. Every build has the same."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, final
@@ -55,6 +55,9 @@ def shortcut(
         resolve: of a message class, its Schema and the function that makes or serializes its messages.
 
     """
+
+def has_v3() -> bool:
+    """Whether the processor has all that x86-64-v3 is compiled for."""
 
 def forget_classes() -> None:
     """Have the shortcuts ask anew what belongs to a message class."""
