@@ -2,11 +2,12 @@
 
 use crate::encode::{EncodeOptions, Encoder};
 use crate::error::{JsonError, WireError};
-use crate::lines::{Parts, spread};
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
+use crate::spread::{Written, spread_bytes};
 use crate::stream::{compact_record, expand_record};
 use crate::wire::{Wire, put_delimited, put_varint};
+use std::mem::MaybeUninit;
 
 /// Rows that a thread takes at a time.
 const SHARE: usize = 256;
@@ -45,10 +46,10 @@ pub fn messages_of_rows(rows: &[&[u8]]) -> Vec<u8> {
     out
 }
 
-/// The bytes of an array's rows, and their offsets.
+/// What was written for an array's rows, and their offsets.
 #[derive(Debug)]
 pub struct Rows {
-    pub data: Parts,
+    pub data: Written,
     pub offsets: Vec<i64>,
 }
 
@@ -58,8 +59,9 @@ pub fn json_to_wire_rows(
     rows: &[&[u8]],
     options: EncodeOptions,
     threads: usize,
+    memory: &mut [MaybeUninit<u8>],
 ) -> Result<Rows, (usize, JsonError)> {
-    convert(rows, threads, |threads| {
+    convert(rows, threads, memory, |threads| {
         let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         move |row: &[u8], out: &mut Vec<u8>| encoder.append(&schema, row, options, out).map_err(|error| *error)
     })
@@ -71,21 +73,34 @@ pub fn wire_to_json_rows(
     rows: &[&[u8]],
     options: PrintOptions,
     threads: usize,
+    memory: &mut [MaybeUninit<u8>],
 ) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, |threads| {
+    convert(rows, threads, memory, |threads| {
         let (schema, mut printer) = (schema.lend(threads), Printer::default());
         move |row: &[u8], out: &mut Vec<u8>| printer.append(&schema, row, options, out).map_err(|error| *error)
     })
 }
 
 /// Records with their streams compact; `schema` is that of a chunk, `tag` that of a record's stream.
-pub fn compact_records(schema: &Schema, rows: &[&[u8]], tag: u32, threads: usize) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, |_| |row: &[u8], out: &mut Vec<u8>| compact_record(schema, row, tag, out))
+pub fn compact_records(
+    schema: &Schema,
+    rows: &[&[u8]],
+    tag: u32,
+    threads: usize,
+    memory: &mut [MaybeUninit<u8>],
+) -> Result<Rows, (usize, WireError)> {
+    convert(rows, threads, memory, |_| |row: &[u8], out: &mut Vec<u8>| compact_record(schema, row, tag, out))
 }
 
 /// Records whose streams have whole chunks.
-pub fn expand_records(schema: &Schema, rows: &[&[u8]], tag: u32, threads: usize) -> Result<Rows, (usize, WireError)> {
-    convert(rows, threads, |_| |row: &[u8], out: &mut Vec<u8>| expand_record(schema, row, tag, out))
+pub fn expand_records(
+    schema: &Schema,
+    rows: &[&[u8]],
+    tag: u32,
+    threads: usize,
+    memory: &mut [MaybeUninit<u8>],
+) -> Result<Rows, (usize, WireError)> {
+    convert(rows, threads, memory, |_| |row: &[u8], out: &mut Vec<u8>| expand_record(schema, row, tag, out))
 }
 
 /// Messages that have each row as the only field, of a tag.
@@ -100,30 +115,32 @@ pub fn fields_of_rows(rows: &[&[u8]], tag: u32) -> (Vec<u8>, Vec<i64>) {
 }
 
 /// `worker` is given how many threads there are.
-fn convert<E: Send, W>(rows: &[&[u8]], threads: usize, worker: impl Fn(usize) -> W + Sync) -> Result<Rows, (usize, E)>
+fn convert<E: Send, W>(
+    rows: &[&[u8]],
+    threads: usize,
+    memory: &mut [MaybeUninit<u8>],
+    worker: impl Fn(usize) -> W + Sync,
+) -> Result<Rows, (usize, E)>
 where
     W: FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
 {
     let threads = threads.min(rows.len() / SHARE + 1);
-    let found = spread(rows.chunks(SHARE).enumerate(), threads, || {
+    let (data, sizes) = spread_bytes(rows.chunks(SHARE).enumerate(), threads, memory, || {
         let mut work = worker(threads);
-        move |(share, rows): (usize, &[&[u8]])| {
-            let mut out = Vec::new();
-            let mut ends = Vec::with_capacity(rows.len());
+        move |(share, rows): (usize, &[&[u8]]), out: &mut Vec<u8>| {
+            let mut sizes = Vec::with_capacity(rows.len());
             for (index, row) in rows.iter().enumerate() {
-                work(row, &mut out).map_err(|error| (share * SHARE + index, error))?;
-                ends.push(out.len() as i64);
+                let start = out.len();
+                work(row, out).map_err(|error| (share * SHARE + index, error))?;
+                sizes.push(out.len() - start);
             }
-            Ok((out, ends))
+            Ok(sizes)
         }
+    })?;
+    let mut offset = 0;
+    let ends = sizes.into_iter().flatten().map(|size| {
+        offset += size as i64;
+        offset
     });
-    let mut offsets = vec![0];
-    let mut parts = Vec::new();
-    for part in found {
-        let (out, ends) = part?;
-        let base = offsets.last().copied().unwrap_or_default();
-        offsets.extend(ends.iter().map(|end| base + end));
-        parts.push(out);
-    }
-    Ok(Rows { data: Parts::from(parts), offsets })
+    Ok(Rows { data, offsets: std::iter::once(0).chain(ends).collect() })
 }

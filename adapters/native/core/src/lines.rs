@@ -2,26 +2,25 @@
 
 use crate::encode::{EncodeOptions, Encoder};
 use crate::error::{JsonError, WireError};
-use crate::pages::write_copy;
+use crate::pages::fetch;
 use crate::print::{PrintOptions, Printer};
 use crate::schema::Schema;
+use crate::spread::{Written, spread_bytes};
 use crate::wire::{PAST_END, Wire, close_length, open_length};
 use std::mem::MaybeUninit;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-/// Bytes of input that a thread takes at a time: so few that what is made of them is below the size for which an
-/// allocator asks the system for memory, and few threads wait at the end.
-const SHARE: usize = 1 << 16;
+/// Bytes of input that a thread takes at a time: so few that no thread waits long for another in the end.
+const SHARE: usize = 1 << 18;
 
-/// Each line's wire bytes after their length. Lines of nothing but whitespace are skipped. An error's line and offset
+/// Each line's wire bytes after their length, in memory as far as there is room. Lines of nothing but whitespace are skipped. An error's line and offset
 /// count from the start of the input.
 pub fn json_lines_to_wire(
     schema: &Schema,
     text: &[u8],
     options: EncodeOptions,
     threads: usize,
-) -> Result<Parts, JsonError> {
+    memory: &mut [MaybeUninit<u8>],
+) -> Result<Written, JsonError> {
     let mut start = 0;
     let shares = std::iter::from_fn(|| {
         let from = start;
@@ -29,11 +28,11 @@ pub fn json_lines_to_wire(
         (from < text.len()).then_some((from, start))
     });
     let threads = threads.min(text.len() / SHARE + 1);
-    let found = spread(shares, threads, || {
+    let found = spread_bytes(shares, threads, memory, || {
         let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
-        move |(start, stop)| {
-            let mut out = Vec::with_capacity(stop - start);
-            let (mut next, mut width) = (start, 2);
+        let mut width = 2;
+        move |(start, stop), out: &mut Vec<u8>| {
+            let mut next = start;
             while next < stop {
                 let at = next;
                 next = line_end(text, at);
@@ -41,14 +40,14 @@ pub fn json_lines_to_wire(
                 if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
                     continue;
                 }
-                let message = open_length(width, &mut out);
-                encoder.append(&schema, line, options, &mut out).map_err(|error| (at, *error))?;
-                width = close_length(message, width, &mut out);
+                let message = open_length(width, out);
+                encoder.append(&schema, line, options, out).map_err(|error| (at, *error))?;
+                width = close_length(message, width, out);
             }
-            Ok(out)
+            Ok(())
         }
     });
-    Parts::of(found).map_err(|(start, error)| JsonError {
+    found.map(|(written, _)| written).map_err(|(start, error)| JsonError {
         line: error.line + text[..start].iter().filter(|&&byte| byte == b'\n').count(),
         offset: error.offset + start,
         ..error
@@ -60,13 +59,14 @@ fn line_end(text: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |distance| at + distance + 1)
 }
 
-/// The JSON text of each message, each on a line of its own. An error's offset counts from the start of the input.
+/// The JSON text of each message, each on a line of its own, in memory as far as there is room. An error's offset counts from the start of the input.
 pub fn wire_to_json_lines(
     schema: &Schema,
     wire: &[u8],
     options: PrintOptions,
     threads: usize,
-) -> Result<Parts, WireError> {
+    memory: &mut [MaybeUninit<u8>],
+) -> Result<Written, WireError> {
     let mut cursor = Wire { bytes: wire, at: 0 };
     let mut cut = None;
     // Where messages are is looked up by the thread that then reads them.
@@ -89,19 +89,22 @@ pub fn wire_to_json_lines(
         (!messages.is_empty()).then_some(messages)
     });
     let threads = threads.min(wire.len() / SHARE + 1);
-    let mut found = spread(shares, threads, || {
+    let found = spread_bytes(shares, threads, memory, || {
         let (schema, mut printer) = (schema.lend(threads), Printer::default());
-        move |messages: Vec<(usize, usize)>| {
-            let mut out = Vec::new();
+        move |messages: Vec<(usize, usize)>, out: &mut Vec<u8>| {
+            // The next share, whose messages are then found from length to length without a wait for memory at each.
+            let after = messages.last().map_or(0, |&(_, stop)| stop);
+            fetch(&wire[after..wire.len().min(after + SHARE)]);
             for (start, stop) in messages {
-                printer.append(&schema, &wire[start..stop], options, &mut out).map_err(|error| (start, *error))?;
+                printer.append(&schema, &wire[start..stop], options, out).map_err(|error| (start, *error))?;
                 out.push(b'\n');
             }
-            Ok(out)
+            Ok(())
         }
     });
-    found.extend(cut.map(Err));
-    Parts::of(found).map_err(|(start, error)| WireError { offset: error.offset + start, ..error })
+    // What is cut short is behind all messages.
+    let found = found.and_then(|(written, _)| cut.map_or(Ok(written), Err));
+    found.map_err(|(start, error)| WireError { offset: error.offset + start, ..error })
 }
 
 /// How many whole messages, each after its length, the bytes begin with, and where the last of them ends. One of more
@@ -116,94 +119,4 @@ pub fn whole_messages(wire: &[u8], limit: usize) -> (usize, usize) {
         (count, end, cursor.at) = (count + 1, stop, stop);
     }
     (count, end)
-}
-
-/// What was written for each share of the input, in order.
-#[derive(Debug)]
-pub struct Parts(Vec<Vec<u8>>);
-
-impl From<Vec<Vec<u8>>> for Parts {
-    fn from(parts: Vec<Vec<u8>>) -> Parts {
-        Parts(parts)
-    }
-}
-
-impl Parts {
-    /// The first error in order, or all results.
-    fn of<E>(found: Vec<Result<Vec<u8>, E>>) -> Result<Parts, E> {
-        found.into_iter().collect::<Result<Vec<_>, E>>().map(Parts)
-    }
-
-    /// Bytes of all parts.
-    pub fn size(&self) -> usize {
-        self.0.iter().map(Vec::len).sum()
-    }
-
-    /// Write the parts into a buffer of just their size, with as many threads, since most of the time goes into fetching
-    /// the pages of memory.
-    pub fn write(&self, mut into: &mut [MaybeUninit<u8>], threads: usize) {
-        let group = self.0.len().div_ceil(threads.max(1)).max(1);
-        std::thread::scope(|scope| {
-            for parts in self.0.chunks(group) {
-                let size = parts.iter().map(Vec::len).sum();
-                let (buffer, rest) = std::mem::take(&mut into).split_at_mut(size);
-                into = rest;
-                // The last group is for this thread.
-                if into.is_empty() {
-                    copy(parts, buffer);
-                } else {
-                    scope.spawn(|| copy(parts, buffer));
-                }
-            }
-        });
-    }
-
-    pub fn to_vec(&self) -> Vec<u8> {
-        self.0.concat()
-    }
-}
-
-fn copy(parts: &[Vec<u8>], mut into: &mut [MaybeUninit<u8>]) {
-    for part in parts {
-        let (head, tail) = into.split_at_mut(part.len());
-        write_copy(head, part);
-        into = tail;
-    }
-}
-
-/// Work on shares with as many threads, each with a worker of its own. Results are in the order of the shares; those
-/// after an error may be missing.
-pub(crate) fn spread<S, T, E, W>(
-    shares: impl Iterator<Item = S> + Send,
-    threads: usize,
-    worker: impl Fn() -> W + Sync,
-) -> Vec<Result<T, E>>
-where
-    T: Send,
-    E: Send,
-    W: FnMut(S) -> Result<T, E>,
-{
-    let shares = Mutex::new(shares.enumerate());
-    let failed = AtomicBool::new(false);
-    let found = Mutex::new(Vec::new());
-    let run = || {
-        let mut work = worker();
-        // Shares before one that failed are taken already; those after it are not needed.
-        while !failed.load(Ordering::Relaxed) {
-            let share = shares.lock().unwrap_or_else(PoisonError::into_inner).next();
-            let Some((at, share)) = share else { return };
-            let result = work(share);
-            failed.fetch_or(result.is_err(), Ordering::Relaxed);
-            found.lock().unwrap_or_else(PoisonError::into_inner).push((at, result));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(run);
-        }
-        run();
-    });
-    let mut found = found.into_inner().unwrap_or_else(PoisonError::into_inner);
-    found.sort_by_key(|&(at, _)| at);
-    found.into_iter().map(|(_, result)| result).collect()
 }

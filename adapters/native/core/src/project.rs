@@ -5,7 +5,7 @@
 
 use crate::error::WireError;
 use crate::limits::MAX_EXACT_INTEGER;
-use crate::lines::spread;
+use crate::spread::spread;
 use crate::wire::{Bad, Wire};
 
 const OPEN: u32 = 15 << 3 | 2;

@@ -1,8 +1,11 @@
 //! The core without Python, on a schema of its own. That it agrees with the Python engine is tested from Python.
 
 use chatpb_core::{
-    EncodeOptions, Encoder, JsonError, PrintOptions, Printer, Schema, WireError, json_lines_to_wire, wire_to_json_lines,
+    EncodeOptions, Encoder, JsonError, PrintOptions, Printer, Schema, WireError, Written, json_lines_to_wire,
+    wire_to_json_lines,
 };
+
+use std::mem::MaybeUninit;
 
 const TABLE: &str = "\
 message\tt.Outer\tobject
@@ -97,21 +100,36 @@ fn an_error_says_where() {
     assert_eq!((error.path.as_str(), error.offset), ("/inner/0", 2));
 }
 
+/// What is written to memory of some size, and what has no room there.
+fn filled(room: usize, work: impl FnOnce(&mut [MaybeUninit<u8>]) -> Written) -> Vec<u8> {
+    let mut memory = vec![0; room].into_iter().map(MaybeUninit::new).collect::<Vec<_>>();
+    let Written { size, late } = work(&mut memory);
+    // SAFETY: every byte was written here.
+    let written = memory[..size].iter().map(|byte| unsafe { byte.assume_init() });
+    written.chain(late.concat()).collect()
+}
+
 #[test]
 fn lines_are_in_order_for_any_number_of_threads() {
     let schema = schema();
     let text: String =
         (0..30_000).map(|n| format!("{{\"index\":{n}}}\n{}", if n % 7 == 0 { " \n" } else { "" })).collect();
-    let wires: Vec<_> = [1, 2, 5]
-        .map(|threads| {
-            json_lines_to_wire(&schema, text.as_bytes(), EncodeOptions::default(), threads).expect("lines").to_vec()
+    // With room for all, for some and for none.
+    let wires: Vec<_> = [(1, 1 << 20), (2, 1 << 20), (5, 100_000), (2, 0)]
+        .map(|(threads, room)| {
+            filled(room, |memory| {
+                json_lines_to_wire(&schema, text.as_bytes(), EncodeOptions::default(), threads, memory).expect("lines")
+            })
         })
         .into();
     assert!(wires.windows(2).all(|pair| pair[0] == pair[1]));
-    let back = wire_to_json_lines(&schema, &wires[0], PrintOptions::default(), 3).expect("messages").to_vec();
+    let back = filled(1 << 20, |memory| {
+        wire_to_json_lines(&schema, &wires[0], PrintOptions::default(), 3, memory).expect("messages")
+    });
     assert_eq!(back, text.replace(" \n", "").into_bytes());
     let broken = format!("{text}{{\"index\":}}\n{text}x");
-    let error = json_lines_to_wire(&schema, broken.as_bytes(), EncodeOptions::default(), 4).expect_err("a bad line");
+    let error =
+        json_lines_to_wire(&schema, broken.as_bytes(), EncodeOptions::default(), 4, &mut []).expect_err("a bad line");
     assert_eq!((error.line, error.column, error.offset), (text.lines().count() + 1, 10, text.len() + 9));
 }
 

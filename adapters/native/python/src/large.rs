@@ -1,7 +1,7 @@
 //! Results that are written straight into their `bytes`, so that there is one copy of them.
 
 use crate::input::Input;
-use chatpb_core::{Room, before_writing, write_copy};
+use chatpb_core::{Room, Written, before_writing, write_copy};
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -17,27 +17,79 @@ fn unwritten(py: Python<'_>, size: usize) -> PyResult<Bound<'_, PyBytes>> {
     Ok(object.cast_into()?)
 }
 
-/// A `bytes` whose memory is written once, with the GIL released.
+/// The memory of a `bytes`.
 ///
 /// # Safety
 ///
-/// All of the memory is written.
-pub unsafe fn new_bytes(
-    py: Python<'_>,
+/// Nothing else has the object yet, and its size is this.
+unsafe fn memory_of<'a>(object: *mut ffi::PyObject, size: usize) -> &'a mut [MaybeUninit<u8>] {
+    // SAFETY: it is a `bytes`, and by the contract as many bytes may be written.
+    unsafe { std::slice::from_raw_parts_mut(ffi::PyBytes_AsString(object).cast(), size) }
+}
+
+/// A `bytes` of the first `used` bytes of one, which gives back the rest of its memory.
+///
+/// # Safety
+///
+/// Nothing else has the object yet, and as many bytes of it are written.
+unsafe fn shrunk(object: Bound<'_, PyBytes>, used: usize) -> Bound<'_, PyBytes> {
+    let py = object.py();
+    if used == 0 {
+        return PyBytes::new(py, &[]);
+    }
+    // SAFETY: it may change its size and its place, as Python's own function for this does, since nothing else has it; its
+    // memory has one byte more than its size, for the zero behind it.
+    unsafe {
+        let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<u8>();
+        let object = object.into_ptr();
+        (*object.cast::<ffi::PyVarObject>()).ob_size = used as isize;
+        start.add(used).write(0);
+        let size = start.addr() + used + 1 - object.addr();
+        let smaller: *mut ffi::PyObject = ffi::PyObject_Realloc(object.cast(), size).cast();
+        let object = if smaller.is_null() { object } else { smaller };
+        Bound::from_owned_ptr(py, object).cast_into_unchecked()
+    }
+}
+
+/// A `bytes` of what a batch makes.
+pub struct BatchBytes<'py> {
+    object: Bound<'py, PyBytes>,
     size: usize,
-    write: impl FnOnce(&mut [MaybeUninit<u8>]) + Send,
-) -> PyResult<Bound<'_, PyBytes>> {
-    let object = unwritten(py, size)?;
-    // SAFETY: it is a `bytes` that nothing else has yet, so that as many bytes may be written.
-    let memory = unsafe {
-        let start = ffi::PyBytes_AsString(object.as_ptr()).cast::<MaybeUninit<u8>>();
-        std::slice::from_raw_parts_mut(start, size)
-    };
-    py.detach(|| {
-        before_writing(memory);
-        write(memory);
-    });
-    Ok(object)
+}
+
+impl<'py> BatchBytes<'py> {
+    /// One with memory for so many bytes, which is a guess, and better too large.
+    pub fn new(py: Python<'py>, size: usize) -> PyResult<Self> {
+        Ok(BatchBytes { object: unwritten(py, size)?, size })
+    }
+
+    pub fn memory(&mut self) -> &mut [MaybeUninit<u8>] {
+        // SAFETY: the object is of this size, and ours until it is finished.
+        unsafe { memory_of(self.object.as_ptr(), self.size) }
+    }
+
+    /// The `bytes` of all that was written.
+    ///
+    /// # Safety
+    ///
+    /// It was written to the memory.
+    pub unsafe fn finish(mut self, written: &Written) -> PyResult<Bound<'py, PyBytes>> {
+        let Written { size, late } = written;
+        if late.is_empty() {
+            // SAFETY: by the contract.
+            return Ok(unsafe { shrunk(self.object, *size) });
+        }
+        let total = size + late.iter().map(Vec::len).sum::<usize>();
+        let mut whole = BatchBytes::new(self.object.py(), total)?;
+        let (head, mut rest) = whole.memory().split_at_mut(*size);
+        head.copy_from_slice(&self.memory()[..*size]);
+        for bytes in late {
+            let (place, after) = rest.split_at_mut(bytes.len());
+            write_copy(place, bytes);
+            rest = after;
+        }
+        Ok(whole.object)
+    }
 }
 
 /// A `bytes` of what `work` writes for an input, with the GIL released. It returns how many bytes that is, or an error.
@@ -86,17 +138,10 @@ impl GrowingBytes {
     ///
     /// As many are written in the room that was returned last.
     unsafe fn finish(self, py: Python<'_>, used: usize) -> Bound<'_, PyBytes> {
-        let (Some(start), Some(object), 1..) = (self.start(), self.object, used) else { return PyBytes::new(py, &[]) };
-        // SAFETY: nothing else has the object yet, so that it may change its size and its place, as Python's own function
-        // for this does; its memory has one byte more than its size, for the zero behind it.
-        unsafe {
-            let object = object.into_ptr();
-            (*object.cast::<ffi::PyVarObject>()).ob_size = used as isize;
-            start.add(used).write(0);
-            let size = start.as_ptr().addr() + used + 1 - object.addr();
-            let smaller: *mut ffi::PyObject = ffi::PyObject_Realloc(object.cast(), size).cast();
-            let object = if smaller.is_null() { object } else { smaller };
-            Bound::from_owned_ptr(py, object).cast_into_unchecked()
+        match self.object {
+            // SAFETY: by the contract.
+            Some(object) => unsafe { shrunk(object.into_bound(py), used) },
+            None => PyBytes::new(py, &[]),
         }
     }
 
@@ -104,9 +149,9 @@ impl GrowingBytes {
     fn enlarge(&mut self, size: usize, used: usize) -> PyResult<()> {
         let object = Python::attach(|py| unwritten(py, size).map(Bound::unbind))?;
         let before = std::mem::replace(self, GrowingBytes { object: Some(object), size });
-        if let Some(start) = self.start() {
-            // SAFETY: the memory is of this size, and not that of before.
-            let memory = unsafe { std::slice::from_raw_parts_mut(start.cast::<MaybeUninit<u8>>().as_ptr(), size) };
+        if let Some(object) = &self.object {
+            // SAFETY: the object is new and of this size.
+            let memory = unsafe { memory_of(object.as_ptr(), size) };
             before_writing(memory);
             if let Some(from) = before.start() {
                 // SAFETY: by the contract of `grow`, as many bytes are written there.

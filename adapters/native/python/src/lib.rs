@@ -5,14 +5,14 @@ mod large;
 mod rows;
 mod shortcut;
 
-use chatpb_core::{EncodeOptions, Encoder, JsonError, Parts, PrintOptions, Printer, ProjectError, WireError};
+use chatpb_core::{EncodeOptions, Encoder, JsonError, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
-use large::{growing_bytes, new_bytes};
+use large::{BatchBytes, growing_bytes};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyType};
-use rows::{Made, joined_rows, on_rows, wire_rows};
+use rows::{Made, made_rows, on_rows};
 use std::cell::Cell;
 
 /// Documents of fewer bytes are worked on without releasing the GIL, which costs more than others gain.
@@ -113,8 +113,12 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::text(data)?;
         let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
-        let wire = input.released(py, |text| chatpb_core::json_lines_to_wire(&self.0, text, options, threads));
-        joined(py, &wire.map_err(|error| json_error(py, error))?, threads)
+        let mut batch = BatchBytes::new(py, input.size() + SLACK)?;
+        let memory = batch.memory();
+        let work = |text: &[u8]| chatpb_core::json_lines_to_wire(&self.0, text, options, threads, memory);
+        let written = input.released(py, work).map_err(|error| json_error(py, error))?;
+        // SAFETY: it was written to the batch's memory.
+        unsafe { batch.finish(&written) }
     }
 
     #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, threads, /))]
@@ -129,8 +133,12 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::bytes(wire)?;
         let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
-        let text = input.released(py, |wire| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads));
-        joined(py, &text.map_err(|error| wire_error(py, error))?, threads)
+        let mut batch = BatchBytes::new(py, input.size() * 5 / 2 + SLACK)?;
+        let memory = batch.memory();
+        let work = |wire: &[u8]| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads, memory);
+        let written = input.released(py, work).map_err(|error| wire_error(py, error))?;
+        // SAFETY: it was written to the batch's memory.
+        unsafe { batch.finish(&written) }
     }
 
     /// Rows of JSON text as those of an Arrow array: bytes and 64-bit offsets. An error's path starts with the row.
@@ -144,10 +152,11 @@ impl Schema {
         threads: usize,
     ) -> PyResult<Made<'py>> {
         let options = EncodeOptions { nonfinite, ..EncodeOptions::default() };
-        let work = |rows: &[&[u8]]| chatpb_core::json_to_wire_rows(&self.0, rows, options, threads);
-        let rows = on_rows(py, data, offsets, work)?
-            .map_err(|(row, error)| json_error(py, JsonError { path: format!("/{row}{}", error.path), ..error }))?;
-        joined_rows(py, rows, threads)
+        let work =
+            |rows: &[&[u8]], memory: &mut _| chatpb_core::json_to_wire_rows(&self.0, rows, options, threads, memory);
+        made_rows(py, data, offsets, 1, work, |row, error| {
+            json_error(py, JsonError { path: format!("/{row}{}", error.path), ..error })
+        })
     }
 
     /// The way back.
@@ -161,7 +170,9 @@ impl Schema {
         threads: usize,
     ) -> PyResult<Made<'py>> {
         let options = PrintOptions { nonfinite, ..PrintOptions::default() };
-        wire_rows(py, data, offsets, threads, |rows| chatpb_core::wire_to_json_rows(&self.0, rows, options, threads))
+        let work =
+            |rows: &[&[u8]], memory: &mut _| chatpb_core::wire_to_json_rows(&self.0, rows, options, threads, memory);
+        made_rows(py, data, offsets, 3, work, |row, error| row_error(py, row, error))
     }
 
     /// Records with their streams compact. An error's path starts with the row.
@@ -174,7 +185,8 @@ impl Schema {
         tag: u32,
         threads: usize,
     ) -> PyResult<Made<'py>> {
-        wire_rows(py, data, offsets, threads, |rows| chatpb_core::compact_records(&self.0, rows, tag, threads))
+        let work = |rows: &[&[u8]], memory: &mut _| chatpb_core::compact_records(&self.0, rows, tag, threads, memory);
+        made_rows(py, data, offsets, 1, work, |row, error| row_error(py, row, error))
     }
 
     /// The way back.
@@ -187,7 +199,8 @@ impl Schema {
         tag: u32,
         threads: usize,
     ) -> PyResult<Made<'py>> {
-        wire_rows(py, data, offsets, threads, |rows| chatpb_core::expand_records(&self.0, rows, tag, threads))
+        let work = |rows: &[&[u8]], memory: &mut _| chatpb_core::expand_records(&self.0, rows, tag, threads, memory);
+        made_rows(py, data, offsets, 4, work, |row, error| row_error(py, row, error))
     }
 
     #[pyo3(signature = (chunks, /))]
@@ -255,12 +268,6 @@ fn buffers<'py>(
     Ok(columns.into_iter().map(|column| column.buffers().map(|buffer| PyBytes::new(py, &buffer))).collect())
 }
 
-/// The parts of a batch as one object.
-fn joined<'py>(py: Python<'py>, parts: &Parts, threads: usize) -> PyResult<Bound<'py, PyBytes>> {
-    // SAFETY: the parts have as many bytes, and all are written.
-    unsafe { new_bytes(py, parts.size(), |memory| parts.write(memory, threads)) }
-}
-
 #[cold]
 fn json_error(py: Python<'_>, error: JsonError) -> PyErr {
     static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
@@ -279,6 +286,10 @@ fn wire_error(py: Python<'_>, error: WireError) -> PyErr {
         Ok(class) => PyErr::from_type(class.clone(), (path, offset, reason)),
         Err(failure) => failure,
     }
+}
+
+fn row_error(py: Python<'_>, row: usize, error: WireError) -> PyErr {
+    wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error })
 }
 
 /// Whether the processor has all that x86-64-v3 is compiled for.

@@ -1,11 +1,13 @@
 //! Rows of an Arrow array: their bytes, and 64-bit offsets in the machine's order of bytes.
 
+use crate::SLACK;
 use crate::input::Input;
-use crate::{joined, wire_error};
-use chatpb_core::WireError;
+use crate::large::BatchBytes;
+use chatpb_core::Rows;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
+use std::mem::MaybeUninit;
 
 /// Bytes and offsets.
 pub type Made<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>);
@@ -53,26 +55,24 @@ pub fn on_rows<T: Send>(
         .ok_or_else(|| PyValueError::new_err("offsets that are not those of the data"))
 }
 
-/// What becomes of rows of wire bytes.
-pub fn wire_rows<'py>(
+/// What becomes of the rows of an array, mostly at most `times` as large.
+pub fn made_rows<'py, E: Send>(
     py: Python<'py>,
     data: &Bound<'py, PyAny>,
     offsets: &Bound<'py, PyAny>,
-    threads: usize,
-    work: impl FnOnce(&[&[u8]]) -> Result<chatpb_core::Rows, (usize, WireError)> + Send,
+    times: usize,
+    work: impl FnOnce(&[&[u8]], &mut [MaybeUninit<u8>]) -> Result<Rows, (usize, E)> + Send,
+    fail: impl FnOnce(usize, E) -> PyErr,
 ) -> PyResult<Made<'py>> {
-    let rows = on_rows(py, data, offsets, work)?
-        .map_err(|(row, error)| wire_error(py, WireError { path: format!("/{row}{}", error.path), ..error }))?;
-    joined_rows(py, rows, threads)
+    let mut batch = BatchBytes::new(py, Input::bytes(data)?.size() * times + SLACK)?;
+    let memory = batch.memory();
+    let rows = on_rows(py, data, offsets, |rows| work(rows, memory))?.map_err(|(row, error)| fail(row, error))?;
+    // SAFETY: they were written to the batch's memory.
+    Ok((unsafe { batch.finish(&rows.data) }?, words(py, rows.offsets)))
 }
 
 /// Offsets in the machine's order of bytes.
 fn words(py: Python<'_>, offsets: Vec<i64>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
     PyBytes::new(py, &bytes)
-}
-
-/// The bytes and the offsets of rows.
-pub fn joined_rows<'py>(py: Python<'py>, rows: chatpb_core::Rows, threads: usize) -> PyResult<Made<'py>> {
-    Ok((joined(py, &rows.data, threads)?, words(py, rows.offsets)))
 }
