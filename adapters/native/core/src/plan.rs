@@ -1,7 +1,7 @@
 //! What printing needs of a schema, laid out for it: what there is to do for a tag is one look-up and one cache line away.
 
 use crate::schema::{ADDITIONAL, EMPTY_FIELDS, Enum, Field, Kind, Member, Message, NULL_FIELDS, Shape, VERBATIM};
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 
 /// How a field is printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -62,8 +62,9 @@ pub struct MessagePlan {
     /// All bits of members, and the place of the member of each.
     pub known: u64,
     by_bit: [u8; 64],
-    /// Whether bits of an earlier member than the last before them were seen, so that they are better looked for first.
-    pub bits_first: AtomicBool,
+    /// By place, members without a value that came, with the bits, behind one that prints later. So where there is none of
+    /// them, the bits are better looked for before what prints later.
+    pub early: AtomicU64,
 }
 
 impl MessagePlan {
@@ -145,7 +146,7 @@ fn message_plan(message: &Message) -> MessagePlan {
         names,
         known: message.known,
         by_bit: message.by_bit,
-        bits_first: AtomicBool::new(false),
+        early: AtomicU64::new(0),
     }
 }
 

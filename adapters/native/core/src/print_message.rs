@@ -23,12 +23,13 @@ impl<'a> Printing<'a> {
         let plan = &self.schema.plan.messages[place];
         let used = self.used(&end);
         let mut bits = Bits::default();
-        // By place, members that are to be printed without a value if none comes, and those that were printed.
-        let (mut blanks, mut printed) = (0, 0);
-        let bits_first = self.options.fill_required || plan.bits_first.load(Ordering::Relaxed);
-        if bits_first {
+        // By place, members that are to be printed without a value if none comes, and those that were printed. Until the
+        // bits are known, the first are those that were in a message before.
+        let (mut blanks, mut printed) = (plan.early.load(Ordering::Relaxed), 0);
+        let mut known = self.options.fill_required;
+        if known {
             bits = Bits::find(bytes)?;
-            blanks = if self.options.fill_required { u64::MAX } else { plan.places(bits.null | bits.empty) };
+            blanks = u64::MAX;
         }
         let (mut additional, mut verbatim): (&[u8], &[u8]) = (&[], &[]);
         let mut rest = bytes;
@@ -49,16 +50,15 @@ impl<'a> Printing<'a> {
                             return None;
                         }
                         let bits = if step.op == Op::NullFields { &mut bits.null } else { &mut bits.empty };
-                        if *bits != found && (bits_first || *bits != 0) {
+                        if *bits != found && (known || *bits != 0) {
                             return self.reordered(place, bytes, depth, used);
                         }
-                        if !bits_first {
-                            *bits = found;
-                            blanks |= plan.places(found) & !printed;
-                            if blanks & blanks.wrapping_neg() < printed && blanks != 0 {
-                                plan.bits_first.store(true, Ordering::Relaxed);
-                                // SAFETY: as many bytes were used before the message, and are.
-                                return self.message(place, bytes, depth, unsafe { self.back(used) });
+                        *bits = found;
+                        if !known {
+                            let places = plan.places(found);
+                            blanks |= places;
+                            if places & before(printed) & !printed != 0 {
+                                return self.earlier(place, places & !printed, bytes, depth, used);
                             }
                         }
                     }
@@ -78,7 +78,16 @@ impl<'a> Printing<'a> {
                 }
                 continue;
             }
-            if blanks & (step.bit - 1) != 0 {
+            if blanks & (step.bit - 1) & !printed != 0 {
+                if !known {
+                    let more = Bits::find(field)?;
+                    bits = Bits { null: bits.null | more.null, empty: bits.empty | more.empty };
+                    known = true;
+                    blanks = plan.places(bits.null | bits.empty);
+                    if blanks & before(printed) & !printed != 0 {
+                        return self.earlier(place, blanks & !printed, bytes, depth, used);
+                    }
+                }
                 let earlier = blanks & (step.bit - 1) & !printed;
                 blanks &= !(step.bit - 1);
                 (end, printed) = self.blanks(place, earlier, bits, printed, end)?;
@@ -121,6 +130,9 @@ impl<'a> Printing<'a> {
             }
             printed |= step.bit;
         }
+        if !known {
+            blanks = plan.places(bits.null | bits.empty);
+        }
         blanks &= !printed;
         if blanks != 0 {
             (end, printed) = self.blanks(place, blanks, bits, printed, end)?;
@@ -131,6 +143,15 @@ impl<'a> Printing<'a> {
         end = self.room(end, STEP)?;
         // SAFETY: a bracket was written, and there is room for a step.
         Some(unsafe { end.close(b'}') })
+    }
+
+    /// The message printed again, now that members without a value are known to come early.
+    #[cold]
+    #[inline(never)]
+    fn earlier(&mut self, place: usize, members: u64, bytes: &'a [u8], depth: usize, used: usize) -> Done {
+        self.schema.plan.messages[place].early.fetch_or(members, Ordering::Relaxed);
+        // SAFETY: as many bytes were used before the message, and are.
+        self.message(place, bytes, depth, unsafe { self.back(used) })
     }
 
     /// A member that is not one of the most usual, by its field with those that follow it; and the rest of the bytes.
@@ -234,6 +255,12 @@ impl<'a> Printing<'a> {
         self.memory = memory;
         done
     }
+}
+
+/// The bits below the highest of a mask.
+#[inline(always)]
+fn before(mask: u64) -> u64 {
+    u64::MAX.checked_shr(mask.leading_zeros() + 1).unwrap_or(0)
 }
 
 /// What a message says of its members without a value.
