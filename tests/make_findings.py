@@ -21,7 +21,8 @@ from chatpb._python.wire_to_tree import wire_to_tree
 from chatpb._schema import schema_of
 from chatpb._walk import messages
 from conftest import ALL_VECTORS
-from differential import TOKENS, WIRE_TOKENS, Documents, Messages, mutate
+from random_cases.documents import TOKENS, Documents, mutate
+from random_cases.messages import WIRE_TOKENS, Messages
 
 FINDINGS = Path(__file__).parent / "findings"
 TARGETS = ("encode", "decode")
