@@ -12,8 +12,8 @@ use std::mem::MaybeUninit;
 /// Bytes of input that a thread takes at a time: so few that no thread waits long for another in the end.
 const SHARE: usize = 1 << 18;
 
-/// Each line's wire bytes after their length, in memory as far as there is room. Lines of nothing but whitespace are skipped. An error's line and offset
-/// count from the start of the input.
+/// Each line's wire bytes after their length, in memory as far as there is room. Lines of nothing but whitespace are
+/// skipped. An error's line and offset count from the start of the input.
 pub fn json_lines_to_wire(
     schema: &Schema,
     text: &[u8],
@@ -59,7 +59,8 @@ fn line_end(text: &[u8], at: usize) -> usize {
     memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |distance| at + distance + 1)
 }
 
-/// The JSON text of each message, each on a line of its own, in memory as far as there is room. An error's offset counts from the start of the input.
+/// The JSON text of each message, each on a line of its own, in memory as far as there is room. An error's offset counts
+/// from the start of the input.
 pub fn wire_to_json_lines(
     schema: &Schema,
     wire: &[u8],

@@ -64,11 +64,21 @@ pub fn made_rows<'py, E: Send>(
     work: impl FnOnce(&[&[u8]], &mut [MaybeUninit<u8>]) -> Result<Rows, (usize, E)> + Send,
     fail: impl FnOnce(usize, E) -> PyErr,
 ) -> PyResult<Made<'py>> {
-    let mut batch = BatchBytes::new(py, Input::bytes(data)?.size() * times + SLACK)?;
+    // An array may be a small part of its data.
+    let size = span(Input::bytes(offsets)?.get(py)).min(Input::bytes(data)?.size());
+    let mut batch = BatchBytes::new(py, size * times + SLACK)?;
     let memory = batch.memory();
     let rows = on_rows(py, data, offsets, |rows| work(rows, memory))?.map_err(|(row, error)| fail(row, error))?;
     // SAFETY: they were written to the batch's memory.
     Ok((unsafe { batch.finish(&rows.data) }?, words(py, rows.offsets)))
+}
+
+/// From the first to the last of some offsets.
+fn span(offsets: &[u8]) -> usize {
+    let (words, _) = offsets.as_chunks();
+    let ends = words.first().zip(words.last());
+    let distance = ends.map(|(&first, &last)| i64::from_ne_bytes(last).saturating_sub(i64::from_ne_bytes(first)));
+    distance.and_then(|distance| usize::try_from(distance).ok()).unwrap_or(0)
 }
 
 /// Offsets in the machine's order of bytes.
