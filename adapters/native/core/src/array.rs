@@ -125,9 +125,9 @@ where
     W: FnMut(&[u8], &mut Vec<u8>) -> Result<(), E>,
 {
     let threads = threads.min(rows.len() / SHARE + 1);
-    let (data, sizes) = spread_bytes(rows.chunks(SHARE).enumerate(), threads, memory, || {
+    let (data, sizes) = spread_bytes(rows.chunks(SHARE), threads, memory, || {
         let mut work = worker(threads);
-        move |(share, rows): (usize, &[&[u8]]), out: &mut Vec<u8>| {
+        move |share, rows: &[&[u8]], out: &mut Vec<u8>| {
             let mut sizes = Vec::with_capacity(rows.len());
             for (index, row) in rows.iter().enumerate() {
                 let start = out.len();

@@ -31,7 +31,7 @@ pub fn json_lines_to_wire(
     let found = spread_bytes(shares, threads, memory, || {
         let (schema, mut encoder) = (schema.lend(threads), Encoder::default());
         let mut width = 2;
-        move |(start, stop), out: &mut Vec<u8>| {
+        move |_, (start, stop), out: &mut Vec<u8>| {
             let mut next = start;
             while next < stop {
                 let at = next;
@@ -92,7 +92,7 @@ pub fn wire_to_json_lines(
     let threads = threads.min(wire.len() / SHARE + 1);
     let found = spread_bytes(shares, threads, memory, || {
         let (schema, mut printer) = (schema.lend(threads), Printer::default());
-        move |messages: Vec<(usize, usize)>, out: &mut Vec<u8>| {
+        move |_, messages: Vec<(usize, usize)>, out: &mut Vec<u8>| {
             // The next share, whose messages are then found from length to length without a wait for memory at each.
             let after = messages.last().map_or(0, |&(_, stop)| stop);
             fetch(&wire[after..wire.len().min(after + SHARE)]);

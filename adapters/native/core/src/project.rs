@@ -154,16 +154,15 @@ impl Projection {
 
     /// The columns of messages; an error's path is the place of the message at fault.
     pub fn project(&self, messages: &[&[u8]], threads: usize) -> Result<Vec<Column>, ProjectError> {
-        let shares = messages.chunks(SHARE).enumerate().map(|(index, share)| (index * SHARE, share));
-        let parts = spread(shares, threads.min(messages.len() / SHARE + 1), || {
-            |(first, share): (usize, &[&[u8]])| {
+        let parts = spread(messages.chunks(SHARE), threads.min(messages.len() / SHARE + 1), || {
+            |at, share: &[&[u8]]| {
                 let mut columns: Vec<Column> = self.types.iter().map(|&kind| Column::new(kind)).collect();
                 let mut row = Row { one: vec![None; self.types.len()], many: vec![Vec::new(); self.types.len()] };
                 for (index, message) in share.iter().enumerate() {
                     row.one.fill(None);
                     row.many.iter_mut().for_each(Vec::clear);
                     self.walk(&self.root, message, 0, message.len(), &mut row).map_err(|bad| {
-                        let path = format!("/{}", first + index);
+                        let path = format!("/{}", at * SHARE + index);
                         ProjectError::Wire(WireError { path, offset: bad.at, reason: bad.reason })
                     })?;
                     for (column, &kind) in self.types.iter().enumerate() {

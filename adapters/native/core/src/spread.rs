@@ -1,6 +1,6 @@
 //! Work on shares of an input by several threads, with results in the order of the shares.
 
-use crate::pages::{before_writing, write_copy};
+use crate::pages::write_copy;
 use std::collections::HashMap;
 use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,9 +69,8 @@ pub(crate) fn spread_bytes<S, T, E, W>(
 where
     T: Send,
     E: Send,
-    W: FnMut(S, &mut Vec<u8>) -> Result<T, E>,
+    W: FnMut(usize, S, &mut Vec<u8>) -> Result<T, E>,
 {
-    before_writing(memory);
     let filling = Mutex::new(Filling {
         rest: memory,
         written: Written::default(),
@@ -79,12 +78,12 @@ where
         early: HashMap::new(),
         spare: Vec::new(),
     });
-    let found = spread(shares.enumerate(), threads, || {
+    let found = spread(shares, threads, || {
         let (mut work, mut buffer) = (worker(), Vec::new());
         let filling = &filling;
-        move |(index, share)| {
-            let made = work(share, &mut buffer)?;
-            buffer = place(filling, index, std::mem::take(&mut buffer));
+        move |at, share| {
+            let made = work(at, share, &mut buffer)?;
+            buffer = place(filling, at, std::mem::take(&mut buffer));
             Ok(made)
         }
     });
@@ -92,8 +91,8 @@ where
     Ok((filling.into_inner().unwrap_or_else(PoisonError::into_inner).written, made))
 }
 
-/// Work on shares with as many threads, each with a worker of its own. Results are in the order of the shares; those
-/// after an error may be missing.
+/// Work on shares with as many threads, each with a worker of its own, which is given how many shares come before.
+/// Results are in the order of the shares; those after an error may be missing.
 pub(crate) fn spread<S, T, E, W>(
     shares: impl Iterator<Item = S> + Send,
     threads: usize,
@@ -102,7 +101,7 @@ pub(crate) fn spread<S, T, E, W>(
 where
     T: Send,
     E: Send,
-    W: FnMut(S) -> Result<T, E>,
+    W: FnMut(usize, S) -> Result<T, E>,
 {
     let shares = Mutex::new(shares.enumerate());
     let failed = AtomicBool::new(false);
@@ -113,7 +112,7 @@ where
         while !failed.load(Ordering::Relaxed) {
             let share = lock(&shares).next();
             let Some((at, share)) = share else { return };
-            let result = work(share);
+            let result = work(at, share);
             failed.fetch_or(result.is_err(), Ordering::Relaxed);
             lock(&found).push((at, result));
         }

@@ -1,13 +1,13 @@
 //! The modules of `chatpb._native`: chatpb-core for Python.
 
 mod input;
-mod large;
+mod new_bytes;
 mod rows;
 mod shortcut;
 
 use chatpb_core::{EncodeOptions, Encoder, JsonError, PrintOptions, Printer, ProjectError, WireError};
 use input::Input;
-use large::{BatchBytes, growing_bytes};
+use new_bytes::{NewBytes, growing_bytes};
 use pyo3::exceptions::{PyOverflowError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -113,12 +113,12 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::text(data)?;
         let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
-        let mut batch = BatchBytes::new(py, input.size() + SLACK)?;
+        let mut batch = NewBytes::new(py, input.size() + SLACK)?;
         let memory = batch.memory();
         let work = |text: &[u8]| chatpb_core::json_lines_to_wire(&self.0, text, options, threads, memory);
         let written = input.released(py, work).map_err(|error| json_error(py, error))?;
         // SAFETY: it was written to the batch's memory.
-        unsafe { batch.finish(&written) }
+        unsafe { batch.finish_batch(py, &written) }
     }
 
     #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, threads, /))]
@@ -133,12 +133,12 @@ impl Schema {
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::bytes(wire)?;
         let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
-        let mut batch = BatchBytes::new(py, input.size() * 5 / 2 + SLACK)?;
+        let mut batch = NewBytes::new(py, input.size() * 5 / 2 + SLACK)?;
         let memory = batch.memory();
         let work = |wire: &[u8]| chatpb_core::wire_to_json_lines(&self.0, wire, options, threads, memory);
         let written = input.released(py, work).map_err(|error| wire_error(py, error))?;
         // SAFETY: it was written to the batch's memory.
-        unsafe { batch.finish(&written) }
+        unsafe { batch.finish_batch(py, &written) }
     }
 
     /// Rows of JSON text as those of an Arrow array: bytes and 64-bit offsets. An error's path starts with the row.

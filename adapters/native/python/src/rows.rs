@@ -2,7 +2,7 @@
 
 use crate::SLACK;
 use crate::input::Input;
-use crate::large::BatchBytes;
+use crate::new_bytes::NewBytes;
 use chatpb_core::Rows;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,7 +49,15 @@ pub fn on_rows<T: Send>(
     offsets: &Bound<'_, PyAny>,
     work: impl FnOnce(&[&[u8]]) -> T + Send,
 ) -> PyResult<T> {
-    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+    on_inputs(py, &Input::bytes(data)?, &Input::bytes(offsets)?, work)
+}
+
+fn on_inputs<T: Send>(
+    py: Python<'_>,
+    data: &Input<'_>,
+    offsets: &Input<'_>,
+    work: impl FnOnce(&[&[u8]]) -> T + Send,
+) -> PyResult<T> {
     let offsets = offsets.get(py);
     data.released(py, |data| chatpb_core::rows_of(data, offsets).map(|rows| work(&rows)))
         .ok_or_else(|| PyValueError::new_err("offsets that are not those of the data"))
@@ -65,12 +73,13 @@ pub fn made_rows<'py, E: Send>(
     fail: impl FnOnce(usize, E) -> PyErr,
 ) -> PyResult<Made<'py>> {
     // An array may be a small part of its data.
-    let size = span(Input::bytes(offsets)?.get(py)).min(Input::bytes(data)?.size());
-    let mut batch = BatchBytes::new(py, size * times + SLACK)?;
+    let (data, offsets) = (Input::bytes(data)?, Input::bytes(offsets)?);
+    let size = span(offsets.get(py)).min(data.size());
+    let mut batch = NewBytes::new(py, size * times + SLACK)?;
     let memory = batch.memory();
-    let rows = on_rows(py, data, offsets, |rows| work(rows, memory))?.map_err(|(row, error)| fail(row, error))?;
+    let rows = on_inputs(py, &data, &offsets, |rows| work(rows, memory))?.map_err(|(row, error)| fail(row, error))?;
     // SAFETY: they were written to the batch's memory.
-    Ok((unsafe { batch.finish(&rows.data) }?, words(py, rows.offsets)))
+    Ok((unsafe { batch.finish_batch(py, &rows.data) }?, words(py, rows.offsets)))
 }
 
 /// From the first to the last of some offsets.

@@ -1,7 +1,7 @@
 //! Looking for the bytes of a string that need attention.
 //!
 //! Each way of doing so has the same functions: `avx2` where the build is for processors that have that, `sse2` for every
-//! x86-64, `portable` elsewhere.
+//! x86-64, `portable` elsewhere. Only `block64` is the same for the last two.
 
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
 mod avx2;
@@ -13,11 +13,11 @@ mod sse2;
 #[cfg(all(target_arch = "x86_64", target_feature = "avx2"))]
 pub use avx2::{block64, blocks, matches, other32};
 #[cfg(not(target_arch = "x86_64"))]
-pub use portable::{block, block64, blocks, matches, other32};
+pub use portable::{block, blocks, matches, other32};
 #[cfg(target_arch = "x86_64")]
 pub use sse2::block;
 #[cfg(all(target_arch = "x86_64", not(target_feature = "avx2")))]
-pub use sse2::{block64, blocks, matches, other32};
+pub use sse2::{blocks, matches, other32};
 
 /// The place of the first quote, backslash or control character at or after `at`, or the length of the text where
 /// there is none. Sets `high` if a byte before it is not ASCII.
@@ -69,6 +69,16 @@ pub fn special(text: &[u8], mut at: usize, high: &mut bool) -> usize {
         at += 1;
     }
     at
+}
+
+/// Of 64 bytes: a bit for each that is special, and a bit for each that is not ASCII.
+#[cfg(not(all(target_arch = "x86_64", target_feature = "avx2")))]
+#[inline(always)]
+pub fn block64(bytes: &[u8; 64]) -> (u64, u64) {
+    bytes.as_chunks::<16>().0.iter().rev().fold((0, 0), |(special, high), bytes| {
+        let found = block(bytes);
+        (special << 16 | u64::from(found.0), high << 16 | u64::from(found.1))
+    })
 }
 
 /// The bytes from a place on, if there are as many.

@@ -1,5 +1,6 @@
 //! Byte by byte, in a form that compilers vectorize. These functions are as those of `sse2`.
 
+use super::block64;
 use crate::schema::Token;
 
 #[inline(always)]
@@ -8,14 +9,6 @@ pub fn block(bytes: &[u8; 16]) -> (u32, u32) {
     bytes.iter().enumerate().fold((0, 0), |(special, above), (at, &byte)| {
         let is_special = byte < 0x20 || byte == b'"' || byte == b'\\';
         (special | bit(at, is_special), above | bit(at, byte >= 0x80))
-    })
-}
-
-#[inline(always)]
-pub fn block64(bytes: &[u8; 64]) -> (u64, u64) {
-    bytes.as_chunks::<16>().0.iter().rev().fold((0, 0), |(special, high), bytes| {
-        let found = block(bytes);
-        (special << 16 | u64::from(found.0), high << 16 | u64::from(found.1))
     })
 }
 

@@ -28,15 +28,6 @@ pub fn block(bytes: &[u8; 16]) -> (u32, u32) {
     }
 }
 
-/// The same of 64 bytes.
-#[inline(always)]
-pub fn block64(bytes: &[u8; 64]) -> (u64, u64) {
-    bytes.as_chunks::<16>().0.iter().rev().fold((0, 0), |(special, high), bytes| {
-        let found = block(bytes);
-        (special << 16 | u64::from(found.0), high << 16 | u64::from(found.1))
-    })
-}
-
 /// Of 64 bytes, none of which may be special: a mask that is zero if all are ASCII. `None` if one is special.
 #[inline(always)]
 pub fn blocks(bytes: &[u8; 64]) -> Option<u32> {
