@@ -15,7 +15,7 @@ import json
 import platform
 import random
 import tempfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby, islice
@@ -30,7 +30,7 @@ import zstandard
 import chatpb
 from bench.records import SCALE, json_blocks, wires_of
 from chatpb import json_to_wire
-from chatpb.arrow import to_messages
+from chatpb.arrow import SCHEMA, to_messages
 from chatpb.storage import _forms
 from chatpb.storage._bodies import Bodies, train
 from chatpb.storage._documents import ONLY, Wrapper
@@ -189,13 +189,13 @@ def _until(units: Iterator[bytes], size: int) -> Iterator[bytes]:
         size -= len(unit)
 
 
-def _form(name: str, level: int | None = None) -> Callable[[Kind], int]:
+def _form(name: str, level: int | None = None, columns: Sequence[str] | None = None) -> Callable[[Kind], int]:
     def measure(kind: Kind) -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
             # As traffic comes: a recorder trains its dictionary between appends.
             batches = (batch[at : at + 100] for batch in kind.records() for at in range(0, len(batch), 100))
-            _forms.write(str(path), (pa.array(batch, pa.large_binary()) for batch in batches), level=level)
+            _forms.write(str(path), (pa.array(batch, pa.large_binary()) for batch in batches), columns=columns, level=level)
             return path.stat().st_size
 
     return measure
@@ -237,6 +237,8 @@ FORMS: Final[dict[str, Callable[[Kind], float]]] = {
     "`.binpbs`, zstd 19": _compressed_messages(19),
     "`.parquet`, level 19": _form("x.parquet", 19),
     "`.parquet`, level 22": _form("x.parquet", 22),
+    "`.parquet` without the two ids, level 22": _form("x.parquet", 22, [*set(SCHEMA.names) - {"id", "request_id"}]),
+    "`.parquet` with `wire` alone, level 22": _form("x.parquet", 22, []),
     "JSON lines, zstd 9": _lines(9),
     "msgpack, zstd 9": _msgpack(9),
     "Parquet of JSON text, zstd 9": _json_parquet(9),

@@ -20,6 +20,7 @@ from chatpb.cli._app import app
 from chatpb.storage import Recorder
 from chatpb.storage._documents import MAX_STREAM, ONLY, Wrapper, only
 from chatpb.storage._forms import open_source
+from chatpb.storage._parquet import is_remote
 from chatpb.storage._record import parts_of
 from conftest import exactly_equal, recording
 
@@ -128,6 +129,19 @@ def test_recorded_traffic_through_every_form(middle: str, kind: str, name: str) 
     assert kept == given
 
 
+@pytest.mark.parametrize(
+    ("chosen", "names"),
+    [("wire", ["wire"]), ("model,id", ["wire", "id", "model"]), ("wire, time", ["wire", "time"])],
+)
+@pytest.mark.parametrize("target", ["x.parquet", "folder.parquet", "memory://bucket/folder"])
+def test_parquet_with_some_columns_has_the_same_records(target: str, chosen: str, names: list[str]) -> None:
+    write_lines("in.jsonl", RECORDS)
+    succeed("export", "in.jsonl", target, "--columns", chosen, *options(target))
+    if not is_remote(target):
+        assert pq.read_schema(next(Path(target).rglob("*.parquet"), target)).names == names
+    assert wires(target) == wires("in.jsonl")
+
+
 def test_parquet_has_typed_columns() -> None:
     write_lines("in.jsonl", RECORDS)
     succeed("export", "in.jsonl", "x.parquet", "--level", "3")
@@ -227,6 +241,9 @@ def test_damaged_parquet_is_named() -> None:
         (["in.jsonl", "x.txt"], "x.txt: the name tells no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet"),
         (["in.jsonl", "x.parquet", "--only", "chunk"], "x.parquet: only lines and messages can be documents other than records"),
         (["in.jsonl", "x.db", "--partition", "day"], "x.db: only Parquet can be partitioned"),
+        (["in.jsonl", "x.db", "--columns", "id"], "x.db: only Parquet has columns"),
+        (["in.jsonl", "x.parquet", "--columns", "id,ids"], "there is no column 'ids' of records, only wire, request_id, id, "),
+        (["in.jsonl", "days.parquet", "--columns", "", "--partition", "day"], "there is no column '' of records, only "),
         (["none.jsonl", "x.db"], "none.jsonl: No such file or directory"),
         (["bad.parquet", "x.db"], "bad.parquet: no Parquet that can be read: "),
         (["other.parquet", "x.db"], "other.parquet: a Parquet file without the column 'wire' holds no records"),
@@ -240,6 +257,7 @@ def test_what_cannot_be_done(args: list[str], message: str) -> None:
     assert result.exit_code == (2 if "No such file" in message else 1)
     assert result.stderr.startswith(f"chatpb: {message}")
     assert not Path("x.parquet").exists()
+    assert not Path("days.parquet").exists()
 
 
 def test_nothing_is_left_of_an_output_that_failed() -> None:

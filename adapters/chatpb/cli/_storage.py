@@ -63,6 +63,10 @@ def export_records(
     partition: Annotated[
         Partition | None, typer.Option(help="Write Parquet as a folder with one for each day.")
     ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(metavar="NAME,...", help="The columns of Parquet beside wire, all unless told; `wire`: it alone."),
+    ] = None,
     engine: Annotated[
         Engine, typer.Option(help="spark: folders of .jsonl, .jsonl.gz or .parquet, by the tasks of a cluster.")
     ] = Engine.LOCAL,
@@ -79,8 +83,8 @@ def export_records(
     Parquet may be on a store, by its URL. A record that cannot be read is named and left out, and the exit status is 1.
     """
     if engine is Engine.SPARK:
-        if kind or partition or level or threads or max_record != MAX_RECORD >> 20:
-            given = "--only, --partition, --level, --threads and --max-record"
+        if kind or partition or columns or level or threads or max_record != MAX_RECORD >> 20:
+            given = "--only, --partition, --columns, --level, --threads and --max-record"
             raise typer.BadParameter(f"{given} are not for spark", param_hint="--engine")
         from chatpb.cli._spark import export_by_spark
 
@@ -94,6 +98,7 @@ def export_records(
         quiet,
         kind=kind.value if kind else "",
         partition=bool(partition),
+        columns=None if columns is None else columns.replace(" ", "").split(","),
         level=level,
         threads=threads,
     )

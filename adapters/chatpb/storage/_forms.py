@@ -7,9 +7,10 @@ of another kind, which become records (see `_documents`). Columns have some thou
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, Protocol
@@ -22,7 +23,7 @@ from chatpb._api import json_lines_to_wire, json_to_wire, threads_of, wire_to_js
 from chatpb._detect import detect_objects, detect_wires
 from chatpb._errors import ChatpbError
 from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_input, open_output
-from chatpb.arrow import expand_records, from_messages, to_messages
+from chatpb.arrow import SCHEMA, expand_records, from_messages, to_messages
 from chatpb.storage._ahead import ahead
 from chatpb.storage._documents import ONLY, Wrapper, only
 from chatpb.storage._parquet import LEVEL, ParquetInput, is_remote, write_dataset, write_file
@@ -110,6 +111,7 @@ def write(
     *,
     kind: str = "",
     partition: bool = False,
+    columns: Sequence[str] | None = None,
     level: int | None = None,
     threads: int | None = None,
 ) -> None:
@@ -120,6 +122,7 @@ def write(
         batches: columns of records' wire bytes.
         kind: a name of ONLY to write these documents of the records alone, to lines or messages.
         partition: write Parquet as a folder with a folder for each day.
+        columns: what Parquet has beside `wire`, of the names of `chatpb.arrow.SCHEMA`; None for all.
         level: zstd's level of Parquet or of a recorder's records; None for that of the form.
         threads: how many share the work on columns and lines; None for one a core.
 
@@ -132,29 +135,32 @@ def write(
         raise ChatpbError(f"{path}: only lines and messages can be documents other than records")
     if partition and form is not Form.PARQUET:
         raise ChatpbError(f"{path}: only Parquet can be partitioned")
+    if columns is not None and form is not Form.PARQUET:
+        raise ChatpbError(f"{path}: only Parquet has columns")
     if form is Form.RECORDER:
         chosen = RECORDER_LEVEL if level is None else level
         with Recorder(path, level=chosen, threads=threads_of(threads)) as recorder:
             for batch in ahead(batches, threads):
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
-        _write_parquet(path, batches, partition, LEVEL if level is None else level, threads)
+        write_parquet = partial(
+            write_dataset if partition else write_file,
+            batches=batches,
+            columns=SCHEMA.names if columns is None else columns,
+            level=LEVEL if level is None else level,
+            threads=threads,
+        )
+        if partition or is_remote(path):
+            write_parquet(path)
+            return
+        # Only the name is of use: Parquet opens the file itself.
+        with open_output(path) as output:
+            output.close()
+            write_parquet(output.name)
     else:
         with open_output(path) as output:
             for piece in ahead((_framed(batch, form, kind, threads) for batch in batches), threads):
                 output.write(piece)
-
-
-def _write_parquet(path: str, batches: Iterable[pa.Array], partition: bool, level: int, threads: int | None) -> None:
-    if partition:
-        write_dataset(path, batches, level, threads)
-    elif is_remote(path):
-        write_file(path, batches, level, threads)
-    else:
-        # Only the name is of use: Parquet opens the file itself.
-        with open_output(path) as output:
-            output.close()
-            write_file(output.name, batches, level, threads)
 
 
 def _framed(batch: pa.Array, form: Form, kind: str, threads: int | None) -> bytes:

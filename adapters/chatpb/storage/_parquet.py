@@ -1,7 +1,7 @@
 """Records in Parquet: a file, or a dataset partitioned by day, on this machine or on any fsspec store.
 
-The columns are those of `chatpb.arrow.SCHEMA`. Pages have checksums, and what is read is checked, so that a damaged row
-group is found and named, and the others are read.
+The columns are those of `chatpb.arrow.SCHEMA`, or `wire` and some of them. Pages have checksums, and what is read is
+checked, so that a damaged row group is found and named, and the others are read.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -75,32 +75,50 @@ def is_remote(path: str) -> bool:
     return "://" in path
 
 
-def write_file(path: str | Path, batches: Iterable[pa.Array], level: int = LEVEL, threads: int | None = None) -> None:
-    """Write columns of records' wire bytes to one file, which is removed when that fails."""
+def write_file(
+    path: str | Path,
+    batches: Iterable[pa.Array],
+    columns: Sequence[str] = SCHEMA.names,
+    *,
+    level: int = LEVEL,
+    threads: int | None = None,
+) -> None:
+    """Write columns of records' wire bytes to one file, which is removed when that fails.
+
+    Raises ChatpbError where `columns` names one that is not in SCHEMA; `wire` is written even if it is not named.
+    """
+    schema = _schema(columns)
     filesystem, name = _filesystem(str(path))
     try:
         # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
         options = {**_options(level), "store_schema": False}
-        with pq.ParquetWriter(name, SCHEMA, filesystem=filesystem, **options) as writer:
+        with pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer:
             for table in ahead(_groups(batches, threads), threads):
-                writer.write_table(table, row_group_size=table.num_rows)
+                writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
     except BaseException:
         if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
             filesystem.delete_file(name)
         raise
 
 
-def write_dataset(path: str, batches: Iterable[pa.Array], level: int = LEVEL, threads: int | None = None) -> None:
+def write_dataset(
+    path: str,
+    batches: Iterable[pa.Array],
+    columns: Sequence[str] = SCHEMA.names,
+    *,
+    level: int = LEVEL,
+    threads: int | None = None,
+) -> None:
     """Write a dataset with a folder for each day (`day=2026-01-31`; `day=unknown` for records without a time).
 
-    A local folder appears when all of it is written. Raises ChatpbError if there is one already.
+    A local folder appears when all of it is written. Raises ChatpbError if there is one already, or as `write_file`.
     """
+    schema = _schema(columns).append(pa.field(_DAY, pa.string()))
     filesystem, name = _filesystem(path)
     if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
         raise ChatpbError(f"{path}: there is one already; name another folder")
     part = name if is_remote(path) else str(Path(name).with_name(f".{Path(name).name}.{secrets.token_hex(8)}.part"))
-    schema = SCHEMA.append(pa.field(_DAY, pa.string()))
-    tables = ahead(map(_with_day, _groups(batches, threads)), threads)
+    tables = ahead((_with_day(table).select(schema.names) for table in _groups(batches, threads)), threads)
     reader = pa.RecordBatchReader.from_batches(schema, (batch for table in tables for batch in table.to_batches()))
     layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
     form = ds.ParquetFileFormat()
@@ -161,6 +179,13 @@ class ParquetInput:
                     for chunk in column.cast(pa.large_binary()).chunks:
                         yield from (chunk.slice(at, ROWS) for at in range(0, len(chunk), ROWS))
                 self._done += rows
+
+
+def _schema(columns: Sequence[str]) -> pa.Schema:
+    for name in columns:
+        if name not in SCHEMA.names:
+            raise ChatpbError(f"there is no column {name!r} of records, only {', '.join(SCHEMA.names)}")
+    return pa.schema([field for field in SCHEMA if field.name == "wire" or field.name in columns])
 
 
 def _checked() -> ds.ParquetFileFormat:

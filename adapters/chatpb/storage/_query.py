@@ -1,8 +1,9 @@
 """SQL over records, by DuckDB: files of any form as one view, and a function that makes a record JSON.
 
 Rules: a Parquet file on this machine is read by DuckDB itself, which takes the columns and row groups that a query
-needs. Every other form goes through a dataset of Arrow batches, made anew for each scan. The connection reads no file
-but those that were named, writes none, loads no extension and opens no network connection.
+needs; a column that the file leaves out is made from its records. Every other form goes through a dataset of Arrow
+batches, made anew for each scan. The connection reads no file but those that were named, writes none, loads no
+extension and opens no network connection.
 """
 
 from __future__ import annotations
@@ -12,24 +13,23 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime
 from glob import escape
-from itertools import islice
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
 import duckdb
 import pyarrow as pa
-from pyarrow import dataset as ds
 
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, json_column, with_columns
 from chatpb.storage._columns import columns_of
-from chatpb.storage._forms import ROWS, Form, Refuse, form_of, open_source
+from chatpb.storage._dataset import Records, in_utc
+from chatpb.storage._forms import Form, Refuse, form_of, open_source
 from chatpb.storage._parquet import is_remote
 from chatpb.storage._record import expand_record
-from chatpb.storage._recorder import Damaged, Recorder
 
 __all__ = ["MEMORY", "Answer", "Query", "QueryError", "open_query", "record_json"]
 
@@ -80,7 +80,7 @@ class Query:
 
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, has_files: bool, others: Sequence[_Records]) -> None:
+    def __init__(self, connection: duckdb.DuckDBPyConnection, has_files: bool, others: Sequence[Records]) -> None:
         self.connection = connection
         self._has_files = has_files
         self._others = others
@@ -137,9 +137,10 @@ def open_query(
                 connection.execute(f"SET {name} = {_literal(value)}")
             create: Any = connection.create_function  # its types have no strings for `type`
             create("wire_to_json", _json, ["BLOB"], "JSON", type="arrow")
+            create("columns_of", _typed, ["BLOB"], _struct(connection), type="arrow")
             limits = [("time >= ", since), ("time < ", until)]
             where = " AND ".join(f"{test}{_literal(limit)}" for test, limit in limits if limit) or "true"
-            others = [_Records(path, since, until, refuse) for path in paths if not _is_for_duckdb(path)]
+            others = [Records(path, since, until, refuse) for path in paths if not _is_for_duckdb(path)]
             files = [path for path in paths if _is_for_duckdb(path)]
             union = " UNION ALL ".join(_selects(connection, files, others))
             connection.execute(f"CREATE VIEW records AS SELECT * FROM ({union}) WHERE {where}")  # noqa: S608
@@ -162,7 +163,7 @@ def _is_for_duckdb(path: str) -> bool:
     return form_of(path) is Form.PARQUET and not is_remote(path)
 
 
-def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others: Sequence[_Records]) -> Iterator[str]:
+def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others: Sequence[Records]) -> Iterator[str]:
     """What to select from, for Parquet on this machine and for each of the others."""
     for number, source in enumerate(others):
         with open_source(source.path):
@@ -171,14 +172,25 @@ def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others
         yield f"SELECT {_NAMES} FROM source_{number}"  # noqa: S608
     if files := [file for path in paths for file in _parquet_files(path)]:
         # DuckDB asks for a name as it is written, with what a pattern would take otherwise escaped.
-        escaped = [escape(file) for file in files]
-        connection.execute(f"SET allowed_paths = {_literal([*files, *escaped])}")
-        names = _literal(escaped)
-        table = f"read_parquet({names}, union_by_name = true, hive_partitioning = false)"
-        found = {name for name, *_ in connection.execute(f"DESCRIBE FROM {table}").fetchall()}
-        if missing := [name for name in SCHEMA.names if name not in found]:
-            raise QueryError(f"{files[0]}: not a file of records: it has no column {missing[0]!r}")
-        yield f"SELECT {_NAMES} FROM {table}"  # noqa: S608
+        connection.execute(f"SET allowed_paths = {_literal([*files, *map(escape, files)])}")
+        columns = _columns(connection, files)
+        for there, group in groupby(files, key=lambda file: columns[file]):
+            # What a file leaves out is made from `wire`, if the query asks for it.
+            names = (name if name in there else f"columns_of(wire).{name} AS {name}" for name in SCHEMA.names)
+            table = f"read_parquet({_literal([*map(escape, group)])}, union_by_name = true, hive_partitioning = false)"
+            yield f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608
+
+
+def _columns(connection: duckdb.DuckDBPyConnection, files: list[str]) -> dict[str, frozenset[str]]:
+    """Which columns of SCHEMA each Parquet file has. Raises QueryError for one without `wire`."""
+    found: dict[str, set[str]] = {file: set() for file in files}
+    schemas = f"parquet_schema({_literal([*map(escape, files)])})"
+    for file, name in connection.execute(f"SELECT file_name, name FROM {schemas}").fetchall():  # noqa: S608
+        found[file].add(name)
+    for file, names in found.items():
+        if "wire" not in names:
+            raise QueryError(f"{file}: not a file of records: it has no column 'wire'")
+    return {file: frozenset(names.intersection(SCHEMA.names)) for file, names in found.items()}
 
 
 def _parquet_files(path: str) -> list[str]:
@@ -192,75 +204,6 @@ def _parquet_files(path: str) -> list[str]:
     if not files:
         raise QueryError(f"{path}: no .parquet file is in it")
     return files
-
-
-class _Records(ds.Dataset):  # type: ignore[misc]
-    """Records of any form, as a dataset that DuckDB scans as often as it needs."""
-
-    def __init__(self, path: str, since: datetime | None, until: datetime | None, refuse: Refuse) -> None:
-        self.path = path
-        self._limits = [None if limit is None else _micros(limit) for limit in (since, until)]
-        self._refuse = refuse
-        self.fraction = 0.0
-        """How much the latest scan has read, from 0 to 1; 0 where that is not known."""
-
-    @property
-    def schema(self) -> pa.Schema:
-        return SCHEMA
-
-    def scanner(self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any) -> _Scan:
-        """What DuckDB calls for each scan, with the columns and the rows that it needs."""
-        return _Scan(self._wires(), columns or SCHEMA.names, filter)
-
-    def _wires(self) -> Iterator[pa.Array]:
-        start, end = self._limits
-        if form_of(self.path) is not Form.RECORDER or (start is None and end is None):
-            with open_source(self.path) as source:
-                for batch in source.batches(self._refuse):
-                    yield batch
-                    self.fraction = source.fraction()
-            return
-        # The file finds its own records of a time.
-        with Recorder(self.path, read_only=True) as recorder:
-            found = recorder.scan(start=start, end=end)
-            while batch := list(islice(found, ROWS)):
-                for damaged in (each for each in batch if isinstance(each, Damaged)):
-                    self._refuse(f"{self.path}: records {damaged.first} to {damaged.last}: {damaged.reason}")
-                yield pa.array([each for each in batch if isinstance(each, bytes)], pa.large_binary())
-
-
-class _Scan:
-    """One scan, of which DuckDB asks for its reader. Unlike Arrow's own it has no thread that reads ahead.
-
-    Such a thread would still run Python when the process ends, which Python does not survive.
-    """
-
-    def __init__(self, wires: Iterator[pa.Array], columns: list[str], filter: ds.Expression | None) -> None:
-        self._wires = wires
-        self._schema = pa.schema([SCHEMA.field(name) for name in columns])
-        self._filter = filter
-
-    def to_reader(self) -> pa.RecordBatchReader:
-        return pa.RecordBatchReader.from_batches(self._schema, self._batches())
-
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        names = self._schema.names
-        for wire in self._wires:
-            if names == ["wire"] and self._filter is None:
-                yield pa.record_batch([wire.cast(pa.binary())], schema=self._schema)
-                continue
-            table = pa.Table.from_batches([with_columns(wire)])
-            if self._filter is not None:
-                table = table.filter(self._filter)
-            yield from table.select(names).to_batches()
-
-
-def _micros(moment: datetime) -> int:
-    return (_utc(moment) - datetime(1970, 1, 1, tzinfo=timezone.utc)) // timedelta(microseconds=1)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)
 
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -284,6 +227,17 @@ def _json(wire: pa.ChunkedArray) -> pa.Array:
     return pa.ExtensionArray.from_storage(pa.json_(), text)
 
 
+def _typed(wire: pa.ChunkedArray) -> pa.Array:
+    return with_columns(wire.combine_chunks()).to_struct_array()
+
+
+def _struct(connection: duckdb.DuckDBPyConnection) -> str:
+    """The type of a row of SCHEMA, as SQL writes it."""
+    described = connection.from_arrow(SCHEMA.empty_table())
+    fields = (f"{name} {type}" for name, type in zip(described.columns, described.types, strict=True))
+    return f"STRUCT({', '.join(fields)})"
+
+
 def _literal(value: object) -> str:
     """A value as SQL writes it."""
     match value:
@@ -292,6 +246,6 @@ def _literal(value: object) -> str:
         case list():
             return f"[{', '.join(map(_literal, value))}]"
         case datetime():
-            return f"TIMESTAMPTZ '{_utc(value).isoformat()}'"
+            return f"TIMESTAMPTZ '{in_utc(value).isoformat()}'"
     quoted = str(value).replace("'", "''")
     return f"'{quoted}'"
