@@ -195,7 +195,9 @@ def _form(name: str, level: int | None = None, columns: Sequence[str] | None = N
             path = Path(folder) / name
             # As traffic comes: a recorder trains its dictionary between appends.
             batches = (batch[at : at + 100] for batch in kind.records() for at in range(0, len(batch), 100))
-            _forms.write(str(path), (pa.array(batch, pa.large_binary()) for batch in batches), columns=columns, level=level)
+            _forms.write(
+                str(path), (pa.array(batch, pa.large_binary()) for batch in batches), columns=columns, level=level
+            )
             return path.stat().st_size
 
     return measure

@@ -240,9 +240,9 @@ def test_export_fails_plainly(tmp_path: Path, args: list[str], message: str) -> 
 
 
 def test_the_page(tmp_path: Path) -> None:
-    """The code of docs/spark.md (spark.md) runs as it stands, as a program of its own."""
+    """The first program of docs/spark.md (spark.md) runs as it stands, as a program of its own."""
     write_lines(tmp_path / "in.jsonl", RECORDS)
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    code, _ = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
     line = [sys.executable, "-c", code]
     result = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, "|records|" in result.stdout) == (0, True), result.stderr
