@@ -20,8 +20,8 @@ from chatpb.cli._app import app
 from chatpb.storage import Recorder
 from chatpb.storage._documents import MAX_STREAM, ONLY, Wrapper, only
 from chatpb.storage._forms import open_source
-from chatpb.storage._parquet import is_remote
 from chatpb.storage._record import parts_of
+from chatpb.storage._stores import is_remote
 from conftest import exactly_equal, recording
 
 FORMS = [

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import fsspec
 import pyarrow as pa
 import pytest
 from pyarrow import parquet
@@ -25,7 +26,7 @@ DAY = 86_400_000_000
 COLUMNS = {"some.parquet": ["model", "finish_reasons"], "wire.parquet": ["wire"]}
 """The columns of Parquet files that have not all."""
 
-FORMS = ("r.db", "r.jsonl", "r.binpbs.zst", "r.parquet", *COLUMNS)
+FORMS = ("r.db", "r.jsonl", "r.binpbs.zst", "r.parquet", "memory://bucket/r.parquet", *COLUMNS)
 
 
 def answer(number: int) -> bytes:
@@ -112,11 +113,14 @@ def test_files_together() -> None:
     assert rows(*FORMS, "SELECT count(*) AS n FROM records") == [{"n": 12 * len(FORMS)}]
 
 
-def test_folder_without_what_is_being_written(folder: Path) -> None:
-    (folder / "all" / "_temporary").mkdir(parents=True)
-    (folder / "all" / "_temporary" / "half.parquet").write_bytes(b"PAR1")
-    (folder / "r.parquet").rename(folder / "all" / "a[1].parquet")
-    assert rows("all", "SELECT count(*) AS n FROM records") == [{"n": 12}]
+@pytest.mark.parametrize("root", ["all", "memory://bucket/all"])
+def test_folder_without_what_is_being_written(root: str) -> None:
+    store = fsspec.filesystem("memory" if "memory" in root else "file", auto_mkdir=True)
+    for name in ("a[1].parquet", "day=2025-06-15/b.parquet"):
+        store.pipe(f"{root}/{name}", Path("r.parquet").read_bytes())
+    for name in ("_temporary/half.parquet", ".part.parquet", "_SUCCESS"):
+        store.pipe(f"{root}/{name}", b"PAR1")
+    assert rows(root, "SELECT count(*) AS n FROM records") == [{"n": 24}]
 
 
 @pytest.mark.parametrize(
@@ -128,6 +132,17 @@ def test_folder_without_what_is_being_written(folder: Path) -> None:
         (("r.parquet", "COPY (SELECT 1) TO 'x.csv'"), 1, "file system operations are disabled"),
         (("r.parquet", "SET enable_external_access = true"), 1, "the configuration has been locked"),
         (("none.parquet", "FROM records"), 2, "none.parquet: No such file or directory"),
+        (
+            ("memory://bucket/r.parquet", "FROM 'memory://bucket/other.parquet'"),
+            1,
+            "file system operations are disabled",
+        ),
+        (
+            ("memory://bucket/none.parquet", "FROM records"),
+            1,
+            "memory://bucket/none.parquet: not found: ",
+        ),
+        (("none://bucket/r.parquet", "FROM records"), 1, "none://bucket/r.parquet: Protocol not known: none"),
         (("none.jsonl", "FROM records"), 2, "none.jsonl: No such file or directory"),
         (("r.txt", "FROM records"), 1, "r.txt: the name tells no form of records"),
         (("other.parquet", "FROM records"), 1, "other.parquet: not a file of records: it has no column 'wire'"),
@@ -137,6 +152,7 @@ def test_folder_without_what_is_being_written(folder: Path) -> None:
 )
 def test_errors(args: tuple[str, ...], status: int, said: str) -> None:
     parquet.write_table(pa.table({"a": [1]}), "other.parquet")
+    fsspec.filesystem("memory").pipe("/bucket/other.parquet", Path("other.parquet").read_bytes())
     result = run("query", *args)
     assert (result.exit_code, said in result.stderr, result.stdout) == (status, True, ""), result.output
     assert not Path("x.csv").exists()
@@ -197,13 +213,16 @@ def test_how_far_it_is() -> None:
             assert query.fraction() == (0 if name.endswith(".parquet") else 1)
 
 
-def test_a_query_without_wire_does_not_read_it() -> None:
-    with _query.open_query(["r.parquet"]) as query:
-        plan = "\n".join(
-            map(str, query.connection.execute("EXPLAIN SELECT model FROM records WHERE status = 200").fetchall())
-        )
+@pytest.mark.parametrize(
+    ("name", "condition"),
+    [("r.parquet", "status=200"), ("memory://bucket/r.parquet", "status=200"), ("some.parquet", "model='m0'")],
+)
+def test_a_query_without_wire_does_not_read_it(name: str, condition: str) -> None:
+    with _query.open_query([name]) as query:
+        sql = f"EXPLAIN SELECT model FROM records WHERE {condition}"
+        plan = "\n".join(map(str, query.connection.execute(sql).fetchall()))
     assert "model" in plan
-    assert "Filters:status=200" in re.sub(r"\\n|[\s│]", "", plan)
+    assert f"Filters:{condition}" in re.sub(r"\\n|[\s│]", "", plan)
     assert "wire" not in plan
 
 

@@ -26,9 +26,10 @@ from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_in
 from chatpb.arrow import SCHEMA, expand_records, from_messages, to_messages
 from chatpb.storage._ahead import ahead
 from chatpb.storage._documents import ONLY, Wrapper, only
-from chatpb.storage._parquet import LEVEL, ParquetInput, is_remote, write_dataset, write_file
+from chatpb.storage._parquet import LEVEL, ParquetInput, write_dataset, write_file
 from chatpb.storage._recorder import LEVEL as RECORDER_LEVEL
 from chatpb.storage._recorder import Damaged, Recorder
+from chatpb.storage._stores import is_remote, reaching
 
 __all__ = ["Form", "Source", "form_of", "open_source", "write"]
 
@@ -151,7 +152,8 @@ def write(
             threads=threads,
         )
         if partition or is_remote(path):
-            write_parquet(path)
+            with reaching(path):
+                write_parquet(path)
             return
         # Only the name is of use: Parquet opens the file itself.
         with open_output(path) as output:

@@ -22,8 +22,9 @@ import pyarrow.parquet as pq
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, with_columns
 from chatpb.storage._ahead import ahead
+from chatpb.storage._stores import filesystem_of, first_line, is_remote, reaching
 
-__all__ = ["LEVEL", "ParquetInput", "is_remote", "write_dataset", "write_file"]
+__all__ = ["LEVEL", "ParquetInput", "write_dataset", "write_file"]
 
 LEVEL: Final = 9
 """The zstd level unless another is asked for."""
@@ -70,11 +71,6 @@ def _options(level: int) -> dict[str, Any]:
     }
 
 
-def is_remote(path: str) -> bool:
-    """Whether a path is the URL of a store."""
-    return "://" in path
-
-
 def write_file(
     path: str | Path,
     batches: Iterable[pa.Array],
@@ -88,7 +84,7 @@ def write_file(
     Raises ChatpbError where `columns` names one that is not in SCHEMA; `wire` is written even if it is not named.
     """
     schema = _schema(columns)
-    filesystem, name = _filesystem(str(path))
+    filesystem, name = filesystem_of(str(path))
     try:
         # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
         options = {**_options(level), "store_schema": False}
@@ -114,7 +110,7 @@ def write_dataset(
     A local folder appears when all of it is written. Raises ChatpbError if there is one already, or as `write_file`.
     """
     schema = _schema(columns).append(pa.field(_DAY, pa.string()))
-    filesystem, name = _filesystem(path)
+    filesystem, name = filesystem_of(path)
     if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
         raise ChatpbError(f"{path}: there is one already; name another folder")
     part = name if is_remote(path) else str(Path(name).with_name(f".{Path(name).name}.{secrets.token_hex(8)}.part"))
@@ -148,17 +144,17 @@ class ParquetInput:
 
     def __init__(self, path: str) -> None:
         """Open it. Raises ChatpbError where there are no records."""
-        filesystem, name = _filesystem(path)
+        filesystem, name = filesystem_of(path)
         self.name = path
+        layout = ds.partitioning(flavor="hive")
         try:
-            self._dataset = ds.dataset(
-                name, filesystem=filesystem, partitioning=ds.partitioning(flavor="hive"), format=_checked()
-            )
+            with reaching(path):
+                self._dataset = ds.dataset(name, filesystem=filesystem, partitioning=layout, format=_checked())
+                self._rows = self._dataset.count_rows()
         except (pa.ArrowInvalid, OSError) as error:
-            raise ChatpbError(f"{path}: no Parquet that can be read: {_first_line(error)}") from None
+            raise ChatpbError(f"{path}: no Parquet that can be read: {first_line(error)}") from None
         if "wire" not in self._dataset.schema.names:
             raise ChatpbError(f"{path}: a Parquet file without the column 'wire' holds no records")
-        self._rows = self._dataset.count_rows()
         self._done = 0
 
     def fraction(self) -> float:
@@ -172,9 +168,10 @@ class ParquetInput:
                 numbers = ", ".join(str(info.id) for info in group.row_groups)
                 rows = sum(info.num_rows for info in group.row_groups)
                 try:
-                    column = group.to_table(columns=["wire"], schema=self._dataset.schema).column("wire")
+                    with reaching(self.name):
+                        column = group.to_table(columns=["wire"], schema=self._dataset.schema).column("wire")
                 except (pa.ArrowInvalid, OSError) as error:
-                    refuse(f"{group.path}: row group {numbers}, {rows} records: {_first_line(error)}")
+                    refuse(f"{group.path}: row group {numbers}, {rows} records: {first_line(error)}")
                 else:
                     for chunk in column.cast(pa.large_binary()).chunks:
                         yield from (chunk.slice(at, ROWS) for at in range(0, len(chunk), ROWS))
@@ -214,22 +211,3 @@ def _groups(batches: Iterable[pa.Array], threads: int | None) -> Iterator[pa.Tab
 def _with_day(table: pa.Table) -> pa.Table:
     day = pc.fill_null(pc.strftime(table.column("time"), "%Y-%m-%d"), "unknown")
     return table.append_column(_DAY, day)
-
-
-def _filesystem(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    """The store of a path or URL, and the name there. Raises ChatpbError without the package for it."""
-    if not is_remote(path):
-        return pyarrow.fs.LocalFileSystem(), os.path.abspath(path)
-    try:
-        import fsspec
-
-        store, name = fsspec.core.url_to_fs(path)
-    except ImportError as error:
-        raise ChatpbError(f"{path}: this store needs a package: {error}") from None
-    except ValueError as error:
-        raise ChatpbError(f"{path}: {error}") from None
-    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store)), name
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).partition("\n")[0]

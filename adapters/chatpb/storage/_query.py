@@ -1,22 +1,22 @@
 """SQL over records, by DuckDB: files of any form as one view, and a function that makes a record JSON.
 
-Rules: a Parquet file on this machine is read by DuckDB itself, which takes the columns and row groups that a query
-needs; a column that the file leaves out is made from its records. Every other form goes through a dataset of Arrow
+Rules: Parquet is read by DuckDB itself, which takes the columns and row groups that a query needs, from a store by way
+of fsspec; a column that a file leaves out is made from its records. Every other form goes through a dataset of Arrow
 batches, made anew for each scan. The connection reads no file but those that were named, writes none, loads no
-extension and opens no network connection.
+extension and reaches no network but the stores of what was named.
 """
 
 from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from glob import escape
 from itertools import groupby
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 import duckdb
@@ -28,8 +28,8 @@ from chatpb.arrow import SCHEMA, json_column, with_columns
 from chatpb.storage._columns import columns_of
 from chatpb.storage._dataset import Records, in_utc
 from chatpb.storage._forms import Form, Refuse, form_of, open_source
-from chatpb.storage._parquet import is_remote
 from chatpb.storage._record import expand_record
+from chatpb.storage._stores import is_remote, reaching, store_of
 
 __all__ = ["MEMORY", "Answer", "Query", "QueryError", "open_query", "record_json"]
 
@@ -140,13 +140,13 @@ def open_query(
             create("columns_of", _typed, ["BLOB"], _struct(connection), type="arrow")
             limits = [("time >= ", since), ("time < ", until)]
             where = " AND ".join(f"{test}{_literal(limit)}" for test, limit in limits if limit) or "true"
-            others = [Records(path, since, until, refuse) for path in paths if not _is_for_duckdb(path)]
-            files = [path for path in paths if _is_for_duckdb(path)]
-            union = " UNION ALL ".join(_selects(connection, files, others))
+            parquet = [path for path in paths if form_of(path) is Form.PARQUET]
+            others = [Records(path, since, until, refuse) for path in paths if path not in parquet]
+            union = " UNION ALL ".join(_selects(connection, parquet, others))
             connection.execute(f"CREATE VIEW records AS SELECT * FROM ({union}) WHERE {where}")  # noqa: S608
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-        yield Query(connection, bool(files), others)
+        yield Query(connection, bool(parquet), others)
 
 
 def record_json(wire: pa.Array) -> pa.Array:
@@ -159,18 +159,14 @@ def record_json(wire: pa.Array) -> pa.Array:
     return json_column(wire, ChatCompletionRecord)
 
 
-def _is_for_duckdb(path: str) -> bool:
-    return form_of(path) is Form.PARQUET and not is_remote(path)
-
-
 def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others: Sequence[Records]) -> Iterator[str]:
-    """What to select from, for Parquet on this machine and for each of the others."""
+    """What to select from, for Parquet and for each of the others."""
     for number, source in enumerate(others):
         with open_source(source.path):
             pass  # a file that cannot be read is told before the query runs
         connection.register(f"source_{number}", source)
         yield f"SELECT {_NAMES} FROM source_{number}"  # noqa: S608
-    if files := [file for path in paths for file in _parquet_files(path)]:
+    if files := list(_parquet_files(connection, paths)):
         # DuckDB asks for a name as it is written, with what a pattern would take otherwise escaped.
         connection.execute(f"SET allowed_paths = {_literal([*files, *map(escape, files)])}")
         columns = _columns(connection, files)
@@ -193,17 +189,33 @@ def _columns(connection: duckdb.DuckDBPyConnection, files: list[str]) -> dict[st
     return {file: frozenset(names.intersection(SCHEMA.names)) for file, names in found.items()}
 
 
-def _parquet_files(path: str) -> list[str]:
-    """The file, or those under the folder but for what another program is still writing. Raises OSError."""
-    root = Path(path)
-    if not root.is_dir():
-        with open(root, "rb"):
-            return [str(root)]
-    below = sorted(root.rglob("*.parquet"))
-    files = [str(file) for file in below if not any(part[0] in "._" for part in file.relative_to(root).parts)]
-    if not files:
-        raise QueryError(f"{path}: no .parquet file is in it")
-    return files
+def _parquet_files(connection: duckdb.DuckDBPyConnection, paths: Sequence[str]) -> Iterator[str]:
+    """The files that are named, and those of folders; their stores are made known to DuckDB. Raises OSError."""
+    stores: dict[Any, Any] = {}
+    for path in paths:
+        if is_remote(path):
+            store, root = store_of(path)
+            if store.protocol not in stores:
+                connection.register_filesystem(store)
+            if stores.setdefault(store.protocol, store) != store:
+                raise QueryError(f"{path}: two stores of one kind; copy one of them here with chatpb export")
+            with reaching(path):
+                found = [root] if store.info(root)["type"] == "file" else _below(root, store.find(root))
+            found = [store.unstrip_protocol(name) for name in found]
+        elif Path(path).is_dir():
+            found = _below(path, map(str, Path(path).rglob("*")))
+        else:
+            with open(path, "rb"):
+                found = [path]
+        if not found:
+            raise QueryError(f"{path}: no .parquet file is in it")
+        yield from found
+
+
+def _below(root: str, names: Iterable[str]) -> list[str]:
+    """The Parquet files of a folder but for what another program is still writing."""
+    parquet = (name for name in sorted(names) if name.endswith(".parquet"))
+    return [name for name in parquet if not any(part[0] in "._" for part in PurePath(name).relative_to(root).parts)]
 
 
 def _batches(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
@@ -216,8 +228,9 @@ def _errors() -> Iterator[None]:
     try:
         yield
     except (duckdb.Error, pa.ArrowException) as error:
-        # What it says before it shows the SQL, which its user has.
+        # What it says before it shows the SQL, which its user has; of Python that it called, the end of the traceback.
         said = re.split(r"\n\s*\n|\nLINE \d", str(error).strip())[0]
+        said = re.sub(r"Traceback \(most recent call last\):\n( .*\n)*", "", said)
         more = "; give it more with --memory" if isinstance(error, duckdb.OutOfMemoryException) else ""
         raise QueryError(" ".join(said.split()) + more) from None
 

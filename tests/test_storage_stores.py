@@ -1,0 +1,153 @@
+"""Parquet on stores: what is read from them, and what is said when they fail."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, ClassVar
+
+import fsspec
+import pytest
+from fsspec.implementations.memory import MemoryFileSystem
+from fsspec.spec import AbstractBufferedFile
+from typer.testing import CliRunner
+
+from chatpb.cli._app import app
+
+
+class StoreError(Exception):
+    """An error of a store's own package."""
+
+
+class Store(MemoryFileSystem):  # type: ignore[misc]
+    """A store that counts the bytes that are read, and fails as told."""
+
+    protocol = "teststore"
+    store: ClassVar[dict[str, Any]] = {}
+    pseudo_dirs: ClassVar[list[str]] = [""]
+    read = 0
+    failure: ClassVar[Exception | None] = None
+
+    @classmethod
+    def _strip_protocol(cls, path: str) -> str:
+        stripped: str = super()._strip_protocol(path.replace("teststore://", "memory://"))
+        return stripped
+
+    def unstrip_protocol(self, name: str) -> str:
+        return f"teststore:/{self._strip_protocol(name)}"
+
+    def info(self, path: str, **options: Any) -> Any:
+        self._fail()
+        return super().info(path, **options)
+
+    def find(self, path: str, **options: Any) -> Any:
+        self._fail()
+        return super().find(path, **options)
+
+    def _fail(self) -> None:
+        if Store.failure:
+            raise Store.failure
+
+    def _open(self, path: str, mode: str = "rb", **options: Any) -> Any:
+        self._fail()
+        if mode != "rb":
+            return super()._open(path, mode, **options)
+        return Reader(self, path, mode, size=self.size(path), **options)
+
+
+class Reader(AbstractBufferedFile):  # type: ignore[misc]
+    def _fetch_range(self, start: int, end: int) -> bytes:
+        Store.read += end - start
+        data: bytes = Store.store[self.path].getvalue()[start:end]
+        return data
+
+
+@pytest.fixture(autouse=True)
+def _stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.chdir(tmp_path)
+    fsspec.register_implementation("teststore", Store, clobber=True)
+    noise = random.Random(1)
+    records = [{"status": n % 3, "response": {"id": f"{n}", "model": "m", "x": noise.randbytes(500).hex()}} for n in range(2000)]  # fmt: skip
+    Path("in.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    assert run("export", "in.jsonl", "teststore://bucket/x.parquet").exit_code == 0
+    Store.read = 0
+    yield
+    Store.failure = None
+    Store.store.clear()
+
+
+def run(*args: str) -> Any:
+    return CliRunner().invoke(app, args, prog_name="chatpb")
+
+
+def test_a_query_reads_what_it_needs() -> None:
+    result = run("query", "teststore://bucket/x.parquet", "SELECT sum(status) AS n FROM records", "--format", "jsonl")
+    assert (result.exit_code, json.loads(result.stdout)) == (0, {"n": sum(n % 3 for n in range(2000))}), result.output
+    size = fsspec.filesystem("teststore").size("/bucket/x.parquet")
+    assert size > 1_000_000
+    # A reader takes the last 64 KB at first, where the footer is.
+    assert Store.read < 200_000
+
+
+def test_records_are_read_once() -> None:
+    assert run("export", "teststore://bucket/x.parquet", "out.jsonl").exit_code == 0
+    assert Path("out.jsonl").read_text() == Path("in.jsonl").read_text().replace(": ", ":").replace(", ", ",")
+    assert Store.read < 1.5 * fsspec.filesystem("teststore").size("/bucket/x.parquet")
+
+
+URL = "teststore://bucket/x.parquet"
+
+
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (StoreError("no credentials\nnor any other"), "no credentials"),
+        (StoreError(), "StoreError"),
+        (PermissionError("Access denied"), "Access denied"),
+        (FileNotFoundError("The bucket does not exist"), "not found: "),
+    ],
+    ids=["own", "wordless", "permission", "bucket"],
+)
+@pytest.mark.parametrize(
+    "args",
+    [
+        ("query", URL, "FROM records"),
+        ("stats", URL),
+        ("export", URL, "out.jsonl"),
+        ("export", "in.jsonl", URL),
+        ("export", "in.jsonl", "teststore://bucket/days", "--partition", "day"),
+    ],
+    ids=lambda args: " ".join(args),
+)
+def test_what_a_store_raises_is_said(args: tuple[str, ...], failure: Exception, said: str) -> None:
+    Store.failure = failure
+    result = run(*args)
+    (url,) = (arg for arg in args if arg.startswith("teststore:"))
+    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
+    assert result.stderr.startswith(f"chatpb: {url}: {said}")
+
+
+@pytest.mark.parametrize("reads", [0, 1, 2])
+@pytest.mark.parametrize("command", [("query", URL, "SELECT wire FROM records"), ("export", URL, "out.jsonl")])
+def test_a_store_that_fails_while_it_is_read(
+    monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], reads: int
+) -> None:
+    monkeypatch.setattr(Reader, "_fetch_range", failing_after(reads, Reader._fetch_range))
+    result = run(*command)
+    assert result.exit_code == 1
+    assert result.stderr.splitlines()[-1].endswith("the store is gone")
+    assert "Traceback" not in result.stderr
+
+
+def failing_after(reads: int, fetch: Callable[..., bytes]) -> Callable[..., bytes]:
+    left = [reads]
+
+    def fetch_range(self: Reader, start: int, end: int) -> bytes:
+        left[0] -= 1
+        if left[0] < 0:
+            raise StoreError("the store is gone")
+        return fetch(self, start, end)
+
+    return fetch_range
