@@ -1,6 +1,7 @@
 """A filter and an aggregate over records, beside DuckDB's read_json: `python -m bench.query [--count N]`.
 
-The same generated records as JSON lines, as the Parquet that `chatpb export` makes of them, and as a recorder's file.
+The same generated records as JSON lines, as the Parquet that `chatpb export` makes of them, with all columns and with
+`wire` alone, and as a recorder's file.
 Each side opens its file, plans and runs; rounds alternate between the sides. Of each the best and the median are
 printed, and how many times as long as over Parquet it takes. Peak memory is that of a process of its own for each side.
 """
@@ -54,13 +55,15 @@ def main() -> None:
     arguments = parser.parse_args()
     count = arguments.count
     with nullcontext(arguments.folder) if arguments.folder else tempfile.TemporaryDirectory() as folder:
-        lines, parquet, recorded = (str(Path(folder) / name) for name in ("x.jsonl", "x.parquet", "x.db"))
-        if not os.path.exists(recorded):
-            _make(count, lines, parquet, recorded)
+        names = ("x.jsonl", "x.db", "x.parquet", "wire.parquet")
+        lines, recorded, parquet, lean = (str(Path(folder) / name) for name in names)
+        if not os.path.exists(lean):
+            _make(count, lines, recorded, parquet, lean)
         sides: dict[str, Callable[[], list[Any]]] = {
             "chatpb over Parquet": lambda: _chatpb(parquet),
             "read_json, columns declared": lambda: _read_json(lines, COLUMNS),
             "read_json, types inferred": lambda: _read_json(lines, ""),
+            "chatpb over Parquet with `wire` alone": lambda: _chatpb(lean),
             "chatpb over a recorder's file": lambda: _chatpb(recorded),
         }
         print(f"{count:,} records, {Path(lines).stat().st_size / count:.0f} bytes of JSON each; Python", end=" ")
@@ -68,12 +71,12 @@ def main() -> None:
         _measure(sides, arguments.rounds)
 
 
-def _make(count: int, lines: str, parquet: str, recorded: str) -> None:
+def _make(count: int, lines: str, recorded: str, parquet: str, lean: str) -> None:
     with open(lines, "wb") as file:
         file.writelines(json_blocks(count))
-    for target, source in ((recorded, lines), (parquet, recorded)):
+    for target, source, columns in ((recorded, lines, None), (parquet, recorded, None), (lean, parquet, ["wire"])):
         with _forms.open_source(source) as opened:
-            _forms.write(target, opened.batches(sys.exit))
+            _forms.write(target, opened.batches(sys.exit), columns=columns)
 
 
 def _measure(sides: dict[str, Callable[[], list[Any]]], rounds: int) -> None:

@@ -226,6 +226,13 @@ def test_a_query_without_wire_does_not_read_it(name: str, condition: str) -> Non
     assert "wire" not in plan
 
 
+def test_what_a_file_has_is_filtered_before_what_it_leaves_out_is_made() -> None:
+    with _query.open_query(["some.parquet"]) as query:
+        sql = "EXPLAIN SELECT sum(total_tokens) FROM records WHERE model = 'm0' AND status = 200"
+        plan = "\n".join(map(str, query.connection.execute(sql).fetchall()))
+    assert re.findall(r"Filters:(.*?)~", re.sub(r"\\n|[\s│]", "", plan)) == ["model='m0'"]
+
+
 def test_stats() -> None:
     result = run("stats", "r.db", "--by", "model", "--format", "json", "--chart", "c.svg")
     found = {row["model"]: row for row in json.loads(result.stdout)}

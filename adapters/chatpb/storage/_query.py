@@ -137,7 +137,7 @@ def open_query(
                 connection.execute(f"SET {name} = {_literal(value)}")
             create: Any = connection.create_function  # its types have no strings for `type`
             create("wire_to_json", _json, ["BLOB"], "JSON", type="arrow")
-            create("columns_of", _typed, ["BLOB"], _struct(connection), type="arrow")
+            create("columns_of", _typed, ["BLOB"], _struct(connection), type="arrow", side_effects=True)
             limits = [("time >= ", since), ("time < ", until)]
             where = " AND ".join(f"{test}{_literal(limit)}" for test, limit in limits if limit) or "true"
             parquet = [path for path in paths if form_of(path) is Form.PARQUET]
@@ -171,10 +171,11 @@ def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others
         connection.execute(f"SET allowed_paths = {_literal([*files, *map(escape, files)])}")
         columns = _columns(connection, files)
         for there, group in groupby(files, key=lambda file: columns[file]):
-            # What a file leaves out is made from `wire`, if the query asks for it.
-            names = (name if name in there else f"columns_of(wire).{name} AS {name}" for name in SCHEMA.names)
+            # What a file leaves out is made from `wire` if the query asks for it: once a row, as DuckDB repeats no
+            # function that may have side effects.
+            names = (name if name in there else f"made.{name} AS {name}" for name in SCHEMA.names)
             table = f"read_parquet({_literal([*map(escape, group)])}, union_by_name = true, hive_partitioning = false)"
-            yield f"SELECT {', '.join(names)} FROM {table}"  # noqa: S608
+            yield f"SELECT {', '.join(names)} FROM (SELECT *, columns_of(wire) AS made FROM {table})"  # noqa: S608
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, files: list[str]) -> dict[str, frozenset[str]]:
