@@ -169,6 +169,32 @@ def test_a_flipped_bit_in_a_rows_time_is_noticed(tmp_path: Path) -> None:
     assert noticed > 200
 
 
+def test_a_flipped_bit_in_a_rows_model_is_noticed(tmp_path: Path) -> None:
+    path = tmp_path / "r.db"
+    records = many(50)
+    with Recorder(path) as recorder:
+        recorder.append(records)
+    page_of(path, 1)
+    whole = path.read_bytes()
+    noticed = 0
+    # The first model's number takes no byte; that of others follows the time.
+    for number in (each for each in range(50) if each % 3):
+        at = whole.index(((1_700_000_000 + number) * 1_000_000).to_bytes(8, "big")) + 8
+        assert whole[at] == number % 3 + 1
+        for bit in range(8):
+            data = bytearray(whole)
+            data[at] ^= 1 << bit
+            path.write_bytes(data)
+            with Recorder(path, read_only=True) as recorder:
+                for model in range(3):
+                    found = list(recorder.scan(model=f"m{model}"))
+                    told = any(isinstance(each, Damaged) for each in found)
+                    assert told or found == records[model::3]
+                    noticed += told
+                assert list(recorder) == records
+    assert noticed > 200
+
+
 def test_flips_anywhere_lose_no_record_unseen(tmp_path: Path) -> None:
     """And `verify` tells each that makes any answer another."""
     path = tmp_path / "r.db"
