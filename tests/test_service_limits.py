@@ -21,6 +21,14 @@ CHUNK = b'{"id":"1","choices":[{"index":0,"delta":{"content":"a"}}]}'
 STREAM = {**QUESTION, "stream": True}
 
 
+async def send_half(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A request whose body does not come in whole."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{")
+    await writer.drain()
+    return reader, writer
+
+
 def test_draining() -> None:
     """Open streams finish, new calls are refused, and the server ends by itself."""
 
@@ -159,8 +167,7 @@ def test_tokens_that_no_caller_could_bring(token: str) -> None:
 def test_a_body_is_not_read_before_its_token() -> None:
     async def main() -> None:
         async with http(gateway(EchoBackend(), tokens=["right"])) as url:
-            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
-            writer.write(b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\ncontent-length: 99\r\n\r\n{")
+            reader, writer = await send_half(url)
             assert b" 401 " in await reader.readline()
             writer.close()
 
@@ -197,6 +204,37 @@ def test_sizes() -> None:
             assert await status(up, QUESTION) == 502
 
     run(main())
+
+
+def test_a_body_that_does_not_come() -> None:
+    async def main() -> None:
+        async with http(gateway(EchoBackend(), limits=Limits(timeout=0.1))) as url:
+            reader, writer = await send_half(url)
+            answer = await reader.read()  # until the connection is closed
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"message": "The body did not come in time."' in answer
+            writer.close()
+
+    run(main(), 15)
+
+
+def test_requests_that_come_in_count() -> None:
+    async def main() -> None:
+        async with (
+            http(gateway(EchoBackend(), limits=Limits(concurrent=1))) as url,
+            httpx.AsyncClient(trust_env=False) as client,
+        ):
+            _, writer = await send_half(url)
+            # Until the half has reached the gateway the other is answered.
+            while (await client.post(f"{url}/v1/chat/completions", json=QUESTION)).status_code == 200:
+                pass
+            refused = await client.post(f"{url}/v1/chat/completions", json=QUESTION)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+            writer.close()
+            while (await client.post(f"{url}/v1/chat/completions", json=QUESTION)).status_code == 503:
+                pass
+
+    run(main(), 15)
 
 
 @pytest.mark.parametrize("where", ["server", "front"])

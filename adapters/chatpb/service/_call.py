@@ -94,18 +94,19 @@ def pick_reply(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 class deadline(AbstractContextManager[None]):  # noqa: N801  (used as a function is)
-    """Cancel what runs inside when a call's deadline passes, and raise ServiceError 504 in its place."""
+    """Cancel what runs inside after some seconds (None: never), and raise a ServiceError in its place."""
 
-    def __init__(self, call: Call) -> None:
-        self._remaining = call.remaining()
+    def __init__(self, seconds: float | None, status: int, message: str) -> None:
+        self._seconds = seconds
+        self._error = status, message
         self._timer: asyncio.TimerHandle | None = None
         self._passed = False
 
     def __enter__(self) -> None:
         task = asyncio.current_task()
         assert task
-        if self._remaining is not None:
-            self._timer = asyncio.get_running_loop().call_later(self._remaining, self._pass, task)
+        if self._seconds is not None:
+            self._timer = asyncio.get_running_loop().call_later(self._seconds, self._pass, task)
 
     def _pass(self, task: asyncio.Task[object]) -> None:
         self._passed = True
@@ -120,4 +121,4 @@ class deadline(AbstractContextManager[None]):  # noqa: N801  (used as a function
             task = asyncio.current_task()
             if task and hasattr(task, "uncancel"):
                 task.uncancel()
-            raise ServiceError.of(504, "The deadline passed before the answer was complete.") from None
+            raise ServiceError.of(*self._error) from None

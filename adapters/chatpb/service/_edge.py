@@ -30,7 +30,8 @@ class Limits:
     Attributes:
         message: bytes of one message or body, in either direction.
         concurrent: calls at once; one more is refused with 503.
-        timeout: seconds that a call may take where the caller sets no shorter deadline; None for no limit.
+        timeout: seconds that a call may take where the caller sets no shorter deadline, and that a body may take to
+            come in; None for no limit.
         grace: seconds that open calls get to finish when the server stops.
 
     """
@@ -76,7 +77,7 @@ class Edge:
         self._open += 1
         try:
             self._admit(call)
-            with deadline(call):
+            with deadline(call.remaining(), 504, "The deadline passed before the answer was complete."):
                 yield exchange
         except (asyncio.CancelledError, GeneratorExit):
             exchange.outcome.fail(499, "CANCELLED")
@@ -93,6 +94,17 @@ class Edge:
             for each in finish:
                 each(exchange.outcome)
 
+    @contextmanager
+    def receiving(self) -> Iterator[None]:
+        """A request while it comes in. It is one of the calls that are open, and may take as long as one."""
+        self._open += 1
+        try:
+            self._make_room()
+            with deadline(self.limits.timeout, 408, "The body did not come in time."):
+                yield
+        finally:
+            self._open -= 1
+
     def authorize(self, headers: Mapping[str, str]) -> None:
         """Raises ServiceError 401 for a call without one of the tokens."""
         if not self.tokens:
@@ -107,6 +119,9 @@ class Edge:
         self.authorize(call.metadata)
         if self.tokens:
             del call.metadata["authorization"]
+        self._make_room()
+
+    def _make_room(self) -> None:
         if self._open > self.limits.concurrent:
             raise ServiceError.of(503, "Too many calls are open.", code="overloaded", headers={"retry-after": "1"})
 

@@ -164,7 +164,8 @@ class _Completions:
     async def _request(self, headers: Mapping[str, str], receive: Receive) -> bytes:
         """The wire bytes of the body. Raises ServiceError; without a token nothing is read."""
         self._edge.authorize(headers)
-        body = await self._body(headers, receive)
+        with self._edge.receiving():
+            body = await self._body(headers, receive)
         try:
             return json_to_wire(body, CreateChatCompletionRequest)
         except JsonError as error:
