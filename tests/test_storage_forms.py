@@ -36,6 +36,9 @@ FORMS = [
     "folder.parquet",
     "memory://bucket/x.parquet",
     "memory://bucket/folder",
+    "memory://bucket/x.jsonl",
+    "memory://bucket/x.jsonl.gz",
+    "memory://bucket/x.binpbs.zst",
 ]
 
 CHUNKS = [
@@ -244,6 +247,8 @@ def test_damaged_parquet_is_named() -> None:
         (["in.jsonl", "x.db", "--columns", "id"], "x.db: only Parquet has columns"),
         (["in.jsonl", "x.parquet", "--columns", "id,ids"], "there is no column 'ids' of records, only wire, request_id, id, "),
         (["in.jsonl", "days.parquet", "--columns", "", "--partition", "day"], "there is no column '' of records, only "),
+        (["in.jsonl", "memory://bucket/x.db"], "memory://bucket/x.db: a recorder's file cannot be on a store; "),
+        (["memory://bucket/x.jsonl", "x.parquet"], "memory://bucket/x.jsonl: not found: "),
         (["none.jsonl", "x.db"], "none.jsonl: No such file or directory"),
         (["bad.parquet", "x.db"], "bad.parquet: no Parquet that can be read: "),
         (["other.parquet", "x.db"], "other.parquet: a Parquet file without the column 'wire' holds no records"),

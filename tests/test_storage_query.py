@@ -245,6 +245,7 @@ def test_stats() -> None:
     days = json.loads(run("stats", "r.parquet", "--format", "json", "--by", "day").stdout)
     assert [(row["day"], row["records"]) for row in days] == [("2025-06-15", 6), ("2025-06-16", 6)]
     assert "total" in run("stats", "r.jsonl").stdout
+    assert run("stats", "wire.parquet").stdout == run("stats", "r.parquet").stdout
     assert run("stats", "r.db", "--chart", "c.gif").exit_code == 2
 
 

@@ -1,4 +1,4 @@
-"""Parquet on stores: what is read from them, and what is said when they fail."""
+"""Files on stores: what is read from them, and what is said when they fail."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ from fsspec.spec import AbstractBufferedFile
 from typer.testing import CliRunner
 
 from chatpb.cli._app import app
+from chatpb.storage import _stores
+
+URL = "teststore://bucket/x.parquet"
+LINES = "teststore://bucket/x.jsonl.gz"
 
 
 class StoreError(Exception):
@@ -59,21 +63,35 @@ class Store(MemoryFileSystem):  # type: ignore[misc]
 
 class Reader(AbstractBufferedFile):  # type: ignore[misc]
     def _fetch_range(self, start: int, end: int) -> bytes:
-        Store.read += end - start
         data: bytes = Store.store[self.path].getvalue()[start:end]
+        Store.read += len(data)
         return data
 
 
-@pytest.fixture(autouse=True)
-def _stores(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    monkeypatch.chdir(tmp_path)
-    fsspec.register_implementation("teststore", Store, clobber=True)
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same records as lines, messages and Parquet."""
+    folder = tmp_path_factory.mktemp("files")
     noise = random.Random(1)
-    records = [{"status": n % 3, "response": {"id": f"{n}", "model": "m", "x": noise.randbytes(500).hex()}} for n in range(2000)]  # fmt: skip
-    Path("in.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
-    assert run("export", "in.jsonl", "teststore://bucket/x.parquet").exit_code == 0
+    with (folder / "in.jsonl").open("w") as lines:
+        for n in range(2000):
+            record = {"status": n % 3, "response": {"id": f"{n}", "model": "m", "x": noise.randbytes(500).hex()}}
+            lines.write(json.dumps(record, separators=(",", ":")) + "\n")
+    for name in ("x.parquet", "x.jsonl.gz", "x.binpbs"):
+        assert run("export", str(folder / "in.jsonl"), str(folder / name)).exit_code == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def store(files: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
+    monkeypatch.chdir(tmp_path)
+    Path("in.jsonl").symlink_to(files / "in.jsonl")
+    fsspec.register_implementation("teststore", Store, clobber=True)
+    store = fsspec.filesystem("teststore")
+    for name in ("x.parquet", "x.jsonl.gz"):
+        store.pipe(f"/bucket/{name}", (files / name).read_bytes())
     Store.read = 0
-    yield
+    yield store
     Store.failure = None
     Store.store.clear()
 
@@ -82,22 +100,19 @@ def run(*args: str) -> Any:
     return CliRunner().invoke(app, args, prog_name="chatpb")
 
 
-def test_a_query_reads_what_it_needs() -> None:
+def test_a_query_reads_what_it_needs(store: Any) -> None:
     result = run("query", "teststore://bucket/x.parquet", "SELECT sum(status) AS n FROM records", "--format", "jsonl")
     assert (result.exit_code, json.loads(result.stdout)) == (0, {"n": sum(n % 3 for n in range(2000))}), result.output
-    size = fsspec.filesystem("teststore").size("/bucket/x.parquet")
-    assert size > 1_000_000
+    assert store.size("/bucket/x.parquet") > 1_000_000
     # A reader takes the last 64 KB at first, where the footer is.
     assert Store.read < 200_000
 
 
-def test_records_are_read_once() -> None:
-    assert run("export", "teststore://bucket/x.parquet", "out.jsonl").exit_code == 0
-    assert Path("out.jsonl").read_text() == Path("in.jsonl").read_text().replace(": ", ":").replace(", ", ",")
-    assert Store.read < 1.5 * fsspec.filesystem("teststore").size("/bucket/x.parquet")
-
-
-URL = "teststore://bucket/x.parquet"
+@pytest.mark.parametrize("url", [URL, LINES])
+def test_records_are_read_once(store: Any, url: str) -> None:
+    assert run("export", url, "out.jsonl").exit_code == 0
+    assert Path("out.jsonl").read_bytes() == Path("in.jsonl").read_bytes()
+    assert Store.read < 1.5 * store.size(url)
 
 
 @pytest.mark.parametrize(
@@ -116,7 +131,9 @@ URL = "teststore://bucket/x.parquet"
         ("query", URL, "FROM records"),
         ("stats", URL),
         ("export", URL, "out.jsonl"),
+        ("export", LINES, "out.jsonl"),
         ("export", "in.jsonl", URL),
+        ("export", "in.jsonl", LINES),
         ("export", "in.jsonl", "teststore://bucket/days", "--partition", "day"),
     ],
     ids=lambda args: " ".join(args),
@@ -130,15 +147,35 @@ def test_what_a_store_raises_is_said(args: tuple[str, ...], failure: Exception, 
 
 
 @pytest.mark.parametrize("reads", [0, 1, 2])
-@pytest.mark.parametrize("command", [("query", URL, "SELECT wire FROM records"), ("export", URL, "out.jsonl")])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("query", URL, "SELECT wire FROM records"),
+        ("export", URL, "out.jsonl"),
+        ("query", LINES, "SELECT wire FROM records"),
+        ("export", LINES, "out.jsonl"),
+    ],
+)
 def test_a_store_that_fails_while_it_is_read(
     monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...], reads: int
 ) -> None:
+    monkeypatch.setattr(_stores, "_AT_ONCE", 1 << 16)
     monkeypatch.setattr(Reader, "_fetch_range", failing_after(reads, Reader._fetch_range))
     result = run(*command)
     assert result.exit_code == 1
     assert result.stderr.splitlines()[-1].endswith("the store is gone")
     assert "Traceback" not in result.stderr
+
+
+@pytest.mark.parametrize("target", ["x.parquet", "x.jsonl.gz", "days"])
+def test_what_was_there_stays_where_writing_fails(store: Any, files: Path, target: str) -> None:
+    before = {name: store.cat(name) for name in store.find("/bucket")}
+    # What is bad is met after the first piece is written.
+    Path("bad.binpbs").write_bytes((files / "x.binpbs").read_bytes() + b"\x02\x3a\x05")
+    options = ["--partition", "day"] if target == "days" else []
+    result = run("export", "bad.binpbs", f"teststore://bucket/{target}", "--type", "record", *options)
+    assert result.exit_code == 1
+    assert {name: store.cat(name) for name in store.find("/bucket")} == before
 
 
 def failing_after(reads: int, fetch: Callable[..., bytes]) -> Callable[..., bytes]:

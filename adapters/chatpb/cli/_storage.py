@@ -80,7 +80,7 @@ def export_records(
     """Write records of any form to another: .db (a recorder's file), .jsonl, .binpbs (both also .gz, .zst) or .parquet.
 
     Documents that are no records (completions, chunks, requests, errors) become records with that part alone.
-    Parquet may be on a store, by its URL. A record that cannot be read is named and left out, and the exit status is 1.
+    All but .db may be on a store, by URL. A record that cannot be read is named and left out, and the exit status is 1.
     """
     if engine is Engine.SPARK:
         if kind or partition or columns or level or threads or max_record != MAX_RECORD >> 20:

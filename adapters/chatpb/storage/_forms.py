@@ -29,7 +29,7 @@ from chatpb.storage._documents import ONLY, Wrapper, only
 from chatpb.storage._parquet import LEVEL, ParquetInput, write_dataset, write_file
 from chatpb.storage._recorder import LEVEL as RECORDER_LEVEL
 from chatpb.storage._recorder import Damaged, Recorder
-from chatpb.storage._stores import is_remote, reaching
+from chatpb.storage._stores import create_stored, is_remote, open_stored
 
 __all__ = ["Form", "Source", "form_of", "open_source", "write"]
 
@@ -56,10 +56,12 @@ def form_of(path: str) -> Form:
     """The form that a name tells. Raises ChatpbError if it tells none."""
     ending = Path(path.rstrip("/")).suffix.lower()
     if ending in (".db", ".sqlite", ".sqlite3"):
+        if is_remote(path):
+            raise ChatpbError(f"{path}: a recorder's file cannot be on a store; export it to another form")
         return Form.RECORDER
     if ending in (".parquet", ".pq") or os.path.isdir(path) or (is_remote(path) and not ending):
         return Form.PARQUET
-    format = None if is_remote(path) else format_of(path)
+    format = format_of(path)
     if format in (Format.JSONL, Format.BINPBS):
         return Form(format.value)
     raise ChatpbError(
@@ -89,7 +91,7 @@ def open_source(
     """Open records of any form. Raises ChatpbError or OSError where there are none.
 
     Args:
-        path: a file, a folder of Parquet, or the URL of either on an fsspec store.
+        path: a file, a folder of Parquet, or the URL of either on an fsspec store, but for a recorder's file.
         message_type: what the documents of lines or messages are, if that is not to be told from the data.
         max_record: bytes of one line or message at most.
         threads: how many share the work on lines; None for one a core.
@@ -102,8 +104,19 @@ def open_source(
         with Recorder(path, read_only=True) as recorder:
             yield _Recorded(path, recorder)
     else:
+        with _open(path) as (opened, size):
+            yield _Documents(opened, Format(form.value), size, message_type, max_record, threads)
+
+
+@contextmanager
+def _open(path: str) -> Iterator[tuple[Input, int]]:
+    """A file here or on a store, and its size in bytes."""
+    if is_remote(path):
+        with open_stored(path) as (raw, size):
+            yield Input(path, raw), size
+    else:
         with open_input(path) as opened:
-            yield _Documents(opened, Format(form.value), os.path.getsize(path), message_type, max_record, threads)
+            yield opened, os.path.getsize(path)
 
 
 def write(
@@ -152,15 +165,14 @@ def write(
             threads=threads,
         )
         if partition or is_remote(path):
-            with reaching(path):
-                write_parquet(path)
+            write_parquet(path)
             return
         # Only the name is of use: Parquet opens the file itself.
         with open_output(path) as output:
             output.close()
             write_parquet(output.name)
     else:
-        with open_output(path) as output:
+        with (create_stored if is_remote(path) else open_output)(path) as output:
             for piece in ahead((_framed(batch, form, kind, threads) for batch in batches), threads):
                 output.write(piece)
 

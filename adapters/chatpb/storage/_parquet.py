@@ -6,9 +6,6 @@ checked, so that a damaged row group is found and named, and the others are read
 
 from __future__ import annotations
 
-import os
-import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -16,13 +13,12 @@ from typing import Any, Final
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
-import pyarrow.fs
 import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, with_columns
 from chatpb.storage._ahead import ahead
-from chatpb.storage._stores import filesystem_of, first_line, is_remote, reaching
+from chatpb.storage._stores import filesystem_for_writing, filesystem_of, first_line, new_folder, reaching
 
 __all__ = ["LEVEL", "ParquetInput", "write_dataset", "write_file"]
 
@@ -79,22 +75,19 @@ def write_file(
     level: int = LEVEL,
     threads: int | None = None,
 ) -> None:
-    """Write columns of records' wire bytes to one file, which is removed when that fails.
+    """Write columns of records' wire bytes to one file. On a store it appears when all has gone well.
 
     Raises ChatpbError where `columns` names one that is not in SCHEMA; `wire` is written even if it is not named.
     """
     schema = _schema(columns)
-    filesystem, name = filesystem_of(str(path))
-    try:
-        # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
-        options = {**_options(level), "store_schema": False}
-        with pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer:
-            for table in ahead(_groups(batches, threads), threads):
-                writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
-    except BaseException:
-        if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
-            filesystem.delete_file(name)
-        raise
+    # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
+    options = {**_options(level), "store_schema": False}
+    with (
+        filesystem_for_writing(str(path)) as (filesystem, name),
+        pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer,
+    ):
+        for table in ahead(_groups(batches, threads), threads):
+            writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
 
 
 def write_dataset(
@@ -107,21 +100,17 @@ def write_dataset(
 ) -> None:
     """Write a dataset with a folder for each day (`day=2026-01-31`; `day=unknown` for records without a time).
 
-    A local folder appears when all of it is written. Raises ChatpbError if there is one already, or as `write_file`.
+    It appears when all of it is written. Raises ChatpbError if there is one already, or as `write_file`.
     """
     schema = _schema(columns).append(pa.field(_DAY, pa.string()))
-    filesystem, name = filesystem_of(path)
-    if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
-        raise ChatpbError(f"{path}: there is one already; name another folder")
-    part = name if is_remote(path) else str(Path(name).with_name(f".{Path(name).name}.{secrets.token_hex(8)}.part"))
     tables = ahead((_with_day(table).select(schema.names) for table in _groups(batches, threads)), threads)
     reader = pa.RecordBatchReader.from_batches(schema, (batch for table in tables for batch in table.to_batches()))
     layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
     form = ds.ParquetFileFormat()
-    try:
+    with new_folder(path) as (filesystem, name):
         ds.write_dataset(
             reader,
-            part,
+            name,
             filesystem=filesystem,
             format=form,
             file_options=form.make_write_options(**_options(level)),
@@ -129,14 +118,6 @@ def write_dataset(
             max_rows_per_group=GROUP_ROWS,
             use_threads=False,
         )
-        if part != name:
-            os.replace(part, name)
-    except BaseException:
-        if part != name:
-            shutil.rmtree(part, ignore_errors=True)
-        elif filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
-            filesystem.delete_dir(name)
-        raise
 
 
 class ParquetInput:

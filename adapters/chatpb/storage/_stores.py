@@ -1,20 +1,41 @@
-"""Where Parquet is: this machine, or a store that fsspec knows by a URL, such as s3:// or gs://."""
+"""Files on stores that fsspec knows by a URL, such as s3:// or gs://.
+
+Rules: what is written to a store appears when all of it has gone well, and what a store raises becomes ChatpbError with
+the URL, whatever package it is of.
+"""
 
 from __future__ import annotations
 
 import os
+import secrets
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
-from typing import Any
+from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
+from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 import pyarrow.fs
 
+from chatpb._compression import compressing
 from chatpb._errors import ChatpbError
 
-__all__ = ["filesystem_of", "first_line", "is_remote", "reaching", "store_of"]
+__all__ = [
+    "create_stored",
+    "filesystem_for_writing",
+    "filesystem_of",
+    "first_line",
+    "is_remote",
+    "new_folder",
+    "open_stored",
+    "reaching",
+    "store_of",
+]
+
+_AT_ONCE: Final = 8 << 20
+"""Bytes that are read at once of a file that is read from its start to its end."""
 
 
 def is_remote(path: str) -> bool:
@@ -43,14 +64,6 @@ def store_of(url: str) -> tuple[Any, str]:
     return store, name
 
 
-def filesystem_of(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    """Arrow's view of the place of a path or URL, and the name there. Raises ChatpbError as `store_of`."""
-    if not is_remote(path):
-        return pyarrow.fs.LocalFileSystem(), os.path.abspath(path)
-    store, name = store_of(path)
-    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store)), name
-
-
 @contextmanager
 def reaching(path: str) -> Iterator[None]:
     """Makes ChatpbError of what a store raises, which may be of its own packages."""
@@ -64,6 +77,117 @@ def reaching(path: str) -> Iterator[None]:
             raise
         missing = "not found: " if isinstance(error, FileNotFoundError) else ""
         raise ChatpbError(f"{path}: {missing}{first_line(error) or type(error).__name__}") from error
+
+
+def filesystem_of(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
+    """Arrow's view of where a path or URL is, for reading, and the name there. Raises ChatpbError as `store_of`."""
+    if not is_remote(path):
+        return pyarrow.fs.LocalFileSystem(), os.path.abspath(path)
+    store, name = store_of(path)
+    return _for_arrow(store), name
+
+
+@contextmanager
+def filesystem_for_writing(path: str) -> Iterator[tuple[pyarrow.fs.FileSystem, str]]:
+    """The same for writing."""
+    if not is_remote(path):
+        yield filesystem_of(path)
+        return
+    store, name = store_of(path)
+    with _transaction(path, store):
+        yield _for_arrow(store), name
+
+
+@contextmanager
+def new_folder(path: str) -> Iterator[tuple[pyarrow.fs.FileSystem, str]]:
+    """A folder that appears when all has gone well. Raises ChatpbError if there is one already."""
+    filesystem, name = filesystem_of(path)
+    with reaching(path):
+        if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
+            raise ChatpbError(f"{path}: there is one already; name another folder")
+    if is_remote(path):
+        with filesystem_for_writing(path) as placed:
+            yield placed
+        return
+    part = os.path.join(os.path.dirname(name), f".{os.path.basename(name)}.{secrets.token_hex(8)}.part")
+    try:
+        yield filesystem, part
+        os.replace(part, name)
+    except BaseException:
+        shutil.rmtree(part, ignore_errors=True)
+        raise
+
+
+@contextmanager
+def open_stored(url: str) -> Iterator[tuple[BufferedReader[Any], int]]:
+    """A file for reading, and its size in bytes."""
+    store, name = store_of(url)
+    with reaching(url):
+        raw = _Raw(url, store.open(name, "rb"))
+        size = raw.seek(0, SEEK_END)
+        raw.seek(0)
+    with BufferedReader(raw, _AT_ONCE) as buffered:
+        yield buffered, size
+
+
+@contextmanager
+def create_stored(url: str) -> Iterator[BinaryIO]:
+    """A file for writing, compressed as its name says."""
+    store, name = store_of(url)
+    with _transaction(url, store), store.open(name, "wb") as file, compressing(url, file) as packed:
+        yield packed
+
+
+@contextmanager
+def _transaction(url: str, store: Any) -> Iterator[None]:
+    """What is written to a store inside appears in the end, and not at all if something goes wrong."""
+    from fsspec.spec import AbstractBufferedFile
+
+    with reaching(url), store.transaction:
+        try:
+            yield
+        except BaseException:
+            for file in store.transaction.files:
+                # Arrow leaves some open, which would begin to be uploaded when they are collected.
+                if isinstance(file, AbstractBufferedFile):
+                    file.closed = True
+            raise
+
+
+class _Raw(RawIOBase):
+    """A file of a store whose errors have its URL."""
+
+    def __init__(self, url: str, file: Any) -> None:
+        self._url = url
+        self._file = file
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        found: int = self._file.seek(offset, whence)
+        return found
+
+    def tell(self) -> int:
+        found: int = self._file.tell()
+        return found
+
+    def readinto(self, buffer: Any) -> int:
+        with reaching(self._url):
+            data = self._file.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
+
+
+def _for_arrow(store: Any) -> pyarrow.fs.FileSystem:
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
 
 
 def first_line(error: Exception) -> str:
