@@ -68,7 +68,8 @@ def compressing(path: str, file: BinaryIO) -> AbstractContextManager[BinaryIO]:
     """Write to a file, compressed as its name says. Raises ChatpbError without the library for it."""
     packed: Any = nullcontext(file)
     if path.endswith(".gz"):
-        packed = gzip.GzipFile(filename="", fileobj=file, mode="wb", mtime=0)
+        # The level of the gzip command: Python's own, 9, takes half as long again for a sixtieth of the size.
+        packed = gzip.GzipFile(filename="", fileobj=file, mode="wb", compresslevel=6, mtime=0)
     elif path.endswith(".zst"):
         packed = _zstd().ZstdFile(file, mode="wb")
     found: AbstractContextManager[BinaryIO] = packed
