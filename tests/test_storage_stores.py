@@ -142,8 +142,10 @@ def test_what_a_store_raises_is_said(args: tuple[str, ...], failure: Exception, 
     Store.failure = failure
     result = run(*args)
     (url,) = (arg for arg in args if arg.startswith("teststore:"))
-    assert (result.exit_code, len(result.stderr.splitlines())) == (1, 1)
-    assert result.stderr.startswith(f"chatpb: {url}: {said}")
+    assert result.exit_code == 1
+    # An older rich ends a bar that it never began with an empty line.
+    (line,) = result.stderr.strip().splitlines()
+    assert line.startswith(f"chatpb: {url}: {said}")
 
 
 @pytest.mark.parametrize("reads", [0, 1, 2])
