@@ -65,7 +65,7 @@ def export_records(
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="NAME,...", help="The columns of Parquet beside wire, all unless told; `wire`: it alone."),
+        typer.Option(metavar="NAME,...", help="Columns of Parquet to write, as model,time. `wire` is always there."),
     ] = None,
     engine: Annotated[
         Engine, typer.Option(help="spark: folders of .jsonl, .jsonl.gz or .parquet, by the tasks of a cluster.")
