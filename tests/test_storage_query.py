@@ -113,6 +113,12 @@ def test_files_together() -> None:
     assert rows(*FORMS, "SELECT count(*) AS n FROM records") == [{"n": 12 * len(FORMS)}]
 
 
+def test_columns_of_others_are_left_alone() -> None:
+    table = parquet.read_table("some.parquet")
+    parquet.write_table(table.append_column("made", pa.array(range(12))), "more.parquet")
+    assert rows("more.parquet", "SELECT sum(total_tokens) AS t FROM records") == [{"t": 145}]
+
+
 @pytest.mark.parametrize("root", ["all", "memory://bucket/all"])
 def test_folder_without_what_is_being_written(root: str) -> None:
     store = fsspec.filesystem("memory" if "memory" in root else "file", auto_mkdir=True)

@@ -15,7 +15,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from glob import escape
-from itertools import groupby
 from pathlib import Path, PurePath
 from typing import Any, Final
 
@@ -170,12 +169,14 @@ def _selects(connection: duckdb.DuckDBPyConnection, paths: Sequence[str], others
         # DuckDB asks for a name as it is written, with what a pattern would take otherwise escaped.
         connection.execute(f"SET allowed_paths = {_literal([*files, *map(escape, files)])}")
         columns = _columns(connection, files)
-        for there, group in groupby(files, key=lambda file: columns[file]):
+        for there in dict.fromkeys(columns.values()):
             # What a file leaves out is made from `wire` if the query asks for it: once a row, as DuckDB repeats no
             # function that may have side effects.
             names = (name if name in there else f"made.{name} AS {name}" for name in SCHEMA.names)
-            table = f"read_parquet({_literal([*map(escape, group)])}, union_by_name = true, hive_partitioning = false)"
-            yield f"SELECT {', '.join(names)} FROM (SELECT *, columns_of(wire) AS made FROM {table})"  # noqa: S608
+            alike = [escape(file) for file in files if columns[file] == there]
+            table = f"read_parquet({_literal(alike)}, union_by_name = true, hive_partitioning = false)"
+            inner = f"SELECT {', '.join(there)}, columns_of(wire) AS made FROM {table}"  # noqa: S608
+            yield f"SELECT {', '.join(names)} FROM ({inner})"  # noqa: S608
 
 
 def _columns(connection: duckdb.DuckDBPyConnection, files: list[str]) -> dict[str, frozenset[str]]:
