@@ -7,8 +7,8 @@ from html import escape
 WIDTH, BAR, GAP, LEFT, RIGHT = 760, 18, 8, 250, 110
 
 
-def bars(title: str, rows: list[tuple[str, float, str]], highlight: str) -> str:
-    """Horizontal bars of (label, value, what is written beside it); longer is better."""
+def bars(title: str, rows: list[tuple[str, float, str]], highlight: str | tuple[str, ...]) -> str:
+    """Horizontal bars of (label, value, what is written beside it), those whose label begins so in colour."""
     most = max(value for _, value, _ in rows)
     height = 40 + len(rows) * (BAR + GAP)
     parts = [

@@ -1,4 +1,4 @@
-"""What records weigh in each form: `python -m bench.sizes [--corpus FOLDER] [--count N] [--sample N]` prints a table.
+"""What records weigh in each form: `python -m bench.sizes [--corpus FOLDER] [--count N]` prints a table.
 
 Each column is one kind of documents: recorded completions, streams and requests; a sample of generated records with
 texts as long as measured, as they are and with every text drawn anew; and many generated records with short texts.
@@ -28,6 +28,7 @@ import pyarrow.parquet as pq
 import zstandard
 
 import chatpb
+from bench import chart
 from bench.records import SCALE, json_blocks, wires_of
 from chatpb import json_to_wire
 from chatpb.arrow import SCHEMA, to_messages
@@ -67,23 +68,34 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, default=0, help="generated records with short texts")
     parser.add_argument("--sample", type=int, default=10_000, help="generated records with texts as long as measured")
+    parser.add_argument("--chart", type=Path, help="file for a chart of that sample, or of the first kind without it")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        _print(list(_kinds(Path(folder), arguments.corpus, arguments.sample, arguments.count)))
+        kinds = list(_kinds(Path(folder), arguments.corpus, arguments.sample, arguments.count))
+        shares = _print(kinds)
+    if arguments.chart:
+        name = next((kind.name for kind in kinds if not kind.many and "recorded" not in kind.name), kinds[0].name)
+        rows = [("JSON lines", 1.0), *((form, found[name]) for form, found in shares.items() if found[name])]
+        rows.sort(key=lambda row: row[1])
+        title = f"{name}: size, of compact JSON lines (shorter is better)"
+        labels = [(form.replace("`", ""), share, f"{share:.3f}") for form, share in rows]
+        arguments.chart.write_text(chart.bars(title, labels, (".", "one by one, dictionary")))
 
 
 def _kinds(folder: Path, corpus: Path | None, sample: int, count: int) -> Iterator[Kind]:
     if corpus:
         yield from _recorded(corpus)
     if sample:
-        yield _generated(f"{sample:,} records", folder / "a", json_blocks(sample, scale=1))
-        yield _generated(f"{sample:,}, all text new", folder / "b", json_blocks(sample, scale=1, fresh=True))
+        yield _generated(f"{sample:,} generated records", folder / "a", json_blocks(sample, scale=1))
+        yield _generated(f"{sample:,} generated, all text new", folder / "b", json_blocks(sample, scale=1, fresh=True))
     if count:
-        many = _generated(f"{count:,} records, {SCALE} of the text", folder / "c", json_blocks(count))
+        many = _generated(f"{count:,} generated, {SCALE} of the text", folder / "c", json_blocks(count))
         yield replace(many, many=True)
 
 
-def _print(kinds: list[Kind]) -> None:
+def _print(kinds: list[Kind]) -> dict[str, dict[str, float]]:
+    """Print the table, and give the share of each form of each kind; 0 where it was left out."""
+    shares: dict[str, dict[str, float]] = {}
     zstd = ".".join(map(str, zstandard.ZSTD_VERSION))
     print(f"Python {platform.python_version()}, pyarrow {pa.__version__}, zstd {zstd}\n")
     print("| form | " + " | ".join(kind.name for kind in kinds) + " |")
@@ -93,9 +105,11 @@ def _print(kinds: list[Kind]) -> None:
     for name, measure in FORMS.items():
         print(f"| {name} ", end="", flush=True)
         for kind, total in zip(kinds, totals, strict=True):
-            size = "" if kind.many and name in LONG else f"{measure(kind) / total:.4f}"
-            print(f"| {size} ", end="", flush=True)
+            share = 0.0 if kind.many and name in LONG else measure(kind) / total
+            shares.setdefault(name, {})[kind.name] = share
+            print(f"| {share:.4f} " if share else "| ", end="", flush=True)
         print("|", flush=True)
+    return shares
 
 
 def _recorded(folder: Path) -> Iterator[Kind]:
@@ -259,6 +273,8 @@ LONG: Final = {
     "Parquet of JSON text, zstd 19",
     "`.binpbs`, zstd 19",
     "`.parquet`, level 22",
+    "`.parquet` without the two ids, level 22",
+    "`.parquet` with `wire` alone, level 22",
     "`.db`, the whole file, level 15",
 }
 
