@@ -37,6 +37,7 @@ __all__ = [
     "frame",
     "open_input",
     "open_output",
+    "unfinished",
 ]
 
 MAX_RECORD: Final = 256 << 20
@@ -313,6 +314,11 @@ class _Unbuffered:
         """Nothing is held back."""
 
 
+def unfinished(target: Path) -> Path:
+    """A new name beside a file or folder, for as long as it is being written."""
+    return target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+
+
 @contextmanager
 def open_output(path: str) -> Iterator[BinaryIO]:
     """Open a file, or standard output, for writing; compressed if its name ends in .gz or .zst.
@@ -331,7 +337,7 @@ def open_output(path: str) -> Iterator[BinaryIO]:
             yield direct
         return
     # The name is chosen before the file is made: an interrupt between the two leaves nothing behind.
-    part = target.with_name(f".{target.name}.{secrets.token_hex(8)}.part")
+    part = unfinished(target)
     try:
         try:
             file = open(part, "xb")  # noqa: SIM115  (closed below; only opening it is told by the target's name)

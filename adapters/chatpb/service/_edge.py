@@ -99,7 +99,7 @@ class Edge:
         """A request while it comes in. It is one of the calls that are open, and may take as long as one."""
         self._open += 1
         try:
-            self._make_room()
+            self._check_room()
             with deadline(self.limits.timeout, 408, "The body did not come in time."):
                 yield
         finally:
@@ -119,9 +119,9 @@ class Edge:
         self.authorize(call.metadata)
         if self.tokens:
             del call.metadata["authorization"]
-        self._make_room()
+        self._check_room()
 
-    def _make_room(self) -> None:
+    def _check_room(self) -> None:
         if self._open > self.limits.concurrent:
             raise ServiceError.of(503, "Too many calls are open.", code="overloaded", headers={"retry-after": "1"})
 

@@ -10,7 +10,6 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from enum import Enum
-from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import Final, Protocol
@@ -23,10 +22,10 @@ from chatpb._api import json_lines_to_wire, json_to_wire, threads_of, wire_to_js
 from chatpb._detect import detect_objects, detect_wires
 from chatpb._errors import ChatpbError
 from chatpb._records import MAX_RECORD, Block, Format, Input, format_of, open_input, open_output
-from chatpb.arrow import SCHEMA, expand_records, from_messages, to_messages
+from chatpb.arrow import expand_records, from_messages, to_messages
 from chatpb.storage._ahead import ahead
 from chatpb.storage._documents import ONLY, Wrapper, only
-from chatpb.storage._parquet import LEVEL, ParquetInput, write_dataset, write_file
+from chatpb.storage._parquet import ParquetInput, write_dataset, write_file
 from chatpb.storage._recorder import LEVEL as RECORDER_LEVEL
 from chatpb.storage._recorder import Damaged, Recorder
 from chatpb.storage._stores import create_stored, is_remote, open_stored
@@ -157,20 +156,7 @@ def write(
             for batch in ahead(batches, threads):
                 recorder.append(batch.to_pylist())
     elif form is Form.PARQUET:
-        write_parquet = partial(
-            write_dataset if partition else write_file,
-            batches=batches,
-            columns=SCHEMA.names if columns is None else columns,
-            level=LEVEL if level is None else level,
-            threads=threads,
-        )
-        if partition or is_remote(path):
-            write_parquet(path)
-            return
-        # Only the name is of use: Parquet opens the file itself.
-        with open_output(path) as output:
-            output.close()
-            write_parquet(output.name)
+        (write_dataset if partition else write_file)(path, batches, columns, level, threads)
     else:
         with (create_stored if is_remote(path) else open_output)(path) as output:
             for piece in ahead((_framed(batch, form, kind, threads) for batch in batches), threads):

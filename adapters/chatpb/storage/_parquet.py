@@ -7,7 +7,6 @@ checked, so that a damaged row group is found and named, and the others are read
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
@@ -18,9 +17,9 @@ import pyarrow.parquet as pq
 from chatpb._errors import ChatpbError
 from chatpb.arrow import SCHEMA, with_columns
 from chatpb.storage._ahead import ahead
-from chatpb.storage._stores import filesystem_for_writing, filesystem_of, first_line, new_folder, reaching
+from chatpb.storage._stores import filesystem_of, first_line, new_file, new_folder, reaching
 
-__all__ = ["LEVEL", "ParquetInput", "write_dataset", "write_file"]
+__all__ = ["ParquetInput", "write_dataset", "write_file"]
 
 LEVEL: Final = 9
 """The zstd level unless another is asked for."""
@@ -50,10 +49,10 @@ _BOUNDED: Final = ["time", "created", "model", "status"]
 _DAY: Final = "day"
 
 
-def _options(level: int) -> dict[str, Any]:
+def _options(level: int | None) -> dict[str, Any]:
     return {
         "compression": "zstd",
-        "compression_level": level,
+        "compression_level": LEVEL if level is None else level,
         "use_dictionary": _REPEATING,
         "column_encoding": {
             **dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
@@ -68,22 +67,29 @@ def _options(level: int) -> dict[str, Any]:
 
 
 def write_file(
-    path: str | Path,
+    path: str,
     batches: Iterable[pa.Array],
-    columns: Sequence[str] = SCHEMA.names,
-    *,
-    level: int = LEVEL,
-    threads: int | None = None,
+    columns: Sequence[str] | None,
+    level: int | None,
+    threads: int | None,
 ) -> None:
-    """Write columns of records' wire bytes to one file. On a store it appears when all has gone well.
+    """Write columns of records' wire bytes to one file, which appears when all of it is written.
 
-    Raises ChatpbError where `columns` names one that is not in SCHEMA; `wire` is written even if it is not named.
+    Args:
+        path: the file's, or its URL.
+        batches: the wire bytes.
+        columns: what is written beside `wire`, of the names of SCHEMA; None for all.
+        level: that of zstd; None for LEVEL.
+        threads: how many share the work on columns; None for one a core.
+
+    Raises ChatpbError for a column that is not in SCHEMA.
+
     """
     schema = _schema(columns)
     # Arrow's own schema repeats that of Parquet, and weighs more than the columns of a small file.
     options = {**_options(level), "store_schema": False}
     with (
-        filesystem_for_writing(str(path)) as (filesystem, name),
+        new_file(path) as (filesystem, name),
         pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer,
     ):
         for table in ahead(_groups(batches, threads), threads):
@@ -93,10 +99,9 @@ def write_file(
 def write_dataset(
     path: str,
     batches: Iterable[pa.Array],
-    columns: Sequence[str] = SCHEMA.names,
-    *,
-    level: int = LEVEL,
-    threads: int | None = None,
+    columns: Sequence[str] | None,
+    level: int | None,
+    threads: int | None,
 ) -> None:
     """Write a dataset with a folder for each day (`day=2026-01-31`; `day=unknown` for records without a time).
 
@@ -159,7 +164,9 @@ class ParquetInput:
                 self._done += rows
 
 
-def _schema(columns: Sequence[str]) -> pa.Schema:
+def _schema(columns: Sequence[str] | None) -> pa.Schema:
+    if columns is None:
+        return SCHEMA
     for name in columns:
         if name not in SCHEMA.names:
             raise ChatpbError(f"there is no column {name!r} of records, only {', '.join(SCHEMA.names)}")

@@ -1,19 +1,19 @@
-"""Files on stores that fsspec knows by a URL, such as s3:// or gs://.
+"""Where files are: on this machine, or on stores that fsspec knows by a URL, such as s3:// or gs://.
 
-Rules: what is written to a store appears when all of it has gone well, and what a store raises becomes ChatpbError with
-the URL, whatever package it is of.
+Rules: what is written appears when all of it has gone well, and what a store raises becomes ChatpbError with the URL,
+whatever package it is of.
 """
 
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from io import SEEK_END, SEEK_SET, BufferedReader, RawIOBase
+from pathlib import Path
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
@@ -21,13 +21,14 @@ import pyarrow.fs
 
 from chatpb._compression import compressing
 from chatpb._errors import ChatpbError
+from chatpb._records import open_output, unfinished
 
 __all__ = [
     "create_stored",
-    "filesystem_for_writing",
     "filesystem_of",
     "first_line",
     "is_remote",
+    "new_file",
     "new_folder",
     "open_stored",
     "reaching",
@@ -80,38 +81,40 @@ def reaching(path: str) -> Iterator[None]:
 
 
 def filesystem_of(path: str) -> tuple[pyarrow.fs.FileSystem, str]:
-    """Arrow's view of where a path or URL is, for reading, and the name there. Raises ChatpbError as `store_of`."""
+    """Arrow's view of where a path or URL is, and the name there. Raises ChatpbError as `store_of`."""
     if not is_remote(path):
         return pyarrow.fs.LocalFileSystem(), os.path.abspath(path)
     store, name = store_of(path)
-    return _for_arrow(store), name
+    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store)), name
 
 
 @contextmanager
-def filesystem_for_writing(path: str) -> Iterator[tuple[pyarrow.fs.FileSystem, str]]:
-    """The same for writing."""
-    if not is_remote(path):
-        yield filesystem_of(path)
+def new_file(path: str) -> Iterator[tuple[pyarrow.fs.FileSystem, str]]:
+    """Where Arrow is to write a file that appears when all has gone well."""
+    filesystem, name = filesystem_of(path)
+    if is_remote(path):
+        with _transaction(path, filesystem.handler.fs):
+            yield filesystem, name
         return
-    store, name = store_of(path)
-    with _transaction(path, store):
-        yield _for_arrow(store), name
+    with open_output(path) as output:
+        output.close()  # only its name is of use, as Arrow opens the file itself
+        yield filesystem, output.name
 
 
 @contextmanager
 def new_folder(path: str) -> Iterator[tuple[pyarrow.fs.FileSystem, str]]:
-    """A folder that appears when all has gone well. Raises ChatpbError if there is one already."""
+    """The same for a folder. Raises ChatpbError if there is one already."""
     filesystem, name = filesystem_of(path)
     with reaching(path):
         if filesystem.get_file_info(name).type != pyarrow.fs.FileType.NotFound:
             raise ChatpbError(f"{path}: there is one already; name another folder")
     if is_remote(path):
-        with filesystem_for_writing(path) as placed:
-            yield placed
+        with _transaction(path, filesystem.handler.fs):
+            yield filesystem, name
         return
-    part = os.path.join(os.path.dirname(name), f".{os.path.basename(name)}.{secrets.token_hex(8)}.part")
+    part = unfinished(Path(name))
     try:
-        yield filesystem, part
+        yield filesystem, str(part)
         os.replace(part, name)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
@@ -184,10 +187,6 @@ class _Raw(RawIOBase):
     def close(self) -> None:
         self._file.close()
         super().close()
-
-
-def _for_arrow(store: Any) -> pyarrow.fs.FileSystem:
-    return pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(store))
 
 
 def first_line(error: Exception) -> str:
