@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,6 +87,11 @@ def recording(kind: str) -> list[bytes]:
         pytest.skip(f"no recorded traffic at {CORPUS}")
     with gzip.open(path) as lines:
         return [line for line in lines if line.strip()]
+
+
+def programs_of(page: Path) -> list[str]:
+    """The blocks of Python in a page of the documentation."""
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL)
 
 
 def exactly_equal(one: Any, other: Any) -> bool:

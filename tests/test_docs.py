@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from conftest import ALL_VECTORS
+from conftest import ALL_VECTORS, programs_of
 
 ROOT = Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
-PYTHON = re.compile(r"^```python\n(.*?)^```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 
 
@@ -45,7 +44,7 @@ def _examples() -> list[pytest.param]:  # type: ignore[valid-type]
         pytest.param(code, id=f"{page.name}-{number}")
         for page in PAGES
         if page.name not in TESTED_ELSEWHERE
-        for number, code in enumerate(PYTHON.findall(page.read_text()), 1)
+        for number, code in enumerate(programs_of(page), 1)
     ]
 
 

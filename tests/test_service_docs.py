@@ -8,12 +8,13 @@ import re
 import sys
 from pathlib import Path
 
+from conftest import programs_of
 from service.programs import Program
 from service.stack import run
 
-PAGE = (Path(__file__).parents[1] / "docs" / "grpc.md").read_text()
-SERVER, CLIENT, _, CLIENTS, DATA = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-(GATEWAY,) = re.findall(r"^    chatpb (gateway .*)$", PAGE, re.MULTILINE)
+PAGE = Path(__file__).parents[1] / "docs" / "grpc.md"
+SERVER, CLIENT, _, CLIENTS, DATA = programs_of(PAGE)
+(GATEWAY,) = re.findall(r"^    chatpb (gateway .*)$", PAGE.read_text(), re.MULTILINE)
 
 
 async def output(code: str) -> str:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ import chatpb
 from chatpb import ChatCompletionRecord
 from chatpb.storage._documents import Wrapper
 from chatpb.storage._forms import write
-from conftest import ALL_VECTORS, DOCUMENTS, RECORDINGS, google_type, recording
+from conftest import ALL_VECTORS, DOCUMENTS, RECORDINGS, google_type, programs_of, recording
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -151,7 +150,7 @@ def test_the_page(tmp_path: Path) -> None:
     """The second program of docs/spark.md (spark.md) runs as it stands."""
     wire = chatpb.json_to_wire(b'{"response":{"id":"a","model":"m","x":1}}', ChatCompletionRecord)
     write(str(tmp_path / "records.parquet"), [pa.array([wire], pa.large_binary())])
-    _, code = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    _, code = programs_of(DOCS)
     line = [sys.executable, "-c", code]
     result = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, "|m" in result.stdout) == (0, True), result.stderr

@@ -86,6 +86,33 @@ def numbers_of(found: list[bytes | Damaged], records: list[bytes]) -> set[int]:
     return damaged
 
 
+def record(path: Path, records: list[bytes]) -> bytes:
+    """A file of records without a log beside it, and its bytes."""
+    with Recorder(path, level=1) as recorder:
+        recorder.append(records)
+    page_of(path, 1)
+    return path.read_bytes()
+
+
+def flip(path: Path, whole: bytes, at: int, bit: int) -> None:
+    """The file with one bit changed."""
+    data = bytearray(whole)
+    data[at] ^= 1 << bit
+    path.write_bytes(data)
+
+
+def place_of(whole: bytes, number: int) -> int:
+    """Where a record's row has its time, from the highest byte on."""
+    return whole.index(((1_700_000_000 + number) * 1_000_000).to_bytes(8, "big"))
+
+
+def is_told(found: list[bytes | Damaged], expected: list[bytes]) -> bool:
+    """Whether damage is told. Asserts that otherwise what was found is what was expected."""
+    told = any(isinstance(each, Damaged) for each in found)
+    assert told or found == expected
+    return told
+
+
 @pytest.mark.parametrize("torn", ["zeros", "noise", "half"])
 def test_a_torn_page_costs_its_own_records(torn: str, tmp_path: Path) -> None:
     path = tmp_path / "r.db"
@@ -128,17 +155,12 @@ def test_of_a_file_that_was_cut_short_the_rest_is_read(tmp_path: Path) -> None:
 def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     records = many(300)
-    with Recorder(path, level=1) as recorder:
-        recorder.append(records)
-    page_of(path, 1)
+    whole = record(path, records)
     with sqlite3.connect(path) as file:
         (body,) = file.execute("SELECT body FROM records WHERE seq = 100").fetchone()
-    whole = path.read_bytes()
     at = whole.index(body)
     for place in range(len(body)):
-        data = bytearray(whole)
-        data[at + place] ^= 1 << place % 8
-        path.write_bytes(data)
+        flip(path, whole, at + place, place % 8)
         with Recorder(path, read_only=True) as recorder:
             # A flip in a frame's header may leave its content as it was.
             assert numbers_of(list(recorder), records) <= {100}
@@ -149,48 +171,33 @@ def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
 def test_a_flipped_bit_in_a_rows_time_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     records = many(50)
-    with Recorder(path) as recorder:
-        recorder.append(records)
-    page_of(path, 1)
-    whole = path.read_bytes()
+    whole = record(path, records)
     noticed = 0
     for number in range(50):
-        at = whole.index(((1_700_000_000 + number) * 1_000_000).to_bytes(8, "big"))
+        at = place_of(whole, number)
         for bit in range(20, 64, 3):
-            data = bytearray(whole)
-            data[at + 7 - bit // 8] ^= 1 << bit % 8
-            path.write_bytes(data)
+            flip(path, whole, at + 7 - bit // 8, bit % 8)
             with Recorder(path, read_only=True) as recorder:
                 found = list(recorder.scan(start=1_700_000_010_000_000, end=1_700_000_030_000_000))
-                told = any(isinstance(each, Damaged) for each in found)
-                assert told or found == records[10:30]
+                noticed += is_told(found, records[10:30])
                 assert list(recorder) == records
-            noticed += told
     assert noticed > 200
 
 
 def test_a_flipped_bit_in_a_rows_model_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     records = many(50)
-    with Recorder(path) as recorder:
-        recorder.append(records)
-    page_of(path, 1)
-    whole = path.read_bytes()
+    whole = record(path, records)
     noticed = 0
     # The first model's number takes no byte; that of others follows the time.
     for number in (each for each in range(50) if each % 3):
-        at = whole.index(((1_700_000_000 + number) * 1_000_000).to_bytes(8, "big")) + 8
+        at = place_of(whole, number) + 8
         assert whole[at] == number % 3 + 1
         for bit in range(8):
-            data = bytearray(whole)
-            data[at] ^= 1 << bit
-            path.write_bytes(data)
+            flip(path, whole, at, bit)
             with Recorder(path, read_only=True) as recorder:
                 for model in range(3):
-                    found = list(recorder.scan(model=f"m{model}"))
-                    told = any(isinstance(each, Damaged) for each in found)
-                    assert told or found == records[model::3]
-                    noticed += told
+                    noticed += is_told(list(recorder.scan(model=f"m{model}")), records[model::3])
                 assert list(recorder) == records
     assert noticed > 200
 
@@ -199,16 +206,11 @@ def test_flips_anywhere_lose_no_record_unseen(tmp_path: Path) -> None:
     """And `verify` tells each that makes any answer another."""
     path = tmp_path / "r.db"
     records = many(400)
-    with Recorder(path, level=1) as recorder:
-        recorder.append(records)
-    page_of(path, 1)
-    whole = path.read_bytes()
+    whole = record(path, records)
     chance = random.Random(7)
     opened = told = 0
     for _ in range(150):
-        data = bytearray(whole)
-        data[chance.randrange(100, len(data))] ^= 1 << chance.randrange(8)
-        path.write_bytes(data)
+        flip(path, whole, chance.randrange(100, len(whole)), chance.randrange(8))
         try:
             with Recorder(path, read_only=True) as recorder:
                 found = list(recorder)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ import pytest
 
 from chatpb.arrow import SCHEMA
 from chatpb.storage._forms import open_source
-from conftest import exactly_equal, recording
+from conftest import exactly_equal, programs_of, recording
 
 pytestmark = [
     pytest.mark.ray,
@@ -37,7 +36,7 @@ def test_the_page(tmp_path: Path) -> None:
     given.append({"stream": {"chunks": [chunk] * 3}, "error": {"error": {"code": "broke_off"}}, "x_vendor": 2**53 + 1})
     lines = tmp_path / "in.jsonl"
     lines.write_text("".join(json.dumps(each) + "\n" for each in given))
-    (code,) = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    (code,) = programs_of(DOCS)
     # Ray's sockets take a shorter path than that of pytest's folders.
     with tempfile.TemporaryDirectory(prefix="ray-") as folder:
         settings = {**os.environ, "RAY_USAGE_STATS_ENABLED": "0", "RAY_TMPDIR": folder}

@@ -20,7 +20,7 @@ from chatpb.arrow import SCHEMA
 from chatpb.storage._forms import open_source
 from chatpb.storage._query import open_query
 from chatpb.storage._stats import MEASURES, statement
-from conftest import exactly_equal, recording
+from conftest import exactly_equal, programs_of, recording
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -242,7 +242,7 @@ def test_export_fails_plainly(tmp_path: Path, args: list[str], message: str) -> 
 def test_the_page(tmp_path: Path) -> None:
     """The first program of docs/spark.md (spark.md) runs as it stands, as a program of its own."""
     write_lines(tmp_path / "in.jsonl", RECORDS)
-    code, _ = re.findall(r"^```python\n(.*?)^```", DOCS.read_text(), re.MULTILINE | re.DOTALL)
+    code, _ = programs_of(DOCS)
     line = [sys.executable, "-c", code]
     result = subprocess.run(line, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (result.returncode, "|records|" in result.stdout) == (0, True), result.stderr
