@@ -74,12 +74,15 @@ def main() -> None:
         kinds = list(_kinds(Path(folder), arguments.corpus, arguments.sample, arguments.count))
         shares = _print(kinds)
     if arguments.chart:
-        name = next((kind.name for kind in kinds if not kind.many and "recorded" not in kind.name), kinds[0].name)
-        rows = [("JSON lines", 1.0), *((form, found[name]) for form, found in shares.items() if found[name])]
-        rows.sort(key=lambda row: row[1])
-        title = f"{name}: size, of compact JSON lines (shorter is better)"
-        labels = [(form.replace("`", ""), share, f"{share:.3f}") for form, share in rows]
-        arguments.chart.write_text(chart.bars(title, labels, (".", "one by one, dictionary")))
+        sampled = (kind.name for kind in kinds if kind.name.startswith(f"{arguments.sample:,} generated"))
+        arguments.chart.write_text(_chart(next(sampled, kinds[0].name), shares))
+
+
+def _chart(kind: str, shares: dict[str, dict[str, float]]) -> str:
+    rows = [("JSON lines", 1.0), *((form.replace("`", ""), found[kind]) for form, found in shares.items())]
+    bars = sorted(((form, share, f"{share:.3f}") for form, share in rows if share), key=lambda bar: bar[1])
+    title = f"{kind}: size, of compact JSON lines (shorter is better)"
+    return chart.bars(title, bars, (".", "one by one, dictionary"))
 
 
 def _kinds(folder: Path, corpus: Path | None, sample: int, count: int) -> Iterator[Kind]:
