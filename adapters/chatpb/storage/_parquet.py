@@ -109,7 +109,8 @@ def write_dataset(
     """
     schema = _schema(columns).append(pa.field(_DAY, pa.string()))
     tables = ahead((_with_day(table).select(schema.names) for table in _groups(batches, threads)), threads)
-    reader = pa.RecordBatchReader.from_batches(schema, (batch for table in tables for batch in table.to_batches()))
+    failures: list[Exception] = []
+    reader = pa.RecordBatchReader.from_batches(schema, _until_failure(tables, failures))
     layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
     form = ds.ParquetFileFormat()
     with new_folder(path) as (filesystem, name):
@@ -123,6 +124,21 @@ def write_dataset(
             max_rows_per_group=GROUP_ROWS,
             use_threads=False,
         )
+        if failures:
+            raise failures[0]
+
+
+def _until_failure(tables: Iterable[pa.Table], failures: list[Exception]) -> Iterator[pa.RecordBatch]:
+    """The batches of tables up to one that fails, and then why.
+
+    Of an error Arrow would return before its threads have closed what they write, and those that write to a store would
+    still run Python when the process ends, which Python does not survive.
+    """
+    try:
+        for table in tables:
+            yield from table.to_batches()
+    except Exception as error:
+        failures.append(error)
 
 
 class ParquetInput:
