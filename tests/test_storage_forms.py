@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from chatpb import ChatCompletionChunk, json_to_wire
 from chatpb.arrow import SCHEMA
 from chatpb.cli._app import app
-from chatpb.storage import Recorder
+from chatpb.storage import Recorder, _parquet
 from chatpb.storage._documents import MAX_STREAM, ONLY, Wrapper, only
 from chatpb.storage._forms import open_source
 from chatpb.storage._record import parts_of
@@ -165,6 +165,18 @@ def test_days() -> None:
     ]
     result = run("export", "in.jsonl", "days.parquet", "--partition", "day")
     assert (result.exit_code, result.stderr) == (1, "chatpb: days.parquet: there is one already; name another folder\n")
+
+
+def test_days_by_turns_need_few_open_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_parquet, "OPEN", 1)
+    monkeypatch.setattr(_parquet, "GROUP_ROWS", 1)
+    records = [{"start_time": 1767225600000000 + n % 3 * 86_400_000_000, "status": n} for n in range(9)]
+    succeed("export", write_lines("in.jsonl", records), "days.parquet", "--partition", "day")
+    succeed("export", "days.parquet", "out.jsonl")
+    assert lines("out.jsonl") == sorted(records, key=lambda record: (record["start_time"], record["status"]))
+    assert sorted(path.name for path in Path("days.parquet/day=2026-01-02").iterdir()) == [
+        f"part-{n}.parquet" for n in range(3)
+    ]
 
 
 def test_import_adds() -> None:

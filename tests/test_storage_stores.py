@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, ClassVar
@@ -178,6 +181,42 @@ def test_what_was_there_stays_where_writing_fails(store: Any, files: Path, targe
     result = run("export", "bad.binpbs", f"teststore://bucket/{target}", "--type", "record", *options)
     assert result.exit_code == 1
     assert {name: store.cat(name) for name in store.find("/bucket")} == before
+
+
+FAILING = """
+import sys
+import fsspec
+from chatpb.cli import main
+from chatpb.storage import _parquet
+from test_storage_stores import Store, StoreError
+
+_parquet.GROUP_ROWS = 50
+left = [6]
+
+class Failing(Store):
+    def _open(self, path, mode="rb", **options):
+        file = super()._open(path, mode, **options)
+        def write(data, write=file.write):
+            left[0] -= 1
+            if left[0] < 0:
+                raise StoreError("the store is gone")
+            return write(data)
+        file.write = write
+        return file
+
+fsspec.register_implementation("teststore", Failing)
+sys.argv = ["chatpb", *sys.argv[1:]]
+main()
+"""
+
+
+def test_a_store_that_fails_while_a_folder_is_written_ends_the_process_in_order() -> None:
+    day = 86_400_000_000
+    Path("days.jsonl").write_text("".join(f'{{"start_time":{n % 40 * day},"peer":"{n}"}}\n' for n in range(2000)))
+    command = [sys.executable, "-c", FAILING, "export", "days.jsonl", "teststore://bucket/days", "--partition", "day"]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).parent)}
+    result = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr.strip()) == (1, "chatpb: teststore://bucket/days: the store is gone")
 
 
 def failing_after(reads: int, fetch: Callable[..., bytes]) -> Callable[..., bytes]:

@@ -6,12 +6,15 @@ checked, so that a damaged row group is found and named, and the others are read
 
 from __future__ import annotations
 
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from typing import Any, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.dataset as ds
+import pyarrow.fs
 import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
@@ -47,6 +50,9 @@ _BOUNDED: Final = ["time", "created", "model", "status"]
 """Columns whose least and greatest values tell a reader which row groups to skip."""
 
 _DAY: Final = "day"
+
+OPEN: Final = 256
+"""Files that are written at once; when records of more days come by turns, a day has several."""
 
 
 def _options(level: int | None) -> dict[str, Any]:
@@ -107,38 +113,48 @@ def write_dataset(
 
     It appears when all of it is written. Raises ChatpbError if there is one already, or as `write_file`.
     """
-    schema = _schema(columns).append(pa.field(_DAY, pa.string()))
-    tables = ahead((_with_day(table).select(schema.names) for table in _groups(batches, threads)), threads)
-    failures: list[Exception] = []
-    reader = pa.RecordBatchReader.from_batches(schema, _until_failure(tables, failures))
-    layout = ds.partitioning(pa.schema([(_DAY, pa.string())]), flavor="hive")
-    form = ds.ParquetFileFormat()
-    with new_folder(path) as (filesystem, name):
-        ds.write_dataset(
-            reader,
-            name,
-            filesystem=filesystem,
-            format=form,
-            file_options=form.make_write_options(**_options(level)),
-            partitioning=layout,
-            max_rows_per_group=GROUP_ROWS,
-            use_threads=False,
-        )
-        if failures:
-            raise failures[0]
+    schema = _schema(columns)
+    with new_folder(path) as (filesystem, name), closing(_Days(filesystem, name, schema, _options(level))) as days:
+        for table in ahead(map(_with_day, _groups(batches, threads)), threads):
+            for day in table.column(_DAY).unique().to_pylist():
+                days.write(day, table.filter(pc.equal(table.column(_DAY), day)).select(schema.names))
 
 
-def _until_failure(tables: Iterable[pa.Table], failures: list[Exception]) -> Iterator[pa.RecordBatch]:
-    """The batches of tables up to one that fails, and then why.
+class _Days:
+    """The files of a dataset, a folder for each day.
 
-    Of an error Arrow would return before its threads have closed what they write, and those that write to a store would
-    still run Python when the process ends, which Python does not survive.
+    Arrow's own writer of datasets has threads that still write when it has failed; those that write to a store run
+    Python, which does not survive that at the end of the process.
     """
-    try:
-        for table in tables:
-            yield from table.to_batches()
-    except Exception as error:
-        failures.append(error)
+
+    def __init__(
+        self, filesystem: pyarrow.fs.FileSystem, folder: str, schema: pa.Schema, options: dict[str, Any]
+    ) -> None:
+        filesystem.create_dir(folder, recursive=True)
+        self._filesystem = filesystem
+        self._folder = folder
+        self._schema = schema
+        self._options = options
+        self._writers: OrderedDict[str, pq.ParquetWriter] = OrderedDict()
+        self._parts: Counter[str] = Counter()
+
+    def write(self, day: str, table: pa.Table) -> None:
+        writer = self._writers.pop(day, None) or self._open(day)
+        self._writers[day] = writer
+        writer.write_table(table, row_group_size=GROUP_ROWS)
+
+    def _open(self, day: str) -> pq.ParquetWriter:
+        if len(self._writers) == OPEN:
+            self._writers.popitem(last=False)[1].close()
+        folder = f"{self._folder}/{_DAY}={day}"
+        self._filesystem.create_dir(folder, recursive=True)
+        file = f"{folder}/part-{self._parts[day]}.parquet"
+        self._parts[day] += 1
+        return pq.ParquetWriter(file, self._schema, filesystem=self._filesystem, **self._options)
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
 
 
 class ParquetInput:
