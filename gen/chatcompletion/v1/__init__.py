@@ -59,6 +59,8 @@ from chatcompletion.v1.common_pb2 import (
     ToolType,
 )
 from chatcompletion.v1.content_part_pb2 import (
+    CacheControl,
+    CacheControlType,
     ChatCompletionContentPartParam,
     ChatCompletionContentParts,
     ContentPartType,
@@ -67,6 +69,7 @@ from chatcompletion.v1.content_part_pb2 import (
     InputAudio,
     InputAudioFormat,
     InputFile,
+    MediaUrl,
     PromptCacheBreakpoint,
     PromptCacheMode,
     PromptCacheTtl,
@@ -76,6 +79,9 @@ from chatcompletion.v1.error_pb2 import (
     ErrorResponse,
     Misalignment,
     MisalignmentSteer,
+)
+from chatcompletion.v1.image_pb2 import (
+    GeneratedImage,
 )
 from chatcompletion.v1.logprobs_pb2 import (
     ChatCompletionTokenLogprob,
@@ -94,6 +100,9 @@ from chatcompletion.v1.moderation_pb2 import (
     ModerationReportType,
     ModerationResult,
     ModerationResultType,
+)
+from chatcompletion.v1.reasoning_pb2 import (
+    ReasoningDetail,
 )
 from chatcompletion.v1.tool_call_pb2 import (
     ChatCompletionMessageToolCall,
@@ -131,6 +140,8 @@ __all__ = [
     "AnnotationUrlCitation",
     "AudioFormat",
     "AudioReference",
+    "CacheControl",
+    "CacheControlType",
     "ChatCompletion",
     "ChatCompletionAllowedToolsParam",
     "ChatCompletionAudio",
@@ -176,6 +187,7 @@ __all__ = [
     "FunctionCall",
     "FunctionCallMode",
     "FunctionDefinition",
+    "GeneratedImage",
     "GrammarSyntax",
     "ImageDetail",
     "ImageUrl",
@@ -183,6 +195,7 @@ __all__ = [
     "InputAudioFormat",
     "InputFile",
     "JsonSchema",
+    "MediaUrl",
     "Misalignment",
     "MisalignmentSteer",
     "Moderation",
@@ -203,6 +216,7 @@ __all__ = [
     "PromptCacheRetention",
     "PromptCacheTtl",
     "PromptTokensDetails",
+    "ReasoningDetail",
     "ReasoningEffort",
     "ResponseFormat",
     "ResponseFormatType",

@@ -23,44 +23,46 @@ _sym_db = _symbol_database.Default()
 
 
 from chatcompletion.v1 import common_pb2 as chatcompletion_dot_v1_dot_common__pb2
+from chatcompletion.v1 import image_pb2 as chatcompletion_dot_v1_dot_image__pb2
 from chatcompletion.v1 import logprobs_pb2 as chatcompletion_dot_v1_dot_logprobs__pb2
 from chatcompletion.v1 import moderation_pb2 as chatcompletion_dot_v1_dot_moderation__pb2
 from chatcompletion.v1 import options_pb2 as chatcompletion_dot_v1_dot_options__pb2
+from chatcompletion.v1 import reasoning_pb2 as chatcompletion_dot_v1_dot_reasoning__pb2
 from chatcompletion.v1 import usage_pb2 as chatcompletion_dot_v1_dot_usage__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-chatcompletion/v1/chat_completion_chunk.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a chatcompletion/v1/logprobs.proto\x1a\"chatcompletion/v1/moderation.proto\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1d\x63hatcompletion/v1/usage.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xe3\x06\n\x13\x43hatCompletionChunk\x12\x14\n\x02id\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x17\n\x05model\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x42\n\x07\x63hoices\x18\x03 \x03(\x0b\x32,.chatcompletion.v1.ChatCompletionChunkChoiceB\x03\xe0\x41\x02\x12<\n\x05usage\x18\x04 \x01(\x0b\x32\".chatcompletion.v1.CompletionUsageB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12?\n\x0cservice_tier\x18\x05 \x01(\x0e\x32\x1e.chatcompletion.v1.ServiceTierB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12%\n\x12system_fingerprint\x18\x06 \x01(\tB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12\x46\n\x06object\x18\x07 \x01(\x0e\x32,.chatcompletion.v1.ChatCompletionChunkObjectB\x03\xe0\x41\x02H\x05\x88\x01\x01\x12\x19\n\x07\x63reated\x18\x08 \x01(\x03\x42\x03\xe0\x41\x02H\x06\x88\x01\x01\x12\x1e\n\x0bobfuscation\x18\t \x01(\tB\x04\xc0\xcd\x18\x01H\x07\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12[\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32>.chatcompletion.v1.ChatCompletionChunk.VerbatimPropertiesEntry\x12<\n\nmoderation\x18\x11 \x01(\x0b\x32\x1d.chatcompletion.v1.ModerationB\x04\xc0\xcd\x18\x01H\x08\x88\x01\x01\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x08\n\x06_modelB\x08\n\x06_usageB\x0f\n\r_service_tierB\x15\n\x13_system_fingerprintB\t\n\x07_objectB\n\n\x08_createdB\x0e\n\x0c_obfuscationB\r\n\x0b_moderation\"\xa7\x04\n\x19\x43hatCompletionChunkChoice\x12\x17\n\x05index\x18\x01 \x01(\x05\x42\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x37\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1e.chatcompletion.v1.ChoiceDeltaB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x44\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x1f.chatcompletion.v1.FinishReasonB\x07\xe0\x41\x02\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12>\n\x08logprobs\x18\x04 \x01(\x0b\x32!.chatcompletion.v1.ChoiceLogprobsB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x61\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x44.chatcompletion.v1.ChatCompletionChunkChoice.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_indexB\x08\n\x06_deltaB\x10\n\x0e_finish_reasonB\x0b\n\t_logprobs\"\x84\x05\n\x0b\x43hoiceDelta\x12>\n\x04role\x18\x01 \x01(\x0e\x32%.chatcompletion.v1.ChatCompletionRoleB\x04\xc0\xcd\x18\x01H\x00\x88\x01\x01\x12\x1a\n\x07\x63ontent\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x1a\n\x07refusal\x18\x03 \x01(\tB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12@\n\ntool_calls\x18\x04 \x03(\x0b\x32&.chatcompletion.v1.ChoiceDeltaToolCallB\x04\xc0\xcd\x18\x01\x12L\n\rfunction_call\x18\x05 \x01(\x0b\x32*.chatcompletion.v1.ChoiceDeltaFunctionCallB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12=\n\x05\x61udio\x18\x06 \x01(\x0b\x32#.chatcompletion.v1.ChoiceDeltaAudioB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12S\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x36.chatcompletion.v1.ChoiceDelta.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_roleB\n\n\x08_contentB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audio\"\xb8\x04\n\x13\x43hoiceDeltaToolCall\x12\x17\n\x05index\x18\x01 \x01(\x05\x42\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x15\n\x02id\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x34\n\x04type\x18\x03 \x01(\x0e\x32\x1b.chatcompletion.v1.ToolTypeB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12K\n\x08\x66unction\x18\x04 \x01(\x0b\x32..chatcompletion.v1.ChoiceDeltaToolCallFunctionB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x41\n\x06\x63ustom\x18\x05 \x01(\x0b\x32,.chatcompletion.v1.ChoiceDeltaToolCallCustomH\x04\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12[\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32>.chatcompletion.v1.ChoiceDeltaToolCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_indexB\x05\n\x03_idB\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_custom\"\xee\x02\n\x1b\x43hoiceDeltaToolCallFunction\x12\x17\n\x04name\x18\x01 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x88\x01\x01\x12\x1c\n\targuments\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x63\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x46.chatcompletion.v1.ChoiceDeltaToolCallFunction.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_arguments\"\xd6\x02\n\x19\x43hoiceDeltaToolCallCustom\x12\x11\n\x04name\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x12\n\x05input\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x61\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x44.chatcompletion.v1.ChoiceDeltaToolCallCustom.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x08\n\x06_input\"\xe6\x02\n\x17\x43hoiceDeltaFunctionCall\x12\x17\n\x04name\x18\x01 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x88\x01\x01\x12\x1c\n\targuments\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12_\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x42.chatcompletion.v1.ChoiceDeltaFunctionCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_arguments\"\xa6\x03\n\x10\x43hoiceDeltaAudio\x12\x15\n\x02id\x18\x01 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x88\x01\x01\x12\x17\n\x04\x64\x61ta\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x1d\n\nexpires_at\x18\x03 \x01(\x03\x42\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x1d\n\ntranscript\x18\x04 \x01(\tB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ChoiceDeltaAudio.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x07\n\x05_dataB\r\n\x0b_expires_atB\r\n\x0b_transcript*\x9c\x01\n\x19\x43hatCompletionChunkObject\x12,\n(CHAT_COMPLETION_CHUNK_OBJECT_UNSPECIFIED\x10\x00\x12Q\n2CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK\x10\x02\x1a\x19\xca\xcd\x18\x15\x63hat.completion.chunkB\x1c\x42\x18\x43hatCompletionChunkProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n-chatcompletion/v1/chat_completion_chunk.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a\x1d\x63hatcompletion/v1/image.proto\x1a chatcompletion/v1/logprobs.proto\x1a\"chatcompletion/v1/moderation.proto\x1a\x1f\x63hatcompletion/v1/options.proto\x1a!chatcompletion/v1/reasoning.proto\x1a\x1d\x63hatcompletion/v1/usage.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x9d\x07\n\x13\x43hatCompletionChunk\x12\x18\n\x02id\x18\x01 \x01(\tB\x07\xe0\x41\x02\xd8\xcd\x18\x01H\x00\x88\x01\x01\x12\x1b\n\x05model\x18\x02 \x01(\tB\x07\xe0\x41\x02\xd8\xcd\x18\x01H\x01\x88\x01\x01\x12\x46\n\x07\x63hoices\x18\x03 \x03(\x0b\x32,.chatcompletion.v1.ChatCompletionChunkChoiceB\x07\xe0\x41\x02\xd8\xcd\x18\x07\x12@\n\x05usage\x18\x04 \x01(\x0b\x32\".chatcompletion.v1.CompletionUsageB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02H\x02\x88\x01\x01\x12\x43\n\x0cservice_tier\x18\x05 \x01(\x0e\x32\x1e.chatcompletion.v1.ServiceTierB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01H\x03\x88\x01\x01\x12)\n\x12system_fingerprint\x18\x06 \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01H\x04\x88\x01\x01\x12J\n\x06object\x18\x07 \x01(\x0e\x32,.chatcompletion.v1.ChatCompletionChunkObjectB\x07\xe0\x41\x02\xd8\xcd\x18\x01H\x05\x88\x01\x01\x12\x1d\n\x07\x63reated\x18\x08 \x01(\x03\x42\x07\xe0\x41\x02\xd8\xcd\x18\x01H\x06\x88\x01\x01\x12\"\n\x0bobfuscation\x18\t \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x06H\x07\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12[\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32>.chatcompletion.v1.ChatCompletionChunk.VerbatimPropertiesEntry\x12<\n\nmoderation\x18\x11 \x01(\x0b\x32\x1d.chatcompletion.v1.ModerationB\x04\xc0\xcd\x18\x01H\x08\x88\x01\x01\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x08\n\x06_modelB\x08\n\x06_usageB\x0f\n\r_service_tierB\x15\n\x13_system_fingerprintB\t\n\x07_objectB\n\n\x08_createdB\x0e\n\x0c_obfuscationB\r\n\x0b_moderation\"\xd0\x04\n\x19\x43hatCompletionChunkChoice\x12\x17\n\x05index\x18\x01 \x01(\x05\x42\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x46\n\x05\x64\x65lta\x18\x02 \x01(\x0b\x32\x1e.chatcompletion.v1.ChoiceDeltaB\x12\xe0\x41\x02\xd8\xcd\x18\x03\xe2\xcd\x18\x07messageH\x01\x88\x01\x01\x12\x44\n\rfinish_reason\x18\x03 \x01(\x0e\x32\x1f.chatcompletion.v1.FinishReasonB\x07\xe0\x41\x02\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x42\n\x08logprobs\x18\x04 \x01(\x0b\x32!.chatcompletion.v1.ChoiceLogprobsB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x03H\x03\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x61\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x44.chatcompletion.v1.ChatCompletionChunkChoice.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_indexB\x08\n\x06_deltaB\x10\n\x0e_finish_reasonB\x0b\n\t_logprobs\"\x9e\x08\n\x0b\x43hoiceDelta\x12\x42\n\x04role\x18\x01 \x01(\x0e\x32%.chatcompletion.v1.ChatCompletionRoleB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02H\x00\x88\x01\x01\x12\x1a\n\x07\x63ontent\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x1a\n\x07refusal\x18\x03 \x01(\tB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x44\n\ntool_calls\x18\x04 \x03(\x0b\x32&.chatcompletion.v1.ChoiceDeltaToolCallB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x08\x12N\n\rfunction_call\x18\x05 \x01(\x0b\x32*.chatcompletion.v1.ChoiceDeltaFunctionCallB\x06\x18\x01\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12=\n\x05\x61udio\x18\x06 \x01(\x0b\x32#.chatcompletion.v1.ChoiceDeltaAudioB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12$\n\x11reasoning_content\x18\x07 \x01(\tB\x04\xc0\xcd\x18\x01H\x05\x88\x01\x01\x12\x1c\n\treasoning\x18\x08 \x01(\tB\x04\xc0\xcd\x18\x01H\x06\x88\x01\x01\x12\x43\n\x11reasoning_details\x18\t \x03(\x0b\x32\".chatcompletion.v1.ReasoningDetailB\x04\xc0\xcd\x18\x01\x12\x37\n\x06images\x18\n \x03(\x0b\x32!.chatcompletion.v1.GeneratedImageB\x04\xc0\xcd\x18\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12S\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x36.chatcompletion.v1.ChoiceDelta.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01:\x91\x01\xd2\xcd\x18\tsignature\xd2\xcd\x18\x03url\xd2\xcd\x18\x11\x65ncrypted_content\xd2\xcd\x18\x06\x66ormat\xd2\xcd\x18\x06status\xd2\xcd\x18\rfinish_reason\xd2\xcd\x18\x08provider\xf2\xcd\x18\x04text\xf2\xcd\x18\x07refusal\xf2\xcd\x18\x08thinking\xf2\xcd\x18\treasoning\xf2\xcd\x18\x07summaryB\x07\n\x05_roleB\n\n\x08_contentB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x14\n\x12_reasoning_contentB\x0c\n\n_reasoning\"\xda\x04\n\x13\x43hoiceDeltaToolCall\x12\x1b\n\x05index\x18\x01 \x01(\x05\x42\x07\xe0\x41\x02\xd8\xcd\x18\x06H\x00\x88\x01\x01\x12\x19\n\x02id\x18\x02 \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01H\x01\x88\x01\x01\x12\x38\n\x04type\x18\x03 \x01(\x0e\x32\x1b.chatcompletion.v1.ToolTypeB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02H\x02\x88\x01\x01\x12K\n\x08\x66unction\x18\x04 \x01(\x0b\x32..chatcompletion.v1.ChoiceDeltaToolCallFunctionB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x41\n\x06\x63ustom\x18\x05 \x01(\x0b\x32,.chatcompletion.v1.ChoiceDeltaToolCallCustomH\x04\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12[\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32>.chatcompletion.v1.ChoiceDeltaToolCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_indexB\x05\n\x03_idB\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_custom\"\x88\x03\n\x1b\x43hoiceDeltaToolCallFunction\x12\x1b\n\x04name\x18\x01 \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x04H\x00\x88\x01\x01\x12\x1c\n\targuments\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x63\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x46.chatcompletion.v1.ChoiceDeltaToolCallFunction.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_arguments\"\xf2\x02\n\x19\x43hoiceDeltaToolCallCustom\x12\x17\n\x04name\x18\x01 \x01(\tB\x04\xd8\xcd\x18\x04H\x00\x88\x01\x01\x12\x12\n\x05input\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x61\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x44.chatcompletion.v1.ChoiceDeltaToolCallCustom.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x08\n\x06_input\"\x80\x03\n\x17\x43hoiceDeltaFunctionCall\x12\x1b\n\x04name\x18\x01 \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x04H\x00\x88\x01\x01\x12\x1c\n\targuments\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12_\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x42.chatcompletion.v1.ChoiceDeltaFunctionCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_arguments\"\xc4\x03\n\x10\x43hoiceDeltaAudio\x12\x19\n\x02id\x18\x01 \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01H\x00\x88\x01\x01\x12\x1b\n\x04\x64\x61ta\x18\x02 \x01(\tB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x05H\x01\x88\x01\x01\x12\x1d\n\nexpires_at\x18\x03 \x01(\x03\x42\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x1d\n\ntranscript\x18\x04 \x01(\tB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ChoiceDeltaAudio.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x07\n\x05_dataB\r\n\x0b_expires_atB\r\n\x0b_transcript*\xaf\x01\n\x19\x43hatCompletionChunkObject\x12,\n(CHAT_COMPLETION_CHUNK_OBJECT_UNSPECIFIED\x10\x00\x12\x64\n2CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK\x10\x02\x1a,\xca\xcd\x18\x15\x63hat.completion.chunk\xea\xcd\x18\x0f\x63hat.completionBS\n\x11\x63hatcompletion.v1B\x18\x43hatCompletionChunkProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.chat_completion_chunk_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\030ChatCompletionChunkProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\030ChatCompletionChunkProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_CHATCOMPLETIONCHUNKOBJECT'].values_by_name["CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK"]._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNKOBJECT'].values_by_name["CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK"]._serialized_options = b'\312\315\030\025chat.completion.chunk'
+  _globals['_CHATCOMPLETIONCHUNKOBJECT'].values_by_name["CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK"]._serialized_options = b'\312\315\030\025chat.completion.chunk\352\315\030\017chat.completion'
   _globals['_CHATCOMPLETIONCHUNK_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHATCOMPLETIONCHUNK_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['id']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['id']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['id']._serialized_options = b'\340A\002\330\315\030\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['model']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['model']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['model']._serialized_options = b'\340A\002\330\315\030\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['choices']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['choices']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['choices']._serialized_options = b'\340A\002\330\315\030\007'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['usage']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['usage']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['usage']._serialized_options = b'\300\315\030\001\330\315\030\002'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['service_tier']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['service_tier']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['service_tier']._serialized_options = b'\300\315\030\001\330\315\030\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['system_fingerprint']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['system_fingerprint']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['system_fingerprint']._serialized_options = b'\300\315\030\001\330\315\030\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['object']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['object']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['object']._serialized_options = b'\340A\002\330\315\030\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['created']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['created']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['created']._serialized_options = b'\340A\002\330\315\030\001'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['obfuscation']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['obfuscation']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['obfuscation']._serialized_options = b'\300\315\030\001\330\315\030\006'
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['moderation']._loaded_options = None
   _globals['_CHATCOMPLETIONCHUNK'].fields_by_name['moderation']._serialized_options = b'\300\315\030\001'
   _globals['_CHATCOMPLETIONCHUNKCHOICE_VERBATIMPROPERTIESENTRY']._loaded_options = None
@@ -68,91 +70,103 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['index']._loaded_options = None
   _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['index']._serialized_options = b'\340A\002'
   _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['delta']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['delta']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['delta']._serialized_options = b'\340A\002\330\315\030\003\342\315\030\007message'
   _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['finish_reason']._loaded_options = None
   _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['finish_reason']._serialized_options = b'\340A\002\300\315\030\001'
   _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['logprobs']._loaded_options = None
-  _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['logprobs']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONCHUNKCHOICE'].fields_by_name['logprobs']._serialized_options = b'\300\315\030\001\330\315\030\003'
   _globals['_CHOICEDELTA_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICEDELTA_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHOICEDELTA'].fields_by_name['role']._loaded_options = None
-  _globals['_CHOICEDELTA'].fields_by_name['role']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['role']._serialized_options = b'\300\315\030\001\330\315\030\002'
   _globals['_CHOICEDELTA'].fields_by_name['content']._loaded_options = None
   _globals['_CHOICEDELTA'].fields_by_name['content']._serialized_options = b'\300\315\030\001'
   _globals['_CHOICEDELTA'].fields_by_name['refusal']._loaded_options = None
   _globals['_CHOICEDELTA'].fields_by_name['refusal']._serialized_options = b'\300\315\030\001'
   _globals['_CHOICEDELTA'].fields_by_name['tool_calls']._loaded_options = None
-  _globals['_CHOICEDELTA'].fields_by_name['tool_calls']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['tool_calls']._serialized_options = b'\300\315\030\001\330\315\030\010'
   _globals['_CHOICEDELTA'].fields_by_name['function_call']._loaded_options = None
-  _globals['_CHOICEDELTA'].fields_by_name['function_call']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['function_call']._serialized_options = b'\030\001\300\315\030\001'
   _globals['_CHOICEDELTA'].fields_by_name['audio']._loaded_options = None
   _globals['_CHOICEDELTA'].fields_by_name['audio']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['reasoning_content']._loaded_options = None
+  _globals['_CHOICEDELTA'].fields_by_name['reasoning_content']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['reasoning']._loaded_options = None
+  _globals['_CHOICEDELTA'].fields_by_name['reasoning']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['reasoning_details']._loaded_options = None
+  _globals['_CHOICEDELTA'].fields_by_name['reasoning_details']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA'].fields_by_name['images']._loaded_options = None
+  _globals['_CHOICEDELTA'].fields_by_name['images']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTA']._loaded_options = None
+  _globals['_CHOICEDELTA']._serialized_options = b'\322\315\030\tsignature\322\315\030\003url\322\315\030\021encrypted_content\322\315\030\006format\322\315\030\006status\322\315\030\rfinish_reason\322\315\030\010provider\362\315\030\004text\362\315\030\007refusal\362\315\030\010thinking\362\315\030\treasoning\362\315\030\007summary'
   _globals['_CHOICEDELTATOOLCALL_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICEDELTATOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHOICEDELTATOOLCALL'].fields_by_name['index']._loaded_options = None
-  _globals['_CHOICEDELTATOOLCALL'].fields_by_name['index']._serialized_options = b'\340A\002'
+  _globals['_CHOICEDELTATOOLCALL'].fields_by_name['index']._serialized_options = b'\340A\002\330\315\030\006'
   _globals['_CHOICEDELTATOOLCALL'].fields_by_name['id']._loaded_options = None
-  _globals['_CHOICEDELTATOOLCALL'].fields_by_name['id']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTATOOLCALL'].fields_by_name['id']._serialized_options = b'\300\315\030\001\330\315\030\001'
   _globals['_CHOICEDELTATOOLCALL'].fields_by_name['type']._loaded_options = None
-  _globals['_CHOICEDELTATOOLCALL'].fields_by_name['type']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTATOOLCALL'].fields_by_name['type']._serialized_options = b'\300\315\030\001\330\315\030\002'
   _globals['_CHOICEDELTATOOLCALL'].fields_by_name['function']._loaded_options = None
   _globals['_CHOICEDELTATOOLCALL'].fields_by_name['function']._serialized_options = b'\300\315\030\001'
   _globals['_CHOICEDELTATOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICEDELTATOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHOICEDELTATOOLCALLFUNCTION'].fields_by_name['name']._loaded_options = None
-  _globals['_CHOICEDELTATOOLCALLFUNCTION'].fields_by_name['name']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTATOOLCALLFUNCTION'].fields_by_name['name']._serialized_options = b'\300\315\030\001\330\315\030\004'
   _globals['_CHOICEDELTATOOLCALLFUNCTION'].fields_by_name['arguments']._loaded_options = None
   _globals['_CHOICEDELTATOOLCALLFUNCTION'].fields_by_name['arguments']._serialized_options = b'\300\315\030\001'
   _globals['_CHOICEDELTATOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICEDELTATOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
+  _globals['_CHOICEDELTATOOLCALLCUSTOM'].fields_by_name['name']._loaded_options = None
+  _globals['_CHOICEDELTATOOLCALLCUSTOM'].fields_by_name['name']._serialized_options = b'\330\315\030\004'
   _globals['_CHOICEDELTAFUNCTIONCALL_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICEDELTAFUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHOICEDELTAFUNCTIONCALL'].fields_by_name['name']._loaded_options = None
-  _globals['_CHOICEDELTAFUNCTIONCALL'].fields_by_name['name']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTAFUNCTIONCALL'].fields_by_name['name']._serialized_options = b'\300\315\030\001\330\315\030\004'
   _globals['_CHOICEDELTAFUNCTIONCALL'].fields_by_name['arguments']._loaded_options = None
   _globals['_CHOICEDELTAFUNCTIONCALL'].fields_by_name['arguments']._serialized_options = b'\300\315\030\001'
   _globals['_CHOICEDELTAAUDIO_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICEDELTAAUDIO_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHOICEDELTAAUDIO'].fields_by_name['id']._loaded_options = None
-  _globals['_CHOICEDELTAAUDIO'].fields_by_name['id']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTAAUDIO'].fields_by_name['id']._serialized_options = b'\300\315\030\001\330\315\030\001'
   _globals['_CHOICEDELTAAUDIO'].fields_by_name['data']._loaded_options = None
-  _globals['_CHOICEDELTAAUDIO'].fields_by_name['data']._serialized_options = b'\300\315\030\001'
+  _globals['_CHOICEDELTAAUDIO'].fields_by_name['data']._serialized_options = b'\300\315\030\001\330\315\030\005'
   _globals['_CHOICEDELTAAUDIO'].fields_by_name['expires_at']._loaded_options = None
   _globals['_CHOICEDELTAAUDIO'].fields_by_name['expires_at']._serialized_options = b'\300\315\030\001'
   _globals['_CHOICEDELTAAUDIO'].fields_by_name['transcript']._loaded_options = None
   _globals['_CHOICEDELTAAUDIO'].fields_by_name['transcript']._serialized_options = b'\300\315\030\001'
-  _globals['_CHATCOMPLETIONCHUNKOBJECT']._serialized_start=4440
-  _globals['_CHATCOMPLETIONCHUNKOBJECT']._serialized_end=4596
-  _globals['_CHATCOMPLETIONCHUNK']._serialized_start=298
-  _globals['_CHATCOMPLETIONCHUNK']._serialized_end=1165
-  _globals['_CHATCOMPLETIONCHUNK_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHATCOMPLETIONCHUNK_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHATCOMPLETIONCHUNKCHOICE']._serialized_start=1168
-  _globals['_CHATCOMPLETIONCHUNKCHOICE']._serialized_end=1719
-  _globals['_CHATCOMPLETIONCHUNKCHOICE_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHATCOMPLETIONCHUNKCHOICE_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHOICEDELTA']._serialized_start=1722
-  _globals['_CHOICEDELTA']._serialized_end=2366
-  _globals['_CHOICEDELTA_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHOICEDELTA_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHOICEDELTATOOLCALL']._serialized_start=2369
-  _globals['_CHOICEDELTATOOLCALL']._serialized_end=2937
-  _globals['_CHOICEDELTATOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHOICEDELTATOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHOICEDELTATOOLCALLFUNCTION']._serialized_start=2940
-  _globals['_CHOICEDELTATOOLCALLFUNCTION']._serialized_end=3306
-  _globals['_CHOICEDELTATOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHOICEDELTATOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHOICEDELTATOOLCALLCUSTOM']._serialized_start=3309
-  _globals['_CHOICEDELTATOOLCALLCUSTOM']._serialized_end=3651
-  _globals['_CHOICEDELTATOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHOICEDELTATOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHOICEDELTAFUNCTIONCALL']._serialized_start=3654
-  _globals['_CHOICEDELTAFUNCTIONCALL']._serialized_end=4012
-  _globals['_CHOICEDELTAFUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHOICEDELTAFUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_end=1044
-  _globals['_CHOICEDELTAAUDIO']._serialized_start=4015
-  _globals['_CHOICEDELTAAUDIO']._serialized_end=4437
-  _globals['_CHOICEDELTAAUDIO_VERBATIMPROPERTIESENTRY']._serialized_start=987
-  _globals['_CHOICEDELTAAUDIO_VERBATIMPROPERTIESENTRY']._serialized_end=1044
+  _globals['_CHATCOMPLETIONCHUNKOBJECT']._serialized_start=5159
+  _globals['_CHATCOMPLETIONCHUNKOBJECT']._serialized_end=5334
+  _globals['_CHATCOMPLETIONCHUNK']._serialized_start=364
+  _globals['_CHATCOMPLETIONCHUNK']._serialized_end=1289
+  _globals['_CHATCOMPLETIONCHUNK_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHATCOMPLETIONCHUNK_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHATCOMPLETIONCHUNKCHOICE']._serialized_start=1292
+  _globals['_CHATCOMPLETIONCHUNKCHOICE']._serialized_end=1884
+  _globals['_CHATCOMPLETIONCHUNKCHOICE_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHATCOMPLETIONCHUNKCHOICE_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHOICEDELTA']._serialized_start=1887
+  _globals['_CHOICEDELTA']._serialized_end=2941
+  _globals['_CHOICEDELTA_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHOICEDELTA_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHOICEDELTATOOLCALL']._serialized_start=2944
+  _globals['_CHOICEDELTATOOLCALL']._serialized_end=3546
+  _globals['_CHOICEDELTATOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHOICEDELTATOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHOICEDELTATOOLCALLFUNCTION']._serialized_start=3549
+  _globals['_CHOICEDELTATOOLCALLFUNCTION']._serialized_end=3941
+  _globals['_CHOICEDELTATOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHOICEDELTATOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHOICEDELTATOOLCALLCUSTOM']._serialized_start=3944
+  _globals['_CHOICEDELTATOOLCALLCUSTOM']._serialized_end=4314
+  _globals['_CHOICEDELTATOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHOICEDELTATOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHOICEDELTAFUNCTIONCALL']._serialized_start=4317
+  _globals['_CHOICEDELTAFUNCTIONCALL']._serialized_end=4701
+  _globals['_CHOICEDELTAFUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHOICEDELTAFUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_end=1168
+  _globals['_CHOICEDELTAAUDIO']._serialized_start=4704
+  _globals['_CHOICEDELTAAUDIO']._serialized_end=5156
+  _globals['_CHOICEDELTAAUDIO_VERBATIMPROPERTIESENTRY']._serialized_start=1111
+  _globals['_CHOICEDELTAAUDIO_VERBATIMPROPERTIESENTRY']._serialized_end=1168
 # @@protoc_insertion_point(module_scope)

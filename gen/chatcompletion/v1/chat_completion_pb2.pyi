@@ -4,8 +4,10 @@ isort:skip_file
 The response to a request that does not stream."""
 
 from chatcompletion.v1 import common_pb2 as _common_pb2
+from chatcompletion.v1 import image_pb2 as _image_pb2
 from chatcompletion.v1 import logprobs_pb2 as _logprobs_pb2
 from chatcompletion.v1 import moderation_pb2 as _moderation_pb2
+from chatcompletion.v1 import reasoning_pb2 as _reasoning_pb2
 from chatcompletion.v1 import tool_call_pb2 as _tool_call_pb2
 from chatcompletion.v1 import usage_pb2 as _usage_pb2
 from collections import abc as _abc
@@ -22,6 +24,11 @@ if sys.version_info >= (3, 11):
     from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -119,6 +126,7 @@ class ChatCompletion(_message.Message):
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -126,34 +134,36 @@ class ChatCompletion(_message.Message):
     METADATA_FIELD_NUMBER: _builtins.int
     MODERATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The completion's identifier. Absent: not given."""
+    """The completion's identifier."""
     model: _builtins.str
-    """The name of the model that answered. Absent: not given."""
+    """The name of the model that answered."""
     service_tier: _common_pb2.ServiceTier.ValueType
-    """The tier that processed the request. Absent: not given."""
+    """The tier that processed the request. Absent: the service does not report it, or the request names no tier."""
     system_fingerprint: _builtins.str
-    """A name of the backend configuration that ran the model; with an equal seed, a change of it may change the
-    output. Absent: not given.
+    """The name of the backend configuration that ran the model. With an equal seed, output may change when this name
+    changes. Absent: the service does not report it.
     """
     object: Global___ChatCompletionObject.ValueType
-    """What this document is. Absent: not given."""
+    """The kind of this document."""
     created: _builtins.int
-    """When the completion was made, in seconds since the Unix epoch. Absent: not given."""
+    """When the completion was created, in seconds since the Unix epoch."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def choices(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatCompletionChoice]:
-        """The alternative answers, as many as the request's n. Absent: not given."""
+        """The alternative answers, as many as the request's n asks for."""
 
     @_builtins.property
     def usage(self) -> _usage_pb2.CompletionUsage:
-        """The tokens used. Absent: not given."""
+        """The tokens that the completion used. Absent: the service does not report them."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -161,11 +171,11 @@ class ChatCompletion(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels that the caller attached to the completion. Absent: none given."""
+        """The labels that the caller attached to the completion. Absent: none."""
 
     @_builtins.property
     def moderation(self) -> _moderation_pb2.Moderation:
-        """What moderation found. Absent: not requested."""
+        """What moderation found. Absent: the request asks for no moderation."""
 
     def __init__(
         self,
@@ -178,6 +188,7 @@ class ChatCompletion(_message.Message):
         system_fingerprint: _builtins.str | None = ...,
         object: Global___ChatCompletionObject.ValueType | None = ...,
         created: _builtins.int | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -187,7 +198,7 @@ class ChatCompletion(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_created", b"_created", "_id", b"_id", "_model", b"_model", "_moderation", b"_moderation", "_object", b"_object", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "_usage", b"_usage", "additional_properties", b"additional_properties", "created", b"created", "id", b"id", "model", b"model", "moderation", b"moderation", "object", b"object", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_created", b"_created", "_id", b"_id", "_model", b"_model", "_moderation", b"_moderation", "_object", b"_object", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "_usage", b"_usage", "additional_properties", b"additional_properties", "choices", b"choices", "created", b"created", "empty_fields", b"empty_fields", "id", b"id", "metadata", b"metadata", "model", b"model", "moderation", b"moderation", "null_fields", b"null_fields", "object", b"object", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_created", b"_created", "_id", b"_id", "_model", b"_model", "_moderation", b"_moderation", "_object", b"_object", "_service_tier", b"_service_tier", "_system_fingerprint", b"_system_fingerprint", "_usage", b"_usage", "additional_properties", b"additional_properties", "choices", b"choices", "created", b"created", "empty_fields", b"empty_fields", "id", b"id", "member_order", b"member_order", "metadata", b"metadata", "model", b"model", "moderation", b"moderation", "null_fields", b"null_fields", "object", b"object", "service_tier", b"service_tier", "system_fingerprint", b"system_fingerprint", "usage", b"usage", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__created: _TypeAlias = _typing.Literal["created"]  # noqa: Y015
     _WhichOneofArgType__created: _TypeAlias = _typing.Literal["_created", b"_created"]  # noqa: Y015
@@ -254,29 +265,32 @@ class ChatCompletionChoice(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     FINISH_REASON_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     index: _builtins.int
-    """The position among the completion's choices, from 0. Absent: not given."""
+    """The position of this choice in the completion, from 0."""
     finish_reason: _common_pb2.FinishReason.ValueType
-    """Why the model stopped. Absent: not given."""
+    """Why the model stopped."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def message(self) -> Global___ChatCompletionMessage:
-        """The answer. Absent: not given."""
+        """The answer."""
 
     @_builtins.property
     def logprobs(self) -> _logprobs_pb2.ChoiceLogprobs:
-        """The log probabilities of the tokens. Absent: not given."""
+        """The log probabilities of the tokens. Null or absent: the request does not ask for them."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -289,6 +303,7 @@ class ChatCompletionChoice(_message.Message):
         message: Global___ChatCompletionMessage | None = ...,
         finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
         logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -296,7 +311,7 @@ class ChatCompletionChoice(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_finish_reason", b"_finish_reason", "_index", b"_index", "_logprobs", b"_logprobs", "_message", b"_message", "additional_properties", b"additional_properties", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_finish_reason", b"_finish_reason", "_index", b"_index", "_logprobs", b"_logprobs", "_message", b"_message", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "message", b"message", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_finish_reason", b"_finish_reason", "_index", b"_index", "_logprobs", b"_logprobs", "_message", b"_message", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "finish_reason", b"finish_reason", "index", b"index", "logprobs", b"logprobs", "member_order", b"member_order", "message", b"message", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__finish_reason: _TypeAlias = _typing.Literal["finish_reason"]  # noqa: Y015
     _WhichOneofArgType__finish_reason: _TypeAlias = _typing.Literal["_finish_reason", b"_finish_reason"]  # noqa: Y015
@@ -350,39 +365,61 @@ class ChatCompletionMessage(_message.Message):
     ANNOTATIONS_FIELD_NUMBER: _builtins.int
     FUNCTION_CALL_FIELD_NUMBER: _builtins.int
     AUDIO_FIELD_NUMBER: _builtins.int
+    REASONING_CONTENT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    REASONING_DETAILS_FIELD_NUMBER: _builtins.int
+    IMAGES_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     role: _common_pb2.ChatCompletionRole.ValueType
-    """Who wrote the message: the assistant. Absent: not given."""
+    """Who wrote the message: always the assistant."""
     content: _builtins.str
-    """The text. Absent: not given."""
+    """The text of the answer. Null or absent: the answer has no text, as when the model only calls tools."""
     refusal: _builtins.str
-    """The text of a refusal to answer. Absent: not given."""
+    """The text with which the model refuses to answer. Null or absent: it does not refuse."""
+    reasoning_content: _builtins.str
+    """What the model thought before it answered, as text. Not OpenAI's. Absent: no reasoning, or none is shown."""
+    reasoning: _builtins.str
+    """What the model thought before it answered, as text: another name of reasoning_content. Not OpenAI's. Absent: no
+    reasoning, or none is shown.
+    """
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def tool_calls(self) -> _containers.RepeatedCompositeFieldContainer[_tool_call_pb2.ChatCompletionMessageToolCall]:
-        """The tools to call. Absent: none."""
+        """The tools that the model asks to call. Absent: none."""
 
     @_builtins.property
     def annotations(self) -> _containers.RepeatedCompositeFieldContainer[Global___Annotation]:
-        """Notes on parts of the text, such as sources from the web. Absent: none."""
+        """Notes on parts of the text, such as sources on the web. Absent: none."""
 
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
     def function_call(self) -> _tool_call_pb2.FunctionCall:
-        """The function to call. Deprecated: superseded by tool_calls. Absent: none."""
+        """The function that the model asks to call. Deprecated: superseded by tool_calls. Absent: none."""
 
     @_builtins.property
     def audio(self) -> Global___ChatCompletionAudio:
-        """The answer as audio. Absent: audio was not requested."""
+        """The answer as audio. Absent: the request does not ask for audio."""
+
+    @_builtins.property
+    def reasoning_details(self) -> _containers.RepeatedCompositeFieldContainer[_reasoning_pb2.ReasoningDetail]:
+        """What the model thought before it answered, in pieces that a later request gives back. Not OpenAI's. Absent: none."""
+
+    @_builtins.property
+    def images(self) -> _containers.RepeatedCompositeFieldContainer[_image_pb2.GeneratedImage]:
+        """The images that the model generated. Not OpenAI's. Absent: none."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -398,14 +435,19 @@ class ChatCompletionMessage(_message.Message):
         annotations: _abc.Iterable[Global___Annotation] | None = ...,
         function_call: _tool_call_pb2.FunctionCall | None = ...,
         audio: Global___ChatCompletionAudio | None = ...,
+        reasoning_content: _builtins.str | None = ...,
+        reasoning: _builtins.str | None = ...,
+        reasoning_details: _abc.Iterable[_reasoning_pb2.ReasoningDetail] | None = ...,
+        images: _abc.Iterable[_image_pb2.GeneratedImage] | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_content", b"_content", "_function_call", b"_function_call", "_refusal", b"_refusal", "_role", b"_role", "additional_properties", b"additional_properties", "audio", b"audio", "content", b"content", "function_call", b"function_call", "refusal", b"refusal", "role", b"role"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_content", b"_content", "_function_call", b"_function_call", "_reasoning", b"_reasoning", "_reasoning_content", b"_reasoning_content", "_refusal", b"_refusal", "_role", b"_role", "additional_properties", b"additional_properties", "audio", b"audio", "content", b"content", "function_call", b"function_call", "reasoning", b"reasoning", "reasoning_content", b"reasoning_content", "refusal", b"refusal", "role", b"role"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_content", b"_content", "_function_call", b"_function_call", "_refusal", b"_refusal", "_role", b"_role", "additional_properties", b"additional_properties", "annotations", b"annotations", "audio", b"audio", "content", b"content", "empty_fields", b"empty_fields", "function_call", b"function_call", "null_fields", b"null_fields", "refusal", b"refusal", "role", b"role", "tool_calls", b"tool_calls", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_content", b"_content", "_function_call", b"_function_call", "_reasoning", b"_reasoning", "_reasoning_content", b"_reasoning_content", "_refusal", b"_refusal", "_role", b"_role", "additional_properties", b"additional_properties", "annotations", b"annotations", "audio", b"audio", "content", b"content", "empty_fields", b"empty_fields", "function_call", b"function_call", "images", b"images", "member_order", b"member_order", "null_fields", b"null_fields", "reasoning", b"reasoning", "reasoning_content", b"reasoning_content", "reasoning_details", b"reasoning_details", "refusal", b"refusal", "role", b"role", "tool_calls", b"tool_calls", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audio: _TypeAlias = _typing.Literal["audio"]  # noqa: Y015
     _WhichOneofArgType__audio: _TypeAlias = _typing.Literal["_audio", b"_audio"]  # noqa: Y015
@@ -413,6 +455,10 @@ class ChatCompletionMessage(_message.Message):
     _WhichOneofArgType__content: _TypeAlias = _typing.Literal["_content", b"_content"]  # noqa: Y015
     _WhichOneofReturnType__function_call: _TypeAlias = _typing.Literal["function_call"]  # noqa: Y015
     _WhichOneofArgType__function_call: _TypeAlias = _typing.Literal["_function_call", b"_function_call"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning: _TypeAlias = _typing.Literal["reasoning"]  # noqa: Y015
+    _WhichOneofArgType__reasoning: _TypeAlias = _typing.Literal["_reasoning", b"_reasoning"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning_content: _TypeAlias = _typing.Literal["reasoning_content"]  # noqa: Y015
+    _WhichOneofArgType__reasoning_content: _TypeAlias = _typing.Literal["_reasoning_content", b"_reasoning_content"]  # noqa: Y015
     _WhichOneofReturnType__refusal: _TypeAlias = _typing.Literal["refusal"]  # noqa: Y015
     _WhichOneofArgType__refusal: _TypeAlias = _typing.Literal["_refusal", b"_refusal"]  # noqa: Y015
     _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
@@ -423,6 +469,10 @@ class ChatCompletionMessage(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__content) -> _WhichOneofReturnType__content | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__function_call) -> _WhichOneofReturnType__function_call | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning) -> _WhichOneofReturnType__reasoning | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_content) -> _WhichOneofReturnType__reasoning_content | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__refusal) -> _WhichOneofReturnType__refusal | None: ...
     @_typing.overload
@@ -458,23 +508,26 @@ class Annotation(_message.Message):
 
     TYPE_FIELD_NUMBER: _builtins.int
     URL_CITATION_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___AnnotationType.ValueType
-    """The kind of note. Absent: not given."""
+    """The kind of note."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def url_citation(self) -> Global___AnnotationUrlCitation:
-        """The source on the web that the part cites. Absent: not given."""
+        """The source on the web that the part cites."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -485,6 +538,7 @@ class Annotation(_message.Message):
         *,
         type: Global___AnnotationType.ValueType | None = ...,
         url_citation: Global___AnnotationUrlCitation | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -492,7 +546,7 @@ class Annotation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_type", b"_type", "_url_citation", b"_url_citation", "additional_properties", b"additional_properties", "type", b"type", "url_citation", b"url_citation"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_type", b"_type", "_url_citation", b"_url_citation", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "type", b"type", "url_citation", b"url_citation", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_type", b"_type", "_url_citation", b"_url_citation", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "type", b"type", "url_citation", b"url_citation", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
@@ -535,25 +589,28 @@ class AnnotationUrlCitation(_message.Message):
     END_INDEX_FIELD_NUMBER: _builtins.int
     URL_FIELD_NUMBER: _builtins.int
     TITLE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     start_index: _builtins.int
-    """The position of the citing part's first character. Absent: not given."""
+    """The position in the text of the first character that cites the source."""
     end_index: _builtins.int
-    """The position of the citing part's last character. Absent: not given."""
+    """The position in the text of the last character that cites the source."""
     url: _builtins.str
-    """The address of the source. Absent: not given."""
+    """The URL of the source."""
     title: _builtins.str
-    """The title of the source. Absent: not given."""
+    """The title of the source."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -566,6 +623,7 @@ class AnnotationUrlCitation(_message.Message):
         end_index: _builtins.int | None = ...,
         url: _builtins.str | None = ...,
         title: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -573,7 +631,7 @@ class AnnotationUrlCitation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_end_index", b"_end_index", "_start_index", b"_start_index", "_title", b"_title", "_url", b"_url", "additional_properties", b"additional_properties", "end_index", b"end_index", "start_index", b"start_index", "title", b"title", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_index", b"_end_index", "_start_index", b"_start_index", "_title", b"_title", "_url", b"_url", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "end_index", b"end_index", "null_fields", b"null_fields", "start_index", b"start_index", "title", b"title", "url", b"url", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_end_index", b"_end_index", "_start_index", b"_start_index", "_title", b"_title", "_url", b"_url", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "end_index", b"end_index", "member_order", b"member_order", "null_fields", b"null_fields", "start_index", b"start_index", "title", b"title", "url", b"url", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__end_index: _TypeAlias = _typing.Literal["end_index"]  # noqa: Y015
     _WhichOneofArgType__end_index: _TypeAlias = _typing.Literal["_end_index", b"_end_index"]  # noqa: Y015
@@ -624,25 +682,28 @@ class ChatCompletionAudio(_message.Message):
     DATA_FIELD_NUMBER: _builtins.int
     EXPIRES_AT_FIELD_NUMBER: _builtins.int
     TRANSCRIPT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The audio's identifier, by which a later request can refer to it. Absent: not given."""
+    """The audio's identifier, by which a later request can refer to it."""
     data: _builtins.bytes
-    """The sound, in the format that the request named. Absent: not given."""
+    """The encoded sound, in the format that the request names."""
     expires_at: _builtins.int
-    """When the server forgets the audio, in seconds since the Unix epoch. Absent: not given."""
+    """When the server forgets the audio, in seconds since the Unix epoch."""
     transcript: _builtins.str
-    """What is said, as text. Absent: not given."""
+    """The spoken words as text."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -655,6 +716,7 @@ class ChatCompletionAudio(_message.Message):
         data: _builtins.bytes | None = ...,
         expires_at: _builtins.int | None = ...,
         transcript: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -662,7 +724,7 @@ class ChatCompletionAudio(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_expires_at", b"_expires_at", "_id", b"_id", "_transcript", b"_transcript", "additional_properties", b"additional_properties", "data", b"data", "expires_at", b"expires_at", "id", b"id", "transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_expires_at", b"_expires_at", "_id", b"_id", "_transcript", b"_transcript", "additional_properties", b"additional_properties", "data", b"data", "empty_fields", b"empty_fields", "expires_at", b"expires_at", "id", b"id", "null_fields", b"null_fields", "transcript", b"transcript", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_expires_at", b"_expires_at", "_id", b"_id", "_transcript", b"_transcript", "additional_properties", b"additional_properties", "data", b"data", "empty_fields", b"empty_fields", "expires_at", b"expires_at", "id", b"id", "member_order", b"member_order", "null_fields", b"null_fields", "transcript", b"transcript", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data: _TypeAlias = _typing.Literal["data"]  # noqa: Y015
     _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015

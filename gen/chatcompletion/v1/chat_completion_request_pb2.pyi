@@ -22,6 +22,11 @@ if sys.version_info >= (3, 11):
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
+
 DESCRIPTOR: _descriptor.FileDescriptor
 
 class _ReasoningEffort:
@@ -222,7 +227,7 @@ class _ModerationModeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Modera
     """Score it, and block it."""
 
 class ModerationMode(_ModerationMode, metaclass=_ModerationModeEnumTypeWrapper):
-    """What is done about harmful content."""
+    """What to do with harmful content."""
 
 MODERATION_MODE_UNSPECIFIED: ModerationMode.ValueType  # 0
 """Never written; not a JSON value."""
@@ -272,7 +277,7 @@ class _SearchContextSizeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Sea
     """Much."""
 
 class SearchContextSize(_SearchContextSize, metaclass=_SearchContextSizeEnumTypeWrapper):
-    """How much of what a search found the model reads."""
+    """How much of what a search finds the model reads."""
 
 SEARCH_CONTEXT_SIZE_UNSPECIFIED: SearchContextSize.ValueType  # 0
 """Never written; not a JSON value."""
@@ -306,7 +311,7 @@ Global___UserLocationType: _TypeAlias = UserLocationType  # noqa: Y015
 
 @_typing.final
 class CreateChatCompletionRequest(_message.Message):
-    """A request to continue a conversation. Where a comment says "default", the service decides."""
+    """A request to continue a conversation."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -381,11 +386,12 @@ class CreateChatCompletionRequest(_message.Message):
     STOP_TEXT_FIELD_NUMBER: _builtins.int
     STOP_LIST_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
-    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    RESPONSE_FORMAT_FIELD_NUMBER: _builtins.int
     TOP_P_FIELD_NUMBER: _builtins.int
     PRESENCE_PENALTY_FIELD_NUMBER: _builtins.int
     FREQUENCY_PENALTY_FIELD_NUMBER: _builtins.int
@@ -414,65 +420,109 @@ class CreateChatCompletionRequest(_message.Message):
     FUNCTIONS_FIELD_NUMBER: _builtins.int
     WEB_SEARCH_OPTIONS_FIELD_NUMBER: _builtins.int
     USER_FIELD_NUMBER: _builtins.int
+    TOP_K_FIELD_NUMBER: _builtins.int
+    CHAT_TEMPLATE_KWARGS_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """The name of the model to use. Absent: not given."""
+    """The name of the model to use."""
     temperature: _builtins.float
-    """How random the sampling is, from 0 to 2. Absent: default."""
-    max_tokens: _builtins.int
-    """The most tokens to generate. Deprecated: superseded by max_completion_tokens. Absent: no limit."""
+    """How random the sampling is, from 0 to 2. Absent: the service decides."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def max_tokens(self) -> _builtins.int:
+        """The most tokens to generate. Deprecated: superseded by max_completion_tokens. Absent: as many as the model allows."""
+
+    @max_tokens.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def max_tokens(self, value: _builtins.int) -> None:
+        """The most tokens to generate. Deprecated: superseded by max_completion_tokens. Absent: as many as the model allows."""
+
     n: _builtins.int
     """The number of alternative answers to generate. Absent: 1."""
     stream: _builtins.bool
     """Whether to answer with a stream of chunks. Absent: false."""
     max_completion_tokens: _builtins.int
-    """The most tokens to generate, those of reasoning included. Absent: no limit."""
+    """The most tokens to generate, those of reasoning included. Absent: as many as the model allows."""
     stop_text: _builtins.str
     """One sequence."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     top_p: _builtins.float
-    """The share of probability to sample from, from 0 to 1: 0.1 is the likeliest tenth. Absent: 1."""
+    """The share of probability to sample from, from 0 to 1: 0.1 keeps the likeliest tenth. Absent: 1."""
     presence_penalty: _builtins.float
-    """How much tokens that occurred already are avoided, from -2 to 2. Absent: 0."""
+    """How strongly to avoid tokens that have occurred, from -2 to 2. Absent: 0."""
     frequency_penalty: _builtins.float
-    """How much tokens are avoided the more often they occurred already, from -2 to 2. Absent: 0."""
+    """How strongly to avoid tokens for each time they have occurred, from -2 to 2. Absent: 0."""
     logprobs: _builtins.bool
     """Whether to return log probabilities of the generated tokens. Absent: false."""
     top_logprobs: _builtins.int
     """The number of likeliest tokens to return at each place, from 0 to 20. Absent: none."""
     seed: _builtins.int
-    """A number that makes sampling repeatable, as far as possible. Absent: not repeatable."""
+    """A number that makes sampling repeatable as far as possible. Absent: sampling is not repeatable."""
     reasoning_effort: Global___ReasoningEffort.ValueType
-    """How much effort a reasoning model makes. Absent: default."""
+    """How much effort a reasoning model makes. Absent: the model's own default."""
     service_tier: _common_pb2.ServiceTier.ValueType
     """The tier to process the request in. Absent: auto."""
     store: _builtins.bool
-    """Whether to keep the completion for later use. Absent: default."""
+    """Whether to keep the completion for later use. Absent: the service decides."""
     verbosity: Global___Verbosity.ValueType
     """How long the answer should be. Absent: medium."""
     prompt_cache_key: _builtins.str
-    """A key that brings requests with alike prompts to the same cache. Absent: none."""
-    prompt_cache_retention: Global___PromptCacheRetention.ValueType
-    """How long a cached prompt is kept at most. Deprecated: superseded by prompt_cache_options. Absent: default."""
+    """A key that brings requests with similar prompts to the same cache. Absent: none."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def prompt_cache_retention(self) -> Global___PromptCacheRetention.ValueType:
+        """How long a cached prompt is kept at most. Deprecated: superseded by prompt_cache_options. Absent: the service
+        decides.
+        """
+
+    @prompt_cache_retention.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def prompt_cache_retention(self, value: Global___PromptCacheRetention.ValueType) -> None:
+        """How long a cached prompt is kept at most. Deprecated: superseded by prompt_cache_options. Absent: the service
+        decides.
+        """
+
     safety_identifier: _builtins.str
     """A stable and anonymous name of the end user, to detect abuse; at most 128 characters. Absent: none."""
     parallel_tool_calls: _builtins.bool
     """Whether the model may ask for several tools at once. Absent: true."""
     tool_choice_mode: _tool_pb2.ToolChoiceMode.ValueType
     """As a single word."""
-    function_call_mode: _tool_pb2.FunctionCallMode.ValueType
-    """As a single word."""
-    user: _builtins.str
-    """A name of the end user. Deprecated: superseded by safety_identifier and prompt_cache_key. Absent: none."""
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def function_call_mode(self) -> _tool_pb2.FunctionCallMode.ValueType:
+        """As a single word."""
+
+    @function_call_mode.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def function_call_mode(self, value: _tool_pb2.FunctionCallMode.ValueType) -> None:
+        """As a single word."""
+
+    @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def user(self) -> _builtins.str:
+        """A name of the end user. Deprecated: superseded by safety_identifier and prompt_cache_key. Absent: none."""
+
+    @user.setter
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
+    def user(self, value: _builtins.str) -> None:
+        """A name of the end user. Deprecated: superseded by safety_identifier and prompt_cache_key. Absent: none."""
+
+    top_k: _builtins.int
+    """The number of likeliest tokens to sample from. Not OpenAI's. Absent: all."""
+    chat_template_kwargs: _builtins.str
+    """What the model's chat template is given besides the messages, a JSON object. Not OpenAI's. Absent: nothing."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_param_pb2.ChatCompletionMessageParam]:
-        """The conversation so far, oldest message first. Absent: not given."""
+        """The conversation so far, oldest message first."""
 
     @_builtins.property
     def stream_options(self) -> Global___ChatCompletionStreamOptionsParam:
-        """What the stream contains. Absent: default."""
+        """What the stream contains. Absent: the defaults of its members."""
 
     @_builtins.property
     def stop_list(self) -> Global___StringList:
@@ -483,16 +533,16 @@ class CreateChatCompletionRequest(_message.Message):
         """The tools that the model may call. Absent: none."""
 
     @_builtins.property
-    def response_format(self) -> Global___ResponseFormat:
-        """The form of the answer. Absent: text."""
-
-    @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """By name, the JSON text of members that a Struct cannot hold exactly. Absent: none."""
+
+    @_builtins.property
+    def response_format(self) -> Global___ResponseFormat:
+        """The form of the answer. Absent: any text."""
 
     @_builtins.property
     def logit_bias(self) -> _containers.ScalarMap[_builtins.str, _builtins.int]:
@@ -500,8 +550,8 @@ class CreateChatCompletionRequest(_message.Message):
 
     @_builtins.property
     def metadata(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
-        """Labels to attach to the completion: at most 16, of at most 64 characters, with values of at most 512. Absent:
-        none.
+        """Labels to attach to the completion: at most 16, with names of at most 64 characters and values of at most 512.
+        Absent: none.
         """
 
     @_builtins.property
@@ -510,7 +560,7 @@ class CreateChatCompletionRequest(_message.Message):
 
     @_builtins.property
     def audio(self) -> Global___ChatCompletionAudioParam:
-        """How to make audio; needed when the modalities include it. Absent: no audio."""
+        """How to make audio; needed when modalities include audio. Absent: no audio."""
 
     @_builtins.property
     def prediction(self) -> Global___ChatCompletionPredictionContentParam:
@@ -518,21 +568,23 @@ class CreateChatCompletionRequest(_message.Message):
 
     @_builtins.property
     def moderation(self) -> Global___ModerationParam:
-        """What to moderate. Absent: nothing."""
+        """How to moderate the request and the answer. Absent: no moderation."""
 
     @_builtins.property
     def prompt_cache_options(self) -> Global___PromptCacheOptions:
-        """How to cache the prompt. Absent: default."""
+        """How to cache the prompt. Absent: the defaults of its members."""
 
     @_builtins.property
     def tool_choice_object(self) -> _tool_pb2.ChatCompletionToolChoiceParam:
         """As an object."""
 
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
     def function_call_object(self) -> _tool_pb2.ChatCompletionFunctionCallOptionParam:
         """As an object."""
 
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
     def functions(self) -> _containers.RepeatedCompositeFieldContainer[_tool_pb2.FunctionDefinition]:
         """The functions that the model may call. Deprecated: superseded by tools. Absent: none."""
 
@@ -554,11 +606,12 @@ class CreateChatCompletionRequest(_message.Message):
         stop_text: _builtins.str = ...,
         stop_list: Global___StringList | None = ...,
         tools: _abc.Iterable[_tool_pb2.ChatCompletionToolParam] | None = ...,
-        response_format: Global___ResponseFormat | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        response_format: Global___ResponseFormat | None = ...,
         top_p: _builtins.float | None = ...,
         presence_penalty: _builtins.float | None = ...,
         frequency_penalty: _builtins.float | None = ...,
@@ -587,13 +640,17 @@ class CreateChatCompletionRequest(_message.Message):
         functions: _abc.Iterable[_tool_pb2.FunctionDefinition] | None = ...,
         web_search_options: Global___WebSearchOptions | None = ...,
         user: _builtins.str | None = ...,
+        top_k: _builtins.int | None = ...,
+        chat_template_kwargs: _builtins.str | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "model", b"model", "moderation", b"moderation", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_chat_template_kwargs", b"_chat_template_kwargs", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "chat_template_kwargs", b"chat_template_kwargs", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "model", b"model", "moderation", b"moderation", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "empty_fields", b"empty_fields", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "functions", b"functions", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "messages", b"messages", "metadata", b"metadata", "modalities", b"modalities", "model", b"model", "moderation", b"moderation", "n", b"n", "null_fields", b"null_fields", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "tools", b"tools", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbatim_properties", b"verbatim_properties", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_chat_template_kwargs", b"_chat_template_kwargs", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "chat_template_kwargs", b"chat_template_kwargs", "empty_fields", b"empty_fields", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "functions", b"functions", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "member_order", b"member_order", "messages", b"messages", "metadata", b"metadata", "modalities", b"modalities", "model", b"model", "moderation", b"moderation", "n", b"n", "null_fields", b"null_fields", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "tools", b"tools", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbatim_properties", b"verbatim_properties", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audio: _TypeAlias = _typing.Literal["audio"]  # noqa: Y015
     _WhichOneofArgType__audio: _TypeAlias = _typing.Literal["_audio", b"_audio"]  # noqa: Y015
+    _WhichOneofReturnType__chat_template_kwargs: _TypeAlias = _typing.Literal["chat_template_kwargs"]  # noqa: Y015
+    _WhichOneofArgType__chat_template_kwargs: _TypeAlias = _typing.Literal["_chat_template_kwargs", b"_chat_template_kwargs"]  # noqa: Y015
     _WhichOneofReturnType__frequency_penalty: _TypeAlias = _typing.Literal["frequency_penalty"]  # noqa: Y015
     _WhichOneofArgType__frequency_penalty: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty"]  # noqa: Y015
     _WhichOneofReturnType__logprobs: _TypeAlias = _typing.Literal["logprobs"]  # noqa: Y015
@@ -638,6 +695,8 @@ class CreateChatCompletionRequest(_message.Message):
     _WhichOneofArgType__stream_options: _TypeAlias = _typing.Literal["_stream_options", b"_stream_options"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
+    _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     _WhichOneofReturnType__top_logprobs: _TypeAlias = _typing.Literal["top_logprobs"]  # noqa: Y015
     _WhichOneofArgType__top_logprobs: _TypeAlias = _typing.Literal["_top_logprobs", b"_top_logprobs"]  # noqa: Y015
     _WhichOneofReturnType__top_p: _TypeAlias = _typing.Literal["top_p"]  # noqa: Y015
@@ -656,6 +715,8 @@ class CreateChatCompletionRequest(_message.Message):
     _WhichOneofArgType_tool_choice: _TypeAlias = _typing.Literal["tool_choice", b"tool_choice"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__audio) -> _WhichOneofReturnType__audio | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__chat_template_kwargs) -> _WhichOneofReturnType__chat_template_kwargs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_penalty) -> _WhichOneofReturnType__frequency_penalty | None: ...
     @_typing.overload
@@ -700,6 +761,8 @@ class CreateChatCompletionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stream_options) -> _WhichOneofReturnType__stream_options | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_logprobs) -> _WhichOneofReturnType__top_logprobs | None: ...
     @_typing.overload
@@ -771,21 +834,24 @@ class ChatCompletionStreamOptionsParam(_message.Message):
 
     INCLUDE_USAGE_FIELD_NUMBER: _builtins.int
     INCLUDE_OBFUSCATION_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     include_usage: _builtins.bool
-    """Whether a last chunk without choices gives the usage. Absent: false."""
+    """Whether a last chunk without choices reports the usage. Absent: false."""
     include_obfuscation: _builtins.bool
     """Whether chunks carry an obfuscation. Absent: true."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -796,6 +862,7 @@ class ChatCompletionStreamOptionsParam(_message.Message):
         *,
         include_usage: _builtins.bool | None = ...,
         include_obfuscation: _builtins.bool | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -803,7 +870,7 @@ class ChatCompletionStreamOptionsParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_include_obfuscation", b"_include_obfuscation", "_include_usage", b"_include_usage", "additional_properties", b"additional_properties", "include_obfuscation", b"include_obfuscation", "include_usage", b"include_usage"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_obfuscation", b"_include_obfuscation", "_include_usage", b"_include_usage", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "include_obfuscation", b"include_obfuscation", "include_usage", b"include_usage", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_include_obfuscation", b"_include_obfuscation", "_include_usage", b"_include_usage", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "include_obfuscation", b"include_obfuscation", "include_usage", b"include_usage", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__include_obfuscation: _TypeAlias = _typing.Literal["include_obfuscation"]  # noqa: Y015
     _WhichOneofArgType__include_obfuscation: _TypeAlias = _typing.Literal["_include_obfuscation", b"_include_obfuscation"]  # noqa: Y015
@@ -845,6 +912,7 @@ class ChatCompletionAudioParam(_message.Message):
     VOICE_NAME_FIELD_NUMBER: _builtins.int
     VOICE_OBJECT_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -852,18 +920,20 @@ class ChatCompletionAudioParam(_message.Message):
     voice_name: _builtins.str
     """The name of a built-in voice, such as "alloy"."""
     format: Global___AudioFormat.ValueType
-    """How to encode the audio. Absent: not given."""
+    """How to encode the audio."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def voice_object(self) -> Global___Voice:
         """A custom voice."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -875,6 +945,7 @@ class ChatCompletionAudioParam(_message.Message):
         voice_name: _builtins.str = ...,
         voice_object: Global___Voice | None = ...,
         format: Global___AudioFormat.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -882,7 +953,7 @@ class ChatCompletionAudioParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "additional_properties", b"additional_properties", "format", b"format", "voice", b"voice", "voice_name", b"voice_name", "voice_object", b"voice_object"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "format", b"format", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties", "voice", b"voice", "voice_name", b"voice_name", "voice_object", b"voice_object"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_format", b"_format", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "format", b"format", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties", "voice", b"voice", "voice_name", b"voice_name", "voice_object", b"voice_object"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__format: _TypeAlias = _typing.Literal["format"]  # noqa: Y015
     _WhichOneofArgType__format: _TypeAlias = _typing.Literal["_format", b"_format"]  # noqa: Y015
@@ -922,19 +993,22 @@ class Voice(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The voice's identifier. Absent: not given."""
+    """The voice's identifier."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -944,6 +1018,7 @@ class Voice(_message.Message):
         self,
         *,
         id: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -951,7 +1026,7 @@ class Voice(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "additional_properties", b"additional_properties", "id", b"id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "id", b"id", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "id", b"id", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
     _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015
@@ -988,6 +1063,7 @@ class ChatCompletionPredictionContentParam(_message.Message):
     CONTENT_TEXT_FIELD_NUMBER: _builtins.int
     CONTENT_PARTS_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -995,18 +1071,20 @@ class ChatCompletionPredictionContentParam(_message.Message):
     content_text: _builtins.str
     """As text."""
     type: Global___PredictionType.ValueType
-    """The kind of prediction. Absent: not given."""
+    """The kind of prediction."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def content_parts(self) -> _content_part_pb2.ChatCompletionContentParts:
         """As pieces of text."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1018,6 +1096,7 @@ class ChatCompletionPredictionContentParam(_message.Message):
         content_text: _builtins.str = ...,
         content_parts: _content_part_pb2.ChatCompletionContentParts | None = ...,
         type: Global___PredictionType.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1025,7 +1104,7 @@ class ChatCompletionPredictionContentParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_type", b"_type", "additional_properties", b"additional_properties", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_type", b"_type", "additional_properties", b"additional_properties", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_type", b"_type", "additional_properties", b"additional_properties", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
@@ -1066,23 +1145,31 @@ class ResponseFormat(_message.Message):
 
     TYPE_FIELD_NUMBER: _builtins.int
     JSON_SCHEMA_FIELD_NUMBER: _builtins.int
+    SCHEMA_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___ResponseFormatType.ValueType
-    """The kind of form. Absent: not given."""
+    """Which form the answer has."""
+    schema: _builtins.str
+    """The schema that the answer follows, a JSON Schema object, beside type "json_object". Not OpenAI's. Absent: no schema
+    stands here.
+    """
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def json_schema(self) -> Global___JsonSchema:
         """The schema that the answer follows. Absent: the type is not "json_schema"."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1093,21 +1180,27 @@ class ResponseFormat(_message.Message):
         *,
         type: Global___ResponseFormatType.ValueType | None = ...,
         json_schema: Global___JsonSchema | None = ...,
+        schema: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_json_schema", b"_json_schema", "_type", b"_type", "additional_properties", b"additional_properties", "json_schema", b"json_schema", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_json_schema", b"_json_schema", "_schema", b"_schema", "_type", b"_type", "additional_properties", b"additional_properties", "json_schema", b"json_schema", "schema", b"schema", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_json_schema", b"_json_schema", "_type", b"_type", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "json_schema", b"json_schema", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_json_schema", b"_json_schema", "_schema", b"_schema", "_type", b"_type", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "json_schema", b"json_schema", "member_order", b"member_order", "null_fields", b"null_fields", "schema", b"schema", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__json_schema: _TypeAlias = _typing.Literal["json_schema"]  # noqa: Y015
     _WhichOneofArgType__json_schema: _TypeAlias = _typing.Literal["_json_schema", b"_json_schema"]  # noqa: Y015
+    _WhichOneofReturnType__schema: _TypeAlias = _typing.Literal["schema"]  # noqa: Y015
+    _WhichOneofArgType__schema: _TypeAlias = _typing.Literal["_schema", b"_schema"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__json_schema) -> _WhichOneofReturnType__json_schema | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__schema) -> _WhichOneofReturnType__schema | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
 
@@ -1143,25 +1236,28 @@ class JsonSchema(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     SCHEMA_FIELD_NUMBER: _builtins.int
     STRICT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The schema's name. Absent: not given."""
+    """The schema's name."""
     description: _builtins.str
-    """What the answer is for, for the model to read. Absent: not said."""
+    """The purpose of the answer, for the model to read. Absent: none."""
     schema: _builtins.str
-    """The schema, a JSON Schema object. Absent: not given."""
+    """The schema, a JSON Schema object. Absent: no schema restricts the answer."""
     strict: _builtins.bool
     """Whether the answer must follow the schema exactly. Absent: false."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1174,6 +1270,7 @@ class JsonSchema(_message.Message):
         description: _builtins.str | None = ...,
         schema: _builtins.str | None = ...,
         strict: _builtins.bool | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1181,7 +1278,7 @@ class JsonSchema(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "_schema", b"_schema", "_strict", b"_strict", "additional_properties", b"additional_properties", "description", b"description", "name", b"name", "schema", b"schema", "strict", b"strict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "_schema", b"_schema", "_strict", b"_strict", "additional_properties", b"additional_properties", "description", b"description", "empty_fields", b"empty_fields", "name", b"name", "null_fields", b"null_fields", "schema", b"schema", "strict", b"strict", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "_schema", b"_schema", "_strict", b"_strict", "additional_properties", b"additional_properties", "description", b"description", "empty_fields", b"empty_fields", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "schema", b"schema", "strict", b"strict", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -1204,7 +1301,7 @@ Global___JsonSchema: _TypeAlias = JsonSchema  # noqa: Y015
 
 @_typing.final
 class ModerationParam(_message.Message):
-    """What to moderate, and with what."""
+    """How to moderate a request and its answer."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1230,23 +1327,26 @@ class ModerationParam(_message.Message):
 
     MODEL_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     model: _builtins.str
-    """The name of the moderation model. Absent: not given."""
+    """The name of the moderation model."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def policy(self) -> Global___ModerationPolicy:
-        """What to do on either side. Absent: only report."""
+        """What to do with harmful content on either side. Absent: only score it."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1257,6 +1357,7 @@ class ModerationParam(_message.Message):
         *,
         model: _builtins.str | None = ...,
         policy: Global___ModerationPolicy | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1264,7 +1365,7 @@ class ModerationParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_policy", b"_policy", "additional_properties", b"additional_properties", "model", b"model", "policy", b"policy"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_policy", b"_policy", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "model", b"model", "null_fields", b"null_fields", "policy", b"policy", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_model", b"_model", "_policy", b"_policy", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "model", b"model", "null_fields", b"null_fields", "policy", b"policy", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
@@ -1305,25 +1406,28 @@ class ModerationPolicy(_message.Message):
 
     INPUT_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def input(self) -> Global___ModerationPolicyRule:
-        """What to do about the request. Absent: nothing."""
+        """What to do with harmful content in the request. Absent: only score it."""
 
     @_builtins.property
     def output(self) -> Global___ModerationPolicyRule:
-        """What to do about the generated output. Absent: nothing."""
+        """What to do with harmful content in the generated output. Absent: only score it."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1334,6 +1438,7 @@ class ModerationPolicy(_message.Message):
         *,
         input: Global___ModerationPolicyRule | None = ...,
         output: Global___ModerationPolicyRule | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1341,7 +1446,7 @@ class ModerationPolicy(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "additional_properties", b"additional_properties", "input", b"input", "output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "input", b"input", "null_fields", b"null_fields", "output", b"output", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "input", b"input", "member_order", b"member_order", "null_fields", b"null_fields", "output", b"output", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input: _TypeAlias = _typing.Literal["input"]  # noqa: Y015
     _WhichOneofArgType__input: _TypeAlias = _typing.Literal["_input", b"_input"]  # noqa: Y015
@@ -1356,7 +1461,7 @@ Global___ModerationPolicy: _TypeAlias = ModerationPolicy  # noqa: Y015
 
 @_typing.final
 class ModerationPolicyRule(_message.Message):
-    """What to do on one side."""
+    """What to do with harmful content on one side."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -1381,19 +1486,22 @@ class ModerationPolicyRule(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     MODE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     mode: Global___ModerationMode.ValueType
-    """Whether harmful content is only scored or also blocked. Absent: not given."""
+    """Whether to score harmful content only, or to block it too."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1403,6 +1511,7 @@ class ModerationPolicyRule(_message.Message):
         self,
         *,
         mode: Global___ModerationMode.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1410,7 +1519,7 @@ class ModerationPolicyRule(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "additional_properties", b"additional_properties", "mode", b"mode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "mode", b"mode", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "mode", b"mode", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
@@ -1446,21 +1555,24 @@ class PromptCacheOptions(_message.Message):
 
     MODE_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     mode: _content_part_pb2.PromptCacheMode.ValueType
-    """Who chooses where a cached prompt ends. Absent: implicit."""
+    """Who chooses where a cached prompt ends. Absent: implicit, the service."""
     ttl: _content_part_pb2.PromptCacheTtl.ValueType
     """How long a cached prompt is kept at least. Absent: half an hour."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1471,6 +1583,7 @@ class PromptCacheOptions(_message.Message):
         *,
         mode: _content_part_pb2.PromptCacheMode.ValueType | None = ...,
         ttl: _content_part_pb2.PromptCacheTtl.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1478,7 +1591,7 @@ class PromptCacheOptions(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_ttl", b"_ttl", "additional_properties", b"additional_properties", "mode", b"mode", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_ttl", b"_ttl", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "mode", b"mode", "null_fields", b"null_fields", "ttl", b"ttl", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_ttl", b"_ttl", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "mode", b"mode", "null_fields", b"null_fields", "ttl", b"ttl", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
@@ -1519,23 +1632,26 @@ class WebSearchOptions(_message.Message):
 
     SEARCH_CONTEXT_SIZE_FIELD_NUMBER: _builtins.int
     USER_LOCATION_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     search_context_size: Global___SearchContextSize.ValueType
-    """How much of what is found the model reads. Absent: medium."""
+    """How much of what a search finds the model reads. Absent: medium."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def user_location(self) -> Global___WebSearchOptionsUserLocation:
         """Where the user is, to find what is near. Absent: not known."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1546,6 +1662,7 @@ class WebSearchOptions(_message.Message):
         *,
         search_context_size: Global___SearchContextSize.ValueType | None = ...,
         user_location: Global___WebSearchOptionsUserLocation | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1553,7 +1670,7 @@ class WebSearchOptions(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size", "_user_location", b"_user_location", "additional_properties", b"additional_properties", "search_context_size", b"search_context_size", "user_location", b"user_location"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size", "_user_location", b"_user_location", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "search_context_size", b"search_context_size", "user_location", b"user_location", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size", "_user_location", b"_user_location", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "search_context_size", b"search_context_size", "user_location", b"user_location", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__search_context_size: _TypeAlias = _typing.Literal["search_context_size"]  # noqa: Y015
     _WhichOneofArgType__search_context_size: _TypeAlias = _typing.Literal["_search_context_size", b"_search_context_size"]  # noqa: Y015
@@ -1594,23 +1711,26 @@ class WebSearchOptionsUserLocation(_message.Message):
 
     TYPE_FIELD_NUMBER: _builtins.int
     APPROXIMATE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___UserLocationType.ValueType
-    """How exact the location is. Absent: not given."""
+    """How exact the location is."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def approximate(self) -> Global___WebSearchOptionsUserLocationApproximate:
-        """The location, roughly. Absent: not given."""
+        """The rough location."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1621,6 +1741,7 @@ class WebSearchOptionsUserLocation(_message.Message):
         *,
         type: Global___UserLocationType.ValueType | None = ...,
         approximate: Global___WebSearchOptionsUserLocationApproximate | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1628,7 +1749,7 @@ class WebSearchOptionsUserLocation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_approximate", b"_approximate", "_type", b"_type", "additional_properties", b"additional_properties", "approximate", b"approximate", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approximate", b"_approximate", "_type", b"_type", "additional_properties", b"additional_properties", "approximate", b"approximate", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_approximate", b"_approximate", "_type", b"_type", "additional_properties", b"additional_properties", "approximate", b"approximate", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__approximate: _TypeAlias = _typing.Literal["approximate"]  # noqa: Y015
     _WhichOneofArgType__approximate: _TypeAlias = _typing.Literal["_approximate", b"_approximate"]  # noqa: Y015
@@ -1671,6 +1792,7 @@ class WebSearchOptionsUserLocationApproximate(_message.Message):
     COUNTRY_FIELD_NUMBER: _builtins.int
     REGION_FIELD_NUMBER: _builtins.int
     TIMEZONE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -1683,13 +1805,15 @@ class WebSearchOptionsUserLocationApproximate(_message.Message):
     """The name of the region within the country. Absent: not known."""
     timezone: _builtins.str
     """The time zone's name (IANA), such as "Europe/Berlin". Absent: not known."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -1702,6 +1826,7 @@ class WebSearchOptionsUserLocationApproximate(_message.Message):
         country: _builtins.str | None = ...,
         region: _builtins.str | None = ...,
         timezone: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -1709,7 +1834,7 @@ class WebSearchOptionsUserLocationApproximate(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_city", b"_city", "_country", b"_country", "_region", b"_region", "_timezone", b"_timezone", "additional_properties", b"additional_properties", "city", b"city", "country", b"country", "region", b"region", "timezone", b"timezone"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_city", b"_city", "_country", b"_country", "_region", b"_region", "_timezone", b"_timezone", "additional_properties", b"additional_properties", "city", b"city", "country", b"country", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "region", b"region", "timezone", b"timezone", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_city", b"_city", "_country", b"_country", "_region", b"_region", "_timezone", b"_timezone", "additional_properties", b"additional_properties", "city", b"city", "country", b"country", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "region", b"region", "timezone", b"timezone", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__city: _TypeAlias = _typing.Literal["city"]  # noqa: Y015
     _WhichOneofArgType__city: _TypeAlias = _typing.Literal["_city", b"_city"]  # noqa: Y015

@@ -28,14 +28,14 @@ from chatcompletion.v1 import chat_completion_request_pb2 as chatcompletion_dot_
 from google.api import annotations_pb2 as google_dot_api_dot_annotations__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chatcompletion/v1/chat_completion_service.proto\x12\x11\x63hatcompletion.v1\x1a\'chatcompletion/v1/chat_completion.proto\x1a-chatcompletion/v1/chat_completion_chunk.proto\x1a/chatcompletion/v1/chat_completion_request.proto\x1a\x1cgoogle/api/annotations.proto2\xbf\x02\n\x15\x43hatCompletionService\x12\x8a\x01\n\x14\x43reateChatCompletion\x12..chatcompletion.v1.CreateChatCompletionRequest\x1a!.chatcompletion.v1.ChatCompletion\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/chat/completions:\x01*\x12\x98\x01\n\x14StreamChatCompletion\x12..chatcompletion.v1.CreateChatCompletionRequest\x1a&.chatcompletion.v1.ChatCompletionChunk\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/chat/completions:stream:\x01*0\x01\x42\x1e\x42\x1a\x43hatCompletionServiceProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n/chatcompletion/v1/chat_completion_service.proto\x12\x11\x63hatcompletion.v1\x1a\'chatcompletion/v1/chat_completion.proto\x1a-chatcompletion/v1/chat_completion_chunk.proto\x1a/chatcompletion/v1/chat_completion_request.proto\x1a\x1cgoogle/api/annotations.proto2\xbf\x02\n\x15\x43hatCompletionService\x12\x8a\x01\n\x14\x43reateChatCompletion\x12..chatcompletion.v1.CreateChatCompletionRequest\x1a!.chatcompletion.v1.ChatCompletion\"\x1f\x82\xd3\xe4\x93\x02\x19\"\x14/v1/chat/completions:\x01*\x12\x98\x01\n\x14StreamChatCompletion\x12..chatcompletion.v1.CreateChatCompletionRequest\x1a&.chatcompletion.v1.ChatCompletionChunk\"&\x82\xd3\xe4\x93\x02 \"\x1b/v1/chat/completions:stream:\x01*0\x01\x42U\n\x11\x63hatcompletion.v1B\x1a\x43hatCompletionServiceProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.chat_completion_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\032ChatCompletionServiceProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\032ChatCompletionServiceProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_CHATCOMPLETIONSERVICE'].methods_by_name['CreateChatCompletion']._loaded_options = None
   _globals['_CHATCOMPLETIONSERVICE'].methods_by_name['CreateChatCompletion']._serialized_options = b'\202\323\344\223\002\031\"\024/v1/chat/completions:\001*'
   _globals['_CHATCOMPLETIONSERVICE'].methods_by_name['StreamChatCompletion']._loaded_options = None

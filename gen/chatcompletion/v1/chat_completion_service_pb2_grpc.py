@@ -28,25 +28,26 @@ if _version_not_supported:
 
 
 class ChatCompletionServiceStub(object):
-    """Answers conversations. Requests and responses are the resources themselves, so that the bytes of a body are the same
-    in a file, in a queue and on this service.
+    """Answers conversations. Requests and responses are the resources themselves, so that a body has the same bytes in a
+    file, in a queue and on this service.
 
-    Deadlines: a client should set one; a server stops work on the request, and on the request that it sent upstream,
-    when it passes. A server may set a shorter one of its own.
+    Deadlines: a client should set one. When it passes, the server stops work on the request and on the request that it
+    sent upstream. A server may set a shorter deadline of its own.
 
-    Cancellation: a client that needs no more of an answer cancels the call. The server stops generating, and closes the
-    connection to an upstream, at once.
+    Cancellation: a client that needs no more of an answer cancels the call. The server then stops generating at once and
+    closes the connection to the upstream.
 
-    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call, and comes back in the initial
-    metadata; so do headers of an upstream about limits and timing, such as `x-ratelimit-remaining-requests`.
+    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call. The initial metadata of the
+    answer repeats it, with those headers of the upstream that concern limits and timing, such as
+    `x-ratelimit-remaining-requests`.
 
     Errors: the status is INVALID_ARGUMENT for a request that cannot be answered as it stands, UNAUTHENTICATED or
     PERMISSION_DENIED for its credentials, NOT_FOUND for a model that does not exist, RESOURCE_EXHAUSTED for a rate limit,
     a quota, or a message that is too large, UNAVAILABLE for an upstream that cannot be reached or is overloaded,
     DEADLINE_EXCEEDED for one that is too slow, and INTERNAL for one that fails. The details hold a google.rpc.ErrorInfo
-    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo where the client may try again after a
-    time that is known, a google.rpc.BadRequest where a member of the request is at fault, and an ErrorResponse: the
-    whole error body.
+    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo if the client may try again after a
+    known time, a google.rpc.BadRequest if a member of the request is at fault, and an ErrorResponse, which is the whole
+    error body.
     """
 
     def __init__(self, channel):
@@ -68,25 +69,26 @@ class ChatCompletionServiceStub(object):
 
 
 class ChatCompletionServiceServicer(object):
-    """Answers conversations. Requests and responses are the resources themselves, so that the bytes of a body are the same
-    in a file, in a queue and on this service.
+    """Answers conversations. Requests and responses are the resources themselves, so that a body has the same bytes in a
+    file, in a queue and on this service.
 
-    Deadlines: a client should set one; a server stops work on the request, and on the request that it sent upstream,
-    when it passes. A server may set a shorter one of its own.
+    Deadlines: a client should set one. When it passes, the server stops work on the request and on the request that it
+    sent upstream. A server may set a shorter deadline of its own.
 
-    Cancellation: a client that needs no more of an answer cancels the call. The server stops generating, and closes the
-    connection to an upstream, at once.
+    Cancellation: a client that needs no more of an answer cancels the call. The server then stops generating at once and
+    closes the connection to the upstream.
 
-    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call, and comes back in the initial
-    metadata; so do headers of an upstream about limits and timing, such as `x-ratelimit-remaining-requests`.
+    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call. The initial metadata of the
+    answer repeats it, with those headers of the upstream that concern limits and timing, such as
+    `x-ratelimit-remaining-requests`.
 
     Errors: the status is INVALID_ARGUMENT for a request that cannot be answered as it stands, UNAUTHENTICATED or
     PERMISSION_DENIED for its credentials, NOT_FOUND for a model that does not exist, RESOURCE_EXHAUSTED for a rate limit,
     a quota, or a message that is too large, UNAVAILABLE for an upstream that cannot be reached or is overloaded,
     DEADLINE_EXCEEDED for one that is too slow, and INTERNAL for one that fails. The details hold a google.rpc.ErrorInfo
-    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo where the client may try again after a
-    time that is known, a google.rpc.BadRequest where a member of the request is at fault, and an ErrorResponse: the
-    whole error body.
+    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo if the client may try again after a
+    known time, a google.rpc.BadRequest if a member of the request is at fault, and an ErrorResponse, which is the whole
+    error body.
     """
 
     def CreateChatCompletion(self, request, context):
@@ -98,8 +100,8 @@ class ChatCompletionServiceServicer(object):
 
     def StreamChatCompletion(self, request, context):
         """Answers a conversation with a completion in pieces, each sent as soon as it is known. The request's stream member
-        has no effect. A stream that ends with OK is whole; with any other status, what came before it stands but is not
-        all. There is no closing [DONE].
+        has no effect. A stream that ends with OK is whole; with any other status, the chunks before it are valid but the
+        answer is not whole. There is no closing [DONE].
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -127,25 +129,26 @@ def add_ChatCompletionServiceServicer_to_server(servicer, server):
 
  # This class is part of an EXPERIMENTAL API.
 class ChatCompletionService(object):
-    """Answers conversations. Requests and responses are the resources themselves, so that the bytes of a body are the same
-    in a file, in a queue and on this service.
+    """Answers conversations. Requests and responses are the resources themselves, so that a body has the same bytes in a
+    file, in a queue and on this service.
 
-    Deadlines: a client should set one; a server stops work on the request, and on the request that it sent upstream,
-    when it passes. A server may set a shorter one of its own.
+    Deadlines: a client should set one. When it passes, the server stops work on the request and on the request that it
+    sent upstream. A server may set a shorter deadline of its own.
 
-    Cancellation: a client that needs no more of an answer cancels the call. The server stops generating, and closes the
-    connection to an upstream, at once.
+    Cancellation: a client that needs no more of an answer cancels the call. The server then stops generating at once and
+    closes the connection to the upstream.
 
-    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call, and comes back in the initial
-    metadata; so do headers of an upstream about limits and timing, such as `x-ratelimit-remaining-requests`.
+    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call. The initial metadata of the
+    answer repeats it, with those headers of the upstream that concern limits and timing, such as
+    `x-ratelimit-remaining-requests`.
 
     Errors: the status is INVALID_ARGUMENT for a request that cannot be answered as it stands, UNAUTHENTICATED or
     PERMISSION_DENIED for its credentials, NOT_FOUND for a model that does not exist, RESOURCE_EXHAUSTED for a rate limit,
     a quota, or a message that is too large, UNAVAILABLE for an upstream that cannot be reached or is overloaded,
     DEADLINE_EXCEEDED for one that is too slow, and INTERNAL for one that fails. The details hold a google.rpc.ErrorInfo
-    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo where the client may try again after a
-    time that is known, a google.rpc.BadRequest where a member of the request is at fault, and an ErrorResponse: the
-    whole error body.
+    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo if the client may try again after a
+    known time, a google.rpc.BadRequest if a member of the request is at fault, and an ErrorResponse, which is the whole
+    error body.
     """
 
     @staticmethod

@@ -29,25 +29,26 @@ GRPC_GENERATED_VERSION: str
 GRPC_VERSION: str
 
 class ChatCompletionServiceStub:
-    """Answers conversations. Requests and responses are the resources themselves, so that the bytes of a body are the same
-    in a file, in a queue and on this service.
+    """Answers conversations. Requests and responses are the resources themselves, so that a body has the same bytes in a
+    file, in a queue and on this service.
 
-    Deadlines: a client should set one; a server stops work on the request, and on the request that it sent upstream,
-    when it passes. A server may set a shorter one of its own.
+    Deadlines: a client should set one. When it passes, the server stops work on the request and on the request that it
+    sent upstream. A server may set a shorter deadline of its own.
 
-    Cancellation: a client that needs no more of an answer cancels the call. The server stops generating, and closes the
-    connection to an upstream, at once.
+    Cancellation: a client that needs no more of an answer cancels the call. The server then stops generating at once and
+    closes the connection to the upstream.
 
-    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call, and comes back in the initial
-    metadata; so do headers of an upstream about limits and timing, such as `x-ratelimit-remaining-requests`.
+    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call. The initial metadata of the
+    answer repeats it, with those headers of the upstream that concern limits and timing, such as
+    `x-ratelimit-remaining-requests`.
 
     Errors: the status is INVALID_ARGUMENT for a request that cannot be answered as it stands, UNAUTHENTICATED or
     PERMISSION_DENIED for its credentials, NOT_FOUND for a model that does not exist, RESOURCE_EXHAUSTED for a rate limit,
     a quota, or a message that is too large, UNAVAILABLE for an upstream that cannot be reached or is overloaded,
     DEADLINE_EXCEEDED for one that is too slow, and INTERNAL for one that fails. The details hold a google.rpc.ErrorInfo
-    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo where the client may try again after a
-    time that is known, a google.rpc.BadRequest where a member of the request is at fault, and an ErrorResponse: the
-    whole error body.
+    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo if the client may try again after a
+    known time, a google.rpc.BadRequest if a member of the request is at fault, and an ErrorResponse, which is the whole
+    error body.
     """
 
     @_typing.overload
@@ -58,31 +59,32 @@ class ChatCompletionServiceStub:
     """Answers a conversation with one whole completion. The request's stream member has no effect."""
     StreamChatCompletion: _grpc.UnaryStreamMultiCallable[_chat_completion_request_pb2.CreateChatCompletionRequest, _chat_completion_chunk_pb2.ChatCompletionChunk]
     """Answers a conversation with a completion in pieces, each sent as soon as it is known. The request's stream member
-    has no effect. A stream that ends with OK is whole; with any other status, what came before it stands but is not
-    all. There is no closing [DONE].
+    has no effect. A stream that ends with OK is whole; with any other status, the chunks before it are valid but the
+    answer is not whole. There is no closing [DONE].
     """
 
 @_typing.type_check_only
 class ChatCompletionServiceAsyncStub(ChatCompletionServiceStub):
-    """Answers conversations. Requests and responses are the resources themselves, so that the bytes of a body are the same
-    in a file, in a queue and on this service.
+    """Answers conversations. Requests and responses are the resources themselves, so that a body has the same bytes in a
+    file, in a queue and on this service.
 
-    Deadlines: a client should set one; a server stops work on the request, and on the request that it sent upstream,
-    when it passes. A server may set a shorter one of its own.
+    Deadlines: a client should set one. When it passes, the server stops work on the request and on the request that it
+    sent upstream. A server may set a shorter deadline of its own.
 
-    Cancellation: a client that needs no more of an answer cancels the call. The server stops generating, and closes the
-    connection to an upstream, at once.
+    Cancellation: a client that needs no more of an answer cancels the call. The server then stops generating at once and
+    closes the connection to the upstream.
 
-    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call, and comes back in the initial
-    metadata; so do headers of an upstream about limits and timing, such as `x-ratelimit-remaining-requests`.
+    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call. The initial metadata of the
+    answer repeats it, with those headers of the upstream that concern limits and timing, such as
+    `x-ratelimit-remaining-requests`.
 
     Errors: the status is INVALID_ARGUMENT for a request that cannot be answered as it stands, UNAUTHENTICATED or
     PERMISSION_DENIED for its credentials, NOT_FOUND for a model that does not exist, RESOURCE_EXHAUSTED for a rate limit,
     a quota, or a message that is too large, UNAVAILABLE for an upstream that cannot be reached or is overloaded,
     DEADLINE_EXCEEDED for one that is too slow, and INTERNAL for one that fails. The details hold a google.rpc.ErrorInfo
-    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo where the client may try again after a
-    time that is known, a google.rpc.BadRequest where a member of the request is at fault, and an ErrorResponse: the
-    whole error body.
+    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo if the client may try again after a
+    known time, a google.rpc.BadRequest if a member of the request is at fault, and an ErrorResponse, which is the whole
+    error body.
     """
 
     def __init__(self, channel: _aio.Channel) -> None: ...
@@ -90,30 +92,31 @@ class ChatCompletionServiceAsyncStub(ChatCompletionServiceStub):
     """Answers a conversation with one whole completion. The request's stream member has no effect."""
     StreamChatCompletion: _aio.UnaryStreamMultiCallable[_chat_completion_request_pb2.CreateChatCompletionRequest, _chat_completion_chunk_pb2.ChatCompletionChunk]  # type: ignore[assignment]
     """Answers a conversation with a completion in pieces, each sent as soon as it is known. The request's stream member
-    has no effect. A stream that ends with OK is whole; with any other status, what came before it stands but is not
-    all. There is no closing [DONE].
+    has no effect. A stream that ends with OK is whole; with any other status, the chunks before it are valid but the
+    answer is not whole. There is no closing [DONE].
     """
 
 class ChatCompletionServiceServicer(metaclass=_abc_1.ABCMeta):
-    """Answers conversations. Requests and responses are the resources themselves, so that the bytes of a body are the same
-    in a file, in a queue and on this service.
+    """Answers conversations. Requests and responses are the resources themselves, so that a body has the same bytes in a
+    file, in a queue and on this service.
 
-    Deadlines: a client should set one; a server stops work on the request, and on the request that it sent upstream,
-    when it passes. A server may set a shorter one of its own.
+    Deadlines: a client should set one. When it passes, the server stops work on the request and on the request that it
+    sent upstream. A server may set a shorter deadline of its own.
 
-    Cancellation: a client that needs no more of an answer cancels the call. The server stops generating, and closes the
-    connection to an upstream, at once.
+    Cancellation: a client that needs no more of an answer cancels the call. The server then stops generating at once and
+    closes the connection to the upstream.
 
-    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call, and comes back in the initial
-    metadata; so do headers of an upstream about limits and timing, such as `x-ratelimit-remaining-requests`.
+    Metadata: `authorization` carries credentials as in HTTP. `x-request-id` names the call. The initial metadata of the
+    answer repeats it, with those headers of the upstream that concern limits and timing, such as
+    `x-ratelimit-remaining-requests`.
 
     Errors: the status is INVALID_ARGUMENT for a request that cannot be answered as it stands, UNAUTHENTICATED or
     PERMISSION_DENIED for its credentials, NOT_FOUND for a model that does not exist, RESOURCE_EXHAUSTED for a rate limit,
     a quota, or a message that is too large, UNAVAILABLE for an upstream that cannot be reached or is overloaded,
     DEADLINE_EXCEEDED for one that is too slow, and INTERNAL for one that fails. The details hold a google.rpc.ErrorInfo
-    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo where the client may try again after a
-    time that is known, a google.rpc.BadRequest where a member of the request is at fault, and an ErrorResponse: the
-    whole error body.
+    with the HTTP status in its metadata as `http_status`, a google.rpc.RetryInfo if the client may try again after a
+    known time, a google.rpc.BadRequest if a member of the request is at fault, and an ErrorResponse, which is the whole
+    error body.
     """
 
     @_abc_1.abstractmethod
@@ -131,8 +134,8 @@ class ChatCompletionServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_chat_completion_chunk_pb2.ChatCompletionChunk], _abc.AsyncIterator[_chat_completion_chunk_pb2.ChatCompletionChunk]]:
         """Answers a conversation with a completion in pieces, each sent as soon as it is known. The request's stream member
-        has no effect. A stream that ends with OK is whole; with any other status, what came before it stands but is not
-        all. There is no closing [DONE].
+        has no effect. A stream that ends with OK is whole; with any other status, the chunks before it are valid but the
+        answer is not whole. There is no closing [DONE].
         """
 
 def add_ChatCompletionServiceServicer_to_server(servicer: ChatCompletionServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -24,20 +24,24 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hatcompletion/v1/common.proto\x12\x11\x63hatcompletion.v1*\x84\x02\n\x12\x43hatCompletionRole\x12$\n CHAT_COMPLETION_ROLE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43HAT_COMPLETION_ROLE_DEVELOPER\x10\x01\x12\x1f\n\x1b\x43HAT_COMPLETION_ROLE_SYSTEM\x10\x02\x12\x1d\n\x19\x43HAT_COMPLETION_ROLE_USER\x10\x03\x12\"\n\x1e\x43HAT_COMPLETION_ROLE_ASSISTANT\x10\x04\x12\x1d\n\x19\x43HAT_COMPLETION_ROLE_TOOL\x10\x05\x12!\n\x1d\x43HAT_COMPLETION_ROLE_FUNCTION\x10\x06*\xc0\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x12\x1f\n\x1b\x46INISH_REASON_FUNCTION_CALL\x10\x05*\xbd\x01\n\x0bServiceTier\x12\x1c\n\x18SERVICE_TIER_UNSPECIFIED\x10\x00\x12\x15\n\x11SERVICE_TIER_AUTO\x10\x01\x12\x18\n\x14SERVICE_TIER_DEFAULT\x10\x02\x12\x15\n\x11SERVICE_TIER_FLEX\x10\x03\x12\x16\n\x12SERVICE_TIER_SCALE\x10\x04\x12\x19\n\x15SERVICE_TIER_PRIORITY\x10\x05\x12\x15\n\x11SERVICE_TIER_FAST\x10\x06*S\n\x08ToolType\x12\x19\n\x15TOOL_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12TOOL_TYPE_FUNCTION\x10\x01\x12\x14\n\x10TOOL_TYPE_CUSTOM\x10\x02\x42\x0f\x42\x0b\x43ommonProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1e\x63hatcompletion/v1/common.proto\x12\x11\x63hatcompletion.v1*\x88\x02\n\x12\x43hatCompletionRole\x12$\n CHAT_COMPLETION_ROLE_UNSPECIFIED\x10\x00\x12\"\n\x1e\x43HAT_COMPLETION_ROLE_DEVELOPER\x10\x01\x12\x1f\n\x1b\x43HAT_COMPLETION_ROLE_SYSTEM\x10\x02\x12\x1d\n\x19\x43HAT_COMPLETION_ROLE_USER\x10\x03\x12\"\n\x1e\x43HAT_COMPLETION_ROLE_ASSISTANT\x10\x04\x12\x1d\n\x19\x43HAT_COMPLETION_ROLE_TOOL\x10\x05\x12%\n\x1d\x43HAT_COMPLETION_ROLE_FUNCTION\x10\x06\x1a\x02\x08\x01*\xc4\x01\n\x0c\x46inishReason\x12\x1d\n\x19\x46INISH_REASON_UNSPECIFIED\x10\x00\x12\x16\n\x12\x46INISH_REASON_STOP\x10\x01\x12\x18\n\x14\x46INISH_REASON_LENGTH\x10\x02\x12\x1c\n\x18\x46INISH_REASON_TOOL_CALLS\x10\x03\x12 \n\x1c\x46INISH_REASON_CONTENT_FILTER\x10\x04\x12#\n\x1b\x46INISH_REASON_FUNCTION_CALL\x10\x05\x1a\x02\x08\x01*\xbd\x01\n\x0bServiceTier\x12\x1c\n\x18SERVICE_TIER_UNSPECIFIED\x10\x00\x12\x15\n\x11SERVICE_TIER_AUTO\x10\x01\x12\x18\n\x14SERVICE_TIER_DEFAULT\x10\x02\x12\x15\n\x11SERVICE_TIER_FLEX\x10\x03\x12\x16\n\x12SERVICE_TIER_SCALE\x10\x04\x12\x19\n\x15SERVICE_TIER_PRIORITY\x10\x05\x12\x15\n\x11SERVICE_TIER_FAST\x10\x06*S\n\x08ToolType\x12\x19\n\x15TOOL_TYPE_UNSPECIFIED\x10\x00\x12\x16\n\x12TOOL_TYPE_FUNCTION\x10\x01\x12\x14\n\x10TOOL_TYPE_CUSTOM\x10\x02\x42\x46\n\x11\x63hatcompletion.v1B\x0b\x43ommonProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.common_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\013CommonProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\013CommonProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
+  _globals['_CHATCOMPLETIONROLE'].values_by_name["CHAT_COMPLETION_ROLE_FUNCTION"]._loaded_options = None
+  _globals['_CHATCOMPLETIONROLE'].values_by_name["CHAT_COMPLETION_ROLE_FUNCTION"]._serialized_options = b'\010\001'
+  _globals['_FINISHREASON'].values_by_name["FINISH_REASON_FUNCTION_CALL"]._loaded_options = None
+  _globals['_FINISHREASON'].values_by_name["FINISH_REASON_FUNCTION_CALL"]._serialized_options = b'\010\001'
   _globals['_CHATCOMPLETIONROLE']._serialized_start=54
-  _globals['_CHATCOMPLETIONROLE']._serialized_end=314
-  _globals['_FINISHREASON']._serialized_start=317
-  _globals['_FINISHREASON']._serialized_end=509
-  _globals['_SERVICETIER']._serialized_start=512
-  _globals['_SERVICETIER']._serialized_end=701
-  _globals['_TOOLTYPE']._serialized_start=703
-  _globals['_TOOLTYPE']._serialized_end=786
+  _globals['_CHATCOMPLETIONROLE']._serialized_end=318
+  _globals['_FINISHREASON']._serialized_start=321
+  _globals['_FINISHREASON']._serialized_end=517
+  _globals['_SERVICETIER']._serialized_start=520
+  _globals['_SERVICETIER']._serialized_end=709
+  _globals['_TOOLTYPE']._serialized_start=711
+  _globals['_TOOLTYPE']._serialized_end=794
 # @@protoc_insertion_point(module_scope)

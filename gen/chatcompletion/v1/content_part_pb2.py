@@ -27,14 +27,14 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chatcompletion/v1/content_part.proto\x12\x11\x63hatcompletion.v1\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xdb\x05\n\x1e\x43hatCompletionContentPartParam\x12:\n\x04type\x18\x01 \x01(\x0e\x32\".chatcompletion.v1.ContentPartTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x11\n\x04text\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x33\n\timage_url\x18\x03 \x01(\x0b\x32\x1b.chatcompletion.v1.ImageUrlH\x02\x88\x01\x01\x12\x37\n\x0binput_audio\x18\x04 \x01(\x0b\x32\x1d.chatcompletion.v1.InputAudioH\x03\x88\x01\x01\x12/\n\x04\x66ile\x18\x05 \x01(\x0b\x32\x1c.chatcompletion.v1.InputFileH\x04\x88\x01\x01\x12\x14\n\x07refusal\x18\x06 \x01(\tH\x05\x88\x01\x01\x12N\n\x17prompt_cache_breakpoint\x18\x07 \x01(\x0b\x32(.chatcompletion.v1.PromptCacheBreakpointH\x06\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x66\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32I.chatcompletion.v1.ChatCompletionContentPartParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x07\n\x05_textB\x0c\n\n_image_urlB\x0e\n\x0c_input_audioB\x07\n\x05_fileB\n\n\x08_refusalB\x1a\n\x18_prompt_cache_breakpoint\"^\n\x1a\x43hatCompletionContentParts\x12@\n\x05items\x18\x01 \x03(\x0b\x32\x31.chatcompletion.v1.ChatCompletionContentPartParam\"\xd9\x02\n\x08ImageUrl\x12\x15\n\x03url\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x33\n\x06\x64\x65tail\x18\x02 \x01(\x0e\x32\x1e.chatcompletion.v1.ImageDetailH\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12P\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x33.chatcompletion.v1.ImageUrl.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_urlB\t\n\x07_detail\"\xe9\x02\n\nInputAudio\x12\x16\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x03\xe0\x41\x02H\x00\x88\x01\x01\x12=\n\x06\x66ormat\x18\x02 \x01(\x0e\x32#.chatcompletion.v1.InputAudioFormatB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.InputAudio.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_dataB\t\n\x07_format\"\xe8\x02\n\tInputFile\x12\x16\n\tfile_data\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x66ile_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08\x66ilename\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Q\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x34.chatcompletion.v1.InputFile.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_file_dataB\n\n\x08_file_idB\x0b\n\t_filename\"\x96\x03\n\x15PromptCacheBreakpoint\x12:\n\x04mode\x18\x01 \x01(\x0e\x32\".chatcompletion.v1.PromptCacheModeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x33\n\x03ttl\x18\x02 \x01(\x0e\x32!.chatcompletion.v1.PromptCacheTtlH\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12]\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32@.chatcompletion.v1.PromptCacheBreakpoint.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_modeB\x06\n\x04_ttl*\xcf\x01\n\x0f\x43ontentPartType\x12!\n\x1d\x43ONTENT_PART_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONTENT_PART_TYPE_TEXT\x10\x01\x12\x1f\n\x1b\x43ONTENT_PART_TYPE_IMAGE_URL\x10\x02\x12!\n\x1d\x43ONTENT_PART_TYPE_INPUT_AUDIO\x10\x03\x12\x1a\n\x16\x43ONTENT_PART_TYPE_FILE\x10\x04\x12\x1d\n\x19\x43ONTENT_PART_TYPE_REFUSAL\x10\x05*\x8a\x01\n\x0bImageDetail\x12\x1c\n\x18IMAGE_DETAIL_UNSPECIFIED\x10\x00\x12\x15\n\x11IMAGE_DETAIL_AUTO\x10\x01\x12\x14\n\x10IMAGE_DETAIL_LOW\x10\x02\x12\x15\n\x11IMAGE_DETAIL_HIGH\x10\x03\x12\x19\n\x15IMAGE_DETAIL_ORIGINAL\x10\x04*n\n\x10InputAudioFormat\x12\"\n\x1eINPUT_AUDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16INPUT_AUDIO_FORMAT_WAV\x10\x01\x12\x1a\n\x16INPUT_AUDIO_FORMAT_MP3\x10\x02*t\n\x0fPromptCacheMode\x12!\n\x1dPROMPT_CACHE_MODE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPROMPT_CACHE_MODE_IMPLICIT\x10\x01\x12\x1e\n\x1aPROMPT_CACHE_MODE_EXPLICIT\x10\x02*\x8c\x01\n\x0ePromptCacheTtl\x12 \n\x1cPROMPT_CACHE_TTL_UNSPECIFIED\x10\x00\x12,\n\x1fPROMPT_CACHE_TTL_THIRTY_MINUTES\x10\x01\x1a\x07\xca\xcd\x18\x03\x33\x30m\x12*\n\x1dPROMPT_CACHE_TTL_TWELVE_HOURS\x10\x02\x1a\x07\xca\xcd\x18\x03\x31\x32hB\x14\x42\x10\x43ontentPartProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$chatcompletion/v1/content_part.proto\x12\x11\x63hatcompletion.v1\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xcc\x07\n\x1e\x43hatCompletionContentPartParam\x12:\n\x04type\x18\x01 \x01(\x0e\x32\".chatcompletion.v1.ContentPartTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x11\n\x04text\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x33\n\timage_url\x18\x03 \x01(\x0b\x32\x1b.chatcompletion.v1.ImageUrlH\x02\x88\x01\x01\x12\x37\n\x0binput_audio\x18\x04 \x01(\x0b\x32\x1d.chatcompletion.v1.InputAudioH\x03\x88\x01\x01\x12/\n\x04\x66ile\x18\x05 \x01(\x0b\x32\x1c.chatcompletion.v1.InputFileH\x04\x88\x01\x01\x12\x14\n\x07refusal\x18\x06 \x01(\tH\x05\x88\x01\x01\x12N\n\x17prompt_cache_breakpoint\x18\x07 \x01(\x0b\x32(.chatcompletion.v1.PromptCacheBreakpointH\x06\x88\x01\x01\x12\x33\n\tvideo_url\x18\x08 \x01(\x0b\x32\x1b.chatcompletion.v1.MediaUrlH\x07\x88\x01\x01\x12\x33\n\taudio_url\x18\t \x01(\x0b\x32\x1b.chatcompletion.v1.MediaUrlH\x08\x88\x01\x01\x12\x41\n\rcache_control\x18\n \x01(\x0b\x32\x1f.chatcompletion.v1.CacheControlB\x04\xc0\xcd\x18\x01H\t\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x66\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32I.chatcompletion.v1.ChatCompletionContentPartParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x07\n\x05_textB\x0c\n\n_image_urlB\x0e\n\x0c_input_audioB\x07\n\x05_fileB\n\n\x08_refusalB\x1a\n\x18_prompt_cache_breakpointB\x0c\n\n_video_urlB\x0c\n\n_audio_urlB\x10\n\x0e_cache_control\"^\n\x1a\x43hatCompletionContentParts\x12@\n\x05items\x18\x01 \x03(\x0b\x32\x31.chatcompletion.v1.ChatCompletionContentPartParam\"\xef\x02\n\x08ImageUrl\x12\x15\n\x03url\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x33\n\x06\x64\x65tail\x18\x02 \x01(\x0e\x32\x1e.chatcompletion.v1.ImageDetailH\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12P\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x33.chatcompletion.v1.ImageUrl.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_urlB\t\n\x07_detail\"\xaf\x02\n\x08MediaUrl\x12\x15\n\x03url\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12P\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x33.chatcompletion.v1.MediaUrl.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04_url\"\xff\x02\n\nInputAudio\x12\x16\n\x04\x64\x61ta\x18\x01 \x01(\x0c\x42\x03\xe0\x41\x02H\x00\x88\x01\x01\x12=\n\x06\x66ormat\x18\x02 \x01(\x0e\x32#.chatcompletion.v1.InputAudioFormatB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.InputAudio.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_dataB\t\n\x07_format\"\xfe\x02\n\tInputFile\x12\x16\n\tfile_data\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x14\n\x07\x66ile_id\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x15\n\x08\x66ilename\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Q\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x34.chatcompletion.v1.InputFile.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x0c\n\n_file_dataB\n\n\x08_file_idB\x0b\n\t_filename\"\xac\x03\n\x15PromptCacheBreakpoint\x12:\n\x04mode\x18\x01 \x01(\x0e\x32\".chatcompletion.v1.PromptCacheModeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x33\n\x03ttl\x18\x02 \x01(\x0e\x32!.chatcompletion.v1.PromptCacheTtlH\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12]\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32@.chatcompletion.v1.PromptCacheBreakpoint.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_modeB\x06\n\x04_ttl\"\xf8\x02\n\x0c\x43\x61\x63heControl\x12;\n\x04type\x18\x01 \x01(\x0e\x32#.chatcompletion.v1.CacheControlTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x10\n\x03ttl\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12T\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x37.chatcompletion.v1.CacheControl.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x06\n\x04_ttl*\x91\x02\n\x0f\x43ontentPartType\x12!\n\x1d\x43ONTENT_PART_TYPE_UNSPECIFIED\x10\x00\x12\x1a\n\x16\x43ONTENT_PART_TYPE_TEXT\x10\x01\x12\x1f\n\x1b\x43ONTENT_PART_TYPE_IMAGE_URL\x10\x02\x12!\n\x1d\x43ONTENT_PART_TYPE_INPUT_AUDIO\x10\x03\x12\x1a\n\x16\x43ONTENT_PART_TYPE_FILE\x10\x04\x12\x1d\n\x19\x43ONTENT_PART_TYPE_REFUSAL\x10\x05\x12\x1f\n\x1b\x43ONTENT_PART_TYPE_VIDEO_URL\x10\x06\x12\x1f\n\x1b\x43ONTENT_PART_TYPE_AUDIO_URL\x10\x07*\x8a\x01\n\x0bImageDetail\x12\x1c\n\x18IMAGE_DETAIL_UNSPECIFIED\x10\x00\x12\x15\n\x11IMAGE_DETAIL_AUTO\x10\x01\x12\x14\n\x10IMAGE_DETAIL_LOW\x10\x02\x12\x15\n\x11IMAGE_DETAIL_HIGH\x10\x03\x12\x19\n\x15IMAGE_DETAIL_ORIGINAL\x10\x04*n\n\x10InputAudioFormat\x12\"\n\x1eINPUT_AUDIO_FORMAT_UNSPECIFIED\x10\x00\x12\x1a\n\x16INPUT_AUDIO_FORMAT_WAV\x10\x01\x12\x1a\n\x16INPUT_AUDIO_FORMAT_MP3\x10\x02*t\n\x0fPromptCacheMode\x12!\n\x1dPROMPT_CACHE_MODE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aPROMPT_CACHE_MODE_IMPLICIT\x10\x01\x12\x1e\n\x1aPROMPT_CACHE_MODE_EXPLICIT\x10\x02*\x8c\x01\n\x0ePromptCacheTtl\x12 \n\x1cPROMPT_CACHE_TTL_UNSPECIFIED\x10\x00\x12,\n\x1fPROMPT_CACHE_TTL_THIRTY_MINUTES\x10\x01\x1a\x07\xca\xcd\x18\x03\x33\x30m\x12*\n\x1dPROMPT_CACHE_TTL_TWELVE_HOURS\x10\x02\x1a\x07\xca\xcd\x18\x03\x31\x32h*X\n\x10\x43\x61\x63heControlType\x12\"\n\x1e\x43\x41\x43HE_CONTROL_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1c\x43\x41\x43HE_CONTROL_TYPE_EPHEMERAL\x10\x01\x42K\n\x11\x63hatcompletion.v1B\x10\x43ontentPartProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.content_part_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\020ContentPartProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\020ContentPartProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_PROMPTCACHETTL'].values_by_name["PROMPT_CACHE_TTL_THIRTY_MINUTES"]._loaded_options = None
   _globals['_PROMPTCACHETTL'].values_by_name["PROMPT_CACHE_TTL_THIRTY_MINUTES"]._serialized_options = b'\312\315\030\00330m'
   _globals['_PROMPTCACHETTL'].values_by_name["PROMPT_CACHE_TTL_TWELVE_HOURS"]._loaded_options = None
@@ -43,10 +43,16 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATCOMPLETIONCONTENTPARTPARAM_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHATCOMPLETIONCONTENTPARTPARAM'].fields_by_name['type']._loaded_options = None
   _globals['_CHATCOMPLETIONCONTENTPARTPARAM'].fields_by_name['type']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONCONTENTPARTPARAM'].fields_by_name['cache_control']._loaded_options = None
+  _globals['_CHATCOMPLETIONCONTENTPARTPARAM'].fields_by_name['cache_control']._serialized_options = b'\300\315\030\001'
   _globals['_IMAGEURL_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_IMAGEURL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_IMAGEURL'].fields_by_name['url']._loaded_options = None
   _globals['_IMAGEURL'].fields_by_name['url']._serialized_options = b'\340A\002'
+  _globals['_MEDIAURL_VERBATIMPROPERTIESENTRY']._loaded_options = None
+  _globals['_MEDIAURL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
+  _globals['_MEDIAURL'].fields_by_name['url']._loaded_options = None
+  _globals['_MEDIAURL'].fields_by_name['url']._serialized_options = b'\340A\002'
   _globals['_INPUTAUDIO_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_INPUTAUDIO_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_INPUTAUDIO'].fields_by_name['data']._loaded_options = None
@@ -59,36 +65,50 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_PROMPTCACHEBREAKPOINT_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_PROMPTCACHEBREAKPOINT'].fields_by_name['mode']._loaded_options = None
   _globals['_PROMPTCACHEBREAKPOINT'].fields_by_name['mode']._serialized_options = b'\340A\002'
-  _globals['_CONTENTPARTTYPE']._serialized_start=2470
-  _globals['_CONTENTPARTTYPE']._serialized_end=2677
-  _globals['_IMAGEDETAIL']._serialized_start=2680
-  _globals['_IMAGEDETAIL']._serialized_end=2818
-  _globals['_INPUTAUDIOFORMAT']._serialized_start=2820
-  _globals['_INPUTAUDIOFORMAT']._serialized_end=2930
-  _globals['_PROMPTCACHEMODE']._serialized_start=2932
-  _globals['_PROMPTCACHEMODE']._serialized_end=3048
-  _globals['_PROMPTCACHETTL']._serialized_start=3051
-  _globals['_PROMPTCACHETTL']._serialized_end=3191
+  _globals['_CACHECONTROL_VERBATIMPROPERTIESENTRY']._loaded_options = None
+  _globals['_CACHECONTROL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
+  _globals['_CACHECONTROL'].fields_by_name['type']._loaded_options = None
+  _globals['_CACHECONTROL'].fields_by_name['type']._serialized_options = b'\340A\002'
+  _globals['_CONTENTPARTTYPE']._serialized_start=3484
+  _globals['_CONTENTPARTTYPE']._serialized_end=3757
+  _globals['_IMAGEDETAIL']._serialized_start=3760
+  _globals['_IMAGEDETAIL']._serialized_end=3898
+  _globals['_INPUTAUDIOFORMAT']._serialized_start=3900
+  _globals['_INPUTAUDIOFORMAT']._serialized_end=4010
+  _globals['_PROMPTCACHEMODE']._serialized_start=4012
+  _globals['_PROMPTCACHEMODE']._serialized_end=4128
+  _globals['_PROMPTCACHETTL']._serialized_start=4131
+  _globals['_PROMPTCACHETTL']._serialized_end=4271
+  _globals['_CACHECONTROLTYPE']._serialized_start=4273
+  _globals['_CACHECONTROLTYPE']._serialized_end=4361
   _globals['_CHATCOMPLETIONCONTENTPARTPARAM']._serialized_start=156
-  _globals['_CHATCOMPLETIONCONTENTPARTPARAM']._serialized_end=887
-  _globals['_CHATCOMPLETIONCONTENTPARTPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=733
-  _globals['_CHATCOMPLETIONCONTENTPARTPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=790
-  _globals['_CHATCOMPLETIONCONTENTPARTS']._serialized_start=889
-  _globals['_CHATCOMPLETIONCONTENTPARTS']._serialized_end=983
-  _globals['_IMAGEURL']._serialized_start=986
-  _globals['_IMAGEURL']._serialized_end=1331
-  _globals['_IMAGEURL_VERBATIMPROPERTIESENTRY']._serialized_start=733
-  _globals['_IMAGEURL_VERBATIMPROPERTIESENTRY']._serialized_end=790
-  _globals['_INPUTAUDIO']._serialized_start=1334
-  _globals['_INPUTAUDIO']._serialized_end=1695
-  _globals['_INPUTAUDIO_VERBATIMPROPERTIESENTRY']._serialized_start=733
-  _globals['_INPUTAUDIO_VERBATIMPROPERTIESENTRY']._serialized_end=790
-  _globals['_INPUTFILE']._serialized_start=1698
-  _globals['_INPUTFILE']._serialized_end=2058
-  _globals['_INPUTFILE_VERBATIMPROPERTIESENTRY']._serialized_start=733
-  _globals['_INPUTFILE_VERBATIMPROPERTIESENTRY']._serialized_end=790
-  _globals['_PROMPTCACHEBREAKPOINT']._serialized_start=2061
-  _globals['_PROMPTCACHEBREAKPOINT']._serialized_end=2467
-  _globals['_PROMPTCACHEBREAKPOINT_VERBATIMPROPERTIESENTRY']._serialized_start=733
-  _globals['_PROMPTCACHEBREAKPOINT_VERBATIMPROPERTIESENTRY']._serialized_end=790
+  _globals['_CHATCOMPLETIONCONTENTPARTPARAM']._serialized_end=1128
+  _globals['_CHATCOMPLETIONCONTENTPARTPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_CHATCOMPLETIONCONTENTPARTPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_CHATCOMPLETIONCONTENTPARTS']._serialized_start=1130
+  _globals['_CHATCOMPLETIONCONTENTPARTS']._serialized_end=1224
+  _globals['_IMAGEURL']._serialized_start=1227
+  _globals['_IMAGEURL']._serialized_end=1594
+  _globals['_IMAGEURL_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_IMAGEURL_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_MEDIAURL']._serialized_start=1597
+  _globals['_MEDIAURL']._serialized_end=1900
+  _globals['_MEDIAURL_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_MEDIAURL_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_INPUTAUDIO']._serialized_start=1903
+  _globals['_INPUTAUDIO']._serialized_end=2286
+  _globals['_INPUTAUDIO_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_INPUTAUDIO_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_INPUTFILE']._serialized_start=2289
+  _globals['_INPUTFILE']._serialized_end=2671
+  _globals['_INPUTFILE_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_INPUTFILE_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_PROMPTCACHEBREAKPOINT']._serialized_start=2674
+  _globals['_PROMPTCACHEBREAKPOINT']._serialized_end=3102
+  _globals['_PROMPTCACHEBREAKPOINT_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_PROMPTCACHEBREAKPOINT_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_CACHECONTROL']._serialized_start=3105
+  _globals['_CACHECONTROL']._serialized_end=3481
+  _globals['_CACHECONTROL_VERBATIMPROPERTIESENTRY']._serialized_start=928
+  _globals['_CACHECONTROL_VERBATIMPROPERTIESENTRY']._serialized_end=985
 # @@protoc_insertion_point(module_scope)

@@ -38,9 +38,13 @@ class _ContentPartTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Conte
     """A file."""
     CONTENT_PART_TYPE_REFUSAL: _ContentPartType.ValueType  # 5
     """A refusal by the assistant."""
+    CONTENT_PART_TYPE_VIDEO_URL: _ContentPartType.ValueType  # 6
+    """A video, by its URL. Not OpenAI's."""
+    CONTENT_PART_TYPE_AUDIO_URL: _ContentPartType.ValueType  # 7
+    """Sound, by its URL. Not OpenAI's."""
 
 class ContentPartType(_ContentPartType, metaclass=_ContentPartTypeEnumTypeWrapper):
-    """What a piece of a message is."""
+    """The kind of a message's piece."""
 
 CONTENT_PART_TYPE_UNSPECIFIED: ContentPartType.ValueType  # 0
 """Never written; not a JSON value."""
@@ -54,6 +58,10 @@ CONTENT_PART_TYPE_FILE: ContentPartType.ValueType  # 4
 """A file."""
 CONTENT_PART_TYPE_REFUSAL: ContentPartType.ValueType  # 5
 """A refusal by the assistant."""
+CONTENT_PART_TYPE_VIDEO_URL: ContentPartType.ValueType  # 6
+"""A video, by its URL. Not OpenAI's."""
+CONTENT_PART_TYPE_AUDIO_URL: ContentPartType.ValueType  # 7
+"""Sound, by its URL. Not OpenAI's."""
 Global___ContentPartType: _TypeAlias = ContentPartType  # noqa: Y015
 
 class _ImageDetail:
@@ -160,6 +168,26 @@ PROMPT_CACHE_TTL_TWELVE_HOURS: PromptCacheTtl.ValueType  # 2
 """Half a day. In a breakpoint only."""
 Global___PromptCacheTtl: _TypeAlias = PromptCacheTtl  # noqa: Y015
 
+class _CacheControlType:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _CacheControlTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_CacheControlType.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    CACHE_CONTROL_TYPE_UNSPECIFIED: _CacheControlType.ValueType  # 0
+    """Never written; not a JSON value."""
+    CACHE_CONTROL_TYPE_EPHEMERAL: _CacheControlType.ValueType  # 1
+    """For a short time."""
+
+class CacheControlType(_CacheControlType, metaclass=_CacheControlTypeEnumTypeWrapper):
+    """How a cached prompt is kept."""
+
+CACHE_CONTROL_TYPE_UNSPECIFIED: CacheControlType.ValueType  # 0
+"""Never written; not a JSON value."""
+CACHE_CONTROL_TYPE_EPHEMERAL: CacheControlType.ValueType  # 1
+"""For a short time."""
+Global___CacheControlType: _TypeAlias = CacheControlType  # noqa: Y015
+
 @_typing.final
 class ChatCompletionContentPartParam(_message.Message):
     """One piece of a message. Its type says which other member holds it."""
@@ -193,20 +221,26 @@ class ChatCompletionContentPartParam(_message.Message):
     FILE_FIELD_NUMBER: _builtins.int
     REFUSAL_FIELD_NUMBER: _builtins.int
     PROMPT_CACHE_BREAKPOINT_FIELD_NUMBER: _builtins.int
+    VIDEO_URL_FIELD_NUMBER: _builtins.int
+    AUDIO_URL_FIELD_NUMBER: _builtins.int
+    CACHE_CONTROL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___ContentPartType.ValueType
-    """What the piece is. Absent: not given."""
+    """The kind of piece."""
     text: _builtins.str
     """The text. Absent: the type is not "text"."""
     refusal: _builtins.str
     """The text of the assistant's refusal. Absent: the type is not "refusal"."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def image_url(self) -> Global___ImageUrl:
         """The image. Absent: the type is not "image_url"."""
@@ -221,11 +255,25 @@ class ChatCompletionContentPartParam(_message.Message):
 
     @_builtins.property
     def prompt_cache_breakpoint(self) -> Global___PromptCacheBreakpoint:
-        """Asks for the prompt to be cached up to and with this piece. Absent: not asked."""
+        """Asks the service to cache the prompt up to the end of this piece. Absent: no cached prompt ends here by request."""
+
+    @_builtins.property
+    def video_url(self) -> Global___MediaUrl:
+        """The video. Not OpenAI's. Absent: the type is not "video_url"."""
+
+    @_builtins.property
+    def audio_url(self) -> Global___MediaUrl:
+        """The sound, by its URL. Not OpenAI's. Absent: the type is not "audio_url"."""
+
+    @_builtins.property
+    def cache_control(self) -> Global___CacheControl:
+        """Asks the service to cache the prompt up to the end of this piece. Not OpenAI's. Absent: no cached prompt ends here by
+        request.
+        """
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -241,15 +289,23 @@ class ChatCompletionContentPartParam(_message.Message):
         file: Global___InputFile | None = ...,
         refusal: _builtins.str | None = ...,
         prompt_cache_breakpoint: Global___PromptCacheBreakpoint | None = ...,
+        video_url: Global___MediaUrl | None = ...,
+        audio_url: Global___MediaUrl | None = ...,
+        cache_control: Global___CacheControl | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_file", b"_file", "_image_url", b"_image_url", "_input_audio", b"_input_audio", "_prompt_cache_breakpoint", b"_prompt_cache_breakpoint", "_refusal", b"_refusal", "_text", b"_text", "_type", b"_type", "additional_properties", b"additional_properties", "file", b"file", "image_url", b"image_url", "input_audio", b"input_audio", "prompt_cache_breakpoint", b"prompt_cache_breakpoint", "refusal", b"refusal", "text", b"text", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio_url", b"_audio_url", "_cache_control", b"_cache_control", "_file", b"_file", "_image_url", b"_image_url", "_input_audio", b"_input_audio", "_prompt_cache_breakpoint", b"_prompt_cache_breakpoint", "_refusal", b"_refusal", "_text", b"_text", "_type", b"_type", "_video_url", b"_video_url", "additional_properties", b"additional_properties", "audio_url", b"audio_url", "cache_control", b"cache_control", "file", b"file", "image_url", b"image_url", "input_audio", b"input_audio", "prompt_cache_breakpoint", b"prompt_cache_breakpoint", "refusal", b"refusal", "text", b"text", "type", b"type", "video_url", b"video_url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_file", b"_file", "_image_url", b"_image_url", "_input_audio", b"_input_audio", "_prompt_cache_breakpoint", b"_prompt_cache_breakpoint", "_refusal", b"_refusal", "_text", b"_text", "_type", b"_type", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "file", b"file", "image_url", b"image_url", "input_audio", b"input_audio", "null_fields", b"null_fields", "prompt_cache_breakpoint", b"prompt_cache_breakpoint", "refusal", b"refusal", "text", b"text", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio_url", b"_audio_url", "_cache_control", b"_cache_control", "_file", b"_file", "_image_url", b"_image_url", "_input_audio", b"_input_audio", "_prompt_cache_breakpoint", b"_prompt_cache_breakpoint", "_refusal", b"_refusal", "_text", b"_text", "_type", b"_type", "_video_url", b"_video_url", "additional_properties", b"additional_properties", "audio_url", b"audio_url", "cache_control", b"cache_control", "empty_fields", b"empty_fields", "file", b"file", "image_url", b"image_url", "input_audio", b"input_audio", "member_order", b"member_order", "null_fields", b"null_fields", "prompt_cache_breakpoint", b"prompt_cache_breakpoint", "refusal", b"refusal", "text", b"text", "type", b"type", "verbatim_properties", b"verbatim_properties", "video_url", b"video_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__audio_url: _TypeAlias = _typing.Literal["audio_url"]  # noqa: Y015
+    _WhichOneofArgType__audio_url: _TypeAlias = _typing.Literal["_audio_url", b"_audio_url"]  # noqa: Y015
+    _WhichOneofReturnType__cache_control: _TypeAlias = _typing.Literal["cache_control"]  # noqa: Y015
+    _WhichOneofArgType__cache_control: _TypeAlias = _typing.Literal["_cache_control", b"_cache_control"]  # noqa: Y015
     _WhichOneofReturnType__file: _TypeAlias = _typing.Literal["file"]  # noqa: Y015
     _WhichOneofArgType__file: _TypeAlias = _typing.Literal["_file", b"_file"]  # noqa: Y015
     _WhichOneofReturnType__image_url: _TypeAlias = _typing.Literal["image_url"]  # noqa: Y015
@@ -264,6 +320,12 @@ class ChatCompletionContentPartParam(_message.Message):
     _WhichOneofArgType__text: _TypeAlias = _typing.Literal["_text", b"_text"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
+    _WhichOneofReturnType__video_url: _TypeAlias = _typing.Literal["video_url"]  # noqa: Y015
+    _WhichOneofArgType__video_url: _TypeAlias = _typing.Literal["_video_url", b"_video_url"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__audio_url) -> _WhichOneofReturnType__audio_url | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_control) -> _WhichOneofReturnType__cache_control | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__file) -> _WhichOneofReturnType__file | None: ...
     @_typing.overload
@@ -278,6 +340,8 @@ class ChatCompletionContentPartParam(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__text) -> _WhichOneofReturnType__text | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__video_url) -> _WhichOneofReturnType__video_url | None: ...
 
 Global___ChatCompletionContentPartParam: _TypeAlias = ChatCompletionContentPartParam  # noqa: Y015
 
@@ -333,21 +397,24 @@ class ImageUrl(_message.Message):
 
     URL_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     url: _builtins.str
-    """Where the image is, or the image itself as a data URL. Absent: not given."""
+    """The URL of the image, or the image itself as a data URL."""
     detail: Global___ImageDetail.ValueType
-    """How closely the model looks. Absent: auto."""
+    """How closely the model looks at the image. Absent: auto."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -358,6 +425,7 @@ class ImageUrl(_message.Message):
         *,
         url: _builtins.str | None = ...,
         detail: Global___ImageDetail.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -365,7 +433,7 @@ class ImageUrl(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_detail", b"_detail", "_url", b"_url", "additional_properties", b"additional_properties", "detail", b"detail", "url", b"url"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detail", b"_detail", "_url", b"_url", "additional_properties", b"additional_properties", "detail", b"detail", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "url", b"url", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detail", b"_detail", "_url", b"_url", "additional_properties", b"additional_properties", "detail", b"detail", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "url", b"url", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__detail: _TypeAlias = _typing.Literal["detail"]  # noqa: Y015
     _WhichOneofArgType__detail: _TypeAlias = _typing.Literal["_detail", b"_detail"]  # noqa: Y015
@@ -377,6 +445,74 @@ class ImageUrl(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__url) -> _WhichOneofReturnType__url | None: ...
 
 Global___ImageUrl: _TypeAlias = ImageUrl  # noqa: Y015
+
+@_typing.final
+class MediaUrl(_message.Message):
+    """A video or sound. OpenAI's API has nothing of the kind."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VerbatimPropertiesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    URL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
+    EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
+    NULL_FIELDS_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
+    VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    url: _builtins.str
+    """The URL of the video or sound, or the thing itself as a data URL."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
+    empty_fields: _builtins.int
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
+    null_fields: _builtins.int
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
+    @_builtins.property
+    def additional_properties(self) -> _struct_pb2.Struct:
+        """The members that no typed field holds. Absent: none."""
+
+    @_builtins.property
+    def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """By name, the JSON text of members that a Struct cannot hold exactly. Absent: none."""
+
+    def __init__(
+        self,
+        *,
+        url: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
+        empty_fields: _builtins.int = ...,
+        null_fields: _builtins.int = ...,
+        additional_properties: _struct_pb2.Struct | None = ...,
+        verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_url", b"_url", "additional_properties", b"additional_properties", "url", b"url"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_url", b"_url", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "url", b"url", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__url: _TypeAlias = _typing.Literal["url"]  # noqa: Y015
+    _WhichOneofArgType__url: _TypeAlias = _typing.Literal["_url", b"_url"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__url) -> _WhichOneofReturnType__url | None: ...
+
+Global___MediaUrl: _TypeAlias = MediaUrl  # noqa: Y015
 
 @_typing.final
 class InputAudio(_message.Message):
@@ -406,21 +542,24 @@ class InputAudio(_message.Message):
 
     DATA_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     data: _builtins.bytes
-    """The encoded sound. Absent: not given."""
+    """The encoded sound."""
     format: Global___InputAudioFormat.ValueType
-    """How the sound is encoded. Absent: not given."""
+    """How the sound is encoded."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -431,6 +570,7 @@ class InputAudio(_message.Message):
         *,
         data: _builtins.bytes | None = ...,
         format: Global___InputAudioFormat.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -438,7 +578,7 @@ class InputAudio(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_format", b"_format", "additional_properties", b"additional_properties", "data", b"data", "format", b"format"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_format", b"_format", "additional_properties", b"additional_properties", "data", b"data", "empty_fields", b"empty_fields", "format", b"format", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_data", b"_data", "_format", b"_format", "additional_properties", b"additional_properties", "data", b"data", "empty_fields", b"empty_fields", "format", b"format", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__data: _TypeAlias = _typing.Literal["data"]  # noqa: Y015
     _WhichOneofArgType__data: _TypeAlias = _typing.Literal["_data", b"_data"]  # noqa: Y015
@@ -480,6 +620,7 @@ class InputFile(_message.Message):
     FILE_DATA_FIELD_NUMBER: _builtins.int
     FILE_ID_FIELD_NUMBER: _builtins.int
     FILENAME_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
@@ -490,13 +631,15 @@ class InputFile(_message.Message):
     """The identifier of an uploaded file. Absent: file_data holds the file."""
     filename: _builtins.str
     """The file's name. Absent: none."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -508,6 +651,7 @@ class InputFile(_message.Message):
         file_data: _builtins.str | None = ...,
         file_id: _builtins.str | None = ...,
         filename: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -515,7 +659,7 @@ class InputFile(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_file_data", b"_file_data", "_file_id", b"_file_id", "_filename", b"_filename", "additional_properties", b"additional_properties", "file_data", b"file_data", "file_id", b"file_id", "filename", b"filename"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_file_data", b"_file_data", "_file_id", b"_file_id", "_filename", b"_filename", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "file_data", b"file_data", "file_id", b"file_id", "filename", b"filename", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_file_data", b"_file_data", "_file_id", b"_file_id", "_filename", b"_filename", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "file_data", b"file_data", "file_id", b"file_id", "filename", b"filename", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__file_data: _TypeAlias = _typing.Literal["file_data"]  # noqa: Y015
     _WhichOneofArgType__file_data: _TypeAlias = _typing.Literal["_file_data", b"_file_data"]  # noqa: Y015
@@ -534,7 +678,7 @@ Global___InputFile: _TypeAlias = InputFile  # noqa: Y015
 
 @_typing.final
 class PromptCacheBreakpoint(_message.Message):
-    """Asks for the prompt to be cached up to a place."""
+    """Asks the service to cache the prompt up to a place."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -560,21 +704,24 @@ class PromptCacheBreakpoint(_message.Message):
 
     MODE_FIELD_NUMBER: _builtins.int
     TTL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     mode: Global___PromptCacheMode.ValueType
-    """How the place was chosen. Absent: not given."""
+    """Who chose the place."""
     ttl: Global___PromptCacheTtl.ValueType
-    """How long the cached prompt is kept at least. Absent: as the request's options say."""
+    """How long the cached prompt is kept at least. Absent: as long as the request's prompt_cache_options say."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -585,6 +732,7 @@ class PromptCacheBreakpoint(_message.Message):
         *,
         mode: Global___PromptCacheMode.ValueType | None = ...,
         ttl: Global___PromptCacheTtl.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -592,7 +740,7 @@ class PromptCacheBreakpoint(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_ttl", b"_ttl", "additional_properties", b"additional_properties", "mode", b"mode", "ttl", b"ttl"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_ttl", b"_ttl", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "mode", b"mode", "null_fields", b"null_fields", "ttl", b"ttl", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "_ttl", b"_ttl", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "mode", b"mode", "null_fields", b"null_fields", "ttl", b"ttl", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
@@ -604,3 +752,80 @@ class PromptCacheBreakpoint(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl) -> _WhichOneofReturnType__ttl | None: ...
 
 Global___PromptCacheBreakpoint: _TypeAlias = PromptCacheBreakpoint  # noqa: Y015
+
+@_typing.final
+class CacheControl(_message.Message):
+    """Asks the service to cache the prompt up to a place. OpenAI's API has PromptCacheBreakpoint in its place."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    @_typing.final
+    class VerbatimPropertiesEntry(_message.Message):
+        DESCRIPTOR: _descriptor.Descriptor
+
+        KEY_FIELD_NUMBER: _builtins.int
+        VALUE_FIELD_NUMBER: _builtins.int
+        key: _builtins.str
+        value: _builtins.str
+        def __init__(
+            self,
+            *,
+            key: _builtins.str = ...,
+            value: _builtins.str = ...,
+        ) -> None: ...
+        _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+        def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+        _ClearFieldArgType: _TypeAlias = _typing.Literal["key", b"key", "value", b"value"]  # noqa: Y015
+        def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+        def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+    TYPE_FIELD_NUMBER: _builtins.int
+    TTL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
+    EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
+    NULL_FIELDS_FIELD_NUMBER: _builtins.int
+    ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
+    VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    type: Global___CacheControlType.ValueType
+    """How the cached prompt is kept."""
+    ttl: _builtins.str
+    """How long the cached prompt is kept, such as "5m" or "1h". Absent: the service decides."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
+    empty_fields: _builtins.int
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
+    null_fields: _builtins.int
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
+    @_builtins.property
+    def additional_properties(self) -> _struct_pb2.Struct:
+        """The members that no typed field holds. Absent: none."""
+
+    @_builtins.property
+    def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
+        """By name, the JSON text of members that a Struct cannot hold exactly. Absent: none."""
+
+    def __init__(
+        self,
+        *,
+        type: Global___CacheControlType.ValueType | None = ...,
+        ttl: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
+        empty_fields: _builtins.int = ...,
+        null_fields: _builtins.int = ...,
+        additional_properties: _struct_pb2.Struct | None = ...,
+        verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_ttl", b"_ttl", "_type", b"_type", "additional_properties", b"additional_properties", "ttl", b"ttl", "type", b"type"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_ttl", b"_ttl", "_type", b"_type", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "ttl", b"ttl", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__ttl: _TypeAlias = _typing.Literal["ttl"]  # noqa: Y015
+    _WhichOneofArgType__ttl: _TypeAlias = _typing.Literal["_ttl", b"_ttl"]  # noqa: Y015
+    _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
+    _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__ttl) -> _WhichOneofReturnType__ttl | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
+
+Global___CacheControl: _TypeAlias = CacheControl  # noqa: Y015

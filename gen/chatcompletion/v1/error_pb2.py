@@ -27,14 +27,14 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63hatcompletion/v1/error.proto\x12\x11\x63hatcompletion.v1\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xc7\x02\n\rErrorResponse\x12\x37\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1e.chatcompletion.v1.ErrorObjectB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12U\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x38.chatcompletion.v1.ErrorResponse.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_error\"\xe7\x03\n\x0b\x45rrorObject\x12\x19\n\x07message\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x16\n\x04type\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1b\n\x05param\x18\x03 \x01(\tB\x07\xe0\x41\x02\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x1a\n\x04\x63ode\x18\x04 \x01(\tB\x07\xe0\x41\x02\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12@\n\x0cmisalignment\x18\x05 \x01(\x0b\x32\x1f.chatcompletion.v1.MisalignmentB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12S\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x36.chatcompletion.v1.ErrorObject.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_messageB\x07\n\x05_typeB\x08\n\x06_paramB\x07\n\x05_codeB\x0f\n\r_misalignment\"\xf0\x03\n\x0cMisalignment\x12\'\n\x14\x64\x65tailed_explanation\x18\x01 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x88\x01\x01\x12\x1d\n\nerror_type\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12 \n\rreview_target\x18\x03 \x01(\tB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12>\n\x05steer\x18\x04 \x01(\x0b\x32$.chatcompletion.v1.MisalignmentSteerB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12T\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x37.chatcompletion.v1.Misalignment.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x17\n\x15_detailed_explanationB\r\n\x0b_error_typeB\x10\n\x0e_review_targetB\x08\n\x06_steer\"\xb3\x02\n\x11MisalignmentSteer\x12\x19\n\x07message\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Y\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32<.chatcompletion.v1.MisalignmentSteer.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_messageB\x0e\x42\nErrorProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1d\x63hatcompletion/v1/error.proto\x12\x11\x63hatcompletion.v1\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xdd\x02\n\rErrorResponse\x12\x37\n\x05\x65rror\x18\x01 \x01(\x0b\x32\x1e.chatcompletion.v1.ErrorObjectB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12U\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x38.chatcompletion.v1.ErrorResponse.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_error\"\x95\x04\n\x0b\x45rrorObject\x12\x19\n\x07message\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x16\n\x04type\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x02\x88\x01\x01\x12\x1b\n\x05param\x18\x03 \x01(\tB\x07\xe0\x41\x02\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x1c\n\tcode_text\x18\x04 \x01(\tB\x07\xe0\x41\x02\xc0\xcd\x18\x01H\x00\x12\x15\n\x0b\x63ode_number\x18\x05 \x01(\x03H\x00\x12@\n\x0cmisalignment\x18\x06 \x01(\x0b\x32\x1f.chatcompletion.v1.MisalignmentB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12S\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x36.chatcompletion.v1.ErrorObject.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x06\n\x04\x63odeB\n\n\x08_messageB\x07\n\x05_typeB\x08\n\x06_paramB\x0f\n\r_misalignment\"\x86\x04\n\x0cMisalignment\x12\'\n\x14\x64\x65tailed_explanation\x18\x01 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x88\x01\x01\x12\x1d\n\nerror_type\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x01\x88\x01\x01\x12 \n\rreview_target\x18\x03 \x01(\tB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12>\n\x05steer\x18\x04 \x01(\x0b\x32$.chatcompletion.v1.MisalignmentSteerB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12T\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x37.chatcompletion.v1.Misalignment.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x17\n\x15_detailed_explanationB\r\n\x0b_error_typeB\x10\n\x0e_review_targetB\x08\n\x06_steer\"\xc9\x02\n\x11MisalignmentSteer\x12\x19\n\x07message\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Y\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32<.chatcompletion.v1.MisalignmentSteer.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\n\n\x08_messageBE\n\x11\x63hatcompletion.v1B\nErrorProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.error_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\nErrorProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\nErrorProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_ERRORRESPONSE_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_ERRORRESPONSE_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_ERRORRESPONSE'].fields_by_name['error']._loaded_options = None
@@ -47,8 +47,8 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_ERROROBJECT'].fields_by_name['type']._serialized_options = b'\340A\002'
   _globals['_ERROROBJECT'].fields_by_name['param']._loaded_options = None
   _globals['_ERROROBJECT'].fields_by_name['param']._serialized_options = b'\340A\002\300\315\030\001'
-  _globals['_ERROROBJECT'].fields_by_name['code']._loaded_options = None
-  _globals['_ERROROBJECT'].fields_by_name['code']._serialized_options = b'\340A\002\300\315\030\001'
+  _globals['_ERROROBJECT'].fields_by_name['code_text']._loaded_options = None
+  _globals['_ERROROBJECT'].fields_by_name['code_text']._serialized_options = b'\340A\002\300\315\030\001'
   _globals['_ERROROBJECT'].fields_by_name['misalignment']._loaded_options = None
   _globals['_ERROROBJECT'].fields_by_name['misalignment']._serialized_options = b'\300\315\030\001'
   _globals['_MISALIGNMENT_VERBATIMPROPERTIESENTRY']._loaded_options = None
@@ -66,19 +66,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MISALIGNMENTSTEER'].fields_by_name['message']._loaded_options = None
   _globals['_MISALIGNMENTSTEER'].fields_by_name['message']._serialized_options = b'\340A\002'
   _globals['_ERRORRESPONSE']._serialized_start=149
-  _globals['_ERRORRESPONSE']._serialized_end=476
-  _globals['_ERRORRESPONSE_VERBATIMPROPERTIESENTRY']._serialized_start=409
-  _globals['_ERRORRESPONSE_VERBATIMPROPERTIESENTRY']._serialized_end=466
-  _globals['_ERROROBJECT']._serialized_start=479
-  _globals['_ERROROBJECT']._serialized_end=966
-  _globals['_ERROROBJECT_VERBATIMPROPERTIESENTRY']._serialized_start=409
-  _globals['_ERROROBJECT_VERBATIMPROPERTIESENTRY']._serialized_end=466
-  _globals['_MISALIGNMENT']._serialized_start=969
-  _globals['_MISALIGNMENT']._serialized_end=1465
-  _globals['_MISALIGNMENT_VERBATIMPROPERTIESENTRY']._serialized_start=409
-  _globals['_MISALIGNMENT_VERBATIMPROPERTIESENTRY']._serialized_end=466
-  _globals['_MISALIGNMENTSTEER']._serialized_start=1468
-  _globals['_MISALIGNMENTSTEER']._serialized_end=1775
-  _globals['_MISALIGNMENTSTEER_VERBATIMPROPERTIESENTRY']._serialized_start=409
-  _globals['_MISALIGNMENTSTEER_VERBATIMPROPERTIESENTRY']._serialized_end=466
+  _globals['_ERRORRESPONSE']._serialized_end=498
+  _globals['_ERRORRESPONSE_VERBATIMPROPERTIESENTRY']._serialized_start=431
+  _globals['_ERRORRESPONSE_VERBATIMPROPERTIESENTRY']._serialized_end=488
+  _globals['_ERROROBJECT']._serialized_start=501
+  _globals['_ERROROBJECT']._serialized_end=1034
+  _globals['_ERROROBJECT_VERBATIMPROPERTIESENTRY']._serialized_start=431
+  _globals['_ERROROBJECT_VERBATIMPROPERTIESENTRY']._serialized_end=488
+  _globals['_MISALIGNMENT']._serialized_start=1037
+  _globals['_MISALIGNMENT']._serialized_end=1555
+  _globals['_MISALIGNMENT_VERBATIMPROPERTIESENTRY']._serialized_start=431
+  _globals['_MISALIGNMENT_VERBATIMPROPERTIESENTRY']._serialized_end=488
+  _globals['_MISALIGNMENTSTEER']._serialized_start=1558
+  _globals['_MISALIGNMENTSTEER']._serialized_end=1887
+  _globals['_MISALIGNMENTSTEER_VERBATIMPROPERTIESENTRY']._serialized_start=431
+  _globals['_MISALIGNMENTSTEER_VERBATIMPROPERTIESENTRY']._serialized_end=488
 # @@protoc_insertion_point(module_scope)

@@ -46,21 +46,24 @@ class ErrorResponse(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ERROR_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def error(self) -> Global___ErrorObject:
-        """The error. Absent: not given."""
+        """The error."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -70,6 +73,7 @@ class ErrorResponse(_message.Message):
         self,
         *,
         error: Global___ErrorObject | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -77,7 +81,7 @@ class ErrorResponse(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "additional_properties", b"additional_properties", "error", b"error"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "error", b"error", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_error", b"_error", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "error", b"error", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__error: _TypeAlias = _typing.Literal["error"]  # noqa: Y015
     _WhichOneofArgType__error: _TypeAlias = _typing.Literal["_error", b"_error"]  # noqa: Y015
@@ -114,31 +118,37 @@ class ErrorObject(_message.Message):
     MESSAGE_FIELD_NUMBER: _builtins.int
     TYPE_FIELD_NUMBER: _builtins.int
     PARAM_FIELD_NUMBER: _builtins.int
-    CODE_FIELD_NUMBER: _builtins.int
+    CODE_TEXT_FIELD_NUMBER: _builtins.int
+    CODE_NUMBER_FIELD_NUMBER: _builtins.int
     MISALIGNMENT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     message: _builtins.str
-    """The error in words. Absent: not given."""
+    """A description of the error for people."""
     type: _builtins.str
-    """The class of the error, such as "invalid_request_error". Absent: not given."""
+    """The class of the error, such as "invalid_request_error"."""
     param: _builtins.str
-    """The name of the request member that is at fault. Absent: not given."""
-    code: _builtins.str
-    """A short name of the error, for programs. Absent: not given."""
+    """The name of the request member that is at fault. Null or absent: no single member is at fault."""
+    code_text: _builtins.str
+    """A short name."""
+    code_number: _builtins.int
+    """A number, mostly the HTTP status. Not OpenAI's."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def misalignment(self) -> Global___Misalignment:
-        """Why the request was blocked as misaligned. Absent: it was not, or no reason is given."""
+        """Why the request was blocked as misaligned. Absent: it was not blocked as such, or no reason is given."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -150,19 +160,19 @@ class ErrorObject(_message.Message):
         message: _builtins.str | None = ...,
         type: _builtins.str | None = ...,
         param: _builtins.str | None = ...,
-        code: _builtins.str | None = ...,
+        code_text: _builtins.str = ...,
+        code_number: _builtins.int = ...,
         misalignment: Global___Misalignment | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_misalignment", b"_misalignment", "_param", b"_param", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "message", b"message", "misalignment", b"misalignment", "param", b"param", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "_misalignment", b"_misalignment", "_param", b"_param", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "code_number", b"code_number", "code_text", b"code_text", "message", b"message", "misalignment", b"misalignment", "param", b"param", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_misalignment", b"_misalignment", "_param", b"_param", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "empty_fields", b"empty_fields", "message", b"message", "misalignment", b"misalignment", "null_fields", b"null_fields", "param", b"param", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "_misalignment", b"_misalignment", "_param", b"_param", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "code_number", b"code_number", "code_text", b"code_text", "empty_fields", b"empty_fields", "member_order", b"member_order", "message", b"message", "misalignment", b"misalignment", "null_fields", b"null_fields", "param", b"param", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
-    _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015
     _WhichOneofReturnType__misalignment: _TypeAlias = _typing.Literal["misalignment"]  # noqa: Y015
@@ -171,8 +181,8 @@ class ErrorObject(_message.Message):
     _WhichOneofArgType__param: _TypeAlias = _typing.Literal["_param", b"_param"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
-    @_typing.overload
-    def WhichOneof(self, oneof_group: _WhichOneofArgType__code) -> _WhichOneofReturnType__code | None: ...
+    _WhichOneofReturnType_code: _TypeAlias = _typing.Literal["code_text", "code_number"]  # noqa: Y015
+    _WhichOneofArgType_code: _TypeAlias = _typing.Literal["code", b"code"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__message) -> _WhichOneofReturnType__message | None: ...
     @_typing.overload
@@ -181,6 +191,8 @@ class ErrorObject(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__param) -> _WhichOneofReturnType__param | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType_code) -> _WhichOneofReturnType_code | None: ...
 
 Global___ErrorObject: _TypeAlias = ErrorObject  # noqa: Y015
 
@@ -214,27 +226,30 @@ class Misalignment(_message.Message):
     ERROR_TYPE_FIELD_NUMBER: _builtins.int
     REVIEW_TARGET_FIELD_NUMBER: _builtins.int
     STEER_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     detailed_explanation: _builtins.str
-    """The reason in words. Absent: not given."""
+    """The reason, described for people. Absent: the service does not explain it."""
     error_type: _builtins.str
-    """The class of the reason; new ones may appear. Absent: not given."""
+    """The class of the reason; new classes may appear. Absent: the service does not classify it."""
     review_target: _builtins.str
-    """An opaque name of the review to continue. Absent: none."""
+    """An opaque name of the review to continue. Absent: the review cannot be continued by name."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def steer(self) -> Global___MisalignmentSteer:
-        """What may be told to the model to go on. Absent: nothing."""
+        """An instruction that lets the model go on. Absent: none."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -247,6 +262,7 @@ class Misalignment(_message.Message):
         error_type: _builtins.str | None = ...,
         review_target: _builtins.str | None = ...,
         steer: Global___MisalignmentSteer | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -254,7 +270,7 @@ class Misalignment(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_detailed_explanation", b"_detailed_explanation", "_error_type", b"_error_type", "_review_target", b"_review_target", "_steer", b"_steer", "additional_properties", b"additional_properties", "detailed_explanation", b"detailed_explanation", "error_type", b"error_type", "review_target", b"review_target", "steer", b"steer"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detailed_explanation", b"_detailed_explanation", "_error_type", b"_error_type", "_review_target", b"_review_target", "_steer", b"_steer", "additional_properties", b"additional_properties", "detailed_explanation", b"detailed_explanation", "empty_fields", b"empty_fields", "error_type", b"error_type", "null_fields", b"null_fields", "review_target", b"review_target", "steer", b"steer", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_detailed_explanation", b"_detailed_explanation", "_error_type", b"_error_type", "_review_target", b"_review_target", "_steer", b"_steer", "additional_properties", b"additional_properties", "detailed_explanation", b"detailed_explanation", "empty_fields", b"empty_fields", "error_type", b"error_type", "member_order", b"member_order", "null_fields", b"null_fields", "review_target", b"review_target", "steer", b"steer", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__detailed_explanation: _TypeAlias = _typing.Literal["detailed_explanation"]  # noqa: Y015
     _WhichOneofArgType__detailed_explanation: _TypeAlias = _typing.Literal["_detailed_explanation", b"_detailed_explanation"]  # noqa: Y015
@@ -277,7 +293,7 @@ Global___Misalignment: _TypeAlias = Misalignment  # noqa: Y015
 
 @_typing.final
 class MisalignmentSteer(_message.Message):
-    """What may be told to the model to go on after a block."""
+    """An instruction that lets the model go on after a block."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -302,19 +318,22 @@ class MisalignmentSteer(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     MESSAGE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     message: _builtins.str
-    """The instruction. Absent: not given."""
+    """The instruction."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -324,6 +343,7 @@ class MisalignmentSteer(_message.Message):
         self,
         *,
         message: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -331,7 +351,7 @@ class MisalignmentSteer(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "additional_properties", b"additional_properties", "message", b"message"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "message", b"message", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_message", b"_message", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "message", b"message", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__message: _TypeAlias = _typing.Literal["message"]  # noqa: Y015
     _WhichOneofArgType__message: _TypeAlias = _typing.Literal["_message", b"_message"]  # noqa: Y015

@@ -27,14 +27,14 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n chatcompletion/v1/logprobs.proto\x12\x11\x63hatcompletion.v1\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x98\x03\n\x0e\x43hoiceLogprobs\x12G\n\x07\x63ontent\x18\x01 \x03(\x0b\x32-.chatcompletion.v1.ChatCompletionTokenLogprobB\x07\xe0\x41\x02\xc0\xcd\x18\x01\x12G\n\x07refusal\x18\x02 \x03(\x0b\x32-.chatcompletion.v1.ChatCompletionTokenLogprobB\x07\xe0\x41\x02\xc0\xcd\x18\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12V\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x39.chatcompletion.v1.ChoiceLogprobs.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xcd\x03\n\x1a\x43hatCompletionTokenLogprob\x12\x17\n\x05token\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x19\n\x07logprob\x18\x02 \x01(\x01\x42\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1f\n\x05\x62ytes\x18\x03 \x01(\x0c\x42\x0b\xe0\x41\x02\xb8\xcd\x18\x01\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x38\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x1d.chatcompletion.v1.TopLogprobB\x03\xe0\x41\x02\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x62\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x45.chatcompletion.v1.ChatCompletionTokenLogprob.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_tokenB\n\n\x08_logprobB\x08\n\x06_bytes\"\xf3\x02\n\nTopLogprob\x12\x17\n\x05token\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x19\n\x07logprob\x18\x02 \x01(\x01\x42\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1f\n\x05\x62ytes\x18\x03 \x01(\x0c\x42\x0b\xe0\x41\x02\xb8\xcd\x18\x01\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.TopLogprob.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_tokenB\n\n\x08_logprobB\x08\n\x06_bytesB\x11\x42\rLogprobsProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n chatcompletion/v1/logprobs.proto\x12\x11\x63hatcompletion.v1\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xae\x03\n\x0e\x43hoiceLogprobs\x12G\n\x07\x63ontent\x18\x01 \x03(\x0b\x32-.chatcompletion.v1.ChatCompletionTokenLogprobB\x07\xe0\x41\x02\xc0\xcd\x18\x01\x12G\n\x07refusal\x18\x02 \x03(\x0b\x32-.chatcompletion.v1.ChatCompletionTokenLogprobB\x07\xe0\x41\x02\xc0\xcd\x18\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12V\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x39.chatcompletion.v1.ChoiceLogprobs.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe3\x03\n\x1a\x43hatCompletionTokenLogprob\x12\x17\n\x05token\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x19\n\x07logprob\x18\x02 \x01(\x01\x42\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1f\n\x05\x62ytes\x18\x03 \x01(\x0c\x42\x0b\xe0\x41\x02\xb8\xcd\x18\x01\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x38\n\x0ctop_logprobs\x18\x04 \x03(\x0b\x32\x1d.chatcompletion.v1.TopLogprobB\x03\xe0\x41\x02\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x62\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x45.chatcompletion.v1.ChatCompletionTokenLogprob.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_tokenB\n\n\x08_logprobB\x08\n\x06_bytes\"\x89\x03\n\nTopLogprob\x12\x17\n\x05token\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x19\n\x07logprob\x18\x02 \x01(\x01\x42\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1f\n\x05\x62ytes\x18\x03 \x01(\x0c\x42\x0b\xe0\x41\x02\xb8\xcd\x18\x01\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.TopLogprob.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_tokenB\n\n\x08_logprobB\x08\n\x06_bytesBH\n\x11\x63hatcompletion.v1B\rLogprobsProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.logprobs_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\rLogprobsProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\rLogprobsProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_CHOICELOGPROBS_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHOICELOGPROBS_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHOICELOGPROBS'].fields_by_name['content']._loaded_options = None
@@ -60,15 +60,15 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_TOPLOGPROB'].fields_by_name['bytes']._loaded_options = None
   _globals['_TOPLOGPROB'].fields_by_name['bytes']._serialized_options = b'\340A\002\270\315\030\001\300\315\030\001'
   _globals['_CHOICELOGPROBS']._serialized_start=152
-  _globals['_CHOICELOGPROBS']._serialized_end=560
-  _globals['_CHOICELOGPROBS_VERBATIMPROPERTIESENTRY']._serialized_start=503
-  _globals['_CHOICELOGPROBS_VERBATIMPROPERTIESENTRY']._serialized_end=560
-  _globals['_CHATCOMPLETIONTOKENLOGPROB']._serialized_start=563
-  _globals['_CHATCOMPLETIONTOKENLOGPROB']._serialized_end=1024
-  _globals['_CHATCOMPLETIONTOKENLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_start=503
-  _globals['_CHATCOMPLETIONTOKENLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_end=560
-  _globals['_TOPLOGPROB']._serialized_start=1027
-  _globals['_TOPLOGPROB']._serialized_end=1398
-  _globals['_TOPLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_start=503
-  _globals['_TOPLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_end=560
+  _globals['_CHOICELOGPROBS']._serialized_end=582
+  _globals['_CHOICELOGPROBS_VERBATIMPROPERTIESENTRY']._serialized_start=525
+  _globals['_CHOICELOGPROBS_VERBATIMPROPERTIESENTRY']._serialized_end=582
+  _globals['_CHATCOMPLETIONTOKENLOGPROB']._serialized_start=585
+  _globals['_CHATCOMPLETIONTOKENLOGPROB']._serialized_end=1068
+  _globals['_CHATCOMPLETIONTOKENLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_start=525
+  _globals['_CHATCOMPLETIONTOKENLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_end=582
+  _globals['_TOPLOGPROB']._serialized_start=1071
+  _globals['_TOPLOGPROB']._serialized_end=1464
+  _globals['_TOPLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_start=525
+  _globals['_TOPLOGPROB_VERBATIMPROPERTIESENTRY']._serialized_end=582
 # @@protoc_insertion_point(module_scope)

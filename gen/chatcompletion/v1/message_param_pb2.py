@@ -25,19 +25,20 @@ _sym_db = _symbol_database.Default()
 from chatcompletion.v1 import common_pb2 as chatcompletion_dot_v1_dot_common__pb2
 from chatcompletion.v1 import content_part_pb2 as chatcompletion_dot_v1_dot_content__part__pb2
 from chatcompletion.v1 import options_pb2 as chatcompletion_dot_v1_dot_options__pb2
+from chatcompletion.v1 import reasoning_pb2 as chatcompletion_dot_v1_dot_reasoning__pb2
 from chatcompletion.v1 import tool_call_pb2 as chatcompletion_dot_v1_dot_tool__call__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chatcompletion/v1/message_param.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a$chatcompletion/v1/content_part.proto\x1a\x1f\x63hatcompletion/v1/options.proto\x1a!chatcompletion/v1/tool_call.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xa9\x06\n\x1a\x43hatCompletionMessageParam\x12=\n\x04role\x18\x01 \x01(\x0e\x32%.chatcompletion.v1.ChatCompletionRoleB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1c\n\x0c\x63ontent_text\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x12\x46\n\rcontent_parts\x18\x03 \x01(\x0b\x32-.chatcompletion.v1.ChatCompletionContentPartsH\x00\x12\x1a\n\x07refusal\x18\x04 \x01(\tB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x44\n\ntool_calls\x18\x05 \x03(\x0b\x32\x30.chatcompletion.v1.ChatCompletionMessageToolCall\x12\x41\n\rfunction_call\x18\x06 \x01(\x0b\x32\x1f.chatcompletion.v1.FunctionCallB\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12;\n\x05\x61udio\x18\x07 \x01(\x0b\x32!.chatcompletion.v1.AudioReferenceB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12\x11\n\x04name\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x19\n\x0ctool_call_id\x18\t \x01(\tH\x06\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x62\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x45.chatcompletion.v1.ChatCompletionMessageParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontentB\x07\n\x05_roleB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x07\n\x05_nameB\x0f\n\r_tool_call_id\"\xa3\x02\n\x0e\x41udioReference\x12\x14\n\x02id\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12V\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x39.chatcompletion.v1.AudioReference.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x15\x42\x11MessageParamProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%chatcompletion/v1/message_param.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a$chatcompletion/v1/content_part.proto\x1a\x1f\x63hatcompletion/v1/options.proto\x1a!chatcompletion/v1/reasoning.proto\x1a!chatcompletion/v1/tool_call.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xb0\x08\n\x1a\x43hatCompletionMessageParam\x12=\n\x04role\x18\x01 \x01(\x0e\x32%.chatcompletion.v1.ChatCompletionRoleB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x1c\n\x0c\x63ontent_text\x18\x02 \x01(\tB\x04\xc0\xcd\x18\x01H\x00\x12\x46\n\rcontent_parts\x18\x03 \x01(\x0b\x32-.chatcompletion.v1.ChatCompletionContentPartsH\x00\x12\x1a\n\x07refusal\x18\x04 \x01(\tB\x04\xc0\xcd\x18\x01H\x02\x88\x01\x01\x12\x44\n\ntool_calls\x18\x05 \x03(\x0b\x32\x30.chatcompletion.v1.ChatCompletionMessageToolCall\x12\x43\n\rfunction_call\x18\x06 \x01(\x0b\x32\x1f.chatcompletion.v1.FunctionCallB\x06\x18\x01\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12;\n\x05\x61udio\x18\x07 \x01(\x0b\x32!.chatcompletion.v1.AudioReferenceB\x04\xc0\xcd\x18\x01H\x04\x88\x01\x01\x12\x11\n\x04name\x18\x08 \x01(\tH\x05\x88\x01\x01\x12\x19\n\x0ctool_call_id\x18\t \x01(\tH\x06\x88\x01\x01\x12$\n\x11reasoning_content\x18\n \x01(\tB\x04\xc0\xcd\x18\x01H\x07\x88\x01\x01\x12\x1c\n\treasoning\x18\x0b \x01(\tB\x04\xc0\xcd\x18\x01H\x08\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x62\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x45.chatcompletion.v1.ChatCompletionMessageParam.VerbatimPropertiesEntry\x12\x43\n\x11reasoning_details\x18\x11 \x03(\x0b\x32\".chatcompletion.v1.ReasoningDetailB\x04\xc0\xcd\x18\x01\x12\x14\n\x07partial\x18\x12 \x01(\x08H\t\x88\x01\x01\x12\x13\n\x06prefix\x18\x13 \x01(\x08H\n\x88\x01\x01\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\t\n\x07\x63ontentB\x07\n\x05_roleB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x07\n\x05_nameB\x0f\n\r_tool_call_idB\x14\n\x12_reasoning_contentB\x0c\n\n_reasoningB\n\n\x08_partialB\t\n\x07_prefix\"\xb9\x02\n\x0e\x41udioReference\x12\x14\n\x02id\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12V\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x39.chatcompletion.v1.AudioReference.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idBL\n\x11\x63hatcompletion.v1B\x11MessageParamProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.message_param_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\021MessageParamProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\021MessageParamProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_CHATCOMPLETIONMESSAGEPARAM_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHATCOMPLETIONMESSAGEPARAM_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['role']._loaded_options = None
@@ -47,19 +48,25 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['refusal']._loaded_options = None
   _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['refusal']._serialized_options = b'\300\315\030\001'
   _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['function_call']._loaded_options = None
-  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['function_call']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['function_call']._serialized_options = b'\030\001\300\315\030\001'
   _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['audio']._loaded_options = None
   _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['audio']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['reasoning_content']._loaded_options = None
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['reasoning_content']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['reasoning']._loaded_options = None
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['reasoning']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['reasoning_details']._loaded_options = None
+  _globals['_CHATCOMPLETIONMESSAGEPARAM'].fields_by_name['reasoning_details']._serialized_options = b'\300\315\030\001'
   _globals['_AUDIOREFERENCE_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_AUDIOREFERENCE_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_AUDIOREFERENCE'].fields_by_name['id']._loaded_options = None
   _globals['_AUDIOREFERENCE'].fields_by_name['id']._serialized_options = b'\340A\002'
-  _globals['_CHATCOMPLETIONMESSAGEPARAM']._serialized_start=262
-  _globals['_CHATCOMPLETIONMESSAGEPARAM']._serialized_end=1071
-  _globals['_CHATCOMPLETIONMESSAGEPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=928
-  _globals['_CHATCOMPLETIONMESSAGEPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=985
-  _globals['_AUDIOREFERENCE']._serialized_start=1074
-  _globals['_AUDIOREFERENCE']._serialized_end=1365
-  _globals['_AUDIOREFERENCE_VERBATIMPROPERTIESENTRY']._serialized_start=928
-  _globals['_AUDIOREFERENCE_VERBATIMPROPERTIESENTRY']._serialized_end=985
+  _globals['_CHATCOMPLETIONMESSAGEPARAM']._serialized_start=297
+  _globals['_CHATCOMPLETIONMESSAGEPARAM']._serialized_end=1369
+  _globals['_CHATCOMPLETIONMESSAGEPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=1167
+  _globals['_CHATCOMPLETIONMESSAGEPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=1224
+  _globals['_AUDIOREFERENCE']._serialized_start=1372
+  _globals['_AUDIOREFERENCE']._serialized_end=1685
+  _globals['_AUDIOREFERENCE_VERBATIMPROPERTIESENTRY']._serialized_start=1167
+  _globals['_AUDIOREFERENCE_VERBATIMPROPERTIESENTRY']._serialized_end=1224
 # @@protoc_insertion_point(module_scope)

@@ -5,6 +5,7 @@ The messages of a request."""
 
 from chatcompletion.v1 import common_pb2 as _common_pb2
 from chatcompletion.v1 import content_part_pb2 as _content_part_pb2
+from chatcompletion.v1 import reasoning_pb2 as _reasoning_pb2
 from chatcompletion.v1 import tool_call_pb2 as _tool_call_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -19,6 +20,11 @@ if sys.version_info >= (3, 11):
     from typing import TypeAlias as _TypeAlias, Never as _Never
 else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
+
+if sys.version_info >= (3, 13):
+    from warnings import deprecated as _deprecated
+else:
+    from typing_extensions import deprecated as _deprecated
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
@@ -57,24 +63,44 @@ class ChatCompletionMessageParam(_message.Message):
     AUDIO_FIELD_NUMBER: _builtins.int
     NAME_FIELD_NUMBER: _builtins.int
     TOOL_CALL_ID_FIELD_NUMBER: _builtins.int
+    REASONING_CONTENT_FIELD_NUMBER: _builtins.int
+    REASONING_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    REASONING_DETAILS_FIELD_NUMBER: _builtins.int
+    PARTIAL_FIELD_NUMBER: _builtins.int
+    PREFIX_FIELD_NUMBER: _builtins.int
     role: _common_pb2.ChatCompletionRole.ValueType
-    """Who wrote the message. Absent: not given."""
+    """Who wrote the message."""
     content_text: _builtins.str
     """As text."""
     refusal: _builtins.str
-    """The text of the assistant's refusal. Absent: no refusal."""
+    """The text with which the assistant refused to answer. Absent: it did not refuse."""
     name: _builtins.str
-    """The author's name, to tell apart authors of one role; for role "function", the function's. Absent: none."""
+    """The author's name, which distinguishes authors of one role; for role "function", the function's name. Absent: none."""
     tool_call_id: _builtins.str
     """The identifier of the tool call whose result this is. Absent: the role is not "tool"."""
+    reasoning_content: _builtins.str
+    """What the assistant thought before it answered, as text. Not OpenAI's. Absent: no reasoning, or none is given back."""
+    reasoning: _builtins.str
+    """What the assistant thought before it answered, as text: another name of reasoning_content. Not OpenAI's. Absent: no
+    reasoning, or none is given back.
+    """
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
+    partial: _builtins.bool
+    """Whether the assistant's answer goes on where this last message ends. Not OpenAI's. Absent: false."""
+    prefix: _builtins.bool
+    """Whether the assistant's answer goes on where this last message ends: another name of partial. Not OpenAI's. Absent:
+    false.
+    """
     @_builtins.property
     def content_parts(self) -> _content_part_pb2.ChatCompletionContentParts:
         """As pieces."""
@@ -84,6 +110,7 @@ class ChatCompletionMessageParam(_message.Message):
         """The tools that the assistant called. Absent: none."""
 
     @_builtins.property
+    @_deprecated("""This field has been marked as deprecated using proto field options.""")
     def function_call(self) -> _tool_call_pb2.FunctionCall:
         """The function that the assistant called. Deprecated: superseded by tool_calls. Absent: none."""
 
@@ -93,11 +120,15 @@ class ChatCompletionMessageParam(_message.Message):
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
         """By name, the JSON text of members that a Struct cannot hold exactly. Absent: none."""
+
+    @_builtins.property
+    def reasoning_details(self) -> _containers.RepeatedCompositeFieldContainer[_reasoning_pb2.ReasoningDetail]:
+        """What the assistant thought before it answered, in the pieces that the service gave. Not OpenAI's. Absent: none."""
 
     def __init__(
         self,
@@ -111,14 +142,20 @@ class ChatCompletionMessageParam(_message.Message):
         audio: Global___AudioReference | None = ...,
         name: _builtins.str | None = ...,
         tool_call_id: _builtins.str | None = ...,
+        reasoning_content: _builtins.str | None = ...,
+        reasoning: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
+        reasoning_details: _abc.Iterable[_reasoning_pb2.ReasoningDetail] | None = ...,
+        partial: _builtins.bool | None = ...,
+        prefix: _builtins.bool | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_function_call", b"_function_call", "_name", b"_name", "_refusal", b"_refusal", "_role", b"_role", "_tool_call_id", b"_tool_call_id", "additional_properties", b"additional_properties", "audio", b"audio", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "function_call", b"function_call", "name", b"name", "refusal", b"refusal", "role", b"role", "tool_call_id", b"tool_call_id"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_function_call", b"_function_call", "_name", b"_name", "_partial", b"_partial", "_prefix", b"_prefix", "_reasoning", b"_reasoning", "_reasoning_content", b"_reasoning_content", "_refusal", b"_refusal", "_role", b"_role", "_tool_call_id", b"_tool_call_id", "additional_properties", b"additional_properties", "audio", b"audio", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "function_call", b"function_call", "name", b"name", "partial", b"partial", "prefix", b"prefix", "reasoning", b"reasoning", "reasoning_content", b"reasoning_content", "refusal", b"refusal", "role", b"role", "tool_call_id", b"tool_call_id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_function_call", b"_function_call", "_name", b"_name", "_refusal", b"_refusal", "_role", b"_role", "_tool_call_id", b"_tool_call_id", "additional_properties", b"additional_properties", "audio", b"audio", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "empty_fields", b"empty_fields", "function_call", b"function_call", "name", b"name", "null_fields", b"null_fields", "refusal", b"refusal", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_function_call", b"_function_call", "_name", b"_name", "_partial", b"_partial", "_prefix", b"_prefix", "_reasoning", b"_reasoning", "_reasoning_content", b"_reasoning_content", "_refusal", b"_refusal", "_role", b"_role", "_tool_call_id", b"_tool_call_id", "additional_properties", b"additional_properties", "audio", b"audio", "content", b"content", "content_parts", b"content_parts", "content_text", b"content_text", "empty_fields", b"empty_fields", "function_call", b"function_call", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "partial", b"partial", "prefix", b"prefix", "reasoning", b"reasoning", "reasoning_content", b"reasoning_content", "reasoning_details", b"reasoning_details", "refusal", b"refusal", "role", b"role", "tool_call_id", b"tool_call_id", "tool_calls", b"tool_calls", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audio: _TypeAlias = _typing.Literal["audio"]  # noqa: Y015
     _WhichOneofArgType__audio: _TypeAlias = _typing.Literal["_audio", b"_audio"]  # noqa: Y015
@@ -126,6 +163,14 @@ class ChatCompletionMessageParam(_message.Message):
     _WhichOneofArgType__function_call: _TypeAlias = _typing.Literal["_function_call", b"_function_call"]  # noqa: Y015
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__partial: _TypeAlias = _typing.Literal["partial"]  # noqa: Y015
+    _WhichOneofArgType__partial: _TypeAlias = _typing.Literal["_partial", b"_partial"]  # noqa: Y015
+    _WhichOneofReturnType__prefix: _TypeAlias = _typing.Literal["prefix"]  # noqa: Y015
+    _WhichOneofArgType__prefix: _TypeAlias = _typing.Literal["_prefix", b"_prefix"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning: _TypeAlias = _typing.Literal["reasoning"]  # noqa: Y015
+    _WhichOneofArgType__reasoning: _TypeAlias = _typing.Literal["_reasoning", b"_reasoning"]  # noqa: Y015
+    _WhichOneofReturnType__reasoning_content: _TypeAlias = _typing.Literal["reasoning_content"]  # noqa: Y015
+    _WhichOneofArgType__reasoning_content: _TypeAlias = _typing.Literal["_reasoning_content", b"_reasoning_content"]  # noqa: Y015
     _WhichOneofReturnType__refusal: _TypeAlias = _typing.Literal["refusal"]  # noqa: Y015
     _WhichOneofArgType__refusal: _TypeAlias = _typing.Literal["_refusal", b"_refusal"]  # noqa: Y015
     _WhichOneofReturnType__role: _TypeAlias = _typing.Literal["role"]  # noqa: Y015
@@ -141,6 +186,14 @@ class ChatCompletionMessageParam(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__partial) -> _WhichOneofReturnType__partial | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__prefix) -> _WhichOneofReturnType__prefix | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning) -> _WhichOneofReturnType__reasoning | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_content) -> _WhichOneofReturnType__reasoning_content | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__refusal) -> _WhichOneofReturnType__refusal | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__role) -> _WhichOneofReturnType__role | None: ...
@@ -153,7 +206,7 @@ Global___ChatCompletionMessageParam: _TypeAlias = ChatCompletionMessageParam  # 
 
 @_typing.final
 class AudioReference(_message.Message):
-    """Names an earlier answer as audio."""
+    """A reference to an earlier answer as audio."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -178,19 +231,22 @@ class AudioReference(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ID_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     id: _builtins.str
-    """The audio's identifier. Absent: not given."""
+    """The audio's identifier."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -200,6 +256,7 @@ class AudioReference(_message.Message):
         self,
         *,
         id: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -207,7 +264,7 @@ class AudioReference(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "additional_properties", b"additional_properties", "id", b"id"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "id", b"id", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_id", b"_id", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "id", b"id", "member_order", b"member_order", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__id: _TypeAlias = _typing.Literal["id"]  # noqa: Y015
     _WhichOneofArgType__id: _TypeAlias = _typing.Literal["_id", b"_id"]  # noqa: Y015

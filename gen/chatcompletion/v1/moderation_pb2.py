@@ -26,14 +26,14 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"chatcompletion/v1/moderation.proto\x12\x11\x63hatcompletion.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x90\x03\n\nModeration\x12<\n\x05input\x18\x01 \x01(\x0b\x32#.chatcompletion.v1.ModerationReportB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12=\n\x06output\x18\x02 \x01(\x0b\x32#.chatcompletion.v1.ModerationReportB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.Moderation.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_inputB\t\n\x07_output\"\xe6\x03\n\x10ModerationReport\x12?\n\x04type\x18\x01 \x01(\x0e\x32\'.chatcompletion.v1.ModerationReportTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x12\n\x05model\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x34\n\x07results\x18\x03 \x03(\x0b\x32#.chatcompletion.v1.ModerationResult\x12\x11\n\x04\x63ode\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07message\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ModerationReport.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x08\n\x06_modelB\x07\n\x05_codeB\n\n\x08_message\"\x87\x07\n\x10ModerationResult\x12?\n\x04type\x18\x01 \x01(\x0e\x32\'.chatcompletion.v1.ModerationResultTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x17\n\x05model\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x19\n\x07\x66lagged\x18\x03 \x01(\x08\x42\x03\xe0\x41\x02H\x02\x88\x01\x01\x12L\n\ncategories\x18\x04 \x03(\x0b\x32\x33.chatcompletion.v1.ModerationResult.CategoriesEntryB\x03\xe0\x41\x02\x12U\n\x0f\x63\x61tegory_scores\x18\x05 \x03(\x0b\x32\x37.chatcompletion.v1.ModerationResult.CategoryScoresEntryB\x03\xe0\x41\x02\x12m\n\x1c\x63\x61tegory_applied_input_types\x18\x06 \x03(\x0b\x32\x42.chatcompletion.v1.ModerationResult.CategoryAppliedInputTypesEntryB\x03\xe0\x41\x02\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ModerationResult.VerbatimPropertiesEntry\x1a\x31\n\x0f\x43\x61tegoriesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x08:\x02\x38\x01\x1a\x35\n\x13\x43\x61tegoryScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1ai\n\x1e\x43\x61tegoryAppliedInputTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.chatcompletion.v1.ModerationInputTypes:\x02\x38\x01\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x08\n\x06_modelB\n\n\x08_flagged\"M\n\x14ModerationInputTypes\x12\x35\n\x05items\x18\x01 \x03(\x0e\x32&.chatcompletion.v1.ModerationInputType*\x8f\x01\n\x14ModerationReportType\x12&\n\"MODERATION_REPORT_TYPE_UNSPECIFIED\x10\x00\x12-\n)MODERATION_REPORT_TYPE_MODERATION_RESULTS\x10\x01\x12 \n\x1cMODERATION_REPORT_TYPE_ERROR\x10\x02*l\n\x14ModerationResultType\x12&\n\"MODERATION_RESULT_TYPE_UNSPECIFIED\x10\x00\x12,\n(MODERATION_RESULT_TYPE_MODERATION_RESULT\x10\x01*}\n\x13ModerationInputType\x12%\n!MODERATION_INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aMODERATION_INPUT_TYPE_TEXT\x10\x01\x12\x1f\n\x1bMODERATION_INPUT_TYPE_IMAGE\x10\x02\x42\x13\x42\x0fModerationProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\"chatcompletion/v1/moderation.proto\x12\x11\x63hatcompletion.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xa6\x03\n\nModeration\x12<\n\x05input\x18\x01 \x01(\x0b\x32#.chatcompletion.v1.ModerationReportB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12=\n\x06output\x18\x02 \x01(\x0b\x32#.chatcompletion.v1.ModerationReportB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.Moderation.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x08\n\x06_inputB\t\n\x07_output\"\xfc\x03\n\x10ModerationReport\x12?\n\x04type\x18\x01 \x01(\x0e\x32\'.chatcompletion.v1.ModerationReportTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x12\n\x05model\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x34\n\x07results\x18\x03 \x03(\x0b\x32#.chatcompletion.v1.ModerationResult\x12\x11\n\x04\x63ode\x18\x04 \x01(\tH\x02\x88\x01\x01\x12\x14\n\x07message\x18\x05 \x01(\tH\x03\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ModerationReport.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x08\n\x06_modelB\x07\n\x05_codeB\n\n\x08_message\"\x9d\x07\n\x10ModerationResult\x12?\n\x04type\x18\x01 \x01(\x0e\x32\'.chatcompletion.v1.ModerationResultTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x17\n\x05model\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x19\n\x07\x66lagged\x18\x03 \x01(\x08\x42\x03\xe0\x41\x02H\x02\x88\x01\x01\x12L\n\ncategories\x18\x04 \x03(\x0b\x32\x33.chatcompletion.v1.ModerationResult.CategoriesEntryB\x03\xe0\x41\x02\x12U\n\x0f\x63\x61tegory_scores\x18\x05 \x03(\x0b\x32\x37.chatcompletion.v1.ModerationResult.CategoryScoresEntryB\x03\xe0\x41\x02\x12m\n\x1c\x63\x61tegory_applied_input_types\x18\x06 \x03(\x0b\x32\x42.chatcompletion.v1.ModerationResult.CategoryAppliedInputTypesEntryB\x03\xe0\x41\x02\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ModerationResult.VerbatimPropertiesEntry\x1a\x31\n\x0f\x43\x61tegoriesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x08:\x02\x38\x01\x1a\x35\n\x13\x43\x61tegoryScoresEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\x01:\x02\x38\x01\x1ai\n\x1e\x43\x61tegoryAppliedInputTypesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\x36\n\x05value\x18\x02 \x01(\x0b\x32\'.chatcompletion.v1.ModerationInputTypes:\x02\x38\x01\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x08\n\x06_modelB\n\n\x08_flagged\"M\n\x14ModerationInputTypes\x12\x35\n\x05items\x18\x01 \x03(\x0e\x32&.chatcompletion.v1.ModerationInputType*\x8f\x01\n\x14ModerationReportType\x12&\n\"MODERATION_REPORT_TYPE_UNSPECIFIED\x10\x00\x12-\n)MODERATION_REPORT_TYPE_MODERATION_RESULTS\x10\x01\x12 \n\x1cMODERATION_REPORT_TYPE_ERROR\x10\x02*l\n\x14ModerationResultType\x12&\n\"MODERATION_RESULT_TYPE_UNSPECIFIED\x10\x00\x12,\n(MODERATION_RESULT_TYPE_MODERATION_RESULT\x10\x01*}\n\x13ModerationInputType\x12%\n!MODERATION_INPUT_TYPE_UNSPECIFIED\x10\x00\x12\x1e\n\x1aMODERATION_INPUT_TYPE_TEXT\x10\x01\x12\x1f\n\x1bMODERATION_INPUT_TYPE_IMAGE\x10\x02\x42J\n\x11\x63hatcompletion.v1B\x0fModerationProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.moderation_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\017ModerationProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\017ModerationProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_MODERATION_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_MODERATION_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_MODERATION'].fields_by_name['input']._loaded_options = None
@@ -64,30 +64,30 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_MODERATIONRESULT'].fields_by_name['category_scores']._serialized_options = b'\340A\002'
   _globals['_MODERATIONRESULT'].fields_by_name['category_applied_input_types']._loaded_options = None
   _globals['_MODERATIONRESULT'].fields_by_name['category_applied_input_types']._serialized_options = b'\340A\002'
-  _globals['_MODERATIONREPORTTYPE']._serialized_start=1998
-  _globals['_MODERATIONREPORTTYPE']._serialized_end=2141
-  _globals['_MODERATIONRESULTTYPE']._serialized_start=2143
-  _globals['_MODERATIONRESULTTYPE']._serialized_end=2251
-  _globals['_MODERATIONINPUTTYPE']._serialized_start=2253
-  _globals['_MODERATIONINPUTTYPE']._serialized_end=2378
+  _globals['_MODERATIONREPORTTYPE']._serialized_start=2064
+  _globals['_MODERATIONREPORTTYPE']._serialized_end=2207
+  _globals['_MODERATIONRESULTTYPE']._serialized_start=2209
+  _globals['_MODERATIONRESULTTYPE']._serialized_end=2317
+  _globals['_MODERATIONINPUTTYPE']._serialized_start=2319
+  _globals['_MODERATIONINPUTTYPE']._serialized_end=2444
   _globals['_MODERATION']._serialized_start=121
-  _globals['_MODERATION']._serialized_end=521
-  _globals['_MODERATION_VERBATIMPROPERTIESENTRY']._serialized_start=443
-  _globals['_MODERATION_VERBATIMPROPERTIESENTRY']._serialized_end=500
-  _globals['_MODERATIONREPORT']._serialized_start=524
-  _globals['_MODERATIONREPORT']._serialized_end=1010
-  _globals['_MODERATIONREPORT_VERBATIMPROPERTIESENTRY']._serialized_start=443
-  _globals['_MODERATIONREPORT_VERBATIMPROPERTIESENTRY']._serialized_end=500
-  _globals['_MODERATIONRESULT']._serialized_start=1013
-  _globals['_MODERATIONRESULT']._serialized_end=1916
-  _globals['_MODERATIONRESULT_CATEGORIESENTRY']._serialized_start=1615
-  _globals['_MODERATIONRESULT_CATEGORIESENTRY']._serialized_end=1664
-  _globals['_MODERATIONRESULT_CATEGORYSCORESENTRY']._serialized_start=1666
-  _globals['_MODERATIONRESULT_CATEGORYSCORESENTRY']._serialized_end=1719
-  _globals['_MODERATIONRESULT_CATEGORYAPPLIEDINPUTTYPESENTRY']._serialized_start=1721
-  _globals['_MODERATIONRESULT_CATEGORYAPPLIEDINPUTTYPESENTRY']._serialized_end=1826
-  _globals['_MODERATIONRESULT_VERBATIMPROPERTIESENTRY']._serialized_start=443
-  _globals['_MODERATIONRESULT_VERBATIMPROPERTIESENTRY']._serialized_end=500
-  _globals['_MODERATIONINPUTTYPES']._serialized_start=1918
-  _globals['_MODERATIONINPUTTYPES']._serialized_end=1995
+  _globals['_MODERATION']._serialized_end=543
+  _globals['_MODERATION_VERBATIMPROPERTIESENTRY']._serialized_start=465
+  _globals['_MODERATION_VERBATIMPROPERTIESENTRY']._serialized_end=522
+  _globals['_MODERATIONREPORT']._serialized_start=546
+  _globals['_MODERATIONREPORT']._serialized_end=1054
+  _globals['_MODERATIONREPORT_VERBATIMPROPERTIESENTRY']._serialized_start=465
+  _globals['_MODERATIONREPORT_VERBATIMPROPERTIESENTRY']._serialized_end=522
+  _globals['_MODERATIONRESULT']._serialized_start=1057
+  _globals['_MODERATIONRESULT']._serialized_end=1982
+  _globals['_MODERATIONRESULT_CATEGORIESENTRY']._serialized_start=1681
+  _globals['_MODERATIONRESULT_CATEGORIESENTRY']._serialized_end=1730
+  _globals['_MODERATIONRESULT_CATEGORYSCORESENTRY']._serialized_start=1732
+  _globals['_MODERATIONRESULT_CATEGORYSCORESENTRY']._serialized_end=1785
+  _globals['_MODERATIONRESULT_CATEGORYAPPLIEDINPUTTYPESENTRY']._serialized_start=1787
+  _globals['_MODERATIONRESULT_CATEGORYAPPLIEDINPUTTYPESENTRY']._serialized_end=1892
+  _globals['_MODERATIONRESULT_VERBATIMPROPERTIESENTRY']._serialized_start=465
+  _globals['_MODERATIONRESULT_VERBATIMPROPERTIESENTRY']._serialized_end=522
+  _globals['_MODERATIONINPUTTYPES']._serialized_start=1984
+  _globals['_MODERATIONINPUTTYPES']._serialized_end=2061
 # @@protoc_insertion_point(module_scope)

@@ -116,25 +116,28 @@ class Moderation(_message.Message):
 
     INPUT_FIELD_NUMBER: _builtins.int
     OUTPUT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def input(self) -> Global___ModerationReport:
-        """The report on the request. Absent: not given."""
+        """The report on the request."""
 
     @_builtins.property
     def output(self) -> Global___ModerationReport:
-        """The report on the generated output. Absent: not given."""
+        """The report on the generated output."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -145,6 +148,7 @@ class Moderation(_message.Message):
         *,
         input: Global___ModerationReport | None = ...,
         output: Global___ModerationReport | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -152,7 +156,7 @@ class Moderation(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "additional_properties", b"additional_properties", "input", b"input", "output", b"output"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "input", b"input", "null_fields", b"null_fields", "output", b"output", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input", b"_input", "_output", b"_output", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "input", b"input", "member_order", b"member_order", "null_fields", b"null_fields", "output", b"output", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input: _TypeAlias = _typing.Literal["input"]  # noqa: Y015
     _WhichOneofArgType__input: _TypeAlias = _typing.Literal["_input", b"_input"]  # noqa: Y015
@@ -196,29 +200,32 @@ class ModerationReport(_message.Message):
     RESULTS_FIELD_NUMBER: _builtins.int
     CODE_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___ModerationReportType.ValueType
-    """Whether the members of results or those of an error are present. Absent: not given."""
+    """Whether this report has results or an error."""
     model: _builtins.str
     """The name of the moderation model. Absent: the type is "error"."""
     code: _builtins.str
-    """A short name of the error. Absent: the type is "moderation_results"."""
+    """A short name of the error, for programs. Absent: the type is "moderation_results"."""
     message: _builtins.str
-    """The error in words. Absent: the type is "moderation_results"."""
+    """A description of the error for people. Absent: the type is "moderation_results"."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def results(self) -> _containers.RepeatedCompositeFieldContainer[Global___ModerationResult]:
         """The results. Absent: the type is "error"."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -232,6 +239,7 @@ class ModerationReport(_message.Message):
         results: _abc.Iterable[Global___ModerationResult] | None = ...,
         code: _builtins.str | None = ...,
         message: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -239,7 +247,7 @@ class ModerationReport(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_model", b"_model", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "message", b"message", "model", b"model", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_model", b"_model", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "empty_fields", b"empty_fields", "message", b"message", "model", b"model", "null_fields", b"null_fields", "results", b"results", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_code", b"_code", "_message", b"_message", "_model", b"_model", "_type", b"_type", "additional_properties", b"additional_properties", "code", b"code", "empty_fields", b"empty_fields", "member_order", b"member_order", "message", b"message", "model", b"model", "null_fields", b"null_fields", "results", b"results", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__code: _TypeAlias = _typing.Literal["code"]  # noqa: Y015
     _WhichOneofArgType__code: _TypeAlias = _typing.Literal["_code", b"_code"]  # noqa: Y015
@@ -262,7 +270,7 @@ Global___ModerationReport: _TypeAlias = ModerationReport  # noqa: Y015
 
 @_typing.final
 class ModerationResult(_message.Message):
-    """One moderation result, by category of harm."""
+    """The result of one moderation, by category of harm."""
 
     DESCRIPTOR: _descriptor.Descriptor
 
@@ -353,35 +361,38 @@ class ModerationResult(_message.Message):
     CATEGORIES_FIELD_NUMBER: _builtins.int
     CATEGORY_SCORES_FIELD_NUMBER: _builtins.int
     CATEGORY_APPLIED_INPUT_TYPES_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___ModerationResultType.ValueType
-    """The kind of result. Absent: not given."""
+    """The kind of result."""
     model: _builtins.str
-    """The name of the moderation model. Absent: not given."""
+    """The name of the moderation model."""
     flagged: _builtins.bool
-    """Whether any category is flagged. Absent: not given."""
+    """Whether any category is flagged."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def categories(self) -> _containers.ScalarMap[_builtins.str, _builtins.bool]:
-        """By category, whether it is flagged. Absent: not given."""
+        """By category, whether it is flagged."""
 
     @_builtins.property
     def category_scores(self) -> _containers.ScalarMap[_builtins.str, _builtins.float]:
-        """By category, a score from 0 to 1, higher when more certain. Absent: not given."""
+        """By category, a score from 0 to 1, higher when more certain."""
 
     @_builtins.property
     def category_applied_input_types(self) -> _containers.MessageMap[_builtins.str, Global___ModerationInputTypes]:
-        """By category, the kinds of input that its score reflects. Absent: not given."""
+        """By category, the kinds of input that its score reflects."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -396,6 +407,7 @@ class ModerationResult(_message.Message):
         categories: _abc.Mapping[_builtins.str, _builtins.bool] | None = ...,
         category_scores: _abc.Mapping[_builtins.str, _builtins.float] | None = ...,
         category_applied_input_types: _abc.Mapping[_builtins.str, Global___ModerationInputTypes] | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -403,7 +415,7 @@ class ModerationResult(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_flagged", b"_flagged", "_model", b"_model", "_type", b"_type", "additional_properties", b"additional_properties", "flagged", b"flagged", "model", b"model", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flagged", b"_flagged", "_model", b"_model", "_type", b"_type", "additional_properties", b"additional_properties", "categories", b"categories", "category_applied_input_types", b"category_applied_input_types", "category_scores", b"category_scores", "empty_fields", b"empty_fields", "flagged", b"flagged", "model", b"model", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_flagged", b"_flagged", "_model", b"_model", "_type", b"_type", "additional_properties", b"additional_properties", "categories", b"categories", "category_applied_input_types", b"category_applied_input_types", "category_scores", b"category_scores", "empty_fields", b"empty_fields", "flagged", b"flagged", "member_order", b"member_order", "model", b"model", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__flagged: _TypeAlias = _typing.Literal["flagged"]  # noqa: Y015
     _WhichOneofArgType__flagged: _TypeAlias = _typing.Literal["_flagged", b"_flagged"]  # noqa: Y015

@@ -25,14 +25,16 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import descriptor_pb2 as google_dot_protobuf_dot_descriptor__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63hatcompletion/v1/options.proto\x12\x11\x63hatcompletion.v1\x1a google/protobuf/descriptor.proto*S\n\x08JsonForm\x12\x19\n\x15JSON_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14JSON_FORM_BYTE_ARRAY\x10\x01\x12\x12\n\x0eJSON_FORM_TEXT\x10\x02:R\n\tjson_form\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x89\x03 \x01(\x0e\x32\x1b.chatcompletion.v1.JsonForm\x88\x01\x01:4\n\x08nullable\x12\x1d.google.protobuf.FieldOptions\x18\xd8\x89\x03 \x01(\x08\x88\x01\x01::\n\njson_value\x12!.google.protobuf.EnumValueOptions\x18\xd9\x89\x03 \x01(\t\x88\x01\x01\x42\x10\x42\x0cOptionsProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1f\x63hatcompletion/v1/options.proto\x12\x11\x63hatcompletion.v1\x1a google/protobuf/descriptor.proto*S\n\x08JsonForm\x12\x19\n\x15JSON_FORM_UNSPECIFIED\x10\x00\x12\x18\n\x14JSON_FORM_BYTE_ARRAY\x10\x01\x12\x12\n\x0eJSON_FORM_TEXT\x10\x02*\xef\x01\n\x0c\x41\x63\x63umulation\x12\x1c\n\x18\x41\x43\x43UMULATION_UNSPECIFIED\x10\x00\x12\x16\n\x12\x41\x43\x43UMULATION_FIRST\x10\x01\x12\x17\n\x13\x41\x43\x43UMULATION_LATEST\x10\x02\x12\x17\n\x13\x41\x43\x43UMULATION_PIECES\x10\x03\x12\x15\n\x11\x41\x43\x43UMULATION_NAME\x10\x04\x12\x17\n\x13\x41\x43\x43UMULATION_BASE64\x10\x05\x12\x15\n\x11\x41\x43\x43UMULATION_NONE\x10\x06\x12\x18\n\x14\x41\x43\x43UMULATION_CHOICES\x10\x07\x12\x16\n\x12\x41\x43\x43UMULATION_CALLS\x10\x08:5\n\nwhole_text\x12\x1f.google.protobuf.MessageOptions\x18\xda\x89\x03 \x03(\t:7\n\x0crunning_text\x12\x1f.google.protobuf.MessageOptions\x18\xde\x89\x03 \x03(\t:R\n\tjson_form\x12\x1d.google.protobuf.FieldOptions\x18\xd7\x89\x03 \x01(\x0e\x32\x1b.chatcompletion.v1.JsonForm\x88\x01\x01:4\n\x08nullable\x12\x1d.google.protobuf.FieldOptions\x18\xd8\x89\x03 \x01(\x08\x88\x01\x01:Y\n\x0c\x61\x63\x63umulation\x12\x1d.google.protobuf.FieldOptions\x18\xdb\x89\x03 \x01(\x0e\x32\x1f.chatcompletion.v1.Accumulation\x88\x01\x01:<\n\x10\x61\x63\x63umulated_name\x12\x1d.google.protobuf.FieldOptions\x18\xdc\x89\x03 \x01(\t\x88\x01\x01::\n\njson_value\x12!.google.protobuf.EnumValueOptions\x18\xd9\x89\x03 \x01(\t\x88\x01\x01:A\n\x11\x61\x63\x63umulated_value\x12!.google.protobuf.EnumValueOptions\x18\xdd\x89\x03 \x01(\t\x88\x01\x01\x42G\n\x11\x63hatcompletion.v1B\x0cOptionsProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.options_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\014OptionsProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\014OptionsProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_JSONFORM']._serialized_start=88
   _globals['_JSONFORM']._serialized_end=171
+  _globals['_ACCUMULATION']._serialized_start=174
+  _globals['_ACCUMULATION']._serialized_end=413
 # @@protoc_insertion_point(module_scope)

@@ -27,14 +27,14 @@ from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior_
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chatcompletion/v1/tool_call.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xa9\x04\n\x1d\x43hatCompletionMessageToolCall\x12\x14\n\x02id\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x33\n\x04type\x18\x02 \x01(\x0e\x32\x1b.chatcompletion.v1.ToolTypeB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12:\n\x08\x66unction\x18\x03 \x01(\x0b\x32#.chatcompletion.v1.ToolCallFunctionH\x02\x88\x01\x01\x12\x12\n\x05index\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x36\n\x06\x63ustom\x18\x05 \x01(\x0b\x32!.chatcompletion.v1.ToolCallCustomH\x04\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x65\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32H.chatcompletion.v1.ChatCompletionMessageToolCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x07\n\x05_typeB\x0b\n\t_functionB\x08\n\x06_indexB\t\n\x07_custom\"\xd6\x02\n\x10ToolCallFunction\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x1b\n\targuments\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ToolCallFunction.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_arguments\"\xca\x02\n\x0eToolCallCustom\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x17\n\x05input\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12V\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x39.chatcompletion.v1.ToolCallCustom.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x08\n\x06_input\"\xce\x02\n\x0c\x46unctionCall\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x1b\n\targuments\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12T\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x37.chatcompletion.v1.FunctionCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_argumentsB\x11\x42\rToolCallProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chatcompletion/v1/tool_call.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xbf\x04\n\x1d\x43hatCompletionMessageToolCall\x12\x14\n\x02id\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x33\n\x04type\x18\x02 \x01(\x0e\x32\x1b.chatcompletion.v1.ToolTypeB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12:\n\x08\x66unction\x18\x03 \x01(\x0b\x32#.chatcompletion.v1.ToolCallFunctionH\x02\x88\x01\x01\x12\x12\n\x05index\x18\x04 \x01(\x05H\x03\x88\x01\x01\x12\x36\n\x06\x63ustom\x18\x05 \x01(\x0b\x32!.chatcompletion.v1.ToolCallCustomH\x04\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x65\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32H.chatcompletion.v1.ChatCompletionMessageToolCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x05\n\x03_idB\x07\n\x05_typeB\x0b\n\t_functionB\x08\n\x06_indexB\t\n\x07_custom\"\xec\x02\n\x10ToolCallFunction\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x1b\n\targuments\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ToolCallFunction.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_arguments\"\xe0\x02\n\x0eToolCallCustom\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x17\n\x05input\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12V\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x39.chatcompletion.v1.ToolCallCustom.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x08\n\x06_input\"\xe4\x02\n\x0c\x46unctionCall\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x1b\n\targuments\x18\x02 \x01(\tB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12T\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x37.chatcompletion.v1.FunctionCall.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0c\n\n_argumentsBH\n\x11\x63hatcompletion.v1B\rToolCallProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.tool_call_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\rToolCallProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\rToolCallProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_CHATCOMPLETIONMESSAGETOOLCALL_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHATCOMPLETIONMESSAGETOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHATCOMPLETIONMESSAGETOOLCALL'].fields_by_name['id']._loaded_options = None
@@ -60,19 +60,19 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_FUNCTIONCALL'].fields_by_name['arguments']._loaded_options = None
   _globals['_FUNCTIONCALL'].fields_by_name['arguments']._serialized_options = b'\340A\002'
   _globals['_CHATCOMPLETIONMESSAGETOOLCALL']._serialized_start=152
-  _globals['_CHATCOMPLETIONMESSAGETOOLCALL']._serialized_end=705
-  _globals['_CHATCOMPLETIONMESSAGETOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_start=598
-  _globals['_CHATCOMPLETIONMESSAGETOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_end=655
-  _globals['_TOOLCALLFUNCTION']._serialized_start=708
-  _globals['_TOOLCALLFUNCTION']._serialized_end=1050
-  _globals['_TOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_start=598
-  _globals['_TOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_end=655
-  _globals['_TOOLCALLCUSTOM']._serialized_start=1053
-  _globals['_TOOLCALLCUSTOM']._serialized_end=1383
-  _globals['_TOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_start=598
-  _globals['_TOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_end=655
-  _globals['_FUNCTIONCALL']._serialized_start=1386
-  _globals['_FUNCTIONCALL']._serialized_end=1720
-  _globals['_FUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_start=598
-  _globals['_FUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_end=655
+  _globals['_CHATCOMPLETIONMESSAGETOOLCALL']._serialized_end=727
+  _globals['_CHATCOMPLETIONMESSAGETOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_start=620
+  _globals['_CHATCOMPLETIONMESSAGETOOLCALL_VERBATIMPROPERTIESENTRY']._serialized_end=677
+  _globals['_TOOLCALLFUNCTION']._serialized_start=730
+  _globals['_TOOLCALLFUNCTION']._serialized_end=1094
+  _globals['_TOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_start=620
+  _globals['_TOOLCALLFUNCTION_VERBATIMPROPERTIESENTRY']._serialized_end=677
+  _globals['_TOOLCALLCUSTOM']._serialized_start=1097
+  _globals['_TOOLCALLCUSTOM']._serialized_end=1449
+  _globals['_TOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_start=620
+  _globals['_TOOLCALLCUSTOM_VERBATIMPROPERTIESENTRY']._serialized_end=677
+  _globals['_FUNCTIONCALL']._serialized_start=1452
+  _globals['_FUNCTIONCALL']._serialized_end=1808
+  _globals['_FUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_start=620
+  _globals['_FUNCTIONCALL_VERBATIMPROPERTIESENTRY']._serialized_end=677
 # @@protoc_insertion_point(module_scope)

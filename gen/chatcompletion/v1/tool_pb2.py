@@ -23,23 +23,32 @@ _sym_db = _symbol_database.Default()
 
 
 from chatcompletion.v1 import common_pb2 as chatcompletion_dot_v1_dot_common__pb2
+from chatcompletion.v1 import content_part_pb2 as chatcompletion_dot_v1_dot_content__part__pb2
 from chatcompletion.v1 import options_pb2 as chatcompletion_dot_v1_dot_options__pb2
 from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hatcompletion/v1/tool.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\xe0\x03\n\x17\x43hatCompletionToolParam\x12\x33\n\x04type\x18\x01 \x01(\x0e\x32\x1b.chatcompletion.v1.ToolTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12<\n\x08\x66unction\x18\x02 \x01(\x0b\x32%.chatcompletion.v1.FunctionDefinitionH\x01\x88\x01\x01\x12\x32\n\x06\x63ustom\x18\x03 \x01(\x0b\x32\x1d.chatcompletion.v1.CustomToolH\x02\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12_\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x42.chatcompletion.v1.ChatCompletionToolParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_custom\"\xad\x03\n\x12\x46unctionDefinition\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1d\n\nparameters\x18\x03 \x01(\tB\x04\xb8\xcd\x18\x02H\x02\x88\x01\x01\x12\x19\n\x06strict\x18\x04 \x01(\x08\x42\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Z\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32=.chatcompletion.v1.FunctionDefinition.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0e\n\x0c_descriptionB\r\n\x0b_parametersB\t\n\x07_strict\"\x8e\x03\n\nCustomTool\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x38\n\x06\x66ormat\x18\x03 \x01(\x0b\x32#.chatcompletion.v1.CustomToolFormatH\x02\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.CustomTool.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0e\n\x0c_descriptionB\t\n\x07_format\"\x9c\x03\n\x10\x43ustomToolFormat\x12?\n\x04type\x18\x01 \x01(\x0e\x32\'.chatcompletion.v1.CustomToolFormatTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12:\n\x07grammar\x18\x02 \x01(\x0b\x32$.chatcompletion.v1.CustomToolGrammarH\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.CustomToolFormat.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\n\n\x08_grammar\"\x80\x03\n\x11\x43ustomToolGrammar\x12\x1c\n\ndefinition\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12:\n\x06syntax\x18\x02 \x01(\x0e\x32 .chatcompletion.v1.GrammarSyntaxB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Y\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32<.chatcompletion.v1.CustomToolGrammar.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_definitionB\t\n\x07_syntax\"\xd8\x04\n\x1d\x43hatCompletionToolChoiceParam\x12\x39\n\x04type\x18\x01 \x01(\x0e\x32!.chatcompletion.v1.ToolChoiceTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12:\n\x08\x66unction\x18\x02 \x01(\x0b\x32#.chatcompletion.v1.ToolChoiceTargetH\x01\x88\x01\x01\x12\x38\n\x06\x63ustom\x18\x03 \x01(\x0b\x32#.chatcompletion.v1.ToolChoiceTargetH\x02\x88\x01\x01\x12N\n\rallowed_tools\x18\x04 \x01(\x0b\x32\x32.chatcompletion.v1.ChatCompletionAllowedToolsParamH\x03\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x65\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32H.chatcompletion.v1.ChatCompletionToolChoiceParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_customB\x10\n\x0e_allowed_tools\"\xab\x02\n\x10ToolChoiceTarget\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ToolChoiceTarget.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_name\"\xae\x03\n\x1f\x43hatCompletionAllowedToolsParam\x12;\n\x04mode\x18\x01 \x01(\x0e\x32#.chatcompletion.v1.AllowedToolsModeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12>\n\x05tools\x18\x02 \x03(\x0b\x32*.chatcompletion.v1.ChatCompletionToolParamB\x03\xe0\x41\x02\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12g\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32J.chatcompletion.v1.ChatCompletionAllowedToolsParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_mode\"\xd5\x02\n%ChatCompletionFunctionCallOptionParam\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12m\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32P.chatcompletion.v1.ChatCompletionFunctionCallOptionParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_name*\x86\x01\n\x14\x43ustomToolFormatType\x12\'\n#CUSTOM_TOOL_FORMAT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1c\x43USTOM_TOOL_FORMAT_TYPE_TEXT\x10\x01\x12#\n\x1f\x43USTOM_TOOL_FORMAT_TYPE_GRAMMAR\x10\x02*b\n\rGrammarSyntax\x12\x1e\n\x1aGRAMMAR_SYNTAX_UNSPECIFIED\x10\x00\x12\x17\n\x13GRAMMAR_SYNTAX_LARK\x10\x01\x12\x18\n\x14GRAMMAR_SYNTAX_REGEX\x10\x02*\x92\x01\n\x0eToolChoiceType\x12 \n\x1cTOOL_CHOICE_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOOL_CHOICE_TYPE_FUNCTION\x10\x01\x12\x1b\n\x17TOOL_CHOICE_TYPE_CUSTOM\x10\x02\x12\"\n\x1eTOOL_CHOICE_TYPE_ALLOWED_TOOLS\x10\x03*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03*t\n\x10\x41llowedToolsMode\x12\"\n\x1e\x41LLOWED_TOOLS_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41LLOWED_TOOLS_MODE_AUTO\x10\x01\x12\x1f\n\x1b\x41LLOWED_TOOLS_MODE_REQUIRED\x10\x02*p\n\x10\x46unctionCallMode\x12\"\n\x1e\x46UNCTION_CALL_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46UNCTION_CALL_MODE_NONE\x10\x01\x12\x1b\n\x17\x46UNCTION_CALL_MODE_AUTO\x10\x02\x42\rB\tToolProtoP\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1c\x63hatcompletion/v1/tool.proto\x12\x11\x63hatcompletion.v1\x1a\x1e\x63hatcompletion/v1/common.proto\x1a$chatcompletion/v1/content_part.proto\x1a\x1f\x63hatcompletion/v1/options.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x97\x06\n\x17\x43hatCompletionToolParam\x12\x33\n\x04type\x18\x01 \x01(\x0e\x32\x1b.chatcompletion.v1.ToolTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12<\n\x08\x66unction\x18\x02 \x01(\x0b\x32%.chatcompletion.v1.FunctionDefinitionH\x01\x88\x01\x01\x12\x32\n\x06\x63ustom\x18\x03 \x01(\x0b\x32\x1d.chatcompletion.v1.CustomToolH\x02\x88\x01\x01\x12\x11\n\x04name\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x1d\n\nparameters\x18\x06 \x01(\tB\x04\xb8\xcd\x18\x02H\x05\x88\x01\x01\x12\x19\n\x06strict\x18\x07 \x01(\x08\x42\x04\xc0\xcd\x18\x01H\x06\x88\x01\x01\x12\x1f\n\x0cinput_schema\x18\x08 \x01(\tB\x04\xb8\xcd\x18\x02H\x07\x88\x01\x01\x12\x41\n\rcache_control\x18\t \x01(\x0b\x32\x1f.chatcompletion.v1.CacheControlB\x04\xc0\xcd\x18\x01H\x08\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12_\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x42.chatcompletion.v1.ChatCompletionToolParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_customB\x07\n\x05_nameB\x0e\n\x0c_descriptionB\r\n\x0b_parametersB\t\n\x07_strictB\x0f\n\r_input_schemaB\x10\n\x0e_cache_control\"\xc3\x03\n\x12\x46unctionDefinition\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x1d\n\nparameters\x18\x03 \x01(\tB\x04\xb8\xcd\x18\x02H\x02\x88\x01\x01\x12\x19\n\x06strict\x18\x04 \x01(\x08\x42\x04\xc0\xcd\x18\x01H\x03\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Z\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32=.chatcompletion.v1.FunctionDefinition.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0e\n\x0c_descriptionB\r\n\x0b_parametersB\t\n\x07_strict\"\xa4\x03\n\nCustomTool\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x18\n\x0b\x64\x65scription\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x38\n\x06\x66ormat\x18\x03 \x01(\x0b\x32#.chatcompletion.v1.CustomToolFormatH\x02\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12R\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x35.chatcompletion.v1.CustomTool.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_nameB\x0e\n\x0c_descriptionB\t\n\x07_format\"\xb2\x03\n\x10\x43ustomToolFormat\x12?\n\x04type\x18\x01 \x01(\x0e\x32\'.chatcompletion.v1.CustomToolFormatTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12:\n\x07grammar\x18\x02 \x01(\x0b\x32$.chatcompletion.v1.CustomToolGrammarH\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.CustomToolFormat.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\n\n\x08_grammar\"\x96\x03\n\x11\x43ustomToolGrammar\x12\x1c\n\ndefinition\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12:\n\x06syntax\x18\x02 \x01(\x0e\x32 .chatcompletion.v1.GrammarSyntaxB\x03\xe0\x41\x02H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12Y\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32<.chatcompletion.v1.CustomToolGrammar.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\r\n\x0b_definitionB\t\n\x07_syntax\"\xee\x04\n\x1d\x43hatCompletionToolChoiceParam\x12\x39\n\x04type\x18\x01 \x01(\x0e\x32!.chatcompletion.v1.ToolChoiceTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12:\n\x08\x66unction\x18\x02 \x01(\x0b\x32#.chatcompletion.v1.ToolChoiceTargetH\x01\x88\x01\x01\x12\x38\n\x06\x63ustom\x18\x03 \x01(\x0b\x32#.chatcompletion.v1.ToolChoiceTargetH\x02\x88\x01\x01\x12N\n\rallowed_tools\x18\x04 \x01(\x0b\x32\x32.chatcompletion.v1.ChatCompletionAllowedToolsParamH\x03\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12\x65\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32H.chatcompletion.v1.ChatCompletionToolChoiceParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_customB\x10\n\x0e_allowed_tools\"\xc1\x02\n\x10ToolChoiceTarget\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12X\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32;.chatcompletion.v1.ToolChoiceTarget.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_name\"\xc4\x03\n\x1f\x43hatCompletionAllowedToolsParam\x12;\n\x04mode\x18\x01 \x01(\x0e\x32#.chatcompletion.v1.AllowedToolsModeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12>\n\x05tools\x18\x02 \x03(\x0b\x32*.chatcompletion.v1.ChatCompletionToolParamB\x03\xe0\x41\x02\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12g\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32J.chatcompletion.v1.ChatCompletionAllowedToolsParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_mode\"\xeb\x02\n%ChatCompletionFunctionCallOptionParam\x12\x16\n\x04name\x18\x01 \x01(\tB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12m\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32P.chatcompletion.v1.ChatCompletionFunctionCallOptionParam.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_name*\x86\x01\n\x14\x43ustomToolFormatType\x12\'\n#CUSTOM_TOOL_FORMAT_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1c\x43USTOM_TOOL_FORMAT_TYPE_TEXT\x10\x01\x12#\n\x1f\x43USTOM_TOOL_FORMAT_TYPE_GRAMMAR\x10\x02*b\n\rGrammarSyntax\x12\x1e\n\x1aGRAMMAR_SYNTAX_UNSPECIFIED\x10\x00\x12\x17\n\x13GRAMMAR_SYNTAX_LARK\x10\x01\x12\x18\n\x14GRAMMAR_SYNTAX_REGEX\x10\x02*\x92\x01\n\x0eToolChoiceType\x12 \n\x1cTOOL_CHOICE_TYPE_UNSPECIFIED\x10\x00\x12\x1d\n\x19TOOL_CHOICE_TYPE_FUNCTION\x10\x01\x12\x1b\n\x17TOOL_CHOICE_TYPE_CUSTOM\x10\x02\x12\"\n\x1eTOOL_CHOICE_TYPE_ALLOWED_TOOLS\x10\x03*\x87\x01\n\x0eToolChoiceMode\x12 \n\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n\x15TOOL_CHOICE_MODE_NONE\x10\x01\x12\x19\n\x15TOOL_CHOICE_MODE_AUTO\x10\x02\x12\x1d\n\x19TOOL_CHOICE_MODE_REQUIRED\x10\x03*t\n\x10\x41llowedToolsMode\x12\"\n\x1e\x41LLOWED_TOOLS_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x41LLOWED_TOOLS_MODE_AUTO\x10\x01\x12\x1f\n\x1b\x41LLOWED_TOOLS_MODE_REQUIRED\x10\x02*p\n\x10\x46unctionCallMode\x12\"\n\x1e\x46UNCTION_CALL_MODE_UNSPECIFIED\x10\x00\x12\x1b\n\x17\x46UNCTION_CALL_MODE_NONE\x10\x01\x12\x1b\n\x17\x46UNCTION_CALL_MODE_AUTO\x10\x02\x42\x44\n\x11\x63hatcompletion.v1B\tToolProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'chatcompletion.v1.tool_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
-  _globals['DESCRIPTOR']._serialized_options = b'B\tToolProtoP\001'
+  _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\tToolProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_CHATCOMPLETIONTOOLPARAM_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_CHATCOMPLETIONTOOLPARAM_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['type']._loaded_options = None
   _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['type']._serialized_options = b'\340A\002'
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['parameters']._loaded_options = None
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['parameters']._serialized_options = b'\270\315\030\002'
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['strict']._loaded_options = None
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['strict']._serialized_options = b'\300\315\030\001'
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['input_schema']._loaded_options = None
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['input_schema']._serialized_options = b'\270\315\030\002'
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['cache_control']._loaded_options = None
+  _globals['_CHATCOMPLETIONTOOLPARAM'].fields_by_name['cache_control']._serialized_options = b'\300\315\030\001'
   _globals['_FUNCTIONDEFINITION_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_FUNCTIONDEFINITION_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_FUNCTIONDEFINITION'].fields_by_name['name']._loaded_options = None
@@ -80,52 +89,52 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
   _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM'].fields_by_name['name']._loaded_options = None
   _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM'].fields_by_name['name']._serialized_options = b'\340A\002'
-  _globals['_CUSTOMTOOLFORMATTYPE']._serialized_start=3980
-  _globals['_CUSTOMTOOLFORMATTYPE']._serialized_end=4114
-  _globals['_GRAMMARSYNTAX']._serialized_start=4116
-  _globals['_GRAMMARSYNTAX']._serialized_end=4214
-  _globals['_TOOLCHOICETYPE']._serialized_start=4217
-  _globals['_TOOLCHOICETYPE']._serialized_end=4363
-  _globals['_TOOLCHOICEMODE']._serialized_start=4366
-  _globals['_TOOLCHOICEMODE']._serialized_end=4501
-  _globals['_ALLOWEDTOOLSMODE']._serialized_start=4503
-  _globals['_ALLOWEDTOOLSMODE']._serialized_end=4619
-  _globals['_FUNCTIONCALLMODE']._serialized_start=4621
-  _globals['_FUNCTIONCALLMODE']._serialized_end=4733
-  _globals['_CHATCOMPLETIONTOOLPARAM']._serialized_start=180
-  _globals['_CHATCOMPLETIONTOOLPARAM']._serialized_end=660
-  _globals['_CHATCOMPLETIONTOOLPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CHATCOMPLETIONTOOLPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_FUNCTIONDEFINITION']._serialized_start=663
-  _globals['_FUNCTIONDEFINITION']._serialized_end=1092
-  _globals['_FUNCTIONDEFINITION_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_FUNCTIONDEFINITION_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_CUSTOMTOOL']._serialized_start=1095
-  _globals['_CUSTOMTOOL']._serialized_end=1493
-  _globals['_CUSTOMTOOL_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CUSTOMTOOL_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_CUSTOMTOOLFORMAT']._serialized_start=1496
-  _globals['_CUSTOMTOOLFORMAT']._serialized_end=1908
-  _globals['_CUSTOMTOOLFORMAT_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CUSTOMTOOLFORMAT_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_CUSTOMTOOLGRAMMAR']._serialized_start=1911
-  _globals['_CUSTOMTOOLGRAMMAR']._serialized_end=2295
-  _globals['_CUSTOMTOOLGRAMMAR_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CUSTOMTOOLGRAMMAR_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM']._serialized_start=2298
-  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM']._serialized_end=2898
-  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_TOOLCHOICETARGET']._serialized_start=2901
-  _globals['_TOOLCHOICETARGET']._serialized_end=3200
-  _globals['_TOOLCHOICETARGET_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_TOOLCHOICETARGET_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM']._serialized_start=3203
-  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM']._serialized_end=3633
-  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=627
-  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM']._serialized_start=3636
-  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM']._serialized_end=3977
-  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=570
-  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=627
+  _globals['_CUSTOMTOOLFORMATTYPE']._serialized_start=4505
+  _globals['_CUSTOMTOOLFORMATTYPE']._serialized_end=4639
+  _globals['_GRAMMARSYNTAX']._serialized_start=4641
+  _globals['_GRAMMARSYNTAX']._serialized_end=4739
+  _globals['_TOOLCHOICETYPE']._serialized_start=4742
+  _globals['_TOOLCHOICETYPE']._serialized_end=4888
+  _globals['_TOOLCHOICEMODE']._serialized_start=4891
+  _globals['_TOOLCHOICEMODE']._serialized_end=5026
+  _globals['_ALLOWEDTOOLSMODE']._serialized_start=5028
+  _globals['_ALLOWEDTOOLSMODE']._serialized_end=5144
+  _globals['_FUNCTIONCALLMODE']._serialized_start=5146
+  _globals['_FUNCTIONCALLMODE']._serialized_end=5258
+  _globals['_CHATCOMPLETIONTOOLPARAM']._serialized_start=218
+  _globals['_CHATCOMPLETIONTOOLPARAM']._serialized_end=1009
+  _globals['_CHATCOMPLETIONTOOLPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CHATCOMPLETIONTOOLPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_FUNCTIONDEFINITION']._serialized_start=1012
+  _globals['_FUNCTIONDEFINITION']._serialized_end=1463
+  _globals['_FUNCTIONDEFINITION_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_FUNCTIONDEFINITION_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_CUSTOMTOOL']._serialized_start=1466
+  _globals['_CUSTOMTOOL']._serialized_end=1886
+  _globals['_CUSTOMTOOL_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CUSTOMTOOL_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_CUSTOMTOOLFORMAT']._serialized_start=1889
+  _globals['_CUSTOMTOOLFORMAT']._serialized_end=2323
+  _globals['_CUSTOMTOOLFORMAT_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CUSTOMTOOLFORMAT_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_CUSTOMTOOLGRAMMAR']._serialized_start=2326
+  _globals['_CUSTOMTOOLGRAMMAR']._serialized_end=2732
+  _globals['_CUSTOMTOOLGRAMMAR_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CUSTOMTOOLGRAMMAR_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM']._serialized_start=2735
+  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM']._serialized_end=3357
+  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CHATCOMPLETIONTOOLCHOICEPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_TOOLCHOICETARGET']._serialized_start=3360
+  _globals['_TOOLCHOICETARGET']._serialized_end=3681
+  _globals['_TOOLCHOICETARGET_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_TOOLCHOICETARGET_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM']._serialized_start=3684
+  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM']._serialized_end=4136
+  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CHATCOMPLETIONALLOWEDTOOLSPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=890
+  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM']._serialized_start=4139
+  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM']._serialized_end=4502
+  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM_VERBATIMPROPERTIESENTRY']._serialized_start=833
+  _globals['_CHATCOMPLETIONFUNCTIONCALLOPTIONPARAM_VERBATIMPROPERTIESENTRY']._serialized_end=890
 # @@protoc_insertion_point(module_scope)

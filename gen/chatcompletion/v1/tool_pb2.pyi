@@ -4,6 +4,7 @@ isort:skip_file
 The tools that a request offers, and which of them the model may or must call."""
 
 from chatcompletion.v1 import common_pb2 as _common_pb2
+from chatcompletion.v1 import content_part_pb2 as _content_part_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -202,16 +203,41 @@ class ChatCompletionToolParam(_message.Message):
     TYPE_FIELD_NUMBER: _builtins.int
     FUNCTION_FIELD_NUMBER: _builtins.int
     CUSTOM_FIELD_NUMBER: _builtins.int
+    NAME_FIELD_NUMBER: _builtins.int
+    DESCRIPTION_FIELD_NUMBER: _builtins.int
+    PARAMETERS_FIELD_NUMBER: _builtins.int
+    STRICT_FIELD_NUMBER: _builtins.int
+    INPUT_SCHEMA_FIELD_NUMBER: _builtins.int
+    CACHE_CONTROL_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: _common_pb2.ToolType.ValueType
-    """What kind of tool it is. Absent: not given."""
+    """The kind of tool."""
+    name: _builtins.str
+    """The function's name, in the flat form of a tool, which has no function member. Not OpenAI's here. Absent: the tool has
+    not that form.
+    """
+    description: _builtins.str
+    """What the function does, in the flat form. Not OpenAI's here. Absent: none, or the tool has not that form."""
+    parameters: _builtins.str
+    """The schema of the arguments, a JSON Schema object, in the flat form. Not OpenAI's here. Absent: no arguments, or the
+    tool has not that form.
+    """
+    strict: _builtins.bool
+    """Whether the arguments must follow the schema exactly, in the flat form. Not OpenAI's here. Absent: false."""
+    input_schema: _builtins.str
+    """The schema of the arguments, a JSON Schema object: another name of parameters. Not OpenAI's. Absent: no arguments, or
+    the tool has not that form.
+    """
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def function(self) -> Global___FunctionDefinition:
         """The function. Absent: the type is not "function"."""
@@ -221,8 +247,14 @@ class ChatCompletionToolParam(_message.Message):
         """The custom tool. Absent: the type is not "custom"."""
 
     @_builtins.property
+    def cache_control(self) -> _content_part_pb2.CacheControl:
+        """Asks the service to cache the prompt up to the end of this tool. Not OpenAI's. Absent: no cached prompt ends here by
+        request.
+        """
+
+    @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -234,25 +266,56 @@ class ChatCompletionToolParam(_message.Message):
         type: _common_pb2.ToolType.ValueType | None = ...,
         function: Global___FunctionDefinition | None = ...,
         custom: Global___CustomTool | None = ...,
+        name: _builtins.str | None = ...,
+        description: _builtins.str | None = ...,
+        parameters: _builtins.str | None = ...,
+        strict: _builtins.bool | None = ...,
+        input_schema: _builtins.str | None = ...,
+        cache_control: _content_part_pb2.CacheControl | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
         verbatim_properties: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_custom", b"_custom", "_function", b"_function", "_type", b"_type", "additional_properties", b"additional_properties", "custom", b"custom", "function", b"function", "type", b"type"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_cache_control", b"_cache_control", "_custom", b"_custom", "_description", b"_description", "_function", b"_function", "_input_schema", b"_input_schema", "_name", b"_name", "_parameters", b"_parameters", "_strict", b"_strict", "_type", b"_type", "additional_properties", b"additional_properties", "cache_control", b"cache_control", "custom", b"custom", "description", b"description", "function", b"function", "input_schema", b"input_schema", "name", b"name", "parameters", b"parameters", "strict", b"strict", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_custom", b"_custom", "_function", b"_function", "_type", b"_type", "additional_properties", b"additional_properties", "custom", b"custom", "empty_fields", b"empty_fields", "function", b"function", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_cache_control", b"_cache_control", "_custom", b"_custom", "_description", b"_description", "_function", b"_function", "_input_schema", b"_input_schema", "_name", b"_name", "_parameters", b"_parameters", "_strict", b"_strict", "_type", b"_type", "additional_properties", b"additional_properties", "cache_control", b"cache_control", "custom", b"custom", "description", b"description", "empty_fields", b"empty_fields", "function", b"function", "input_schema", b"input_schema", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "parameters", b"parameters", "strict", b"strict", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__cache_control: _TypeAlias = _typing.Literal["cache_control"]  # noqa: Y015
+    _WhichOneofArgType__cache_control: _TypeAlias = _typing.Literal["_cache_control", b"_cache_control"]  # noqa: Y015
     _WhichOneofReturnType__custom: _TypeAlias = _typing.Literal["custom"]  # noqa: Y015
     _WhichOneofArgType__custom: _TypeAlias = _typing.Literal["_custom", b"_custom"]  # noqa: Y015
+    _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
+    _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
     _WhichOneofReturnType__function: _TypeAlias = _typing.Literal["function"]  # noqa: Y015
     _WhichOneofArgType__function: _TypeAlias = _typing.Literal["_function", b"_function"]  # noqa: Y015
+    _WhichOneofReturnType__input_schema: _TypeAlias = _typing.Literal["input_schema"]  # noqa: Y015
+    _WhichOneofArgType__input_schema: _TypeAlias = _typing.Literal["_input_schema", b"_input_schema"]  # noqa: Y015
+    _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
+    _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
+    _WhichOneofReturnType__parameters: _TypeAlias = _typing.Literal["parameters"]  # noqa: Y015
+    _WhichOneofArgType__parameters: _TypeAlias = _typing.Literal["_parameters", b"_parameters"]  # noqa: Y015
+    _WhichOneofReturnType__strict: _TypeAlias = _typing.Literal["strict"]  # noqa: Y015
+    _WhichOneofArgType__strict: _TypeAlias = _typing.Literal["_strict", b"_strict"]  # noqa: Y015
     _WhichOneofReturnType__type: _TypeAlias = _typing.Literal["type"]  # noqa: Y015
     _WhichOneofArgType__type: _TypeAlias = _typing.Literal["_type", b"_type"]  # noqa: Y015
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__cache_control) -> _WhichOneofReturnType__cache_control | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__custom) -> _WhichOneofReturnType__custom | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__description) -> _WhichOneofReturnType__description | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__function) -> _WhichOneofReturnType__function | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__input_schema) -> _WhichOneofReturnType__input_schema | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__name) -> _WhichOneofReturnType__name | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__parameters) -> _WhichOneofReturnType__parameters | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__strict) -> _WhichOneofReturnType__strict | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__type) -> _WhichOneofReturnType__type | None: ...
 
@@ -288,25 +351,28 @@ class FunctionDefinition(_message.Message):
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     PARAMETERS_FIELD_NUMBER: _builtins.int
     STRICT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The function's name. Absent: not given."""
+    """The function's name."""
     description: _builtins.str
-    """What the function does, for the model to read. Absent: not said."""
+    """What the function does, for the model to read. Absent: none."""
     parameters: _builtins.str
     """The schema of the arguments, a JSON Schema object. Absent: no arguments."""
     strict: _builtins.bool
     """Whether the arguments must follow the schema exactly. Absent: false."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -319,6 +385,7 @@ class FunctionDefinition(_message.Message):
         description: _builtins.str | None = ...,
         parameters: _builtins.str | None = ...,
         strict: _builtins.bool | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -326,7 +393,7 @@ class FunctionDefinition(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "_parameters", b"_parameters", "_strict", b"_strict", "additional_properties", b"additional_properties", "description", b"description", "name", b"name", "parameters", b"parameters", "strict", b"strict"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "_parameters", b"_parameters", "_strict", b"_strict", "additional_properties", b"additional_properties", "description", b"description", "empty_fields", b"empty_fields", "name", b"name", "null_fields", b"null_fields", "parameters", b"parameters", "strict", b"strict", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_name", b"_name", "_parameters", b"_parameters", "_strict", b"_strict", "additional_properties", b"additional_properties", "description", b"description", "empty_fields", b"empty_fields", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "parameters", b"parameters", "strict", b"strict", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -376,25 +443,28 @@ class CustomTool(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     DESCRIPTION_FIELD_NUMBER: _builtins.int
     FORMAT_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The tool's name. Absent: not given."""
+    """The tool's name."""
     description: _builtins.str
-    """What the tool does, for the model to read. Absent: not said."""
+    """What the tool does, for the model to read. Absent: none."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def format(self) -> Global___CustomToolFormat:
         """What the input must look like. Absent: any text."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -406,6 +476,7 @@ class CustomTool(_message.Message):
         name: _builtins.str | None = ...,
         description: _builtins.str | None = ...,
         format: Global___CustomToolFormat | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -413,7 +484,7 @@ class CustomTool(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_format", b"_format", "_name", b"_name", "additional_properties", b"additional_properties", "description", b"description", "format", b"format", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_format", b"_format", "_name", b"_name", "additional_properties", b"additional_properties", "description", b"description", "empty_fields", b"empty_fields", "format", b"format", "name", b"name", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_description", b"_description", "_format", b"_format", "_name", b"_name", "additional_properties", b"additional_properties", "description", b"description", "empty_fields", b"empty_fields", "format", b"format", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__description: _TypeAlias = _typing.Literal["description"]  # noqa: Y015
     _WhichOneofArgType__description: _TypeAlias = _typing.Literal["_description", b"_description"]  # noqa: Y015
@@ -458,23 +529,26 @@ class CustomToolFormat(_message.Message):
 
     TYPE_FIELD_NUMBER: _builtins.int
     GRAMMAR_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___CustomToolFormatType.ValueType
-    """The kind of format. Absent: not given."""
+    """The kind of format."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def grammar(self) -> Global___CustomToolGrammar:
         """The grammar that the input follows. Absent: the type is not "grammar"."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -485,6 +559,7 @@ class CustomToolFormat(_message.Message):
         *,
         type: Global___CustomToolFormatType.ValueType | None = ...,
         grammar: Global___CustomToolGrammar | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -492,7 +567,7 @@ class CustomToolFormat(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_grammar", b"_grammar", "_type", b"_type", "additional_properties", b"additional_properties", "grammar", b"grammar", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grammar", b"_grammar", "_type", b"_type", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "grammar", b"grammar", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_grammar", b"_grammar", "_type", b"_type", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "grammar", b"grammar", "member_order", b"member_order", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__grammar: _TypeAlias = _typing.Literal["grammar"]  # noqa: Y015
     _WhichOneofArgType__grammar: _TypeAlias = _typing.Literal["_grammar", b"_grammar"]  # noqa: Y015
@@ -533,21 +608,24 @@ class CustomToolGrammar(_message.Message):
 
     DEFINITION_FIELD_NUMBER: _builtins.int
     SYNTAX_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     definition: _builtins.str
-    """The grammar's text. Absent: not given."""
+    """The grammar's text."""
     syntax: Global___GrammarSyntax.ValueType
-    """The language that the grammar is written in. Absent: not given."""
+    """The language that the grammar is written in."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -558,6 +636,7 @@ class CustomToolGrammar(_message.Message):
         *,
         definition: _builtins.str | None = ...,
         syntax: Global___GrammarSyntax.ValueType | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -565,7 +644,7 @@ class CustomToolGrammar(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_definition", b"_definition", "_syntax", b"_syntax", "additional_properties", b"additional_properties", "definition", b"definition", "syntax", b"syntax"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_definition", b"_definition", "_syntax", b"_syntax", "additional_properties", b"additional_properties", "definition", b"definition", "empty_fields", b"empty_fields", "null_fields", b"null_fields", "syntax", b"syntax", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_definition", b"_definition", "_syntax", b"_syntax", "additional_properties", b"additional_properties", "definition", b"definition", "empty_fields", b"empty_fields", "member_order", b"member_order", "null_fields", b"null_fields", "syntax", b"syntax", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__definition: _TypeAlias = _typing.Literal["definition"]  # noqa: Y015
     _WhichOneofArgType__definition: _TypeAlias = _typing.Literal["_definition", b"_definition"]  # noqa: Y015
@@ -610,16 +689,19 @@ class ChatCompletionToolChoiceParam(_message.Message):
     FUNCTION_FIELD_NUMBER: _builtins.int
     CUSTOM_FIELD_NUMBER: _builtins.int
     ALLOWED_TOOLS_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     type: Global___ToolChoiceType.ValueType
-    """The kind of choice. Absent: not given."""
+    """The kind of choice."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def function(self) -> Global___ToolChoiceTarget:
         """The function to call. Absent: the type is not "function"."""
@@ -634,7 +716,7 @@ class ChatCompletionToolChoiceParam(_message.Message):
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -647,6 +729,7 @@ class ChatCompletionToolChoiceParam(_message.Message):
         function: Global___ToolChoiceTarget | None = ...,
         custom: Global___ToolChoiceTarget | None = ...,
         allowed_tools: Global___ChatCompletionAllowedToolsParam | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -654,7 +737,7 @@ class ChatCompletionToolChoiceParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_allowed_tools", b"_allowed_tools", "_custom", b"_custom", "_function", b"_function", "_type", b"_type", "additional_properties", b"additional_properties", "allowed_tools", b"allowed_tools", "custom", b"custom", "function", b"function", "type", b"type"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allowed_tools", b"_allowed_tools", "_custom", b"_custom", "_function", b"_function", "_type", b"_type", "additional_properties", b"additional_properties", "allowed_tools", b"allowed_tools", "custom", b"custom", "empty_fields", b"empty_fields", "function", b"function", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_allowed_tools", b"_allowed_tools", "_custom", b"_custom", "_function", b"_function", "_type", b"_type", "additional_properties", b"additional_properties", "allowed_tools", b"allowed_tools", "custom", b"custom", "empty_fields", b"empty_fields", "function", b"function", "member_order", b"member_order", "null_fields", b"null_fields", "type", b"type", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__allowed_tools: _TypeAlias = _typing.Literal["allowed_tools"]  # noqa: Y015
     _WhichOneofArgType__allowed_tools: _TypeAlias = _typing.Literal["_allowed_tools", b"_allowed_tools"]  # noqa: Y015
@@ -702,19 +785,22 @@ class ToolChoiceTarget(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The tool's name. Absent: not given."""
+    """The tool's name."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -724,6 +810,7 @@ class ToolChoiceTarget(_message.Message):
         self,
         *,
         name: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -731,7 +818,7 @@ class ToolChoiceTarget(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "additional_properties", b"additional_properties", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "name", b"name", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
@@ -767,23 +854,26 @@ class ChatCompletionAllowedToolsParam(_message.Message):
 
     MODE_FIELD_NUMBER: _builtins.int
     TOOLS_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     mode: Global___AllowedToolsMode.ValueType
-    """Whether one of the tools must be called. Absent: not given."""
+    """Whether one of the tools must be called."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def tools(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChatCompletionToolParam]:
-        """The tools, each by its type and name. Absent: not given."""
+        """The tools, each by its type and name."""
 
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -794,6 +884,7 @@ class ChatCompletionAllowedToolsParam(_message.Message):
         *,
         mode: Global___AllowedToolsMode.ValueType | None = ...,
         tools: _abc.Iterable[Global___ChatCompletionToolParam] | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -801,7 +892,7 @@ class ChatCompletionAllowedToolsParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "additional_properties", b"additional_properties", "mode", b"mode"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "mode", b"mode", "null_fields", b"null_fields", "tools", b"tools", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_mode", b"_mode", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "mode", b"mode", "null_fields", b"null_fields", "tools", b"tools", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__mode: _TypeAlias = _typing.Literal["mode"]  # noqa: Y015
     _WhichOneofArgType__mode: _TypeAlias = _typing.Literal["_mode", b"_mode"]  # noqa: Y015
@@ -836,19 +927,22 @@ class ChatCompletionFunctionCallOptionParam(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     NAME_FIELD_NUMBER: _builtins.int
+    MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
     name: _builtins.str
-    """The function's name. Absent: not given."""
+    """The function's name."""
+    member_order: _builtins.bytes
+    """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
-    """Bit n is set when field number n was written as [] or {}. Zero: none was."""
+    """Bit n is set if the JSON has [] or {} for field number n. Zero: for no field."""
     null_fields: _builtins.int
-    """Bit n is set when field number n was written as null; for a oneof, its first alternative. Zero: none was."""
+    """Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field."""
     @_builtins.property
     def additional_properties(self) -> _struct_pb2.Struct:
-        """Members that the typed fields do not hold. Absent: none."""
+        """The members that no typed field holds. Absent: none."""
 
     @_builtins.property
     def verbatim_properties(self) -> _containers.ScalarMap[_builtins.str, _builtins.str]:
@@ -858,6 +952,7 @@ class ChatCompletionFunctionCallOptionParam(_message.Message):
         self,
         *,
         name: _builtins.str | None = ...,
+        member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
         additional_properties: _struct_pb2.Struct | None = ...,
@@ -865,7 +960,7 @@ class ChatCompletionFunctionCallOptionParam(_message.Message):
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "additional_properties", b"additional_properties", "name", b"name"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "name", b"name", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_name", b"_name", "additional_properties", b"additional_properties", "empty_fields", b"empty_fields", "member_order", b"member_order", "name", b"name", "null_fields", b"null_fields", "verbatim_properties", b"verbatim_properties"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__name: _TypeAlias = _typing.Literal["name"]  # noqa: Y015
     _WhichOneofArgType__name: _TypeAlias = _typing.Literal["_name", b"_name"]  # noqa: Y015
