@@ -1,0 +1,210 @@
+//! Prints strings, in whole blocks.
+
+use crate::buffer::output::OutputPointer;
+use crate::print::compiled::CompiledFor;
+use crate::print::printing::{Printed, Printing, READ_BEHIND};
+use crate::scan::{InstructionSet, Scan, block16, high_if_plain, scan, special_and_high};
+
+/// The escape of each byte that has one: its text as a word, the first byte lowest, and in the highest byte its size.
+const ESCAPES: [u64; 256] = {
+    let mut escapes = [0; 256];
+    let digits = *b"0123456789abcdef";
+    let mut byte = 0;
+    while byte < 0x20 {
+        let text = [b'\\', b'u', b'0', b'0', digits[byte >> 4], digits[byte & 15], 0, 6];
+        escapes[byte] = u64::from_le_bytes(text);
+        byte += 1;
+    }
+    let pairs = *b"\nn\"\"\\\\\tt\rr\x08b\x0cf";
+    let mut at = 0;
+    while at < pairs.len() {
+        escapes[pairs[at] as usize] = u64::from_le_bytes([b'\\', pairs[at + 1], 0, 0, 0, 0, 0, 2]);
+        at += 2;
+    }
+    escapes
+};
+
+const BLOCK: usize = 16;
+const LONG_BLOCK: usize = 64;
+/// Bytes of the longest escape.
+const MAX_ESCAPE: usize = 6;
+
+impl<'a, S: CompiledFor> Printing<'a, S> {
+    /// Print a string in quotes and a byte after it. Return `None` if it is not UTF-8.
+    ///
+    /// # Safety
+    ///
+    /// `end` keeps the rule of `print`, and the string is a part of the wire bytes.
+    #[inline(always)]
+    pub unsafe fn string(&mut self, string: &'a [u8], after: u8, end: OutputPointer) -> Printed {
+        S::string(self, string, after, end)
+    }
+
+    /// # Safety
+    ///
+    /// `end` keeps the rule of `print`, and the string is a part of the wire bytes.
+    #[inline(always)]
+    pub unsafe fn inlined_string(&mut self, string: &'a [u8], after: u8, end: OutputPointer) -> Printed {
+        let size = string.len();
+        let end = self.out.reserve_for(end, size);
+        // SAFETY: there is room for the string and `RESERVED` bytes.
+        let mut end = unsafe { end.put_bytes(b"\"") };
+        let (mut left, mut high) = (string, false);
+        if size >= 2 * LONG_BLOCK {
+            (left, high, end) = scan(LongBlocks { printing: self, left, end })?;
+        }
+        let (end, tail_high) = if left.as_ptr().addr() + left.len() > self.wire_limit {
+            self.last_bytes(left, after, end)?
+        } else {
+            let from = self.wire.as_ptr().with_addr(left.as_ptr().addr());
+            // SAFETY: these are wire bytes, of which there are `READ_BEHIND` more. There is room for them and `RESERVED`
+            // bytes, here and below.
+            unsafe { self.tail(from, left.len(), after, end)? }
+        };
+        if high || tail_high { end_if_utf8(string, end) } else { Some(end) }
+    }
+
+    /// Print what `tail` prints, of bytes behind which too few may be read.
+    ///
+    /// # Safety
+    ///
+    /// There is room for `left` and `RESERVED` bytes.
+    #[inline(never)]
+    unsafe fn last_bytes(&mut self, left: &[u8], after: u8, end: OutputPointer) -> Printed<(OutputPointer, bool)> {
+        let mut copy = [0; 2 * LONG_BLOCK + READ_BEHIND];
+        copy[..left.len()].copy_from_slice(left);
+        // SAFETY: by the contract; `READ_BEHIND` bytes of the copy are behind them.
+        unsafe { self.tail(copy.as_ptr(), left.len(), after, end) }
+    }
+
+    /// Print the last bytes of a string, its closing quote and a byte after it. Return whether one of them is not ASCII
+    /// too.
+    ///
+    /// # Safety
+    ///
+    /// `left` bytes from `from` on, and `READ_BEHIND` more, may be read, and there is room for `left` and `RESERVED`
+    /// bytes.
+    #[inline(always)]
+    unsafe fn tail(
+        &mut self,
+        mut from: *const u8,
+        mut left: usize,
+        after: u8,
+        mut end: OutputPointer,
+    ) -> Printed<(OutputPointer, bool)> {
+        let mut high = 0;
+        // SAFETY: every block that is read starts in the string or at its end. There is room for what is left of the
+        // string and `RESERVED` bytes, here and after every block.
+        unsafe {
+            while left >= BLOCK {
+                end = self.full_block(from, left, &mut high, end)?;
+                from = from.add(BLOCK);
+                left -= BLOCK;
+            }
+            let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
+            let (special, above) = block16(&bytes);
+            let mine = (1 << left) - 1;
+            high |= above & mine;
+            end = if special & mine == 0 {
+                end.put_block(&bytes, left)
+            } else {
+                self.escaped::<BLOCK>(from, left, u64::from(special & mine), left, end)?
+            };
+            Some((end.put_bytes(&[b'"', after]), high != 0))
+        }
+    }
+
+    /// Print a whole block of a string of which `left` bytes are left.
+    ///
+    /// # Safety
+    ///
+    /// `READ_BEHIND` bytes from `from` on may be read, and there is room for what is left and `RESERVED` bytes.
+    #[inline(always)]
+    unsafe fn full_block(&mut self, from: *const u8, left: usize, high: &mut u32, end: OutputPointer) -> Printed {
+        // SAFETY: by the contract.
+        unsafe {
+            let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
+            let (special, above) = block16(&bytes);
+            *high |= above;
+            if special == 0 {
+                Some(end.put_bytes(&bytes))
+            } else {
+                self.escaped::<BLOCK>(from, BLOCK, special.into(), left, end)
+            }
+        }
+    }
+
+    /// Print a block of `size` bytes of which some are special.
+    ///
+    /// # Safety
+    ///
+    /// `SIZE` bytes may be read from each byte of the block on, and from its end on. `end` keeps the rule of `print`.
+    #[inline(never)]
+    unsafe fn escaped<const SIZE: usize>(
+        &mut self,
+        from: *const u8,
+        size: usize,
+        mut special: u64,
+        left: usize,
+        end: OutputPointer,
+    ) -> Printed {
+        let mut end = self.out.reserve_for(end, SIZE * MAX_ESCAPE + left);
+        let mut at = 0;
+        // SAFETY: there is room for as many escapes and what is left behind the block; blocks that are read start in
+        // this one or at its end.
+        unsafe {
+            while special != 0 {
+                let next = special.trailing_zeros() as usize;
+                special &= special - 1;
+                let plain = from.add(at).cast::<[u8; SIZE]>().read_unaligned();
+                let escape = ESCAPES[usize::from(from.add(next).read())];
+                end = end.put_block(&plain, next - at).put_word(escape, (escape >> 56) as usize);
+                at = next + 1;
+            }
+            let plain = from.add(at).cast::<[u8; SIZE]>().read_unaligned();
+            Some(end.put_block(&plain, size - at))
+        }
+    }
+}
+
+/// Prints a string in blocks of 64 bytes, as long as it has as many more. There is room for it and `RESERVED` bytes.
+struct LongBlocks<'p, 'a, S> {
+    printing: &'p mut Printing<'a, S>,
+    left: &'a [u8],
+    end: OutputPointer,
+}
+
+impl<'a, S: CompiledFor> Scan for LongBlocks<'_, 'a, S> {
+    /// The bytes that are left, whether one of the others is not ASCII, and the end.
+    type Found = Printed<(&'a [u8], bool, OutputPointer)>;
+
+    #[inline(always)]
+    fn with(self, set: impl InstructionSet) -> Self::Found {
+        let LongBlocks { printing, mut left, mut end } = self;
+        let mut high = false;
+        while left.len() >= 2 * LONG_BLOCK
+            && let Some((bytes, rest)) = left.split_first_chunk::<LONG_BLOCK>()
+        {
+            // SAFETY: as many bytes are behind the block, and there is room for what is left and `RESERVED` bytes here and
+            // after every block.
+            unsafe {
+                if let Some(above) = high_if_plain(set, bytes) {
+                    high |= above;
+                    end = end.put_bytes(bytes);
+                } else {
+                    let (special, above) = special_and_high(set, bytes);
+                    high |= above != 0;
+                    end = printing.escaped::<LONG_BLOCK>(left.as_ptr(), LONG_BLOCK, special, left.len(), end)?;
+                }
+            }
+            left = rest;
+        }
+        Some((left, high, end))
+    }
+}
+
+/// Return the end if a string is UTF-8.
+#[inline(never)]
+fn end_if_utf8(string: &[u8], end: OutputPointer) -> Printed {
+    simdutf8::basic::from_utf8(string).is_ok().then_some(end)
+}

@@ -1,0 +1,138 @@
+//! Descriptors that the mapping cannot hold, and bytes that are no descriptors.
+
+mod support;
+
+use chatpb_core::{EncodeOptions, Encoder, Schema, SchemaError, contract};
+use support::*;
+
+fn refused(parts: &[Vec<u8>]) -> SchemaError {
+    Schema::new(&set(parts), "t.M").expect_err("no schema")
+}
+
+fn unmappable(parts: &[Vec<u8>]) -> String {
+    match refused(&[message("M", parts)]) {
+        SchemaError::Unmappable(reason) => reason,
+        SchemaError::Malformed(reason) => panic!("malformed: {reason}"),
+    }
+}
+
+#[test]
+fn a_message_has_all_home_fields_or_none() {
+    let needed = "t.M cannot be mapped without loss: it needs the fields member_order = 12, empty_fields = 13, \
+                  null_fields = 14, additional_properties = 15, verbatim_properties = 16";
+    assert_eq!(unmappable(&[field("a", 13, SINGULAR, STRING, "", &[])]), needed);
+    assert_eq!(unmappable(&[field("null_fields", 20, SINGULAR, INT32, "", &[])]), needed);
+    let other_numbers = ["member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties"]
+        .map(|name| field(name, 20, SINGULAR, STRING, "", &[]));
+    assert_eq!(unmappable(&other_numbers), needed);
+}
+
+#[test]
+fn an_envelope_holds_what_its_fields_hold() {
+    let parts = [
+        field("a", 1, SINGULAR, INT32, "", &[]),
+        field("e", 2, REPEATED, MESSAGE, ".t.M", &[]),
+        field("h", 3, SINGULAR, MESSAGE, ".t.H", &[]),
+    ];
+    let held = message("H", &[homes(), field("e", 1, SINGULAR, MESSAGE, ".t.M", &[])]);
+    let schema = Schema::new(&set(&[message("M", &parts), held]), "t.M").expect("a schema");
+    let mut encoder = Encoder::default();
+    let mut encode = |text: &str| {
+        let made = encoder.json_to_wire(&schema, text.as_bytes(), EncodeOptions::default());
+        made.map(<[u8]>::to_vec).map_err(|error| (error.path, error.offset))
+    };
+    assert_eq!(encode(r#"{"e":[{"a":1}]}"#), Ok(vec![0x12, 2, 8, 1]));
+    for (text, path, offset) in [
+        (r#"{"a":1, "x": 1}"#, "/x", 13),
+        (r#"{"a":null}"#, "/a", 5),
+        (r#"{"a":"1"}"#, "/a", 5),
+        (r#"{"e":[]}"#, "/e", 5),
+        (r#"{"e":[{},{"e":[{"y":{}}]}]}"#, "/e/1/e/0/y", 20),
+        (r#"{"h":{"e":{"x":1}},"a":{}}"#, "/a", 23),
+    ] {
+        assert_eq!(encode(text), Err((path.to_owned(), offset)), "{text}");
+    }
+    // What a message around it holds is no error.
+    assert!(encode(r#"{"h":{"e":{"x":1}}}"#).is_ok());
+}
+
+#[test]
+fn fields_of_one_number_or_name_are_refused() {
+    let a = field("a", 1, SINGULAR, STRING, "", &[]);
+    for (second, named) in
+        [(field("b", 1, SINGULAR, STRING, "", &[]), "b = 1"), (field("a", 2, SINGULAR, INT32, "", &[]), "a = 2")]
+    {
+        let found = Schema::new(&set(&[message("M", &[homes(), a.clone(), second])]), "t.M");
+        let reason = format!("t.M has {named} beside a field of that name or number");
+        assert!(matches!(found, Err(SchemaError::Malformed(told)) if told == reason));
+    }
+    // As many fields of one number as would not fit.
+    let found = Schema::new(&set(&[message("M", &[homes(), vec![a; 300].concat()])]), "t.M");
+    assert!(matches!(found, Err(SchemaError::Malformed(_))));
+}
+
+#[test]
+fn fields_that_have_no_place_are_refused() {
+    let above = "t.M has a field numbered above 63, which has no null bit";
+    assert_eq!(unmappable(&[homes(), field("a", 64, SINGULAR, STRING, "", &[])]), above);
+    let unknown = "t.M.a has a type or a json_form that the mapping does not know";
+    for (kind, form) in [(FIXED64, 0), (STRING, 1), (BYTES, 2), (STRING, 3), (MESSAGE, 1), (99, 0), (0, 0)] {
+        let a = field("a", 1, SINGULAR, kind, ".t.M", &[options(&[json_form(form)])]);
+        assert_eq!(unmappable(&[homes(), a]), unknown, "{kind} {form}");
+    }
+}
+
+#[test]
+fn enums_need_a_zero_and_distinct_strings() {
+    let with = |values: &[(&str, u64, &str)]| {
+        let m = message("M", &[homes(), field("a", 1, SINGULAR, ENUM, ".t.E", &[])]);
+        refused(&[m, enumeration("E", values)])
+    };
+    assert_eq!(with(&[("E_A", 1, "")]), SchemaError::Unmappable("E has no value numbered 0".into()));
+    let twice = with(&[("E_UNSPECIFIED", 0, ""), ("E_A", 1, ""), ("E_B", 2, "a")]);
+    assert_eq!(twice, SchemaError::Unmappable("E has two values whose JSON string is \"a\"".into()));
+}
+
+#[test]
+fn maps_have_strings_for_keys() {
+    let entry = nested(
+        "AEntry",
+        &[
+            field("key", 1, SINGULAR, INT32, "", &[]),
+            field("value", 2, SINGULAR, STRING, "", &[]),
+            bytes(7, &integer(7, 1)),
+        ],
+    );
+    let reason = unmappable(&[homes(), entry, field("a", 1, REPEATED, MESSAGE, ".t.M.AEntry", &[])]);
+    assert_eq!(reason, "t.M.AEntry has keys that are no strings, as the names of JSON members are");
+}
+
+#[test]
+fn names_that_lead_nowhere_are_malformed() {
+    for kind in [MESSAGE, ENUM] {
+        let m = message("M", &[homes(), field("a", 1, SINGULAR, kind, ".t.Other", &[])]);
+        assert!(matches!(refused(&[m]), SchemaError::Malformed(_)));
+    }
+    assert!(matches!(refused(&[]), SchemaError::Malformed(_)));
+}
+
+#[test]
+fn the_contract_cut_anywhere_is_refused_or_gives_a_schema() {
+    let name = "chatcompletion.v1.ChatCompletion";
+    for at in (0..contract().len()).step_by(101) {
+        drop(Schema::new(&contract()[..at], name));
+        let mut flipped = contract().to_vec();
+        flipped[at] ^= 1 << (at % 8);
+        drop(Schema::new(&flipped, name));
+    }
+    assert!(Schema::new(contract(), name).is_ok());
+}
+
+#[test]
+fn messages_nested_without_end_are_refused() {
+    let mut inner = nested("N", &[]);
+    for _ in 0..10_000 {
+        inner = nested("N", &[inner]);
+    }
+    assert!(matches!(refused(&[message("M", &[inner])]), SchemaError::Malformed(_)));
+}

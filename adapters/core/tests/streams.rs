@@ -1,0 +1,139 @@
+//! Tests of streams without Python, on the contract. tests/streams has a case for each rule, and tests/engine compares the
+//! core with the reference engine.
+
+use chatpb_core::{Schema, StreamAccumulator, StreamRules, StreamSplitter, contract};
+use std::sync::Arc;
+
+fn rules() -> Arc<StreamRules> {
+    let schema = Schema::new(contract(), "chatcompletion.v1.ChatCompletionChunk").expect("a chunk of the contract");
+    Arc::new(StreamRules::new(&schema))
+}
+
+fn accumulate<T: AsRef<[u8]>>(chunks: &[T]) -> String {
+    let mut accumulator = StreamAccumulator::new(rules());
+    for chunk in chunks {
+        assert!(accumulator.add(chunk.as_ref()), "{:?}", String::from_utf8_lossy(chunk.as_ref()));
+    }
+    String::from_utf8(accumulator.json()).expect("UTF-8")
+}
+
+fn split(completion: &str, size: Option<usize>, with_last: bool) -> Vec<String> {
+    let chunks = StreamSplitter::new(&rules(), completion.as_bytes(), size, with_last).expect("an object");
+    chunks.map(|chunk| String::from_utf8(chunk).expect("UTF-8")).collect()
+}
+
+/// Return the message that deltas make.
+fn message(deltas: &[&str]) -> String {
+    let chunk = |delta: &&str| format!(r#"{{"choices":[{{"index":0,"delta":{delta}}}]}}"#);
+    let whole = accumulate(&deltas.iter().map(chunk).collect::<Vec<_>>());
+    let inside = whole.strip_prefix(r#"{"choices":[{"index":0,"message":"#).and_then(|rest| rest.strip_suffix("}]}"));
+    inside.expect("one choice").to_owned()
+}
+
+const MESSAGES: &[(&[&str], &str)] = &[
+    (&[r#"{"content":"a\n"}"#, r#"{"content":null}"#, r#"{"content":"\"é"}"#], r#"{"content":"a\n\"é"}"#),
+    (&[r#"{"content":"\ud83d"}"#, r#"{"content":"\ude00"}"#], r#"{"content":"\ud83d\ude00"}"#),
+    (&[r#"{"role":"a","id":"1","n":1}"#, r#"{"role":"b","id":"2","n":2}"#], r#"{"role":"b","id":"1","n":2}"#),
+    (
+        &[
+            r#"{"tool_calls":[{"index":0,"id":"a","function":{"name":"f","arguments":"{"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"id":"b","function":{"arguments":"}"}}]}"#,
+            r#"{"tool_calls":[{"index":0,"id":"c","function":{"name":"g","arguments":""}}]}"#,
+        ],
+        r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"c","function":{"name":"g","arguments":""}}]}"#,
+    ),
+    (
+        &[
+            r#"{"x":[{"type":"reasoning.encrypted","index":0,"id":"1","data":"a"}]}"#,
+            r#"{"x":[{"type":"reasoning.encrypted","index":0,"id":"2","data":"b"}]}"#,
+        ],
+        r#"{"x":[{"type":"reasoning.encrypted","index":0,"id":"1","data":"a"},{"type":"reasoning.encrypted","index":0,"id":"2","data":"b"}]}"#,
+    ),
+    (
+        &[
+            r#"{"x":[{"type":"thinking","thinking":"a"}]}"#,
+            r#"{"x":[{"type":"thinking","thinking":"b","signature":"s"}]}"#,
+            r#"{"x":[{"type":"thinking","thinking":"c"}]}"#,
+        ],
+        r#"{"x":[{"type":"thinking","thinking":"ab","signature":"s"},{"type":"thinking","thinking":"c"}]}"#,
+    ),
+    (&[r#"{"audio":{"data":"AA=="}}"#, r#"{"audio":{"data":"AQ=="}}"#], r#"{"audio":{"data":"AAE="}}"#),
+    (&[r#"{"audio":{"data":"AB=="}}"#, r#"{"audio":{"data":"AQ=="}}"#], r#"{"audio":{"data":"AAE="}}"#),
+    (&[r#"{"audio":{"data":"A="}}"#, r#"{"audio":{"data":"AQ=="}}"#], r#"{"audio":{"data":"A=AQ=="}}"#),
+    (&[r#"{"audio":{"data":"AA="}}"#, r#"{"audio":{"data":"==AQ=="}}"#], r#"{"audio":{"data":"AA===AQ=="}}"#),
+    (&[r#"{"audio":{"data":"="}}"#, r#"{"audio":{"data":"AQ=="}}"#], r#"{"audio":{"data":"=AQ=="}}"#),
+];
+
+#[test]
+fn deltas_add_up_to_a_message() {
+    for (deltas, want) in MESSAGES {
+        assert_eq!(message(deltas), *want);
+    }
+}
+
+#[test]
+fn chunks_add_up_to_a_completion() {
+    let chunks = [
+        r#"{"id":"","created":0,"object":"chat.completion.chunk","obfuscation":"x","choices":[{"delta":{},"filter":{"hit":true,"n":1}}]}"#,
+        r#"{"id":"1","created":5,"object":"x","choices":[{"delta":null,"filter":{"hit":false,"n":2},"ids":[1]}]}"#,
+        r#"{"id":"2","created":6,"choices":[{"ids":[2,3]},{"index":-1}],"usage":{"n":1}}"#,
+    ];
+    assert_eq!(
+        accumulate(&chunks),
+        r#"{"id":"1","created":5,"object":"chat.completion","choices":[{"index":-1},{"filter":{"hit":true,"n":1},"ids":[1,2,3],"message":{}}],"usage":{"n":1}}"#
+    );
+    assert_eq!(accumulate::<&str>(&[]), "{}");
+}
+
+#[test]
+fn what_is_no_object_adds_nothing() {
+    let mut accumulator = StreamAccumulator::new(rules());
+    for text in ["", "[]", "1", "{", r#"{"id":"1""#, r#"{"id":"1"}]"#, r#"{"id"}"#, r#"{"id":"1",}"#, r#"{"a":"\"#] {
+        assert!(!accumulator.add(text.as_bytes()), "{text}");
+        assert!(StreamSplitter::new(&rules(), text.as_bytes(), None, true).is_none(), "{text}");
+    }
+    assert_eq!(accumulator.json(), b"{}");
+}
+
+#[test]
+fn escapes_of_text_inside_a_message_become_those_that_are_printed() {
+    let text = r#"{"x":{"\u0061\/":"\u00e9\ud83d\uDE00\u001F\ud800"}}"#;
+    assert_eq!(accumulate(&[text]), r#"{"x":{"a/":"é😀\u001f\ud800"}}"#);
+}
+
+const COMPLETION: &str = r#"{"id":"1","object":"chat.completion","choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":" two\n wörds\t","tool_calls":[{"id":"a","function":{"name":"f","arguments":"{\"a\": 1}"}},{"id":"b"}]}},{"index":3,"message":null}],"x":{"y":[1]},"usage":{"n":1}}"#;
+
+#[test]
+fn a_completion_is_split_and_comes_back() {
+    for size in [None, Some(1), Some(2), Some(3), Some(5), Some(usize::MAX)] {
+        let chunks = split(COMPLETION, size, true);
+        assert_eq!(accumulate(&chunks), COMPLETION, "{size:?}");
+        assert_eq!(chunks[..chunks.len() - 1], split(COMPLETION, size, false));
+    }
+    assert_eq!(
+        split(COMPLETION, None, true)[..5],
+        [
+            r#"{"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"role":"assistant"},"finish_reason":null}],"x":{"y":[1]}}"#,
+            r#"{"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":" two"},"finish_reason":null}]}"#,
+            r#"{"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"\n wörds"},"finish_reason":null}]}"#,
+            r#"{"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"\t"},"finish_reason":null}]}"#,
+            r#"{"id":"1","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"tool_calls":[{"id":"a","function":{"name":"f","arguments":""},"index":0}]},"finish_reason":null}]}"#,
+        ]
+    );
+}
+
+#[test]
+fn a_type_without_options_for_streams_takes_the_latest() {
+    let schema = Schema::new(contract(), "chatcompletion.v1.ErrorResponse").expect("an error of the contract");
+    let mut accumulator = StreamAccumulator::new(Arc::new(StreamRules::new(&schema)));
+    assert!(accumulator.add(br#"{"":{"a":"1"},"delta":"x"}"#) && accumulator.add(br#"{"":{"a":"2"},"choices":[{}]}"#));
+    assert_eq!(accumulator.json(), br#"{"":{"a":"2"},"delta":"x","choices":[{}]}"#);
+}
+
+#[test]
+fn members_by_thousands_are_found() {
+    let member = |at: usize| format!(r#""m{at}":"a""#);
+    let members = (0..5000).map(member).collect::<Vec<_>>().join(",");
+    let delta = format!("{{{members}}}");
+    assert_eq!(message(&[&delta, &delta]), delta.replace(r#""a""#, r#""aa""#));
+}
