@@ -1,0 +1,1 @@
+"""The contract: its descriptors, compiled into schemas, and its documents by name."""

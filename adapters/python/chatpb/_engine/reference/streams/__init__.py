@@ -1,0 +1,1 @@
+"""Streams of chunks, compact and whole, on their wire bytes."""

@@ -1,0 +1,1 @@
+"""Wire bytes as a tree of messages."""

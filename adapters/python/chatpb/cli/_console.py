@@ -1,0 +1,55 @@
+"""Where commands print: results on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import metadata
+from typing import Final
+
+import typer
+from rich.console import Console
+
+__all__ = ["report", "shown", "stderr_console", "stdout_console", "table_console", "version"]
+
+_PIPE_WIDTH: Final = 160
+"""Columns of a table that goes to a file or a pipe."""
+
+_OBEYED: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
+"""Control characters except line feed and tab, and those that turn the direction of text."""
+
+
+def stdout_console() -> Console:
+    """Return a console for results, which never reads text as markup."""
+    return Console(highlight=False, markup=False, emoji=False)
+
+
+def table_console() -> Console:
+    """Return a console for tables, which only a terminal or COLUMNS makes narrow."""
+    console = stdout_console()
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = _PIPE_WIDTH
+    return console
+
+
+def stderr_console() -> Console:
+    """Return a console for progress, which never reads text as markup."""
+    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+
+
+def shown(text: str) -> str:
+    """Return a text as a terminal may get it: characters that it would obey are escaped, as JSON escapes them."""
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def report(text: str) -> None:
+    """Print one line on standard error, with characters that a terminal would act on escaped."""
+    typer.echo("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text), err=True)
+
+
+def version() -> str:
+    """Return the version of chatpb that is installed."""
+    try:
+        return metadata.version("chatpb")
+    except metadata.PackageNotFoundError:
+        return "(not installed)"

@@ -1,0 +1,47 @@
+"""The options of `chatpb query` and `chatpb stats`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import Enum
+from typing import Annotated, Final
+
+import typer
+
+__all__ = ["MEMORY", "Memory", "Output", "ResultFormat", "RowFormat", "Since", "Threads", "Until"]
+
+MEMORY: Final = "512MB"
+
+
+class ResultFormat(str, Enum):
+    """The form in which rows are written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    JSONL = "jsonl"
+    PARQUET = "parquet"
+
+
+def _time(text: str) -> datetime:
+    from chatpb.storage import time_of
+
+    try:
+        return time_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+RowFormat = Annotated[ResultFormat, typer.Option("--format", "-f", help="How to write the rows.")]
+Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the rows.")]
+Since = Annotated[
+    datetime | None,
+    typer.Option(parser=_time, metavar="TIME", help="Only records of this time (UTC) and later, or of an age as 12h."),
+]
+Until = Annotated[
+    datetime | None, typer.Option(parser=_time, metavar="TIME", help="Only records before this time (UTC).")
+]
+Memory = Annotated[
+    str, typer.Option(metavar="SIZE", help="Memory that DuckDB may use; beyond that it uses temporary files.")
+]
+Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of DuckDB; by default one a core.")]

@@ -1,0 +1,114 @@
+"""`chatpb inspect`: a message as a tree."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Annotated
+
+import typer
+from google.protobuf.message import Message
+from rich.console import Console
+from rich.text import Text
+
+from chatpb import ChatCompletionRecord, ChatpbError, WireError, wire_to_json
+from chatpb._detect import descriptor_of
+from chatpb._engine import codec_of
+from chatpb._files.formats import Format, format_of
+from chatpb._files.read import MAX_DOCUMENT, Document, open_input
+from chatpb._tree.read import wire_to_tree
+from chatpb.cli._console import stdout_console
+from chatpb.cli._document_options import FailFast, MaxRecord, TypeName, choose_format, choose_type
+from chatpb.cli._exit_status import BadRecords
+from chatpb.cli._form_options import has_only_records
+from chatpb.cli._message_tree import message_tree
+from chatpb.cli._transcode import Options, detect, to_wire
+
+__all__ = ["inspect", "show_message"]
+
+
+def inspect(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="File to read, or - for standard input.")],
+    source_format: Annotated[
+        Format | None, typer.Option("--from", help="Format of FILE; by default detected from its name.")
+    ] = None,
+    type_name: TypeName = None,
+    limit: Annotated[int, typer.Option(min=1, help="Show this many records, from the first.")] = 1,
+    items: Annotated[
+        int, typer.Option(min=1, help="Show this many items of an array, and as many vendor members and violations.")
+    ] = 20,
+    values: Annotated[bool, typer.Option(help="Show the start of each value, or no values.")] = True,
+    fail_fast: FailFast = False,
+    max_record: MaxRecord = MAX_DOCUMENT >> 20,
+) -> None:
+    """Show a message as a tree: each member with its home, its protobuf type and its bytes, and what is wrong.
+
+    Of a recorder's file and of Parquet it shows the records.
+    """
+    if source_format is None and format_of(file) is None and has_only_records(file):
+        _show_records(file, limit, items, values, max_record << 20)
+        return
+    reading = choose_format(file, source_format, "--from")
+    chosen = choose_type(type_name)
+    console = stdout_console()
+    bad = BadRecords()
+    with open_input(file) as opened:
+        for document in islice(opened.documents(reading, max_record << 20), limit):
+            try:
+                _show(console, document, chosen or detect([document], reading), items, values)
+            except ChatpbError as error:
+                bad(document.describe(error))
+                if fail_fast:
+                    break
+    bad.end()
+
+
+def _show_records(file: str, limit: int, items: int, values: bool, max_record: int) -> None:
+    from chatpb import storage
+
+    console = stdout_console()
+    bad = BadRecords()
+    with storage.open(file, max_document=max_record) as records:
+        records.refusals = bad
+        for record in islice(records, limit):
+            console.print(Text(record.place, style="dim"))
+            show_message(console, record.wire, ChatCompletionRecord, items, values)
+    bad.end()
+
+
+def _show(console: Console, document: Document, message_type: type[Message], items: int, values: bool) -> None:
+    wire = to_wire(document, message_type, Options(nonfinite="allow", unknown_fields="skip"))
+    place = f"{document.file}:{document.number}" if document.format.is_stream else document.file
+    console.print(Text(place, style="dim"))
+    show_message(console, wire, message_type, items, values)
+
+
+def show_message(
+    console: Console, wire: bytes, message_type: type[Message], items: int = 20, values: bool = True
+) -> None:
+    """Print an encoded message as a tree, and how it breaks the contract, with so many items each. Raises WireError."""
+    tree = wire_to_tree(wire, descriptor_of(message_type))
+    title = Text(message_type.DESCRIPTOR.full_name, style="bold")
+    title.append(f"  {len(wire):,} B{_json_size(wire, message_type)}", style="not bold dim")
+    width = max(20, console.width - 56) if values else None
+    console.print(message_tree(tree, wire, title, items, width))
+    violations = codec_of(descriptor_of(message_type)).validate_wire(wire, False)
+    if violations:
+        # The last one may say that there are more.
+        above = "more than " if violations[-1].rule == "more" else ""
+        count = len(violations) - bool(above)
+        heading = f"{above}{count:,} {'violation' if count == 1 else 'violations'} of the contract"
+        console.print(Text(heading, style="yellow"))
+        for violation in violations[: min(items, count)]:
+            console.print(Text(f"  {violation}"))
+        if above or count > items:
+            console.print(Text(f"  … and {above}{max(0, count - items):,} more", style="dim"))
+    else:
+        console.print(Text("keeps the contract", style="green"))
+
+
+def _json_size(wire: bytes, message_type: type[Message]) -> str:
+    try:
+        size = len(wire_to_json(wire, message_type, unknown_fields="skip", nonfinite="allow"))
+    except WireError:
+        return ", no JSON"
+    return f", {size:,} B as JSON"

@@ -1,0 +1,79 @@
+"""`chatpb stats`: what stored records cost, and how fast their answers were."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chatpb import ChatpbError
+from chatpb._extras import extra_for
+from chatpb._files.formats import STANDARD
+from chatpb._files.write import open_output
+from chatpb.cli._exit_status import BadRecords
+from chatpb.cli._progress import ProgressBar
+from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Threads, Until
+
+__all__ = ["stats"]
+
+
+def stats(
+    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Files of records.")],
+    by: Annotated[
+        str,
+        typer.Option(metavar="NAME,...", help="What a row stands for: model, day, hour, peer, label:NAME, or nothing."),
+    ] = "model,day",
+    prices: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="JSON of prices, for records that do not have their cost.")
+    ] = None,
+    sizes: Annotated[bool, typer.Option("--bytes", help="Count the bytes of records, which reads them all.")] = False,
+    format: RowFormat = ResultFormat.TABLE,
+    output: Output = STANDARD,
+    chart: Annotated[
+        Path | None, typer.Option("--chart", metavar="FILE", help="Draw the rows too, as .svg or .png.")
+    ] = None,
+    since: Since = None,
+    until: Until = None,
+    memory: Memory = MEMORY,
+    threads: Threads = None,
+) -> None:
+    """Count records, errors, tokens and cost, and show percentiles of latencies, by requested model and day (UTC).
+
+    Percentiles are estimates, close to one in a hundred. Bytes are those of the records before compression.
+    """
+    if chart and chart.suffix not in (".svg", ".png"):
+        raise typer.BadParameter(f"{chart} is neither .svg nor .png", param_hint="--chart")
+    from chatpb.cli._result_formats import write_results
+    from chatpb.cli._stats_table import stats_table
+    from chatpb.storage import answer_of, read_prices, stats_of
+    from chatpb.storage import query as open_query
+
+    if chart:
+        with extra_for("--chart"):
+            from chatpb.storage import draw_chart
+    groups = () if by == "nothing" else tuple(by.replace(" ", "").split(","))
+    known = read_prices(prices) if prices else None
+    bad = BadRecords()
+    with (
+        open_query(files, since=since, until=until, memory=memory, threads=threads, refusals=bad) as records,
+        ProgressBar(fraction=records.fraction),
+    ):
+        sets = list(dict.fromkeys([groups, (), *([("model", "day"), ("model",)] if chart else [])]))
+        try:
+            found = dict(zip(sets, stats_of(records, sets, prices=known, sizes=sizes), strict=True))
+        except ChatpbError:
+            raise
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--by") from None
+    with open_output(output) as opened:
+        if format is ResultFormat.TABLE:
+            (total,) = found[()].to_pylist()
+            opened.write(stats_table(groups, found[groups].to_pylist() if groups else [], total).encode())
+        else:
+            write_results(opened, format, answer_of(found[groups]))
+    if chart:
+        with open_output(str(chart)) as opened:
+            daily, models = (found[each].to_pylist() for each in (("model", "day"), ("model",)))
+            draw_chart(opened, chart.suffix[1:], daily, models)
+    bad.end()

@@ -1,0 +1,49 @@
+"""A backend that chooses another one by the request's model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing
+from fnmatch import fnmatchcase
+
+from chatpb.service._call import Backend, Call
+from chatpb.service._error_table import ServiceError
+from chatpb.service._request_flags import model_of
+
+__all__ = ["ModelRouter"]
+
+
+class ModelRouter:
+    """Passes each request on to the first backend whose pattern fits the request's model. Others get status 404.
+
+    Args:
+        routes: patterns as of a shell, such as `gpt-*` or `*`, each with its backend.
+
+    """
+
+    def __init__(self, routes: Sequence[tuple[str, Backend]]) -> None:
+        self._routes = list(routes)
+
+    async def create(self, request: bytes, call: Call) -> bytes:
+        return await self._backend_of(request).create(request, call)
+
+    async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+        async with aclosing(self._backend_of(request).stream(request, call)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                yield chunk
+
+    async def check(self) -> None:
+        """Raise ServiceError if one of the backends cannot serve."""
+        checks = [getattr(backend, "check", None) for _, backend in self._routes]
+        await asyncio.gather(*[check() for check in checks if check])
+
+    async def close(self) -> None:
+        await asyncio.gather(*[backend.close() for _, backend in self._routes])
+
+    def _backend_of(self, request: bytes) -> Backend:
+        model = model_of(request)
+        for pattern, backend in self._routes:
+            if fnmatchcase(model, pattern):
+                return backend
+        raise ServiceError.of(404, "The model does not exist.", param="model", code="model_not_found")

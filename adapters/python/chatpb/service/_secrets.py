@@ -1,0 +1,65 @@
+"""Credentials that must not come back: an endpoint that refuses a key often repeats it in its error."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+__all__ = ["Secrets", "is_secret_name"]
+
+_SECRET_NAME: Final = re.compile(r"auth|cookie|credential|key|password|secret|token", re.IGNORECASE)
+
+_SHORTEST: Final = 6
+"""A shorter credential is not looked for: it may be a part of any text."""
+
+
+def is_secret_name(name: str) -> bool:
+    """Return whether a header or a parameter of that name holds a credential."""
+    return _SECRET_NAME.search(name) is not None
+
+
+class Secrets:
+    """Some credentials, and what replaces them: as many asterisks, which keeps wire bytes valid."""
+
+    def __init__(self, values: Iterable[str | None] = ()) -> None:
+        found = {value.strip() for value in values if value and len(value.strip()) >= _SHORTEST}
+        self._values = [value.encode() for value in sorted(found, key=len, reverse=True)]
+
+    @classmethod
+    def of(cls, headers: Mapping[str, str], url: str = "") -> Secrets:
+        """Return the credentials in a request's headers and in its address."""
+        values = [value.rpartition(" ")[2] for name, value in headers.items() if is_secret_name(name)]
+        parts = urlsplit(url)
+        values += [value for name, value in parse_qsl(parts.query) if is_secret_name(name)]
+        values.append(unquote(parts.password or ""))
+        return cls(values)
+
+    def hide(self, data: bytes) -> bytes:
+        """Return bytes without the credentials."""
+        for value in self._values:
+            if value in data:
+                data = data.replace(value, b"*" * len(value))
+        return data
+
+    def hide_in_text(self, text: str) -> str:
+        """Return a text without the credentials."""
+        return self.hide(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")
+
+    def hide_in_headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return headers whose values are without the credentials."""
+        return {name: self.hide_in_text(value) for name, value in headers.items()}
+
+    def hide_in_json(self, text: bytes) -> bytes:
+        """Return JSON text without the credentials, also where they are written with escape sequences."""
+        text = self.hide(text)
+        if b"\\" not in text or not self._values:
+            return text
+        try:
+            plain = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "surrogatepass")
+        except (ValueError, RecursionError):
+            return text
+        hidden = self.hide(plain)
+        return text if hidden == plain else hidden

@@ -1,0 +1,96 @@
+"""Run the gateway on uvicorn until a signal, and stop in the way of the gRPC server.
+
+uvicorn waits without end for the headers of a request, and for a client that does not read. Here both have a limit,
+and so has the number of connections.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from chatpb.service._guard import Limits
+
+__all__ = ["limited_protocol", "run"]
+
+
+class _Server(uvicorn.Server):
+    """At the first signal, waits for open requests; at the second, drops their connections, which cancels them."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            loop = asyncio.get_running_loop()
+            for connection in self.server_state.connections:
+                loop.call_soon_threadsafe(connection.transport.abort)
+        self.should_exit = True
+
+
+def limited_protocol(protocol: Any, limits: Limits) -> Any:
+    """Return a class of uvicorn's protocols with limits: on connections, on headers that come, on answers that wait."""
+
+    class Limited(protocol):  # type: ignore[misc]
+        _head_timer: asyncio.TimerHandle | None = None
+        _send_timer: asyncio.TimerHandle | None = None
+
+        def connection_made(self, transport: asyncio.Transport) -> None:
+            super().connection_made(transport)
+            if len(self.connections) > limits.connections:
+                transport.abort()
+            else:
+                self._head_timer = self.loop.call_later(limits.head, transport.abort)
+
+        def data_received(self, data: bytes) -> None:
+            super().data_received(data)
+            is_in_head = self.cycle is None or self.cycle.response_complete
+            if not is_in_head:
+                self._head_timer = _stopped(self._head_timer)
+            elif self._head_timer is None:
+                self._head_timer = self.loop.call_later(limits.head, self.transport.abort)
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            if limits.send is not None and self._send_timer is None:
+                self._send_timer = self.loop.call_later(limits.send, self.transport.abort)
+
+        def resume_writing(self) -> None:
+            self._send_timer = _stopped(self._send_timer)
+            super().resume_writing()
+
+        def timeout_keep_alive_handler(self) -> None:
+            super().timeout_keep_alive_handler()
+            if limits.send is not None and self._send_timer is None:
+                # Closing waits for the client to read what is left of the last answer.
+                self._send_timer = self.loop.call_later(limits.send, self.transport.abort)
+
+        def connection_lost(self, exc: Exception | None) -> None:
+            self._head_timer = _stopped(self._head_timer)
+            self._send_timer = _stopped(self._send_timer)
+            super().connection_lost(exc)
+
+    return Limited
+
+
+def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
+    """Stop a timer, and return None in its place."""
+    if timer:
+        timer.cancel()
+    return None
+
+
+def run(app: Any, listener: socket.socket, limits: Limits) -> None:
+    """Serve an ASGI application on a listening socket until SIGTERM or SIGINT; requests then have `grace` seconds."""
+    config = uvicorn.Config(
+        app,
+        log_level="warning",
+        ws="none",
+        timeout_graceful_shutdown=round(limits.grace),
+        # asyncio accepts so many connections before any can be refused, and each takes a file.
+        backlog=min(2048, max(16, limits.connections // 4)),
+    )
+    config.load()
+    config.http_protocol_class = limited_protocol(config.http_protocol_class, limits)
+    _Server(config).run(sockets=[listener])

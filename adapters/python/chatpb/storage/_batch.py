@@ -1,0 +1,119 @@
+"""Batches of records on their way from one form to another, and where each record stands in its file.
+
+A batch is small enough for memory, whatever the records are. What is in a batch can be read: its records are checked
+where they are read, so that a bad one is named there and costs no other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Final, TypeVar
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.protobuf.message import Message
+
+from chatcompletion.v1 import ChatCompletionRecord
+from chatpb._errors import ChatpbError, WireError
+from chatpb._files.refusals import Refusals
+from chatpb.arrow import json_column
+from chatpb.storage._sift import sift
+
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "Batch", "Place", "checked", "in_batches", "reason_of"]
+
+BATCH_ROWS: Final = 4096
+BATCH_BYTES: Final = 4 << 20
+"""Records of a batch, and the bytes after which it takes no more."""
+
+P = TypeVar("P")
+
+Place = Callable[[int], str]
+"""Return where a row of a batch stands: a file, and the number of a line or a record in it."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some documents or records of a file.
+
+    Attributes:
+        wire: a column of their wire bytes.
+        place: where each of them stands.
+
+    """
+
+    wire: pa.Array
+    place: Place
+
+    def refuse(self, refusals: Refusals) -> Callable[[int, ChatpbError], None]:
+        """Return a function that reports a row of the batch that is left out."""
+        return lambda row, error: refusals(f"{self.place(row)}: {reason_of(error)}")
+
+
+def reason_of(error: ChatpbError) -> str:
+    """Return why a record is bad. The path of its error has no number of a row, since the place names the record."""
+    if isinstance(error, WireError):
+        path = "/".join(["", *error.path.split("/")[2:]])
+        return str(WireError(path.rstrip("/"), error.offset, error.reason))
+    return str(error)
+
+
+def checked(
+    batch: Batch,
+    refusals: Refusals,
+    *,
+    max_record: int,
+    message_type: type[Message] = ChatCompletionRecord,
+    threads: int | None = None,
+    whole: bool = True,
+) -> Batch:
+    """Return the messages of a batch that can be read, and report all others.
+
+    Without `whole` only their sizes are checked, for a caller that reads all of them anyway.
+    """
+    refuse = batch.refuse(refusals)
+
+    def check(rows: pa.Array) -> range:
+        if (longest := pc.max(pc.binary_length(rows)).as_py() or 0) > max_record:
+            raise ChatpbError(f"it has {longest} bytes, above the limit of {max_record}")
+        if whole:
+            json_column(rows, message_type, unknown_fields="skip", nonfinite="allow", threads=threads)
+        return range(len(rows))
+
+    bad: set[int] = set()
+
+    def note(row: int, error: ChatpbError) -> None:
+        bad.add(row)
+        refuse(row, error)
+
+    for _ in sift(batch.wire, check, note):
+        pass
+    if not bad:
+        return batch
+    good = [row for row in range(len(batch.wire)) if row not in bad]
+    return Batch(batch.wire.take(pa.array(good, pa.int64())), lambda row: batch.place(good[row]))
+
+
+def in_batches(records: Iterable[tuple[P, bytes]], name: Callable[[P], str] = str) -> Iterator[Batch]:
+    """Yield records in batches that are bounded by bytes.
+
+    Args:
+        records: each record with what tells its place, such as its number.
+        name: returns the place as text, for the few records that are named.
+
+    """
+    held: list[tuple[P, bytes]] = []
+    size = 0
+    for record in records:
+        held.append(record)
+        size += len(record[1])
+        if size >= BATCH_BYTES or len(held) == BATCH_ROWS:
+            yield _batch(held, name)
+            held, size = [], 0
+    if held:
+        yield _batch(held, name)
+
+
+def _batch(records: list[tuple[P, bytes]], name: Callable[[P], str]) -> Batch:
+    places, wires = zip(*records, strict=True)
+    return Batch(pa.array(wires, pa.large_binary()), lambda row: name(places[row]))

@@ -1,0 +1,327 @@
+"""Records in files of JSON or of length-delimited messages, of whatever type each document in them is.
+
+A block of JSON lines is converted at once, as the type of the block before, if columns of the result show that each
+line is of that type. Otherwise its lines are read one by one: then each is what it is, and a bad one is named.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from functools import cache
+from itertools import chain, groupby, islice
+from typing import Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+from google.protobuf.descriptor import Descriptor
+from google.protobuf.message import Message
+
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, ChatCompletionRecord, CreateChatCompletionRequest
+from chatpb._convert import json_lines_to_wire, json_to_wire
+from chatpb._detect import detect_wires, json_object
+from chatpb._engine import column_reader
+from chatpb._engine.codec import Column, ColumnReader
+from chatpb._errors import ChatpbError
+from chatpb._files.formats import Format
+from chatpb._files.read import Block, Document, Input
+from chatpb._files.refusals import Refusals
+from chatpb._options import Nonfinite
+from chatpb.arrow import from_messages
+from chatpb.storage._batch import BATCH_BYTES, Batch, checked, in_batches
+from chatpb.storage._batch_joiner import BatchJoiner
+from chatpb.storage._line_forms import MARKER, document_type_of, foreign_form_of
+from chatpb.storage._wrap_documents import DocumentWrapper
+
+__all__ = ["DocumentSource"]
+
+_SAMPLE: Final = 8
+"""Messages from which the type of all messages of a file is detected."""
+
+_SHOWN_BY: Final[dict[type[Message], tuple[Column, ...]]] = {
+    ChatCompletion: (Column("object", "string", ("object",)),),
+    ChatCompletionChunk: (Column("object", "string", ("object",)),),
+    CreateChatCompletionRequest: (
+        Column("model", "strings", ("model",)),
+        Column("roles", "strings", ("messages.role",)),
+    ),
+    ChatCompletionRecord: (
+        Column("object", "strings", ("response.object", "stream.chunks.object", "request.messages.role")),
+    ),
+}
+"""Columns that show that a document is of a type: each has a value."""
+
+_OBJECTS: Final = {ChatCompletion: "chat.completion", ChatCompletionChunk: "chat.completion.chunk"}
+
+_EVENT_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")
+
+
+class DocumentSource:
+    """The records that the documents in a file are, or become.
+
+    Args:
+        opened: the file.
+        format: JSON, JSONL or BINPBS.
+        size: bytes of the file; 0 if that is not known.
+        message_type: the type of all documents; None to detect it.
+        max_document: bytes of one document at most.
+        threads: how many threads share the work; None for one a core.
+        nonfinite: as in `chatpb.json_to_wire`.
+        joiner: joins the requests and the results of batches; None to leave them apart.
+
+    Raises ChatpbError for a type that no record has.
+
+    """
+
+    def __init__(
+        self,
+        opened: Input,
+        format: Format,
+        size: int,
+        message_type: type[Message] | None,
+        max_document: int,
+        threads: int | None,
+        nonfinite: Nonfinite = "error",
+        joiner: BatchJoiner | None = None,
+    ) -> None:
+        self.name = opened.name
+        self._opened = opened
+        self._format = format
+        self._size = size
+        self._type = message_type
+        self._max_document = max_document
+        self._threads = threads
+        self._nonfinite = nonfinite
+        self._joiner = joiner
+        self._before: type[Message] | None = message_type
+
+    def fraction(self) -> float:
+        return min(self._opened.position() / self._size, 1.0) if self._size else 0.0
+
+    def batches(self, refusals: Refusals) -> Iterator[Batch]:
+        wrapper = DocumentWrapper(self._threads)
+        try:
+            for batch, message_type in (self._json if self._format.is_json else self._messages)(refusals):
+                yield from wrapper.wrap(batch, message_type)
+        except TypeError as error:
+            raise ChatpbError(f"{self.name}: {error}") from None
+        yield from wrapper.finish()
+
+    def _messages(self, refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
+        blocks = self._opened.blocks(self._format, self._max_document)
+        first = list(islice(blocks, 1))
+        message_type = self._type or self._detect(first)
+        for block in chain(first, blocks):
+            if block.error:
+                refusals(next(block.documents()).describe(block.error))
+                continue
+            batch = Batch(from_messages(block.data), _Places(block))
+            limit = self._max_document
+            good = checked(batch, refusals, max_record=limit, message_type=message_type, threads=self._threads)
+            yield good, message_type
+
+    def _detect(self, blocks: list[Block]) -> type[Message]:
+        samples = [each.data for block in blocks for each in islice(block.documents(), _SAMPLE) if not each.error]
+        try:
+            return detect_wires(samples)
+        except ValueError as error:
+            raise ChatpbError(f"{self.name}: {error}; give the type with --type") from None
+
+    def _json(self, refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
+        blocks = self._opened.blocks(Format.JSONL, self._max_document)
+        first = next(blocks, None)
+        if first is None:
+            return
+        if not first.error:
+            first = replace(first, data=self._utf8(first.data))
+        lines = chain([first], blocks)
+        if self._format is Format.JSON or (not first.error and _is_one_value(first.data)):
+            for documents in _of_some_bytes(self._values(lines, refusals)):
+                yield from self._one_by_one(documents, refusals)
+            return
+        for block in lines:
+            if not self._before:
+                self._before = self._first_type(block)
+            if self._before and not block.error and (wires := self._whole_block(block, self._before)) is not None:
+                yield Batch(wires, _Places(block)), self._before
+            else:
+                yield from self._one_by_one(block.documents(), refusals)
+
+    def _first_type(self, block: Block) -> type[Message] | None:
+        """Return the type of the first line of a block; None if it is of a foreign form, or of none."""
+        first = next((each.data for each in block.documents() if not each.error), b"")
+        obj = json_object(first)
+        if obj is None or foreign_form_of(obj):
+            return None
+        try:
+            return document_type_of(obj, None)
+        except ChatpbError:
+            return None
+
+    def _utf8(self, data: bytes) -> bytes:
+        """Return the start of a file without a byte order mark. Raises ChatpbError for UTF-16 and UTF-32."""
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+            raise ChatpbError(
+                f"{self.name}: this is UTF-16 or UTF-32, and JSON is read as UTF-8: convert it with iconv"
+            )
+        return data.removeprefix(b"\xef\xbb\xbf")
+
+    def _whole_block(self, block: Block, message_type: type[Message]) -> pa.Array | None:
+        """Return the wire bytes of a block's lines, if each of them is a document of that type; else None."""
+        if not self._type and message_type not in _SHOWN_BY:
+            return None
+        try:
+            messages = json_lines_to_wire(block.data, message_type, nonfinite=self._nonfinite, threads=self._threads)
+        except (ChatpbError, ValueError):
+            return None  # at least one line is wrong: read one by one, it is named
+        wires = from_messages(messages)
+        foreign = not self._type and message_type not in _OBJECTS and MARKER in messages
+        return wires if self._type or (not foreign and _all_shown(wires, message_type)) else None
+
+    def _one_by_one(self, documents: Iterable[Document], refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
+        found = self._typed(documents, refusals)
+        for message_type, group in groupby(found, lambda each: each[0]):
+            for batch in in_batches((place, wire) for _, place, wire in group):
+                yield batch, message_type
+
+    def _typed(self, documents: Iterable[Document], refusals: Refusals) -> Iterator[tuple[type[Message], str, bytes]]:
+        """Yield the type, the place and the wire bytes of each document, and report those that cannot be read."""
+        for document in documents:
+            place = f"{document.file}:{document.number}"
+            try:
+                if document.error:
+                    raise document.error
+                data = document.data
+                if data.startswith(b"data:"):
+                    data = data.removeprefix(b"data:").strip()
+                    if data == b"[DONE]":
+                        continue
+                elif data.startswith(_EVENT_FIELDS):
+                    continue
+                for message_type, wire in self._wires(data):
+                    yield message_type, place, wire
+            except ChatpbError as error:
+                refusals(document.describe(error))
+
+    def _wires(self, data: bytes) -> Iterator[tuple[type[Message], bytes]]:
+        """Yield the type and the wire bytes of each document that a JSON text is or becomes. Raises ChatpbError."""
+        obj = None if self._type else json_object(data)
+        if obj is None:
+            # It is of the given type; or it is no JSON, and the error says where.
+            message_type = self._type or ChatCompletionRecord
+            yield message_type, json_to_wire(data, message_type, nonfinite=self._nonfinite)
+        elif form := foreign_form_of(obj):
+            json_to_wire(data, ChatCompletionRecord, nonfinite=self._nonfinite)  # refuses what Python's parser does not
+            try:
+                records = list(form.read(obj))
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                if isinstance(error, ChatpbError):
+                    raise
+                raise ChatpbError(f"it looks like a line of {form.name}, but is not built like one") from None
+            for record in records:
+                wire = json_to_wire(json.dumps(record), ChatCompletionRecord, nonfinite=self._nonfinite)
+                if self._joiner and form.name in ("batch", "batch_input"):
+                    joined = self._joiner.join(obj["custom_id"], wire, is_request="body" in obj)
+                    if joined is None:
+                        continue
+                    wire = joined
+                yield ChatCompletionRecord, wire
+        else:
+            self._before = document_type_of(obj, self._before)
+            yield self._before, json_to_wire(data, self._before, nonfinite=self._nonfinite)
+
+    def _values(self, blocks: Iterable[Block], refusals: Refusals) -> Iterator[Document]:
+        """Yield the JSON values of a file that are not one a line, such as the items of an array."""
+        whole = bytearray()
+        for block in blocks:
+            if block.error:
+                raise ChatpbError(next(block.documents()).describe(block.error))
+            whole += block.data
+            if len(whole) > self._max_document:
+                limit = f"{self._max_document >> 20} MiB"
+                raise ChatpbError(f"{self.name}: JSON that is not one object a line is read whole, up to {limit}")
+        try:
+            text = self._utf8(bytes(whole)).decode()
+        except UnicodeDecodeError as error:
+            raise ChatpbError(f"{self.name}: invalid UTF-8 at byte {error.start}") from None
+        if text.lstrip()[:1] == "[" and text.rstrip()[-1:] != "]":
+            refusals(f"{self.name}: the array has no end: the file is cut short")
+        decoder = json.JSONDecoder()
+        at, line, seen = 0, 1, 0
+        while True:
+            while at < len(text) and text[at] in " \t\r\n,[]":
+                at += 1
+            line += text.count("\n", seen, at)
+            seen = at
+            if at >= len(text):
+                return
+            try:
+                _, end = decoder.raw_decode(text, at)
+            except (ValueError, RecursionError):
+                # The exact parser says where; nothing says where the next value starts.
+                yield Document(self.name, Format.JSONL, line, text[at:].encode())
+                return
+            yield Document(self.name, Format.JSONL, line, text[at:end].encode())
+            at = end
+
+
+class _Places:
+    """Where the documents of a block stand, looked up only if one of them is bad."""
+
+    def __init__(self, block: Block) -> None:
+        self._block = block
+        self._documents: list[Document] | None = None
+
+    def __call__(self, row: int) -> str:
+        if self._documents is None:
+            self._documents = list(self._block.documents())
+        document = self._documents[row]
+        return (
+            f"{document.file}:{document.number}"
+            if document.format.is_json
+            else f"{document.file}: record {document.number}"
+        )
+
+
+def _is_one_value(data: bytes) -> bool:
+    """Return whether a file's first line begins a JSON value that goes on over other lines, or an array."""
+    start = len(data) - len(data.lstrip())
+    first = data[start : data.find(b"\n", start) + 1 or None].strip()
+    return first[:1] == b"[" or first in (b"{", b"")
+
+
+def _of_some_bytes(documents: Iterable[Document]) -> Iterator[list[Document]]:
+    """Yield documents in groups that are bounded by bytes."""
+    group: list[Document] = []
+    size = 0
+    for document in documents:
+        group.append(document)
+        size += len(document.data)
+        if size > BATCH_BYTES:
+            yield group
+            group, size = [], 0
+    yield group
+
+
+def _all_shown(wires: pa.Array, message_type: type[Message]) -> bool:
+    """Return whether columns show that all documents are of a type."""
+    offsets, data = wires.buffers()[1:]
+    columns = _SHOWN_BY[message_type]
+    found = _reader(message_type.DESCRIPTOR).of_array(memoryview(data or b""), memoryview(offsets), 1)
+    expected = _OBJECTS.get(message_type, "").encode() * len(wires)
+    for column, (_, lists, _, strings) in zip(columns, found, strict=True):
+        # Compared as buffers, since an object for each string takes longer than all else.
+        if column.type == "strings":
+            starts = pa.Array.from_buffers(pa.int32(), len(wires) + 1, [None, pa.py_buffer(lists)])
+            if pc.any(pc.equal(starts[1:], starts[:-1])).as_py():
+                return False
+        elif expected != strings:
+            return False
+    return True
+
+
+@cache
+def _reader(descriptor: Descriptor) -> ColumnReader:
+    (columns,) = (found for message_type, found in _SHOWN_BY.items() if message_type.DESCRIPTOR is descriptor)
+    return column_reader(descriptor, columns)

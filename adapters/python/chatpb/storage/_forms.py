@@ -1,0 +1,307 @@
+"""The forms that records are kept in, detected from a file's name: each is read and written in batches of wire bytes.
+
+A form is a recorder's file, JSON lines, length-delimited messages or Parquet. Lines and messages may also be documents
+of another kind, which become records (see `_documents`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import Enum
+from glob import glob, has_magic
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import pyarrow as pa
+from google.protobuf.message import Message
+
+from chatcompletion.v1 import ChatCompletionRecord
+from chatpb._contract.documents import RECORD_DOCUMENTS
+from chatpb._convert import wire_to_json_lines
+from chatpb._errors import ChatpbError, WireError
+from chatpb._files.formats import PARQUET_ENDINGS, RECORDER_ENDINGS, STANDARD, Format, format_of
+from chatpb._files.read import MAX_DOCUMENT, Input, open_input
+from chatpb._files.refusals import Refusals
+from chatpb._files.write import open_output
+from chatpb._known_json import known_json, note_unknown_fields
+from chatpb._options import Nonfinite, UnknownFields, threads_of
+from chatpb.arrow import expand_records, to_messages
+from chatpb.storage._batch import Batch
+from chatpb.storage._batch_joiner import BatchJoiner
+from chatpb.storage._documents import DocumentSource
+from chatpb.storage._parquet import ParquetSource, write_dataset, write_file
+from chatpb.storage._prefetch import prefetch
+from chatpb.storage._recorder import DEFAULT_LEVEL, Recorder
+from chatpb.storage._sift import sift
+from chatpb.storage._sources import RecorderSource, Source
+from chatpb.storage._stores import create_stored, is_remote, open_stored
+from chatpb.storage._wrap_documents import unwrap_documents
+
+__all__ = ["Form", "Source", "files_of", "form_of", "open_source", "standard_input_as_file", "write_records"]
+
+
+class Form(str, Enum):
+    """A form of keeping records."""
+
+    RECORDER = "recorder"
+    LINES = "jsonl"
+    MESSAGES = "binpbs"
+    PARQUET = "parquet"
+
+
+def form_of(path: str, form: Form | None = None) -> Form:
+    """Return the form that a name stands for, or the given one. Raises ChatpbError if it stands for none."""
+    if form:
+        return form
+    if path == STANDARD:
+        raise ChatpbError("standard input and output have no name: give their form with --from or --to")
+    ending = Path(path.rstrip("/")).suffix.lower()
+    if ending in RECORDER_ENDINGS:
+        if is_remote(path):
+            raise ChatpbError(f"{path}: a recorder's file cannot be on a store; export it to another form")
+        return Form.RECORDER
+    if ending in PARQUET_ENDINGS or os.path.isdir(path) or (is_remote(path) and not ending):
+        return Form.PARQUET
+    format = format_of(path)
+    if format in (Format.JSONL, Format.JSON):
+        return Form.LINES
+    if format is Format.BINPBS:
+        return Form.MESSAGES
+    raise ChatpbError(
+        f"{path}: the name implies no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet"
+    )
+
+
+def files_of(paths: Iterable[str]) -> list[str]:
+    """Return the files that paths name, with patterns and folders of JSON files replaced by the files in them.
+
+    Raises FileNotFoundError for a pattern that no file matches.
+    """
+    found: list[str] = []
+    for path in paths:
+        if is_remote(path) or os.path.lexists(path) or not has_magic(path):
+            matches = [path]
+        elif not (matches := sorted(glob(path, recursive=True))):
+            raise FileNotFoundError(2, "No file matches this pattern", path)
+        for match in matches:
+            found += _json_files(match) if os.path.isdir(match) else [match]
+    return found
+
+
+def _json_files(folder: str) -> list[str]:
+    """Return the JSON files of a folder that has no Parquet, in the order of their names; else the folder."""
+    files = sorted(str(path) for path in Path(folder).rglob("*") if path.is_file() and path.name[0] not in "._")
+    if any(name.lower().endswith(PARQUET_ENDINGS) for name in files):
+        return [folder]
+    return [name for name in files if format_of(name) in (Format.JSON, Format.JSONL)] or [folder]
+
+
+@contextmanager
+def open_source(
+    path: str,
+    message_type: type[Message] | None = None,
+    max_document: int = MAX_DOCUMENT,
+    threads: int | None = None,
+    start: int | None = None,
+    end: int | None = None,
+    *,
+    form: Form | None = None,
+    nonfinite: Nonfinite = "error",
+    joiner: BatchJoiner | None = None,
+    check: bool = True,
+) -> Iterator[Source]:
+    """Open records of any form. Raises ChatpbError or OSError where there are none.
+
+    Args:
+        path: a file, a folder of Parquet, or, except for a recorder's file, the URL of either on an fsspec store; "-"
+            is standard input.
+        message_type: the type of the documents in lines or messages; None to detect it.
+        max_document: bytes of one line, message or record at most.
+        threads: how many threads share the work on lines; None for one a core.
+        start: the earliest time of records in a recorder's file, as in `Recorder.scan`. Other forms give all records.
+        end: the time before which records of a recorder's file are taken.
+        form: the form; None for the one that the path stands for.
+        nonfinite: whether JSON may have NaN and the infinities, as in `chatpb.json_to_wire`.
+        joiner: joins the requests and the results of batches; None to leave them apart.
+        check: whether to leave out records that cannot be read whole; without it the caller finds them.
+
+    """
+    form = form_of(path, form)
+    if form is Form.PARQUET:
+        with standard_input_as_file(path) as file:
+            yield ParquetSource(file, max_document, threads, check)
+    elif form is Form.RECORDER:
+        with (
+            standard_input_as_file(path) as file,
+            Recorder(file, read_only=True, max_record=max_document) as recorder,
+        ):
+            yield RecorderSource(recorder, start, end, max_document, threads, check)
+    else:
+        format = Format.BINPBS if form is Form.MESSAGES else Format.JSON if is_json(path) else Format.JSONL
+        with _open_documents(path) as (opened, size):
+            yield DocumentSource(opened, format, size, message_type, max_document, threads, nonfinite, joiner)
+
+
+@contextmanager
+def standard_input_as_file(path: str) -> Iterator[str]:
+    """Give a file with all of standard input, if a path stands for that, for forms that are not read in order."""
+    if path != STANDARD:
+        yield path
+        return
+    with TemporaryDirectory(prefix="chatpb-") as folder:
+        name = os.path.join(folder, "stdin")
+        with open_input(path) as source, open(name, "xb") as file:
+            source.copy_to(file)
+        yield name
+
+
+@contextmanager
+def _standard_output_as_file(path: str) -> Iterator[str]:
+    """Give a file whose bytes go to standard output at the end, if a path stands for that."""
+    if path != STANDARD:
+        yield path
+        return
+    with TemporaryDirectory(prefix="chatpb-") as folder:
+        name = os.path.join(folder, "stdout")
+        yield name
+        with open(name, "rb") as file, open_output(path) as output:
+            copyfileobj(file, output)
+
+
+def is_json(path: str) -> bool:
+    return format_of(path) is Format.JSON
+
+
+@contextmanager
+def _open_documents(path: str) -> Iterator[tuple[Input, int]]:
+    """Open a file here or on a store, and give its size in bytes too."""
+    if is_remote(path):
+        with open_stored(path) as (raw, size):
+            yield Input(path, raw), size
+    else:
+        with open_input(path) as opened:
+            yield opened, 0 if path == STANDARD else os.path.getsize(path)
+
+
+def write_records(
+    path: str,
+    batches: Iterable[Batch],
+    refusals: Refusals,
+    *,
+    form: Form | None = None,
+    document: str = "",
+    partition: bool = False,
+    columns: Sequence[str] | None = None,
+    members: Mapping[str, str] | None = None,
+    level: int | None = None,
+    threads: int | None = None,
+    nonfinite: Nonfinite = "error",
+    unknown_fields: UnknownFields = "skip",
+) -> int:
+    """Write records to any form, and return how many records or documents were written.
+
+    Except for a recorder's file, the output appears only when all of it is written.
+
+    Args:
+        path: the file or folder. Records are appended to a recorder's file. "-" is standard output.
+        batches: the records.
+        refusals: takes what the form cannot hold, which is left out.
+        form: the form; None for the one that the path stands for.
+        document: a name of RECORD_DOCUMENTS: write these documents of the records, and not the records, as lines or
+            messages. "" for the records.
+        partition: write Parquet as a folder with a folder for each day.
+        columns: the columns of Parquet beside `wire`, by their names in `chatpb.arrow.SCHEMA`; None for all.
+        members: columns of Parquet for members of the records' JSON, as in `copy`.
+        level: the level of zstd for Parquet or for a recorder's file; None for the default of the form.
+        threads: how many threads share the work; None for one a core.
+        nonfinite: "allow" writes NaN and the infinities as JSON lines; "error" leaves records with them out.
+        unknown_fields: "skip" writes records with fields of a newer contract as JSON lines without those fields, and
+            logs each field once; "error" leaves such records out. All other forms keep the fields.
+
+    Raises ChatpbError if the form cannot be written so.
+
+    """
+    form = form_of(path, form)
+    if document and form not in (Form.LINES, Form.MESSAGES):
+        raise ChatpbError(f"{path}: only lines and messages can be documents other than records")
+    if partition and form is not Form.PARQUET:
+        raise ChatpbError(f"{path}: only Parquet can be partitioned")
+    if (columns is not None or members) and form is not Form.PARQUET:
+        raise ChatpbError(f"{path}: only Parquet has columns")
+    if partition and path == STANDARD:
+        raise ChatpbError(f"{path}: a folder cannot be standard output")
+    if form is Form.RECORDER:
+        chosen = DEFAULT_LEVEL if level is None else level
+        with (
+            _standard_output_as_file(path) as file,
+            Recorder(file, level=chosen, threads=threads_of(threads)) as recorder,
+        ):
+            return sum(len(recorder.append(batch.wire.to_pylist())) for batch in prefetch(batches, threads))
+    if form is Form.PARQUET:
+        counted = _Counted(batches)
+        with _standard_output_as_file(path) as file:
+            (write_dataset if partition else write_file)(file, counted, columns, members or {}, level, threads)
+        return counted.records
+    encode = _encoder(form, document, nonfinite, unknown_fields, threads)
+    written = 0
+    with (create_stored if is_remote(path) else open_output)(path) as output:
+        pieces = (piece for batch in batches for piece in sift(batch.wire, encode, batch.refuse(refusals)))
+        for documents, data in prefetch(pieces, threads):
+            output.write(data)
+            written += documents
+    return written
+
+
+@dataclass
+class _Counted:
+    """The columns of batches, counted as they are taken."""
+
+    batches: Iterable[Batch]
+    records: int = 0
+
+    def __iter__(self) -> Iterator[pa.Array]:
+        for batch in self.batches:
+            self.records += len(batch.wire)
+            yield batch.wire
+
+
+def _encoder(
+    form: Form, document: str, nonfinite: Nonfinite, unknown_fields: UnknownFields, threads: int | None
+) -> Callable[[pa.Array], tuple[int, bytes]]:
+    """Return a function of records that returns how many lines or messages they are, and their bytes."""
+    message_type = RECORD_DOCUMENTS.get(document, ChatCompletionRecord)
+
+    def lines_of(wires: pa.Array) -> bytes:
+        messages = to_messages(wires)
+        try:
+            return wire_to_json_lines(messages, message_type, nonfinite=nonfinite, threads=threads)
+        except WireError:
+            if unknown_fields == "error":
+                raise
+        options: dict[str, Any] = {"nonfinite": nonfinite, "unknown_fields": "skip", "threads": threads}
+        lines = wire_to_json_lines(messages, message_type, **options)
+        for wire in wires:
+            note_unknown_fields(wire.as_py(), message_type)
+        return lines
+
+    def encode(wires: pa.Array) -> tuple[int, bytes]:
+        try:
+            if document:
+                wires = pa.array(unwrap_documents(wires.to_pylist(), document), pa.large_binary())
+            elif form is Form.LINES:
+                wires = expand_records(wires, threads=threads)
+            if form is Form.MESSAGES:
+                return len(wires), to_messages(wires)
+            if len(wires) == 1:  # so that an error has its place in the one record
+                line = known_json(wires[0].as_py(), message_type, nonfinite=nonfinite, unknown_fields=unknown_fields)
+                return 1, line + b"\n"
+            return len(wires), lines_of(wires)
+        except WireError as error:
+            raise WireError(f"/0{error.path.removeprefix('/0')}", error.offset, error.reason) from None
+
+    return encode

@@ -1,0 +1,297 @@
+"""Records in Parquet: a file, or a folder with a folder for each day, on this machine or on any fsspec store.
+
+The columns are those of `chatpb.arrow.SCHEMA`, or `wire` and some of them. Pages have checksums, which are verified in
+reading, so that a damaged row group is reported and all others are read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import PurePath
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.fs
+import pyarrow.parquet as pq
+
+from chatpb._errors import ChatpbError
+from chatpb._files.refusals import Refusals
+from chatpb.arrow import SCHEMA, with_columns
+from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked
+from chatpb.storage._member_columns import COLUMN_PATHS, member_fields, with_members
+from chatpb.storage._prefetch import prefetch
+from chatpb.storage._stores import filesystem_of, first_line, is_remote, new_file, new_folder, store_errors
+
+__all__ = ["ParquetSource", "parquet_below", "write_dataset", "write_file"]
+
+DEFAULT_LEVEL: Final = 9
+"""The level of zstd, unless the caller sets another."""
+
+GROUP_ROWS: Final = 100_000
+"""Rows of a row group at most."""
+
+GROUP_BYTES: Final = 64 << 20
+"""Bytes of the columns of a row group at most, before compression."""
+
+MAX_OPEN_FILES: Final = 256
+"""Files that are written at once. When records of more days come in turns, a day has several files."""
+
+_REPETITIVE: Final = [
+    "model",
+    "streamed",
+    "status",
+    "error",
+    "finish_reasons.list.element",
+    "tool_names.list.element",
+    "peer",
+]
+_INTEGERS: Final = [
+    field.name for field in SCHEMA if pa.types.is_int64(field.type) or pa.types.is_timestamp(field.type)
+]
+_WITH_STATISTICS: Final = ["time", "created", "model", "status"]
+"""Columns whose least and greatest values let a reader skip row groups."""
+
+_DAY: Final = "day"
+
+
+def _writer_options(level: int | None) -> dict[str, Any]:
+    return {
+        "compression": "zstd",
+        "compression_level": DEFAULT_LEVEL if level is None else level,
+        "use_dictionary": _REPETITIVE,
+        "column_encoding": {
+            **dict.fromkeys(_INTEGERS, "DELTA_BINARY_PACKED"),
+            # Lengths apart from the bytes: then bytes follow bytes, and compress better.
+            "wire": "DELTA_LENGTH_BYTE_ARRAY",
+        },
+        # Each page is compressed alone. One page for the records of a whole row group gives zstd its full window.
+        "data_page_size": GROUP_BYTES,
+        "write_statistics": _WITH_STATISTICS,
+        "write_page_checksum": True,
+    }
+
+
+def write_file(
+    path: str,
+    batches: Iterable[pa.Array],
+    columns: Sequence[str] | None,
+    members: Mapping[str, str],
+    level: int | None,
+    threads: int | None,
+) -> None:
+    """Write records to one file, which appears when all of it is written.
+
+    Args:
+        path: the file's path or URL.
+        batches: columns of the records' wire bytes.
+        columns: the columns to write beside `wire`, by their names in SCHEMA; None for all.
+        members: columns of members of the records' JSON: the path of each by its name.
+        level: the level of zstd; None for DEFAULT_LEVEL.
+        threads: how many threads share the work on columns; None for one a core.
+
+    Raises ChatpbError for a column that is not in SCHEMA, or a member's that cannot be one.
+
+    """
+    schema = _schema_of(columns, members)
+    # Arrow's own schema repeats that of Parquet, and takes more room than the columns of a small file.
+    options = {**_writer_options(level), "store_schema": False}
+    with (
+        new_file(path) as (filesystem, name),
+        pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer,
+    ):
+        for table in prefetch(_row_groups(batches, members, threads), threads):
+            writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
+        writer.add_key_value_metadata(_metadata(members))
+
+
+def write_dataset(
+    path: str,
+    batches: Iterable[pa.Array],
+    columns: Sequence[str] | None,
+    members: Mapping[str, str],
+    level: int | None,
+    threads: int | None,
+) -> None:
+    """Write records to a folder with a folder for each day, which appears when all of it is written.
+
+    The folder of a day is `day=2026-01-31`, or `day=unknown` for records without a time. The arguments are those of
+    `write_file`. Raises ChatpbError for a column that is not in SCHEMA, or if the folder exists already.
+    """
+    schema = _schema_of(columns, members)
+    with (
+        new_folder(path) as (filesystem, name),
+        closing(_DayFiles(filesystem, name, schema, _metadata(members), _writer_options(level))) as days,
+    ):
+        for table in prefetch(map(_with_day, _row_groups(batches, members, threads)), threads):
+            for day in table.column(_DAY).unique().to_pylist():
+                days.write(day, table.filter(pc.equal(table.column(_DAY), day)).select(schema.names))
+
+
+class _DayFiles:
+    """The files of a dataset that is being written, in a folder for each day.
+
+    Arrow's own writer of datasets is not used: its threads still write after it has failed, and writing to a store runs
+    Python code, which crashes at the end of the process.
+    """
+
+    def __init__(
+        self,
+        filesystem: pyarrow.fs.FileSystem,
+        folder: str,
+        schema: pa.Schema,
+        metadata: dict[str, str],
+        options: dict[str, Any],
+    ) -> None:
+        filesystem.create_dir(folder, recursive=True)
+        self._filesystem = filesystem
+        self._folder = folder
+        self._schema = schema
+        self._metadata = metadata
+        self._options = options
+        self._writers: OrderedDict[str, pq.ParquetWriter] = OrderedDict()
+        self._parts: Counter[str] = Counter()
+
+    def write(self, day: str, table: pa.Table) -> None:
+        writer = self._writers.pop(day, None) or self._open(day)
+        self._writers[day] = writer
+        writer.write_table(table, row_group_size=GROUP_ROWS)
+
+    def _open(self, day: str) -> pq.ParquetWriter:
+        if len(self._writers) == MAX_OPEN_FILES:
+            self._writers.popitem(last=False)[1].close()
+        folder = f"{self._folder}/{_DAY}={day}"
+        self._filesystem.create_dir(folder, recursive=True)
+        file = f"{folder}/part-{self._parts[day]}.parquet"
+        self._parts[day] += 1
+        writer = pq.ParquetWriter(file, self._schema, filesystem=self._filesystem, **self._options)
+        writer.add_key_value_metadata(self._metadata)
+        return writer
+
+    def close(self) -> None:
+        for writer in self._writers.values():
+            writer.close()
+
+
+class ParquetSource:
+    """The records of a file, or of all Parquet files below a folder, in the order of their names.
+
+    Raises ChatpbError where there are no records.
+    """
+
+    def __init__(self, path: str, max_record: int, threads: int | None, check: bool = True) -> None:
+        self.name = path
+        self._max_record = max_record
+        self._threads = threads
+        self._check = check
+        self._filesystem, self._root = filesystem_of(path)
+        with store_errors(path):
+            kind = self._filesystem.get_file_info(self._root).type
+            if kind is pyarrow.fs.FileType.NotFound:
+                raise FileNotFoundError(2, "No such file or directory", *([] if is_remote(path) else [path]))
+            files = [self._root]
+            if kind is pyarrow.fs.FileType.Directory:
+                found = self._filesystem.get_file_info(pyarrow.fs.FileSelector(self._root, recursive=True))
+                files = parquet_below(self._root, (info.path for info in found if info.is_file))
+        if not files:
+            raise ChatpbError(f"{path}: no .parquet file is in it")
+        self._rows = {file: self._count(file) for file in files}
+        self._done = 0
+
+    def _count(self, file: str) -> int:
+        """Return how many records a file has. Raises ChatpbError for one that holds none."""
+        try:
+            with store_errors(self.name), self._open(file) as opened:
+                if "wire" in opened.schema_arrow.names:
+                    return int(opened.metadata.num_rows)
+        except (pa.ArrowInvalid, OSError) as error:
+            raise ChatpbError(f"{self._named(file)}: no Parquet that can be read: {first_line(error)}") from None
+        raise ChatpbError(f"{self._named(file)}: a Parquet file without the column 'wire' holds no records")
+
+    def _open(self, file: str) -> pq.ParquetFile:
+        return pq.ParquetFile(file, filesystem=self._filesystem, page_checksum_verification=True)
+
+    def _named(self, file: str) -> str:
+        """Return a file's name as the user knows it."""
+        return self.name + file.removeprefix(self._root)
+
+    def fraction(self) -> float:
+        """Return how much has been read, from 0 to 1."""
+        rows = sum(self._rows.values())
+        return self._done / rows if rows else 1.0
+
+    def batches(self, refusals: Refusals) -> Iterator[Batch]:
+        """Yield the records, and report the row groups that cannot be read."""
+        for file in self._rows:
+            with store_errors(self.name), self._open(file) as opened:
+                row = 1
+                for group in range(opened.num_row_groups):
+                    rows = opened.metadata.row_group(group).num_rows
+                    yield from self._group(opened, file, group, row, refusals)
+                    row += rows
+
+    def _group(self, opened: pq.ParquetFile, file: str, group: int, row: int, refusals: Refusals) -> Iterator[Batch]:
+        """Yield the records of a row group, whose first one has the number `row`, as far as they can be read."""
+        metadata = opened.metadata.row_group(group)
+        at_once = max(1, min(BATCH_ROWS, metadata.num_rows * BATCH_BYTES // max(1, metadata.total_byte_size)))
+        left = metadata.num_rows
+        try:
+            for batch in opened.iter_batches(at_once, [group], ["wire"], use_threads=False):
+                left -= batch.num_rows
+                self._done += batch.num_rows
+                wires = batch.column(0).cast(pa.large_binary())
+                yield self._batch(file, row, wires, refusals)
+                row += batch.num_rows
+        except (pa.ArrowException, OSError) as error:
+            if isinstance(error, OSError) and is_remote(self.name):
+                raise
+            numbers = f"row group {group}, {left} records"
+            refusals(f"{self._named(file)}: {numbers}: {first_line(error)}", left)
+            self._done += left
+
+    def _batch(self, file: str, first: int, wires: pa.Array, refusals: Refusals) -> Batch:
+        batch = Batch(wires, lambda row: f"{self._named(file)}: record {first + row}")
+        return checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
+
+
+def parquet_below(root: str, names: Iterable[str]) -> list[str]:
+    """Return the Parquet files of a folder, without those that another program is still writing."""
+    parquet = (name for name in sorted(names) if name.lower().endswith((".parquet", ".pq")))
+    return [name for name in parquet if not any(part[0] in "._" for part in PurePath(name).relative_to(root).parts)]
+
+
+def _schema_of(columns: Sequence[str] | None, members: Mapping[str, str]) -> pa.Schema:
+    for name in columns or ():
+        if name not in SCHEMA.names:
+            raise ChatpbError(f"there is no column {name!r} of records, only {', '.join(SCHEMA.names)}")
+    chosen = [field for field in SCHEMA if columns is None or field.name == "wire" or field.name in columns]
+    return pa.schema([*chosen, *member_fields(members)])
+
+
+def _metadata(members: Mapping[str, str]) -> dict[str, str]:
+    return {COLUMN_PATHS: json.dumps(dict(members))} if members else {}
+
+
+def _row_groups(batches: Iterable[pa.Array], members: Mapping[str, str], threads: int | None) -> Iterator[pa.Table]:
+    """Yield records with their columns in tables that become row groups."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for wires in batches:
+        for start in range(0, len(wires), GROUP_ROWS):
+            batch = with_members(with_columns(wires.slice(start, GROUP_ROWS), threads=threads), members, threads)
+            if held and (rows + batch.num_rows > GROUP_ROWS or size + batch.nbytes > GROUP_BYTES):
+                yield pa.Table.from_batches(held)
+                held, rows, size = [], 0, 0
+            held.append(batch)
+            rows += batch.num_rows
+            size += batch.nbytes
+    if held:
+        yield pa.Table.from_batches(held)
+
+
+def _with_day(table: pa.Table) -> pa.Table:
+    day = pc.fill_null(pc.strftime(table.column("time"), "%Y-%m-%d"), "unknown")
+    return table.append_column(_DAY, day)

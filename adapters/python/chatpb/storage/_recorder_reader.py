@@ -1,0 +1,339 @@
+"""Reading a recorder's file: records in order, by id, time and model, and the damage that is met on the way.
+
+Rules: the record itself is the truth. Columns and ids only lead to a record, and an id that was looked up is compared
+with the record's own. Where SQLite cannot read a range of rows, each is read alone, so that only damaged
+ones are left out. No transaction is open while a caller holds a record, and no more records are in memory than one and
+some compressed ones.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from types import TracebackType
+from typing import Any, Final
+
+from chatpb._records.columns import columns_of
+from chatpb.storage._record_compression import MAX_DICTIONARY, CorruptBodyError, RecordCompression
+from chatpb.storage._recorder_file import PART_BITS, RecorderError, is_damage
+
+__all__ = ["Damaged", "RecorderReader", "hash_of_id", "model_key"]
+
+_ROWS_AT_ONCE: Final = 64
+_BYTES_AT_ONCE: Final = 4 << 20
+"""Rows, and bytes of their bodies, after which no more are read at once."""
+
+MAX_NAME: Final = 256
+"""Characters of a model's name in the table of models; a longer one stands there by its start and its hash."""
+
+_Row = tuple[int, int, object]
+"""The number of a record, that of its dictionary, and its body."""
+
+_NUMBERS_BY_HASH: Final = f"""WITH RECURSIVE parts (part) AS (
+    SELECT next - 1 >> {PART_BITS} FROM state
+    UNION ALL SELECT part - 1 FROM parts, state WHERE part > first >> {PART_BITS}
+)
+SELECT seq FROM parts CROSS JOIN ids USING (part) WHERE hash = ? ORDER BY seq DESC"""  # noqa: S608
+_ROWS_BY_HASH: Final = (
+    f"SELECT seq, dictionary, body FROM ({_NUMBERS_BY_HASH}) LEFT JOIN records USING (seq) ORDER BY seq DESC"  # noqa: S608
+)
+
+
+@dataclass(frozen=True)
+class Damaged:
+    """Records that cannot be read.
+
+    Attributes:
+        first: the number of the first.
+        last: the number of the last.
+        reason: what is wrong.
+
+    """
+
+    first: int
+    last: int
+    reason: str
+
+
+class RecorderReader:
+    """The records of a recorder's file that is open."""
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        connection: sqlite3.Connection,
+        compression: RecordCompression,
+        max_record: int,
+    ) -> None:
+        self.path = os.fspath(path)
+        self._max_record = max_record
+        self._connection = connection
+        self._compression = compression
+        self._lock = threading.RLock()
+
+    def get(self, id: str) -> bytes | None:
+        """Return the record of a completion's id or a request's id, the newest of several; None if there is none.
+
+        Raises RecorderError where damage leaves the answer open.
+        """
+        key = (hash_of_id(id),)
+        with self._lock, self._sqlite_errors("ids cannot be looked up: "):
+            try:
+                found = self._connection.execute(_ROWS_BY_HASH, key).fetchall()
+            except sqlite3.DatabaseError:
+                # Only the numbers: reading the rows one by one then shows which of them is damaged.
+                found = [(number, None, None) for (number,) in self._connection.execute(_NUMBERS_BY_HASH, key)]
+            for row in found:
+                number = row[0]
+                record = self._decompress(row if row[2] is not None else self._fetch_rows(number, number)[0][0])
+                if isinstance(record, Damaged):
+                    raise RecorderError(f"{self.path}: record {number} may be it, but {record.reason}")
+                if [id] in columns_of([record], "id", "request_id"):
+                    return record
+        return None
+
+    def __iter__(self) -> Iterator[bytes | Damaged]:
+        """Iterate over all records in the order of recording; Damaged is in the place of those that cannot be read."""
+        return self.scan()
+
+    def scan(
+        self, *, start: int | None = None, end: int | None = None, model: str | None = None
+    ) -> Iterator[bytes | Damaged]:
+        """Iterate over the records of a time or a model, in the order of recording.
+
+        Damaged stands for those that cannot be read. Only iterating over everything reports rows that damage removed.
+
+        Args:
+            start: the earliest time, in microseconds since the Unix epoch: the record's start, else when the
+                completion was created. A record with neither counts as of time 0.
+            end: the time before which records are taken.
+            model: the answer's model, else the request's.
+
+        """
+        found = self.numbered(start=start, end=end, model=model)
+        return (each if isinstance(each, Damaged) else each[1] for each in found)
+
+    def numbered(
+        self, *, start: int | None = None, end: int | None = None, model: str | None = None
+    ) -> Iterator[tuple[int, bytes] | Damaged]:
+        """Iterate as `scan` does, over the number of each record and the record."""
+        with self._lock, self._sqlite_errors():
+            conditions: list[tuple[str, Any]] = []
+            if start is not None:
+                conditions.append(("time >= ?", start))
+            if end is not None:
+                conditions.append(("time < ?", end))
+            if model is not None:
+                found = self._connection.execute("SELECT id FROM models WHERE name = ?", (model_key(model),)).fetchone()
+                if found is None:
+                    return iter(())
+                conditions.append(("model = ?", found[0]))
+            if not conditions:
+                return self._read_range(*self._bounds())
+            where = " AND ".join(condition for condition, _ in conditions)
+            values = tuple(value for _, value in conditions)
+            query = f"SELECT count(*), min(seq), max(seq) FROM records INDEXED BY records_time WHERE {where}"  # noqa: S608
+            try:
+                count, first, last = self._connection.execute(query, values).fetchone()
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise
+                return self._read_range(*self._bounds(), where, values)
+            oldest, newest = self._bounds()
+        if first is None:
+            return iter(())
+        return self._read_counted(count, max(first, oldest), min(last, newest), where, values)
+
+    def __len__(self) -> int:
+        """Return how many records the file keeps."""
+        first, last = self._bounds()
+        return last - first + 1
+
+    @property
+    def size(self) -> int:
+        """Bytes of the file that are in use. The write-ahead log beside it, of up to some MB, comes on top."""
+        pages, free, size = (self._pragma(name) for name in ("page_count", "freelist_count", "page_size"))
+        return (pages - free) * size
+
+    def close(self) -> None:
+        with self._lock:
+            self._connection.close()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _bounds(self) -> tuple[int, int]:
+        """Return the numbers of the oldest and the newest record."""
+        with self._lock, self._sqlite_errors():
+            try:
+                first, following = self._connection.execute("SELECT first, next FROM state").fetchone()
+            except (TypeError, sqlite3.DatabaseError) as error:
+                if isinstance(error, sqlite3.DatabaseError) and not is_damage(error):
+                    raise
+                query = "SELECT coalesce(min(seq), 1), coalesce(max(seq), 0) + 1 FROM records"
+                first, following = self._connection.execute(query).fetchone()
+        return first, following - 1
+
+    def _read_counted(
+        self, count: int, first: int, last: int, where: str, values: tuple[Any, ...]
+    ) -> Iterator[tuple[int, bytes] | Damaged]:
+        """Yield the records of a range that meet a condition, and Damaged if they are not as many as the index has."""
+        found = 0
+        for each in self._read_range(first, last, where, values):
+            found += each.last - each.first + 1 if isinstance(each, Damaged) else 1
+            yield each
+        # Records that a limit deleted in the meantime are not damage.
+        if found != count and self._bounds()[0] <= first:
+            yield Damaged(first, last, f"times or models are damaged: {found} are here, and {count} should be")
+
+    def _read_range(
+        self, first: int, last: int, where: str = "", values: tuple[Any, ...] = ()
+    ) -> Iterator[tuple[int, bytes] | Damaged]:
+        """Yield the records of a range, each with its number; neighbours of one damage are one Damaged."""
+        held: Damaged | None = None
+        while first <= last:
+            with self._lock, self._sqlite_errors():
+                piece, first = self._fetch_rows(first, last, where, values)
+                # Records that a limit deleted in the meantime are not damage.
+                oldest = self._bounds()[0]
+            for row in piece:
+                each = self._decompress(row)
+                if isinstance(each, Damaged):
+                    if each.last < oldest:
+                        continue
+                    if held and (held.last + 1, held.reason) == (each.first, each.reason):
+                        held = Damaged(held.first, each.last, each.reason)
+                        continue
+                if held:
+                    yield held
+                    held = None
+                if isinstance(each, Damaged):
+                    held = each
+                elif not isinstance(row, Damaged):
+                    yield row[0], each
+        if held:
+            yield held
+
+    def _fetch_rows(
+        self, first: int, last: int, where: str = "", values: tuple[Any, ...] = ()
+    ) -> tuple[list[_Row | Damaged], int]:
+        """Return rows from the start of a range, not more than memory takes easily, and the number that follows them.
+
+        Where SQLite cannot read a row, the rows around it are read one by one.
+        """
+        if not where and (rows := self._fetch_small(first, min(first + _ROWS_AT_ONCE - 1, last))):
+            return rows, first + len(rows)
+        condition = f" AND {where}" if where else ""
+        query = f"SELECT seq, dictionary, body FROM records WHERE seq BETWEEN ? AND ?{condition} ORDER BY seq LIMIT ?"  # noqa: S608
+        found: list[_Row | Damaged] = []
+        expected, size = first, 0
+        try:
+            for row in self._connection.execute(query, (first, last, *values, _ROWS_AT_ONCE)):
+                number, _, body = row
+                if not expected <= number <= last:
+                    continue  # a damaged page may give any numbers
+                if number > expected and not where:
+                    found.append(Damaged(expected, number - 1, "its row is missing"))
+                found.append(row)
+                expected = number + 1
+                size += len(body) if isinstance(body, bytes) else 0
+                if size > _BYTES_AT_ONCE or len(found) >= _ROWS_AT_ONCE:
+                    return found, expected
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise RecorderError(f"{self.path}: {error}") from None
+            if expected > first:
+                return found, expected
+            if first == last:
+                return [Damaged(first, last, str(error))], last + 1
+            return self._fetch_each(first, min(first + _ROWS_AT_ONCE - 1, last), where, values)
+        if not where and expected <= last:
+            found.append(Damaged(expected, last, "its row is missing"))
+        return found, last + 1
+
+    def _fetch_small(self, first: int, last: int) -> list[_Row | Damaged]:
+        """Return all rows of a range, at little cost for each; none if one is missing, or they are large or damaged."""
+        of_range = "FROM records WHERE seq BETWEEN ? AND ?"
+        try:
+            sizes = f"SELECT sum(length(body)) {of_range}"
+            (size,) = self._connection.execute(sizes, (first, last)).fetchone()  # reads no body
+            if size is None or size > _BYTES_AT_ONCE:
+                return []
+            query = f"SELECT seq, dictionary, body {of_range} ORDER BY seq"
+            rows = self._connection.execute(query, (first, last)).fetchall()
+        except sqlite3.DatabaseError:
+            return []  # what it is, is found row by row
+        return rows if [row[0] for row in rows] == list(range(first, last + 1)) else []
+
+    def _fetch_each(
+        self, first: int, last: int, where: str, values: tuple[Any, ...]
+    ) -> tuple[list[_Row | Damaged], int]:
+        """Return the rows of a range of which SQLite cannot read some."""
+        found: list[_Row | Damaged] = []
+        for number in range(first, last + 1):
+            found += self._fetch_rows(number, number, where, values)[0]
+        return found, last + 1
+
+    def _decompress(self, row: _Row | Damaged) -> bytes | Damaged:
+        """Return the record that a row holds."""
+        if isinstance(row, Damaged):
+            return row
+        number, dictionary, body = row
+        try:
+            with self._lock:
+                if not (self._compression.has_dictionary(dictionary) or self._load_dictionary(dictionary)):
+                    raise CorruptBodyError("its dictionary cannot be read")
+                return self._compression.decompress(body, dictionary, self._max_record)
+        except CorruptBodyError as error:
+            return Damaged(number, number, str(error))
+
+    def _load_dictionary(self, number: int) -> bool:
+        """Read a dictionary or its copy, unless it is known already. Return whether it is known now."""
+        if self._compression.has_dictionary(number):
+            return True
+        for table in ("dictionaries", "dictionary_copies"):
+            query = f"SELECT body FROM {table} WHERE id = ?"  # noqa: S608
+            try:
+                found = self._connection.execute(query, (number,)).fetchone()
+                if found:
+                    self._compression.add_dictionary(
+                        number, self._compression.decompress(found[0], limit=MAX_DICTIONARY)
+                    )
+                    return True
+            except sqlite3.DatabaseError as error:
+                if not is_damage(error):
+                    raise RecorderError(f"{self.path}: {error}") from None
+            except CorruptBodyError:
+                pass
+        return False
+
+    def _pragma(self, name: str) -> int:
+        with self._lock, self._sqlite_errors():
+            return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+
+    @contextmanager
+    def _sqlite_errors(self, what: str = "") -> Iterator[None]:
+        """Raise RecorderError, with the file's name, for an error of SQLite."""
+        try:
+            yield
+        except sqlite3.DatabaseError as error:
+            raise RecorderError(f"{self.path}: {what}{error}") from None
+
+
+def model_key(name: str) -> str:
+    """Return what stands for a model's name in the table of models, which no limit trims."""
+    if len(name) <= MAX_NAME:
+        return name
+    return f"{name[: MAX_NAME - 65]} {sha256(name.encode()).hexdigest()}"
+
+
+def hash_of_id(id: str) -> int:
+    """Return the hash that an id is looked up by: the first 8 bytes of its SHA-256, as a signed integer."""
+    return int.from_bytes(sha256(id.encode()).digest()[:8], "big", signed=True)

@@ -1,0 +1,10 @@
+"""Put the chunks of a stream together into a completion, and split a completion into chunks.
+
+`Accumulator` takes chunks one by one, and returns the completion so far at any moment. `split` is its reverse.
+`chatpb.streams.sse` reads and writes event streams; `chatpb.streams.compact` stores a stream in one message.
+"""
+
+from chatpb.streams.accumulate import Accumulator
+from chatpb.streams.split import split, split_wire
+
+__all__ = ["Accumulator", "split", "split_wire"]
