@@ -1,9 +1,9 @@
-"""Write the first inputs of tests/findings: a small one for every kind of error, and for every kind of home.
+"""Write the first inputs of tests/findings: a small one for each kind of error, and for each kind of value in a home.
 
-    python tests/make_findings.py
+    python -m tests.make_findings
 
-They are found by changing the golden vectors in thousands of ways, and made as small as they get while they stay of
-their kind. A finding of the fuzzers is put beside them by hand; nothing is written where a kind has a file already.
+The inputs are found by changing the golden vectors in thousands of ways. Each is then cut as short as it can be and
+still show its kind. Findings of the fuzzers are put beside them by hand. A kind that has a file already gets none.
 """
 
 from __future__ import annotations
@@ -11,27 +11,28 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from functools import partial
 from pathlib import Path
 
 from chatcompletion.v1 import ChatCompletion
-from chatpb._engine import Codec, PythonCodec
+from chatpb._contract.schema import schema_of
+from chatpb._engine.codec import Codec
 from chatpb._errors import JsonError, WireError
-from chatpb._python.wire_to_tree import wire_to_tree
-from chatpb._schema import schema_of
-from chatpb._walk import messages
-from conftest import ALL_VECTORS
-from random_cases.documents import TOKENS, Documents, mutate
-from random_cases.messages import WIRE_TOKENS, Messages
+from chatpb._tree.read import wire_to_tree
+from tests.engine.engines import ENGINES
+from tests.engine.random_cases.documents import TOKENS, Documents, mutate
+from tests.engine.random_cases.messages import WIRE_TOKENS, Messages
+from tests.support import ALL_VECTORS
 
 FINDINGS = Path(__file__).parent / "findings"
 TARGETS = ("encode", "decode")
 CHANGES = 400
-"""Changes of each vector that are tried."""
+"""Changes tried on each vector."""
 
 
 def call(codec: Codec, target: str, data: bytes) -> bytes:
-    """What an engine makes of a fuzzer's input: its first byte is the options. Raises JsonError or WireError."""
+    """Return what an engine makes of a fuzzer's input, whose first byte is the options. Raises JsonError or WireError."""
     flags, body = data[0], data[1:]
     if target == "encode":
         return codec.json_to_wire(body, bool(flags & 1), bool(flags & 2))
@@ -39,21 +40,21 @@ def call(codec: Codec, target: str, data: bytes) -> bytes:
 
 
 def kinds(codec: Codec, target: str, data: bytes) -> set[str]:
-    """The error of an input, or the homes that its members are in and the kinds of values there."""
+    """Return the kinds that an input shows: its error, or the homes of its members with the types of their values."""
     try:
         made = call(codec, target, data)
     except (JsonError, WireError) as error:
         return {"error " + re.sub(r"\(.*|, which.*| that chatcompletion.*|[0-9]+", "", error.reason)}
     found = set()
-    for message in messages(wire_to_tree(made if target == "encode" else data[1:], ChatCompletion.DESCRIPTOR)):
-        for name, value in vars(message).items():
+    for message in wire_to_tree(made if target == "encode" else data[1:], ChatCompletion.DESCRIPTOR).messages():
+        for name, value in ((each.name, getattr(message, each.name)) for each in fields(message)):
             values = value.values() if isinstance(value, dict) else [value] if value and name != "schema" else []
             found |= {f"home {name} {type(each).__name__}" for each in values}
     return found
 
 
 def smaller(data: bytes, keeps: Callable[[bytes], bool]) -> bytes:
-    """The input with all cut out of it that it can do without."""
+    """Return the input without every part that it can lose and still be kept."""
     size = len(data)
     while size:
         at = 1
@@ -68,7 +69,7 @@ def smaller(data: bytes, keeps: Callable[[bytes], bool]) -> bytes:
 
 
 def inputs(target: str) -> Iterator[bytes]:
-    """The vectors, changes of them, and generated documents, with several options."""
+    """Yield the vectors, changes of them, and generated documents, with several options."""
     rng = random.Random(0)
     tokens = TOKENS if target == "encode" else WIRE_TOKENS
     for vector in ALL_VECTORS:
@@ -84,7 +85,7 @@ def inputs(target: str) -> Iterator[bytes]:
 
 
 def main() -> None:
-    codec = PythonCodec(ChatCompletion.DESCRIPTOR)
+    codec = ENGINES["python"].codec(ChatCompletion.DESCRIPTOR)
     for target in TARGETS:
         folder = FINDINGS / target
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""Live gRPC: the programs' clients against the Python server, and the Python client against the programs' servers."""
+"""Checks of live gRPC: the programs' clients with the Python server, and the Python client with the programs' servers."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from typing import Any, Final
 
 import chatpb
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
-from conformance.checks import Result
-from conformance.program import Program, ProgramError
+from tests.conformance.checks import Result
+from tests.conformance.program import Program, ProgramError
 
 WORDS: Final = ["Hello", " caf\u00e9", " \U0001f600"]
-"""What the Python server's stream says."""
+"""The chunks of the Python server's stream."""
 
 ERROR: Final = {"error": {"message": "Slow down", "type": "requests", "param": None, "code": "rate_limit_exceeded"}}
 ERROR_LINES: Final = ["8", "429", "7", "Slow down", "rate_limit_exceeded"]
 
 
 class Backend:
-    """Answers by the request's model: "words", "slow" (one word, and then nothing for a minute) or "refuse"."""
+    """A backend that answers as the request's model says: "words", "slow" (a word, then nothing for a minute), "refuse"."""
 
     def __init__(self) -> None:
         self.stopped = threading.Event()
-        """Set when a streamed answer ends; a slow one does when it is given up, be it while a word is sent."""
+        """Set when a streamed answer ends, also when its call is cancelled."""
 
     async def create(self, request: bytes, call: Any) -> bytes:
         model = CreateChatCompletionRequest.FromString(request).model
@@ -47,12 +47,12 @@ class Backend:
             self.stopped.set()
 
     async def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: the backend holds nothing open."""
 
 
 @contextmanager
 def python_server() -> Iterator[tuple[str, Backend]]:
-    """The address of a Python server, and its backend."""
+    """Run a Python server; yield its address and its backend."""
     from chatpb.service import Server
 
     backend = Backend()
@@ -70,7 +70,7 @@ def python_server() -> Iterator[tuple[str, Backend]]:
 
 
 def client(program: Program) -> Iterator[Result]:
-    """The program's client against the Python server."""
+    """Check the program's client with the Python server."""
     with python_server() as (address, backend):
 
         def call(scenario: str, model: str) -> Any:
@@ -102,7 +102,7 @@ def client(program: Program) -> Iterator[Result]:
 
 
 def server(program: Program) -> Iterator[Result]:
-    """The Python client against the program's server."""
+    """Check the program's server with the Python client."""
     from chatpb.service import Client, ServiceError
 
     address = program.serve().lines[0]
@@ -135,7 +135,7 @@ def _chunk(word: str) -> bytes:
 
 
 def _canonical(answer: tuple[list[bytes], list[str]], scenario: str) -> tuple[list[bytes], list[str]]:
-    """The answer with what protobuf leaves unordered sorted."""
+    """Return the answer, with everything sorted that protobuf leaves unordered."""
     wires, lines = answer
-    kind: Any = ChatCompletion if scenario == "unary" else ChatCompletionChunk
-    return [kind.FromString(wire).SerializeToString(deterministic=True) for wire in wires], lines
+    message_type: Any = ChatCompletion if scenario == "unary" else ChatCompletionChunk
+    return [message_type.FromString(wire).SerializeToString(deterministic=True) for wire in wires], lines

@@ -1,18 +1,18 @@
-"""Messages from pseudo-random numbers, the same in every language. This is the reference; the others follow it.
+"""Messages from pseudo-random numbers, equal in every language. This module is the reference; the programs follow it.
 
 Numbers come from splitmix64, started at `seed + index`. `below(n)` is the next number's upper 31 bits modulo n.
 A message is filled field by field, in the order of their numbers:
 
-1. `below(2)`: 0 leaves the field out. A field that holds messages (as map values too) is left out as well at depth 6.
+1. `below(2)`: 0 leaves the field out. From depth 6 on, a field that holds messages (also as map values) is left out too.
 2. A map gets `1 + below(2)` entries, a list `1 + below(2)` items. Entry i has the key `k<i>`.
 3. A bool is `below(2) == 1`; an enum the value with the index `below(number of values)`, in declaration order. A string
-   is `WORDS[below(len(WORDS))]`. The others take one whole number: an int32 its upper half, a 64-bit integer all of it;
-   both are then shifted right, with their sign, by `below(32)` or `below(64)`. A double has its bits but bit 62, so it
-   is finite. Bytes are its eight bytes, least significant first, cut to `below(9)`.
+   is `WORDS[below(len(WORDS))]`. The other types take one whole number: an int32 its upper half, a 64-bit integer all of
+   it; both are then shifted right, with their sign, by `below(32)` or `below(64)`. A double has the number's bits without
+   bit 62, so that it is finite. Bytes are the number's eight bytes, least significant first, cut to `below(9)`.
 4. A message is filled at depth + 1. A google.protobuf.Struct or ListValue gets `below(3)` entries or items; a Value gets
-   one alternative: the one with the index `below(6)`, or `below(4)` from depth 8 on.
+   the alternative with the index `below(6)`, or `below(4)` from depth 8 on.
 
-Later alternatives of a oneof replace earlier ones. Words are JSON texts, since some fields hold nothing else.
+A later alternative of a oneof replaces an earlier one. Words are JSON texts, because some fields hold nothing else.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _MASK = 2**64 - 1
 
 
 def generate(message_type: type[Any], seed: int, index: int) -> Any:
-    """Message number `index`."""
+    """Return message number `index`."""
     message = message_type()
     _Generator(seed + index).fill(message, 0)
     return message
@@ -120,13 +120,13 @@ class _Generator:
 
 @cache
 def fields_of(descriptor: Descriptor) -> list[FieldDescriptor]:
-    """The fields of a message type, in the order of their numbers."""
+    """Return the fields of a message type in the order of their numbers."""
     return sorted(descriptor.fields, key=lambda field: field.number)
 
 
 @cache
 def is_repeated(field: FieldDescriptor) -> bool:
-    """Whether a field is a list or a map."""
+    """Return whether a field is a list or a map."""
     proto = DescriptorProto()
     assert field.containing_type
     field.containing_type.CopyToProto(proto)
@@ -136,7 +136,7 @@ def is_repeated(field: FieldDescriptor) -> bool:
 
 @cache
 def entry_of(field: FieldDescriptor) -> Descriptor | None:
-    """The entry type of a map field."""
+    """Return the entry type of a map field, or None for another field."""
     found = field.message_type
     return found if found and found.GetOptions().map_entry else None
 
@@ -148,5 +148,5 @@ def _holds_messages(field: FieldDescriptor) -> bool:
 
 
 def _signed(number: int, bits: int) -> int:
-    """The number whose two's complement of so many bits this is."""
+    """Return the signed number whose two's complement of `bits` bits is `number`."""
     return number - (1 << bits) if number >> (bits - 1) else number

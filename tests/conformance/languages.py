@@ -1,4 +1,4 @@
-"""The languages: what each needs, how its program is built, and how it is started.
+"""The languages: the tools that each needs, how its program is built, and how it is started.
 
 Generated code and programs go to folders that git ignores, so a second run builds little.
 """
@@ -29,18 +29,20 @@ class Language:
     build: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
     own_protoc: bool = False
-    """Whether its runtime works with one release of protoc alone, which is found on the PATH."""
+    """Whether the runtime works with only one release of protoc, the one on the PATH."""
     client: bool = False
-    """Whether its program calls the Python gRPC server."""
+    """Whether the program calls the Python gRPC server."""
     server: bool = False
-    """Whether its program is a gRPC server as well."""
+    """Whether the program is also a gRPC server."""
+    converts: bool = False
+    """Whether the program converts JSON, with chatpb's library for the language."""
 
     @property
     def folder(self) -> Path:
         return HERE / self.name
 
     def missing(self) -> list[str]:
-        """The tools that this machine lacks."""
+        """Return the tools that this machine lacks."""
         return [tool for tool in self.needs if not shutil.which(tool)]
 
 
@@ -66,10 +68,16 @@ LANGUAGES = (
         "typescript",
         "@bufbuild/protobuf, @grpc/grpc-js",
         needs=("node", "npm"),
-        build=(("npm", "ci", "--silent"), ("npm", "run", "--silent", "generate"), ("npm", "run", "--silent", "build")),
+        build=(
+            ("npm", "ci", "--silent", "--prefix", "../../../adapters/typescript"),
+            ("npm", "ci", "--silent"),
+            ("npm", "run", "--silent", "generate"),
+            ("npm", "run", "--silent", "build"),
+        ),
         command=("node", "dist/src/main.js"),
         client=True,
         server=True,
+        converts=True,
     ),
     Language(
         "rust",
@@ -97,7 +105,7 @@ BY_NAME = {language.name: language for language in LANGUAGES}
 
 
 class BuildError(Exception):
-    """A program could not be built."""
+    """The error for a program that cannot be built."""
 
 
 @dataclass(frozen=True)
@@ -109,12 +117,12 @@ class Generators:
 
     @property
     def folder(self) -> Path:
-        """Where `protoc` is the pinned one."""
+        """Return the folder in which `protoc` is the pinned one."""
         return CACHE / "bin"
 
 
 def generators() -> Generators:
-    """Install what gen/generate.py uses, if it is not there yet, and put its protoc where a PATH can name it."""
+    """Install the generators of gen/generate.py unless they are installed, and put their protoc into a folder for the PATH."""
     spec = importlib.util.spec_from_file_location("chatpb_generate", ROOT / "gen" / "generate.py")
     assert spec
     assert spec.loader
@@ -122,10 +130,11 @@ def generators() -> Generators:
     spec.loader.exec_module(generate)
     home: Path = generate._virtualenv()
     python = home / "bin" / "python"
-    purelib = subprocess.check_output(
-        [python, "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"], text=True
-    )
-    made = Generators(python, Path(purelib.strip()))
+    # The error details of gRPC, whose package comes with the extra `service`.
+    details = importlib.util.find_spec("google.rpc")
+    assert details
+    assert details.submodule_search_locations
+    made = Generators(python, Path(next(iter(details.submodule_search_locations))).parents[1])
     made.folder.mkdir(parents=True, exist_ok=True)
     shim = made.folder / "protoc"
     shim.write_text(f'#!/bin/sh\nexec "{python}" -m grpc_tools.protoc "$@"\n')
@@ -134,7 +143,7 @@ def generators() -> Generators:
 
 
 def build(language: Language, tools: Generators) -> None:
-    """Generate a language's classes from proto/ and build its program. Raises BuildError."""
+    """Generate a language's classes from proto/ and build its program. Raise BuildError if a command fails."""
     path = os.environ["PATH"] if language.own_protoc else f"{tools.folder}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "GOOGLEAPIS": str(tools.googleapis), "NO_COLOR": "1"}
     environment.pop("PYTHONPATH", None)
@@ -148,7 +157,7 @@ def build(language: Language, tools: Generators) -> None:
 
 
 def protocol(tools: Generators) -> dict[str, Any]:
-    """The classes of conformance.proto by name."""
+    """Return the classes of conformance.proto by name."""
     from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
     image = CACHE / "conformance.binpb"

@@ -1,4 +1,4 @@
-"""Speak to the program of a language: frames of conformance.proto on its standard input and output."""
+"""The connection to a language's program: frames of conformance.proto on its standard input and output."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Any
 
 SECONDS = 120
-"""What one answer may take."""
+"""The most time for one answer."""
 
 
 class ProgramError(Exception):
-    """The program said that it failed, or it ended."""
+    """The error of a program that reports a failure, ends, or takes too long."""
 
 
 class Program:
@@ -62,8 +62,14 @@ class Program:
     def serve(self) -> Any:
         return self.ask(serve=self.protocol["Serve"]())
 
+    def convert(self, conversion: str, message_type: str, inputs: list[bytes], *, skip_unknown: bool = False) -> Any:
+        action = self.protocol["Convert"](
+            conversion=f"CONVERSION_{conversion.upper()}", type=message_type, inputs=inputs, skip_unknown=skip_unknown
+        )
+        return self.ask(convert=action)
+
     def ask(self, **action: Any) -> Any:
-        """The response to a request. Raises ProgramError if it failed, ended or took too long."""
+        """Return the response to a request. Raise ProgramError if the program reports a failure, ends, or is late."""
         assert self._process.stdin
         assert self._process.stdout
         frame = self.protocol["Request"](**action).SerializeToString()

@@ -1,4 +1,4 @@
-"""What a program must report of a message: made here from descriptors and google.protobuf."""
+"""The report that a program must give on a message, made here from descriptors and google.protobuf."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 from google.protobuf.descriptor import FieldDescriptor
 
-from conformance.generated import entry_of, is_repeated
+from tests.conformance.generated import entry_of, is_repeated
 
 _LEAF_FIELD = {
     FieldDescriptor.TYPE_INT32: "integer",
@@ -24,12 +24,12 @@ Lines = set[tuple[str, str]]
 
 
 def expected_report(message: Any) -> Lines:
-    """The report on a message, as comparable lines."""
+    """Return the report on a message as comparable lines."""
     return set(_walk(message, ""))
 
 
 def lines_of(report: Any) -> Lines:
-    """A program's report in the same form."""
+    """Return a program's report as comparable lines."""
     lines = {("null", path) for path in report.null_members} | {("empty", path) for path in report.empty_members}
     for leaf in report.leaves:
         field = leaf.WhichOneof("value")

@@ -1,11 +1,11 @@
 """Check that other languages read and write the contract's messages with their own standard protobuf runtimes.
 
     python tests/conformance/run.py                      every language whose tools are on this machine
-    python tests/conformance/run.py --require-all        the same, and fail if the tools of one are missing
-    python tests/conformance/run.py --language go java   these alone
+    python tests/conformance/run.py --require-all        every language; fail if the tools of one are missing
+    python tests/conformance/run.py --language go java   only these languages
 
 Each language's program is built here with code generated from proto/, and answers requests on its standard input
-(conformance.proto). The first run downloads what the lock files pin. Exit status 1: something failed.
+(conformance.proto). The first run downloads what the lock files pin. The exit status is 1 if a case failed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from importlib.util import find_spec
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path[:0] = [str(HERE.parents[1] / folder) for folder in ("tests", "gen", "adapters")]
+sys.path[:0] = [str(HERE.parents[1] / folder) for folder in ("", "gen", "adapters/python")]
 
-from conformance import calls, checks, languages  # noqa: E402
-from conformance.checks import Result  # noqa: E402
-from conformance.program import Program, ProgramError  # noqa: E402
+from tests.conformance import calls, checks, conversions, languages  # noqa: E402
+from tests.conformance.checks import Result  # noqa: E402
+from tests.conformance.program import Program, ProgramError  # noqa: E402
 
 SHOWN = 8
-"""Failures shown for one check of one language."""
+"""The most failures that are shown for one check of one language."""
 
 Table = dict[str, dict[str, list[Result]]]
 
@@ -34,9 +34,10 @@ Table = dict[str, dict[str, list[Result]]]
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     names = [language.name for language in languages.LANGUAGES]
-    parser.add_argument("--language", nargs="+", choices=names, default=names, help="run these alone")
+    parser.add_argument("--language", nargs="+", choices=names, default=names, help="run only these")
     parser.add_argument("--require-all", action="store_true", help="fail if a language is not run")
     parser.add_argument("--messages", type=int, default=10_000, help="how many messages to generate")
+    parser.add_argument("--documents", type=int, default=20_000, help="how many documents to convert")
     arguments = parser.parse_args()
     chosen = [language for language in languages.LANGUAGES if language.name in arguments.language]
 
@@ -61,11 +62,11 @@ def main() -> int:
             programs[language.name] = stack.enter_context(Program(list(language.command), language.folder, protocol))
         if not find_spec("grpc"):
             not_run["gRPC"] = "chatpb is installed without the extra `service`"
-        _run(programs, table, arguments.messages)
+        _run(programs, table, arguments.messages, arguments.documents)
     return _print(table, not_run, require_all=arguments.require_all)
 
 
-def _run(programs: dict[str, Program], table: Table, count: int) -> None:
+def _run(programs: dict[str, Program], table: Table, count: int, documents: int) -> None:
     steps: dict[str, checks.Check] = {
         "read": checks.read,
         "write": checks.write,
@@ -78,7 +79,8 @@ def _run(programs: dict[str, Program], table: Table, count: int) -> None:
         language = languages.BY_NAME[name]
         live = {"client": calls.client} if language.client and has_grpc else {}
         live |= {"server": calls.server} if language.server and has_grpc else {}
-        for step, check in {**steps, **live}.items():
+        converts = conversions.checks(documents) if language.converts else {}
+        for step, check in {**steps, **converts, **live}.items():
             try:
                 table[name][step].extend(check(program))
             except ProgramError as error:
@@ -88,7 +90,7 @@ def _run(programs: dict[str, Program], table: Table, count: int) -> None:
 
 
 def _print(table: Table, not_run: dict[str, str], *, require_all: bool) -> int:
-    """Print the table and what failed; the exit status."""
+    """Print the table and the failures, and return the exit status."""
     columns = list(dict.fromkeys(step for steps in table.values() for step in steps))
     expected = _expected_failures()
     failed = require_all and bool(not_run)

@@ -1,9 +1,9 @@
-"""The code in docs/languages.md is the code that the programs run.
+"""Copy code of the programs into docs/languages.md, so that the page shows code that runs.
 
-    python tests/conformance/snippets.py    copy it there
+    python tests/conformance/snippets.py    update the page
 
-A program marks what is shown by a comment `docs: <name>` before it and `docs: end` after it. The page names it before the
-block of code: `<!-- go/native.go write -->`.
+A program marks a snippet with a comment `docs: <name>` before it and `docs: end` after it. The page names the snippet
+before the block of code: `<!-- go/native.go write -->`.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main() -> None:
 
 
 def filled(page: str) -> str:
-    """The page with the code that its comments name."""
+    """Return the page with the code that its comments name."""
 
     def block(found: re.Match[str]) -> str:
         return found[1] + snippet(found[2], found[3]) + found[6]
@@ -32,7 +32,7 @@ def filled(page: str) -> str:
 
 
 def snippet(file: str, name: str) -> str:
-    """What a file marks by a name. Raises ValueError if it marks nothing so."""
+    """Return the snippet of a file that has this name. Raise ValueError if none or several have it."""
     lines = (HERE / file).read_text().splitlines(keepends=True)
     marks = [index for index, line in enumerate(lines) if re.search(rf"\bdocs: {re.escape(name)}\b", line)]
     if len(marks) != 1:

@@ -1,13 +1,8 @@
-"""What docs/languages.md shows is what the programs run."""
+"""docs/languages.md shows the code that the programs run."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
-from conformance import languages, snippets
+from tests.conformance import languages, snippets
 
 
 def test_page_shows_what_the_programs_run() -> None:

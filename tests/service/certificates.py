@@ -1,4 +1,4 @@
-"""Throw-away certificates, made by the openssl program."""
+"""Certificates for one test, made by the openssl program."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Authority"]
 
 @dataclass
 class Authority:
-    """An authority that signs certificates for localhost."""
+    """A certificate authority that signs certificates for localhost."""
 
     folder: Path
     name: str = "ca"
@@ -32,10 +32,11 @@ class Authority:
         )
 
     def path(self, ending: str) -> str:
+        """Return the path of the authority's own "pem" or "key" file."""
         return str(self.folder / f"{self.name}.{ending}")
 
     def sign(self, name: str) -> tuple[str, str]:
-        """The paths of a certificate and its key."""
+        """Sign a certificate, and return the paths of it and its key."""
         key, request, certificate = (str(self.folder / f"{self.name}-{name}.{end}") for end in ("key", "csr", "pem"))
         self._openssl("req", *_NEW, "-keyout", key, "-out", request, "-subj", f"/CN={name}")
         extensions = self.folder / "extensions"

@@ -1,4 +1,4 @@
-// Messages from pseudo-random numbers. The rules are those of generated.py.
+// Makes messages from pseudo-random numbers, by the rules of generated.py.
 
 #include <algorithm>
 #include <cstdint>

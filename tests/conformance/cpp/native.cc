@@ -1,4 +1,4 @@
-// The messages of the golden files, made by hand as a user would.
+// Makes the messages of the golden files by hand, as a user would.
 
 #include <cstdint>
 #include <limits>
@@ -25,7 +25,7 @@ std::string WriteCompletion() {
   completion.set_created(1721075651);
   completion.set_model("m-1");
   ChatCompletionChoice& choice = *completion.add_choices();
-  choice.set_index(0);  // set, though zero
+  choice.set_index(0);  // zero, but present
   choice.mutable_message()->set_role(CHAT_COMPLETION_ROLE_ASSISTANT);
   choice.mutable_message()->set_content("Hello");
   choice.set_finish_reason(FINISH_REASON_STOP);
@@ -33,7 +33,7 @@ std::string WriteCompletion() {
   completion.set_null_fields(uint64_t{1} << ChatCompletion::kUsageFieldNumber);  // "usage": null
   auto& vendor = *completion.mutable_additional_properties()->mutable_fields();
   (*vendor["x_groq"].mutable_struct_value()->mutable_fields())["id"].set_string_value("req_1");
-  (*completion.mutable_verbatim_properties())["seed"] = "18446744073709551615";  // no double holds it
+  (*completion.mutable_verbatim_properties())["seed"] = "18446744073709551615";  // too large for a double
   return completion.SerializeAsString();
   // docs: end
 }
@@ -63,7 +63,7 @@ std::vector<std::string> ReadCompletion(const std::string& wire) {
 uint64_t Bit(int number) { return uint64_t{1} << number; }
 
 // docs: expand
-// The chunks of a stream, each whole.
+// Returns the chunks of a stream, each of them whole.
 std::vector<ChatCompletionChunk> Expand(const ChatCompletionStream& stream) {
   std::vector<ChatCompletionChunk> chunks;
   for (const ChatCompletionChunk& kept : stream.chunks()) {

@@ -1,4 +1,4 @@
-// What the parts of the program share.
+// The declarations that the parts of the program share.
 
 #pragma once
 
@@ -11,16 +11,16 @@
 
 namespace protocol = chatpb::conformance::v1;
 
-// An empty message of a type; throws std::invalid_argument where there is none.
+// Returns an empty message of a type. Throws std::invalid_argument if there is no such type.
 std::unique_ptr<google::protobuf::Message> NewMessage(const std::string& type);
 
 void Add(protocol::Response& response, const std::string& name, const google::protobuf::Message& message);
 
-// What reflection finds in a message.
+// Reports what reflection finds in a message.
 protocol::Report ReportOn(const google::protobuf::Message& message);
 
-// Messages from pseudo-random numbers.
+// Makes messages from pseudo-random numbers.
 void GenerateMessages(const protocol::Generate& request, protocol::Response& response);
 
-// The messages of the golden files.
+// Makes the messages of the golden files.
 void BuildMessages(protocol::Response& response);

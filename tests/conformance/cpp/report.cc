@@ -1,4 +1,4 @@
-// What reflection finds in a message.
+// Reports what reflection finds in a message.
 
 #include <stdexcept>
 #include <vector>
@@ -13,7 +13,7 @@ namespace {
 
 void Walk(protocol::Report& found, const Message& message, const std::string& path);
 
-// Reports a field's value, or that of an item when index is not -1.
+// Reports a field's value, or the value of its item at an index other than -1.
 void Visit(protocol::Report& found, const Message& message, const FieldDescriptor* field, int index,
            const std::string& path) {
   const Reflection& fields = *message.GetReflection();
@@ -47,7 +47,7 @@ void Visit(protocol::Report& found, const Message& message, const FieldDescripto
   }
 }
 
-// Names the fields whose bits are set.
+// Adds the paths of the fields whose bits are set.
 template <typename Names>
 void Members(Names& names, const Message& message, const char* bits, const std::string& path) {
   const auto& descriptor = *message.GetDescriptor();

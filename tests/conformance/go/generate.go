@@ -12,7 +12,7 @@ import (
 	"example.com/app/gen/conformance"
 )
 
-// The rules are those of ../generated.py.
+// ../generated.py states the rules for these messages.
 
 var words = []string{"0", `""`, `"hé 😀"`, "18446744073709551616", `{"z":1,"a":[null]}`, "true", "1e400", `"\ud83d"`}
 
@@ -98,7 +98,7 @@ func (g *generator) put(message protoreflect.Message, field protoreflect.FieldDe
 	}
 }
 
-// value fills a message, and gives another value to a scalar.
+// value fills a message and returns it, or returns a new scalar.
 func (g *generator) value(field protoreflect.FieldDescriptor, empty protoreflect.Value, depth int) protoreflect.Value {
 	switch field.Kind() {
 	case protoreflect.MessageKind:

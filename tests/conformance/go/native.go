@@ -12,7 +12,7 @@ import (
 	"example.com/app/gen/conformance"
 )
 
-// build makes the messages of the golden files, by hand as a user would.
+// build makes the messages of the golden files by hand, as a user would.
 func build() (*conformance.Response, error) {
 	response := new(conformance.Response)
 	completion, err := writeCompletion()
@@ -49,7 +49,7 @@ func writeCompletion() ([]byte, error) {
 		Created: proto.Int64(1721075651),
 		Model:   proto.String("m-1"),
 		Choices: []*pb.ChatCompletionChoice{{
-			Index: proto.Int32(0), // set, though zero
+			Index: proto.Int32(0), // zero, but present
 			Message: &pb.ChatCompletionMessage{
 				Role:    pb.ChatCompletionRole_CHAT_COMPLETION_ROLE_ASSISTANT.Enum(),
 				Content: proto.String("Hello"),
@@ -63,13 +63,13 @@ func writeCompletion() ([]byte, error) {
 		return nil, err
 	}
 	completion.AdditionalProperties = vendor
-	completion.VerbatimProperties = map[string]string{"seed": "18446744073709551615"} // no double holds it
+	completion.VerbatimProperties = map[string]string{"seed": "18446744073709551615"} // too large for a double
 	return proto.Marshal(completion)
 	// docs: end
 }
 
 // docs: bit
-// bit is that of a field in null_fields and empty_fields.
+// bit returns the bit of a field in null_fields and empty_fields.
 func bit(message proto.Message, field protoreflect.Name) uint64 {
 	return 1 << message.ProtoReflect().Descriptor().Fields().ByName(field).Number()
 }
@@ -98,7 +98,7 @@ func readCompletion(wire []byte) (lines []string, err error) {
 }
 
 // docs: expand
-// expand gives the chunks of a stream, each whole.
+// expand returns the chunks of a stream, each of them whole.
 func expand(stream *pb.ChatCompletionStream) []*pb.ChatCompletionChunk {
 	var chunks []*pb.ChatCompletionChunk
 	for _, kept := range stream.Chunks {

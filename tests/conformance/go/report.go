@@ -8,7 +8,7 @@ import (
 	"example.com/app/gen/conformance"
 )
 
-// report says what reflection finds in a message.
+// report returns what reflection finds in a message.
 func report(message protoreflect.Message) *conformance.Report {
 	found := new(conformance.Report)
 	walk(found, message, "")
@@ -64,7 +64,7 @@ func visit(found *conformance.Report, field protoreflect.FieldDescriptor, value 
 	found.Leaves = append(found.Leaves, leaf)
 }
 
-// members names the fields whose bits are set.
+// members returns the paths of the fields whose bits are set.
 func members(message protoreflect.Message, bits protoreflect.Name, path string) []string {
 	var names []string
 	fields := message.Descriptor().Fields()

@@ -84,7 +84,7 @@ func call(request *conformance.Call) (*conformance.Response, error) {
 		case *errdetails.RetryInfo:
 			lines = append(lines, fmt.Sprint(detail.RetryDelay.GetSeconds()))
 		case *pb.ErrorResponse:
-			lines = append(lines, detail.GetError().GetMessage(), detail.GetError().GetCode())
+			lines = append(lines, detail.GetError().GetMessage(), detail.GetError().GetCodeText())
 		}
 	}
 	// docs: end

@@ -12,8 +12,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let contract = protox::compile(files, [proto, &googleapis])?;
     let mut config = tonic_prost_build::Config::new();
-    config.enable_type_names(); // ChatCompletion::full_name() and the like
-    tonic_prost_build::configure().compile_fds_with_config(contract.clone(), config)?; // into $OUT_DIR
+    config.enable_type_names(); // generates ChatCompletion::full_name() and similar
+    tonic_prost_build::configure().compile_fds_with_config(contract.clone(), config)?; // writes to $OUT_DIR
     // docs: end
 
     let protocol = protox::compile(["../conformance.proto"], [".."])?;

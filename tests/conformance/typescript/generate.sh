@@ -1,5 +1,5 @@
 #!/bin/sh
-# Write gen/ from proto/. $GOOGLEAPIS holds google/api/*.proto.
+# Generate gen/ from proto/. $GOOGLEAPIS is the folder that has google/api/*.proto.
 set -eu
 cd "$(dirname "$0")"
 proto=../../../proto

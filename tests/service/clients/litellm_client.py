@@ -1,4 +1,4 @@
-"""What LiteLLM's client makes of an endpoint, as JSON: run against two endpoints, and compared."""
+"""Print as JSON what LiteLLM's client makes of the endpoint at an address. The test compares two endpoints."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-// What the `openai` package for Node makes of an endpoint, as JSON: run against two endpoints, and compared.
+// Print as JSON what the `openai` package for Node makes of the endpoint at an address. The test compares two endpoints.
 const OpenAI = require("openai").default ?? require("openai");
 
 const tool = { type: "function", function: { name: "weather", parameters: { type: "object", properties: {} } } };

@@ -1,4 +1,4 @@
-//! Messages from pseudo-random numbers. The rules are those of generated.py.
+//! Makes messages from pseudo-random numbers, by the rules of generated.py.
 
 use prost::Message;
 use prost_reflect::{Cardinality, DynamicMessage, FieldDescriptor, Kind, MapKey, ReflectMessage, Value};
@@ -101,7 +101,7 @@ impl Generator {
     }
 }
 
-/// The value field of a map's entries.
+/// Returns the value field of a map's entries, or None for another field.
 fn map_value(field: &FieldDescriptor) -> Option<FieldDescriptor> {
     let entry = field.kind().as_message()?.clone();
     field.is_map().then(|| entry.map_entry_value_field())

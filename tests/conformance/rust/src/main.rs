@@ -1,7 +1,7 @@
 //! Answers run.py: reads, reports, writes, builds and generates messages of the contract.
 //!
-//! prost has no reflection. What is reported and generated goes through prost-reflect's dynamic messages, by way of the
-//! bytes that the generated types write.
+//! prost has no reflection. So reports and generated messages use prost-reflect's dynamic messages, which exchange bytes
+//! with the generated types.
 
 mod generate;
 mod native;

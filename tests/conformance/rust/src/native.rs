@@ -1,4 +1,4 @@
-//! The messages of the golden files, made by hand as a user would.
+//! Makes the messages of the golden files by hand, as a user would.
 
 use prost::{DecodeError, Message, Name};
 use prost_types::{ListValue, Struct, Value, value::Kind};
@@ -36,7 +36,7 @@ fn write_completion() -> Vec<u8> {
         created: Some(1721075651),
         model: Some("m-1".into()),
         choices: vec![ChatCompletionChoice {
-            index: Some(0), // set, though zero
+            index: Some(0), // zero, but present
             message: Some(ChatCompletionMessage {
                 role: Some(ChatCompletionRole::Assistant.into()),
                 content: Some("Hello".into()),
@@ -47,7 +47,7 @@ fn write_completion() -> Vec<u8> {
         }],
         null_fields: 1 << USAGE, // "usage": null
         additional_properties: Some(object([("x_groq", Kind::StructValue(object([("id", text("req_1"))])))])),
-        verbatim_properties: [("seed".into(), "18446744073709551615".into())].into(), // no double holds it
+        verbatim_properties: [("seed".into(), "18446744073709551615".into())].into(), // too large for a double
         ..Default::default()
     };
     completion.encode_to_vec()
@@ -55,7 +55,7 @@ fn write_completion() -> Vec<u8> {
 }
 
 // docs: bit
-/// A field's number in the contract is its bit in null_fields and empty_fields. prost generates no constants for them.
+/// A field's number in the contract, which is its bit in null_fields and empty_fields. prost generates no constants.
 const USAGE: u32 = 4;
 
 fn object<const N: usize>(members: [(&str, Kind); N]) -> Struct {
@@ -92,7 +92,7 @@ fn read_completion(wire: &[u8]) -> Result<Vec<String>, DecodeError> {
 }
 
 // docs: expand
-/// The chunks of a stream, each whole.
+/// Returns the chunks of a stream, each of them whole.
 fn expand(stream: &ChatCompletionStream) -> Result<Vec<ChatCompletionChunk>, DecodeError> {
     let whole = |kept: &ChatCompletionChunk| {
         let mut chunk = stream.common.clone().unwrap_or_default();
@@ -127,7 +127,7 @@ fn stream() -> ChatCompletionStream {
     }
 }
 
-/// The bit of a field by its name, where there are many.
+/// Returns the bit of a field with this name.
 fn bit<M: Name>(field: &str) -> u64 {
     let descriptor = crate::descriptor(&M::full_name()).expect("a message of the contract");
     1 << descriptor.get_field_by_name(field).expect("a field of the message").number()
@@ -258,6 +258,7 @@ fn zero_and_empty() -> ChatCompletion {
     }
 }
 
+#[allow(deprecated)] // what is deprecated is carried too
 fn enums() -> CreateChatCompletionRequest {
     CreateChatCompletionRequest {
         service_tier: Some(ServiceTier::Flex.into()),

@@ -48,7 +48,7 @@ fn visit(found: &mut Report, value: &Value, path: String) {
     found.leaves.push(Leaf { path, value: Some(value) });
 }
 
-/// The fields whose bits are set.
+/// Returns the paths of the fields whose bits are set.
 fn members(message: &DynamicMessage, bits: &str, path: &str) -> Vec<String> {
     let descriptor = message.descriptor();
     let set = message.get_field_by_name(bits).and_then(|value| value.as_u64()).unwrap_or(0);

@@ -7,7 +7,7 @@ use tonic::{Request, Status, transport::Channel};
 use tonic_types::{StatusExt, pb};
 
 use crate::chatcompletion::chat_completion_service_client::ChatCompletionServiceClient;
-use crate::chatcompletion::{CreateChatCompletionRequest, ErrorResponse};
+use crate::chatcompletion::{CreateChatCompletionRequest, ErrorResponse, error_object};
 use crate::protocol::{Call, Encoded, Response, Scenario};
 
 pub fn call(call: &Call) -> Result<Response, String> {
@@ -67,7 +67,11 @@ async fn refusal(
         let delay = refused.get_details_retry_info().and_then(|retry| retry.retry_delay);
         lines.extend(delay.map(|delay| delay.as_secs().to_string()));
         if let Some(ErrorResponse { error: Some(error), .. }) = error_response(&refused)? {
-            lines.extend([error.message().to_owned(), error.code().to_owned()]);
+            lines.push(error.message().to_owned());
+            lines.extend(error.code.map(|code| match code {
+                error_object::Code::CodeText(text) => text,
+                error_object::Code::CodeNumber(number) => number.to_string(),
+            }));
         }
     }
     // docs: end
@@ -75,7 +79,7 @@ async fn refusal(
 }
 
 // docs: details
-/// The error body among a status's details.
+/// Returns the error body among a status's details.
 fn error_response(refused: &Status) -> Result<Option<ErrorResponse>, prost::DecodeError> {
     let status = pb::Status::decode(refused.details())?;
     let detail = status.details.iter().find(|detail| detail.type_url.ends_with(&ErrorResponse::full_name()));

@@ -16,9 +16,10 @@ import {
 import { generate } from "./generate.js";
 import { build } from "./native.js";
 import { report } from "./report.js";
+import { convert } from "./convert.js";
 import { call, serve } from "./service.js";
 
-// A file's imports are in the registry as well.
+// A registry does not include a file's imports by itself.
 const registry = createRegistry(
   file_chatcompletion_v1_chat_completion_record,
   ...file_chatcompletion_v1_chat_completion_record.dependencies,
@@ -62,6 +63,8 @@ async function answer({ action }: Request): Promise<Response> {
       return call(action.value);
     case "serve":
       return serve();
+    case "convert":
+      return convert(action.value);
     default:
       throw new Error("no such action");
   }

@@ -1,4 +1,4 @@
-// The messages of the golden files, made by hand as a user would.
+// Makes the messages of the golden files by hand, as a user would.
 
 import {
   clone,
@@ -67,13 +67,13 @@ function writeCompletion(): Uint8Array {
     model: "m-1",
     choices: [
       {
-        index: 0, // set, though zero
+        index: 0, // zero, but present
         message: { role: ChatCompletionRole.ASSISTANT, content: "Hello" },
         finishReason: FinishReason.STOP,
       },
     ],
     additionalProperties: { x_groq: { id: "req_1" } }, // a Struct is a plain object
-    verbatimProperties: { seed: "18446744073709551615" }, // no double holds it
+    verbatimProperties: { seed: "18446744073709551615" }, // too large for a double
   });
   completion.nullFields |= bit(ChatCompletionSchema.field.usage); // "usage": null
   return toBinary(ChatCompletionSchema, completion);
@@ -81,7 +81,7 @@ function writeCompletion(): Uint8Array {
 }
 
 // docs: bit
-/** The bit of a field in nullFields and emptyFields. */
+/** Returns the bit of a field in nullFields and emptyFields. */
 function bit(field: { number: number }): bigint {
   return 1n << BigInt(field.number);
 }
@@ -107,7 +107,7 @@ function readCompletion(wire: Uint8Array): string[] {
 }
 
 // docs: expand
-/** The chunks of a stream, each whole. */
+/** Returns the chunks of a stream, each of them whole. */
 function expand({ common, chunks }: ChatCompletionStream): ChatCompletionChunk[] {
   return chunks.map((kept) => {
     const chunk = common ? clone(ChatCompletionChunkSchema, common) : create(ChatCompletionChunkSchema);

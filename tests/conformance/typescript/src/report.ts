@@ -1,4 +1,4 @@
-// What reflection finds in a message.
+// Reports what reflection finds in a message.
 
 import { create, type DescField, ScalarType } from "@bufbuild/protobuf";
 import type { ReflectList, ReflectMap, ReflectMessage } from "@bufbuild/protobuf/reflect";
@@ -66,7 +66,7 @@ function leaf(field: DescField, value: unknown): Leaf["value"] {
   }
 }
 
-/** The fields whose bits are set. */
+/** Returns the paths of the fields whose bits are set. */
 function members(message: ReflectMessage, bits: string, path: string): string[] {
   const field = message.fields.find(({ name }) => name === bits);
   const set = field ? (message.get(field) as bigint) : 0n;

@@ -1,4 +1,4 @@
-// Calls the gRPC service, and serves it.
+// Calls and serves the gRPC service.
 
 import { create, type DescService, fromBinary, type Message, toBinary } from "@bufbuild/protobuf";
 import { anyUnpack } from "@bufbuild/protobuf/wkt";
@@ -29,7 +29,7 @@ import { StatusSchema } from "../gen/google/rpc/status_pb.js";
 import { encoded } from "./main.js";
 
 // docs: grpc
-/** The form in which @grpc/grpc-js takes a service. */
+/** Returns a service in the form that @grpc/grpc-js takes. */
 function definition(service: DescService): ServiceDefinition {
   return Object.fromEntries(
     service.methods.map((method) => [
@@ -128,7 +128,7 @@ function refusal(refused: ServiceError): string[] {
     } else if (retry) {
       lines.push(String(retry.retryDelay?.seconds));
     } else if (body) {
-      lines.push(body.error?.message ?? "", body.error?.code ?? "");
+      lines.push(body.error?.message ?? "", String(body.error?.code.value ?? ""));
     }
   }
   // docs: end

@@ -10,7 +10,7 @@ import java.nio.ByteOrder;
 import java.util.Comparator;
 import java.util.List;
 
-/** Messages from pseudo-random numbers. The rules are those of generated.py. */
+/** Makes messages from pseudo-random numbers, by the rules of generated.py. */
 final class Generator {
   private static final List<String> WORDS =
       List.of("0", "\"\"", "\"h\u00e9 \ud83d\ude00\"", "18446744073709551616", "{\"z\":1,\"a\":[null]}", "true", "1e400",

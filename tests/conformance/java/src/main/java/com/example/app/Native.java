@@ -51,7 +51,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
-/** Makes the messages of the golden files, by hand as a user would. */
+/** Makes the messages of the golden files by hand, as a user would. */
 final class Native {
   private Native() {}
 
@@ -92,12 +92,12 @@ final class Native {
             .setModel("m-1")
             .addChoices(
                 ChatCompletionChoice.newBuilder()
-                    .setIndex(0) // set, though zero
+                    .setIndex(0) // zero, but present
                     .setMessage(message)
                     .setFinishReason(FinishReason.FINISH_REASON_STOP))
             .setNullFields(1L << ChatCompletion.USAGE_FIELD_NUMBER) // "usage": null
             .setAdditionalProperties(Struct.newBuilder().putFields("x_groq", Values.of(groq)))
-            .putVerbatimProperties("seed", "18446744073709551615") // no double holds it
+            .putVerbatimProperties("seed", "18446744073709551615") // too large for a double
             .build();
     return completion.toByteArray();
     // docs: end
@@ -123,7 +123,7 @@ final class Native {
   }
 
   // docs: expand
-  /** The chunks of a stream, each whole. */
+  /** Returns the chunks of a stream, each of them whole. */
   static List<ChatCompletionChunk> expand(ChatCompletionStream stream) {
     List<ChatCompletionChunk> chunks = new ArrayList<>();
     for (ChatCompletionChunk kept : stream.getChunksList()) {

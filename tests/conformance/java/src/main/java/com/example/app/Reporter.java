@@ -9,7 +9,7 @@ import com.google.protobuf.Message;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Says what reflection finds in a message. */
+/** Reports what reflection finds in a message. */
 final class Reporter {
   private final Report.Builder report = Report.newBuilder();
 
@@ -62,7 +62,7 @@ final class Reporter {
     report.addLeaves(leaf);
   }
 
-  /** Names the fields whose bits are set. */
+  /** Returns the paths of the fields whose bits are set. */
   private static List<String> members(Message message, String bits, String path) {
     List<String> names = new ArrayList<>();
     FieldDescriptor field = message.getDescriptorForType().findFieldByName(bits);

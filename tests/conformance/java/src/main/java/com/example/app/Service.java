@@ -83,7 +83,7 @@ final class Service {
         } else if (detail.is(ErrorResponse.class)) {
           ErrorResponse error = detail.unpack(ErrorResponse.class);
           lines.add(error.getError().getMessage());
-          lines.add(error.getError().getCode());
+          lines.add(error.getError().getCodeText());
         }
       }
     }

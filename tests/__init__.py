@@ -1,0 +1,1 @@
+"""The tests of chatpb, in a folder for each room."""

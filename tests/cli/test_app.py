@@ -1,0 +1,85 @@
+"""The command line as a whole: `--version`, help, wrong arguments, and packages that are not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from chatpb._engine import description
+from chatpb._extras import _EXTRAS
+from tests.cli.command_line import run
+
+
+def test_version() -> None:
+    result = run("--version")
+    assert result.exit_code == 0
+    assert result.stdout.startswith("chatpb ")
+    assert f"({description()} engine, protobuf " in result.stdout
+
+
+def test_no_command_shows_help() -> None:
+    result = run()
+    assert (result.exit_code, "convert" in result.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("args", [["nonsense"], ["--nonsense"]])
+def test_usage(args: list[str]) -> None:
+    result = run(*args)
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "Try 'chatpb --help'.")
+    assert result.stderr.startswith("chatpb: No such ")
+
+
+WITHOUT = """
+import sys
+sys.modules.update(dict.fromkeys(sys.argv.pop(1).split(",")))
+import chatpb.cli
+chatpb.cli.main()
+"""
+
+MISSING = {
+    ("typer", "demo"): "the command line needs typer: pip install 'chatpb[cli]'",
+    ("rich", "demo"): "the command line needs rich: pip install 'chatpb[cli]'",
+    ("betterproto", "check", "in.json", "--runtime", "betterproto"): (
+        "--runtime betterproto needs betterproto: pip install 'chatpb[betterproto]'"
+    ),
+    ("protobuf", "check", "in.json", "--runtime", "protobuf-py"): (
+        "--runtime protobuf-py needs protobuf: pip install 'chatpb[protobuf-py]'"
+    ),
+    ("grpc", "serve"): "this command needs grpc: pip install 'chatpb[service]'",
+    ("grpc", "call", "-m", "x"): "this command needs grpc: pip install 'chatpb[service]'",
+    ("starlette", "gateway", "--backend", "echo"): "this command needs starlette: pip install 'chatpb[gateway]'",
+    ("prometheus_client", "serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"): (
+        "this command needs prometheus_client: pip install 'chatpb[observe]'"
+    ),
+    ("pyarrow", "export", "in.jsonl", "out.db"): "this command needs pyarrow: pip install 'chatpb[storage]'",
+    ("pyarrow", "import", "in.jsonl", "out.db"): "this command needs pyarrow: pip install 'chatpb[storage]'",
+    ("pyspark", "export", "in.jsonl", "out.jsonl", "--engine", "spark"): (
+        "--engine spark needs pyspark: pip install 'chatpb[spark]'"
+    ),
+    ("duckdb", "query", "in.jsonl", "FROM records"): "this command needs duckdb: pip install 'chatpb[storage]'",
+    ("zstandard", "get", "in.db", "a"): "this command needs zstandard: pip install 'chatpb[storage]'",
+    ("zstandard", "backup", "in.db", "out.db"): "this command needs zstandard: pip install 'chatpb[storage]'",
+    ("zstandard", "verify", "in.db"): "this command needs zstandard: pip install 'chatpb[storage]'",
+    ("matplotlib", "stats", "in.jsonl", "--chart", "c.svg"): "--chart needs matplotlib: pip install 'chatpb[chart]'",
+}
+
+
+@pytest.mark.parametrize("command", MISSING, ids=" ".join)
+def test_missing_package(command: tuple[str, ...]) -> None:
+    result = subprocess.run([sys.executable, "-c", WITHOUT, *command], capture_output=True, text=True)
+    assert (result.returncode, result.stdout, result.stderr) == (2, "", f"chatpb: {MISSING[command]}\n")
+
+
+def test_demo_needs_no_other_extra() -> None:
+    others = ",".join(package for extra, packages in _EXTRAS.items() for package in packages if extra != "cli")
+    result = subprocess.run([sys.executable, "-c", WITHOUT, others, "demo"], capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert "Nothing was lost, through wire bytes and through objects of google." in result.stdout
+    assert "The way through gRPC needs grpc: pip install 'chatpb[service]'.\n" in result.stdout
+
+
+def test_chatpb_does_not_import_the_extra() -> None:
+    code = "import sys, chatpb, chatpb.cli; sys.exit(bool({'typer', 'rich', 'click'} & sys.modules.keys()))"
+    assert subprocess.run([sys.executable, "-c", code]).returncode == 0

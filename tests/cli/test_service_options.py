@@ -1,0 +1,107 @@
+"""The options of `chatpb serve`, `gateway` and `call`, and what they report of wrong values."""
+
+from __future__ import annotations
+
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+import typer
+
+from chatpb.cli._app import app
+from tests.cli.command_line import run
+
+NOT_A_TOKEN = "a token is printable ASCII, not empty, without white space around it"
+
+BAD = {
+    ("serve", "--backend", "foo"): "--backend: 'foo' is none of echo, replay:FILE, openai:URL, grpc:HOST:PORT",
+    ("serve", "--backend", "replay:no.jsonl"): "--backend: [Errno 2] No such file or directory: 'no.jsonl'",
+    ("serve", "--backend", "replay:no.txt"): "--backend: 'no.txt' is not called .jsonl or .binpbs",
+    ("serve", "--backend", "openai:ftp://x"): "--backend: 'ftp://x' is not an http or https address",
+    ("serve", "--backend", "grpc:x"): "--backend: 'x' is not HOST:PORT",
+    ("serve", "--listen", "5"): "--listen: '5' is not HOST:PORT",
+    ("serve", "--listen", "h:99999"): "--listen: 'h:99999' is not HOST:PORT",
+    ("serve", "--listen", "203.0.113.9:80"): "--listen: cannot listen at 203.0.113.9:80: ",
+    ("serve", "--token", ""): f"--token: {NOT_A_TOKEN}",
+    ("serve", "--tls-key", "no.pem"): "--tls-key: there is no file 'no.pem'",
+    ("serve", "--tls-ca", __file__): "--tls-ca: a server needs a certificate and its key",
+    ("serve", "--tls-certificate", __file__, "--tls-key", __file__): (
+        f"--tls-certificate, --tls-key: {__file__} and {__file__} are no certificate and its key in PEM form"
+    ),
+    ("serve", "--backend", "openai:http://x", "--upstream-header", "x"): "--upstream-header: 'x' is not NAME: VALUE",
+    ("serve", "--backend", "openai:http://x", "--upstream-header", "a b: c"): "--upstream-header: 'a b: c' is not NAME",
+    ("serve", "--backend", "echo", "--upstream-header", "a: b"): "--upstream-header: only openai:URL sends headers",
+    ("gateway", "--target", "a:1", "--upstream-header", "a: b"): "--upstream-header: only openai:URL sends headers",
+    ("serve", "--forward-header", "x title"): "--forward-header: 'x title' is no name of a header: ",
+    ("gateway", "--backend", "echo", "--return-header", "x-bin"): "--return-header: 'x-bin' is no name of a header: ",
+    ("serve", "--workers", "0"): "'--workers'",
+    ("serve", "--workers", "2", "--listen", "unix:x"): "--workers: gRPC's workers cannot share unix:PATH",
+    ("serve", "--metrics", "x"): "--metrics: 'x' is not HOST:PORT",
+    ("serve", "--max-message", "0"): "'--max-message'",
+    ("serve", "--max-calls", "many"): "'--max-calls'",
+    ("serve", "--timeout", "0"): "'--timeout'",
+    ("serve", "--grace", "inf"): "'--grace'",
+    ("serve", "--log", "loud"): "'--log'",
+    ("serve", "--record-max-age", "5"): "--record: limits are nothing without a file",
+    ("serve", "--record", __file__): f"--record: {__file__}: ",
+    ("gateway",): "--target, --backend: give one of them",
+    ("gateway", "--target", "a:1", "--backend", "echo"): "--target, --backend: give one of them",
+    ("gateway", "--target", "a"): "--target: 'a' is not HOST:PORT",
+    ("gateway", "--target", "a:1", "--target-token", "\u00e9"): f"--target-token: {NOT_A_TOKEN}",
+    ("gateway", "--target", "a:1", "--tls-ca", __file__): f"--tls-ca: {__file__} holds no certificates in PEM form",
+    ("gateway", "--target", "a:1", "--tls-key", __file__): "--tls-key: a certificate needs its key, and a key its",
+    ("gateway", "--backend", "echo", "--listen", "203.0.113.9:80"): "--listen: cannot listen at 203.0.113.9:80: ",
+    ("gateway", "--backend", "echo", "--keep-alive", "-1"): "'--keep-alive'",
+    ("call",): "FILE, --message: give one of them",
+    ("call", "a.txt"): "a.txt: is not called .json or .binpb",
+    ("call", "a.json", "-m", "x"): "FILE, --message: give one of them",
+    ("call", "-m", "x", "--target", "a"): "--target: 'a' is not HOST:PORT",
+}
+
+
+@pytest.mark.parametrize("arguments", BAD, ids=" ".join)
+def test_bad_arguments(arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"chatpb {arguments[0]}: Invalid value for {BAD[arguments]}" in result.output
+
+
+VARIABLES = {
+    ("serve", "CHATPB_BACKEND", "foo"): "--backend: 'foo' is none of",
+    ("serve", "CHATPB_LISTEN", "5"): "--listen: '5' is not HOST:PORT",
+    ("serve", "CHATPB_TOKEN", "t\u00f6ken"): f"--token: {NOT_A_TOKEN}",
+    ("serve", "CHATPB_TLS_CERTIFICATE", "no.pem"): "--tls-certificate: there is no file 'no.pem'",
+    ("serve", "CHATPB_MAX_CALLS", "many"): "'--max-calls' (env var: 'CHATPB_MAX_CALLS'): ",
+    ("gateway", "CHATPB_TARGET", "a"): "--target: 'a' is not HOST:PORT",
+    ("call", "CHATPB_TIMEOUT", "soon"): "'--timeout' (env var: 'CHATPB_TIMEOUT'): ",
+}
+
+
+@pytest.mark.parametrize("variable", VARIABLES, ids=" ".join)
+def test_bad_environment_variables(variable: tuple[str, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    command, name, value = variable
+    monkeypatch.setenv(name, value)
+    arguments = ["call", "-m", "x"] if command == "call" else [command]
+    result = run(*arguments)
+    assert result.exit_code == 2
+    assert f"chatpb {command}: Invalid value for {VARIABLES[variable]}" in result.output
+
+
+def test_every_option_of_a_service_has_an_environment_variable() -> None:
+    group: Any = typer.main.get_command(app)
+    for name in ("serve", "gateway"):
+        for option in group.commands[name].params:
+            if option.name != "help":
+                assert option.envvar == "CHATPB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
+
+
+@pytest.mark.parametrize(
+    "command", [("serve",), ("serve", "--workers", "2"), ("gateway", "--backend", "echo")], ids=" ".join
+)
+def test_an_address_that_is_taken(command: tuple[str, ...], tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        listen = f"127.0.0.1:{taken.getsockname()[1]}"
+        result = run(*command, "--listen", listen)
+    assert result.exit_code == 2
+    assert f"Invalid value for --listen: cannot listen at {listen}: Address already in use\n" in result.output

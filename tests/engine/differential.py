@@ -1,0 +1,337 @@
+"""Compare the engines on generated and damaged documents and messages: equal results, and equal errors.
+
+    python -m tests.engine.differential --count 1000000
+    CHATPB_CORPUS=FOLDER python -m tests.engine.differential --truncate
+
+The second command cuts every recorded document, and its wire bytes, at every byte. tests/engine/test_engines.py has a
+short run of both. A case is made from its seed alone, which is printed with a difference. A tenth of the cases are
+streams, whose chunks are put together, and completions that are split; another tenth are dicts; others are rows of
+arrays, columns, and streams made compact. They are of every message type of the contract, those of whole documents more
+often, and of two made for this test: one has every kind of field in every shape and contains itself, one is an envelope.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from array import array
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import cache
+from itertools import accumulate
+from typing import Any
+
+from chatcompletion import v1
+from chatcompletion.v1 import ChatCompletionRecord
+from chatpb._contract.schema import schema_of
+from chatpb._engine.codec import Codec, Column, ColumnReader
+from chatpb._errors import ContractError, JsonError, WireError
+from chatpb._records.columns import COLUMNS
+from chatpb._wire.write import delimited, varint
+from tests.engine.engines import ENGINES, codecs_of
+from tests.engine.random_cases.dicts import make_default, python_object
+from tests.engine.random_cases.documents import document, mutate
+from tests.engine.random_cases.messages import WIRE_TOKENS, Messages
+from tests.engine.random_cases.schemas import RECORDINGS, Random, corpus, descriptor
+from tests.engine.random_cases.streams import completion, stream
+from tests.support import DOCUMENTS
+
+EVERY_MESSAGE = tuple(
+    name
+    for name, made in vars(v1).items()
+    if hasattr(made, "DESCRIPTOR") and "null_fields" in getattr(made.DESCRIPTOR, "fields_by_name", ())
+)
+RECORD_STREAM = ChatCompletionRecord.DESCRIPTOR.fields_by_name["stream"].number << 3 | 2
+"""The tag of a record's stream."""
+COLUMNS_OF = {
+    "ChatCompletionRecord": COLUMNS,
+    "Everything": (
+        Column("string", "string", ("one_string", "one_enum", "one_message.one_string")),
+        Column("integer", "integer", ("one_int64", "one_int32")),
+        Column("number", "number", ("one_double", "x_extra", "cost")),
+        Column("strings", "strings", ("many_string", "many_message.one_enum", "envelopes.one_string")),
+        Column("present", "present", ("one_message", "envelope")),
+    ),
+}
+LONG = 20_000
+"""Bytes up to which a document is cut at every byte."""
+
+
+@cache
+def codecs(name: str) -> list[Codec]:
+    """Return the codecs of a message type: the reference's, and the native engine's, which must be built."""
+    return codecs_of(descriptor(name))
+
+
+@cache
+def column_readers(name: str) -> list[ColumnReader]:
+    """Return the readers of both engines for the columns of a message type."""
+    return [engine.column_reader(descriptor(name), COLUMNS_OF[name]) for engine in ENGINES.values()]
+
+
+def message_type(rng: Random) -> str:
+    """Return the name of a message type."""
+    return rng.choice((*DOCUMENTS, "Everything", "Envelope", rng.choice(EVERY_MESSAGE)))
+
+
+def wire(rng: Random, name: str) -> bytes:
+    """Return wire bytes of a message type, most of them valid."""
+    _, native = codecs(name)
+    if rng.random() < 0.5:
+        try:
+            data = native.json_to_wire(document(rng, name), rng.random() < 0.3, False)
+        except JsonError:
+            data = b""
+    else:
+        data = Messages(rng).message(schema_of(descriptor(name)))
+    if rng.random() < 0.05:
+        data += Messages(rng).message(schema_of(descriptor(name)))
+    return mutate(rng, data, WIRE_TOKENS) if rng.random() < 0.3 else data
+
+
+def outcome(function: Callable[..., object], *arguments: Any) -> object:
+    """Return what a call returned, or all that its error says."""
+    try:
+        return function(*arguments)
+    except JsonError as error:
+        return (error.path, error.line, error.column, error.offset, error.reason)
+    except WireError as error:
+        return (error.path, error.offset, error.reason)
+    except ContractError as error:
+        return error.violations
+    except (TypeError, RuntimeError, ValueError) as error:
+        return (type(error), str(error))
+
+
+def dict_difference(seed: int) -> str | None:
+    """Return how the engines differ on the dict of a seed, or None."""
+    rng = Random(seed)
+    name = message_type(rng)
+    engines = codecs(name)
+    given = python_object(rng, name)
+    default = make_default if rng.random() < 0.3 else None
+    options = rng.random() < 0.3, rng.random() < 0.3, rng.random() < 0.2
+    a, b = (outcome(codec.dict_to_wire, given, default, *options) for codec in engines)
+    if a == b:
+        given = wire(rng, name)
+        flags = rng.random() < 0.2, rng.random() < 0.3, rng.random() < 0.5
+        # The text of a dict shows the order of its members, and the sign of zero.
+        a, b = (repr(outcome(codec.wire_to_dict, given, *flags)) for codec in engines)
+    return None if a == b else f"seed {seed}, {name}, dict\ninput  {given!r}\npython {a!r}\nnative {b!r}"
+
+
+def stream_difference(seed: int) -> str | None:
+    """Return how the engines differ on the stream of a seed, or None."""
+    rng = Random(seed)
+    name = "ChatCompletionChunk" if rng.random() < 0.8 else message_type(rng)
+    _, native = codecs(name)
+    texts = stream(rng) if name == "ChatCompletionChunk" else [document(rng, name) for _ in range(rng.randint(1, 4))]
+    nonfinite = rng.random() < 0.3
+    made = [outcome(native.json_to_wire, text, False, True) for text in texts]
+    wires = [each for each in made if isinstance(each, bytes)]
+    wires = [mutate(rng, each, WIRE_TOKENS) if rng.random() < 0.02 else each for each in wires]
+    a, b = (accumulated(codec, wires, nonfinite) for codec in codecs(name))
+    if a != b:
+        return f"seed {seed}, {name}, stream\ninput  {wires!r}\npython {a!r}\nnative {b!r}"
+    compacts = [outcome(codec.compact_stream, wires) for codec in codecs(name)]
+    stored = compacts[1] if isinstance(compacts[1], bytes) else b""
+    stored = mutate(rng, stored, WIRE_TOKENS) if rng.random() < 0.3 else stored
+    expanded = [outcome(codec.expand_stream, stored) for codec in codecs(name)]
+    if compacts[0] != compacts[1] or expanded[0] != expanded[1]:
+        return f"seed {seed}, {name}, compact\ninput  {wires!r}, {stored!r}\nengines {compacts!r} {expanded!r}"
+    whole = outcome(codecs("ChatCompletion")[1].json_to_wire, completion(rng), False, True)
+    text = codecs("ChatCompletion")[1].wire_to_json(whole, False, False, True) if isinstance(whole, bytes) else b"{}"
+    size, last = rng.choice((None, None, 1, 2, 7, sys.maxsize)), rng.random() < 0.8
+    python, own = (list(codec.split(text, size, last)) for codec in codecs(name))
+    return None if python == own else f"seed {seed}, {name}, split\ninput  {text!r}\npython {python!r}\nnative {own!r}"
+
+
+def accumulated(codec: Codec, wires: list[bytes], nonfinite: bool) -> list[object]:
+    """Return what an accumulator has after each chunk, and the errors of those that it refuses."""
+    accumulator = codec.accumulator(True, nonfinite)
+    return [(outcome(accumulator.add, each), accumulator.json()) for each in wires]
+
+
+def rows_difference(seed: int) -> str | None:
+    """Return how the engines differ on the rows of a seed, or None."""
+    rng = Random(seed)
+    name = message_type(rng)
+    nonfinite, refuse_unknown = rng.random() < 0.3, rng.random() < 0.3
+    rows, wires = (many(rng, lambda: document(rng, name)), many(rng, lambda: wire(rng, name)))
+    records = many(rng, lambda: record_with_stream(rng))
+    results = []
+    for codec, chunks, threads in zip(codecs(name), codecs("ChatCompletionChunk"), (1, 2), strict=True):
+        compact = outcome(chunks.compact_records, *records, RECORD_STREAM, threads)
+        results.append(
+            (
+                outcome(codec.json_to_wire_rows, *rows, nonfinite, threads),
+                outcome(codec.wire_to_json_rows, *wires, refuse_unknown, nonfinite, threads),
+                compact,
+                outcome(chunks.expand_records, *records, RECORD_STREAM, threads),
+            )
+        )
+    if results[0] != results[1]:
+        different = next(index for index, (a, b) in enumerate(zip(*results, strict=True)) if a != b)
+        given = (rows, wires, records, records)[different]
+        python, native = (each[different] for each in results)
+        return f"seed {seed}, {name}, rows {different}\ninput  {given!r}\npython {python!r}\nnative {native!r}"
+    return None
+
+
+def many(rng: Random, make: Callable[[], bytes]) -> tuple[bytes, bytes]:
+    """Return an array of rows, which are few but repeat, and its offsets. In some of them one row is damaged."""
+    few = [make() for _ in range(rng.randint(1, 3))]
+    rows = few * rng.choice((1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 100, 300))
+    if rng.random() < 0.3:
+        at = rng.randrange(len(rows))
+        rows[at] = mutate(rng, rows[at])
+    offsets = array("q", accumulate(map(len, rows), initial=0))
+    if rng.random() < 0.02:
+        offsets[rng.randrange(len(offsets))] += rng.choice((-1, 1, 1000))
+    return b"".join(rows), offsets.tobytes()[: rng.choice((-1, -8)) if rng.random() < 0.02 else None]
+
+
+def record_with_stream(rng: Random) -> bytes:
+    """Return the wire bytes of a record, most of them with a stream."""
+    _, native = codecs("ChatCompletionChunk")
+    made = [outcome(native.json_to_wire, text, False, True) for text in stream(rng)]
+    chunks = [each for each in made if isinstance(each, bytes)]
+    compact = outcome(native.compact_stream, chunks) if rng.random() < 0.5 else None
+    data = compact if isinstance(compact, bytes) else b"".join(delimited(b"\x12", chunk) for chunk in chunks)
+    return wire(rng, "ChatCompletionRecord") + (delimited(bytes([RECORD_STREAM]), data) if rng.random() < 0.9 else b"")
+
+
+def column_difference(seed: int) -> str | None:
+    """Return how the engines differ on the columns of a seed, or None."""
+    rng = Random(seed)
+    name = rng.choice(list(COLUMNS_OF))
+    data, offsets = many(rng, lambda: record_with_stream(rng) if name != "Everything" else wire(rng, name))
+    a, b = (
+        outcome(lambda reader=reader, threads=threads: [*map(tuple, reader.of_array(data, offsets, threads))])
+        for reader, threads in zip(column_readers(name), (1, 2), strict=True)
+    )
+    return None if a == b else f"seed {seed}, {name}, columns\ninput  {data!r}\npython {a!r}\nnative {b!r}"
+
+
+OTHERS = ((0.1, stream_difference), (0.2, dict_difference), (0.25, rows_difference), (0.3, column_difference))
+"""What a case is for a random number below one of these, in their order."""
+
+
+def difference(seed: int) -> str | None:
+    """Return how the engines differ on the case of a seed, or None."""
+    rng = Random(seed)
+    roll = rng.random()
+    for most, other in OTHERS:
+        if roll < most:
+            return other(seed)
+    name = message_type(rng)
+    python, native = codecs(name)
+    if rng.random() < 0.5:
+        data: Any = document(rng, name)
+        if rng.random() < 0.4:
+            data = mutate(rng, data)
+        canonical, nonfinite = rng.random() < 0.3, rng.random() < 0.3
+        given = data
+        form = rng.random()
+        if form < 0.1:
+            given = data.decode("utf-8", "replace")
+            if form < 0.01:
+                given = given[: rng.randint(0, len(given))] + rng.choice("\ud83d\udfff") + given
+        elif form < 0.15:
+            given = bytearray(data)
+        elif form < 0.2:
+            given = memoryview(data)
+        if rng.random() < 0.05:
+            lines = b"\n".join([data, b" ", document(rng, name).replace(b"\n", b" ")])
+            a = outcome(python.json_lines_to_wire, lines, canonical, nonfinite, 1)
+            b = outcome(native.json_lines_to_wire, lines, canonical, nonfinite, 2)
+        else:
+            options = canonical, nonfinite, rng.random() < 0.5
+            a, b = (outcome(codec.json_to_wire, given, *options) for codec in (python, native))
+    else:
+        data = wire(rng, name)
+        fill, refuse, nonfinite = rng.random() < 0.2, rng.random() < 0.3, rng.random() < 0.3
+        if rng.random() < 0.05:
+            stream = varint(len(data)) + data + b"\x00" + rng.choice((b"", varint(len(data) + 1) + data, b"\xff" * 11))
+            a = outcome(python.wire_to_json_lines, stream, fill, refuse, nonfinite, 1)
+            b = outcome(native.wire_to_json_lines, stream, fill, refuse, nonfinite, 2)
+        elif rng.random() < 0.4:
+            a, b = (outcome(codec.validate_wire, data, refuse) for codec in (python, native))
+        else:
+            a, b = (outcome(codec.wire_to_json, data, fill, refuse, nonfinite) for codec in (python, native))
+    if a == b:
+        return None
+    return f"seed {seed}, {name}\ninput  {data!r}\npython {a!r}\nnative {b!r}"
+
+
+def truncations(name: str, text: bytes) -> Iterator[str]:
+    """Yield how the engines differ on a document cut at every byte, and on its wire bytes cut at every byte."""
+    _, native = codecs(name)
+    message = native.json_to_wire(text, False, False)
+    for at in _cuts(len(text)):
+        yield from _disagreement(name, text[:at], "json_to_wire", False, False)
+    for at in _cuts(len(message)):
+        yield from _disagreement(name, message[:at], "wire_to_json", False, False, False)
+        yield from _disagreement(name, message[:at], "validate_wire", False)
+
+
+def _cuts(size: int) -> Iterator[int]:
+    """Yield every position up to LONG, then a thousand: to cut a long document everywhere would take hours."""
+    yield from range(min(size, LONG))
+    yield from range(LONG, size, max(1, (size - LONG) // 1000))
+
+
+def _disagreement(name: str, data: bytes, function: str, *options: bool) -> Iterator[str]:
+    python, native = (outcome(getattr(codec, function), data, *options) for codec in codecs(name))
+    if python != native:
+        yield f"{name}\ninput  {data!r}\npython {python!r}\nnative {native!r}"
+
+
+def _share(share: range) -> list[str]:
+    return [found for seed in share if (found := difference(seed))]
+
+
+def _cut(name: str, text: bytes) -> list[str]:
+    return list(truncations(name, text))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--count", type=int, default=10_000)
+    parser.add_argument("--seed", type=int, default=0, help="seed of the first case")
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument(
+        "--truncate", metavar="MESSAGE", nargs="*", help="instead, cut recorded documents: of these messages, or of all"
+    )
+    arguments = parser.parse_args()
+    with ProcessPoolExecutor(arguments.jobs) as pool:
+        if arguments.truncate is not None:
+            names = arguments.truncate or list(RECORDINGS)
+            cases = [(name, text) for name in names for text in corpus(name)]
+            if not cases:
+                parser.error(f"no recorded documents of {' or '.join(names)}: name a folder of them in CHATPB_CORPUS")
+            # Equal documents need to be cut once.
+            pending = [pool.submit(_cut, *case) for case in dict.fromkeys(cases)]
+            return _report((each.result() for each in pending), len(pending), 1, "documents")
+        size = 2000
+        end = arguments.seed + arguments.count
+        shares = [range(start, min(start + size, end)) for start in range(arguments.seed, end, size)]
+        return _report(pool.map(_share, shares), arguments.count, size, "cases")
+
+
+def _report(results: Iterable[list[str]], total: int, size: int, things: str) -> int:
+    """Print the first differences, the progress and the total. Return the exit status."""
+    count = 0
+    for done, texts in enumerate(results, 1):
+        for text in texts[: max(0, 20 - count)]:
+            print(text, flush=True)
+        count += len(texts)
+        if done * size % 50_000 == 0 or (size == 1 and done % 500 == 0):
+            print(f"{done * size} {things}, {count} differences", file=sys.stderr, flush=True)
+    print(f"{total} {things}, {count} differences")
+    return int(count > 0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,58 @@
+"""A second interpreter in the process: the native engine serves the first one, the reference engine all others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.engine.engines import ENGINES
+
+PROGRAM = """
+try:
+    import _interpreters as interpreters
+except ImportError:
+    import _xxsubinterpreters as interpreters
+
+CHILD = '''
+import os
+import chatpb
+print(chatpb.engine, chatpb.to_dict(chatpb.from_dict({"a": [1]})))
+try:
+    chatpb.from_json("{")
+except chatpb.JsonError as error:
+    print(error.reason)
+'''
+FORCED = '''
+import os
+os.environ["CHATPB_ENGINE"] = "native"
+try:
+    import chatpb
+except ImportError as error:
+    print(error)
+'''
+
+import chatpb
+for child in (CHILD, CHILD, FORCED):
+    other = interpreters.create()
+    assert interpreters.run_string(other, child) is None
+    interpreters.destroy(other)
+try:
+    chatpb.from_json("{")
+except chatpb.JsonError:
+    print(chatpb.engine)
+"""
+
+
+@pytest.mark.skipif("native" not in ENGINES, reason="there is no native engine here, and the reference serves all")
+def test_other_interpreters_have_the_reference_engine() -> None:
+    child = "python {'a': [1]}\nunexpected end of the text\n"
+    refused = "the native engine of chatpb serves one interpreter of a process, and another one has it"
+    environment = {**os.environ, "CHATPB_ENGINE": "", "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == f"{child}{child}{refused}; CHATPB_ENGINE=python serves all\nnative\n"

@@ -1,0 +1,234 @@
+"""Backends: a function, recorded answers, an endpoint, another gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
+from chatpb import WireError, from_json, json_lines_to_wire, json_to_wire
+from chatpb._wire.write import varint
+from chatpb.service import (
+    AsyncClient,
+    Backend,
+    Call,
+    EchoBackend,
+    FunctionBackend,
+    GrpcBackend,
+    OpenAIBackend,
+    ReplayBackend,
+    Server,
+    ServiceError,
+)
+from chatpb.service._recording_backend import RecordingBackend
+from chatpb.storage import BackgroundRecorder, Recorder, parts_of
+from tests.service.fake_upstream import FakeUpstream, HttpExchange
+from tests.service.service_stack import CHUNK, QUESTION, STREAM, run, stack
+from tests.support import nested_properties
+
+WHOLE = b'{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"}}]}'
+
+
+def test_a_function_is_a_backend() -> None:
+    async def text(request: CreateChatCompletionRequest) -> str:
+        return f"{request.model} says hi"
+
+    async def message(request: CreateChatCompletionRequest) -> ChatCompletion:
+        return from_json('{"id":"1","choices":[{"index":0,"message":{"content":"m says hi"}}]}')
+
+    async def pieces(request: CreateChatCompletionRequest) -> Any:
+        for piece in ("m ", "says ", "hi"):
+            yield piece
+
+    async def main() -> None:
+        for function in (text, message, pieces):
+            async with (
+                Server(function, listen="127.0.0.1:0") as server,
+                AsyncClient(f"127.0.0.1:{server.port}") as client,
+            ):
+                answer = await client.create(QUESTION)
+                assert answer["choices"][0]["message"]["content"] == "m says hi"
+                stream = client.stream(QUESTION)
+                assert [chunk async for chunk in stream]
+                assert stream.completion()["choices"] == answer["choices"]
+
+    run(main())
+    with pytest.raises(TypeError, match="a backend is an async function"):
+        FunctionBackend(lambda request: "no")
+
+
+def test_a_function_is_closed_when_its_caller_leaves() -> None:
+    async def main() -> None:
+        closed = asyncio.Event()
+
+        async def pieces(request: CreateChatCompletionRequest) -> Any:
+            try:
+                while True:
+                    yield "more"
+            finally:
+                closed.set()
+
+        async with (
+            Server(pieces, listen="127.0.0.1:0") as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            async with client.stream(QUESTION) as stream:
+                async for _ in stream:
+                    break
+            await closed.wait()
+
+    run(main())
+
+
+@pytest.mark.parametrize("ending", ["jsonl", "jsonl.gz", "binpbs"])
+def test_replay(ending: str, tmp_path: Any) -> None:
+    chunks = [
+        {"id": name, "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": word}}]}
+        for name, word in (("1", "a"), ("1", "b"), ("2", "c"))
+    ]
+    lines = b"".join(json.dumps(chunk).encode() + b"\n" for chunk in chunks)
+    wires = [json_to_wire(json.dumps(chunk), ChatCompletionChunk) for chunk in chunks]
+    data = b"".join(varint(len(wire)) + wire for wire in wires) if ending == "binpbs" else lines
+    path = tmp_path / f"answers.{ending}"
+    path.write_bytes(gzip.compress(data) if ending.endswith("gz") else data)
+
+    async def main() -> None:
+        async with (
+            Server(ReplayBackend(str(path)), listen="127.0.0.1:0") as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            assert [chunk async for chunk in client.stream(QUESTION)] == chunks[:2]
+            assert (await client.create(QUESTION))["choices"][0]["message"] == {"content": "c"}
+            assert (await client.create(QUESTION))["choices"][0]["message"] == {"content": "ab"}
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "words"),
+    [
+        ("a.txt", b"", "is not called .jsonl or .binpbs"),
+        ("a.jsonl", b"", "holds neither completions nor chunks"),
+        ("a.jsonl", b'{"choices":[{"delta":{}}]}\n{"choices', ":2"),
+        ("a.jsonl", b"[" * 100_000, ":1: maximum recursion depth exceeded"),
+    ],
+)
+def test_replay_refuses(name: str, content: bytes, words: str, tmp_path: Any) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=words.replace(".", r"\.")):
+        ReplayBackend(str(path))
+
+
+def test_a_recording_with_an_integer_that_python_does_not_convert(tmp_path: Path) -> None:
+    path = tmp_path / "a.binpbs"
+    path.write_bytes(json_lines_to_wire(b'{"id":"1","choices":[],"x":' + b"1" * 5000 + b"}"))
+    assert b"1" * 5000 in run(ReplayBackend(str(path)).create(b"", Call()))
+
+
+def test_a_request_that_a_function_cannot_be_given() -> None:
+    """A message of protobuf nests at most 100 levels deep when it is parsed."""
+
+    async def text(request: CreateChatCompletionRequest) -> str:
+        raise AssertionError
+
+    with pytest.raises(WireError, match="^a message that its runtime does not parse "):
+        run(FunctionBackend(text).create(nested_properties(40), Call()))
+
+
+def test_a_connection_is_used_again_after_a_stream() -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer_stream([CHUNK])
+
+    async def main() -> None:
+        async with stack(answer) as up:
+            for _ in range(3):
+                assert (await up.post(STREAM)).status_code == 200
+            assert len({exchange.writer for exchange in up.upstream.seen}) == 1
+
+    run(main())
+
+
+def test_a_stream_ends_at_done() -> None:
+    """It ends there too if the upstream then leaves the connection open or aborts it."""
+
+    async def open_end(exchange: HttpExchange) -> None:
+        await exchange.begin_stream()
+        await exchange.send_event(CHUNK)
+        await exchange.send_piece(b"data: [DONE]\n\n")
+        await exchange.until_closed()
+
+    async def broken_end(exchange: HttpExchange) -> None:
+        await exchange.begin_stream()
+        await exchange.send_event(CHUNK)
+        await exchange.send_piece(b"data: [DONE]\n\n")
+        exchange.reset()
+
+    async def main() -> None:
+        for answer in (open_end, broken_end):
+            async with stack(answer) as up:
+                came = (await up.post(STREAM)).text
+                assert came == f"data: {CHUNK.decode()}\n\ndata: [DONE]\n\n"
+                await until_closed(up.upstream)
+
+    async def until_closed(upstream: Any) -> None:
+        while upstream.open:
+            await asyncio.sleep(0.01)
+
+    run(main())
+
+
+@pytest.mark.parametrize("buffer", [bytes, bytearray, memoryview])
+@pytest.mark.parametrize("kind", ["echo", "function", "replay", "openai", "grpc", "recording"])
+def test_requests_in_any_buffer(kind: str, buffer: Any, tmp_path: Path) -> None:
+    request = json_to_wire(json.dumps({**QUESTION, "stream": True}), CreateChatCompletionRequest)
+
+    async def text(request: CreateChatCompletionRequest) -> str:
+        return request.messages[0].content_text
+
+    async def answer(exchange: HttpExchange) -> None:
+        if exchange.request["stream"]:
+            await exchange.answer_stream([CHUNK])
+        else:
+            await exchange.answer(WHOLE)
+
+    async def main() -> None:
+        (tmp_path / "answers.jsonl").write_bytes(WHOLE)
+        async with FakeUpstream(answer).serve() as upstream, Server(EchoBackend(), listen="127.0.0.1:0") as server:
+            backends: dict[str, Callable[[], Backend]] = {
+                "echo": EchoBackend,
+                "function": lambda: FunctionBackend(text),
+                "replay": lambda: ReplayBackend(str(tmp_path / "answers.jsonl")),
+                "openai": lambda: OpenAIBackend(upstream.url),
+                "grpc": lambda: GrpcBackend(f"127.0.0.1:{server.port}"),
+                "recording": lambda: RecordingBackend(EchoBackend(), BackgroundRecorder(Recorder(tmp_path / "r.db"))),
+            }
+            backend = backends[kind]()
+            assert await backend.create(buffer(request), Call())
+            assert [chunk async for chunk in backend.stream(buffer(request), Call())]
+            await backend.close()
+
+    run(main())
+    if kind == "recording":
+        with Recorder(tmp_path / "r.db", read_only=True) as recorder:
+            assert [parts_of(record)["request"] for record in recorder if isinstance(record, bytes)] == [request] * 2
+
+
+def test_a_grpc_server_that_is_not_there() -> None:
+    async def main() -> None:
+        backend = GrpcBackend("127.0.0.1:9")
+        with pytest.raises(ServiceError) as caught:
+            await backend.create(b"", Call())
+        assert caught.value.status == 503
+        with pytest.raises(ServiceError) as caught:
+            [chunk async for chunk in backend.stream(b"", Call())]
+        assert caught.value.status == 503
+        await backend.close()
+
+    run(main())

@@ -1,0 +1,598 @@
+"""What callers did to the services that would have stopped them, hurt others or cost the operator."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import sys
+import zlib
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import grpc
+import psutil
+import pytest
+from google.api import annotations_pb2
+from grpc import aio
+
+from chatcompletion.v1 import CreateChatCompletionRequest, chat_completion_service_pb2
+from chatpb import json_to_wire
+from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Outcome, Server, ServiceError
+from chatpb.service._byte_budget import ByteBudget
+from chatpb.service._grpc_backend import CREATE, channel_options
+from chatpb.service._grpc_backend import STREAM as STREAM_METHOD
+from chatpb.service.gateway import gateway
+from tests.service.chatpb_program import Program
+from tests.service.fake_upstream import FakeUpstream, HttpExchange
+from tests.service.service_stack import (
+    CHUNK,
+    DEADLINES,
+    PATIENCE,
+    QUESTION,
+    STREAM,
+    free_port,
+    front_of,
+    hops,
+    http_client,
+    run,
+    serve_http,
+    stack,
+)
+
+WIRE = json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest)
+QUIET = ("--listen", "127.0.0.1:0", "--log", "none")
+HEAD = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+
+
+def post(body: bytes) -> bytes:
+    return HEAD + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def method(channel: Any, path: str = CREATE) -> Any:
+    return channel.unary_unary(path) if path == CREATE else channel.unary_stream(path)
+
+
+class Outcomes:
+    """An observer that keeps how each call went."""
+
+    def __init__(self) -> None:
+        self.ended: list[Outcome] = []
+
+    def start(self, method: str, call: Call) -> Any:
+        return self.ended.append
+
+
+async def until(holds: Any) -> None:
+    while not holds():
+        await asyncio.sleep(0.01)
+
+
+@pytest.mark.parametrize(("limit", "served"), [("4096", 3000), ("100", None)])
+def test_3000_grpc_calls_at_once(limit: str, served: int | None) -> None:
+    """All are served, or refused with the documented status; the metrics count each."""
+
+    async def main() -> None:
+        arguments = ("--max-calls", limit, "--metrics", f"127.0.0.1:{free_port()}", *QUIET)
+        async with (
+            Program("serve", *arguments) as server,
+            aio.insecure_channel(server.address, options=channel_options(1 << 20, 1.0)) as channel,
+            http_client() as client,
+        ):
+
+            async def ask() -> str:
+                try:
+                    await method(channel)(WIRE, timeout=PATIENCE)
+                except aio.AioRpcError as error:
+                    return error.code().name
+                return "OK"
+
+            found = await asyncio.gather(*[ask() for _ in range(3000)])
+            text = (await client.get(f"http://{arguments[3]}/metrics")).text
+            counts = {code: found.count(code) for code in set(found)}
+            assert counts.keys() <= ({"OK"} if served else {"OK", "UNAVAILABLE"})
+            for code, number in counts.items():
+                assert f'chatpb_calls_total{{code="{code}",method="create"}} {number}.0' in text
+
+    run(main())
+
+
+def test_a_server_that_is_down_for_long() -> None:
+    """The client tries to connect as often as `reconnect` says; by gRPC's own rules, ten attempts take two minutes."""
+
+    async def main() -> None:
+        attempts = 0
+
+        async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal attempts
+            attempts += 1
+            writer.transport.abort()
+
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        backend = GrpcBackend(f"127.0.0.1:{server.sockets[0].getsockname()[1]}", reconnect=0.1)
+        while attempts < 15:
+            with pytest.raises(ServiceError):
+                await backend.create(WIRE, Call())
+            await asyncio.sleep(0.01)
+        await backend.close()
+        server.close()
+
+    run(main())
+
+
+def peak(process: int) -> int:
+    """Return the most memory that a process has used, in bytes."""
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) << 10
+
+
+def test_12_clients_send_60_mib_without_a_token() -> None:
+    async def main() -> None:
+        async with Program("serve", "--token", "right", *QUIET) as server:
+            before = peak(server.process.pid)
+            body = bytes(60 << 20)
+
+            async def send() -> None:
+                options = [*channel_options(64 << 20, 1.0), ("grpc.use_local_subchannel_pool", 1)]
+                async with aio.insecure_channel(server.address, options=options) as channel:
+                    with pytest.raises(aio.AioRpcError) as caught:
+                        await method(channel)(body)
+                    assert caught.value.code() is grpc.StatusCode.UNAUTHENTICATED
+
+            await asyncio.gather(*[send() for _ in range(12)])
+            assert peak(server.process.pid) - before < 150 << 20
+
+    run(main())
+
+
+@hops
+@pytest.mark.parametrize("body", [QUESTION, STREAM], ids=["create", "stream"])
+def test_bytes_in_flight_have_a_limit(body: dict[str, Any], hops: str) -> None:
+    """Requests wait for each other, and all are answered."""
+    large = {**body, "messages": [{"role": "user", "content": "x" * 300_000}]}
+
+    class Holding(EchoBackend):
+        held = 0
+        most = 0
+
+        async def create(self, request: bytes, call: Call) -> bytes:
+            self.held += len(request)
+            self.most = max(self.most, self.held)
+            await asyncio.sleep(0.01)
+            self.held -= len(request)
+            return await super().create(request, call)
+
+    backend = Holding()
+    limits = {"limits": Limits(message=1 << 20, in_flight=1 << 20)}
+
+    async def main() -> None:
+        async with front_of(backend, hops, server=limits, front=limits) as front:
+            answers = await asyncio.gather(*[front.post(large) for _ in range(20)])
+            assert [answer.status_code for answer in answers] == [200] * 20
+            assert 300_000 < backend.most <= 1 << 20
+
+    run(main())
+
+
+@hops
+def test_bytes_in_flight_that_nobody_gives_back(hops: str) -> None:
+    asked, may_end = asyncio.Event(), asyncio.Event()
+
+    class Waiting(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            asked.set()
+            await may_end.wait()
+            return await super().create(request, call)
+
+    limits = {"limits": Limits(message=1 << 20, in_flight=1000, body=2)}
+    large = {**QUESTION, "messages": [{"role": "user", "content": "x" * 800}]}
+
+    async def main() -> None:
+        async with front_of(Waiting(), hops, **{"front" if hops == "one hop" else "server": limits}) as front:
+            first = asyncio.ensure_future(front.post(large))
+            await asked.wait()
+            refused = await front.post(large)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+            may_end.set()
+            assert (await first).status_code == 200
+            assert (await front.post(large)).status_code == 200
+
+    run(main())
+
+
+def test_a_byte_budget_is_fair_and_loses_nothing() -> None:
+    async def main() -> None:
+        budget = ByteBudget(10)
+        order: list[int] = []
+
+        async def use(number: int, size: int, holds: int) -> None:
+            async with budget.hold(size) as held:
+                order.append(number)
+                held.shrink(holds)
+                await asyncio.sleep(0)
+
+        async def everything() -> None:
+            async with budget.hold(1000):
+                order.append(-1)
+
+        uses = [asyncio.ensure_future(use(number, 1 + number % 10, 1)) for number in range(30)]
+        await asyncio.sleep(0)
+        for number in (5, 12, 20):
+            uses[number].cancel()
+        await asyncio.gather(*uses, return_exceptions=True)
+        await everything()
+        assert order == [*sorted(set(order) - {-1}), -1]
+        assert len(order) >= 28
+
+    run(main())
+
+
+@pytest.mark.parametrize("path", [CREATE, STREAM_METHOD])
+def test_grpc_clients_that_never_read(path: str) -> None:
+    """Each is ended and counted."""
+    chunk = CHUNK.replace(b'"a"', b'"%b"' % (b"a" * 100_000))
+    outcomes = Outcomes()
+
+    class Endless(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            return json_to_wire(chunk * 1, CreateChatCompletionRequest) * 100
+
+        async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+            while True:
+                yield chunk
+
+    async def main() -> None:
+        limits = Limits(send=0.2)
+        options = [
+            ("grpc.http2.lookahead_bytes", 1024),
+            ("grpc.http2.bdp_probe", 0),
+            ("grpc.max_receive_message_length", -1),
+        ]
+        async with (
+            Server(Endless(), listen="127.0.0.1:0", limits=limits, observers=[outcomes]) as server,
+            aio.insecure_channel(f"127.0.0.1:{server.port}", options=options) as channel,
+        ):
+            ask: Any = channel.unary_stream(path)
+            calls = [ask(WIRE) for _ in range(24)]
+            await asyncio.gather(*[call.wait_for_connection() for call in calls])
+            await until(lambda: len(outcomes.ended) == 24)
+            assert {outcome.status for outcome in outcomes.ended} == {499}
+            for call in calls:
+                call.cancel()
+
+    run(main())
+
+
+@pytest.mark.parametrize("body", [QUESTION, STREAM], ids=["create", "stream"])
+def test_http_clients_that_never_read(body: dict[str, Any]) -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        if exchange.request.get("stream"):
+            await exchange.begin_stream()
+            while True:
+                await exchange.send_event(CHUNK.replace(b'"a"', b'"%b"' % (b"a" * 10_000)))
+        await exchange.answer(json.dumps({"choices": [], "x": "x" * (8 << 20)}).encode())
+
+    async def main() -> None:
+        async with (
+            FakeUpstream(answer).serve() as upstream,
+            Program("gateway", "--backend", f"openai:{upstream.url}", "--send-timeout", "0.3", *QUIET) as front,
+        ):
+            host, port = front.address.split(":")
+            writers = []
+            for _ in range(24):
+                _, writer = await asyncio.open_connection(host, int(port), limit=1 << 10)
+                writer.write(post(json.dumps(body).encode()))
+                writers.append(writer)
+            process = psutil.Process(front.process.pid)
+            await until(lambda: len(upstream.seen) == 24)
+            await until(lambda: not connections(process, int(port)))
+            for writer in writers:
+                writer.transport.abort()
+
+    run(main())
+
+
+def connections(process: psutil.Process, port: int) -> list[Any]:
+    """Return a process's connections that callers made to a port."""
+    found = process.net_connections("tcp")
+    return [each for each in found if each.laddr.port == port and each.status == "ESTABLISHED"]
+
+
+@pytest.mark.parametrize("sent", [b"", b"P", HEAD, post(b"{}") + HEAD])
+def test_half_sent_headers(sent: bytes) -> None:
+    """The connection is closed when their time is up, also on one that served a request before."""
+
+    async def main() -> None:
+        for seconds in DEADLINES:
+            limits = Limits(head=seconds)
+            async with serve_http(gateway(EchoBackend(), limits=limits), limits) as url:
+                reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+                writer.write(sent)
+                try:
+                    came = await reader.read()
+                except ConnectionResetError:
+                    came = b""
+                writer.close()
+            if came.count(b"HTTP/1.1 200") == sent.count(b"\r\n\r\n"):
+                return
+        pytest.fail(f"it came: {came!r}")
+
+    run(main())
+
+
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+
+
+@pytest.mark.parametrize("sent", [b"", PREFACE[:3], PREFACE])
+def test_half_sent_greetings_of_grpc(sent: bytes) -> None:
+    """The connection is closed when their time is up."""
+
+    async def main() -> None:
+        async with Server(EchoBackend(), listen="127.0.0.1:0", limits=Limits(head=0.2)) as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(sent)
+            with suppress(ConnectionResetError):
+                # gRPC's own limit is 120 seconds.
+                while await asyncio.wait_for(reader.read(1 << 16), 100):
+                    pass
+            writer.close()
+
+    run(main())
+
+
+def test_a_long_answer_is_not_cut_by_the_time_for_headers() -> None:
+    async def main() -> None:
+        async def answer(exchange: HttpExchange) -> None:
+            await exchange.begin_stream()
+            await asyncio.sleep(1.5)
+            await exchange.send_rest([CHUNK])
+
+        async with stack(answer, "one hop", front={"limits": Limits(head=1, send=1)}) as up:
+            assert (await up.post(STREAM)).text.endswith("data: [DONE]\n\n")
+
+    run(main())
+
+
+FEW_FILES = (
+    sys.executable,
+    "-c",
+    "import resource, sys; resource.setrlimit(resource.RLIMIT_NOFILE, (200, 200)); from chatpb.cli import main; main()",
+)
+
+
+def test_more_connections_than_files() -> None:
+    """The service goes on, says little, and answers when there is room again."""
+
+    async def main() -> None:
+        async with Program("gateway", "--backend", "echo", "--listen", "127.0.0.1:0", start=FEW_FILES) as front:
+            host, port = front.address.split(":")
+            writers = []
+            for _ in range(400):
+                _, writer = await asyncio.open_connection(host, int(port))
+                writers.append(writer)
+            process = psutil.Process(front.process.pid)
+            assert len(connections(process, int(port))) < 200
+            for writer in writers:
+                writer.transport.abort()
+            async with http_client() as client:
+                await until(lambda: not connections(process, int(port)))
+                answer = await client.post(f"http://{front.address}/v1/chat/completions", json=QUESTION)
+                assert answer.status_code == 200
+            front.process.terminate()
+            assert front.process.stderr
+            assert (await front.process.stderr.read()).count(b"\n") < 20
+
+    run(main())
+
+
+def test_max_connections() -> None:
+    async def main() -> None:
+        async with Program("gateway", "--backend", "echo", "--max-connections", "3", *QUIET) as front:
+            host, port = front.address.split(":")
+            opened = [await asyncio.open_connection(host, int(port)) for _ in range(4)]
+            assert await opened[3][0].read() == b""
+            opened[0][1].write(post(json.dumps(QUESTION).encode()))
+            assert b" 200 " in await opened[0][0].readline()
+            for _, writer in opened:
+                writer.close()
+
+    run(main())
+
+
+SITES: dict[str, tuple[dict[str, str], dict[str, Any], int]] = {
+    "no browser": ({}, {}, 200),
+    "text/plain": ({"content-type": "text/plain"}, {}, 415),
+    "a form": ({"content-type": "application/x-www-form-urlencoded"}, {}, 415),
+    "no type": ({"content-type": ""}, {}, 415),
+    "a type of JSON": ({"content-type": "application/json; charset=utf-8"}, {}, 200),
+    "another type of JSON": ({"content-type": "Application/Vnd.X+json"}, {}, 200),
+    "another site": ({"origin": "https://evil.example"}, {}, 403),
+    "another site with a token": (
+        {"origin": "https://evil.example", "authorization": "Bearer t"},
+        {"tokens": ["t"]},
+        403,
+    ),
+    "a file": ({"origin": "null"}, {}, 403),
+    "another port": ({"origin": "http://127.0.0.1:1"}, {}, 403),
+    "another site without an origin": ({"sec-fetch-site": "cross-site"}, {}, 403),
+    "an allowed site": ({"origin": "https://good.example"}, {"origins": ["https://good.example"]}, 200),
+    "a site like an allowed one": ({"origin": "https://good.example.evil"}, {"origins": ["https://good.example"]}, 403),
+    "all sites": ({"origin": "https://evil.example"}, {"origins": ["*"]}, 200),
+    "its own page": ({"origin": "http://localhost:7", "host": "localhost:7", "sec-fetch-site": "same-origin"}, {}, 200),
+    "a name that points here": ({"host": "evil.example"}, {}, 403),
+    "its own page there": ({"host": "evil.example", "origin": "http://evil.example"}, {}, 403),
+    "that name with a token": ({"host": "evil.example", "authorization": "Bearer t"}, {"tokens": ["t"]}, 200),
+    "an allowed name": ({"host": "Good.example:80"}, {"hosts": ["good.example"]}, 200),
+    "an address": ({"host": "[::1]:80"}, {}, 200),
+    "localhost": ({"host": "LocalHost"}, {}, 200),
+}
+
+
+@pytest.mark.parametrize("case", SITES)
+def test_web_pages(case: str) -> None:
+    headers, options, status = SITES[case]
+
+    async def main() -> None:
+        outcomes = Outcomes()
+        app = gateway(EchoBackend(), observers=[outcomes], **options)
+        async with serve_http(app) as url, http_client() as client:
+            given = {"content-type": "application/json", **headers}
+            body = json.dumps(QUESTION)
+            response = await client.post(f"{url}/v1/chat/completions", content=body, headers=given)
+            assert response.status_code == status, response.text
+            assert len(response.headers["x-request-id"]) == 32
+            if status != 200:
+                assert response.json()["error"]["message"]
+            assert [outcome.status for outcome in outcomes.ended] == [status]
+
+    run(main())
+
+
+def test_a_browser_asks_first() -> None:
+    """As it does for the headers of the `openai` package in a page."""
+    asked = {
+        "origin": "https://a.example",
+        "access-control-request-method": "POST",
+        "access-control-request-headers": "authorization,content-type,x-stainless-lang,x-stainless-os",
+    }
+
+    async def main() -> None:
+        app = gateway(EchoBackend(), origins=["https://a.example"], tokens=["right"])
+        async with serve_http(app) as url, http_client() as client:
+            where = f"{url}/v1/chat/completions"
+            allowed = (await client.options(where, headers=asked)).headers
+            assert allowed["access-control-allow-origin"] == "https://a.example"
+            assert "x-stainless-lang" in allowed["access-control-allow-headers"]
+            foreign = await client.options(where, headers={**asked, "origin": "https://b.example"})
+            assert "access-control-allow-origin" not in foreign.headers
+            refused = await client.post(where, json=QUESTION, headers={"origin": "https://a.example"})
+            assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "https://a.example")
+            assert refused.headers["access-control-expose-headers"] == "*"
+
+    run(main())
+
+
+BODY = json.dumps(QUESTION).encode()
+
+
+@pytest.mark.parametrize(
+    ("coding", "body", "status", "words"),
+    [
+        ("gzip", gzip.compress(BODY), 200, ""),
+        ("GZIP", gzip.compress(BODY), 200, ""),
+        ("deflate", zlib.compress(BODY), 200, ""),
+        ("identity", BODY, 200, ""),
+        ("br", BODY, 415, "The content-encoding br is not supported: send gzip, deflate or none."),
+        ("gzip", BODY, 400, "The body is not gzip."),
+        ("gzip", gzip.compress(BODY)[:-1], 400, "The body is not gzip: it ends too early."),
+        ("gzip", gzip.compress(bytes(100 << 20)), 413, "The body is larger than 2000000 bytes, the limit."),
+    ],
+    ids=["gzip", "upper case", "deflate", "identity", "unknown", "not gzip", "cut", "too large"],
+)
+def test_compressed_bodies(coding: str, body: bytes, status: int, words: str) -> None:
+    async def main() -> None:
+        app = gateway(EchoBackend(), limits=Limits(message=2_000_000))
+        async with serve_http(app) as url, http_client() as client:
+            headers = {"content-type": "application/json", "content-encoding": coding}
+            response = await client.post(f"{url}/v1/chat/completions", content=body, headers=headers)
+            assert response.status_code == status
+            if words:
+                assert response.json()["error"]["message"] == words
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("verb", "path", "status", "allow"),
+    [
+        ("GET", "/v1/embeddings", 404, None),
+        ("POST", "/v1/embeddings/", 404, None),
+        ("GET", "/v1/chat/completions", 405, ["POST"]),
+        ("PUT", "/v1/chat/completions/", 405, ["POST"]),
+        ("POST", "/health", 405, ["GET", "HEAD"]),
+        ("POST", "/v1/xchat/completions", 404, None),
+        ("GET", "/metrics", 404, None),
+        ("GET", "/v1/models/", 200, None),
+        ("GET", "/health/", 200, None),
+    ],
+)
+def test_paths_that_are_none(verb: str, path: str, status: int, allow: list[str] | None) -> None:
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend())) as url, http_client() as client:
+            response = await client.request(verb, url + path, headers={"x-request-id": "mine"})
+            allowed = response.headers.get("allow")
+            assert (response.status_code, allowed and sorted(allowed.split(", "))) == (status, allow)
+            if status != 200:
+                assert response.headers["x-request-id"] == "mine"
+                assert response.json()["error"]["message"] == f"There is no {verb} {path}."
+
+    run(main())
+
+
+def test_the_paths_of_the_contract() -> None:
+    """The gateway answers where the .proto says."""
+    service = chat_completion_service_pb2.DESCRIPTOR.services_by_name["ChatCompletionService"]
+
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend())) as url, http_client() as client:
+            for each in service.methods:
+                rule = each.GetOptions().Extensions[annotations_pb2.http]
+                response = await client.post(url + rule.post, json=QUESTION)
+                assert response.status_code == 200
+                assert response.text.endswith("data: [DONE]\n\n") is each.server_streaming
+
+    run(main())
+
+
+def test_metadata_with_capital_letters() -> None:
+    async def main() -> None:
+        async with (
+            Server(EchoBackend(), listen="127.0.0.1:0", tokens=["right"]) as server,
+            AsyncClient(f"127.0.0.1:{server.port}") as client,
+        ):
+            assert await client.create(QUESTION, metadata={"Authorization": "Bearer right", "X-Request-ID": "a"})
+
+    run(main())
+
+
+DIGITS = b"1" * 5000
+
+
+@hops
+def test_integers_of_5000_digits(hops: str, tmp_path: Path) -> None:
+    """They are answered like any document, by the echo and by what was recorded with them."""
+    (tmp_path / "a.jsonl").write_bytes(
+        b'{"object":"chat.completion","model":"m","choices":[{"message":{"content":"a"}}],"x":%b}\n' % DIGITS
+    )
+    from chatpb.service import ReplayBackend
+
+    body = b'{"messages":[{"role":"user","content":"hello"}],"stream":%b,"x":' + DIGITS + b"}"
+
+    async def main() -> None:
+        for backend in (EchoBackend(), ReplayBackend(str(tmp_path / "a.jsonl"))):
+            async with front_of(backend, hops) as front:
+                for stream in (b"true", b"false"):
+                    response = await front.post(body.replace(b"%b", stream))
+                    assert response.status_code == 200, response.text[:200]
+                    assert (b"hello" in response.content) is isinstance(backend, EchoBackend)
+                    assert (DIGITS in response.content) is not isinstance(backend, EchoBackend)
+
+    run(main())
+
+
+@hops
+@pytest.mark.parametrize("body", [QUESTION, STREAM], ids=["create", "stream"])
+@pytest.mark.parametrize("status", [200, 400, 503])
+def test_an_error_nested_100000_deep(status: int, body: dict[str, Any], hops: str) -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(b'{"error":' * 100_000 + b"1" + b"}" * 100_000, status)
+
+    async def main() -> None:
+        async with stack(answer, hops) as up:
+            response = await up.post(body)
+            assert response.status_code == (502 if status == 200 else status)
+            assert response.json()["error"]["message"]
+
+    run(main())

@@ -1,0 +1,326 @@
+"""Stopping, credentials and limits: which calls are accepted, and how the others are refused."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatpb.service import AsyncClient, Call, Client, EchoBackend, GrpcBackend, Limits, Server, ServiceError, Tls
+from chatpb.service.gateway import gateway
+from tests.service.certificates import Authority
+from tests.service.fake_upstream import HttpExchange, chunk_twice
+from tests.service.service_stack import (
+    CHUNK,
+    PATIENCE,
+    QUESTION,
+    STREAM,
+    Stack,
+    front_of,
+    hops,
+    http_client,
+    run,
+    serve_http,
+    stack,
+)
+
+
+async def send_half(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Send a request whose body stays incomplete."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+    writer.write(
+        b"POST /v1/chat/completions HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{"
+    )
+    await writer.drain()
+    return reader, writer
+
+
+def test_draining() -> None:
+    """Open streams finish, new calls are refused, and then the server stops by itself."""
+
+    async def main() -> None:
+        may_end = asyncio.Event()
+        async with stack(chunk_twice(CHUNK, may_end), server={"limits": Limits(grace=60)}) as up:
+            server = up.server
+            assert server
+            async with AsyncClient(up.target) as client, AsyncClient(up.target) as other:
+                stream = client.stream(QUESTION)
+                chunks = aiter(stream)
+                await anext(chunks)
+                stopping = asyncio.ensure_future(server.stop())
+                # A call that comes before the server refuses any waits for an answer that does not end.
+                while True:
+                    try:
+                        await other.create(QUESTION, timeout=1)
+                    except ServiceError as error:
+                        if error.status == 503:
+                            break
+                assert not stopping.done()
+                may_end.set()
+                assert len([chunk async for chunk in chunks]) == 1
+                await stopping
+
+    run(main())
+
+
+def test_a_server_that_stops_in_the_middle_of_a_call() -> None:
+    """The gateway's caller may make the call again: it is not to blame."""
+
+    async def main() -> None:
+        asked = asyncio.Event()
+
+        async def answer(exchange: HttpExchange) -> None:
+            asked.set()
+            await exchange.until_closed()
+
+        async with stack(answer) as up:
+            asking = asyncio.ensure_future(up.post(QUESTION))
+            await asked.wait()
+            assert up.server
+            await up.server.stop(0)
+            assert (await asking).status_code == 503
+
+    run(main())
+
+
+@pytest.fixture(scope="module")
+def authorities(tmp_path_factory: pytest.TempPathFactory) -> tuple[Authority, Authority]:
+    folder = tmp_path_factory.mktemp("certificates")
+    return Authority(folder, "good"), Authority(folder, "bad")
+
+
+async def _tls(server_tls: Tls, client_tls: Tls | None) -> Any:
+    async with (
+        Server(EchoBackend(), listen="localhost:0", tls=server_tls) as server,
+        AsyncClient(f"localhost:{server.port}", tls=client_tls) as client,
+    ):
+        return await client.create(QUESTION, timeout=PATIENCE)
+
+
+def test_certificates(authorities: tuple[Authority, Authority]) -> None:
+    good, bad = authorities
+    certificate, key = good.sign("server")
+    one_sided, mutual = Tls(certificate, key), Tls(certificate, key, good.path("pem"))
+    trusts = Tls(ca=good.path("pem"))
+    mine = Tls(*good.sign("client"), ca=good.path("pem"))
+    stranger = Tls(*bad.sign("client"), ca=good.path("pem"))
+    assert run(_tls(one_sided, trusts))["choices"]
+    assert run(_tls(mutual, mine))["choices"]
+    for server, client in (
+        (one_sided, Tls(ca=bad.path("pem"))),
+        (one_sided, None),
+        (mutual, trusts),
+        (mutual, stranger),
+    ):
+        with pytest.raises(ServiceError) as caught:
+            run(_tls(server, client))
+        assert caught.value.status == 503
+
+
+def test_files_that_are_no_certificates(authorities: tuple[Authority, Authority], tmp_path: Path) -> None:
+    good, _ = authorities
+    certificate, key = good.sign("server")
+    _, other = good.sign("other")
+    text = tmp_path / "x.pem"
+    text.write_text("x")
+    pair = "are no certificate and its key in PEM form"
+    for tls, words in (
+        (Tls(ca=good.path("pem")), "^a server needs a certificate and its key$"),
+        (Tls(certificate, other), pair),
+        (Tls(text, key), pair),
+        (Tls(certificate, text), pair),
+        (Tls(certificate, key, text), "x.pem holds no certificates in PEM form$"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            tls.server()
+    with pytest.raises(ValueError, match="^a certificate needs its key, and a key its certificate$"):
+        Tls(certificate).client()
+    with pytest.raises(FileNotFoundError):
+        Tls(certificate, "no.pem").server()
+
+
+@pytest.mark.parametrize("where", ["server", "front"])
+@pytest.mark.parametrize(
+    ("header", "status", "words"),
+    [
+        ("Bearer right", 200, ""),
+        ("bearer second", 200, ""),
+        ("Bearer wrong", 401, "Incorrect API key provided."),
+        ("Basic right", 401, "Incorrect API key provided."),
+        (None, 401, "No API key provided: send it as a bearer token."),
+    ],
+)
+def test_tokens(where: str, header: str | None, status: int, words: str) -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        # A token that a service checked is not sent upstream.
+        assert exchange.headers["authorization"] == "Bearer key"
+        await exchange.answer(b'{"choices":[]}')
+
+    async def main() -> None:
+        part: dict[str, Any] = {where: {"tokens": ["right", "second"]}}
+        async with stack(answer, **part) as up:
+            for body in (QUESTION, STREAM):
+                response = await up.post(body, **({"authorization": header} if header else {}))
+                assert response.status_code == status
+                if words:
+                    error = response.json()["error"]
+                    assert (error["message"], error["code"]) == (words, "invalid_api_key")
+            assert len(up.upstream.seen) == (2 if status == 200 else 0)
+
+    run(main())
+
+
+@pytest.mark.parametrize("token", ["", " ", "a ", "t\u00f6ken", "a\nb"])
+def test_tokens_that_no_caller_could_bring(token: str) -> None:
+    """They are refused at the start: with an empty one, everybody could call."""
+    for make in (
+        lambda: Server(EchoBackend(), tokens=[token]),
+        lambda: gateway(EchoBackend(), tokens=[token]),
+        lambda: GrpcBackend("127.0.0.1:9", token=token),
+        lambda: Client("127.0.0.1:9", token=token),
+    ):
+        with pytest.raises(ValueError, match="^a token is printable ASCII, not empty, without white space around it$"):
+            make()
+
+
+def test_a_body_is_not_read_before_its_token() -> None:
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend(), tokens=["right"])) as url:
+            reader, writer = await send_half(url)
+            assert b" 401 " in await reader.readline()
+            writer.close()
+
+    run(main())
+
+
+def test_sizes() -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(b'{"id":"%b","choices":[]}' % (b"x" * 5000))
+
+    big = {**QUESTION, "user": "x" * 2000}
+
+    async def status(up: Stack, body: Any) -> int:
+        return (await up.post(body)).status_code
+
+    async def main() -> None:
+        async with stack(answer, front={"limits": Limits(message=1000)}) as up:
+            assert await status(up, big) == 413
+
+            async def pieces() -> AsyncIterator[bytes]:
+                for _ in range(100):
+                    yield b" " * 100
+
+            response = await up.client.post(
+                "/chat/completions", content=pieces(), headers={"content-type": "application/json"}
+            )
+            assert (response.status_code, response.json()["error"]["type"]) == (413, "request_too_large")
+            assert up.upstream.seen == []
+        async with stack(answer, server={"limits": Limits(message=1000)}) as up:
+            assert await status(up, big) == 413
+            assert up.upstream.seen == []
+            assert await status(up, QUESTION) == 413
+        async with stack(answer, link={"max_message": 1000}) as up:
+            assert await status(up, QUESTION) == 413
+        async with stack(answer, backend={"max_body": 1000}) as up:
+            assert await status(up, QUESTION) == 502
+
+    run(main())
+
+
+@pytest.mark.parametrize(("less", "status"), [(0, 200), (1, 413)])
+def test_a_request_at_the_limit(less: int, status: int) -> None:
+    """What is exactly as large as the limit passes."""
+    body = json.dumps(QUESTION).encode()
+
+    async def main() -> None:
+        limits = Limits(message=len(body) - less)
+        async with serve_http(gateway(EchoBackend(), limits=limits)) as url, http_client() as client:
+            headers = {"content-type": "application/json"}
+            answer = await client.post(f"{url}/v1/chat/completions", content=body, headers=headers)
+            assert answer.status_code == status
+
+    run(main())
+
+
+def test_a_body_that_does_not_come() -> None:
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend(), limits=Limits(body=0.1))) as url:
+            reader, writer = await send_half(url)
+            answer = await reader.read()  # to the end of the connection
+            assert answer.startswith(b"HTTP/1.1 408 ")
+            assert b'"message": "The body did not come in time."' in answer
+            writer.close()
+
+    run(main())
+
+
+def test_requests_that_come_in_count() -> None:
+    async def main() -> None:
+        async with (
+            serve_http(gateway(EchoBackend(), limits=Limits(concurrent=1))) as url,
+            http_client() as client,
+        ):
+            _, writer = await send_half(url)
+            # The gateway answers until the incomplete request has reached it.
+            while (await client.post(f"{url}/v1/chat/completions", json=QUESTION)).status_code == 200:
+                pass
+            refused = await client.post(f"{url}/v1/chat/completions", json=QUESTION)
+            assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
+            writer.close()
+            while (await client.post(f"{url}/v1/chat/completions", json=QUESTION)).status_code == 503:
+                pass
+
+    run(main())
+
+
+@pytest.mark.parametrize("where", ["server", "front"])
+def test_too_many_calls(where: str) -> None:
+    async def main() -> None:
+        asked, may_end = asyncio.Event(), asyncio.Event()
+
+        async def answer(exchange: HttpExchange) -> None:
+            asked.set()
+            await may_end.wait()
+            await exchange.answer(b'{"choices":[]}')
+
+        part: dict[str, Any] = {where: {"limits": Limits(concurrent=1)}}
+        async with stack(answer, **part) as up:
+            first = asyncio.ensure_future(up.post(QUESTION))
+            await asked.wait()
+            refused = await up.post(QUESTION)
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["error"]["code"] == "overloaded"
+            may_end.set()
+            assert (await first).status_code == 200
+
+    run(main())
+
+
+@hops
+def test_a_backend_that_fails_shows_callers_nothing(hops: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            raise KeyError("se" + "cret")
+
+    async def main() -> None:
+        async with front_of(Failing(), hops) as front:
+            for body in (QUESTION, STREAM):
+                response = await front.post(body)
+                assert (response.status_code, response.json()["error"]["message"]) == (500, "The service failed.")
+
+    run(main())
+    assert "KeyError" in caplog.text
+    assert "secret" not in caplog.text
+
+
+def test_an_address_that_is_taken() -> None:
+    async def main() -> None:
+        async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+            with pytest.raises(RuntimeError):
+                await Server(EchoBackend(), listen=f"127.0.0.1:{server.port}").start()
+
+    run(main())

@@ -1,0 +1,229 @@
+"""Logs, metrics and traces: what they hold, and what they never hold."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import prometheus_client
+import pytest
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
+
+from chatpb.service import (
+    AsyncClient,
+    Call,
+    EchoBackend,
+    JsonFormatter,
+    Limits,
+    LogObserver,
+    Outcome,
+    PrometheusObserver,
+    Server,
+    ServiceError,
+    SumRepeats,
+    TraceObserver,
+)
+from chatpb.service.gateway import gateway
+from tests.service.fake_upstream import HttpExchange
+from tests.service.service_stack import QUESTION, hops, http_client, run, serve_http, stack
+
+JSON = {"content-type": "application/json"}
+SECRET = {**QUESTION, "messages": [{"role": "user", "content": "very private"}]}
+
+
+def test_logs(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chatpb.service")
+
+    async def main() -> None:
+        async with Server(
+            EchoBackend(), listen="127.0.0.1:0", observers=[LogObserver()], tokens=["sk-right"]
+        ) as server:
+            target = f"127.0.0.1:{server.port}"
+            async with AsyncClient(target, token="sk-right") as client, AsyncClient(target, token="sk-wrong") as wrong:
+                await client.create(SECRET, metadata={"x-request-id": "r-1"})
+                assert [chunk async for chunk in client.stream(SECRET)]
+                with pytest.raises(ServiceError):
+                    await wrong.create(SECRET)
+
+    run(main())
+    lines = [JsonFormatter().format(record) for record in caplog.records if record.name == "chatpb.service"]
+    facts = [json.loads(line) for line in lines]
+    assert [(fact["method"], fact["status"], fact["code"]) for fact in facts] == [
+        ("create", 200, "OK"),
+        ("stream", 200, "OK"),
+        ("create", 401, "UNAUTHENTICATED"),
+    ]
+    assert facts[0]["request_id"] == "r-1"
+    assert facts[0]["received_bytes"] > 10
+    assert facts[1]["chunks"] == 4
+    assert len(facts[1]["request_id"]) == 32
+    assert not any(word in line for line in lines for word in ("private", "sk-", "Bearer"))
+
+
+def test_times_and_levels_in_logs(caplog: pytest.LogCaptureFixture) -> None:
+    """The times are those of the call; failures of the service are errors, those of callers are not."""
+    caplog.set_level(logging.INFO, "chatpb.service")
+
+    class Slow(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            await asyncio.sleep(0.2)
+            if call.metadata["x-request-id"] in ("400", "503"):
+                raise ServiceError.of(int(call.metadata["x-request-id"]), "No.")
+            return await super().create(request, call)
+
+        async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+            async for chunk in super().stream(request, call):
+                yield chunk
+                await asyncio.sleep(0.1)
+
+    async def main() -> None:
+        app = gateway(Slow(), observers=[LogObserver()])
+        async with serve_http(app) as url, http_client() as client:
+            for number in ("200", "400", "503", "x" * 300):
+                await client.post(f"{url}/v1/chat/completions", json=QUESTION, headers={"x-request-id": number})
+            streamed = await client.post(f"{url}/v1/chat/completions", json={**QUESTION, "stream": True})
+            # Proxies hold nothing back.
+            assert (streamed.headers["x-accel-buffering"], streamed.headers["cache-control"]) == ("no", "no-cache")
+
+    run(main())
+    records = [record for record in caplog.records if record.name == "chatpb.service"]
+    assert [record.levelname for record in records] == ["INFO", "INFO", "ERROR", "INFO", "INFO"]
+    *calls, cut, stream = [json.loads(JsonFormatter().format(record)) for record in records]
+    assert all(call["seconds"] >= 0.19 for call in calls)
+    assert calls[0]["first_seconds"] >= 0.19
+    assert calls[1]["first_seconds"] is None
+    assert cut["request_id"] == "x" * 200
+    assert stream["seconds"] - stream["first_seconds"] >= 0.09
+    assert stream["sent_bytes"] > stream["chunks"] * 100
+
+
+@hops
+@pytest.mark.parametrize("is_stream", [False, True])
+def test_callers_who_leave_are_counted_so(is_stream: bool, hops: str) -> None:
+    """As 499, by each service; a deadline that passes is another matter."""
+    ended: list[Outcome] = []
+
+    class Outcomes:
+        def start(self, method: str, call: Call) -> Any:
+            return ended.append
+
+    async def main() -> None:
+        asked = asyncio.Event()
+
+        async def answer(exchange: HttpExchange) -> None:
+            asked.set()
+            await exchange.until_closed()
+
+        observers = {"observers": [Outcomes()]}
+        async with stack(answer, hops, server=observers, front=observers) as up:
+            asking = asyncio.ensure_future(up.post({**QUESTION, "stream": is_stream}))
+            await asked.wait()
+            asking.cancel()
+            while len(ended) < (1 if hops == "one hop" else 2):
+                await asyncio.sleep(0.01)
+
+    run(main())
+    assert [(outcome.status, outcome.code) for outcome in ended] == [(499, "CANCELLED")] * len(ended)
+
+
+def test_metrics() -> None:
+    observer = PrometheusObserver(prometheus_client.CollectorRegistry())
+
+    async def main() -> str:
+        app = gateway(EchoBackend(), observers=[observer])
+        async with serve_http(app) as url, http_client() as client:
+            for stream in (False, True):
+                response = await client.post(f"{url}/v1/chat/completions", json={**SECRET, "stream": stream})
+                assert response.status_code == 200
+            assert (await client.get(f"{url}/metrics")).status_code == 404
+            return prometheus_client.generate_latest(observer.registry).decode()
+
+    text = run(main())
+    assert 'chatpb_calls_total{code="OK",method="create"} 1.0' in text
+    assert 'chatpb_calls_total{code="OK",method="stream"} 1.0' in text
+    assert 'chatpb_open_calls{method="stream"} 0.0' in text
+    assert "chatpb_chunks_total 4.0" in text
+    assert "chatpb_first_chunk_seconds_count 1.0" in text
+    assert "private" not in text
+
+
+def test_requests_that_cannot_be_read_are_logged(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chatpb.service")
+
+    async def main() -> None:
+        app = gateway(EchoBackend(), observers=[LogObserver()], limits=Limits(message=100))
+        async with serve_http(app) as url, http_client() as client:
+            for body in (b"{", b" " * 101):
+                await client.post(f"{url}/v1/chat/completions", content=body, headers=JSON)
+
+    run(main())
+    assert [record.facts["status"] for record in caplog.records if record.name == "chatpb.service"] == [400, 413]  # type: ignore[attr-defined]
+
+
+def test_warnings_that_repeat_are_summed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of a kind passes each second, whatever its further lines say. Records of calls always pass."""
+    now = 0.0
+    monkeypatch.setattr("chatpb.service._observers.time.monotonic", lambda: now)
+    summed = SumRepeats()
+    passed = []
+    for number in range(30):
+        now = 100 + number / 10
+        record = logging.LogRecord("asyncio", logging.ERROR, "", 0, f"no more files\nsocket {number}", None, None)
+        if summed.filter(record):
+            passed.append(record.getMessage().partition("\n")[2])
+    assert passed == ["socket 0", "socket 10 (9 more like it before)", "socket 20 (9 more like it before)"]
+    other = logging.LogRecord("asyncio", logging.ERROR, "", 0, "another", None, None)
+    call = logging.LogRecord("chatpb.service", logging.ERROR, "", 0, "%s", ("create",), None)
+    call.facts = {}
+    info = logging.LogRecord("asyncio", logging.INFO, "", 0, "another", None, None)
+    assert [summed.filter(each) for each in (other, other, call, call, info, info)] == [
+        True,
+        False,
+        True,
+        True,
+        True,
+        True,
+    ]
+
+
+class KeptSpans(SpanExporter):
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
+        self.spans += spans
+        return SpanExportResult.SUCCESS
+
+
+def test_traces_go_on_through_both_hops() -> None:
+    kept = KeptSpans()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(b'{"error":{"message":"private"}}', 500)
+
+    async def main() -> str:
+        observers = {"observers": [TraceObserver(provider)]}
+        async with stack(answer, server=observers, front=observers) as up:
+            given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+            assert (await up.post(SECRET, traceparent=given)).status_code == 500
+            return up.upstream.seen[0].headers["traceparent"]
+
+    sent = run(main())
+    server, front = kept.spans
+    assert server.context
+    assert front.context
+    assert server.parent
+    assert front.parent
+    assert f"{front.context.trace_id:x}" == "af7651916cd43dd8448eb211c80319c"
+    assert f"{front.parent.span_id:x}" == "b7ad6b7169203331"
+    assert server.parent.span_id == front.context.span_id
+    assert sent == f"00-0af7651916cd43dd8448eb211c80319c-{server.context.span_id:016x}-01"
+    found: Any = server.attributes
+    assert (found["http.response.status_code"], found["error.type"]) == (500, "INTERNAL")
+    assert "private" not in server.to_json()

@@ -1,0 +1,320 @@
+"""Files that people have: each line becomes the record that it is, whole, or is refused with what was found."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chatpb import ChatCompletionRecord, storage, wire_to_json
+from chatpb.storage._line_forms import FOREIGN_FORMS
+from tests.cli.command_line import run
+
+USER = {"role": "user", "content": "Hi"}
+SYSTEM = {"role": "system", "content": "Be brief."}
+CALL = {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": '{"a": 1}'}}
+CALLS = {"role": "assistant", "content": None, "tool_calls": [CALL]}
+RESULT = {"role": "tool", "tool_call_id": "call_1", "content": "2"}
+ANSWER = {"role": "assistant", "content": "Ho", "weight": 1}
+COMPLETION = {
+    "id": "c",
+    "object": "chat.completion",
+    "created": 1750000000,
+    "model": "m-1",
+    "choices": [{"index": 0, "message": {"role": "assistant", "content": "Ho"}, "finish_reason": "stop"}],
+    "usage": {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3},
+    "x_big": 2**63,
+}
+CHUNK = {
+    "id": "s",
+    "object": "chat.completion.chunk",
+    "created": 1,
+    "model": "m",
+    "choices": [{"index": 0, "delta": {"content": "a"}}],
+}
+REQUEST = {"model": "m", "messages": [SYSTEM, USER], "seed": 2**63}
+ERROR = {"error": {"message": "no", "type": "t", "code": None, "param": None}}
+
+BATCH_INPUT = {"custom_id": "q-1", "method": "POST", "url": "/v1/chat/completions", "body": REQUEST}
+BATCH_OUTPUT = {
+    "id": "batch_req_1",
+    "custom_id": "q-1",
+    "response": {"status_code": 200, "request_id": "r", "body": COMPLETION},
+    "error": None,
+}
+BATCH_FAILED = {
+    "id": "batch_req_2",
+    "custom_id": "q-2",
+    "response": {"status_code": 400, "request_id": "r2", "body": ERROR},
+    "error": None,
+}
+BATCH_EXPIRED = {
+    "id": "batch_req_3",
+    "custom_id": "q-3",
+    "response": None,
+    "error": {"code": "batch_expired", "message": "late"},
+}
+
+LITELLM = {
+    "id": "lite-1", "call_type": "acompletion", "response_cost": 0.25, "status": "success", "startTime": 1750000000.5, "endTime": 1750000002.25,
+    "completionStartTime": 1750000001, "stream": True, "model": "m", "model_parameters": {"temperature": 0.5}, "messages": [USER],
+    "response": COMPLETION, "request_tags": ["a"],
+}  # fmt: skip
+
+SPAN = {
+    "traceId": "t", "name": "chat m", "startTimeUnixNano": "1750000000000001000", "endTimeUnixNano": "1750000001000000000",
+    "attributes": [
+        {"key": "gen_ai.operation.name", "value": {"stringValue": "chat"}},
+        {"key": "gen_ai.request.model", "value": {"stringValue": "m"}},
+        {"key": "gen_ai.response.model", "value": {"stringValue": "m-1"}},
+        {"key": "gen_ai.response.id", "value": {"stringValue": "c"}},
+        {"key": "gen_ai.response.finish_reasons", "value": {"arrayValue": {"values": [{"stringValue": "stop"}]}}},
+        {"key": "gen_ai.usage.input_tokens", "value": {"intValue": "5"}},
+        {"key": "gen_ai.usage.output_tokens", "value": {"intValue": 7}},
+        {"key": "gen_ai.input.messages", "value": {"stringValue": json.dumps([{"role": "user", "parts": [{"type": "text", "content": "Hi"}]}])}},
+        {"key": "gen_ai.output.messages", "value": {"stringValue": json.dumps([{"role": "assistant", "parts": [
+            {"type": "tool_call", "id": "call_1", "name": "f", "arguments": {"a": 1}}]}])}},
+    ],
+}  # fmt: skip
+
+HAR = {"log": {"version": "1.2", "entries": [
+    {"startedDateTime": "2025-06-15T15:06:40.000Z", "time": 1500.5, "request": {"url": "https://x/v1/chat/completions", "postData": {"text": json.dumps(REQUEST)}},
+     "response": {"status": 200, "content": {"text": json.dumps(COMPLETION)}}},
+    {"startedDateTime": "2025-06-15T15:06:41Z", "time": 5, "request": {"url": "https://x/", "method": "GET"}, "response": {"status": 200, "content": {"text": "<html>"}}},
+    {"startedDateTime": "2025-06-15T15:06:42+00:00", "time": 1, "request": {"postData": {"text": json.dumps(REQUEST)}},
+     "response": {"status": 200, "content": {"text": f"data: {json.dumps(CHUNK)}\n\ndata: [DONE]\n\n"}}},
+]}}  # fmt: skip
+
+START = 1_750_000_000_000_000
+
+
+def choice(message: dict[str, Any]) -> dict[str, Any]:
+    return {"choices": [{"index": 0, "message": message}]}
+
+
+CASES: dict[str, tuple[Any, list[dict[str, Any]]]] = {
+    "batch_input": (BATCH_INPUT, [{"request": REQUEST, "labels": {"custom_id": "q-1"}, "batch_input": {"method": "POST", "url": "/v1/chat/completions"}}]),
+    "batch": (BATCH_OUTPUT, [{"status": 200, "request_id": "r", "response": COMPLETION, "labels": {"custom_id": "q-1"},
+                              "batch": {"id": "batch_req_1", "response": {}, "error": None}}]),
+    "batch-failed": (BATCH_FAILED, [{"status": 400, "request_id": "r2", "error": ERROR, "labels": {"custom_id": "q-2"},
+                                     "batch": {"id": "batch_req_2", "response": {}, "error": None}}]),
+    "batch-expired": (BATCH_EXPIRED, [{"error": {"error": {"code": "batch_expired", "message": "late"}}, "labels": {"custom_id": "q-3"},
+                                       "batch": {"id": "batch_req_3", "response": None}}]),
+    "litellm": (LITELLM, [{
+        "start_time": START + 500_000, "first_token_time": START + 1_000_000, "end_time": START + 2_250_000, "status": 200, "request_id": "lite-1",
+        "request": {"model": "m", "messages": [USER], "temperature": 0.5},
+        "response": {**COMPLETION, "usage": {**COMPLETION["usage"], "cost": 0.25}},  # type: ignore[dict-item]
+        "litellm": {name: value for name, value in LITELLM.items() if name not in ("messages", "startTime", "endTime", "response")}}]),
+    "litellm-failed": ({**LITELLM, "status": "failure", "response": {}, "error_str": "it broke", "error_information": {"error_code": "429", "error_class": "RateLimit"}, "stream": False},
+        [{"start_time": START + 500_000, "end_time": START + 2_250_000, "status": 429, "request_id": "lite-1",
+          "request": {"model": "m", "messages": [USER], "temperature": 0.5}, "error": {"error": {"message": "it broke", "type": "RateLimit"}}}]),
+    "sft": ({"messages": [SYSTEM, USER, CALLS, RESULT, ANSWER], "tools": [{"type": "function", "function": {"name": "f"}}], "parallel_tool_calls": False},
+        [{"request": {"messages": [SYSTEM, USER, CALLS, RESULT], "tools": [{"type": "function", "function": {"name": "f"}}], "parallel_tool_calls": False},
+          "response": choice(ANSWER)}]),
+    "sft-open": ({"messages": [SYSTEM, USER]}, [{"request": {"messages": [SYSTEM, USER]}}]),
+    "preference": ({"input": {"messages": [USER], "tools": []}, "preferred_output": [ANSWER], "non_preferred_output": [CALLS]},
+        [{"request": {"messages": [USER], "tools": []}, "response": choice(ANSWER), "preference": {"non_preferred_output": [CALLS]}}]),
+    "sharegpt": ({"id": "g1", "conversations": [{"from": "system", "value": "Be brief."}, {"from": "human", "value": "Hi"}, {"from": "gpt", "value": "Ho", "weight": 1}]},
+        [{"request": {"messages": [SYSTEM, USER]}, "response": choice(ANSWER), "sharegpt": {"id": "g1"}}]),
+    "langfuse": ({"id": "o1", "type": "GENERATION", "traceId": "t", "model": "m", "input": [USER], "output": {"role": "assistant", "content": "Ho"},
+                  "startTime": "2025-06-15T15:06:40.000Z", "endTime": "2025-06-15T15:06:41Z", "calculatedTotalCost": 0.5},
+        [{"start_time": START, "end_time": START + 1_000_000, "request": {"model": "m", "messages": [USER]},
+          "response": {"model": "m", **choice({"role": "assistant", "content": "Ho"})},
+          "langfuse": {"id": "o1", "type": "GENERATION", "traceId": "t", "model": "m", "startTime": "2025-06-15T15:06:40.000Z", "endTime": "2025-06-15T15:06:41Z", "calculatedTotalCost": 0.5}}]),
+    "langsmith": ({"id": "u", "run_type": "llm", "inputs": REQUEST, "outputs": COMPLETION, "start_time": "2025-06-15T15:06:40", "end_time": "2025-06-15T15:06:41", "error": None},
+        [{"start_time": START, "end_time": START + 1_000_000, "request": REQUEST, "response": COMPLETION,
+          "langsmith": {"id": "u", "run_type": "llm", "start_time": "2025-06-15T15:06:40", "end_time": "2025-06-15T15:06:41", "error": None}}]),
+    "otel": ({"resourceSpans": [{"resource": {}, "scopeSpans": [{"spans": [SPAN, {"name": "GET /", "attributes": []}]}]}]},
+        [{"start_time": START + 1, "end_time": START + 1_000_000, "request": {"model": "m", "messages": [USER]},
+          "response": {"id": "c", "model": "m-1", "choices": [{"index": 0, "message": {"role": "assistant", "content": None, "tool_calls": [CALL]}, "finish_reason": "stop"}],
+                       "usage": {"prompt_tokens": 5, "completion_tokens": 7}},
+          "otel": SPAN}]),
+    "har": (HAR, [
+        {"start_time": START, "end_time": START + 1_500_500, "status": 200, "request": REQUEST, "response": COMPLETION},
+        {"start_time": START + 2_000_000, "end_time": START + 2_001_000, "status": 200, "request": REQUEST, "stream": {"chunks": [CHUNK]}}]),
+    "list": ({"object": "list", "data": [COMPLETION, {**COMPLETION, "id": "d"}], "first_id": "c"}, [{"response": COMPLETION}, {"response": {**COMPLETION, "id": "d"}}]),
+    "completion": (COMPLETION, [{"response": COMPLETION}]),
+    "request": (REQUEST, [{"request": REQUEST}]),
+    "error": (ERROR, [{"error": ERROR}]),
+    "error-text": ({"error": "Unauthorized"}, [{"error": {"error": "Unauthorized"}}]),
+    "chunk": (CHUNK, [{"stream": {"chunks": [CHUNK]}}]),
+    "record": ({"status": 5, "response": COMPLETION, "x": 1}, [{"status": 5, "response": COMPLETION, "x": 1}]),
+}  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def write_lines(name: str, *objects: Any) -> str:
+    Path(name).write_text("".join(json.dumps(obj) + "\n" for obj in objects))
+    return name
+
+
+def records_of(*names: str) -> list[Any]:
+    with storage.open(*names) as records:
+        found = [json.loads(wire_to_json(storage.expand_record(each.wire), ChatCompletionRecord)) for each in records]
+        assert records.refusals.lines == []
+    return found
+
+
+def test_every_form_has_a_case() -> None:
+    assert {form.name for form in FOREIGN_FORMS} <= CASES.keys()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_line_becomes_the_records_that_it_is(case: str) -> None:
+    line, expected = CASES[case]
+    found = records_of(write_lines("in.jsonl", line))
+    if case == "litellm-failed":
+        (rest,) = (each.pop("litellm") for each in found)
+        assert rest["error_information"] == {"error_code": "429", "error_class": "RateLimit"}
+    if case == "list":
+        found = [{"response": each["response"]} for each in found]
+    assert found == expected
+
+
+def test_all_forms_in_one_file_in_any_order() -> None:
+    names = (
+        ["error"] * 8
+        + [name for name in CASES if name not in ("litellm-failed", "list")]
+        + ["completion"] * 20
+        + ["batch", "record", "sft"]
+    )
+    expected = [record for name in names for record in CASES[name][1]]
+    found = records_of(write_lines("in.jsonl", *(CASES[name][0] for name in names)))
+    key = {"sort_keys": True}
+    assert sorted(json.dumps(each, **key) for each in found) == sorted(json.dumps(each, **key) for each in expected)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("first", ["completion", "record", "request", "chunk", "error"])
+@pytest.mark.parametrize("odd", [name for name in CASES if name not in ("litellm-failed", "list")])
+def test_a_line_of_another_form_far_into_a_file_is_what_it_is(first: str, odd: str) -> None:
+    """Blocks of lines of one type are converted at once, and this line must not be taken for that type."""
+    (expected,) = CASES[first][1]
+    lines = [CASES[first][0]] * 3
+    many = write_lines("in.jsonl", *lines, *[{"pad": "x" * 1_000_000, **CASES[first][0]}] * 3, CASES[odd][0], *lines)
+    found = records_of(many)
+    for record in CASES[odd][1]:
+        if "stream" not in record:
+            assert record in found
+    if first != "chunk" and odd != first:
+        assert found.count(expected) == 6
+
+
+FOREIGN = [
+    {"level": "info", "msg": "ok", "ts": 1},
+    {"object": "list", "data": [{"object": "embedding"}]},
+    {"object": "text_completion", "choices": [{"text": "a"}]},
+    {"type": "message", "role": "assistant", "content": [], "id": "msg_1", "usage": {}},
+    {"request": {"method": "POST", "url": "/"}, "response": {"code": 5}, "status": 200},
+    {"conversations": [{"from": "narrator", "value": "x"}]},
+    {"run_type": "llm", "inputs": {"prompt": "x"}},
+    {"type": "GENERATION", "input": "x", "output": "y"},
+    {"custom_id": 5, "body": {"model": "m"}},
+    {"resourceSpans": [5]},
+    {"log": {"entries": [5]}, "x": 1},
+    {},
+]
+
+
+@pytest.mark.parametrize("obj", FOREIGN, ids=lambda obj: "-".join(obj)[:20])
+def test_anything_else_is_refused_with_what_was_found(obj: Any) -> None:
+    write_lines("in.jsonl", COMPLETION, obj) if obj else write_lines("in.jsonl", obj)
+    result = run("export", "in.jsonl", "out.db")
+    if obj == {"log": {"entries": [5]}, "x": 1}:
+        assert result.exit_code == 0  # an entry that is no exchange is none of the records
+        return
+    assert result.exit_code == 1
+    line = result.stderr.splitlines()[0]
+    assert line.startswith(f"in.jsonl:{2 if obj else 1}: ")
+    assert ("expected a completion, chunk, request, error, record, or a line of" in line) == ("found" in line)
+
+
+@pytest.mark.parametrize("text", ['{"custom_id":"a","body":{"model":"m","model":"n"}}', '{"conversations":[],"x":NaN}'])
+def test_foreign_lines_are_read_as_exactly_as_others(text: str) -> None:
+    Path("in.jsonl").write_text(text + "\n")
+    result = run("export", "in.jsonl", "out.db")
+    assert (result.exit_code, result.stderr.startswith("in.jsonl:1:")) == (1, True)
+
+
+@pytest.mark.parametrize("order", ["input first", "output first"])
+def test_batches_are_joined(order: str) -> None:
+    write_lines("in.jsonl", BATCH_INPUT, {**BATCH_INPUT, "custom_id": "q-2"}, {**BATCH_INPUT, "custom_id": "q-9"})
+    write_lines("out.jsonl", BATCH_FAILED, BATCH_OUTPUT)
+    names = ["in.jsonl", "out.jsonl"] if order == "input first" else ["out.jsonl", "in.jsonl"]
+    result = run("import", *names, "x.db")
+    assert result.exit_code == 0, result.output
+    found = {record["labels"]["custom_id"]: record for record in records_of("x.db")}
+    if order == "output first":
+        assert result.stderr.startswith("5 records")
+        return
+    assert result.stderr.startswith("3 records")
+    assert found["q-1"] == {**CASES["batch_input"][1][0], **CASES["batch"][1][0]}
+    assert found["q-2"]["request"] == REQUEST
+    assert found["q-2"]["error"] == ERROR
+    assert found["q-9"] == {**CASES["batch_input"][1][0], "labels": {"custom_id": "q-9"}}
+
+
+SSE = f"""event: message
+data: {json.dumps(CHUNK)}
+
+: comment
+data: {json.dumps({**CHUNK, "choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]})}
+
+data: [DONE]
+
+data: {json.dumps({**CHUNK, "id": "t"})}
+data: [DONE]
+"""
+
+
+@pytest.mark.parametrize("name", ["in.sse", "in.jsonl", "in.sse.gz"])
+def test_captured_event_streams(name: str) -> None:
+    import gzip
+
+    Path(name).write_bytes(gzip.compress(SSE.encode()) if name.endswith(".gz") else SSE.encode())
+    found = records_of(name)
+    assert [len(record["stream"]["chunks"]) for record in found] == [2, 1]
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+@pytest.mark.parametrize("name", ["in.json", "in.jsonl"])
+def test_arrays_and_pretty_printed_json(name: str, indent: int | None) -> None:
+    objects = [COMPLETION, BATCH_OUTPUT, ERROR]
+    expected = [CASES[each][1][0] for each in ("completion", "batch", "error")]
+    Path(name).write_text(json.dumps(objects, indent=indent))
+    assert records_of(name) == expected
+    Path(name).write_text("\n".join(json.dumps(obj, indent=indent) for obj in objects))
+    assert records_of(name) == expected
+    Path(name).write_text("\ufeff" + json.dumps(objects, indent=indent))
+    assert records_of(name) == expected
+
+
+def test_an_array_that_is_cut_is_told() -> None:
+    text = json.dumps([COMPLETION] * 3, indent=1)
+    for end in (len(text) - 1, len(text) - 3, len(text) // 2):
+        Path("in.json").write_text(text[:end])
+        result = run("export", "in.json", "out.db")
+        assert result.exit_code == 1
+        assert "in.json: the array has no end: the file is cut short" in result.stderr
+    Path("in.json").write_text(json.dumps([COMPLETION, 5, COMPLETION]))
+    result = run("export", "in.json", "out.jsonl")
+    assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "2 records, 1 left out: in.json to out.jsonl")
+
+
+def test_a_folder_of_one_file_a_call() -> None:
+    Path("calls/day").mkdir(parents=True)
+    for n in range(3):
+        Path(f"calls/day/{n}.json").write_text(json.dumps({"status": n, "response": COMPLETION}, indent=1))
+    Path("calls/notes.txt").write_text("not a call")
+    assert [record["status"] for record in records_of("calls")] == [0, 1, 2]
+
+
+def test_lines_after_a_byte_order_mark() -> None:
+    Path("in.jsonl").write_bytes(b"\xef\xbb\xbf" + json.dumps(COMPLETION).encode() + b"\n")
+    assert records_of("in.jsonl") == [{"response": COMPLETION}]

@@ -1,0 +1,92 @@
+"""What a client of the `openai` package does is recorded, and the client behaves as before."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import openai
+import pytest
+
+from chatpb import storage
+from chatpb.storage import Recorder, record_openai
+
+MESSAGES: Any = [{"role": "user", "content": "Hi"}]
+COMPLETION = {"id": "c", "object": "chat.completion", "created": 1, "model": "m-1", "choices": [], "x_vendor": 5}
+CHUNKS = [
+    {"id": "s", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [{"index": 0, "delta": {"content": text}}]}
+    for text in ("a", "b")
+]  # fmt: skip
+
+
+def answer(request: httpx.Request) -> httpx.Response:
+    body = json.loads(request.content)
+    if body["model"] == "bad":
+        return httpx.Response(429, json={"error": {"message": "slow down", "code": "rate", "x": 1}})
+    if body.get("stream"):
+        text = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in CHUNKS) + "data: [DONE]\n\n"
+        return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
+    return httpx.Response(200, json=COMPLETION)
+
+
+def sync_client() -> openai.OpenAI:
+    http: Any = httpx.Client(transport=httpx.MockTransport(answer))
+    return openai.OpenAI(api_key="k", base_url="http://x/v1", http_client=http, max_retries=0)
+
+
+def async_client() -> openai.AsyncOpenAI:
+    http: Any = httpx.AsyncClient(transport=httpx.MockTransport(answer))
+    return openai.AsyncOpenAI(api_key="k", base_url="http://x/v1", http_client=http, max_retries=0)
+
+
+def check(path: Path) -> None:
+    with storage.open(path) as records:
+        whole, streamed, failed, left = records
+    assert whole.request is not None
+    assert whole.response is not None
+    assert whole.request.model == "m"
+    assert json.loads(whole.to_json())["response"] == COMPLETION
+    assert json.loads(whole.to_json())["request"] == {"model": "m", "messages": MESSAGES, "x": 1}
+    assert [chunk.choices[0].delta.content for chunk in streamed.chunks] == ["a", "b"]
+    assert streamed.message.start_time <= streamed.message.first_token_time <= streamed.message.end_time
+    assert json.loads(failed.to_json())["error"]["error"] == {"message": "slow down", "code": "rate", "x": 1}
+    assert [each.message.status for each in (whole, streamed, failed, left)] == [200, 200, 429, 499]
+    assert len(left.chunks) == 1
+    assert all(each.message.labels == {"team": "a"} for each in (whole, streamed, failed, left))
+
+
+def test_a_client(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.db") as recorder, sync_client() as plain:
+        client = record_openai(plain, recorder, labels={"team": "a"})
+        create = client.chat.completions.create
+        found = create(model="m", messages=MESSAGES, timeout=5, extra_body={"x": 1})
+        assert (found.id, found.model_extra) == ("c", {"x_vendor": 5})
+        stream = create(model="m", messages=MESSAGES, stream=True)
+        assert [chunk.choices[0].delta.content for chunk in stream] == ["a", "b"]
+        with pytest.raises(openai.RateLimitError):
+            create(model="bad", messages=MESSAGES)
+        with create(model="m", messages=MESSAGES, stream=True) as stream:
+            next(stream)
+            stream._iterator.close()  # type: ignore[attr-defined]
+    check(tmp_path / "r.db")
+
+
+def test_an_asynchronous_client(tmp_path: Path) -> None:
+    async def use(recorder: Recorder) -> None:
+        async with async_client() as plain:
+            create = record_openai(plain, recorder, labels={"team": "a"}).chat.completions.create
+            assert (await create(model="m", messages=MESSAGES, extra_body={"x": 1})).id == "c"
+            stream = await create(model="m", messages=MESSAGES, stream=True)
+            assert [chunk.choices[0].delta.content async for chunk in stream] == ["a", "b"]
+            with pytest.raises(openai.RateLimitError):
+                await create(model="bad", messages=MESSAGES)
+            stream = await create(model="m", messages=MESSAGES, stream=True)
+            await stream._iterator.__anext__()
+            await stream._iterator.aclose()  # type: ignore[attr-defined]
+
+    with Recorder(tmp_path / "r.db") as recorder:
+        asyncio.run(use(recorder))
+    check(tmp_path / "r.db")
