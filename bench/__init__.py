@@ -1,1 +1,1 @@
-"""Benchmarks of chatpb against its peers: `python -m bench`. docs/performance.md says what is measured and how."""
+"""Benchmarks of chatpb and its peers: `python -m bench`. docs/performance.md describes what is measured and how."""

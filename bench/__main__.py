@@ -1,4 +1,4 @@
-"""One run of all benchmarks: `python -m bench [FOLDER] [--quick] [--charts FOLDER]`."""
+"""Run all benchmarks: `python -m bench [FOLDER] [--quick] [--charts FOLDER]`."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ TITLES = {"parse": "JSON to object", "print": "object to JSON"}
 
 
 def machine() -> str:
-    """The processor, the system and the versions."""
+    """Return the processor, the system and the versions as text."""
     name = platform.processor() or platform.machine()
     if Path("/proc/cpuinfo").exists():
         lines = Path("/proc/cpuinfo").read_text().splitlines()
@@ -30,7 +30,7 @@ def machine() -> str:
 
 
 def table(results: list[measure.Result]) -> None:
-    """The results of one direction, chatpb's first row being 1."""
+    """Print the results of one direction, with times relative to the first row, chatpb's."""
     first = results[0].microseconds
     print("| library | version | µs a document | MB/s | time against chatpb | refuses | changes |")
     print("|---|---|---:|---:|---:|---:|---:|")
@@ -60,7 +60,7 @@ def compare(sets: dict[str, list[bytes]], budget: float, charts: Path | None) ->
 
 
 def sizes(limit: int, budget: float, quick: bool) -> None:
-    """Throughput by size, and the memory that a document of the largest takes."""
+    """Print throughput by size, and the memory that a document of the largest size takes."""
     print("## Generated completions: MB/s by size\n")
     used = [size for size in SIZES if size <= limit]
     print("| library | direction |" + "".join(f" {_bytes(size)} |" for size in used) + " peak memory at the largest |")
@@ -72,7 +72,7 @@ def sizes(limit: int, budget: float, quick: bool) -> None:
                 continue
             cells, slow = [], False
             for size in used:
-                # A slow peer is left out of the sizes that would take it minutes.
+                # A slow peer skips the sizes that would take it minutes.
                 if slow or peer.parse is None:
                     cells.append("-")
                     continue
@@ -93,7 +93,7 @@ def sizes(limit: int, budget: float, quick: bool) -> None:
 
 
 def batches(lines: list[bytes], budget: float) -> None:
-    """Lines in one thread and in one a core."""
+    """Print the throughput of batches in one thread, and with a thread for each core."""
     text = b"\n".join(lines * (1 + 50_000_000 // sum(map(len, lines)))) + b"\n"
     wire = chatpb.json_lines_to_wire(text)
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -122,7 +122,7 @@ def main() -> int:
         "folder", nargs="?", type=Path, help="a folder of .jsonl or .jsonl.gz files named like their messages"
     )
     parser.add_argument("--charts", type=Path, help="write charts of the completions into this folder")
-    parser.add_argument("--quick", action="store_true", help="less time, and documents up to 1 MB")
+    parser.add_argument("--quick", action="store_true", help="take less time, and documents only up to 1 MB")
     arguments = parser.parse_args()
     budget = 0.3 if arguments.quick else 2.0
     print(f"{machine()}.\nThe best of the rounds that fit {budget:g} s, over all documents of a set.\n")

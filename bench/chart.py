@@ -1,4 +1,4 @@
-"""Bar charts as SVG, in colours that read on light and on dark ground."""
+"""Bar charts as SVG, in colours that are legible on light and on dark backgrounds."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ WIDTH, BAR, GAP, LEFT, RIGHT = 760, 18, 8, 250, 110
 
 
 def bars(title: str, rows: list[tuple[str, float, str]], highlight: str | tuple[str, ...]) -> str:
-    """Horizontal bars of (label, value, what is written beside it), those whose label begins so in colour."""
+    """Return a chart of horizontal bars.
+
+    A row is a bar's label, its value, and the text beside it. Bars whose labels begin with `highlight` are coloured.
+    """
     most = max(value for _, value, _ in rows)
     height = 40 + len(rows) * (BAR + GAP)
     parts = [

@@ -1,7 +1,8 @@
-"""Export and import on one core and on two: `python -m bench.copies [--count N]` prints a Markdown table.
+"""Measure export and import on one core and on two: `python -m bench.copies [--count N]` prints a Markdown table.
 
-Generated records go from form to form as by `chatpb export` and `chatpb import`, each time in a process of its
-own that may use so many cores. Counted are megabytes of JSON lines, however small the file. The better of two rounds.
+Generated records are copied from form to form as `chatpb export` and `chatpb import` do, each time in a new process
+that may use one or two cores. The speed is in megabytes of JSON lines, however small the file is. The better of two
+rounds counts.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from bench.records import json_blocks
 ROUNDS: Final = 2
 CORES: Final = (1, 2)
 
-# Each makes the file that later ones read.
+# Each pair makes a file that later pairs read.
 PAIRS: Final = (
     ("x.jsonl", "x.jsonl.zst"),
     ("x.jsonl", "x.db"),
@@ -72,18 +73,15 @@ def _seconds(source: str, target: str, cores: int) -> float:
 
 def _copy(source: str, target: str, cores: int) -> float:
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
-    # Imported here, so that no thread of a library was there before the fork.
-    from chatpb.storage import _forms
+    # Imported here, so that no library has started a thread before the fork.
+    from chatpb import storage
 
     Path(target).unlink(missing_ok=True)
     start = time.perf_counter()
-    with _forms.open_source(source, threads=cores) as records:
-        _forms.write(target, records.batches(_refuse), threads=cores)
+    copied = storage.copy([source], target, threads=cores)
+    if copied.left_out:
+        raise SystemExit(copied.problems[0])
     return time.perf_counter() - start
-
-
-def _refuse(line: str) -> None:
-    raise SystemExit(line)
 
 
 if __name__ == "__main__":

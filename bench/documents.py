@@ -1,4 +1,4 @@
-"""The documents that are measured: those of a folder, or generated ones."""
+"""The documents for the benchmarks: those of a folder, or generated ones."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ WORDS = tuple(TEXT.split(" "))
 
 
 def folder(path: Path) -> dict[str, list[bytes]]:
-    """The lines of each .jsonl or .jsonl.gz file of a folder, by the file's name."""
+    """Return the lines of each .jsonl or .jsonl.gz file of a folder, by the file's name."""
     found = {}
     for file in sorted(path.glob("*.jsonl*")):
         data = file.read_bytes()
@@ -25,7 +25,7 @@ def folder(path: Path) -> dict[str, list[bytes]]:
 
 
 def respelled(lines: list[bytes], message: str) -> list[bytes]:
-    """The same documents as protobuf's own JSON has them: full names of enum values, open members in a field."""
+    """Return the documents in protobuf's own JSON, with full names of enum values, and open members in a field."""
     from google.protobuf import json_format
 
     import chatpb
@@ -39,7 +39,7 @@ def respelled(lines: list[bytes], message: str) -> list[bytes]:
 
 
 def generated(size: int) -> bytes:
-    """A completion of about as many bytes, made of choices of about one kilobyte."""
+    """Return a completion of about `size` bytes, made of choices of about one kilobyte."""
     rng = random.Random(size)  # noqa: S311 - nothing secret is made
     choices = []
     used = 130

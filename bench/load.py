@@ -2,22 +2,22 @@
 
     python -m bench.load [--litellm PATH] [--rounds 5] [--seconds 0.8] [--connections 8] [--json FILE]
 
-Everything runs on this machine: the client, an upstream that answers at once with fixed bodies, and in between, each
-way from the one to the other. The client and the upstream are as bare as they can be, and cost every way the same. `one
-hop` is the gateway on its backend, `two hops` is gateway, gRPC and server; `pass-through` is starlette and httpx
-copying bytes, on the same uvicorn; LiteLLM's proxy is run by the program that --litellm names.
+Everything runs on this machine: the client, an upstream that answers at once with fixed bodies, and the routes between
+them. The client and the upstream are as small as possible, and cost every route the same. `one hop` is the gateway with
+its backend, `two hops` is gateway, gRPC and server; `pass-through` is starlette and httpx copying bytes, on the same
+uvicorn; `litellm` is LiteLLM's proxy, which the program given by --litellm runs.
 
-All ways are up from the start and are measured in turns, for a short time each, in several rounds. A figure is the
-median of the rounds, so that what else the machine does falls on all ways alike; a ratio is the median of the rounds'
-ratios to the pass-through. `cpu` is processor time of a way's processes for a request or a chunk, user and system.
+All routes run from the start. They are measured in turns, for a short time each, in several rounds. A figure is the
+median of the rounds, so that other work of the machine affects all routes alike; a ratio is the median of the rounds'
+ratios to the pass-through. `cpu` is processor time, user and system, of a route's processes for a request or a chunk.
 
-Added latency is that of one connection less that of the direct way. `open` is 1,000 streams, at the end, that the
-upstream holds back after their first chunk until all have begun; `lost` counts those that are not whole two minutes
-later. LiteLLM opens at most 500 connections to a host unless told otherwise, so that none of these streams would ever
-be whole; it is told. Memory is the most that a way's processes had, those streams included.
+Added latency is that of one connection, less that of the direct route. `open` is 1,000 streams, at the end, which the
+upstream stops after their first chunk until all have begun; `lost` counts those that are incomplete two minutes later.
+By default LiteLLM opens at most 500 connections to a host, so that none of these streams would ever complete; an option
+raises that. Memory is the maximum of a route's processes, those streams included.
 """
 
-# ruff: noqa: S603, S607  (every command here is this file's own)
+# ruff: noqa: S603, S607  (all commands are fixed in this file)
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ import psutil
 from bench.load_client import first_chunks, load, open_at_once
 
 PYTHON = sys.executable
-WAYS = ["direct", "pass-through", "one hop", "two hops", "litellm"]
+ROUTES = ["direct", "pass-through", "one hop", "two hops", "litellm"]
 UNSAFE = "LITELLM_DANGEROUSLY_PERMIT_WEAK_OR_UNSET_MASTER_KEY"
 CAPS = ("AIOHTTP_CONNECTOR_LIMIT", "AIOHTTP_CONNECTOR_LIMIT_PER_HOST")
 QUIET = {
@@ -50,7 +50,7 @@ QUIET = {
     "handlers": {"said": {"class": "logging.StreamHandler"}},
     "loggers": {"uvicorn.error": {"handlers": ["said"], "level": "INFO"}, "uvicorn.access": {"level": "ERROR"}},
 }
-"""uvicorn's logging without a line for every request, as for the others."""
+"""A configuration of logging with which uvicorn does not log requests; the other routes do not either."""
 LISTENING = r"listening on [\d.]+:(\d+)"
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "How many letters are in this sentence? " * 5}]}
 BODY = json.dumps(QUESTION).encode()
@@ -59,8 +59,24 @@ HELD = json.dumps({**QUESTION, "model": "held", "stream": True}).encode()
 
 
 @dataclass
-class Way:
-    """A way, and what it came to: a figure a round, and seconds of every request on one connection."""
+class Route:
+    """A route from the client to the upstream, and its figures.
+
+    Attributes:
+        name: one of ROUTES.
+        port: where the client connects.
+        processes: the ids of the processes between client and upstream.
+        requests: requests a second, for each round.
+        request_cpu_us: microseconds of processor time for a request, for each round.
+        chunks: chunks a second, for each round.
+        chunk_cpu_us: microseconds of processor time for a chunk, for each round.
+        alone: seconds of each request on a connection of its own.
+        first: seconds to the first chunk of each stream on a connection of its own.
+        open_seconds: seconds until all streams that were open at once were complete.
+        lost: how many of these streams were not.
+        memory_mib: the most memory of the processes, in MiB.
+
+    """
 
     name: str
     port: int
@@ -76,6 +92,7 @@ class Way:
     memory_mib: float = 0
 
     async def round(self, seconds: float, connections: int) -> None:
+        """Measure the figures of one round, after warming up."""
         await load(self.port, BODY, connections, seconds / 5)
         before = self._cpu()
         found = await load(self.port, BODY, connections, seconds)
@@ -90,14 +107,15 @@ class Way:
         self.first += await first_chunks(self.port, STREAM, 10)
 
     async def finish(self) -> None:
+        """Measure the streams that are open at once, and the memory."""
         self.open_seconds, self.lost = await open_at_once(self.port, HELD)
         self.memory_mib = sum(map(memory, self.processes))
 
     def _cpu(self) -> float:
         return sum(sum(psutil.Process(process).cpu_times()[:4]) for process in self.processes)
 
-    def row(self, direct: Way, plain: Way) -> list[str]:
-        """The figures of a table's row."""
+    def row(self, direct: Route, plain: Route) -> list[str]:
+        """Return the figures of the route's row in the table."""
         return [
             f"{statistics.median(self.requests):.0f}",
             f"{ratio(self.requests, plain.requests):.2f}",
@@ -131,14 +149,14 @@ def last_percent(times: list[float]) -> float:
 
 @contextmanager
 def program(*command: str, ready: str, env: dict[str, str] | None = None) -> Iterator[tuple[int, int]]:
-    """A program that says where it listens; gives its id and its port.
+    """Run a program, and give its process id and its port to the block; `ready` matches the line with the port.
 
-    What it says goes to a file, since a pipe that nobody reads would stop it when it is full.
+    Its output goes to a file, since a full pipe that nobody reads would stop it.
     """
-    with tempfile.NamedTemporaryFile() as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said, env={**os.environ, **(env or {})})
+    with tempfile.NamedTemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env={**os.environ, **(env or {})})
         try:
-            while not (found := re.search(ready, text := Path(said.name).read_text(errors="replace"))):
+            while not (found := re.search(ready, text := Path(output.name).read_text(errors="replace"))):
                 if process.poll() is not None:
                     raise RuntimeError(f"{command[0]} did not start:\n{text[-2000:]}")
                 time.sleep(0.05)
@@ -153,37 +171,37 @@ def program(*command: str, ready: str, env: dict[str, str] | None = None) -> Ite
 
 
 def memory(process: int) -> float:
-    """MiB that a process and its children had at most."""
+    """Return the most memory that a process and its children used, in MiB."""
     children = subprocess.run(["pgrep", "-P", str(process)], capture_output=True, text=True).stdout.split()
     status = Path(f"/proc/{process}/status").read_text()
     peak = re.search(r"VmHWM:\s+(\d+)", status)
     return int(peak[1] if peak else 0) / 1024 + sum(memory(int(child)) for child in children)
 
 
-def start(name: str, upstream: int, litellm: str, up: ExitStack) -> Way:
-    """The programs of a way, up until the stack ends."""
+def start(name: str, upstream: int, litellm: str, running: ExitStack) -> Route:
+    """Start the programs of a route, which run until the stack ends."""
     url = f"http://127.0.0.1:{upstream}/v1"
     quiet = ("--log", "none", "--listen", "127.0.0.1:0")
 
     def run(*command: str, ready: str = LISTENING, env: dict[str, str] | None = None) -> tuple[int, int]:
-        return up.enter_context(program(*command, ready=ready, env=env))
+        return running.enter_context(program(*command, ready=ready, env=env))
 
     def chatpb(*command: str) -> tuple[int, int]:
         return run(PYTHON, "-m", "chatpb", *command, *quiet)
 
     if name == "direct":
-        return Way(name, upstream, [])
+        return Route(name, upstream, [])
     if name == "pass-through":
         process, port = run(PYTHON, "-m", "bench.load_servers", "pass-through", url)
-        return Way(name, port, [process])
+        return Route(name, port, [process])
     if name == "one hop":
         process, port = chatpb("gateway", "--backend", f"openai:{url}")
-        return Way(name, port, [process])
+        return Route(name, port, [process])
     if name == "two hops":
         server, at = chatpb("serve", "--backend", f"openai:{url}")
         front, port = chatpb("gateway", "--target", f"127.0.0.1:{at}")
-        return Way(name, port, [server, front])
-    folder = Path(up.enter_context(tempfile.TemporaryDirectory()))
+        return Route(name, port, [server, front])
+    folder = Path(running.enter_context(tempfile.TemporaryDirectory()))
     config, logging = folder / "config.json", folder / "logging.json"
     params = {"api_base": url, "api_key": "sk-bench"}
     names = [{"model_name": name, "litellm_params": {**params, "model": f"openai/{name}"}} for name in ("m", "held")]
@@ -192,7 +210,7 @@ def start(name: str, upstream: int, litellm: str, up: ExitStack) -> Way:
     command = (litellm, "--config", str(config), "--log_config", str(logging), "--port", "14000", "--host", "127.0.0.1")
     env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "PYTHONPATH": "", UNSAFE: "true", **dict.fromkeys(CAPS, "2000")}
     process, port = run(*command, ready=r"running on http://[\d.]+:(\d+)", env=env)
-    return Way(name, port, [process])
+    return Route(name, port, [process])
 
 
 def main() -> None:
@@ -200,22 +218,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=0.8, help="of each measurement in a round")
     parser.add_argument("--connections", type=int, default=8)
-    parser.add_argument("--litellm", metavar="PATH", help="LiteLLM's program; without it, its proxy is left out")
+    parser.add_argument("--litellm", metavar="PATH", help="LiteLLM's program; without it, its proxy is not measured")
     parser.add_argument("--json", metavar="FILE", type=Path, help="where to write the figures of all rounds")
     arguments = parser.parse_args()
-    names = [name for name in WAYS if name != "litellm" or arguments.litellm]
-    with ExitStack() as up:
-        _, upstream = up.enter_context(program(PYTHON, "-m", "bench.load_servers", "upstream", ready=LISTENING))
-        ways = [start(name, upstream, arguments.litellm, up) for name in names]
+    names = [name for name in ROUTES if name != "litellm" or arguments.litellm]
+    with ExitStack() as running:
+        _, upstream = running.enter_context(program(PYTHON, "-m", "bench.load_servers", "upstream", ready=LISTENING))
+        routes = [start(name, upstream, arguments.litellm, running) for name in names]
         for _ in range(arguments.rounds):
-            for way in ways:
-                asyncio.run(way.round(arguments.seconds, arguments.connections))
+            for route in routes:
+                asyncio.run(route.round(arguments.seconds, arguments.connections))
         print(" " * 13 + "".join(f"{head:>11}" for head in HEADS))
-        for way in ways:
-            asyncio.run(way.finish())
-            print(f"{way.name:13}" + "".join(f"{figure:>11}" for figure in way.row(*ways[:2])), flush=True)
+        for route in routes:
+            asyncio.run(route.finish())
+            print(f"{route.name:13}" + "".join(f"{figure:>11}" for figure in route.row(*routes[:2])), flush=True)
     if arguments.json:
-        arguments.json.write_text(json.dumps([asdict(way) for way in ways], indent=1) + "\n")
+        arguments.json.write_text(json.dumps([asdict(route) for route in routes], indent=1) + "\n")
 
 
 if __name__ == "__main__":

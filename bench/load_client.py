@@ -1,4 +1,4 @@
-"""The client of a load measurement: as little of HTTP as there can be, at the same cost for every way."""
+"""The client of a load measurement: the least HTTP that works, at the same cost for every route."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from dataclasses import dataclass, field
 
 from bench.load_servers import HELD_CHUNKS, OPEN
 
-__all__ = ["Load", "first_chunks", "load", "open_at_once"]
+__all__ = ["LoadResult", "first_chunks", "load", "open_at_once"]
 
 PATIENCE = 120
-"""Seconds after which a stream that is not whole is lost."""
+"""Seconds after which a stream that is not complete counts as lost."""
 
 
 @dataclass
-class Load:
-    """What some seconds of asking came to.
+class LoadResult:
+    """The answers that came in some seconds.
 
     Attributes:
-        chunks: chunks in all.
-        seconds: how long it took.
+        chunks: number of chunks in all streams.
+        seconds: how long the measurement took.
         times: seconds of each request.
 
     """
@@ -32,7 +32,12 @@ class Load:
 
 
 class Connection:
-    """A connection that stays open, and just enough of HTTP."""
+    """A connection that stays open, for requests one after the other.
+
+    Attributes:
+        first: when the first chunk of the last stream came, in seconds of `time.perf_counter()`.
+
+    """
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -45,8 +50,8 @@ class Connection:
         self._writer.close()
 
     async def ask(self, body: bytes) -> int:
-        """Send a request and read the answer; gives the number of chunks, 0 for a whole answer."""
-        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: x\r\nauthorization: Bearer sk-bench\r\n"
+        """Send a request, read the answer, and return its number of chunks: 0 for a whole answer."""
+        head = b"POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer sk-bench\r\n"
         self._writer.write(head + b"content-type: application/json\r\ncontent-length: %d\r\n\r\n" % len(body) + body)
         answer = await self._reader.readuntil(b"\r\n\r\n")
         if not answer.startswith(b"HTTP/1.1 200"):
@@ -67,10 +72,10 @@ class Connection:
         return chunks
 
 
-async def load(port: int, body: bytes, connections: int, seconds: float) -> Load:
-    """Ask on several connections for some seconds."""
+async def load(port: int, body: bytes, connections: int, seconds: float) -> LoadResult:
+    """Send requests on several connections for some seconds."""
     opened = [await Connection(port).open() for _ in range(connections)]
-    found = Load()
+    found = LoadResult()
     begun = time.perf_counter()
     end = begun + seconds
 
@@ -88,7 +93,7 @@ async def load(port: int, body: bytes, connections: int, seconds: float) -> Load
 
 
 async def first_chunks(port: int, body: bytes, count: int) -> list[float]:
-    """Seconds to the first chunk, of streams one after the other."""
+    """Return the seconds to the first chunk of each of some streams, which run one after the other."""
     connection = await Connection(port).open()
     found = []
     for _ in range(count):
@@ -100,7 +105,7 @@ async def first_chunks(port: int, body: bytes, count: int) -> list[float]:
 
 
 async def open_at_once(port: int, body: bytes) -> tuple[float, int]:
-    """All streams at once: seconds until all are whole, and how many were not."""
+    """Open all streams at once. Return the seconds until all are complete, and how many are not in time."""
     start = time.perf_counter()
 
     async def one() -> bool:

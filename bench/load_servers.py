@@ -1,4 +1,4 @@
-"""The ends of a load measurement: an upstream that answers at once, and a proxy that copies bytes.
+"""The servers of a load measurement: an upstream that answers at once, and a proxy that copies bytes.
 
 python -m bench.load_servers upstream
 python -m bench.load_servers pass-through URL
@@ -22,7 +22,7 @@ OPEN = 1000
 """Streams that are open at once."""
 
 HELD_CHUNKS = 20
-"""Chunks of one of those."""
+"""Chunks of each of those streams."""
 
 TEXT = "The sentence has forty-one letters, if neither spaces nor the question mark are counted. " * 3
 COMPLETION = json.dumps(
@@ -59,7 +59,7 @@ CHUNK = (
 
 
 class Upstream(asyncio.Protocol):
-    """Answers as soon as a request is whole. Streams of the model `held` stop after a chunk until all are open."""
+    """Answers each complete request at once. Streams of the model `held` wait after a chunk until all are open."""
 
     held: list[Upstream] = []  # noqa: RUF012
 
@@ -95,7 +95,7 @@ class Upstream(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self.rest, CHUNKS)
 
     def rest(self, chunks: int) -> None:
-        """Each chunk is an event and a piece of its own, as models send them."""
+        """Send the remaining chunks, each as an event and a piece of its own, as models do."""
         self.transport.write(piece(CHUNK) * (chunks - 1) + piece(b"data: [DONE]\n\n") + b"0\r\n\r\n")
 
 
@@ -111,14 +111,15 @@ async def serve_upstream() -> None:
 
 
 def announce(port: int) -> None:
+    """Print where the server listens, as `bench.load` reads it."""
     print(f"listening on 127.0.0.1:{port}", flush=True)
 
 
 def pass_through(url: str) -> Any:
-    """The application that one would write first: starlette on one side, httpx on the other, bytes copied.
+    """Return the simplest proxy that one would write: starlette on one side, httpx on the other, bytes copied.
 
-    Its pool keeps every connection and has no limit, which 1,000 streams need. It looks at all of them for every
-    request, so it is at its best with few: with 8 at once it answers several times as many requests as with 32.
+    Its pool keeps every connection and has no limit, which 1,000 streams need. The pool looks at all connections for
+    every request, so few work best: with 8 at once it answers several times as many requests as with 32.
     """
     import httpx
     from starlette.applications import Starlette

@@ -1,4 +1,4 @@
-"""How things are measured: the best of many rounds over all documents, and the memory of a process of its own."""
+"""The measurements: the best time of many rounds over all documents, and the peak memory in a process of its own."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from bench.peers import Peer
 
 @dataclass
 class Result:
-    """One direction of one peer on one set of documents."""
+    """The result of one peer in one direction on one set of documents."""
 
     peer: Peer
     seconds: float
-    """For all documents that it takes."""
+    """The time for all documents that the peer accepts."""
     size: int
-    """Bytes of JSON of those documents."""
+    """The bytes of JSON of those documents."""
     count: int
     refused: int
     changed: int
-    """Documents that come back different."""
+    """The number of documents that come back different."""
 
     @property
     def microseconds(self) -> float:
@@ -42,7 +42,7 @@ class Result:
 
 
 def best(function: Callable[[Any], Any], inputs: Sequence[Any], budget: float) -> float:
-    """Seconds for one round: the best of as many as fit the budget, at least two."""
+    """Return the seconds of the fastest round, of as many as fit the budget in seconds, at least two."""
     least, spent, rounds = math.inf, 0.0, 0
     while rounds < 2 or spent < budget:
         start = time.perf_counter()
@@ -56,9 +56,9 @@ def best(function: Callable[[Any], Any], inputs: Sequence[Any], budget: float) -
 def compare(
     peers: list[Peer], documents: list[bytes], budget: float, respelled: list[bytes]
 ) -> dict[str, list[Result]]:
-    """Both directions of every peer.
+    """Measure every peer, and return the results by direction.
 
-    A peer that refuses most documents is measured on those in ProtoJSON's spelling, and its name says so.
+    A peer that refuses most documents is measured on the documents in ProtoJSON's spelling, and its name says so.
     """
     results: dict[str, list[Result]] = {"parse": [], "print": []}
     for peer in peers:
@@ -81,7 +81,7 @@ def _compare_one(peer: Peer, documents: list[bytes], budget: float) -> dict[str,
             continue
         taken.append(document)
         objects.append(obj if peer.print else None)
-        # simdjson's parser is used again only when nothing refers to what it parsed.
+        # simdjson can use its parser again only when nothing refers to the document that it parsed before.
         del obj
     if not taken:
         return {}
@@ -102,13 +102,16 @@ def same(text: bytes | str, document: bytes) -> bool:
 
 
 def peak_memory(peer: str, direction: str, document: bytes) -> float | None:
-    """The most memory that one conversion takes beyond its input, as a multiple of the document's size."""
-    # By a file, since a process that made the document would have room left from that.
+    """Return the most memory that one conversion takes beyond its input, as a multiple of the document's size.
+
+    None means that the peer cannot convert the document.
+    """
+    # The document comes from a file, because a process that made it would have memory left over from that.
     with tempfile.NamedTemporaryFile() as file:
         file.write(document)
         file.flush()
         command = [sys.executable, "-m", "bench.measure", peer, direction, file.name]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own module
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - this module itself
     return float(done.stdout) if done.returncode == 0 else None
 
 

@@ -1,4 +1,4 @@
-"""The libraries that are compared: each turns JSON bytes into an object of its own, and the object into JSON bytes."""
+"""The libraries to compare. Each turns JSON bytes into an object of its own, and that object into JSON bytes."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ ROOT = Path(__file__).parents[1]
 
 @dataclass(frozen=True)
 class Peer:
-    """One library. A function that is None is one that it does not have."""
+    """One library. A function is None if the library does not have it."""
 
     name: str
     package: str
     parse: Callable[[bytes], Any] | None
     print: Callable[[Any], bytes | str] | None
     typed: bool
-    """Whether the object is of the document's type, rather than any JSON."""
+    """Whether the object has the document's type; otherwise it represents any JSON."""
 
     @property
     def version(self) -> str:
@@ -38,7 +38,7 @@ class Peer:
 
 
 def peers(message: str) -> list[Peer]:
-    """Every peer that is installed, for a message of the contract."""
+    """Return every installed peer, for a message of the contract."""
     found = []
     for make in (_chatpb, _google, _betterproto, _betterproto2, _protobuf_py, _openai, _msgspec, _limits):
         try:
@@ -51,10 +51,10 @@ def peers(message: str) -> list[Peer]:
 def _chatpb(message: str) -> list[Peer]:
     import chatpb
     from chatcompletion import v1
-    from chatpb._engine import PythonCodec
+    from chatpb._engine import reference
 
     cls = getattr(v1, message)
-    slow = PythonCodec(cls.DESCRIPTOR)
+    slow = reference.codec(cls.DESCRIPTOR)
     parse = cls.FromString
 
     def slow_print(obj: Any) -> bytes:
@@ -63,7 +63,7 @@ def _chatpb(message: str) -> list[Peer]:
     name = f"chatpb ({chatpb.engine})"
 
     def of(function: Callable[..., Any]) -> Callable[[Any], Any]:
-        # As a caller has it: what is given no class takes a completion.
+        # Callers give no class for a completion, which is the default.
         return function if message == "ChatCompletion" else lambda data: function(data, cls)
 
     rows = [
@@ -103,7 +103,7 @@ def _betterproto(message: str) -> list[Peer]:
 
 @cache
 def _generate(plugin: str) -> Path:
-    """A folder of the classes that a protoc plugin makes of the contract; a package of the plugin's name."""
+    """Generate the contract's classes with a protoc plugin; return their folder, a package named after the plugin."""
     import google.api
     from grpc_tools import protoc
 
@@ -192,7 +192,7 @@ def _msgspec(message: str) -> list[Peer]:
     import msgspec
 
     from chatcompletion import v1
-    from chatpb._schema import schema_of
+    from chatpb._contract.schema import schema_of
 
     struct = _struct(schema_of(getattr(v1, message).DESCRIPTOR))
     decode, encode = msgspec.json.Decoder(struct).decode, msgspec.json.Encoder().encode

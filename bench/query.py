@@ -1,9 +1,9 @@
-"""A filter and an aggregate over records, beside DuckDB's read_json: `python -m bench.query [--count N]`.
+"""Compare a filter and an aggregate over records with DuckDB's read_json: `python -m bench.query [--count N]`.
 
-The same generated records as JSON lines, as the Parquet that `chatpb export` makes of them, with all columns and with
-`wire` alone, and as a recorder's file.
-Each side opens its file, plans and runs; rounds alternate between the sides. Of each the best and the median are
-printed, and how many times as long as over Parquet it takes. Peak memory is that of a process of its own for each side.
+Equal generated records are JSON lines, Parquet as `chatpb export` makes it, with all columns and with `wire` alone, and
+a recorder's file. Each side opens its file, plans and runs; rounds alternate between the sides. For each side the best
+and the median time are printed, also as multiples of the time over Parquet. Peak memory is measured in a new process
+for each side.
 """
 
 from __future__ import annotations
@@ -26,13 +26,12 @@ import duckdb
 
 import chatpb
 from bench.records import json_blocks
-from chatpb.storage import _forms
-from chatpb.storage._query import open_query
+from chatpb import storage
 
 SQL: Final = """SELECT model, count(*) AS n, sum(completion_tokens) AS tokens, avg(latency_us) AS latency
 FROM records WHERE status = 200 AND total_tokens > 100 GROUP BY model ORDER BY model"""
 
-# The paths that the columns have, as someone writes them who has only the JSON.
+# The paths of the columns, as a user would write them who has only the JSON.
 JSON_SQL: Final = """SELECT model, count(*) AS n, sum(completion_tokens) AS tokens, avg(latency_us) AS latency FROM (
   SELECT status, end_time - start_time AS latency_us,
     coalesce(response.model, stream.chunks[1].model, request.model) AS model,
@@ -51,7 +50,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--count", type=int, default=1_000_000, help="records")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--folder", type=Path, help="where the files stay, or are from an earlier run")
+    parser.add_argument("--folder", type=Path, help="keeps the files, or has those of an earlier run")
     arguments = parser.parse_args()
     count = arguments.count
     with nullcontext(arguments.folder) if arguments.folder else tempfile.TemporaryDirectory() as folder:
@@ -75,8 +74,8 @@ def _make(count: int, lines: str, recorded: str, parquet: str, lean: str) -> Non
     with open(lines, "wb") as file:
         file.writelines(json_blocks(count))
     for target, source, columns in ((recorded, lines, None), (parquet, recorded, None), (lean, parquet, ["wire"])):
-        with _forms.open_source(source) as opened:
-            _forms.write(target, opened.batches(sys.exit), columns=columns)
+        if storage.copy([source], target, columns=columns).left_out:
+            sys.exit(f"{source}: not all records can be read")
 
 
 def _measure(sides: dict[str, Callable[[], list[Any]]], rounds: int) -> None:
@@ -97,7 +96,7 @@ def _measure(sides: dict[str, Callable[[], list[Any]]], rounds: int) -> None:
 
 
 def _chatpb(path: str) -> list[Any]:
-    with open_query([path]) as query:
+    with storage.query([path]) as query:
         rows: list[Any] = query.connection.execute(SQL).fetchall()
         return rows
 
@@ -109,7 +108,7 @@ def _read_json(path: str, columns: str) -> list[Any]:
 
 
 def _peak(side: Callable[[], list[Any]]) -> float:
-    """The most memory that a process of its own had, in MB."""
+    """Return the peak memory of a new process that runs a side, in MB."""
     context = get_context("fork")
     queue = context.SimpleQueue()
 

@@ -1,8 +1,8 @@
-"""The recorder beside plain SQLite that keeps JSON text: `python -m bench.recorder [--count N]`.
+"""Compare the recorder with plain SQLite that keeps JSON text: `python -m bench.recorder [--count N]`.
 
-Both append the same records in the same batches, one transaction a batch, with a write-ahead log and the same
-durability, and both index id and time. Reads are of random ids: the recorder gives wire bytes, and printing them as
-JSON text, streams with whole chunks, is timed too. All in one thread.
+Both append equal records in equal batches, one transaction a batch, with a write-ahead log and equal durability, and
+both index id and time. Then records of random ids are read: as wire bytes from the recorder, and also with printing
+them as JSON text, streams with whole chunks. Everything runs in one thread.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from pathlib import Path
 import chatpb
 from bench.records import json_blocks
 from chatpb import ChatCompletionRecord, json_lines_to_wire, wire_to_json
+from chatpb._records.columns import columns_of
+from chatpb._records.parts import compact_record, expand_record
 from chatpb.arrow import from_messages
 from chatpb.storage import Recorder
-from chatpb.storage._columns import columns_of
-from chatpb.storage._record import compact_record, expand_record
-from chatpb.storage._recorder import LEVEL
+from chatpb.storage._recorder import DEFAULT_LEVEL
 
 BATCH = 100
 READS = 5_000
@@ -40,7 +40,7 @@ def main() -> None:
         for wire in from_messages(json_lines_to_wire(b"\n".join(texts), ChatCompletionRecord)).to_pylist()
     ]
     ids, times = columns_of(wires, "id", "start_time")
-    wanted = random.Random(1).sample([str(id) for id in ids if id], READS)  # noqa: S311 - which are read is no secret
+    wanted = random.Random(1).sample([str(id) for id in ids if id], READS)  # noqa: S311 - nothing secret is drawn
     size = sum(map(len, texts))
     print(f"{count:,} records of {size / count:.0f} bytes of JSON by {BATCH}; Python {platform.python_version()},")
     print(f"SQLite {sqlite3.sqlite_version}, chatpb {chatpb.engine} engine\n")
@@ -50,12 +50,12 @@ def main() -> None:
         appends = _timed(lambda: _append_plain(plain, texts, ids, times), count)
         reads = _timed(lambda: _read_plain(plain, wanted), READS)
         print(f"| SQLite, JSON text | {appends:,.0f} | | {reads:,.0f} | {plain.stat().st_size / size:.3f} |")
-        for level in (3, LEVEL, 9, 15):
+        for level in (3, DEFAULT_LEVEL, 9, 15):
             path = Path(folder) / f"{level}.db"
             appends = _timed(lambda level=level, path=path: _append(path, level, wires), count)
             reads = _timed(lambda path=path: _read(path, wanted), READS)
             printed = _timed(lambda path=path: _read(path, wanted, as_json=True), READS)
-            name = f"recorder, zstd level {level}{', the default' if level == LEVEL else ''}"
+            name = f"recorder, zstd level {level}{', the default' if level == DEFAULT_LEVEL else ''}"
             print(f"| {name} | {appends:,.0f} | {reads:,.0f} | {printed:,.0f} | {path.stat().st_size / size:.3f} |")
 
 
@@ -65,6 +65,7 @@ def _lines(count: int) -> Iterator[bytes]:
 
 
 def _timed(work: Callable[[], None], count: int) -> float:
+    """Return how many of `count` things are done in a second."""
     start = time.perf_counter()
     work()
     return count / (time.perf_counter() - start)

@@ -1,22 +1,21 @@
-"""Records like those of a gateway that many applications use: `python -m bench.records COUNT > records.jsonl`.
+"""Generate records like those of a gateway for many applications: `python -m bench.records COUNT > records.jsonl`.
 
-A count gives the same records in every run. What is modelled, and why:
+Every run with a count gives the same records. What is modelled, and why:
 
-- Words and phrases come as often as those of a language do (`bench.words`). What is new in a question or an answer is
-  drawn anew, so no two answers are alike.
-- Conversations have two turns, questions 50 words and answers 160, on average: so it was in a million conversations
-  (LMSYS-Chat-1M, Zheng et al. 2023: 69.5 and 214.5 tokens). `scale` makes all of these texts longer or shorter; it is
-  a quarter unless told, to keep a million records small.
-- What clients send again comes again: an application's system prompt and list of tools; the history of a conversation,
-  which each of its requests repeats whole; and, in a tenth of the conversations, three passages of a knowledge base of
-  20,000, each of about 1,000 characters, the popular ones often (Zipf). A conversation stays within a block, so that
-  its history is always near; a passage may come again after any time.
+- Words and phrases are as frequent as in a language (`bench.words`). The new text of each question and answer is drawn
+  anew, so no two answers are alike.
+- On average conversations have two turns, questions 50 words and answers 160, as measured in a million conversations
+  (LMSYS-Chat-1M, Zheng et al. 2023: 69.5 and 214.5 tokens). `scale` multiplies these lengths. It is a quarter by
+  default, to keep a million records small.
+- Text that clients repeat is repeated: an application's system prompt and list of tools; the history of a conversation,
+  which is whole in each of its requests; and, in a tenth of the conversations, three passages of a knowledge base of
+  20,000, each of about 1,000 characters, popular ones often (Zipf). A conversation stays within a block, so its history
+  is never far back; a passage may be repeated after any time.
 - Shares are those of recorded traffic: of 100 requests 30 stream, 30 have a system prompt and 29 have tools.
 - Assumed, not measured: the share and the number of passages, 40 prompts and 12 lists of tools, latencies (log-normal),
   token counts of prompts (even), 3 errors of 100. Ids and a part of each time are random.
 
-With `--fresh` the texts of messages have the same lengths and are all drawn anew: no history, passage or prompt comes
-twice.
+With `--fresh` all texts of messages are drawn anew, at the same lengths: no history, passage or prompt is repeated.
 """
 
 from __future__ import annotations
@@ -62,7 +61,7 @@ _STATUSES: Final = ((429, "rate_limit_exceeded", "requests"), (400, "context_len
 
 @cache
 def _fixed() -> tuple[list[str], list[list[Json]]]:
-    """System prompts and sets of tools, as an application has them."""
+    """Return the system prompts and the lists of tools of all applications."""
     words, draw = Words(1), random.Random(1)  # noqa: S311 - nothing secret is made
     prompts = [words.text(draw.randint(8, 120)) for _ in range(40)]
     return prompts, [[_tool(name, words) for name in draw.sample(_TOOLS, 3)] for _ in range(12)]
@@ -84,7 +83,7 @@ def _passage(number: int) -> str:
 
 @dataclass
 class _Talk:
-    """A conversation: what all its requests have, and the messages so far."""
+    """A conversation: the members that all its requests have, and the messages so far."""
 
     model: str
     vendor: Vendor
@@ -97,7 +96,7 @@ class _Talk:
 
 
 class _Maker:
-    """Makes the records of one block."""
+    """A generator of the records of one block."""
 
     def __init__(self, seed: int, fresh: bool, scale: float) -> None:
         self._draw = random.Random(seed)  # noqa: S311
@@ -107,7 +106,7 @@ class _Maker:
         self._prompts, self._tools = _fixed()
 
     def records(self, starts: list[int]) -> Iterator[Json]:
-        """Records that start then: the turns of some conversations, in a random order."""
+        """Make records with these start times: the turns of some conversations, in a random order."""
         turns: list[_Talk] = []
         while len(turns) < len(starts):
             talk = self._talk()
@@ -171,11 +170,11 @@ class _Maker:
         return {"status": status, "error": {"error": {"message": message, "type": kind, "param": None, "code": code}}}
 
     def _length(self, middle: float) -> int:
-        """A number of words, of which half are below e to the power of `middle`, scaled."""
+        """Draw a number of words with the median e to the power of `middle`, times the scale."""
         return 1 + int(self._draw.lognormvariate(middle, 0.9) * self._scale)
 
     def _answer(self, talk: _Talk, calls: bool) -> tuple[Json, list[str]]:
-        """An assistant's message, and the pieces of its text as a stream brings them."""
+        """Make an assistant's message, and the pieces that a stream brings its text in."""
         if calls:
             made = [self._call() for _ in range(self._draw.choice((1, 1, 1, 2)))]
             return {"role": "assistant", "content": None, "tool_calls": made}, []
@@ -253,11 +252,13 @@ class _Maker:
 
 
 def json_blocks(count: int, first: int = 0, *, fresh: bool = False, scale: float = SCALE) -> Iterator[bytes]:
-    """JSON lines of `count` records, BLOCK at a time, whose times go through 30 days; from the block `first` on.
+    """Yield the JSON lines of `count` records, BLOCK at a time, with times spread over 30 days.
 
     Args:
+        count: how many records there are.
+        first: the number of the first block to yield.
         fresh: draw every text of a message anew.
-        scale: how long texts are, 1 as measured.
+        scale: the length of texts; 1 is as measured.
 
     """
     step = max(MONTH // count, 1)
@@ -269,12 +270,12 @@ def json_blocks(count: int, first: int = 0, *, fresh: bool = False, scale: float
 
 
 def wire_blocks(count: int, first: int = 0) -> Iterator[list[bytes]]:
-    """The same records as wire bytes, their streams compact."""
+    """Yield the records of `json_blocks` as wire bytes with compact streams."""
     return map(wires_of, json_blocks(count, first))
 
 
 def wires_of(lines: bytes) -> list[bytes]:
-    """The wire bytes of JSON lines of records, their streams compact."""
+    """Return the records in JSON lines as wire bytes with compact streams."""
     found: list[bytes] = compact_records(from_messages(json_lines_to_wire(lines, ChatCompletionRecord))).to_pylist()
     return found
 
@@ -283,7 +284,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m bench.records", description=__doc__.split("\n\n")[0])
     parser.add_argument("count", type=int, help="how many records")
     parser.add_argument("--fresh", action="store_true", help="draw every text anew")
-    parser.add_argument("--scale", type=float, default=SCALE, help="how long texts are, 1 as measured")
+    parser.add_argument("--scale", type=float, default=SCALE, help="the length of texts; 1 is as measured")
     arguments = parser.parse_args()
     for block in json_blocks(arguments.count, fresh=arguments.fresh, scale=arguments.scale):
         sys.stdout.buffer.write(block)

@@ -1,10 +1,10 @@
-"""What records weigh in each form: `python -m bench.sizes [--corpus FOLDER] [--count N]` prints a table.
+"""Measure the size of records in each form: `python -m bench.sizes [--corpus FOLDER] [--count N]` prints a table.
 
 Each column is one kind of documents: recorded completions, streams and requests; a sample of generated records with
-texts as long as measured, as they are and with every text drawn anew; and many generated records with short texts.
-Bytes are divided by those of compact JSON lines (UTF-8, no insignificant whitespace). Whole files are one zstd frame.
-Record by record each is a frame of its own, with a dictionary trained on the other half. Memory is bounded: many
-records are read from files. Most of what takes longest is left out of the last column.
+texts as long as measured, with and without repeated text; and many generated records with short texts. Sizes are
+fractions of the size of compact JSON lines (UTF-8, no insignificant whitespace). A whole file is one zstd frame. One by
+one, each record is a frame of its own, with a dictionary trained on the other half. Memory is bounded, since many
+records are read from files. The forms that take longest are left out of the last column.
 """
 
 from __future__ import annotations
@@ -30,11 +30,13 @@ import zstandard
 import chatpb
 from bench import chart
 from bench.records import SCALE, json_blocks, wires_of
-from chatpb import json_to_wire
+from chatpb import storage
+from chatpb._contract.documents import RECORD_DOCUMENTS
+from chatpb._files.refusals import Refusals
 from chatpb.arrow import SCHEMA, to_messages
-from chatpb.storage import _forms
-from chatpb.storage._bodies import Bodies, train
-from chatpb.storage._documents import ONLY, Wrapper
+from chatpb.storage._batch import Batch
+from chatpb.storage._forms import write_records
+from chatpb.storage._record_compression import RecordCompression, train_dictionary
 
 BATCH: Final = 1000
 SINGLES: Final = 20_000
@@ -43,12 +45,13 @@ SINGLES: Final = 20_000
 
 @dataclass
 class Kind:
-    """Documents of one kind, in files of this machine.
+    """Documents of one kind, in files on this machine.
 
     Attributes:
-        units: compact JSON lines; of a stream those of its chunks.
+        name: the heading of its column.
+        units: the compact JSON line of each document, or the lines of a stream's chunks.
         records: batches of the wire bytes of their records.
-        many: whether there are so many that what takes long is left out.
+        many: whether there are so many documents that the slowest forms are left out.
 
     """
 
@@ -97,7 +100,7 @@ def _kinds(folder: Path, corpus: Path | None, sample: int, count: int) -> Iterat
 
 
 def _print(kinds: list[Kind]) -> dict[str, dict[str, float]]:
-    """Print the table, and give the share of each form of each kind; 0 where it was left out."""
+    """Print the table, and return the fraction for each form and each kind; 0 where it was left out."""
     shares: dict[str, dict[str, float]] = {}
     zstd = ".".join(map(str, zstandard.ZSTD_VERSION))
     print(f"Python {platform.python_version()}, pyarrow {pa.__version__}, zstd {zstd}\n")
@@ -119,9 +122,8 @@ def _recorded(folder: Path) -> Iterator[Kind]:
     for file, kind in (("completion", "response"), ("chunk", "chunk"), ("request", "request")):
         with gzip.open(folder / f"{file}.jsonl.gz") as lines:
             units = [_compact(line) for line in lines if line.strip()]
-        wrapper = Wrapper(ONLY[kind])
-        wires = pa.array([json_to_wire(text, ONLY[kind]) for text in units], pa.large_binary())
-        records = [*wrapper.records(wires).to_pylist(), *wrapper.rest().to_pylist()]
+        with storage.open(folder / f"{file}.jsonl.gz", message_type=RECORD_DOCUMENTS[kind]) as opened:
+            records = [record.wire for record in opened]
         if kind == "chunk":
             units = [b"\n".join(group) for _, group in groupby(units, key=lambda text: json.loads(text).get("id"))]
         name = f"{len(records)} recorded {'streams' if kind == 'chunk' else file + 's'}"
@@ -149,7 +151,7 @@ def _compact(text: bytes) -> bytes:
 
 
 def _zstd(pieces: Iterable[bytes], level: int, many: bool) -> int:
-    # Several threads give up to one hundredth more bytes.
+    # Several threads give up to a hundredth more bytes.
     compressor = zstandard.ZstdCompressor(level=level, threads=2 if many else 0).compressobj()
     return sum(len(compressor.compress(piece)) for piece in pieces) + len(compressor.flush())
 
@@ -170,7 +172,7 @@ def _pack(value: Any) -> bytes:
     try:
         packed: bytes = msgpack.packb(value, unicode_errors="surrogatepass")
     except OverflowError:
-        # An integer beyond 64 bits, which msgpack lacks, goes as text.
+        # msgpack has no integers beyond 64 bits; as text they keep their digits.
         packed = msgpack.packb(json.dumps(value))
     return packed
 
@@ -184,7 +186,7 @@ def _compressed_messages(level: int) -> Callable[[Kind], int]:
 
 
 def _json_parquet(level: int) -> Callable[[Kind], int]:
-    """As that of chatpb: groups of at most 64 MB, a page for each."""
+    """Write Parquet as chatpb does: groups of at most 64 MB, and one page for each."""
     schema = pa.schema([("json", pa.binary())])
     options = {"compression_level": level, "use_dictionary": False, "data_page_size": 64 << 20, "store_schema": False}
 
@@ -210,18 +212,17 @@ def _form(name: str, level: int | None = None, columns: Sequence[str] | None = N
     def measure(kind: Kind) -> int:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
-            # As traffic comes: a recorder trains its dictionary between appends.
+            # In small batches, as traffic comes, since a recorder trains its dictionary between appends.
             batches = (batch[at : at + 100] for batch in kind.records() for at in range(0, len(batch), 100))
-            _forms.write(
-                str(path), (pa.array(batch, pa.large_binary()) for batch in batches), columns=columns, level=level
-            )
+            made = (Batch(pa.array(batch, pa.large_binary()), str) for batch in batches)
+            write_records(str(path), made, Refusals(), columns=columns, level=level)
             return path.stat().st_size
 
     return measure
 
 
 def _one_by_one(level: int) -> Callable[[Kind], float]:
-    """Bytes of all bodies, each compressed with a dictionary that its half did not train; the mean of some halvings."""
+    """Return the bytes of all records, compressed with a dictionary of the other half; the mean of some halvings."""
 
     def measure(kind: Kind) -> float:
         records = list(islice((record for batch in kind.records() for record in batch), SINGLES))
@@ -231,21 +232,23 @@ def _one_by_one(level: int) -> Callable[[Kind], float]:
             shuffled = random.Random(seed).sample(records, len(records))  # noqa: S311 - no secret
             halves = shuffled[::2], shuffled[1::2]
             for own, other in (halves, halves[::-1]):
-                bodies = Bodies(level)
-                bodies.add(1, train(other))
-                found += sum(len(bodies.compress(record, 1)) for record in own)
-        return found / splits * _rest(kind, len(records))
+                compression = RecordCompression(level)
+                dictionary = train_dictionary(other)
+                if dictionary:
+                    compression.add_dictionary(1, dictionary)
+                found += sum(len(compression.compress(record, 1 if dictionary else 0)) for record in own)
+        return found / splits * _times_as_large(kind, len(records))
 
     return measure
 
 
 def _msgpack_one_by_one(kind: Kind) -> float:
     units, compressor = list(islice(kind.units(), SINGLES)), zstandard.ZstdCompressor(level=19)
-    return sum(len(compressor.compress(_packed(unit))) for unit in units) * _rest(kind, len(units))
+    return sum(len(compressor.compress(_packed(unit))) for unit in units) * _times_as_large(kind, len(units))
 
 
-def _rest(kind: Kind, count: int) -> float:
-    """How many times as large as its first units a kind is."""
+def _times_as_large(kind: Kind, count: int) -> float:
+    """Return how many times as large as its first units a kind is."""
     return kind.size() / sum(len(unit) + 1 for unit in islice(kind.units(), count))
 
 

@@ -1,4 +1,4 @@
-"""What the completions of vendors have beyond the members that all share."""
+"""The members that vendors add to completions, beyond those that all share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["MODELS", "Json", "Vendor", "random_id"]
 Json = dict[str, Any]
 
 Vendor = Callable[[Json, Json, Json, random.Random, Words], None]
-"""Adds what a vendor's completions have: to the completion, its choice, its message."""
+"""A function that adds a vendor's members to a completion, its choice and its message."""
 
 
 def random_id(draw: random.Random, size: int) -> str:

@@ -1,4 +1,4 @@
-"""Text that repeats itself as much as that of people: words and set phrases, each as often as its rank says (Zipf)."""
+"""Text that repeats itself as much as people's text: words and set phrases, as frequent as their ranks say (Zipf)."""
 
 from __future__ import annotations
 
@@ -25,14 +25,15 @@ LANGUAGES: Final = (0,) * 14 + (1, 2, 3)
 _WORDS: Final = 20_000
 _PHRASES: Final = 200_000
 _PHRASE_SHARE: Final = 0.22
-"""Of drawn items, so that half of all words are in phrases, as half of written English is (Erman and Warren 2000)."""
+"""The share of phrases in drawn items. It puts half of all words into phrases, as in written English (Erman and
+Warren 2000)."""
 
 _Item = tuple[str, ...]
 _Table = np.ndarray[Any, np.dtype[np.int64]]
 
 
 class Words:
-    """Words of a language, without end."""
+    """An endless source of words, in each language."""
 
     def __init__(self, seed: int) -> None:
         self._random = np.random.default_rng(seed)
@@ -53,7 +54,10 @@ class Words:
 
 @cache
 def _vocabulary(language: int) -> tuple[list[_Item], _Table]:
-    """Words, the frequent ones short, then phrases; and the places of words, each as often as its word comes."""
+    """Return words and then phrases, and a table of the words' places, each as often as its word occurs.
+
+    Frequent words are short.
+    """
     draw = random.Random(language)  # noqa: S311 - nothing secret is made
     words = [_word(draw, rank, language) for rank in range(_WORDS)]
     shares = 1 / (np.arange(_WORDS) + 2.7)
