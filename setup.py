@@ -1,46 +1,52 @@
-"""Builds the native engine where a Rust toolchain is; all else is in pyproject.toml.
+"""Build the native engine if there is a Rust toolchain, and add the contract. pyproject.toml has all other settings.
 
-Without a toolchain, or where the build fails, chatpb is installed with its Python engine alone.
+Without a toolchain, or if the build fails, chatpb is installed with the reference engine alone, which is in Python.
 """
 
-import os
+import shutil
 import sys
-import sysconfig
+from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.build_py import build_py
 
-# One extension for every Python from 3.11 on; 3.10 lacks the stable interface to buffers and has one of its own.
+# One extension serves every Python from 3.11 on. 3.10 has its own, because it lacks the stable interface to buffers.
 STABLE = sys.version_info >= (3, 11)
 
 
 def extensions():
-    """The native engine's builds: `chatpb/_native/__init__.py` says what each is for."""
+    """Return the native engine, if it can be built."""
     try:
         from setuptools_rust import Binding, RustExtension
     except ImportError:
         return []
-    builds = {"baseline": None}
-    if sysconfig.get_platform().endswith(("x86_64", "amd64")):
-        flags = f"{os.environ.get('RUSTFLAGS', '')} -C target-cpu=x86-64-v3"
-        builds["v3"] = {**os.environ, "RUSTFLAGS": flags}
     return [
         RustExtension(
-            f"chatpb._native.{name}",
-            path="adapters/native/python/Cargo.toml",
+            "chatpb._engine.native.native",
+            path="adapters/python/native/Cargo.toml",
             binding=Binding.PyO3,
-            features=[*(["abi3"] if STABLE else []), *(["v3"] if name == "v3" else [])],
+            features=["abi3"] if STABLE else [],
             py_limited_api=STABLE,
             args=["--locked"],
-            env=environment,
             debug=False,
             optional=True,
         )
-        for name, environment in builds.items()
     ]
+
+
+class BuildWithContract(build_py):
+    """Builds the packages, with the .proto files of `proto/` in chatpb. An editable install reads those of `proto/`."""
+
+    def run(self):
+        super().run()
+        if not self.editable_mode:
+            source = Path(__file__).resolve().parent / "proto"
+            shutil.copytree(source, Path(self.build_lib, "chatpb", "proto"), dirs_exist_ok=True)
 
 
 rust_extensions = extensions()
 setup(
+    cmdclass={"build_py": BuildWithContract},
     rust_extensions=rust_extensions,
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if rust_extensions and STABLE else {},
 )
