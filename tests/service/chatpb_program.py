@@ -32,7 +32,9 @@ class Program:
         said = ""
         while not (found := re.search(r"listening on (127\.0\.0\.1:\d+|unix:.+)$", said)):
             said = await self.line()
-            assert said
+            if not said:
+                await self.__aexit__()
+                raise AssertionError(f"ended with status {self.process.returncode} before it listened")
         self.address = found[1]
         return self
 
@@ -44,4 +46,5 @@ class Program:
     async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
             self.process.terminate()
-            await self.process.wait()
+        # To the end of both pipes, also if the process has ended: else they are still open when the loop closes.
+        await self.process.communicate()
