@@ -33,7 +33,6 @@ CANONICAL, NONFINITE, FILL_REQUIRED, SKIP_UNKNOWN, STRICT, WITHOUT_USAGE = 1, 2,
 UNKNOWN = b"\x0a\x01m\xa0\x06\x01"
 """A completion, and a chunk, with a field that the contract does not have."""
 
-SOURCE = ROOT / "adapters/abi"
 PROGRAM = ROOT / "tests/abi/program.c"
 WARNINGS = ["-O1", "-Wall", "-Wextra", "-Wpedantic", "-Werror"]
 
@@ -53,15 +52,6 @@ class Result(ctypes.Structure):
         path = ctypes.string_at(self.path, self.path_size).decode()
         reason = ctypes.string_at(self.reason, self.reason_size).decode()
         return self.code, path, self.line, self.column, self.offset, reason
-
-
-@pytest.fixture(scope="session")
-def prefix(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Where the library is installed."""
-    build, prefix = tmp_path_factory.mktemp("build"), tmp_path_factory.mktemp("prefix")
-    subprocess.run(["cmake", "-S", SOURCE, "-B", build, "-DCMAKE_INSTALL_LIBDIR=lib"], check=True)
-    subprocess.run(["cmake", "--install", build, "--prefix", prefix], check=True)
-    return prefix
 
 
 @pytest.fixture(scope="session")
