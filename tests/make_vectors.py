@@ -49,7 +49,7 @@ FROM_JSON: list[tuple[str, str, str, str]] = [
     ("presence-two-empties", C, "[] and null in one object", '{"choices":[{"message":{"annotations":[],"tool_calls":null}}]}'),
     ("presence-null-in-oneof", R, "null of a union is the bit of its first alternative", '{"stop":null,"tool_choice":null}'),
     ("presence-empty-array-in-oneof", R, "[] of a union that has an array form is an empty list message", '{"stop":[]}'),
-    ("presence-high-bit", R, "bits of field numbers above 31", '{"prompt_cache_key":null,"user":null}'),
+    ("presence-high-bit", R, "bits of field numbers above 31", '{"prompt_cache_key":null,"user":null,"thinking":null}'),
     # Numbers.
     ("number-int64-limits", R, "the whole int64 range is exact", '{"seed":-9223372036854775808,"max_tokens":9223372036854775807}'),
     ("number-above-int64", R, "2^63 does not fit an int64 field and is kept as text", '{"seed":9223372036854775808}'),
@@ -105,8 +105,8 @@ FROM_JSON: list[tuple[str, str, str, str]] = [
     # Open members.
     ("open-values", C, "values of every kind", '{"v":{"s":"x","n":1.5,"i":2,"t":true,"f":false,"z":null,"a":[],"o":{},"l":[1,"a",null,[{}]]}}'),
     ("open-order", C, "members keep their order", '{"zz":1,"a":2,"m":{"y":1,"b":2,"yy":3}}'),
-    ("order-sorted", R, "sorted members need no order", '{"guided_json":{"properties":{"answer":{},"reasoning":{}},"type":"object"}}'),
-    ("order-unsorted", R, "members that are not sorted have their order in a field", '{"guided_json":{"properties":{"reasoning":{},"answer":{}}}}'),
+    ("order-sorted", R, "sorted members need no order", '{"x_schema":{"properties":{"answer":{},"reasoning":{}},"type":"object"}}'),
+    ("order-unsorted", R, "members that are not sorted have their order in a field", '{"x_schema":{"properties":{"reasoning":{},"answer":{}}}}'),
     ("order-every-object", C, "each object before those inside it, then verbatim members", '{"z":[{"a":1,"b":{"d":1,"c":2}},[{"f":1,"e":{}}]],"h":{"k":{},"j":{"n":1,"l":2,"m":3}},"g":18446744073709551615,"f":18446744073709551615}'),
     ("order-every-message", C, "each message has the order of its own", '{"choices":[{"y":1,"x":2,"message":{"w":1,"v":2}}],"u":1,"t":2}'),
     ("order-many", C, "a place takes as many bits as the highest", '{"v":{"q":1,"p":1,"o":1,"n":1,"m":1,"l":1,"k":1,"j":1,"i":1,"h":1,"g":1,"f":1,"e":1,"d":1,"c":1,"b":1,"a":1}}'),
@@ -155,7 +155,8 @@ FROM_JSON: list[tuple[str, str, str, str]] = [
     ("document-error", E, "an error body", '{"error":{"message":"Rate limit reached","type":"requests","param":null,"code":"rate_limit_exceeded"}}'),
     ("union-number", E, "a union of a string and a number takes an integer", '{"error":{"message":"m","code":429}}'),
     ("union-number-misfit", E, "a number that the alternative cannot hold is open", '{"error":{"message":"m","code":429.5}}'),
-    ("text-tool-forms", R, "each home of a JSON Schema keeps its order", '{"tools":[{"type":"function","name":"f","parameters":{"z":1,"a":2}},{"name":"g","input_schema":{"z":1,"a":2}}],"response_format":{"type":"json_object","schema":{"z":1,"a":2}},"chat_template_kwargs":{"z":1,"a":2}}'),
+    ("text-tool-forms", R, "each home of a JSON Schema keeps its order", '{"tools":[{"type":"function","name":"f","parameters":{"z":1,"a":2}},{"name":"g","input_schema":{"z":1,"a":2}}],"response_format":{"type":"json_object","schema":{"z":1,"a":2}},"chat_template_kwargs":{"z":1,"a":2},"guided_json":{"z":1,"a":2}}'),
+    ("text-or-string", R, "a schema may also be given as its text", '{"guided_json":"{\\"type\\": \\"object\\"}"}'),
     ("document-error-number", E, "an error body with a number for its code", '{"error":{"message":"overloaded","code":529},"request_id":"r"}'),
     # Exchanges kept.
     ("record-completion", RECORD, "an exchange with its request, labels and vendor members", '{"start_time":1721075651000001,"end_time":1721075651250000,"status":200,"request_id":"req_1","request":{"model":"gpt-4o","messages":[{"role":"user","content":"Hi"}],"top_k":40},"response":{"id":"chatcmpl-1","object":"chat.completion","created":1721075651,"model":"gpt-4o","choices":[{"index":0,"message":{"role":"assistant","content":"Hello","refusal":null},"logprobs":null,"finish_reason":"stop"}],"usage":{"prompt_tokens":1,"completion_tokens":1,"total_tokens":2},"x_groq":{"id":"req_1"}},"peer":"ipv4:127.0.0.1:5000","labels":{"team":"search","trace":""},"region":"eu","cost":18446744073709551615}'),

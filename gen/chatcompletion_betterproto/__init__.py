@@ -307,6 +307,19 @@ class ModerationInputType(betterproto.Enum):
     """An image."""
 
 
+class ThinkingType(betterproto.Enum):
+    """Whether a model thinks."""
+
+    UNSPECIFIED = 0
+    """Never written; not a JSON value."""
+
+    ENABLED = 1
+    """It thinks."""
+
+    DISABLED = 2
+    """It answers at once."""
+
+
 class ChatCompletionObject(betterproto.Enum):
     """The value of a completion's object member."""
 
@@ -1283,6 +1296,44 @@ class ReasoningDetail(betterproto.Message):
     """
     The position of the piece in its array, from 0. Absent: its position in the array.
     """
+
+    member_order: bytes = betterproto.bytes_field(12)
+    """
+    The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name.
+    """
+
+    empty_fields: int = betterproto.uint64_field(13)
+    """
+    Bit n is set if the JSON has [] or {} for field number n. Zero: for no field.
+    """
+
+    null_fields: int = betterproto.uint64_field(14)
+    """
+    Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field.
+    """
+
+    additional_properties: "betterproto_lib_google_protobuf.Struct" = (
+        betterproto.message_field(15)
+    )
+    """The members that no typed field holds. Absent: none."""
+
+    verbatim_properties: Dict[str, str] = betterproto.map_field(
+        16, betterproto.TYPE_STRING, betterproto.TYPE_STRING
+    )
+    """
+    By name, the JSON text of members that a Struct cannot hold exactly. Absent: none.
+    """
+
+
+@dataclass(eq=False, repr=False)
+class Thinking(betterproto.Message):
+    """Whether a model thinks before it answers, and how much."""
+
+    type: Optional["ThinkingType"] = betterproto.enum_field(1, optional=True)
+    """Whether it thinks."""
+
+    budget_tokens: Optional[int] = betterproto.int64_field(2, optional=True)
+    """The most tokens to think with. Absent: the service decides."""
 
     member_order: bytes = betterproto.bytes_field(12)
     """
@@ -3187,6 +3238,27 @@ class CreateChatCompletionRequest(betterproto.Message):
     chat_template_kwargs: Optional[str] = betterproto.string_field(47, optional=True)
     """
     What the model's chat template is given besides the messages, a JSON object. Not OpenAI's. Absent: nothing.
+    """
+
+    min_p: Optional[float] = betterproto.double_field(48, optional=True)
+    """
+    The least probability of a token to sample, as a share of the likeliest token's. Not OpenAI's. Absent: 0.
+    """
+
+    repetition_penalty: Optional[float] = betterproto.double_field(49, optional=True)
+    """
+    How strongly to avoid tokens that have occurred, as a divisor of their scores. Not OpenAI's. Absent: 1, which avoids
+     none.
+    """
+
+    guided_json: Optional[str] = betterproto.string_field(50, optional=True)
+    """
+    The schema that the answer follows, a JSON Schema object or its text. Not OpenAI's. Absent: response_format decides.
+    """
+
+    thinking: Optional["Thinking"] = betterproto.message_field(51, optional=True)
+    """
+    Whether the model thinks before it answers. Not OpenAI's. Absent: the model's own default.
     """
 
     def __post_init__(self) -> None:

@@ -103,6 +103,8 @@ from chatcompletion_protobuf_py.chatcompletion.v1.moderation_pb import (
 )
 from chatcompletion_protobuf_py.chatcompletion.v1.reasoning_pb import (
     ReasoningDetail,
+    Thinking,
+    ThinkingType,
 )
 from chatcompletion_protobuf_py.chatcompletion.v1.tool_call_pb import (
     ChatCompletionMessageToolCall,
@@ -223,6 +225,8 @@ __all__ = [
     "SearchContextSize",
     "ServiceTier",
     "StringList",
+    "Thinking",
+    "ThinkingType",
     "ToolCallCustom",
     "ToolCallFunction",
     "ToolChoiceMode",

@@ -23,7 +23,7 @@ from chatpb.streams import Accumulator, split
 from tests.engine.engines import codecs_of
 from tests.support import INSTALLED, ROOT, each_runtime
 
-GUIDED = '{"guided_json":{"properties":{"reasoning":{},"answer":{}}}}'
+GUIDED = '{"x_schema":{"properties":{"reasoning":{},"answer":{}}}}'
 
 NAMES = st.text("abcdefgh\u00e9\uffff\U00010000 ", max_size=3)
 VALUES = st.recursive(
@@ -169,12 +169,12 @@ def test_every_process_prints_one_order(implementation: str) -> None:
 def test_edits_write_the_order(runtime: str) -> None:
     message = chatpb.from_json(GUIDED, generated_class(runtime, "CreateChatCompletionRequest"))
     members = chatpb.members(message)
-    schema = members["guided_json"]
+    schema = members["x_schema"]
     schema["properties"]["aside"] = {"type": "x", "const": 1}
     schema["additionalProperties"] = False
     assert json.dumps(members.copy()) == json.dumps(
         {
-            "guided_json": {
+            "x_schema": {
                 "properties": {"reasoning": {}, "answer": {}, "aside": {"type": "x", "const": 1}},
                 "additionalProperties": False,
             }
@@ -183,9 +183,9 @@ def test_edits_write_the_order(runtime: str) -> None:
     del schema["properties"]["reasoning"]
     members["before"] = {"z": 1, "y": 2**64}
     members["a"] = [{"z": 1, "y": 2}]
-    assert list(members) == ["guided_json", "a", "before"]
+    assert list(members) == ["x_schema", "a", "before"]
     assert chatpb.to_json(message) == (
-        b'{"guided_json":{"properties":{"answer":{},"aside":{"type":"x","const":1}},"additionalProperties":false},'
+        b'{"x_schema":{"properties":{"answer":{},"aside":{"type":"x","const":1}},"additionalProperties":false},'
         b'"a":[{"z":1,"y":2}],"before":{"z":1,"y":18446744073709551616}}'
     )
     for name in list(members):
@@ -207,7 +207,7 @@ def test_canonical_bytes_have_no_order() -> None:
     for codec in codecs_of(v1.CreateChatCompletionRequest.DESCRIPTOR):
         wire = codec.json_to_wire(GUIDED, True, False)
         assert not v1.CreateChatCompletionRequest.FromString(wire).member_order
-        text = b'{"guided_json":{"properties":{"answer":{},"reasoning":{}}}}'
+        text = b'{"x_schema":{"properties":{"answer":{},"reasoning":{}}}}'
         assert codec.wire_to_json(wire, False, False, False) == text
         assert codec.json_to_wire(text, True, False) == wire
 

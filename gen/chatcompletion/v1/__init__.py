@@ -103,6 +103,8 @@ from chatcompletion.v1.moderation_pb2 import (
 )
 from chatcompletion.v1.reasoning_pb2 import (
     ReasoningDetail,
+    Thinking,
+    ThinkingType,
 )
 from chatcompletion.v1.tool_call_pb2 import (
     ChatCompletionMessageToolCall,
@@ -223,6 +225,8 @@ __all__ = [
     "SearchContextSize",
     "ServiceTier",
     "StringList",
+    "Thinking",
+    "ThinkingType",
     "ToolCallCustom",
     "ToolCallFunction",
     "ToolChoiceMode",

@@ -6,6 +6,7 @@ The request that a completion, or a stream of chunks, answers."""
 from chatcompletion.v1 import common_pb2 as _common_pb2
 from chatcompletion.v1 import content_part_pb2 as _content_part_pb2
 from chatcompletion.v1 import message_param_pb2 as _message_param_pb2
+from chatcompletion.v1 import reasoning_pb2 as _reasoning_pb2
 from chatcompletion.v1 import tool_pb2 as _tool_pb2
 from collections import abc as _abc
 from google.protobuf import descriptor as _descriptor
@@ -422,6 +423,10 @@ class CreateChatCompletionRequest(_message.Message):
     USER_FIELD_NUMBER: _builtins.int
     TOP_K_FIELD_NUMBER: _builtins.int
     CHAT_TEMPLATE_KWARGS_FIELD_NUMBER: _builtins.int
+    MIN_P_FIELD_NUMBER: _builtins.int
+    REPETITION_PENALTY_FIELD_NUMBER: _builtins.int
+    GUIDED_JSON_FIELD_NUMBER: _builtins.int
+    THINKING_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The name of the model to use."""
     temperature: _builtins.float
@@ -516,6 +521,14 @@ class CreateChatCompletionRequest(_message.Message):
     """The number of likeliest tokens to sample from. Not OpenAI's. Absent: all."""
     chat_template_kwargs: _builtins.str
     """What the model's chat template is given besides the messages, a JSON object. Not OpenAI's. Absent: nothing."""
+    min_p: _builtins.float
+    """The least probability of a token to sample, as a share of the likeliest token's. Not OpenAI's. Absent: 0."""
+    repetition_penalty: _builtins.float
+    """How strongly to avoid tokens that have occurred, as a divisor of their scores. Not OpenAI's. Absent: 1, which avoids
+    none.
+    """
+    guided_json: _builtins.str
+    """The schema that the answer follows, a JSON Schema object or its text. Not OpenAI's. Absent: response_format decides."""
     @_builtins.property
     def messages(self) -> _containers.RepeatedCompositeFieldContainer[_message_param_pb2.ChatCompletionMessageParam]:
         """The conversation so far, oldest message first."""
@@ -592,6 +605,10 @@ class CreateChatCompletionRequest(_message.Message):
     def web_search_options(self) -> Global___WebSearchOptions:
         """How to search the web. Absent: no search."""
 
+    @_builtins.property
+    def thinking(self) -> _reasoning_pb2.Thinking:
+        """Whether the model thinks before it answers. Not OpenAI's. Absent: the model's own default."""
+
     def __init__(
         self,
         *,
@@ -642,10 +659,14 @@ class CreateChatCompletionRequest(_message.Message):
         user: _builtins.str | None = ...,
         top_k: _builtins.int | None = ...,
         chat_template_kwargs: _builtins.str | None = ...,
+        min_p: _builtins.float | None = ...,
+        repetition_penalty: _builtins.float | None = ...,
+        guided_json: _builtins.str | None = ...,
+        thinking: _reasoning_pb2.Thinking | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_chat_template_kwargs", b"_chat_template_kwargs", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "chat_template_kwargs", b"chat_template_kwargs", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "model", b"model", "moderation", b"moderation", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_chat_template_kwargs", b"_chat_template_kwargs", "_frequency_penalty", b"_frequency_penalty", "_guided_json", b"_guided_json", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_repetition_penalty", b"_repetition_penalty", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_thinking", b"_thinking", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "chat_template_kwargs", b"chat_template_kwargs", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "guided_json", b"guided_json", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "min_p", b"min_p", "model", b"model", "moderation", b"moderation", "n", b"n", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "repetition_penalty", b"repetition_penalty", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "thinking", b"thinking", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_chat_template_kwargs", b"_chat_template_kwargs", "_frequency_penalty", b"_frequency_penalty", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "chat_template_kwargs", b"chat_template_kwargs", "empty_fields", b"empty_fields", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "functions", b"functions", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "member_order", b"member_order", "messages", b"messages", "metadata", b"metadata", "modalities", b"modalities", "model", b"model", "moderation", b"moderation", "n", b"n", "null_fields", b"null_fields", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "tools", b"tools", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbatim_properties", b"verbatim_properties", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_audio", b"_audio", "_chat_template_kwargs", b"_chat_template_kwargs", "_frequency_penalty", b"_frequency_penalty", "_guided_json", b"_guided_json", "_logprobs", b"_logprobs", "_max_completion_tokens", b"_max_completion_tokens", "_max_tokens", b"_max_tokens", "_min_p", b"_min_p", "_model", b"_model", "_moderation", b"_moderation", "_n", b"_n", "_parallel_tool_calls", b"_parallel_tool_calls", "_prediction", b"_prediction", "_presence_penalty", b"_presence_penalty", "_prompt_cache_key", b"_prompt_cache_key", "_prompt_cache_options", b"_prompt_cache_options", "_prompt_cache_retention", b"_prompt_cache_retention", "_reasoning_effort", b"_reasoning_effort", "_repetition_penalty", b"_repetition_penalty", "_response_format", b"_response_format", "_safety_identifier", b"_safety_identifier", "_seed", b"_seed", "_service_tier", b"_service_tier", "_store", b"_store", "_stream", b"_stream", "_stream_options", b"_stream_options", "_temperature", b"_temperature", "_thinking", b"_thinking", "_top_k", b"_top_k", "_top_logprobs", b"_top_logprobs", "_top_p", b"_top_p", "_user", b"_user", "_verbosity", b"_verbosity", "_web_search_options", b"_web_search_options", "additional_properties", b"additional_properties", "audio", b"audio", "chat_template_kwargs", b"chat_template_kwargs", "empty_fields", b"empty_fields", "frequency_penalty", b"frequency_penalty", "function_call", b"function_call", "function_call_mode", b"function_call_mode", "function_call_object", b"function_call_object", "functions", b"functions", "guided_json", b"guided_json", "logit_bias", b"logit_bias", "logprobs", b"logprobs", "max_completion_tokens", b"max_completion_tokens", "max_tokens", b"max_tokens", "member_order", b"member_order", "messages", b"messages", "metadata", b"metadata", "min_p", b"min_p", "modalities", b"modalities", "model", b"model", "moderation", b"moderation", "n", b"n", "null_fields", b"null_fields", "parallel_tool_calls", b"parallel_tool_calls", "prediction", b"prediction", "presence_penalty", b"presence_penalty", "prompt_cache_key", b"prompt_cache_key", "prompt_cache_options", b"prompt_cache_options", "prompt_cache_retention", b"prompt_cache_retention", "reasoning_effort", b"reasoning_effort", "repetition_penalty", b"repetition_penalty", "response_format", b"response_format", "safety_identifier", b"safety_identifier", "seed", b"seed", "service_tier", b"service_tier", "stop", b"stop", "stop_list", b"stop_list", "stop_text", b"stop_text", "store", b"store", "stream", b"stream", "stream_options", b"stream_options", "temperature", b"temperature", "thinking", b"thinking", "tool_choice", b"tool_choice", "tool_choice_mode", b"tool_choice_mode", "tool_choice_object", b"tool_choice_object", "tools", b"tools", "top_k", b"top_k", "top_logprobs", b"top_logprobs", "top_p", b"top_p", "user", b"user", "verbatim_properties", b"verbatim_properties", "verbosity", b"verbosity", "web_search_options", b"web_search_options"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__audio: _TypeAlias = _typing.Literal["audio"]  # noqa: Y015
     _WhichOneofArgType__audio: _TypeAlias = _typing.Literal["_audio", b"_audio"]  # noqa: Y015
@@ -653,12 +674,16 @@ class CreateChatCompletionRequest(_message.Message):
     _WhichOneofArgType__chat_template_kwargs: _TypeAlias = _typing.Literal["_chat_template_kwargs", b"_chat_template_kwargs"]  # noqa: Y015
     _WhichOneofReturnType__frequency_penalty: _TypeAlias = _typing.Literal["frequency_penalty"]  # noqa: Y015
     _WhichOneofArgType__frequency_penalty: _TypeAlias = _typing.Literal["_frequency_penalty", b"_frequency_penalty"]  # noqa: Y015
+    _WhichOneofReturnType__guided_json: _TypeAlias = _typing.Literal["guided_json"]  # noqa: Y015
+    _WhichOneofArgType__guided_json: _TypeAlias = _typing.Literal["_guided_json", b"_guided_json"]  # noqa: Y015
     _WhichOneofReturnType__logprobs: _TypeAlias = _typing.Literal["logprobs"]  # noqa: Y015
     _WhichOneofArgType__logprobs: _TypeAlias = _typing.Literal["_logprobs", b"_logprobs"]  # noqa: Y015
     _WhichOneofReturnType__max_completion_tokens: _TypeAlias = _typing.Literal["max_completion_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_completion_tokens: _TypeAlias = _typing.Literal["_max_completion_tokens", b"_max_completion_tokens"]  # noqa: Y015
     _WhichOneofReturnType__max_tokens: _TypeAlias = _typing.Literal["max_tokens"]  # noqa: Y015
     _WhichOneofArgType__max_tokens: _TypeAlias = _typing.Literal["_max_tokens", b"_max_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__min_p: _TypeAlias = _typing.Literal["min_p"]  # noqa: Y015
+    _WhichOneofArgType__min_p: _TypeAlias = _typing.Literal["_min_p", b"_min_p"]  # noqa: Y015
     _WhichOneofReturnType__model: _TypeAlias = _typing.Literal["model"]  # noqa: Y015
     _WhichOneofArgType__model: _TypeAlias = _typing.Literal["_model", b"_model"]  # noqa: Y015
     _WhichOneofReturnType__moderation: _TypeAlias = _typing.Literal["moderation"]  # noqa: Y015
@@ -679,6 +704,8 @@ class CreateChatCompletionRequest(_message.Message):
     _WhichOneofArgType__prompt_cache_retention: _TypeAlias = _typing.Literal["_prompt_cache_retention", b"_prompt_cache_retention"]  # noqa: Y015
     _WhichOneofReturnType__reasoning_effort: _TypeAlias = _typing.Literal["reasoning_effort"]  # noqa: Y015
     _WhichOneofArgType__reasoning_effort: _TypeAlias = _typing.Literal["_reasoning_effort", b"_reasoning_effort"]  # noqa: Y015
+    _WhichOneofReturnType__repetition_penalty: _TypeAlias = _typing.Literal["repetition_penalty"]  # noqa: Y015
+    _WhichOneofArgType__repetition_penalty: _TypeAlias = _typing.Literal["_repetition_penalty", b"_repetition_penalty"]  # noqa: Y015
     _WhichOneofReturnType__response_format: _TypeAlias = _typing.Literal["response_format"]  # noqa: Y015
     _WhichOneofArgType__response_format: _TypeAlias = _typing.Literal["_response_format", b"_response_format"]  # noqa: Y015
     _WhichOneofReturnType__safety_identifier: _TypeAlias = _typing.Literal["safety_identifier"]  # noqa: Y015
@@ -695,6 +722,8 @@ class CreateChatCompletionRequest(_message.Message):
     _WhichOneofArgType__stream_options: _TypeAlias = _typing.Literal["_stream_options", b"_stream_options"]  # noqa: Y015
     _WhichOneofReturnType__temperature: _TypeAlias = _typing.Literal["temperature"]  # noqa: Y015
     _WhichOneofArgType__temperature: _TypeAlias = _typing.Literal["_temperature", b"_temperature"]  # noqa: Y015
+    _WhichOneofReturnType__thinking: _TypeAlias = _typing.Literal["thinking"]  # noqa: Y015
+    _WhichOneofArgType__thinking: _TypeAlias = _typing.Literal["_thinking", b"_thinking"]  # noqa: Y015
     _WhichOneofReturnType__top_k: _TypeAlias = _typing.Literal["top_k"]  # noqa: Y015
     _WhichOneofArgType__top_k: _TypeAlias = _typing.Literal["_top_k", b"_top_k"]  # noqa: Y015
     _WhichOneofReturnType__top_logprobs: _TypeAlias = _typing.Literal["top_logprobs"]  # noqa: Y015
@@ -720,11 +749,15 @@ class CreateChatCompletionRequest(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__frequency_penalty) -> _WhichOneofReturnType__frequency_penalty | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__guided_json) -> _WhichOneofReturnType__guided_json | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__logprobs) -> _WhichOneofReturnType__logprobs | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_completion_tokens) -> _WhichOneofReturnType__max_completion_tokens | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__max_tokens) -> _WhichOneofReturnType__max_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__min_p) -> _WhichOneofReturnType__min_p | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__model) -> _WhichOneofReturnType__model | None: ...
     @_typing.overload
@@ -746,6 +779,8 @@ class CreateChatCompletionRequest(_message.Message):
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__reasoning_effort) -> _WhichOneofReturnType__reasoning_effort | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__repetition_penalty) -> _WhichOneofReturnType__repetition_penalty | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__response_format) -> _WhichOneofReturnType__response_format | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__safety_identifier) -> _WhichOneofReturnType__safety_identifier | None: ...
@@ -761,6 +796,8 @@ class CreateChatCompletionRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__stream_options) -> _WhichOneofReturnType__stream_options | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__temperature) -> _WhichOneofReturnType__temperature | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__thinking) -> _WhichOneofReturnType__thinking | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__top_k) -> _WhichOneofReturnType__top_k | None: ...
     @_typing.overload

@@ -22,10 +22,11 @@ _runtime_version.ValidateProtobufRuntimeVersion(
 _sym_db = _symbol_database.Default()
 
 
+from google.api import field_behavior_pb2 as google_dot_api_dot_field__behavior__pb2
 from google.protobuf import struct_pb2 as google_dot_protobuf_dot_struct__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chatcompletion/v1/reasoning.proto\x12\x11\x63hatcompletion.v1\x1a\x1cgoogle/protobuf/struct.proto\"\x90\x04\n\x0fReasoningDetail\x12\x11\n\x04type\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04text\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07summary\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04\x64\x61ta\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x16\n\tsignature\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x0f\n\x02id\x18\x06 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x06\x66ormat\x18\x07 \x01(\tH\x06\x88\x01\x01\x12\x12\n\x05index\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12W\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32:.chatcompletion.v1.ReasoningDetail.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x07\n\x05_textB\n\n\x08_summaryB\x07\n\x05_dataB\x0c\n\n_signatureB\x05\n\x03_idB\t\n\x07_formatB\x08\n\x06_indexBI\n\x11\x63hatcompletion.v1B\x0eReasoningProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n!chatcompletion/v1/reasoning.proto\x12\x11\x63hatcompletion.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto\"\x90\x04\n\x0fReasoningDetail\x12\x11\n\x04type\x18\x01 \x01(\tH\x00\x88\x01\x01\x12\x11\n\x04text\x18\x02 \x01(\tH\x01\x88\x01\x01\x12\x14\n\x07summary\x18\x03 \x01(\tH\x02\x88\x01\x01\x12\x11\n\x04\x64\x61ta\x18\x04 \x01(\tH\x03\x88\x01\x01\x12\x16\n\tsignature\x18\x05 \x01(\tH\x04\x88\x01\x01\x12\x0f\n\x02id\x18\x06 \x01(\tH\x05\x88\x01\x01\x12\x13\n\x06\x66ormat\x18\x07 \x01(\tH\x06\x88\x01\x01\x12\x12\n\x05index\x18\x08 \x01(\x05H\x07\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12W\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32:.chatcompletion.v1.ReasoningDetail.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x07\n\x05_textB\n\n\x08_summaryB\x07\n\x05_dataB\x0c\n\n_signatureB\x05\n\x03_idB\t\n\x07_formatB\x08\n\x06_index\"\x80\x03\n\x08Thinking\x12\x37\n\x04type\x18\x01 \x01(\x0e\x32\x1f.chatcompletion.v1.ThinkingTypeB\x03\xe0\x41\x02H\x00\x88\x01\x01\x12\x1a\n\rbudget_tokens\x18\x02 \x01(\x03H\x01\x88\x01\x01\x12\x14\n\x0cmember_order\x18\x0c \x01(\x0c\x12\x14\n\x0c\x65mpty_fields\x18\r \x01(\x04\x12\x13\n\x0bnull_fields\x18\x0e \x01(\x04\x12\x36\n\x15\x61\x64\x64itional_properties\x18\x0f \x01(\x0b\x32\x17.google.protobuf.Struct\x12P\n\x13verbatim_properties\x18\x10 \x03(\x0b\x32\x33.chatcompletion.v1.Thinking.VerbatimPropertiesEntry\x1a\x39\n\x17VerbatimPropertiesEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\x42\x07\n\x05_typeB\x10\n\x0e_budget_tokens*d\n\x0cThinkingType\x12\x1d\n\x19THINKING_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15THINKING_TYPE_ENABLED\x10\x01\x12\x1a\n\x16THINKING_TYPE_DISABLED\x10\x02\x42I\n\x11\x63hatcompletion.v1B\x0eReasoningProtoP\x01Z\"chatcompletion/v1;chatcompletionv1b\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -35,8 +36,18 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._serialized_options = b'\n\021chatcompletion.v1B\016ReasoningProtoP\001Z\"chatcompletion/v1;chatcompletionv1'
   _globals['_REASONINGDETAIL_VERBATIMPROPERTIESENTRY']._loaded_options = None
   _globals['_REASONINGDETAIL_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
-  _globals['_REASONINGDETAIL']._serialized_start=87
-  _globals['_REASONINGDETAIL']._serialized_end=615
-  _globals['_REASONINGDETAIL_VERBATIMPROPERTIESENTRY']._serialized_start=477
-  _globals['_REASONINGDETAIL_VERBATIMPROPERTIESENTRY']._serialized_end=534
+  _globals['_THINKING_VERBATIMPROPERTIESENTRY']._loaded_options = None
+  _globals['_THINKING_VERBATIMPROPERTIESENTRY']._serialized_options = b'8\001'
+  _globals['_THINKING'].fields_by_name['type']._loaded_options = None
+  _globals['_THINKING'].fields_by_name['type']._serialized_options = b'\340A\002'
+  _globals['_THINKINGTYPE']._serialized_start=1037
+  _globals['_THINKINGTYPE']._serialized_end=1137
+  _globals['_REASONINGDETAIL']._serialized_start=120
+  _globals['_REASONINGDETAIL']._serialized_end=648
+  _globals['_REASONINGDETAIL_VERBATIMPROPERTIESENTRY']._serialized_start=510
+  _globals['_REASONINGDETAIL_VERBATIMPROPERTIESENTRY']._serialized_end=567
+  _globals['_THINKING']._serialized_start=651
+  _globals['_THINKING']._serialized_end=1035
+  _globals['_THINKING_VERBATIMPROPERTIESENTRY']._serialized_start=510
+  _globals['_THINKING_VERBATIMPROPERTIESENTRY']._serialized_end=567
 # @@protoc_insertion_point(module_scope)

@@ -11,9 +11,11 @@ from __future__ import annotations
 
 from typing import Literal, TYPE_CHECKING, TypeAlias
 
-from protobuf import Message
+from protobuf import Enum, Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import struct_pb
+
+from ...google.api import field_behavior_pb
 
 if TYPE_CHECKING:
     from protobuf import DescFile
@@ -148,14 +150,130 @@ class ReasoningDetail(Message[_ReasoningDetailFields]):
         additional_properties: Struct | None
         verbatim_properties: dict[str, str]
 
+_ThinkingFields: TypeAlias = Literal["type", "budget_tokens", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties"]
+
+class Thinking(Message[_ThinkingFields]):
+    """
+    Whether a model thinks before it answers, and how much.
+
+    ```proto
+    message chatcompletion.v1.Thinking
+    ```
+
+    Attributes:
+        type:
+            Whether it thinks.
+
+            ```proto
+            optional chatcompletion.v1.ThinkingType type = 1;
+            ```
+        budget_tokens:
+            The most tokens to think with. Absent: the service decides.
+
+            ```proto
+            optional int64 budget_tokens = 2;
+            ```
+        member_order:
+            The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name.
+
+            ```proto
+            bytes member_order = 12;
+            ```
+        empty_fields:
+            Bit n is set if the JSON has [] or {} for field number n. Zero: for no field.
+
+            ```proto
+            uint64 empty_fields = 13;
+            ```
+        null_fields:
+            Bit n is set if the JSON has null for field number n; for a oneof, n is its first alternative. Zero: for no field.
+
+            ```proto
+            uint64 null_fields = 14;
+            ```
+        additional_properties:
+            The members that no typed field holds. Absent: none.
+
+            ```proto
+            optional google.protobuf.Struct additional_properties = 15;
+            ```
+        verbatim_properties:
+            By name, the JSON text of members that a Struct cannot hold exactly. Absent: none.
+
+            ```proto
+            map<string, string> verbatim_properties = 16;
+            ```
+    """
+
+    __slots__ = ("type", "budget_tokens", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties")
+
+    if TYPE_CHECKING:
+
+        def __init__(
+            self,
+            *,
+            type: ThinkingType | None = None,
+            budget_tokens: int | None = None,
+            member_order: bytes = b"",
+            empty_fields: int = 0,
+            null_fields: int = 0,
+            additional_properties: Struct | None = None,
+            verbatim_properties: dict[str, str] | None = None,
+        ) -> None:
+            pass
+
+        type: ThinkingType
+        budget_tokens: int
+        member_order: bytes
+        empty_fields: int
+        null_fields: int
+        additional_properties: Struct | None
+        verbatim_properties: dict[str, str]
+
+class ThinkingType(Enum):
+    """
+    Whether a model thinks.
+
+    ```proto
+    enum chatcompletion.v1.ThinkingType
+    ```
+
+    Attributes:
+        UNSPECIFIED:
+            Never written; not a JSON value.
+
+            ```proto
+            THINKING_TYPE_UNSPECIFIED = 0
+            ```
+        ENABLED:
+            It thinks.
+
+            ```proto
+            THINKING_TYPE_ENABLED = 1
+            ```
+        DISABLED:
+            It answers at once.
+
+            ```proto
+            THINKING_TYPE_DISABLED = 2
+            ```
+    """
+
+    UNSPECIFIED = 0
+    ENABLED = 1
+    DISABLED = 2
+
 
 _DESC = file_desc(
-    b'\n!chatcompletion/v1/reasoning.proto\x12\x11chatcompletion.v1\x1a\x1cgoogle/protobuf/struct.proto"\xa5\x05\n\x0fReasoningDetail\x12\x17\n\x04type\x18\x01 \x01(\tH\x00R\x04type\x88\x01\x01\x12\x17\n\x04text\x18\x02 \x01(\tH\x01R\x04text\x88\x01\x01\x12\x1d\n\x07summary\x18\x03 \x01(\tH\x02R\x07summary\x88\x01\x01\x12\x17\n\x04data\x18\x04 \x01(\tH\x03R\x04data\x88\x01\x01\x12!\n\tsignature\x18\x05 \x01(\tH\x04R\tsignature\x88\x01\x01\x12\x13\n\x02id\x18\x06 \x01(\tH\x05R\x02id\x88\x01\x01\x12\x1b\n\x06format\x18\x07 \x01(\tH\x06R\x06format\x88\x01\x01\x12\x19\n\x05index\x18\x08 \x01(\x05H\x07R\x05index\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12k\n\x13verbatim_properties\x18\x10 \x03(\x0b2:.chatcompletion.v1.ReasoningDetail.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x07\n\x05_textB\n\n\x08_summaryB\x07\n\x05_dataB\x0c\n\n_signatureB\x05\n\x03_idB\t\n\x07_formatB\x08\n\x06_indexBI\n\x11chatcompletion.v1B\x0eReasoningProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
+    b'\n!chatcompletion/v1/reasoning.proto\x12\x11chatcompletion.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xa5\x05\n\x0fReasoningDetail\x12\x17\n\x04type\x18\x01 \x01(\tH\x00R\x04type\x88\x01\x01\x12\x17\n\x04text\x18\x02 \x01(\tH\x01R\x04text\x88\x01\x01\x12\x1d\n\x07summary\x18\x03 \x01(\tH\x02R\x07summary\x88\x01\x01\x12\x17\n\x04data\x18\x04 \x01(\tH\x03R\x04data\x88\x01\x01\x12!\n\tsignature\x18\x05 \x01(\tH\x04R\tsignature\x88\x01\x01\x12\x13\n\x02id\x18\x06 \x01(\tH\x05R\x02id\x88\x01\x01\x12\x1b\n\x06format\x18\x07 \x01(\tH\x06R\x06format\x88\x01\x01\x12\x19\n\x05index\x18\x08 \x01(\x05H\x07R\x05index\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12k\n\x13verbatim_properties\x18\x10 \x03(\x0b2:.chatcompletion.v1.ReasoningDetail.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x07\n\x05_textB\n\n\x08_summaryB\x07\n\x05_dataB\x0c\n\n_signatureB\x05\n\x03_idB\t\n\x07_formatB\x08\n\x06_index"\xf0\x03\n\x08Thinking\x12=\n\x04type\x18\x01 \x01(\x0e2\x1f.chatcompletion.v1.ThinkingTypeH\x00R\x04typeB\x03\xe0A\x02\x88\x01\x01\x12(\n\rbudget_tokens\x18\x02 \x01(\x03H\x01R\x0cbudgetTokens\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12d\n\x13verbatim_properties\x18\x10 \x03(\x0b23.chatcompletion.v1.Thinking.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x10\n\x0e_budget_tokens*d\n\x0cThinkingType\x12\x1d\n\x19THINKING_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15THINKING_TYPE_ENABLED\x10\x01\x12\x1a\n\x16THINKING_TYPE_DISABLED\x10\x02BI\n\x11chatcompletion.v1B\x0eReasoningProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
     [
+        field_behavior_pb.desc(),
         struct_pb.desc(),
     ],
     {
         "ReasoningDetail": ReasoningDetail,
+        "Thinking": Thinking,
+        "ThinkingType": ThinkingType,
     },
 )
 
