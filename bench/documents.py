@@ -41,7 +41,7 @@ def respelled(lines: list[bytes], message: str) -> list[bytes]:
 def generated(size: int) -> bytes:
     """Return a completion of about `size` bytes, made of choices of about one kilobyte."""
     rng = random.Random(size)  # noqa: S311 - nothing secret is made
-    choices = []
+    choices: list[dict[str, object]] = []
     used = 130
     while used < size or not choices:
         choice = _choice(rng, len(choices), min(900, max(20, size - used - 150)))

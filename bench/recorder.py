@@ -13,7 +13,8 @@ import random
 import sqlite3
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -52,9 +53,9 @@ def main() -> None:
         print(f"| SQLite, JSON text | {appends:,.0f} | | {reads:,.0f} | {plain.stat().st_size / size:.3f} |")
         for level in (3, DEFAULT_LEVEL, 9, 15):
             path = Path(folder) / f"{level}.db"
-            appends = _timed(lambda level=level, path=path: _append(path, level, wires), count)
-            reads = _timed(lambda path=path: _read(path, wanted), READS)
-            printed = _timed(lambda path=path: _read(path, wanted, as_json=True), READS)
+            appends = _timed(partial(_append, path, level, wires), count)
+            reads = _timed(partial(_read, path, wanted), READS)
+            printed = _timed(partial(_read, path, wanted, as_json=True), READS)
             name = f"recorder, zstd level {level}{', the default' if level == DEFAULT_LEVEL else ''}"
             print(f"| {name} | {appends:,.0f} | {reads:,.0f} | {printed:,.0f} | {path.stat().st_size / size:.3f} |")
 
@@ -71,7 +72,7 @@ def _timed(work: Callable[[], None], count: int) -> float:
     return count / (time.perf_counter() - start)
 
 
-def _append_plain(path: Path, texts: list[bytes], ids: list[object], times: list[object]) -> None:
+def _append_plain(path: Path, texts: list[bytes], ids: Sequence[object], times: Sequence[object]) -> None:
     with sqlite3.connect(path) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=NORMAL")

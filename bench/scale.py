@@ -20,7 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from itertools import cycle, islice
 from multiprocessing import get_context
-from typing import Final
+from typing import Any, Final
 
 import pyarrow as pa
 
@@ -140,8 +140,9 @@ def _records() -> Iterator[bytes]:
         # The new id is as long as the old one, so that the lengths around it stay right.
         new = id[:-12] + b"%012x" % (number * 0x9E3779B97F4B % 2**48)
         start = START + number * SPACING
+        renamed: dict[str, Any] = {name: part.replace(id, new) if id else part for name, part in parts.items()}
         yield make_record(
-            **{name: part.replace(id, new) if id else part for name, part in parts.items()},
+            **renamed,
             start_time=start,
             first_token_time=first and start + first,
             end_time=start + latency,

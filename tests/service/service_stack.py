@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import random
 import socket
 from collections.abc import AsyncIterator, Coroutine
@@ -60,11 +61,13 @@ def http_client(**options: Any) -> httpx.AsyncClient:
 def free_port(number: int = 1) -> int:
     """Return a port that nobody has, the first of so many in a row.
 
-    It is below those that the system gives to connections, and chosen by chance: tests that run beside this one look for
-    ports as well.
+    It is below those that the system gives to connections. Tests that run beside this one look for ports as well: each
+    worker of pytest has a range of its own, and other programs are avoided by chance.
     """
+    share = 22_000 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    start = 10_000 + share * int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
     while True:
-        first = random.randrange(10_000, 32_000)
+        first = random.randrange(start, start + share - number)
         with ExitStack() as taken:
             try:
                 for port in range(first, first + number):
