@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("default", deadline=None)
-settings.register_profile("long", deadline=None, max_examples=5_000)
+# A machine that is slow or busy takes long to make examples, and is not at fault.
+settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile("default")

@@ -14,8 +14,10 @@ CHATPB = (sys.executable, "-m", "chatpb")
 class Program:
     """A running program, from when it prints where it listens to the end of an `async with` block.
 
+    What it writes to standard error is read all the time, so that it never waits for the test to read it.
+
     Attributes:
-        process: the process, whose output can be read.
+        process: the process, whose standard output can be read.
         address: host and port, or `unix:` and the path, where it listens.
 
     """
@@ -25,10 +27,12 @@ class Program:
 
     def __init__(self, *arguments: str, start: tuple[str, ...] = CHATPB) -> None:
         self._command = (*start, *arguments)
+        self._lines: asyncio.Queue[str] = asyncio.Queue()
 
     async def __aenter__(self) -> Program:
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(*self._command, stdout=pipe, stderr=pipe)
+        self._reading = asyncio.ensure_future(self._read_errors())
         said = ""
         while not (found := re.search(r"listening on (127\.0\.0\.1:\d+|unix:.+)$", said)):
             said = await self.line()
@@ -38,13 +42,26 @@ class Program:
         self.address = found[1]
         return self
 
-    async def line(self) -> str:
-        """Read the next line of standard error."""
+    async def _read_errors(self) -> None:
         assert self.process.stderr
-        return (await self.process.stderr.readline()).decode().strip()
+        async for line in self.process.stderr:
+            self._lines.put_nowait(line.decode().strip())
+        self._lines.put_nowait("")
+
+    async def line(self) -> str:
+        """Return the next line of standard error; at its end, an empty one."""
+        return await self._lines.get()
+
+    async def rest(self) -> list[str]:
+        """Wait for the end of standard error, and return its lines that were not read."""
+        await self._reading
+        return [self._lines.get_nowait() for _ in range(self._lines.qsize() - 1)]
 
     async def __aexit__(self, *_: object) -> None:
         if self.process.returncode is None:
             self.process.terminate()
         # To the end of both pipes, also if the process has ended: else they are still open when the loop closes.
-        await self.process.communicate()
+        assert self.process.stdout
+        await self.process.stdout.read()
+        await self._reading
+        await self.process.wait()

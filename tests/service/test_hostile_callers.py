@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import sys
+import time
 import zlib
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import grpc
+import httpx
 import psutil
 import pytest
 from google.api import annotations_pb2
@@ -178,28 +180,30 @@ def test_bytes_in_flight_have_a_limit(body: dict[str, Any], hops: str) -> None:
 
 @hops
 def test_bytes_in_flight_that_nobody_gives_back(hops: str) -> None:
-    asked, may_end = asyncio.Event(), asyncio.Event()
-
-    class Waiting(EchoBackend):
-        async def create(self, request: bytes, call: Call) -> bytes:
-            asked.set()
-            await may_end.wait()
-            return await super().create(request, call)
-
-    limits = {"limits": Limits(message=1 << 20, in_flight=1000, body=2)}
     large = {**QUESTION, "messages": [{"role": "user", "content": "x" * 800}]}
 
-    async def main() -> None:
+    async def main(seconds: float) -> list[int]:
+        asked, may_end = asyncio.Event(), asyncio.Event()
+
+        class Waiting(EchoBackend):
+            async def create(self, request: bytes, call: Call) -> bytes:
+                asked.set()
+                await may_end.wait()
+                return await super().create(request, call)
+
+        limits = {"limits": Limits(message=1 << 20, in_flight=1000, body=seconds)}
         async with front_of(Waiting(), hops, **{"front" if hops == "one hop" else "server": limits}) as front:
             first = asyncio.ensure_future(front.post(large))
-            await asked.wait()
+            await until(lambda: asked.is_set() or first.done())
+            if not asked.is_set():
+                return [(await first).status_code]
             refused = await front.post(large)
             assert (refused.status_code, refused.json()["error"]["code"]) == (503, "overloaded")
             may_end.set()
-            assert (await first).status_code == 200
-            assert (await front.post(large)).status_code == 200
+            return [(await first).status_code, (await front.post(large)).status_code]
 
-    run(main())
+    # On a slow machine, the bodies themselves may take longer than the first of these times.
+    assert any(run(main(seconds)) == [200, 200] for seconds in DEADLINES)
 
 
 def test_a_byte_budget_is_fair_and_loses_nothing() -> None:
@@ -343,16 +347,18 @@ def test_half_sent_greetings_of_grpc(sent: bytes) -> None:
 
 
 def test_a_long_answer_is_not_cut_by_the_time_for_headers() -> None:
-    async def main() -> None:
+    async def main(seconds: float) -> str:
         async def answer(exchange: HttpExchange) -> None:
             await exchange.begin_stream()
-            await asyncio.sleep(1.5)
+            await asyncio.sleep(1.5 * seconds)
             await exchange.send_rest([CHUNK])
 
-        async with stack(answer, "one hop", front={"limits": Limits(head=1, send=1)}) as up:
-            assert (await up.post(STREAM)).text.endswith("data: [DONE]\n\n")
+        async with stack(answer, "one hop", front={"limits": Limits(head=seconds, send=seconds)}) as up:
+            with suppress(httpx.TransportError):  # on a slow machine, the request itself takes as long
+                return (await up.post(STREAM)).text
+            return ""
 
-    run(main())
+    assert any(run(main(seconds)).endswith("data: [DONE]\n\n") for seconds in DEADLINES)
 
 
 FEW_FILES = (
@@ -363,9 +369,10 @@ FEW_FILES = (
 
 
 def test_more_connections_than_files() -> None:
-    """The service goes on, says little, and answers when there is room again."""
+    """The service goes on, says little, a line or two each second, and answers when there is room again."""
 
     async def main() -> None:
+        began = time.monotonic()
         async with Program("gateway", "--backend", "echo", "--listen", "127.0.0.1:0", start=FEW_FILES) as front:
             host, port = front.address.split(":")
             writers = []
@@ -381,8 +388,7 @@ def test_more_connections_than_files() -> None:
                 answer = await client.post(f"http://{front.address}/v1/chat/completions", json=QUESTION)
                 assert answer.status_code == 200
             front.process.terminate()
-            assert front.process.stderr
-            assert (await front.process.stderr.read()).count(b"\n") < 20
+            assert len(await front.rest()) < 20 + 2 * (time.monotonic() - began)
 
     run(main())
 

@@ -51,7 +51,7 @@ async def both(
 
 @hops
 def test_openai_for_python(hops: str) -> None:
-    direct, through = run(both(hops, sys.executable, str(CLIENTS / "openai_client.py")), 120)
+    direct, through = run(both(hops, sys.executable, str(CLIENTS / "openai_client.py")))
     assert through == direct
     found = through["sync"]
     assert len(found["three"][0]["choices"]) == 3
@@ -69,7 +69,7 @@ def test_openai_for_python(hops: str) -> None:
 def test_openai_for_node(hops: str) -> None:
     require(install.MODULES / "openai")
     node = shutil.which("node") or "node"
-    direct, through = run(both(hops, node, str(CLIENTS / "openai_client.cjs")), 120)
+    direct, through = run(both(hops, node, str(CLIENTS / "openai_client.cjs")))
     assert through == direct
     assert len(through["three"]["choices"]) == 3
     assert len(through["three streamed"]) > 3
@@ -85,7 +85,7 @@ def test_openai_for_node(hops: str) -> None:
 def test_other_clients(script: str) -> None:
     require(install.PYTHON)
     environment: dict[str, Any] = {"PYTHONPATH": "", "LITELLM_LOCAL_MODEL_COST_MAP": "True", "NO_PROXY": "127.0.0.1"}
-    direct, through = run(both("two hops", str(install.PYTHON), str(CLIENTS / script), **environment), 180)
+    direct, through = run(both("two hops", str(install.PYTHON), str(CLIENTS / script), **environment))
     assert through == direct
     assert "plain" in through
     assert "busy" in through
@@ -96,7 +96,7 @@ def test_azure_groq_opper_and_llama_index(hops: str) -> None:
     """Each has a base path of its own, and Azure a header of its own for the key."""
     require(install.PYTHON)
     command = (str(install.PYTHON), str(CLIENTS / "more_clients.py"))
-    direct, through = run(both(hops, *command, keys=(BEARER, None), PYTHONPATH="", NO_PROXY="127.0.0.1"), 120)
+    direct, through = run(both(hops, *command, keys=(BEARER, None), PYTHONPATH="", NO_PROXY="127.0.0.1"))
     assert through == direct
     assert through["azure"][0]["choices"][0]["message"]["content"].startswith("Hello")
     assert through["opper busy"][1] == 429
@@ -108,7 +108,7 @@ def test_azure_groq_opper_and_llama_index(hops: str) -> None:
 @hops
 def test_the_vercel_sdk_and_opper_for_node(hops: str) -> None:
     require(install.MODULES / "ai")
-    direct, through = run(both(hops, shutil.which("node") or "node", str(CLIENTS / "more_clients.mjs")), 120)
+    direct, through = run(both(hops, shutil.which("node") or "node", str(CLIENTS / "more_clients.mjs")))
     assert through == direct
     assert through["plain"]["text"].startswith("Hello")
     assert through["plain"]["reasoning"] == "Hm, hm."

@@ -85,16 +85,16 @@ def test_upstream(fault: str, body: dict[str, Any], hops: str) -> None:
 
 @hops
 def test_upstream_refuses(hops: str) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-
-    async def main() -> None:
+    async def main(port: int) -> None:
         async with stack(stall, hops, base_url=f"http://127.0.0.1:{port}/v1") as up:
             for body in (QUESTION, STREAM):
                 response = await up.post(body)
                 assert (response.status_code, response.json()["error"]["code"]) == (502, "upstream_unreachable")
 
-    run(main())
+    with socket.socket() as silent:
+        # Nobody else gets the port, and nobody listens there.
+        silent.bind(("127.0.0.1", 0))
+        run(main(silent.getsockname()[1]))
 
 
 @hops

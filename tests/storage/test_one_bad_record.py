@@ -136,7 +136,11 @@ anything = st.one_of(
 
 
 @given(st.lists(anything, max_size=30), st.sampled_from(FORMS))
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    deadline=None,
+)
 def test_every_good_record_comes_back_and_every_bad_one_is_named(
     tmp_path_factory: pytest.TempPathFactory, given_: list[tuple[bool, bytes]], form: str
 ) -> None:
