@@ -1,11 +1,11 @@
-"""Build adapters/abi/chatpb.wasm, the core with its C interface as a WebAssembly module, from its sources.
+"""Build what other languages run of the core: WebAssembly modules with its C interface, and Go source made of one.
 
-    python adapters/build_wasm.py            build the module, and write the hashes of its sources and of itself
-    python adapters/build_wasm.py --check    build nothing; fail if the module is not of the sources that are here
-    python adapters/build_wasm.py --verify   build the module elsewhere; fail if it has other bytes than the one here
+    python adapters/build_wasm.py            build them, and write the hashes of them and of their sources
+    python adapters/build_wasm.py --check    build nothing; fail if they are not of the sources that are here
+    python adapters/build_wasm.py --verify   build them elsewhere; fail if they have other bytes than those here
 
-It needs rustup and npm, and a network on the first run. The module is committed, so that only a change of the core
-needs this.
+It needs rustup, npm and go, and a network on the first run. What it makes is committed, so that only a change of the
+core needs this.
 """
 
 # ruff: noqa: S603, S607  (this file itself makes every command)
@@ -15,24 +15,31 @@ from __future__ import annotations
 import argparse
 import gzip
 import hashlib
+import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
 ADAPTERS = Path(__file__).resolve().parent
-MODULE = ADAPTERS / "abi" / "chatpb.wasm"
 HASHES = ADAPTERS / "abi" / "chatpb.wasm.sha256"
+VECTORS = ADAPTERS / "abi" / "chatpb.wasm"
+SCALAR = ADAPTERS / "abi" / "chatpb-scalar.wasm"
+"""The same module without SIMD, for what translates modules into source of other languages."""
+GO = tuple(ADAPTERS / "go" / "internal" / "core" / name for name in ("core.go", "core.dat", "LICENSE"))
+"""The module without SIMD as Go source, and the license of what wrote it."""
+MADE = (VECTORS, SCALAR, *GO)
 SOURCES = ("Cargo.toml", "Cargo.lock", "build_wasm.py", "core/Cargo.toml", "core/src", "abi/Cargo.toml", "abi/src")
-"""All that goes into the module. The contract's descriptors are in core/src."""
+"""All that goes into them. The contract's descriptors are in core/src."""
 
 RUST = "1.95.0"
 """The flags below have no promise of stability, so that the compiler is a certain one."""
 BINARYEN = "132.0.0"
+WASM2GO = "github.com/ncruces/wasm2go@v0.4.21"
 TARGET = "wasm32-unknown-unknown"
 RUSTFLAGS = (
-    "-Ctarget-feature=+simd128",
     # A panic ends the instance, and nobody could read its message: the standard library is built without them too.
     "-Zunstable-options",
     "-Cpanic=immediate-abort",
@@ -44,35 +51,42 @@ RUSTFLAGS = (
     "-Cllvm-args=-unroll-threshold=0",
 )
 BUILD_STD = ("-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size")
-FEATURES = ("simd", "bulk-memory", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "multivalue")
+FEATURES = ("bulk-memory", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "multivalue")
 """What Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later have."""
 STRIP = ("--strip-debug", "--strip-producers", "--strip-target-features")
 
 
-def main() -> int:
+def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     mode = parser.add_mutually_exclusive_group()
-    mode.add_argument("--check", action="store_true", help="fail if the module is not of the sources that are here")
-    mode.add_argument("--verify", action="store_true", help="build the module elsewhere and compare its bytes")
+    mode.add_argument("--check", action="store_true", help="fail if something is not of the sources that are here")
+    mode.add_argument("--verify", action="store_true", help="build them elsewhere and compare their bytes")
     arguments = parser.parse_args()
     if arguments.check:
-        wrong = what_is_wrong()
-        print(wrong or f"{MODULE.name} is current: {sizes(MODULE)}")
-        return int(bool(wrong))
-    with tempfile.TemporaryDirectory(prefix="chatpb-wasm-") as folder:
-        made = build(Path(folder))
-        print(f"{MODULE.name}: {sizes(made)}")
-        if arguments.verify:
-            same = made.read_bytes() == MODULE.read_bytes()
-            print("the bytes are those of the module here" if same else "THE BYTES DIFFER from the module here")
-            return int(not same)
-        MODULE.write_bytes(made.read_bytes())
+        if wrong := what_is_wrong():
+            sys.exit(wrong)
+    else:
+        with tempfile.TemporaryDirectory(prefix="chatpb-wasm-") as folder:
+            made = build(Path(folder))
+            if arguments.verify:
+                if changed := [path.name for path in MADE if path.read_bytes() != made[path].read_bytes()]:
+                    sys.exit(f"OTHER BYTES than those here: {', '.join(changed)}")
+            else:
+                write(made)
+    for path in MADE:
+        print(sizes(path))
+
+
+def write(made: dict[Path, Path]) -> None:
+    """Put what was made where it belongs, with the hashes of all."""
+    for path, source in made.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, path)
     HASHES.write_text(hashes())
-    return 0
 
 
 def hashes() -> str:
-    """Return the hashes of the module and of its sources, as they are written beside it."""
+    """Return the hashes of all that is made and of its sources, as they are written beside it."""
     sources = hashlib.sha256()
     for top in SOURCES:
         path = ADAPTERS / top
@@ -80,51 +94,62 @@ def hashes() -> str:
             if file.is_file():
                 content = hashlib.sha256(file.read_bytes()).hexdigest()
                 sources.update(f"{content}  {file.relative_to(ADAPTERS).as_posix()}\n".encode())
-    module = hashlib.sha256(MODULE.read_bytes()).hexdigest()
-    return f"{module}  module\n{sources.hexdigest()}  sources\n"
+    made = [
+        f"{hashlib.sha256(path.read_bytes()).hexdigest()}  {path.relative_to(ADAPTERS).as_posix()}" for path in MADE
+    ]
+    return "\n".join([*made, f"{sources.hexdigest()}  sources"]) + "\n"
 
 
 def what_is_wrong() -> str:
-    """Return why the module is not current; "" if it is."""
+    """Return why what is made is not current; "" if it is."""
     recorded, found = (text.splitlines() for text in (HASHES.read_text(), hashes()))
-    stale = [one.split()[1] for one, other in zip(found, recorded, strict=True) if one != other]
-    if not stale:
-        return ""
-    return f"{MODULE.name} is stale: its {' and '.join(stale)} changed. Run `python adapters/build_wasm.py`"
+    stale = [one.split()[1] for one in found if one not in recorded]
+    return f"Stale: {', '.join(stale)} changed. Run `python adapters/build_wasm.py`" if stale else ""
 
 
-def sizes(module: Path) -> str:
-    data = module.read_bytes()
-    return f"{len(data):,} bytes, {len(gzip.compress(data, 9, mtime=0)):,} under gzip"
+def sizes(path: Path) -> str:
+    data = path.read_bytes()
+    return f"{path.name}: {len(data):,} bytes, {len(gzip.compress(data, 9, mtime=0)):,} under gzip"
 
 
-def build(folder: Path) -> Path:
-    """Build the module in a folder, and return its path."""
+def build(folder: Path) -> dict[Path, Path]:
+    """Build everything in a folder. Return where each is, by where it belongs."""
     installed = subprocess.run(["rustup", "run", RUST, "rustc", "-V"], capture_output=True, check=False)
     if installed.returncode:
         subprocess.run(["rustup", "toolchain", "install", RUST, "--profile", "minimal"], check=True)
     subprocess.run(["rustup", "component", "add", "--toolchain", RUST, "rust-src"], check=True)
-    flags = " ".join(RUSTFLAGS)
+    made = {path: folder / path.name for path in MADE}
+    build_module(made[VECTORS], ("-Ctarget-feature=+simd128",), ("simd",))
+    build_module(made[SCALAR])
+    run = ["go", "run", WASM2GO, "-unsafe", "-embed", "-pkg", "core", "-o", made[GO[0]], made[SCALAR]]
+    subprocess.run(run, cwd=folder, check=True)
+    downloaded = subprocess.run(
+        ["go", "mod", "download", "-json", WASM2GO], cwd=folder, stdout=subprocess.PIPE, check=True
+    )
+    shutil.copyfile(Path(json.loads(downloaded.stdout)["Dir"], "LICENSE"), made[GO[2]])
+    return made
+
+
+def build_module(made: Path, flags: tuple[str, ...] = (), features: tuple[str, ...] = ()) -> None:
+    """Build a module. The flags are those of the compiler, the features those of WebAssembly, that others lack."""
     # The compiler takes flags of unreleased features from those who set this.
     environment = {
         **os.environ,
         "RUSTC_BOOTSTRAP": "1",
         "CARGO_PROFILE_RELEASE_OPT_LEVEL": "2",
-        f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": flags,
+        f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": " ".join([*flags, *RUSTFLAGS]),
     }
     environment.pop("RUSTFLAGS", None)
-    target = ADAPTERS / "target" / "wasm"
+    target = ADAPTERS / "target" / made.stem
     cargo = ["rustup", "run", RUST, "cargo", "build", "--release", "--locked", "--quiet", "-p", "chatpb-abi"]
     subprocess.run(
         [*cargo, "--target", TARGET, "--target-dir", target, *BUILD_STD], cwd=ADAPTERS, env=environment, check=True
     )
-    made = folder / MODULE.name
     optimize = ["npm", "exec", "--yes", f"--package=binaryen@{BINARYEN}", "--", "wasm-opt", "-O3", *STRIP]
-    source = target / TARGET / "release" / MODULE.name
-    features = [f"--enable-{name}" for name in FEATURES]
-    subprocess.run([*optimize, *features, source, "-o", made], cwd=folder, check=True)
-    return made
+    enabled = [f"--enable-{name}" for name in (*FEATURES, *features)]
+    source = target / TARGET / "release" / "chatpb.wasm"
+    subprocess.run([*optimize, *enabled, source, "-o", made], cwd=made.parent, check=True)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
