@@ -55,6 +55,7 @@ LANGUAGES = (
         command=("bin/conformance",),
         client=True,
         server=True,
+        converts=True,
     ),
     Language(
         "java",

@@ -1,8 +1,8 @@
-"""Copy code of the programs into docs/languages.md, so that the page shows code that runs.
+"""Copy code of the programs into docs/languages.md and the pages beside it, so that they show code that runs.
 
-    python tests/conformance/snippets.py    update the page
+    python tests/conformance/snippets.py    update the pages
 
-A program marks a snippet with a comment `docs: <name>` before it and `docs: end` after it. The page names the snippet
+A program marks a snippet with a comment `docs: <name>` before it and `docs: end` after it. A page names the snippet
 before the block of code: `<!-- go/native.go write -->`.
 """
 
@@ -14,12 +14,14 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "languages.md"
+PAGES = [PAGE, *sorted(PAGE.with_suffix("").glob("*.md"))]
 
 _BLOCK = re.compile(r"(<!-- ([\w./-]+) ([\w-]+) -->\n```(\w+)\n)(.*?)(```\n)", re.DOTALL)
 
 
 def main() -> None:
-    PAGE.write_text(filled(PAGE.read_text()))
+    for page in PAGES:
+        page.write_text(filled(page.read_text()))
 
 
 def filled(page: str) -> str:

@@ -1,13 +1,18 @@
-"""docs/languages.md shows the code that the programs run."""
+"""docs/languages.md and the pages beside it show the code that the programs run."""
 
 from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
 
 from tests.conformance import languages, snippets
 
 
-def test_page_shows_what_the_programs_run() -> None:
-    page = snippets.PAGE.read_text()
-    assert page == snippets.filled(page), "run: python tests/conformance/snippets.py"
+@pytest.mark.parametrize("page", snippets.PAGES, ids=lambda page: page.name)
+def test_pages_show_what_the_programs_run(page: Path) -> None:
+    text = page.read_text()
+    assert text == snippets.filled(text), "run: python tests/conformance/snippets.py"
 
 
 def test_page_has_every_language() -> None:

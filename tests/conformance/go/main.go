@@ -1,5 +1,5 @@
-// Command conformance answers tests/conformance/run.py: it reads, reports, writes, builds and generates messages of the
-// contract.
+// Command conformance answers tests/conformance/run.py: it reads, reports, writes, builds, generates and converts
+// messages of the contract.
 package main
 
 import (
@@ -74,6 +74,8 @@ func answer(request *conformance.Request) (*conformance.Response, error) {
 		return call(action.Call)
 	case *conformance.Request_Serve:
 		return serve()
+	case *conformance.Request_Convert:
+		return convert(action.Convert)
 	}
 	return nil, fmt.Errorf("no such action")
 }
