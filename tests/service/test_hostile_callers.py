@@ -22,7 +22,7 @@ from grpc import aio
 
 from chatcompletion.v1 import CreateChatCompletionRequest, chat_completion_service_pb2
 from chatpb import json_to_wire
-from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Outcome, Server, ServiceError
+from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Outcome, Server, ServiceError, _server
 from chatpb.service._byte_budget import ByteBudget
 from chatpb.service._grpc_backend import CREATE, channel_options
 from chatpb.service._grpc_backend import STREAM as STREAM_METHOD
@@ -342,6 +342,46 @@ def test_half_sent_greetings_of_grpc(sent: bytes) -> None:
                 while await asyncio.wait_for(reader.read(1 << 16), 100):
                     pass
             writer.close()
+
+    run(main())
+
+
+def frame(kind: int, flags: int, stream: int, size: int) -> bytes:
+    """Return the head of a frame of HTTP/2."""
+    return size.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
+
+
+def test_headers_of_grpc_that_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection is closed in the end; without a limit, each byte would count as a sign of life."""
+    monkeypatch.setattr(_server, "_IDLE", 1.0)
+    settings, acknowledgement = frame(4, 0, 0, 0), frame(4, 1, 0, 0)
+    long_header = b"\x00\x01a\x7f\xa0\x1e"  # its name, and that its value has 4000 bytes
+
+    async def main() -> None:
+        async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(PREFACE + settings + acknowledgement + frame(1, 4, 1, 4095) + long_header)
+            reading = asyncio.ensure_future(reader.read())  # to the end
+            while not reading.done():
+                writer.write(b"x")
+                await asyncio.wait([reading], timeout=0.1)
+            await asyncio.gather(reading, return_exceptions=True)
+            writer.transport.abort()
+
+    run(main())
+
+
+def test_an_idle_client_connects_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_server, "_IDLE", 0.3)
+
+    async def main() -> None:
+        async with (
+            Server(EchoBackend(), listen="127.0.0.1:0") as server,
+            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            for _ in range(3):
+                assert b"hello" in await method(channel)(WIRE)
+                await until(lambda: channel.get_state() is grpc.ChannelConnectivity.IDLE)
 
     run(main())
 

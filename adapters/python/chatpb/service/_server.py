@@ -47,6 +47,11 @@ _KEEP_ALIVE: Final = (
     ("grpc.http2.min_ping_interval_without_data_ms", 5_000),
 )
 
+_IDLE: Final = 300.0
+"""Seconds that a connection may be open without a call. One whose first headers do not end has none, even if a byte of
+them comes now and then, which gRPC's pings take for a sign of life. An honest client connects again for its next call.
+"""
+
 Context: TypeAlias = aio.ServicerContext[bytes, bytes]
 
 
@@ -108,6 +113,7 @@ class Server:
                 ("grpc.so_reuseport", int(self._reuse_port)),
                 ("grpc.max_allowed_incoming_connections", self._limits.connections),
                 ("grpc.server_handshake_timeout_ms", int(self._limits.head * 1000)),
+                ("grpc.max_connection_idle_ms", int(_IDLE * 1000)),
                 *_ALL_REACH_US,
                 *_KEEP_ALIVE,
             ]
