@@ -1,6 +1,8 @@
-"""Profiles of Hypothesis: `--hypothesis-profile long` tries more examples."""
+"""How many workers run the tests, and profiles of Hypothesis: `--hypothesis-profile long` tries more examples."""
 
 from __future__ import annotations
+
+import os
 
 from hypothesis import HealthCheck, settings
 
@@ -8,3 +10,9 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("default", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("long", settings.get_profile("default"), max_examples=5_000)
 settings.load_profile("default")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """Return half as many workers again as there are cores: a third of the time, tests wait for what they started."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return (3 * cores + 1) // 2

@@ -7,7 +7,7 @@
 
 It changes a copy of the repository and prints the mutants that no test noticed. The exit status is 1 if fewer than 95 %
 were noticed, but for those that `equivalent.py` says nobody could notice. The core needs cargo-mutants
-(`cargo install cargo-mutants`); the rooms of Python need the package cosmic-ray.
+(`cargo install cargo-mutants`); the rooms of Python need the packages cosmic-ray and coverage.
 """
 
 from __future__ import annotations

@@ -1,21 +1,27 @@
-"""Mutants of the rooms of Python, by cosmic-ray, one after the other."""
+"""Mutants of the rooms of Python, by cosmic-ray, one after the other.
+
+A room's tests run once to learn which of them execute each line, in this process and in the programs that they start.
+For a mutant, those of its statement run, the quickest first, until one fails.
+"""
 
 from __future__ import annotations
 
 import ast
+import json
 import os
 import random
+import re
 import shlex
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from cosmic_ray.commands import init
 from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome
+from coverage import CoverageData
 
 PACKAGE = Path("adapters/python/chatpb")
 
@@ -24,27 +30,103 @@ ROOMS = {
     "streams": (["streams", "_engine/reference/streams"], ["tests/streams"]),
     "detect": (["_detect.py", "_openai_objects.py"], ["tests/contract", "tests/convert", "tests/streams"]),
     "storage": (["storage", "_records", "_files"], ["tests/storage", "tests/records", "tests/files"]),
-    "service": (["service"], ["tests/service"]),
+    "service": (["service"], ["tests/service", "tests/cli/test_services.py", "tests/cli/test_service_effects.py"]),
     "cli": (["cli"], ["tests/cli", "tests/storage", "tests/service"]),
 }
 """Rooms to mutate: the code, and the tests that are to notice."""
+
+PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider")
 
 
 def run(repository: Path, room: str, size: int, seed: int, only: str) -> Iterator[tuple[str, bool, str]]:
     """Yield the name of each mutant of a sample, whether a test notices it, and how it differs."""
     code, tests = ROOMS[room]
-    os.environ["PYTHONPATH"] = os.pathsep.join([f"{repository}/adapters/python", f"{repository}/gen"])
-    command = shlex.join([sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", *tests])
-    started = time.monotonic()
-    if subprocess.run(shlex.split(command), check=False, stdout=subprocess.DEVNULL).returncode:
-        sys.exit("the tests fail without any mutant")
-    patience = 60 + 3 * (time.monotonic() - started)
+    os.environ["PYTHONPATH"] = os.pathsep.join([str(repository), f"{repository}/adapters/python", f"{repository}/gen"])
+    lines = Lines(repository, tests)
     mutants = [each for each in mutants_of(code) if only in describe(each)]
     sample = random.Random(seed).sample(mutants, min(size, len(mutants)))
     print(f"{len(sample)} of {len(mutants)} mutants of {', '.join(code)}", flush=True)
+    chosen = repository / "chosen-tests"
+    command = shlex.join([*PYTEST, f"@{chosen}"])
     for mutant in sample:
-        result = mutate_and_test([mutant], command, patience)
+        tests = lines.tests_of(mutant)
+        chosen.write_text("\n".join(tests))
+        result = mutate_and_test([mutant], command, 60 + 5 * sum(map(lines.seconds.__getitem__, tests)))
         yield describe(mutant), result.test_outcome is not TestOutcome.SURVIVED, result.diff or ""
+
+
+COVERAGE = """
+[run]
+data_file = {repository}/coverage-data
+source = {repository}/adapters/python/chatpb
+parallel = true
+patch = subprocess
+context = ${{PYTEST_CURRENT_TEST-}}
+disable_warnings = no-data-collected, module-not-measured, module-not-imported
+"""
+"""What coverage records. A program that a test starts finds the test's name in its environment."""
+
+
+class Lines:
+    """The tests that execute each line of the package.
+
+    Attributes:
+        seconds: the tests, the quickest first, and how long each took.
+
+    """
+
+    def __init__(self, repository: Path, tests: list[str]) -> None:
+        settings = repository / "coverage-settings"
+        settings.write_text(COVERAGE.format(repository=repository))
+        os.environ["CHATPB_SECONDS"] = str(repository / "test-seconds")
+        coverage = (sys.executable, "-m", "coverage")
+        command = ("run", f"--rcfile={settings}", "-m", *PYTEST[2:], "-p", "tests.mutation.note_tests", *tests)
+        done = subprocess.run((*coverage, *command), check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"the tests fail without any mutant\n{done.stdout[-3000:]}")
+        subprocess.run((*coverage, "combine", "-q", f"--rcfile={settings}"), check=True)
+        data = CoverageData(str(repository / "coverage-data"))
+        data.read()
+        seconds = json.loads((repository / "test-seconds").read_text())
+        self.seconds: dict[str, float] = dict(sorted(seconds.items(), key=lambda item: item[1]))
+        self._tests: dict[Path, dict[int, set[str]]] = {}
+        for name in data.measured_files():
+            contexts = data.contexts_by_lineno(name)
+            self._tests[Path(name).relative_to(repository)] = {
+                line: {test for each in found for test in self._test_of(each)} for line, found in contexts.items()
+            }
+
+    def _test_of(self, context: str) -> Iterator[str]:
+        """Yield the test that a context of coverage names, if it is one: `NAME`, or `NAME (call)` in a program."""
+        name = re.sub(r" \((?:setup|call|teardown)\)$", "", context)
+        if name in self.seconds:
+            yield name
+
+    def tests_of(self, mutant: MutationSpec) -> list[str]:
+        """Return the tests that execute a mutant's statement.
+
+        Those of its whole module, if no test does: a statement outside functions runs before the tests. All tests, if
+        none executes that either.
+        """
+        of_file = self._tests.get(mutant.module_path, {})
+        statement = statement_of(mutant)
+        for lines in (statement, of_file):
+            found = set[str]().union(*(of_file.get(line, ()) for line in lines))
+            if found:
+                return [test for test in self.seconds if test in found]
+        return list(self.seconds)
+
+
+def statement_of(mutant: MutationSpec) -> Iterable[int]:
+    """Return the lines of a mutant's innermost statement, as far as the mutant's end."""
+    first, last = mutant.start_pos[0], mutant.end_pos[0]
+    tree = ast.parse(mutant.module_path.read_text())
+    starts = [
+        node.lineno
+        for node in ast.walk(tree)
+        if isinstance(node, ast.stmt) and node.lineno <= first and last <= (node.end_lineno or node.lineno)
+    ]
+    return range(max(starts, default=first), last + 1)
 
 
 def mutants_of(code: list[str]) -> Iterator[MutationSpec]:
