@@ -31,7 +31,7 @@ from tests.engine.random_cases.streams import completion, stream
 from tests.support import ROOT
 
 FOLDER = ROOT / "adapters/core/tests/reference"
-COUNT = 200
+COUNT = 300
 """Cases of each function."""
 MOST = 160
 """Bytes of an input. Those of an outcome may be twice as many."""

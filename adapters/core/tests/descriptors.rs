@@ -82,6 +82,53 @@ fn fields_that_have_no_place_are_refused() {
     }
 }
 
+/// Where zeros are not written, by the syntax or the features of a file or a field, zero and absent would be one.
+#[test]
+fn scalars_whose_zero_is_not_written_are_refused() {
+    let (explicit, implicit) = (integer(1, 1), integer(1, 2));
+    let features = |number: u32, presence: &[u8]| bytes(8, &bytes(number, presence));
+    let (file, own) = (|presence: &[u8]| features(50, presence), |presence: &[u8]| features(21, presence));
+    let (proto3, editions) = (bytes(12, b"proto3"), bytes(12, b"editions"));
+    let (none, json_text) = (Vec::new(), options(&[json_form(2)]));
+    let optional = [integer(9, 0), integer(17, 1)].concat();
+    let rows = [
+        (none.clone(), none.clone(), SINGULAR, INT32, true),
+        (proto3.clone(), none.clone(), SINGULAR, INT32, false),
+        (proto3.clone(), none.clone(), SINGULAR, STRING, false),
+        (proto3.clone(), none.clone(), SINGULAR, BYTES, false),
+        (proto3.clone(), none.clone(), SINGULAR, BOOL, false),
+        (proto3.clone(), none.clone(), SINGULAR, DOUBLE, false),
+        (proto3.clone(), none.clone(), SINGULAR, ENUM, true),
+        (proto3.clone(), none.clone(), SINGULAR, MESSAGE, true),
+        (proto3.clone(), json_text, SINGULAR, STRING, true),
+        (proto3.clone(), none.clone(), REPEATED, INT32, true),
+        (proto3.clone(), integer(9, 0), SINGULAR, INT32, true),
+        (proto3.clone(), optional, SINGULAR, INT32, true),
+        (editions.clone(), none.clone(), SINGULAR, INT32, true),
+        ([editions.clone(), file(&explicit)].concat(), none.clone(), SINGULAR, INT32, true),
+        ([editions.clone(), file(&implicit)].concat(), none.clone(), SINGULAR, INT32, false),
+        ([file(&implicit), editions.clone()].concat(), none.clone(), SINGULAR, INT32, false),
+        ([editions.clone(), file(&implicit)].concat(), own(&explicit), SINGULAR, INT32, true),
+        ([editions.clone(), file(&explicit)].concat(), own(&implicit), SINGULAR, INT32, false),
+        // A feature of another number, features of another number, and what are no features.
+        ([editions.clone(), file(&integer(2, 2))].concat(), none.clone(), SINGULAR, INT32, true),
+        ([editions.clone(), features(51, &implicit)].concat(), none.clone(), SINGULAR, INT32, true),
+        ([editions.clone(), bytes(8, &integer(50, 2))].concat(), none.clone(), SINGULAR, INT32, true),
+        ([editions.clone(), file(&implicit)].concat(), own(&integer(2, 1)), SINGULAR, INT32, false),
+        (editions, features(50, &implicit), SINGULAR, INT32, true),
+    ];
+    for (at, (file, more, label, kind, is_mapped)) in rows.into_iter().enumerate() {
+        let type_name = if kind == ENUM { ".t.E" } else { ".t.M" };
+        let parts = [homes(), field("a", 1, label, kind, type_name, &[more]), bytes(8, &bytes(1, b"union"))];
+        let made = Schema::new(&set(&[file, message("M", &parts), enumeration("E", &[("E_A", 0, "")])]), "t.M");
+        let refused = "t.M.a needs `optional`: without it, zero and absent are one";
+        let told = made.err().map(|error| match error {
+            SchemaError::Unmappable(reason) | SchemaError::Malformed(reason) => reason,
+        });
+        assert_eq!(told.as_deref(), (!is_mapped).then_some(refused), "row {at}");
+    }
+}
+
 #[test]
 fn enums_need_a_zero_and_distinct_strings() {
     let with = |values: &[(&str, u64, &str)]| {

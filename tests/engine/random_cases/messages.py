@@ -16,7 +16,7 @@ class Messages:
 
     def __init__(self, rng: Random) -> None:
         self.rng = rng
-        self.budget = 60
+        self.budget = rng.choice((10, 60))
         self.odd = rng.choice((0.0, 0.01, 0.1))
 
     def padded(self, value: int) -> bytes:
