@@ -136,7 +136,8 @@ uint32_t chatpb_validate(chatpb_codec *codec, const uint8_t *wire, size_t size, 
                          chatpb_result *result);
 
 /* The wire bytes of each line, each after its length as a varint. Lines of whitespace alone are skipped. `threads` is the
- * most threads to use, 0 for one for each processor. The line and offset of an error count from the start of the input.
+ * most threads to use, 0 for one for each processor. The line and offset of an error count from the start of the input,
+ * and the paths of violations start with the place of the document. Options: CANONICAL, NONFINITE, STRICT.
  */
 uint32_t chatpb_json_lines_to_wire(chatpb_codec *codec, const uint8_t *text, size_t size, uint32_t options,
                                    uint32_t threads, chatpb_result *result);

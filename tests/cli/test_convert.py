@@ -19,11 +19,13 @@ from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb import json_to_wire
 from chatpb._files import read
 from chatpb._files.formats import Format
+from chatpb.cli import _transcode
 from chatpb.cli._demo_documents import DEMO_DOCUMENTS
 from tests.cli.command_line import run, write
 from tests.support import exactly_equal
 
 CHUNK = json.dumps(json.loads(DEMO_DOCUMENTS["chunk"]))
+ERROR = json.dumps({"error": {"message": "x", "param": None, "code": None, "type": "t"}})
 
 
 def lines(name: str) -> list[Any]:
@@ -205,6 +207,26 @@ def test_blocks_are_converted_like_single_records(
         if run("convert", write("one.jsonl", text), f"one.{target.value}", "--type", "chunk", *options).exit_code == 0:
             single[text] = Path(f"one.{target.value}").read_bytes()
     assert Path(f"all.{target.value}").read_bytes() == b"".join(single[text] for text in texts)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [(Format.JSONL, Format.JSONL), (Format.JSONL, Format.BINPBS), (Format.BINPBS, Format.JSONL)],
+)
+def test_strict_leaves_out_what_breaks_the_contract(
+    source: Format, target: Format, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    good, bad = ERROR, ERROR.replace('"x"', "5")
+    write("all.jsonl", "\n".join([good, bad, good]))
+    write("good.jsonl", "\n".join([good, good]))
+    for name in ("all", "good"):
+        run("convert", f"{name}.jsonl", f"{name}.{source.value}", "--type", "error")
+    result = run("convert", f"all.{source.value}", f"out.{target.value}", "--type", "error", "--strict")
+    assert (result.exit_code, result.stderr.count("/error/message")) == (1, 1)
+    # Blocks without violations are converted whole.
+    monkeypatch.setattr(_transcode, "to_wire", None)
+    run("convert", f"good.{source.value}", f"good-out.{target.value}", "--type", "error", "--strict")
+    assert Path(f"out.{target.value}").read_bytes() == Path(f"good-out.{target.value}").read_bytes() != b""
 
 
 def test_fail_fast_leaves_what_was_there() -> None:

@@ -1,13 +1,15 @@
 """Compare the engines on generated and damaged documents and messages: equal results, and equal errors.
 
     python -m tests.engine.differential --count 1000000
+    python -m tests.engine.differential --count 1000000 --only dict
     CHATPB_CORPUS=FOLDER python -m tests.engine.differential --truncate
 
-The second command cuts every recorded document, and its wire bytes, at every byte. tests/engine/test_engines.py has a
-short run of both. A case is made from its seed alone, which is printed with a difference. A tenth of the cases are
-streams, whose chunks are put together, and completions that are split; another tenth are dicts; others are rows of
-arrays, columns, and streams made compact. They are of every message type of the contract, those of whole documents more
-often, and of two made for this test: one has every kind of field in every shape and contains itself, one is an envelope.
+The last command cuts every recorded document, and its wire bytes, at every byte. tests/engine/test_engines.py has a
+short run of each. A case is made from its seed alone, which is printed with a difference. `CASES` has the entry points:
+JSON text, wire bytes, validation, lines, dicts, rows of arrays, columns, and streams, whose chunks are put together and
+made compact, and completions that are split. Cases are of every message type of the contract, those of whole documents
+more often, and of two made for this test: one has every kind of field in every shape and contains itself, one is an
+envelope.
 """
 
 from __future__ import annotations
@@ -16,10 +18,11 @@ import argparse
 import os
 import sys
 from array import array
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from functools import cache
-from itertools import accumulate
+from itertools import accumulate, repeat
 from typing import Any
 
 from chatcompletion import v1
@@ -54,6 +57,8 @@ COLUMNS_OF = {
         Column("present", "present", ("one_message", "envelope")),
     ),
 }
+SHARE = 1000
+"""Cases that a process takes at a time."""
 LONG = 20_000
 """Bytes up to which a document is cut at every byte."""
 
@@ -104,9 +109,8 @@ def outcome(function: Callable[..., object], *arguments: Any) -> object:
         return (type(error), str(error))
 
 
-def dict_difference(seed: int) -> str | None:
-    """Return how the engines differ on the dict of a seed, or None."""
-    rng = Random(seed)
+def dict_difference(rng: Random) -> str | None:
+    """Return how the engines differ on a dict in both directions, or None."""
     name = message_type(rng)
     engines = codecs(name)
     given = python_object(rng, name)
@@ -118,12 +122,11 @@ def dict_difference(seed: int) -> str | None:
         flags = rng.random() < 0.2, rng.random() < 0.3, rng.random() < 0.5
         # The text of a dict shows the order of its members, and the sign of zero.
         a, b = (repr(outcome(codec.wire_to_dict, given, *flags)) for codec in engines)
-    return None if a == b else f"seed {seed}, {name}, dict\ninput  {given!r}\npython {a!r}\nnative {b!r}"
+    return compared(name, given, a, b)
 
 
-def stream_difference(seed: int) -> str | None:
-    """Return how the engines differ on the stream of a seed, or None."""
-    rng = Random(seed)
+def stream_difference(rng: Random) -> str | None:
+    """Return how the engines differ on a stream and a completion, or None."""
     name = "ChatCompletionChunk" if rng.random() < 0.8 else message_type(rng)
     _, native = codecs(name)
     texts = stream(rng) if name == "ChatCompletionChunk" else [document(rng, name) for _ in range(rng.randint(1, 4))]
@@ -133,18 +136,18 @@ def stream_difference(seed: int) -> str | None:
     wires = [mutate(rng, each, WIRE_TOKENS) if rng.random() < 0.02 else each for each in wires]
     a, b = (accumulated(codec, wires, nonfinite) for codec in codecs(name))
     if a != b:
-        return f"seed {seed}, {name}, stream\ninput  {wires!r}\npython {a!r}\nnative {b!r}"
+        return compared(name, wires, a, b)
     compacts = [outcome(codec.compact_stream, wires) for codec in codecs(name)]
     stored = compacts[1] if isinstance(compacts[1], bytes) else b""
     stored = mutate(rng, stored, WIRE_TOKENS) if rng.random() < 0.3 else stored
     expanded = [outcome(codec.expand_stream, stored) for codec in codecs(name)]
     if compacts[0] != compacts[1] or expanded[0] != expanded[1]:
-        return f"seed {seed}, {name}, compact\ninput  {wires!r}, {stored!r}\nengines {compacts!r} {expanded!r}"
+        return f"{name}, compact\ninput  {wires!r}, {stored!r}\nengines {compacts!r} {expanded!r}"
     whole = outcome(codecs("ChatCompletion")[1].json_to_wire, completion(rng), False, True)
     text = codecs("ChatCompletion")[1].wire_to_json(whole, False, False, True) if isinstance(whole, bytes) else b"{}"
     size, last = rng.choice((None, None, 1, 2, 7, sys.maxsize)), rng.random() < 0.8
     python, own = (list(codec.split(text, size, last)) for codec in codecs(name))
-    return None if python == own else f"seed {seed}, {name}, split\ninput  {text!r}\npython {python!r}\nnative {own!r}"
+    return compared("split", text, python, own)
 
 
 def accumulated(codec: Codec, wires: list[bytes], nonfinite: bool) -> list[object]:
@@ -153,9 +156,8 @@ def accumulated(codec: Codec, wires: list[bytes], nonfinite: bool) -> list[objec
     return [(outcome(accumulator.add, each), accumulator.json()) for each in wires]
 
 
-def rows_difference(seed: int) -> str | None:
-    """Return how the engines differ on the rows of a seed, or None."""
-    rng = Random(seed)
+def rows_difference(rng: Random) -> str | None:
+    """Return how the engines differ on the rows of arrays, or None."""
     name = message_type(rng)
     nonfinite, refuse_unknown = rng.random() < 0.3, rng.random() < 0.3
     rows, wires = (many(rng, lambda: document(rng, name)), many(rng, lambda: wire(rng, name)))
@@ -175,14 +177,14 @@ def rows_difference(seed: int) -> str | None:
         different = next(index for index, (a, b) in enumerate(zip(*results, strict=True)) if a != b)
         given = (rows, wires, records, records)[different]
         python, native = (each[different] for each in results)
-        return f"seed {seed}, {name}, rows {different}\ninput  {given!r}\npython {python!r}\nnative {native!r}"
+        return compared(f"{name}, {different}", given, python, native)
     return None
 
 
 def many(rng: Random, make: Callable[[], bytes]) -> tuple[bytes, bytes]:
     """Return an array of rows, which are few but repeat, and its offsets. In some of them one row is damaged."""
     few = [make() for _ in range(rng.randint(1, 3))]
-    rows = few * rng.choice((1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 100, 300))
+    rows = few * (rng.choice((100, 300)) if rng.random() < 0.03 else 1)
     if rng.random() < 0.3:
         at = rng.randrange(len(rows))
         rows[at] = mutate(rng, rows[at])
@@ -202,67 +204,105 @@ def record_with_stream(rng: Random) -> bytes:
     return wire(rng, "ChatCompletionRecord") + (delimited(bytes([RECORD_STREAM]), data) if rng.random() < 0.9 else b"")
 
 
-def column_difference(seed: int) -> str | None:
-    """Return how the engines differ on the columns of a seed, or None."""
-    rng = Random(seed)
+def column_difference(rng: Random) -> str | None:
+    """Return how the engines differ on columns, or None."""
     name = rng.choice(list(COLUMNS_OF))
     data, offsets = many(rng, lambda: record_with_stream(rng) if name != "Everything" else wire(rng, name))
     a, b = (
-        outcome(lambda reader=reader, threads=threads: [*map(tuple, reader.of_array(data, offsets, threads))])
+        outcome(reader.of_array, data, offsets, threads)
         for reader, threads in zip(column_readers(name), (1, 2), strict=True)
     )
-    return None if a == b else f"seed {seed}, {name}, columns\ninput  {data!r}\npython {a!r}\nnative {b!r}"
+    return compared(name, (data, offsets), a, b)
 
 
-OTHERS = ((0.1, stream_difference), (0.2, dict_difference), (0.25, rows_difference), (0.3, column_difference))
-"""What a case is for a random number below one of these, in their order."""
-
-
-def difference(seed: int) -> str | None:
-    """Return how the engines differ on the case of a seed, or None."""
-    rng = Random(seed)
-    roll = rng.random()
-    for most, other in OTHERS:
-        if roll < most:
-            return other(seed)
+def document_difference(rng: Random) -> str | None:
+    """Return how the engines differ on a JSON text, or None."""
     name = message_type(rng)
-    python, native = codecs(name)
+    given: Any = document(rng, name)
+    if rng.random() < 0.4:
+        given = mutate(rng, given)
+    form = rng.random()
+    if form < 0.1:
+        given = given.decode("utf-8", "replace")
+        if form < 0.01:
+            given = given[: rng.randint(0, len(given))] + rng.choice("\ud83d\udfff") + given
+    elif form < 0.15:
+        given = bytearray(given)
+    elif form < 0.2:
+        given = memoryview(given)
+    options = rng.random() < 0.3, rng.random() < 0.3, rng.random() < 0.5
+    return compared(name, given, *(outcome(codec.json_to_wire, given, *options) for codec in codecs(name)))
+
+
+def message_difference(rng: Random) -> str | None:
+    """Return how the engines differ on wire bytes that become JSON text, or None."""
+    name = message_type(rng)
+    given = wire(rng, name)
+    options = rng.random() < 0.2, rng.random() < 0.3, rng.random() < 0.3
+    return compared(name, given, *(outcome(codec.wire_to_json, given, *options) for codec in codecs(name)))
+
+
+def validation_difference(rng: Random) -> str | None:
+    """Return how the engines differ on the violations of wire bytes, or None."""
+    name = message_type(rng)
+    given, strict = wire(rng, name), rng.random() < 0.3
+    return compared(name, given, *(outcome(codec.validate_wire, given, strict) for codec in codecs(name)))
+
+
+def lines_difference(rng: Random) -> str | None:
+    """Return how the engines differ on JSON lines, or on messages each after its length, or None."""
+    name = message_type(rng)
+    nonfinite = rng.random() < 0.3
     if rng.random() < 0.5:
-        data: Any = document(rng, name)
-        if rng.random() < 0.4:
-            data = mutate(rng, data)
-        canonical, nonfinite = rng.random() < 0.3, rng.random() < 0.3
-        given = data
-        form = rng.random()
-        if form < 0.1:
-            given = data.decode("utf-8", "replace")
-            if form < 0.01:
-                given = given[: rng.randint(0, len(given))] + rng.choice("\ud83d\udfff") + given
-        elif form < 0.15:
-            given = bytearray(data)
-        elif form < 0.2:
-            given = memoryview(data)
-        if rng.random() < 0.05:
-            lines = b"\n".join([data, b" ", document(rng, name).replace(b"\n", b" ")])
-            a = outcome(python.json_lines_to_wire, lines, canonical, nonfinite, 1)
-            b = outcome(native.json_lines_to_wire, lines, canonical, nonfinite, 2)
-        else:
-            options = canonical, nonfinite, rng.random() < 0.5
-            a, b = (outcome(codec.json_to_wire, given, *options) for codec in (python, native))
+        texts = document(rng, name), b" ", document(rng, name).replace(b"\n", b" ")
+        given, canonical, strict = b"\n".join(texts), rng.random() < 0.3, rng.random() < 0.3
+        if rng.random() < 0.3:
+            given = mutate(rng, given)
+        made = [
+            outcome(codec.json_lines_to_wire, given, canonical, nonfinite, threads, strict)
+            for codec, threads in zip(codecs(name), (1, 2), strict=True)
+        ]
     else:
         data = wire(rng, name)
-        fill, refuse, nonfinite = rng.random() < 0.2, rng.random() < 0.3, rng.random() < 0.3
-        if rng.random() < 0.05:
-            stream = varint(len(data)) + data + b"\x00" + rng.choice((b"", varint(len(data) + 1) + data, b"\xff" * 11))
-            a = outcome(python.wire_to_json_lines, stream, fill, refuse, nonfinite, 1)
-            b = outcome(native.wire_to_json_lines, stream, fill, refuse, nonfinite, 2)
-        elif rng.random() < 0.4:
-            a, b = (outcome(codec.validate_wire, data, refuse) for codec in (python, native))
-        else:
-            a, b = (outcome(codec.wire_to_json, data, fill, refuse, nonfinite) for codec in (python, native))
-    if a == b:
-        return None
-    return f"seed {seed}, {name}\ninput  {data!r}\npython {a!r}\nnative {b!r}"
+        rest = rng.choice((b"", b"", varint(len(data)) + data, varint(len(data) + 1) + data, b"\xff" * 11))
+        given = varint(len(data)) + data + b"\x00" + rest
+        options = rng.random() < 0.2, rng.random() < 0.3, nonfinite
+        made = [
+            outcome(codec.wire_to_json_lines, given, *options, threads)
+            for codec, threads in zip(codecs(name), (1, 2), strict=True)
+        ]
+    return compared(name, given, *made)
+
+
+def compared(name: str, given: object, python: object, native: object) -> str | None:
+    return None if python == native else f"{name}\ninput  {given!r}\npython {python!r}\nnative {native!r}"
+
+
+CASES: dict[str, tuple[float, Callable[[Random], str | None]]] = {
+    "document": (0.25, document_difference),
+    "message": (0.2, message_difference),
+    "validation": (0.15, validation_difference),
+    "lines": (0.1, lines_difference),
+    "stream": (0.1, stream_difference),
+    "dict": (0.1, dict_difference),
+    "rows": (0.05, rows_difference),
+    "columns": (0.05, column_difference),
+}
+"""The entry points: the share of each in the cases, and how the engines differ on a case of it."""
+
+
+def entry_point(seed: int, entry: str | None = None) -> tuple[str, Random]:
+    """Return the entry point of the case of a seed, unless one is given, and the random numbers of the case."""
+    rng = Random(seed)
+    [drawn] = rng.choices(list(CASES), [share for share, _ in CASES.values()])
+    return entry or drawn, rng
+
+
+def difference(seed: int, entry: str | None = None) -> str | None:
+    """Return how the engines differ on the case of a seed, of one entry point if it is given, or None."""
+    entry, rng = entry_point(seed, entry)
+    found = CASES[entry][1](rng)
+    return found and f"seed {seed}, {entry}, {found}"
 
 
 def truncations(name: str, text: bytes) -> Iterator[str]:
@@ -288,18 +328,20 @@ def _disagreement(name: str, data: bytes, function: str, *options: bool) -> Iter
         yield f"{name}\ninput  {data!r}\npython {python!r}\nnative {native!r}"
 
 
-def _share(share: range) -> list[str]:
-    return [found for seed in share if (found := difference(seed))]
+def _share(share: range, only: str | None) -> tuple[list[str], Counter[str]]:
+    found = (difference(seed, only) for seed in share)
+    return [each for each in found if each], Counter(entry_point(seed, only)[0] for seed in share)
 
 
-def _cut(name: str, text: bytes) -> list[str]:
-    return list(truncations(name, text))
+def _cut(name: str, text: bytes) -> tuple[list[str], Counter[str]]:
+    return list(truncations(name, text)), Counter(documents=1)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0, help="seed of the first case")
+    parser.add_argument("--only", choices=CASES, help="cases of this entry point alone")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
     parser.add_argument(
         "--truncate", metavar="MESSAGE", nargs="*", help="instead, cut recorded documents: of these messages, or of all"
@@ -313,24 +355,26 @@ def main() -> int:
                 parser.error(f"no recorded documents of {' or '.join(names)}: name a folder of them in CHATPB_CORPUS")
             # Equal documents need to be cut once.
             pending = [pool.submit(_cut, *case) for case in dict.fromkeys(cases)]
-            return _report((each.result() for each in pending), len(pending), 1, "documents")
-        size = 2000
+            return _report(each.result() for each in pending)
         end = arguments.seed + arguments.count
-        shares = [range(start, min(start + size, end)) for start in range(arguments.seed, end, size)]
-        return _report(pool.map(_share, shares), arguments.count, size, "cases")
+        shares = [range(start, min(start + SHARE, end)) for start in range(arguments.seed, end, SHARE)]
+        return _report(pool.map(_share, shares, repeat(arguments.only)))
 
 
-def _report(results: Iterable[list[str]], total: int, size: int, things: str) -> int:
-    """Print the first differences, the progress and the total. Return the exit status."""
-    count = 0
-    for done, texts in enumerate(results, 1):
-        for text in texts[: max(0, 20 - count)]:
+def _report(results: Iterable[tuple[list[str], Counter[str]]]) -> int:
+    """Print the first differences, the counts now and then, and in the end. Return the exit status."""
+    differences = 0
+    counts = Counter[str]()
+    for texts, more in results:
+        for text in texts[: max(0, 20 - differences)]:
             print(text, flush=True)
-        count += len(texts)
-        if done * size % 50_000 == 0 or (size == 1 and done % 500 == 0):
-            print(f"{done * size} {things}, {count} differences", file=sys.stderr, flush=True)
-    print(f"{total} {things}, {count} differences")
-    return int(count > 0)
+        differences += len(texts)
+        before = counts.total()
+        counts += more
+        if before // 10_000 != counts.total() // 10_000:
+            print(f"{counts.total()} cases, {differences} differences", file=sys.stderr, flush=True)
+    print(f"{', '.join(f'{count} {entry}' for entry, count in sorted(counts.items()))}: {differences} differences")
+    return int(differences > 0)
 
 
 if __name__ == "__main__":

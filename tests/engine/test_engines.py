@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ import pytest
 
 import chatpb
 from chatcompletion.v1 import ChatCompletion
-from chatpb import JsonError, WireError
+from chatpb import ContractError, JsonError, WireError
 from chatpb._engine import reference
 from chatpb._engine.codec import Codec
 from tests.engine import differential
@@ -214,6 +215,29 @@ def test_an_error_in_a_line_counts_from_the_start(codec: Codec, kind: type) -> N
         codec.json_lines_to_wire(kind(b'{"id":"a"}\n\n{"id":"b"}\n{"id":tru}\n{'), False, False, 2)
     error = caught.value
     assert (error.path, error.line, error.column, error.offset) == ("/id", 4, 7, 29)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_strict_lines_refuse_the_first_that_breaks_the_contract(codec: Codec, threads: int) -> None:
+    good, bad = completion(), completion(id=5, choices=[{"index": "x"}])
+    lines = [good, b" ", good, *([good] * 400), bad, good, completion(id=7)]
+    with pytest.raises(ContractError) as alone:
+        codec.json_to_wire(bad, False, False, True)
+    with pytest.raises(ContractError) as caught:
+        codec.json_lines_to_wire(b"\n".join(lines), False, False, threads, True)
+    assert alone.value.violations
+    assert caught.value.violations == tuple(replace(each, path=f"/402{each.path}") for each in alone.value.violations)
+    kept = b"\n".join(lines[:-3])
+    assert codec.json_lines_to_wire(kept, False, False, threads, True) == codec.json_lines_to_wire(
+        kept, False, False, threads
+    )
+
+
+def completion(**members: Any) -> bytes:
+    """Return a completion of 1.5 KB that keeps the contract, but for some members."""
+    model = "m" * 1500
+    whole = {"id": "1", "object": "chat.completion", "created": 1, "model": model, "choices": []}
+    return json.dumps({**whole, **members}).encode()
 
 
 def test_an_error_in_a_message_counts_from_the_start(codec: Codec) -> None:

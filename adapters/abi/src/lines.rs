@@ -2,7 +2,7 @@
 
 use crate::codec::{Codec, State};
 use crate::result::{Failure, Result};
-use crate::{call, encode_options, print_options};
+use crate::{STRICT, call, encode_options, print_options};
 use chatpb_core::Written;
 use std::mem::MaybeUninit;
 
@@ -21,9 +21,10 @@ pub unsafe extern "C" fn chatpb_json_lines_to_wire(
     // SAFETY: by the contract of chatpb.h.
     unsafe {
         call(codec, text, size, result, |State { plan, buffers }, text| {
-            let (schema, options, threads) = (plan.schema(), encode_options(options)?, threads_of(threads));
+            let strict = options & STRICT != 0;
+            let (schema, options, threads) = (plan.schema(), encode_options(options & !STRICT)?, threads_of(threads));
             batch(&mut buffers.emptied().out, text.len() + MARGIN, |memory| {
-                Ok(chatpb_core::json_lines_to_wire(schema, text, options, threads, memory)?)
+                Ok(chatpb_core::json_lines_to_wire(schema, text, options, strict, threads, memory)?)
             })
         })
     }

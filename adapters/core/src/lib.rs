@@ -29,7 +29,7 @@ pub use batch::arrow_rows::{
     rows_of_messages, wire_to_json_rows,
 };
 pub use batch::columns::{Column, ColumnError, ColumnReader, ColumnType};
-pub use batch::lines::{json_lines_to_wire, messages_of, whole_messages, wire_to_json_lines};
+pub use batch::lines::{LinesError, json_lines_to_wire, messages_of, whole_messages, wire_to_json_lines};
 pub use batch::parallel::{Written, write_copy};
 pub use buffer::huge_pages::advise_huge_pages;
 pub use buffer::output::GrowableMemory;

@@ -3,7 +3,7 @@
 mod support;
 
 use chatpb_core::{
-    EncodeOptions, Encoder, JsonError, PrintOptions, PrintPlan, Printer, Schema, WireError, Written,
+    EncodeOptions, Encoder, JsonError, LinesError, PrintOptions, PrintPlan, Printer, Schema, WireError, Written,
     json_lines_to_wire, wire_to_json_lines,
 };
 use std::mem::MaybeUninit;
@@ -143,7 +143,8 @@ fn lines_are_in_order_for_any_number_of_threads() {
     let wires: Vec<_> = [(1, 1 << 20), (2, 1 << 20), (5, 100_000), (2, 0)]
         .map(|(threads, room)| {
             filled(room, |memory| {
-                json_lines_to_wire(&schema, text.as_bytes(), EncodeOptions::default(), threads, memory).expect("lines")
+                json_lines_to_wire(&schema, text.as_bytes(), EncodeOptions::default(), false, threads, memory)
+                    .expect("lines")
             })
         })
         .into();
@@ -154,8 +155,8 @@ fn lines_are_in_order_for_any_number_of_threads() {
     });
     assert_eq!(back, text.replace(" \n", "").into_bytes());
     let broken = format!("{text}{{\"index\":}}\n{text}x");
-    let error = json_lines_to_wire(plan.schema(), broken.as_bytes(), EncodeOptions::default(), 4, &mut [])
-        .expect_err("a bad line");
+    let done = json_lines_to_wire(plan.schema(), broken.as_bytes(), EncodeOptions::default(), true, 4, &mut []);
+    let Err(LinesError::Json(error)) = done else { panic!("a bad line") };
     assert_eq!((error.line, error.column, error.offset), (text.lines().count() + 1, 10, text.len() + 9));
 }
 

@@ -233,7 +233,8 @@ fn batches_whose_shares_are_large_and_then_small() {
             for room in [0, 300_001, 4 << 20] {
                 let mut memory = vec![MaybeUninit::new(0); room];
                 let (text, options) = (lines.concat(), EncodeOptions::default());
-                let done = chatpb_core::json_lines_to_wire(schema, text.as_bytes(), options, threads, &mut memory);
+                let done =
+                    chatpb_core::json_lines_to_wire(schema, text.as_bytes(), options, false, threads, &mut memory);
                 assert!(written(&memory, &done.expect("lines")) == expected, "{threads} {room}");
                 let options = PrintOptions::default();
                 let done = chatpb_core::wire_to_json_lines(&codec.plan, &expected, options, threads, &mut memory);

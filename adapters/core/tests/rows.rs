@@ -3,9 +3,9 @@
 mod support;
 
 use chatpb_core::{
-    Column, ColumnError, ColumnReader, ColumnType, EncodeOptions, Encoder, JsonError, PrintOptions, PrintPlan, Rows,
-    Schema, WireError, fields_of_rows, json_lines_to_wire, json_to_wire_rows, messages_of_rows, rows_of,
-    rows_of_messages, whole_messages, wire_to_json_lines, wire_to_json_rows,
+    Column, ColumnError, ColumnReader, ColumnType, EncodeOptions, Encoder, JsonError, LinesError, PrintOptions,
+    PrintPlan, Rows, Schema, WireError, fields_of_rows, json_lines_to_wire, json_to_wire_rows, messages_of_rows,
+    rows_of, rows_of_messages, whole_messages, wire_to_json_lines, wire_to_json_rows,
 };
 use std::mem::MaybeUninit;
 use support::*;
@@ -43,6 +43,23 @@ fn as_rows(rows: &[Vec<u8>]) -> Vec<&[u8]> {
 /// The JSON text of a row, small and large ones beside each other.
 fn text(at: usize) -> String {
     format!("{{\"text\":\"{}\",\"count\":{at}}}", "x".repeat(if at.is_multiple_of(100) { 3000 } else { at % 7 }))
+}
+
+#[test]
+fn strict_lines_refuse_the_first_that_breaks_the_contract() {
+    let (plan, options) = (plan(), EncodeOptions::default());
+    let line = format!("{{\"text\":\"{}\"}}\n", "x".repeat(1000));
+    for lines in if cfg!(miri) { [0, 1, 2] } else { [0, 1, 600] } {
+        let text = format!(" \n{}\n{{\"inner\":{{\"text\":1}}}}\n{{\"text\":2}}", line.repeat(lines));
+        for threads in [1, 3] {
+            let convert =
+                |strict| json_lines_to_wire(plan.schema(), text.as_bytes(), options, strict, threads, &mut []);
+            let Err(LinesError::Contract(found)) = convert(true) else { panic!("a line that breaks the contract") };
+            let paths: Vec<&str> = found.iter().map(|each| each.path.as_str()).collect();
+            assert_eq!(paths, [format!("/{lines}/inner/text")]);
+            assert!(convert(false).is_ok());
+        }
+    }
 }
 
 #[test]
@@ -140,14 +157,14 @@ fn lines_beyond_the_first_share_have_their_place() {
         for (wrong, path, column) in [("{]", "", 2), ("{\"inner\":{\"é\":x}}\n{}", "/inner/é", 15), ("", "", 0)] {
             for threads in [1, 3] {
                 let text = format!("{before}{wrong}");
-                let found = json_lines_to_wire(plan.schema(), text.as_bytes(), options, threads, &mut []);
+                let found = json_lines_to_wire(plan.schema(), text.as_bytes(), options, true, threads, &mut []);
                 if wrong.is_empty() {
                     let wire = found.expect("lines").overflow.concat();
                     let message = encode(plan.schema(), line.trim());
                     assert_eq!(wire, [varint(message.len() as u64), message].concat().repeat(lines));
                     continue;
                 }
-                let error = found.expect_err("a wrong line");
+                let Err(LinesError::Json(error)) = found else { panic!("a wrong line") };
                 assert_eq!((error.line, error.column, error.path.as_str()), (lines + 2, column, path));
                 let within = wrong.char_indices().nth(column - 1).expect("a column").0;
                 assert_eq!(error.offset, before.len() + within);

@@ -110,6 +110,7 @@ def json_lines_to_wire(
     data: str | Buffer,
     message_type: type = ChatCompletion,
     *,
+    strict: bool = False,
     canonical: bool = False,
     nonfinite: Nonfinite = "error",
     threads: int | None = None,
@@ -121,18 +122,21 @@ def json_lines_to_wire(
     Args:
         data: JSON objects, one in each line, as a str or as UTF-8 bytes in any buffer.
         message_type: the message class of all lines, of any runtime.
+        strict: raise ContractError if a line breaks the contract so that typed readers fail, as `json_to_wire` does.
         canonical: sort what JSON leaves unordered, as in `json_to_wire`.
         nonfinite: "allow" accepts NaN, Infinity and -Infinity as numbers; "error" refuses them.
         threads: how many threads share the work; None for one for each core. The reference engine works in one.
 
     Raises:
         JsonError: for the first line that is not acceptable; its line and offset count from the start of the input.
+        ContractError: with `strict`, for the first line that breaks the contract. The paths of its violations start
+            with the place of the document, from 0.
         TypeError, ValueError: for wrong arguments, as in `json_to_wire`; ValueError also for fewer than 1 thread.
 
     """
     codec = message_class(message_type).codec
     allow = choice("nonfinite", nonfinite, "error", "allow")
-    options = bool(canonical), allow, threads_of(threads)
+    options = bool(canonical), allow, threads_of(threads), bool(strict)
     return codec.json_lines_to_wire(json_text(data), *options)
 
 

@@ -2,7 +2,7 @@
 
 use crate::batch::parallel::{Written, map_shares_to_memory};
 use crate::encode::{EncodeOptions, Encoder};
-use crate::error::{JsonError, WireError};
+use crate::error::{JsonError, Violation, WireError};
 use crate::print::{PrintOptions, PrintPlan, Printer};
 use crate::schema::Schema;
 use crate::wire::read::{FieldError, PAST_END, WireReader};
@@ -12,15 +12,27 @@ use std::mem::MaybeUninit;
 /// Bytes of input that a thread takes at a time.
 const SHARE: usize = 1 << 18;
 
+/// Why a batch of lines is refused: what the first line has that is wrong.
+#[derive(Debug, PartialEq, Eq)]
+pub enum LinesError {
+    /// Its line and offset count from the start of the input.
+    Json(JsonError),
+    /// What `strict` refuses. Paths start with the place of the document among all.
+    Contract(Vec<Violation>),
+    /// A document that has no end as wire bytes.
+    Wire(WireError),
+}
+
 /// Write the wire bytes of each line after their length, into memory as far as there is room. Lines of only whitespace
-/// are skipped. An error's line and offset count from the start of the input.
+/// are skipped. `strict` refuses documents as `Encoder::violations` does.
 pub fn json_lines_to_wire(
     schema: &Schema,
     text: &[u8],
     options: EncodeOptions,
+    strict: bool,
     threads: usize,
     memory: &mut [MaybeUninit<u8>],
-) -> Result<Written, JsonError> {
+) -> Result<Written, LinesError> {
     let mut start = 0;
     let shares = std::iter::from_fn(|| {
         let from = start;
@@ -37,21 +49,44 @@ pub fn json_lines_to_wire(
                 let at = next;
                 next = line_end(text, at);
                 let line = text[at..next].strip_suffix(b"\n").unwrap_or(&text[at..next]);
-                if line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r')) {
+                if is_blank(line) {
                     continue;
                 }
                 let message = open_length(width, out);
-                encoder.append(schema, line, options, out).map_err(|error| (at, *error))?;
+                encoder.append(schema, line, options, out).map_err(|error| (at, LinesError::Json(*error)))?;
+                if strict {
+                    match encoder.violations(schema, &out[message..]) {
+                        Ok(violations) if violations.is_empty() => {}
+                        Ok(violations) => return Err((at, LinesError::Contract(violations))),
+                        Err(error) => return Err((at, LinesError::Wire(error))),
+                    }
+                }
                 width = close_length(message, width, out);
             }
             Ok(())
         }
     });
-    found.map(|(written, _)| written).map_err(|(start, error)| JsonError {
-        line: error.line + text[..start].iter().filter(|&&byte| byte == b'\n').count(),
-        offset: error.offset + start,
-        ..error
+    found.map(|(written, _)| written).map_err(|(start, error)| {
+        let before = || text[..start].split_inclusive(|&byte| byte == b'\n');
+        match error {
+            LinesError::Json(error) => LinesError::Json(JsonError {
+                line: error.line + before().count(),
+                offset: error.offset + start,
+                ..error
+            }),
+            LinesError::Contract(mut violations) => {
+                let place = before().filter(|line| !is_blank(line)).count();
+                violations.iter_mut().for_each(|each| each.path.insert_str(0, &format!("/{place}")));
+                LinesError::Contract(violations)
+            }
+            wire => wire,
+        }
     })
+}
+
+/// Return whether a line is nothing but whitespace.
+fn is_blank(line: &[u8]) -> bool {
+    line.iter().all(|byte| matches!(byte, b' ' | b'\t' | b'\r' | b'\n'))
 }
 
 /// Return the index behind the line that an index is in.

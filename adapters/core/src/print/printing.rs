@@ -5,7 +5,7 @@ use crate::json::member_names::MemberNames;
 use crate::print::plan::PrintPlan;
 use std::cell::Cell;
 
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Clone, Copy)]
 pub struct PrintOptions {
     /// Print each required member that is absent, as null if it is nullable, else as an empty array or object.
     pub fill_required: bool,
@@ -13,6 +13,13 @@ pub struct PrintOptions {
     pub refuse_unknown: bool,
     /// Print NaN and the infinities, which are not JSON.
     pub nonfinite: bool,
+}
+
+/// Nothing is lost unless that is asked for.
+impl Default for PrintOptions {
+    fn default() -> Self {
+        PrintOptions { fill_required: false, refuse_unknown: true, nonfinite: false }
+    }
 }
 
 /// Buffers that are used for one message after the other.

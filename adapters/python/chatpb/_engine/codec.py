@@ -26,7 +26,8 @@ null."""
 class Codec(Protocol):
     """The conversions of one message type: one document, lines and rows of documents, and streams with it as the chunk.
 
-    Every function raises JsonError or WireError for bad input. The path of an error in rows starts with the row.
+    Every function raises JsonError or WireError for bad input. Paths of errors in rows start with the row, and
+    those of violations in lines with the place of the document.
     `strict` raises ContractError for a document with violations that it refuses; `validate_wire` then lists only those.
     """
 
@@ -44,7 +45,9 @@ class Codec(Protocol):
         self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, /
     ) -> dict[str, Any]: ...
 
-    def json_lines_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, threads: int, /) -> bytes: ...
+    def json_lines_to_wire(
+        self, data: JsonText, canonical: bool, nonfinite: bool, threads: int, strict: bool = False, /
+    ) -> bytes: ...
 
     def wire_to_json_lines(
         self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, threads: int, /

@@ -100,7 +100,7 @@ def transcode(
 
 
 def _converts_whole_blocks(source: Format, target: Format, options: Options) -> bool:
-    if options.strict or not (source.is_stream and target.is_stream):
+    if not (source.is_stream and target.is_stream):
         return False
     return source.is_json or (target.is_json and not options.canonical)
 
@@ -108,7 +108,12 @@ def _converts_whole_blocks(source: Format, target: Format, options: Options) -> 
 def _convert_block(block: Block, format: Format, message_type: type[Message], options: Options) -> bytes:
     data = block.data
     if block.format.is_json:
-        data = json_lines_to_wire(data, message_type, canonical=options.canonical, nonfinite=options.nonfinite)
+        data = json_lines_to_wire(
+            data, message_type, strict=options.strict, canonical=options.canonical, nonfinite=options.nonfinite
+        )
+    elif options.strict:
+        for document in block.documents():
+            _refuse_violations(document.data, message_type)
     if format.is_json:
         data = wire_to_json_lines(
             data,
@@ -152,8 +157,8 @@ def to_wire(
     if not for_json:
         refuse_unknown = options.unknown_fields == "error" and not keeps_all
         wire_to_tree(wire, descriptor_of(message_type), refuse_unknown=refuse_unknown)
-    if options.strict and (violations := codec_of(descriptor_of(message_type)).validate_wire(wire, True)):
-        raise ContractError(violations)
+    if options.strict:
+        _refuse_violations(wire, message_type)
     return _parse(wire, message_type).SerializeToString(deterministic=True) if options.canonical else wire
 
 
@@ -171,6 +176,12 @@ def _from_wire(wire: bytes, format: Format, message_type: type[Message], options
         return wire
     text = text_format.MessageToString(_parse(wire, message_type), as_utf8=True)
     return _HEADER_TEXT.format(message_type.DESCRIPTOR.file.name, message_type.DESCRIPTOR.full_name, text).encode()
+
+
+def _refuse_violations(wire: bytes, message_type: type[Message]) -> None:
+    """Raise ContractError for a message that breaks the contract so that typed readers fail."""
+    if violations := codec_of(descriptor_of(message_type)).validate_wire(wire, True):
+        raise ContractError(violations)
 
 
 def _parse(wire: bytes, message_type: type[Message]) -> Message:

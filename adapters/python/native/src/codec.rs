@@ -3,7 +3,7 @@
 use crate::arrow_rows::{ArrayBuffers, convert_rows};
 use crate::chunks::{ChunkAccumulator, ChunkSplitter};
 use crate::dict_to_json::{Buffers, dict_to_json};
-use crate::errors::{contract_error, json_error, violation_list, wire_error};
+use crate::errors::{contract_error, json_error, lines_error, violation_list, wire_error};
 use crate::input::Input;
 use crate::json_to_dict::json_to_dict;
 use crate::new_bytes::{MARGIN, NewBytes, growing_bytes};
@@ -63,7 +63,13 @@ impl Codec {
                 }
             };
             let violations = match &wire {
-                Ok(wire) if strict => encoder.violations(self.schema(), wire.as_bytes()),
+                Ok(wire) if strict => {
+                    let (encoder, wire) = (&mut encoder, wire.as_bytes());
+                    match wire.len() {
+                        ..RELEASE_FROM => encoder.violations(self.schema(), wire),
+                        RELEASE_FROM.. => py.detach(move || encoder.violations(self.schema(), wire)),
+                    }
+                }
                 _ => Ok(Vec::new()),
             };
             kept.set(Some(encoder));
@@ -228,7 +234,7 @@ impl Codec {
         })
     }
 
-    #[pyo3(signature = (data, canonical, nonfinite, threads, /))]
+    #[pyo3(signature = (data, canonical, nonfinite, threads, strict = false, /))]
     fn json_lines_to_wire<'py>(
         &self,
         py: Python<'py>,
@@ -236,13 +242,14 @@ impl Codec {
         canonical: bool,
         nonfinite: bool,
         threads: usize,
+        strict: bool,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::text(data)?;
         let options = EncodeOptions { canonical, nonfinite, origin: input.origin() };
         let mut batch = NewBytes::new(py, input.size() + MARGIN)?;
         let memory = batch.memory();
-        let work = |text: &[u8]| chatpb_core::json_lines_to_wire(self.schema(), text, options, threads, memory);
-        let written = input.released(py, work).map_err(|error| json_error(py, error))?;
+        let work = |text: &[u8]| chatpb_core::json_lines_to_wire(self.schema(), text, options, strict, threads, memory);
+        let written = input.released(py, work).map_err(|error| lines_error(py, error))?;
         // SAFETY: the messages were written to the batch's memory.
         unsafe { batch.finish_batch(py, &written) }
     }

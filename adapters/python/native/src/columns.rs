@@ -9,7 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 /// A column in Arrow's layout: validity, offsets of lists, values or offsets, and data.
-type ColumnBuffers<'py> = [Bound<'py, PyBytes>; 4];
+type ColumnBuffers<'py> = (Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>, Bound<'py, PyBytes>);
 
 #[pyclass(frozen, module = "chatpb._engine.native")]
 pub struct ColumnReader(chatpb_core::ColumnReader);
@@ -62,5 +62,9 @@ fn buffers(py: Python<'_>, columns: Result<Vec<Column>, ColumnError>) -> PyResul
         ColumnError::Wire(error) => wire_error(py, error),
         ColumnError::TooLarge => PyOverflowError::new_err("more than 2 GiB of strings in a column"),
     })?;
-    Ok(columns.into_iter().map(|column| column.buffers().map(|buffer| PyBytes::new(py, &buffer))).collect())
+    let buffers = columns.into_iter().map(|column| {
+        let [validity, lists, values, data] = column.buffers().map(|buffer| PyBytes::new(py, &buffer));
+        (validity, lists, values, data)
+    });
+    Ok(buffers.collect())
 }

@@ -1,6 +1,6 @@
 //! The core's errors as Python exceptions.
 
-use chatpb_core::{JsonError, Violation, WireError};
+use chatpb_core::{JsonError, LinesError, Violation, WireError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyString, PyType};
@@ -75,5 +75,14 @@ pub fn contract_error(py: Python<'_>, violations: Vec<Violation>) -> PyErr {
     match class.and_then(|class| Ok((class, violation_list(py, violations)?.unbind()))) {
         Ok((class, violations)) => PyErr::from_type(class.clone(), (violations,)),
         Err(failure) => failure,
+    }
+}
+
+#[cold]
+pub fn lines_error(py: Python<'_>, error: LinesError) -> PyErr {
+    match error {
+        LinesError::Json(error) => json_error(py, error),
+        LinesError::Contract(violations) => contract_error(py, violations),
+        LinesError::Wire(error) => wire_error(py, error),
     }
 }

@@ -82,8 +82,10 @@ class _ReferenceCodec:
     def wire_to_dict(self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, /) -> dict[str, Any]:
         return json_to_dict(self.wire_to_json(wire, fill_required, refuse_unknown, nonfinite))
 
-    def json_lines_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, threads: int, /) -> bytes:
-        return lines.json_lines_to_wire(data, lambda line: self.json_to_wire(line, canonical, nonfinite))
+    def json_lines_to_wire(
+        self, data: JsonText, canonical: bool, nonfinite: bool, threads: int, strict: bool = False, /
+    ) -> bytes:
+        return lines.json_lines_to_wire(data, lambda line: self.json_to_wire(line, canonical, nonfinite, strict))
 
     def wire_to_json_lines(
         self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, threads: int, /

@@ -1,16 +1,18 @@
 """Convert many documents in one call: JSON lines to length-delimited messages, and back.
 
 Rules: each line is a document of its own; a line of nothing but whitespace is skipped. Messages come each after their
-length, a varint. The line and the offset of an error count from the start of the input.
+length, a varint. The line and the offset of an error count from the start of the input; paths of violations
+start with the place of the document.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final
 
 from chatpb._engine.codec import JsonText, Wire
-from chatpb._errors import JsonError, WireError
+from chatpb._errors import ContractError, JsonError, WireError
 from chatpb._limits import MAX_LENGTH_BYTES
 from chatpb._wire.read import FieldError, read_varint
 from chatpb._wire.write import delimited
@@ -19,7 +21,7 @@ _PAST_END: Final = "a message that runs past the end of the input"
 
 
 def json_lines_to_wire(data: JsonText, encode: Callable[[bytes | str], bytes]) -> bytes:
-    """Return the message of each line, which `encode` makes, after its length. Raises JsonError."""
+    """Return the message of each line, which `encode` makes, after its length. Raises JsonError and ContractError."""
     is_str = isinstance(data, str)
     text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(memoryview(data))
     out = []
@@ -32,6 +34,9 @@ def json_lines_to_wire(data: JsonText, encode: Callable[[bytes | str], bytes]) -
                 raise JsonError(
                     error.path, error.line + count, error.column, error.offset + start, error.reason
                 ) from None
+            except ContractError as error:
+                found = [replace(each, path=f"/{len(out)}{each.path}") for each in error.violations]
+                raise ContractError(found) from None
         start += len(line) + 1
     return b"".join(out)
 
