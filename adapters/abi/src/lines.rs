@@ -2,8 +2,9 @@
 
 use crate::codec::{Codec, State};
 use crate::result::{Failure, Result};
+use crate::to_json;
 use crate::{STRICT, call, encode_options, print_options};
-use chatpb_core::Written;
+use chatpb_core::{LinesError, Written};
 use std::mem::MaybeUninit;
 
 /// Bytes to ask for beyond the expected size of a batch.
@@ -47,6 +48,16 @@ pub unsafe extern "C" fn chatpb_wire_to_json_lines(
                 Ok(chatpb_core::wire_to_json_lines(plan, wire, options, threads, memory)?)
             })
         })
+    }
+}
+
+impl From<LinesError> for Failure {
+    fn from(error: LinesError) -> Self {
+        match error {
+            LinesError::Json(error) => error.into(),
+            LinesError::Contract(violations) => Failure::Violations(to_json(&violations)),
+            LinesError::Wire(error) => error.into(),
+        }
     }
 }
 

@@ -32093,10 +32093,10 @@ func (m *Module) fn274(v0, v1, v2, v3, v4 int32) {
 			store16(m.memory, uint64(uint32(v6))+8, uint16(i32(0xffff)))
 			store32(m.memory, uint64(uint32(v6))+4, uint32(v3))
 			store32(m.memory, uint64(uint32(v6)), uint32(i32(0)))
-			v10 = v5 + i32(148)
-			m.fn64(v10, i32(8), i32(0), i32(4), i32(8))
+			v9 = v5 + i32(148)
+			m.fn64(v9, i32(8), i32(0), i32(4), i32(8))
 			t4 := int32(load32(m.memory, uint64(uint32(v5))+152))
-			v9 = t4
+			v10 = t4
 			t5 := int32(load32(m.memory, uint64(uint32(v5))+148))
 			if t5 == i32(1) {
 				_ = int32(load32(m.memory, uint64(uint32(v5))+156))
@@ -32114,7 +32114,7 @@ func (m *Module) fn274(v0, v1, v2, v3, v4 int32) {
 			store64(m.memory, uint64(uint32(v5))+40, uint64(i64(0)))
 			t6 := int32(load32(m.memory, uint64(uint32(v5))+156))
 			store32(m.memory, uint64(uint32(v5))+36, uint32(t6))
-			store32(m.memory, uint64(uint32(v5))+32, uint32(v9))
+			store32(m.memory, uint64(uint32(v5))+32, uint32(v10))
 			store64(m.memory, uint64(uint32(v5))+24, uint64(i64(4)))
 			store64(m.memory, uint64(uint32(v5))+16, uint64(i64(1)))
 			store32(m.memory, uint64(uint32(v5))+12, uint32(v6))
@@ -32125,69 +32125,67 @@ func (m *Module) fn274(v0, v1, v2, v3, v4 int32) {
 				goto l1
 			}
 			v8 = v5 + i32(76)
-			v9 = v5 + i32(52)
+			v10 = v5 + i32(52)
 			v11 = v5 + i32(32)
-			v6 = v5 + i32(20)
+			v4 = v5 + i32(20)
 			t8 := int32(load32(m.memory, uint64(uint32(v1))+12))
-			m.fn292(v10, v7, t8, i32(0), i32(1), i32(1))
+			m.fn292(v9, v7, t8, i32(0), i32(1), i32(1))
 			t9 := int32(load32(m.memory, uint64(uint32(v5))+148))
-			v4 = t9
-			m.fn73(v10)
-			{
-				if v4 == i32(-0x80000000) {
-					store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-					t10 := int32(load32(m.memory, uint64(uint32(v6))+8))
-					store32(m.memory, uint64(uint32(v0))+12, uint32(t10))
-					t11 := int64(load64(m.memory, uint64(uint32(v6))))
-					store64(m.memory, uint64(uint32(v0))+4, uint64(t11))
-					m.fn74(v7, i32(12))
-					m.fn74(v11, i32(8))
-					m.fn164(v9)
-					m.fn74(v8, i32(1))
-					goto l2
-				}
-				m.fn74(v5+i32(8), i32(12))
-				t12 := int32(load32(m.memory, uint64(uint32(v5))+28))
-				v7 = t12
-				if v7 != 0 {
-					t13 := int32(load32(m.memory, uint64(uint32(v5))+24))
-					v4 = t13
-				l3:
-					m.fn74(v4, i32(1))
-					m.fn74(v4+i32(12), i32(1))
-					v4 = v4 + i32(32)
-					v7 = v7 - i32(1)
-					if v7 != 0 {
-						goto l3
-					}
-				}
-				m.fn74(v6, i32(32))
+			m.fn73(v9)
+			if t9 == i32(-0x80000000) {
+				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+				t10 := int32(load32(m.memory, uint64(uint32(v4))+8))
+				store32(m.memory, uint64(uint32(v0))+12, uint32(t10))
+				t11 := int64(load64(m.memory, uint64(uint32(v4))))
+				store64(m.memory, uint64(uint32(v0))+4, uint64(t11))
+				m.fn74(v7, i32(12))
 				m.fn74(v11, i32(8))
-				m.fn164(v9)
+				m.fn164(v10)
 				m.fn74(v8, i32(1))
-				m.fn271(v5+i32(8), v1, v2, v3, i32(0), i32(1), i32(0))
-				t14 := int32(load32(m.memory, uint64(uint32(v5))+132))
-				if t14 != i32(-0x80000000) {
-					goto l1
-				}
-				t15 := int32(load32(m.memory, uint64(uint32(v5))+32))
-				store32(m.memory, uint64(uint32(v0))+24, uint32(t15))
-				t16 := int64(load64(m.memory, uint64(uint32(v5))+24))
-				store64(m.memory, uint64(uint32(v0))+16, uint64(t16))
-				t17 := int64(load64(m.memory, uint64(uint32(v5))+16))
-				store64(m.memory, uint64(uint32(v0))+8, uint64(t17))
-				t18 := int64(load64(m.memory, uint64(uint32(v5))+8))
-				store64(m.memory, uint64(uint32(v0)), uint64(t18))
+				goto l2
 			}
-		l2:
-			m.g0 = v5 + i32(160)
-			return
+			v9 = v5 + i32(8)
+			m.fn74(v9, i32(12))
+			t12 := int32(load32(m.memory, uint64(uint32(v4))+8))
+			v7 = t12
+			if v7 != 0 {
+				t13 := int32(load32(m.memory, uint64(uint32(v4))+4))
+				v6 = t13
+			l3:
+				m.fn74(v6, i32(1))
+				m.fn74(v6+i32(12), i32(1))
+				v6 = v6 + i32(32)
+				v7 = v7 - i32(1)
+				if v7 != 0 {
+					goto l3
+				}
+			}
+			m.fn74(v4, i32(32))
+			m.fn74(v11, i32(8))
+			m.fn164(v10)
+			m.fn74(v8, i32(1))
+			m.fn271(v9, v1, v2, v3, i32(0), i32(1), i32(0))
+			t14 := int32(load32(m.memory, uint64(uint32(v5))+132))
+			if t14 != i32(-0x80000000) {
+				goto l1
+			}
+			t15 := int32(load32(m.memory, uint64(uint32(v5))+32))
+			store32(m.memory, uint64(uint32(v0))+24, uint32(t15))
+			t16 := int64(load64(m.memory, uint64(uint32(v5))+24))
+			store64(m.memory, uint64(uint32(v0))+16, uint64(t16))
+			t17 := int64(load64(m.memory, uint64(uint32(v5))+16))
+			store64(m.memory, uint64(uint32(v0))+8, uint64(t17))
+			t18 := int64(load64(m.memory, uint64(uint32(v5))+8))
+			store64(m.memory, uint64(uint32(v0)), uint64(t18))
+			goto l2
 		}
 		_ = int32(load32(m.memory, uint64(uint32(v5))+16))
 		panic("unreachable")
 	}
 l1:
 	panic("unreachable")
+l2:
+	m.g0 = v5 + i32(160)
 }
 func (m *Module) fn275(v0, v1 int32) int32 {
 	var v2, v3, v4, v5 int32
