@@ -24,7 +24,9 @@ from chatcompletion import v1
 from chatpb import _known_json, arrow
 from chatpb._known_json import known_json, unknown_field_counts
 from chatpb._runtimes import generated_class, message_class
+from chatpb.storage import Record
 from chatpb.streams import Accumulator, split_wire
+from chatpb.streams._known import add_known, split_known
 from chatpb.streams.sse import write_chunk
 from tests.support import ROOT, each_runtime
 
@@ -178,6 +180,41 @@ def test_each_field_is_logged_once_and_counted(forgotten: None, caplog: pytest.L
         f"Field {number} of {name}" for name, number in unknown_field_counts()
     }
     assert len(caplog.records) == 3
+
+
+def _put_together() -> bytes:
+    accumulator = Accumulator()
+    for _ in range(2):
+        add_known(accumulator, _wire("ChatCompletionChunk"))
+    return accumulator.to_json()
+
+
+def _kept() -> bytes:
+    stream = v1.ChatCompletionStream.FromString(chatpb.compact_stream([_wire("ChatCompletionChunk")] * 2))
+    completion = Record(v1.ChatCompletionRecord(stream=stream).SerializeToString()).completion
+    return chatpb.to_json(completion)
+
+
+STREAMS: dict[str, tuple[Callable[[], object], str, int]] = {
+    "put together": (_put_together, "ChatCompletionChunk", 2),
+    "kept in a record": (_kept, "ChatCompletionChunk", 2),
+    "split": (lambda: list(split_known(_wire("ChatCompletion"))), "ChatCompletion", 1),
+}
+
+
+@pytest.mark.parametrize("name", STREAMS)
+def test_what_services_and_storage_make_of_streams_is_counted(name: str, forgotten: None) -> None:
+    convert, message, count = STREAMS[name]
+    convert()
+    fields = {(message, 47), (f"{message}Choice", 40), (f"{message}Choice", FORK)}
+    assert unknown_field_counts() == {(f"chatcompletion.v1.{name}", number): count for name, number in fields}
+
+
+def test_an_accumulator_that_counts_refuses_what_is_no_chunk() -> None:
+    accumulator = Accumulator()
+    with pytest.raises(chatpb.WireError):
+        add_known(accumulator, b"\x0a\x05a")
+    assert accumulator.to_dict() == Accumulator().to_dict()
 
 
 def test_a_hostile_sender_fills_neither_the_log_nor_the_counts(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
@@ -13,10 +14,13 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
+from chatpb._wire.write import delimited, tag
 from chatpb.service import (
     AsyncClient,
     Call,
     EchoBackend,
+    FunctionBackend,
     JsonFormatter,
     Limits,
     LogObserver,
@@ -149,6 +153,37 @@ def test_metrics() -> None:
     assert "chatpb_chunks_total 4.0" in text
     assert "chatpb_first_chunk_seconds_count 1.0" in text
     assert "private" not in text
+
+
+def test_metrics_count_the_fields_that_json_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of an answer that comes whole, one that is split for a caller who asks for a stream, and one put together."""
+    monkeypatch.setattr("chatpb._known_json._counts", Counter())
+    observer = PrometheusObserver(prometheus_client.CollectorRegistry())
+    newer = delimited(tag(1000, 2), b"of a newer contract")
+    whole = ChatCompletion.FromString(ChatCompletion(id="c").SerializeToString() + newer)
+    chunk = ChatCompletionChunk.FromString(ChatCompletionChunk(id="c").SerializeToString() + newer)
+
+    async def answer(request: CreateChatCompletionRequest) -> ChatCompletion:
+        return whole
+
+    async def answer_in_pieces(request: CreateChatCompletionRequest) -> AsyncIterator[ChatCompletionChunk]:
+        yield chunk
+        yield chunk
+
+    async def main() -> str:
+        for backend in (answer, answer_in_pieces):
+            async with (
+                serve_http(gateway(FunctionBackend(backend), observers=[observer])) as url,
+                http_client() as client,
+            ):
+                for stream in (False, True):
+                    response = await client.post(f"{url}/v1/chat/completions", json={**QUESTION, "stream": stream})
+                    assert response.status_code == 200
+        return prometheus_client.generate_latest(observer.registry).decode()
+
+    text = run(main())
+    assert 'chatpb_unknown_fields_total{field="1000",message="chatcompletion.v1.ChatCompletion"} 2.0' in text
+    assert 'chatpb_unknown_fields_total{field="1000",message="chatcompletion.v1.ChatCompletionChunk"} 4.0' in text
 
 
 def test_requests_that_cannot_be_read_are_logged(caplog: pytest.LogCaptureFixture) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import pyarrow.parquet as pq
 import pytest
 from typer.testing import CliRunner
 
-from chatpb import ChatCompletionChunk, ChatpbError, json_to_wire, wire_to_json
+from chatcompletion.v1 import ChatCompletion, ChatCompletionRecord
+from chatpb import ChatCompletionChunk, ChatpbError, json_to_wire, unknown_field_counts, wire_to_json
 from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._files.refusals import Refusals
 from chatpb._records.parts import parts_of
+from chatpb._wire.write import delimited, tag
 from chatpb.arrow import SCHEMA
 from chatpb.cli._app import app
 from chatpb.storage import Recorder, _parquet
@@ -209,6 +212,30 @@ def test_recorded_traffic_through_every_form(middle: str, kind: str, name: str) 
         kept, given = sorted(kept), sorted(given)
     assert exactly_equal(found, expected)
     assert kept == given
+
+
+NEWER = delimited(tag(1000, 2), b"of a newer contract")
+OLDER = ChatCompletionRecord(response=ChatCompletion(id="c")).SerializeToString()
+
+
+@pytest.mark.parametrize("only", [[], ["--only", "response"]], ids=["records", "answers"])
+@pytest.mark.parametrize("count", [1, 3])
+def test_records_of_a_newer_contract(count: int, only: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bytes keep their fields; lines lack them and each is counted, or records that have them are refused by name."""
+    monkeypatch.setattr("chatpb._known_json._counts", Counter())
+    completion = ChatCompletion(id="c").SerializeToString() + NEWER
+    record = ChatCompletionRecord(response=ChatCompletion.FromString(completion)).SerializeToString()
+    Path("in.binpbs").write_bytes(b"".join(delimited(b"", each) for each in [record] * count + [OLDER]))
+    succeed("export", "in.binpbs", "x.db")
+    assert wires("x.db") == [record] * count + [OLDER]
+    assert unknown_field_counts() == {}
+    answer = {"id": "c"} if only else {"response": {"id": "c"}}
+    succeed("export", "x.db", "out.jsonl", *only)
+    assert lines("out.jsonl") == [answer] * (count + 1)
+    assert unknown_field_counts() == {("chatcompletion.v1.ChatCompletion", 1000): count}
+    result = run("export", "x.db", "some.jsonl", *only, "--unknown-fields", "error")
+    assert (result.exit_code, lines("some.jsonl")) == (1, [answer])
+    assert result.stderr.count("field 1000") == count
 
 
 @pytest.mark.parametrize(

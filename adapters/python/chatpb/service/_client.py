@@ -24,6 +24,7 @@ from chatpb.service._grpc_backend import CREATE, RECONNECT, STREAM, GrpcBackend,
 from chatpb.service._grpc_status import from_rpc_error, text_metadata
 from chatpb.service._parse_wire import parse_wire
 from chatpb.service._tls import Tls
+from chatpb.streams._known import add_known
 from chatpb.streams.accumulate import Accumulator
 
 __all__ = ["AsyncClient", "AsyncStream", "Client", "Stream"]
@@ -202,7 +203,7 @@ class _ChunkStream(Generic[Chunk, Completion]):
 
     def __init__(self, to_form: ToForm) -> None:
         self._to_form = to_form
-        self._accumulator = Accumulator(unknown_fields="skip")
+        self._accumulator = Accumulator()
         self._not_added: deque[bytes] = deque()
 
     def _take(self, wire: bytes) -> Chunk:
@@ -213,7 +214,7 @@ class _ChunkStream(Generic[Chunk, Completion]):
     def completion(self) -> Completion:
         """Return the completion that the chunks read so far add up to. Raises WireError for a chunk that is no JSON."""
         while self._not_added:
-            self._accumulator.add_wire(self._not_added[0])
+            add_known(self._accumulator, self._not_added[0])
             self._not_added.popleft()
         whole: Completion = self._to_form(self._accumulator.to_wire(), ChatCompletion)
         return whole

@@ -16,6 +16,7 @@ from chatpb._runtimes import runtime_of
 from chatpb.service._call import Call
 from chatpb.service._parse_wire import parse_wire
 from chatpb.service._request_flags import split_answer
+from chatpb.streams._known import add_known
 from chatpb.streams.accumulate import Accumulator
 
 __all__ = ["FunctionBackend"]
@@ -37,10 +38,10 @@ class FunctionBackend:
 
     async def create(self, request: bytes, call: Call) -> bytes:
         if inspect.isasyncgenfunction(self._function):
-            accumulator = Accumulator(unknown_fields="skip")
+            accumulator = Accumulator()
             async with aclosing(self.stream(request, call)) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
-                    accumulator.add_wire(chunk)
+                    add_known(accumulator, chunk)
             return accumulator.to_wire()
         message = _read_request(request)
         answer = await self._function(message)

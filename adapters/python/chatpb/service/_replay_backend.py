@@ -18,6 +18,7 @@ from chatpb.service._call import Call
 from chatpb.service._error_table import ServiceError, parse_body
 from chatpb.service._model_list import list_models
 from chatpb.service._request_flags import split_answer
+from chatpb.streams._known import add_known
 from chatpb.streams.accumulate import Accumulator
 
 __all__ = ["ReplayBackend"]
@@ -54,9 +55,9 @@ class ReplayBackend:
         answer = self._next_answer()
         if isinstance(answer, bytes):
             return answer
-        accumulator = Accumulator(unknown_fields="skip")
+        accumulator = Accumulator()
         for chunk in answer:
-            accumulator.add_wire(chunk)
+            add_known(accumulator, chunk)
         return accumulator.to_wire()
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:

@@ -12,7 +12,7 @@ from chatpb._wire import LEN
 from chatpb._wire.read import fields_of
 from chatpb.service._error_table import ServiceError
 from chatpb.service._parse_wire import parse_wire
-from chatpb.streams.split import split_wire
+from chatpb.streams._known import split_known
 
 __all__ = ["ask_for_whole", "is_stream", "model_of", "set_model", "set_stream", "split_answer"]
 
@@ -61,7 +61,7 @@ def split_answer(completion: bytes, request: bytes) -> Iterator[bytes]:
 
     Usage comes in a chunk without choices, which clients accept only if they asked for it by `stream_options`.
     """
-    return split_wire(completion, usage=_read_flags(request).include_usage, unknown_fields="skip")
+    return split_known(completion, usage=_read_flags(request).include_usage)
 
 
 class _Flags(NamedTuple):

@@ -28,6 +28,7 @@ from chatpb.storage._batch import checked, in_batches
 from chatpb.storage._copy import Copied
 from chatpb.storage._forms import files_of, open_source, write_records
 from chatpb.streams import Accumulator
+from chatpb.streams._known import add_known
 from chatpb.streams.compact import expand_stream
 
 if TYPE_CHECKING:
@@ -79,9 +80,9 @@ class Record:
         """The answer, also one that was streamed, put together from its chunks; None if there is none."""
         if self.response is not None or not (chunks := self.chunks):
             return self.response
-        accumulator = Accumulator(unknown_fields="skip")
+        accumulator = Accumulator()
         for chunk in chunks:
-            accumulator.add(chunk)
+            add_known(accumulator, chunk.SerializeToString())
         found: ChatCompletion = accumulator.message()
         return found
 

@@ -42,7 +42,9 @@ def split(
     and JsonError or WireError for one that holds what it must not.
 
     """
-    for chunk in _split(wire_of_any(completion, ChatCompletion, nonfinite), size, usage, nonfinite, unknown_fields):
+    wire = wire_of_any(completion, ChatCompletion, nonfinite)
+    text = wire_to_json(wire, ChatCompletion, unknown_fields=unknown_fields, nonfinite=nonfinite)
+    for chunk in split_json(text, size=size, usage=usage):
         yield from_json(chunk, message_type, nonfinite=nonfinite)
 
 
@@ -55,14 +57,13 @@ def split_wire(
     unknown_fields: UnknownFields = "error",
 ) -> Iterator[bytes]:
     """Yield the wire bytes of a completion's chunks, given its own. Options are those of `split`; raises WireError."""
-    for chunk in _split(wire, size, usage, nonfinite, unknown_fields):
+    text = wire_to_json(wire, ChatCompletion, unknown_fields=unknown_fields, nonfinite=nonfinite)
+    for chunk in split_json(text, size=size, usage=usage):
         yield json_to_wire(chunk, ChatCompletionChunk, nonfinite=nonfinite)
 
 
-def _split(
-    wire: Buffer, size: int | None, usage: bool, nonfinite: Nonfinite, unknown_fields: UnknownFields
-) -> Iterator[bytes]:
+def split_json(text: bytes, *, size: int | None = None, usage: bool = True) -> Iterator[bytes]:
+    """Yield the JSON text of a completion's chunks, given its own as `wire_to_json` returns it."""
     if size is not None:
         size = min(at_least_one("size", size), sys.maxsize)
-    text = wire_to_json(wire, ChatCompletion, unknown_fields=unknown_fields, nonfinite=nonfinite)
     yield from codec_of(ChatCompletionChunk.DESCRIPTOR).split(text, size, usage)
