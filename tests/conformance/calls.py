@@ -107,7 +107,7 @@ def server(program: Program) -> Iterator[Result]:
 
     address = program.serve().lines[0]
     request = {"model": "m", "messages": [{"role": "user", "content": "one two"}]}
-    with Client(address, timeout=30) as caller:
+    with Client(address, timeout=300) as caller:
         answer = caller.create(request)
         same = answer == {"model": "m", "choices": [{"message": {"content": "one two"}}]}
         yield Result("unary", "" if same else f"got {answer}")

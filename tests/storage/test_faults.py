@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import sqlite3
@@ -361,7 +362,7 @@ def test_losses_in_the_background_are_counted_and_logged(
         fill(recorder)
     else:
         other.execute("BEGIN IMMEDIATE")
-    writer = BackgroundRecorder(recorder)
+    writer = BackgroundRecorder(recorder, log_every=math.inf)
     for number in range(50):
         assert writer.put(lambda number=number: noise(number)[0], 20_000)  # type: ignore[misc]
     writer.close()

@@ -267,7 +267,7 @@ Query._interruptibly = run
 sys.argv = ["chatpb", "query", {name!r}, {sql!r}]
 main()
 """
-    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=300)
     assert result.returncode == 130
     assert result.stderr.splitlines()[-1] == "chatpb: interrupted"
 

@@ -62,7 +62,7 @@ def test_a_client(tmp_path: Path) -> None:
     with Recorder(tmp_path / "r.db") as recorder, sync_client() as plain:
         client = record_openai(plain, recorder, labels={"team": "a"})
         create = client.chat.completions.create
-        found = create(model="m", messages=MESSAGES, timeout=5, extra_body={"x": 1})
+        found = create(model="m", messages=MESSAGES, timeout=300, extra_body={"x": 1})
         assert (found.id, found.model_extra) == ("c", {"x_vendor": 5})
         stream = create(model="m", messages=MESSAGES, stream=True)
         assert [chunk.choices[0].delta.content for chunk in stream] == ["a", "b"]
