@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import socket
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +12,9 @@ import pytest
 import typer
 
 from chatpb.cli._app import app
+from chatpb.cli._service_options import LimitOptions
+from chatpb.cli._service_setup import limits_of
+from chatpb.service import GrpcBackend, Limits, OpenAIBackend
 from tests.cli.command_line import run
 
 NOT_A_TOKEN = "a token is printable ASCII, not empty, without white space around it"
@@ -105,3 +110,14 @@ def test_an_address_that_is_taken(command: tuple[str, ...], tmp_path: Path) -> N
         result = run(*command, "--listen", listen)
     assert result.exit_code == 2
     assert f"Invalid value for --listen: cannot listen at {listen}: Address already in use\n" in result.output
+
+
+def test_limits_that_are_not_given() -> None:
+    """They are the same for commands, services and backends."""
+    limits = Limits()
+    # The system bounds how many connections there may be.
+    assert replace(limits_of(LimitOptions()), connections=limits.connections) == limits
+    assert LimitOptions().max_connections == limits.connections
+    openai, grpc = (inspect.signature(each).parameters for each in (OpenAIBackend, GrpcBackend))
+    assert (openai["timeout"].default, openai["max_body"].default) == (limits.timeout, limits.message)
+    assert grpc["max_message"].default == limits.message

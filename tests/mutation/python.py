@@ -129,17 +129,27 @@ def statement_of(mutant: MutationSpec) -> Iterable[int]:
     return range(max(starts, default=first), last + 1)
 
 
+EQUALITIES = {"core/ReplaceComparisonOperator_Is_Eq", "core/ReplaceComparisonOperator_IsNot_NotEq"}
+
+
 def mutants_of(code: list[str]) -> Iterator[MutationSpec]:
-    """Yield the mutants of some modules, but those of annotations, which nothing evaluates."""
+    """Yield the mutants of some modules, but those that change nothing.
+
+    These are of annotations, which nothing evaluates, and `==` for `is` where None, types and members of enums are
+    compared, which equal themselves alone; True equals 1 as well.
+    """
     paths = [
         path for each in code for path in ([PACKAGE / each] if each.endswith(".py") else (PACKAGE / each).rglob("*.py"))
     ]
     with use_db(":memory:", WorkDB.Mode.create) as items:
         init(sorted(paths), items, {})
         annotations = {path: annotated(path) for path in paths}
+        lines = {path: path.read_text().splitlines() for path in paths}
         for item in items.work_items:
             for mutant in item.mutations:
-                if mutant.start_pos not in annotations[mutant.module_path]:
+                line = lines[mutant.module_path][mutant.start_pos[0] - 1]
+                is_same = mutant.operator_name in EQUALITIES and not re.search(r"\bis (not )?(True|False)\b", line)
+                if not is_same and mutant.start_pos not in annotations[mutant.module_path]:
                     yield mutant
 
 
