@@ -91,13 +91,16 @@ LANGUAGES = (
     Language(
         "cpp",
         "protobuf C++",
-        needs=("cmake", "c++", "protoc"),
+        needs=("cmake", "c++", "protoc", "cargo"),
         build=(
-            ("cmake", "-B", "build", "-DCMAKE_BUILD_TYPE=Release"),
+            ("cmake", "-S", "../../../adapters/abi", "-B", "build/abi"),
+            ("cmake", "--install", "build/abi", "--prefix", "build/installed"),
+            ("cmake", "-B", "build", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_PREFIX_PATH=build/installed"),
             ("cmake", "--build", "build", "--parallel", "2"),
         ),
         command=("build/conformance",),
         own_protoc=True,
+        converts=True,
     ),
 )
 

@@ -1,4 +1,4 @@
-// Answers run.py: reads, reports, writes, builds and generates messages of the contract.
+// Answers run.py: reads, reports, writes, builds, generates and converts messages of the contract.
 
 #include <array>
 #include <cstdint>
@@ -48,6 +48,8 @@ void Answer(const protocol::Request& request, protocol::Response& response) {
       return BuildMessages(response);
     case protocol::Request::kGenerate:
       return GenerateMessages(request.generate(), response);
+    case protocol::Request::kConvert:
+      return ConvertInputs(request.convert(), response);
     default:
       throw std::invalid_argument("no such action");
   }

@@ -24,3 +24,6 @@ void GenerateMessages(const protocol::Generate& request, protocol::Response& res
 
 // Makes the messages of the golden files.
 void BuildMessages(protocol::Response& response);
+
+// Converts JSON with chatpb.
+void ConvertInputs(const protocol::Convert& request, protocol::Response& response);
