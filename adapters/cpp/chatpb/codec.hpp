@@ -187,8 +187,8 @@ class Codec {
 
   /// Return the wire bytes of each line, each after its length as a varint. Lines of whitespace alone are skipped.
   /// `threads` is the most threads to use, 0 for one for each processor. Throws JsonError, whose line and offset count
-  /// from the start of the text.
-  std::string_view json_lines_to_wire(std::string_view text, JsonLinesToWireOptions options = {},
+  /// from the start of the text, and ContractError, whose paths start with the place of the document.
+  std::string_view json_lines_to_wire(std::string_view text, JsonToWireOptions options = {},
                                       std::uint32_t threads = 0) & {
     return convert(chatpb_json_lines_to_wire, text, options.bits(), threads);
   }

@@ -58,7 +58,6 @@ inline constexpr auto strict = Options<CHATPB_STRICT>::of(CHATPB_STRICT);
 inline constexpr auto without_usage = Options<CHATPB_WITHOUT_USAGE>::of(CHATPB_WITHOUT_USAGE);
 
 using JsonToWireOptions = Options<CHATPB_CANONICAL | CHATPB_NONFINITE | CHATPB_STRICT>;
-using JsonLinesToWireOptions = Options<CHATPB_CANONICAL | CHATPB_NONFINITE>;
 using WireToJsonOptions = Options<CHATPB_NONFINITE | CHATPB_FILL_REQUIRED | CHATPB_SKIP_UNKNOWN>;
 using ValidateOptions = Options<CHATPB_STRICT>;
 using AccumulatorOptions = Options<CHATPB_NONFINITE | CHATPB_SKIP_UNKNOWN>;

@@ -167,6 +167,9 @@ void lines() {
     CHECK_EQUAL(error.line(), 5001U);
     CHECK_EQUAL(error.offset(), text.size() + 1);
     thrown_by<chatpb::WireError>([&] { codec.wire_to_json_lines("\x05", {}, threads); });
+    const auto broken =
+        thrown_by<chatpb::ContractError>([&] { codec.json_lines_to_wire("{}\n", chatpb::strict, threads); });
+    CHECK_EQUAL(broken.violations().at(0).path, "/0/id");
   }
 }
 
