@@ -307,19 +307,6 @@ class ModerationInputType(betterproto.Enum):
     """An image."""
 
 
-class ThinkingType(betterproto.Enum):
-    """Whether a model thinks."""
-
-    UNSPECIFIED = 0
-    """Never written; not a JSON value."""
-
-    ENABLED = 1
-    """It thinks."""
-
-    DISABLED = 2
-    """It answers at once."""
-
-
 class ChatCompletionObject(betterproto.Enum):
     """The value of a completion's object member."""
 
@@ -1329,8 +1316,10 @@ class ReasoningDetail(betterproto.Message):
 class Thinking(betterproto.Message):
     """Whether a model thinks before it answers, and how much."""
 
-    type: Optional["ThinkingType"] = betterproto.enum_field(1, optional=True)
-    """Whether it thinks."""
+    type: Optional[str] = betterproto.string_field(1, optional=True)
+    """
+    Whether it thinks, such as "enabled" or "disabled"; some services have further words.
+    """
 
     budget_tokens: Optional[int] = betterproto.int64_field(2, optional=True)
     """The most tokens to think with. Absent: the service decides."""

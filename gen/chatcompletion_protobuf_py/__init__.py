@@ -104,7 +104,6 @@ from chatcompletion_protobuf_py.chatcompletion.v1.moderation_pb import (
 from chatcompletion_protobuf_py.chatcompletion.v1.reasoning_pb import (
     ReasoningDetail,
     Thinking,
-    ThinkingType,
 )
 from chatcompletion_protobuf_py.chatcompletion.v1.tool_call_pb import (
     ChatCompletionMessageToolCall,
@@ -226,7 +225,6 @@ __all__ = [
     "ServiceTier",
     "StringList",
     "Thinking",
-    "ThinkingType",
     "ToolCallCustom",
     "ToolCallFunction",
     "ToolChoiceMode",

@@ -69,7 +69,7 @@ NOT_IN_PACKAGE = {
 }
 
 # Enums that only members which are not OpenAI's have.
-NOT_OPENAIS = {"CacheControlType", "ThinkingType"}
+NOT_OPENAIS = {"CacheControlType"}
 
 # Fields that the contract requires and the package does not.
 DEFAULT = "the package gives each nullable member of a response a default; the API always sends this one"

@@ -104,7 +104,6 @@ from chatcompletion.v1.moderation_pb2 import (
 from chatcompletion.v1.reasoning_pb2 import (
     ReasoningDetail,
     Thinking,
-    ThinkingType,
 )
 from chatcompletion.v1.tool_call_pb2 import (
     ChatCompletionMessageToolCall,
@@ -226,7 +225,6 @@ __all__ = [
     "ServiceTier",
     "StringList",
     "Thinking",
-    "ThinkingType",
     "ToolCallCustom",
     "ToolCallFunction",
     "ToolChoiceMode",

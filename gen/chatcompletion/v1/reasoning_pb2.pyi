@@ -8,7 +8,6 @@ from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from google.protobuf import struct_pb2 as _struct_pb2
 from google.protobuf.internal import containers as _containers
-from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 import builtins as _builtins
 import sys
 import typing as _typing
@@ -19,30 +18,6 @@ else:
     from typing_extensions import TypeAlias as _TypeAlias, Never as _Never
 
 DESCRIPTOR: _descriptor.FileDescriptor
-
-class _ThinkingType:
-    ValueType = _typing.NewType("ValueType", _builtins.int)
-    V: _TypeAlias = ValueType  # noqa: Y015
-
-class _ThinkingTypeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ThinkingType.ValueType], _builtins.type):
-    DESCRIPTOR: _descriptor.EnumDescriptor
-    THINKING_TYPE_UNSPECIFIED: _ThinkingType.ValueType  # 0
-    """Never written; not a JSON value."""
-    THINKING_TYPE_ENABLED: _ThinkingType.ValueType  # 1
-    """It thinks."""
-    THINKING_TYPE_DISABLED: _ThinkingType.ValueType  # 2
-    """It answers at once."""
-
-class ThinkingType(_ThinkingType, metaclass=_ThinkingTypeEnumTypeWrapper):
-    """Whether a model thinks."""
-
-THINKING_TYPE_UNSPECIFIED: ThinkingType.ValueType  # 0
-"""Never written; not a JSON value."""
-THINKING_TYPE_ENABLED: ThinkingType.ValueType  # 1
-"""It thinks."""
-THINKING_TYPE_DISABLED: ThinkingType.ValueType  # 2
-"""It answers at once."""
-Global___ThinkingType: _TypeAlias = ThinkingType  # noqa: Y015
 
 @_typing.final
 class ReasoningDetail(_message.Message):
@@ -202,8 +177,8 @@ class Thinking(_message.Message):
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
     ADDITIONAL_PROPERTIES_FIELD_NUMBER: _builtins.int
     VERBATIM_PROPERTIES_FIELD_NUMBER: _builtins.int
-    type: Global___ThinkingType.ValueType
-    """Whether it thinks."""
+    type: _builtins.str
+    """Whether it thinks, such as "enabled" or "disabled"; some services have further words."""
     budget_tokens: _builtins.int
     """The most tokens to think with. Absent: the service decides."""
     member_order: _builtins.bytes
@@ -223,7 +198,7 @@ class Thinking(_message.Message):
     def __init__(
         self,
         *,
-        type: Global___ThinkingType.ValueType | None = ...,
+        type: _builtins.str | None = ...,
         budget_tokens: _builtins.int | None = ...,
         member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,

@@ -27,10 +27,10 @@ func New() *Module {
 	m.elements = [][]any{{m.fn534, m.fn66, m.fn67, m.fn69, m.fn539, m.fn540, m.fn279, m.fn541, m.fn317, m.fn262, m.fn66, m.fn399, fn452, m.fn147, m.fn493, m.fn492, m.fn494, m.fn221, m.fn221, m.fn222, m.fn222, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn228, m.fn228, m.fn229, m.fn229, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn236, m.fn236, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn246, m.fn246, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn147, m.fn491, m.fn510, m.fn519, m.fn518, m.fn521}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
-	memory_init(m.memory, data[0:87193], uint32(i32(0x100000)), 0, len(data[0:87193]))
+	memory_init(m.memory, data[0:87065], uint32(i32(0x100000)), 0, len(data[0:87065]))
 	m.g0 = i32(0x100000)
-	m.g1 = i32(1136292)
-	m.g2 = i32(1136304)
+	m.g1 = i32(1136164)
+	m.g2 = i32(1136176)
 	return m
 }
 
@@ -905,7 +905,7 @@ func (m *Module) fn25(v0, v1, v2 int32) {
 				if v7 != 0 {
 					goto l2
 				}
-				memory_copy(m.memory, uint32(v5), uint32(i32(1097895)), uint32(v4))
+				memory_copy(m.memory, uint32(v5), uint32(i32(1097760)), uint32(v4))
 			}
 		l2:
 			store32(m.memory, uint64(uint32(v2))+8, uint32(v4))
@@ -913,7 +913,7 @@ func (m *Module) fn25(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v2)), uint32(v6))
 			goto l3
 		}
-		m.fn517(v2, i32(1097895), v4)
+		m.fn517(v2, i32(1097760), v4)
 	l3:
 		m.g0 = v1 + i32(16)
 		goto l4
@@ -1002,7 +1002,7 @@ func (m *Module) fn28(v0, v1, v2 int32) {
 			store64(m.memory, uint64(uint32(v0)), uint64(i64(0x10000000b)))
 			return
 		}
-		m.fn27(v0, i32(1097946), i32(26))
+		m.fn27(v0, i32(1097811), i32(26))
 		return
 	}
 	if v2 >= i32(0) {
@@ -1011,7 +1011,7 @@ func (m *Module) fn28(v0, v1, v2 int32) {
 		store32(m.memory, uint64(uint32(v0)), uint32(i32(11)))
 		return
 	}
-	m.fn27(v0, i32(1097972), i32(31))
+	m.fn27(v0, i32(1097837), i32(31))
 }
 func (m *Module) fn29(v0, v1, v2, v3 int32) {
 	var v4 int64
@@ -1063,11 +1063,11 @@ func (m *Module) fn30(v0 int32) {
 	}
 	t4 := int32(load32(m.memory, uint64(uint32(v1))+12))
 	v2 = t4
-	t5 := int32(load16(m.memory, uint64(uint32(i32(1098019)))))
+	t5 := int32(load16(m.memory, uint64(uint32(i32(1097884)))))
 	store16(m.memory, uint64(uint32(v2))+16, uint16(t5))
-	t6 := int64(load64(m.memory, uint64(uint32(i32(1098011)))))
+	t6 := int64(load64(m.memory, uint64(uint32(i32(1097876)))))
 	store64(m.memory, uint64(uint32(v2))+8, uint64(t6))
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1098003)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1097868)))))
 	store64(m.memory, uint64(uint32(v2)), uint64(t7))
 	store64(m.memory, uint64(uint32(v0))+32, uint64(i64(0)))
 	store64(m.memory, uint64(uint32(v0))+24, uint64(i64(18)))
@@ -1154,7 +1154,7 @@ func (m *Module) fn33(v0, v1, v2 int32) {
 		l25:
 			{
 				v3 = v4 + i32(4)
-				m.fn34(v3, i32(1098021), i32(1098029))
+				m.fn34(v3, i32(1097886), i32(1097894))
 				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				v8 = t2
 				{
@@ -1587,7 +1587,7 @@ func (m *Module) fn33(v0, v1, v2 int32) {
 				m.fn467(v8, v7, i32(44), v4+i32(4))
 			l2:
 				v3 = v4 + i32(4)
-				m.fn34(v3, i32(1098029), i32(1098036))
+				m.fn34(v3, i32(1097894), i32(1097901))
 				t109 := int32(load32(m.memory, uint64(uint32(v1))+24))
 				v8 = t109
 				{
@@ -2020,7 +2020,7 @@ func (m *Module) fn33(v0, v1, v2 int32) {
 				m.fn467(v8, v7, i32(44), v4+i32(4))
 			l10:
 				v3 = v4 + i32(4)
-				m.fn34(v3, i32(1098036), i32(1098046))
+				m.fn34(v3, i32(1097901), i32(1097911))
 				t216 := int32(load32(m.memory, uint64(uint32(v1))+16))
 				v8 = t216
 				{
@@ -3087,9 +3087,9 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																			v56 = t117
 																			t118 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																			v57 = t118
-																			t119 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+																			t119 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 																			store64(m.memory, uint64(uint32(v37))+8, uint64(t119))
-																			t120 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+																			t120 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 																			store64(m.memory, uint64(uint32(v37)), uint64(t120))
 																			store64(m.memory, uint64(uint32(v5))+216, uint64(i64(4)))
 																			store64(m.memory, uint64(uint32(v5))+208, uint64(i64(0)))
@@ -3398,9 +3398,9 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								v55 = t176
 																								t177 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																								v56 = t177
-																								t178 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+																								t178 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 																								store64(m.memory, uint64(uint32(v9))+8, uint64(t178))
-																								t179 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+																								t179 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 																								store64(m.memory, uint64(uint32(v9)), uint64(t179))
 																								store64(m.memory, uint64(uint32(v9))+40, uint64(i64(4)))
 																								store64(m.memory, uint64(uint32(v9))+32, uint64(i64(0)))
@@ -3479,11 +3479,11 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																									v62 = t201
 																									t202 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																									v63 = t202
-																									t203 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+																									t203 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 																									t204 := v7
 																									v55 = t203
 																									store64(m.memory, uint64(uint32(t204))+8, uint64(v55))
-																									t205 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+																									t205 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 																									t206 := v7
 																									v56 = t205
 																									store64(m.memory, uint64(uint32(t206)), uint64(v56))
@@ -3610,7 +3610,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																p218 = i32(0)
 																															l53:
 																																v20 = p218
-																																m.fn411(v5+i32(32), v24, i32(1105736), i32(2))
+																																m.fn411(v5+i32(32), v24, i32(1105608), i32(2))
 																																t232 := int32(load32(m.memory, uint64(uint32(v5))+32))
 																																v25 = t232
 																																if v25 != 0 {
@@ -3718,7 +3718,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																		goto l57
 																																	}
 																																	t248 := int32(load32(m.memory, uint64(uint32(v20))))
-																																	m.fn412(v5+i32(24), t248, i32(1105736), i32(2))
+																																	m.fn412(v5+i32(24), t248, i32(1105608), i32(2))
 																																	t249 := int32(load32(m.memory, uint64(uint32(v5))+24))
 																																	if t249 == 0 {
 																																		goto l64
@@ -3849,9 +3849,9 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										v58 = t274
 																										t275 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																										v60 = t275
-																										t276 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+																										t276 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 																										store64(m.memory, uint64(uint32(v1))+8, uint64(t276))
-																										t277 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+																										t277 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 																										store64(m.memory, uint64(uint32(v1)), uint64(t277))
 																										store64(m.memory, uint64(uint32(v1))+40, uint64(i64(4)))
 																										store64(m.memory, uint64(uint32(v1))+32, uint64(i64(0)))
@@ -3906,7 +3906,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										}
 																									}
 																									t293 := int32(load32(m.memory, uint64(uint32(v12))+12))
-																									m.fn412(v5+i32(16), t293, i32(1105736), i32(2))
+																									m.fn412(v5+i32(16), t293, i32(1105608), i32(2))
 																									t294 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																									v2 = t294
 																									if v2 == 0 {
@@ -3998,7 +3998,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															if uint32(t311) > uint32(int32(uint32(v6)>>1)) {
 																																goto l77
 																															}
-																															m.fn87(v14, v1+i32(16), i32(1102184), i32(24))
+																															m.fn87(v14, v1+i32(16), i32(1102048), i32(24))
 																															goto l78
 																														}
 																														panic("unreachable")
@@ -4139,7 +4139,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																									}
 																									store32(m.memory, uint64(uint32(v5))+316, uint32(v14))
 																									store32(m.memory, uint64(uint32(v5))+312, uint32(v5+i32(144)))
-																									m.fn302(v5, v14, v56, v5+i32(312), i32(1102208))
+																									m.fn302(v5, v14, v56, v5+i32(312), i32(1102072))
 																									t346 := int32(load32(m.memory, uint64(uint32(v14))))
 																									v1 = t346
 																									t347 := int32(load32(m.memory, uint64(uint32(v5))+4))
@@ -5348,9 +5348,9 @@ func (m *Module) Xchatpb_accumulator_new(v0 int32) int32 {
 		t9 := int64(load64(m.memory, uint64(uint32(v3))+8))
 		v7 = t9
 		store32(m.memory, uint64(uint32(v1))+84, uint32(v5))
-		t10 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+		t10 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 		store64(m.memory, uint64(uint32(v1))+24, uint64(t10))
-		t11 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+		t11 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 		store64(m.memory, uint64(uint32(v1))+32, uint64(t11))
 		store32(m.memory, uint64(uint32(v1))+80, uint32(i32(0)))
 		store32(m.memory, uint64(uint32(v1))+72, uint32(i32(0)))
@@ -5613,17 +5613,17 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 											}
 											t37 := int32(load32(m.memory, uint64(uint32(v7))+28))
 											v3 = t37
-											t38 := int64(load64(m.memory, uint64(uint32(i32(1103469)))))
+											t38 := int64(load64(m.memory, uint64(uint32(i32(1103341)))))
 											store64(m.memory, uint64(uint32(v3))+37, uint64(t38))
-											t39 := int64(load64(m.memory, uint64(uint32(i32(1103464)))))
+											t39 := int64(load64(m.memory, uint64(uint32(i32(1103336)))))
 											store64(m.memory, uint64(uint32(v3))+32, uint64(t39))
-											t40 := int64(load64(m.memory, uint64(uint32(i32(1103456)))))
+											t40 := int64(load64(m.memory, uint64(uint32(i32(1103328)))))
 											store64(m.memory, uint64(uint32(v3))+24, uint64(t40))
-											t41 := int64(load64(m.memory, uint64(uint32(i32(1103448)))))
+											t41 := int64(load64(m.memory, uint64(uint32(i32(1103320)))))
 											store64(m.memory, uint64(uint32(v3))+16, uint64(t41))
-											t42 := int64(load64(m.memory, uint64(uint32(i32(1103440)))))
+											t42 := int64(load64(m.memory, uint64(uint32(i32(1103312)))))
 											store64(m.memory, uint64(uint32(v3))+8, uint64(t42))
-											t43 := int64(load64(m.memory, uint64(uint32(i32(1103432)))))
+											t43 := int64(load64(m.memory, uint64(uint32(i32(1103304)))))
 											store64(m.memory, uint64(uint32(v3)), uint64(t43))
 											m.fn74(v5, i32(1))
 										}
@@ -5859,9 +5859,9 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 									t103 := int32(load32(m.memory, uint64(uint32(v18))+8))
 									v6 = t103
 									m.fn86(v5 + i32(232))
-									t104 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+									t104 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 									store64(m.memory, uint64(uint32(v5))+296, uint64(t104))
-									t105 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+									t105 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 									store64(m.memory, uint64(uint32(v5))+304, uint64(t105))
 									t106 := int64(load64(m.memory, uint64(uint32(v5))+240))
 									store64(m.memory, uint64(uint32(v5))+320, uint64(t106))
@@ -5927,9 +5927,9 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 											}
 											m.fn86(v5 + i32(296))
 											v2 = i32(0)
-											t118 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+											t118 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 											store64(m.memory, uint64(uint32(v5))+152, uint64(t118))
-											t119 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+											t119 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 											store64(m.memory, uint64(uint32(v5))+160, uint64(t119))
 											t120 := int64(load64(m.memory, uint64(uint32(v5))+304))
 											store64(m.memory, uint64(uint32(v5))+176, uint64(t120))
@@ -5984,7 +5984,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 													v22 = t128
 													switch v37 {
 													case 0, 8:
-														t129 := m.fn268(v22, v15, i32(1099574), i32(1))
+														t129 := m.fn268(v22, v15, i32(1099439), i32(1))
 														if t129 != 0 {
 															goto l19
 														}
@@ -6068,7 +6068,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 																				if uint32(t146) > uint32(int32(uint32(v8)>>1)) {
 																					goto l27
 																				}
-																				m.fn87(v6, v1+i32(16), i32(1102028), i32(16))
+																				m.fn87(v6, v1+i32(16), i32(1101892), i32(16))
 																				goto l28
 																			}
 																			panic("unreachable")
@@ -7514,9 +7514,9 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 											if t63 != i32(1) {
 												t72 := int32(load32(m.memory, uint64(uint32(v5))+64))
 												v10 = t72
-												t73 := int32(load32(m.memory, uint64(uint32(i32(1103484)))))
+												t73 := int32(load32(m.memory, uint64(uint32(i32(1103356)))))
 												store32(m.memory, uint64(uint32(v10))+3, uint32(t73))
-												t74 := int32(load32(m.memory, uint64(uint32(i32(1103481)))))
+												t74 := int32(load32(m.memory, uint64(uint32(i32(1103353)))))
 												store32(m.memory, uint64(uint32(v10)), uint32(t74))
 												t75 := int32(load32(m.memory, uint64(uint32(v5))+4192))
 												v17 = t75
@@ -7805,7 +7805,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 										t123 := int64(load64(m.memory, uint64(uint32(v5))+4284))
 										v29 = t123
 										store64(m.memory, uint64(uint32(v5))+4312, uint64(v30))
-										m.fn68(v5+i32(56), i32(1098189), v5+i32(4312))
+										m.fn68(v5+i32(56), i32(1098054), v5+i32(4312))
 										t124 := int32(load32(m.memory, uint64(uint32(v5))+56))
 										v1 = t124
 										t125 := int32(load32(m.memory, uint64(uint32(v5))+60))
@@ -7868,9 +7868,9 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 							store32(m.memory, uint64(uint32(v5))+4256, uint32(v10))
 							store32(m.memory, uint64(uint32(v5))+4260, uint32(v7))
 							m.fn86(v5 + i32(4280))
-							t134 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+							t134 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 							store64(m.memory, uint64(uint32(v5))+56, uint64(t134))
-							t135 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+							t135 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 							store64(m.memory, uint64(uint32(v5))+64, uint64(t135))
 							t136 := int64(load64(m.memory, uint64(uint32(v5))+4288))
 							store64(m.memory, uint64(uint32(v5))+80, uint64(t136))
@@ -8130,8 +8130,8 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 			l2:
 				panic("unreachable")
 			l23:
-				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(25770909840)))
-				m.fn68(v16+i32(12), i32(1098931), v5+i32(56))
+				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(25770909712)))
+				m.fn68(v16+i32(12), i32(1098796), v5+i32(56))
 				store32(m.memory, uint64(uint32(v16))+24, uint32(i32(0)))
 				store32(m.memory, uint64(uint32(v16))+8, uint32(i32(0)))
 				store64(m.memory, uint64(uint32(v16)), uint64(i64(0x100000000)))
@@ -8655,7 +8655,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 							{
 								t6 := int32(load32(m.memory, uint64(uint32(v7))+688))
 								if t6 == i32(1) {
-									m.fn27(v6, i32(1097851), i32(17))
+									m.fn27(v6, i32(1097716), i32(17))
 									t7 := int64(load64(m.memory, uint64(uint32(v7))+72))
 									store64(m.memory, uint64(uint32(v7))+24, uint64(t7))
 									t8 := int32(load32(m.memory, uint64(uint32(v7))+80))
@@ -8688,7 +8688,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										goto l2
 									}
 									v3 = i32(0x100000)
-									v2 = i32(49275)
+									v2 = i32(49140)
 									goto l3
 								l2:
 									m.fn28(v7+i32(56), v0, v1)
@@ -8731,11 +8731,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 								store64(m.memory, uint64(uint32(v5))+1080, uint64(v56))
 								store64(m.memory, uint64(uint32(v5))+1072, uint64(v57))
 								v6 = i32(0)
-								t28 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+								t28 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 								t29 := v5
 								v54 = t28
 								store64(m.memory, uint64(uint32(t29))+1024, uint64(v54))
-								t30 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+								t30 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 								t31 := v5
 								v55 = t30
 								store64(m.memory, uint64(uint32(t31))+1032, uint64(v55))
@@ -8755,7 +8755,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										t34 := int64(load64(m.memory, uint64(uint32(v5))+1036))
 										v54 = t34
 										memory_copy(m.memory, uint32(v5+i32(768)), uint32(v5+i32(1044)), uint32(i32(76)))
-										v8 = i32(1102472)
+										v8 = i32(1102336)
 										v0 = i32(0)
 										goto l4
 									}
@@ -9175,9 +9175,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 									store64(m.memory, uint64(uint32(v5))+276, uint64(i64(0x400000000)))
 									store32(m.memory, uint64(uint32(v5))+296, uint32(i32(0)))
 									store64(m.memory, uint64(uint32(v5))+288, uint64(i64(0x400000000)))
-									t108 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+									t108 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 									store64(m.memory, uint64(uint32(v5))+240, uint64(t108))
-									t109 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+									t109 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 									store64(m.memory, uint64(uint32(v5))+248, uint64(t109))
 									t110 := int64(load64(m.memory, uint64(uint32(v5))+1032))
 									store64(m.memory, uint64(uint32(v5))+264, uint64(t110))
@@ -9267,11 +9267,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					l49:
 																						if v14 != 0 {
 																							v3 = v0 + i32(12)
-																							t127 := int32(load32(m.memory, uint64(uint32(v0))+1103380))
+																							t127 := int32(load32(m.memory, uint64(uint32(v0))+1103252))
 																							v8 = t127
-																							t128 := int32(load32(m.memory, uint64(uint32(v0))+1103376))
+																							t128 := int32(load32(m.memory, uint64(uint32(v0))+1103248))
 																							v11 = t128
-																							t129 := int32(load32(m.memory, uint64(uint32(v0))+1103372))
+																							t129 := int32(load32(m.memory, uint64(uint32(v0))+1103244))
 																							v17 = t129
 																							v6 = v10
 																							v0 = v2
@@ -9311,11 +9311,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							{
 																								v0 = v11
 																								v11 = v0 + i32(12)
-																								t134 := int32(load32(m.memory, uint64(uint32(v0))+1103380))
+																								t134 := int32(load32(m.memory, uint64(uint32(v0))+1103252))
 																								v17 = t134
-																								t135 := int32(load32(m.memory, uint64(uint32(v0))+1103376))
+																								t135 := int32(load32(m.memory, uint64(uint32(v0))+1103248))
 																								v3 = t135
-																								t136 := int32(load32(m.memory, uint64(uint32(v0))+1103372))
+																								t136 := int32(load32(m.memory, uint64(uint32(v0))+1103244))
 																								v16 = t136
 																								v6 = v10
 																								v8 = v2
@@ -9345,7 +9345,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							}
 																							t141 := int32(load32(m.memory, uint64(uint32(v23))+4))
 																							t142 := int32(load32(m.memory, uint64(uint32(v23))+8))
-																							t143 := m.fn267(t141, t142, i32(1105716), i32(16))
+																							t143 := m.fn267(t141, t142, i32(1105588), i32(16))
 																							if t143 == 0 {
 																								goto l55
 																							}
@@ -9370,14 +9370,14 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							v3 = t149 + v6*i32(12)
 																						l56:
 																							{
-																								store32(m.memory, uint64(uint32(v5))+9272, uint32(v0+i32(1103372)))
-																								store32(m.memory, uint64(uint32(v5))+9296, uint32(v0+i32(1103380)))
+																								store32(m.memory, uint64(uint32(v5))+9272, uint32(v0+i32(1103244)))
+																								store32(m.memory, uint64(uint32(v5))+9296, uint32(v0+i32(1103252)))
 																								store64(m.memory, uint64(uint32(v5))+1032, uint64(v61))
 																								store64(m.memory, uint64(uint32(v5))+1024, uint64(v62))
 																								v8 = v5 + i32(736)
 																								t150 := v8
 																								v2 = v5 + i32(1024)
-																								m.fn68(t150, i32(1098421), v2)
+																								m.fn68(t150, i32(1098286), v2)
 																								v10 = v0 + v3
 																								t151 := int32(load32(m.memory, uint64(uint32(v5))+744))
 																								store32(m.memory, uint64(uint32(v10))+8, uint32(t151))
@@ -9448,7 +9448,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										v0 = t165
 																										t166 := int32(load32(m.memory, uint64(uint32(v6))))
 																										v13 = t166
-																										t167 := int32(load16(m.memory, uint64(uint32(i32(1102502)))))
+																										t167 := int32(load16(m.memory, uint64(uint32(i32(1102366)))))
 																										store16(m.memory, uint64(uint32(v1)), uint16(t167))
 																										v10 = v10 - i32(2)
 																										if uint32(v10) < uint32(v0) {
@@ -9480,11 +9480,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							m.g0 = v3 + i32(32)
 																							{
 																								store64(m.memory, uint64(uint32(v5))+9296, uint64(v60))
-																								m.fn68(v8, i32(1098262), v5+i32(9296))
+																								m.fn68(v8, i32(1098127), v5+i32(9296))
 																								m.fn74(v2, i32(1))
 																								store64(m.memory, uint64(uint32(v5))+1032, uint64(v59))
 																								store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v23))|i64(0x300000000)))
-																								m.fn68(v49, i32(1098462), v2)
+																								m.fn68(v49, i32(1098327), v2)
 																								m.fn74(v8, i32(1))
 																								m.fn137(v5 + i32(704))
 																								t170 := int64(load64(m.memory, uint64(uint32(v47))))
@@ -9528,7 +9528,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																				}
 																				store64(m.memory, uint64(uint32(v5))+1024, uint64(v57))
-																				m.fn68(v28, i32(1098627), v5+i32(1024))
+																				m.fn68(v28, i32(1098492), v5+i32(1024))
 																				store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
 																				store32(m.memory, uint64(uint32(v5))+496, uint32(i32(1)))
 																				goto l64
@@ -9544,11 +9544,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				v56 = t178
 																				t179 := int64(load64(m.memory, uint64(uint32(v5))+1032))
 																				v63 = t179
-																				t180 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+																				t180 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 																				t181 := v5
 																				v64 = t180
 																				store64(m.memory, uint64(uint32(t181))+712, uint64(v64))
-																				t182 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+																				t182 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 																				t183 := v5
 																				v65 = t182
 																				store64(m.memory, uint64(uint32(t183))+704, uint64(v65))
@@ -9606,7 +9606,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																												if uint32(t195) > uint32(int32(uint32(v6)>>1)) {
 																													goto l68
 																												}
-																												m.fn87(v2, v0+i32(16), i32(1102140), i32(8))
+																												m.fn87(v2, v0+i32(16), i32(1102004), i32(8))
 																												goto l69
 																											}
 																											panic("unreachable")
@@ -9744,7 +9744,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						t228 := v5
 																						v0 = v5 + i32(9296)
 																						store32(m.memory, uint64(uint32(t228))+1024, uint32(v0))
-																						m.fn302(v5+i32(120), v2, v55, v5+i32(1024), i32(1102164))
+																						m.fn302(v5+i32(120), v2, v55, v5+i32(1024), i32(1102028))
 																						t229 := int32(load32(m.memory, uint64(uint32(v5))+120))
 																						if t229&i32(1) == 0 {
 																							goto l76
@@ -9807,7 +9807,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																												if uint32(t247) > uint32(int32(uint32(v6)>>1)) {
 																													goto l77
 																												}
-																												m.fn87(v2, v0+i32(16), i32(1102272), i32(4))
+																												m.fn87(v2, v0+i32(16), i32(1102136), i32(4))
 																												goto l78
 																											}
 																											panic("unreachable")
@@ -9943,7 +9943,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v0 = v5 + i32(736)
 																						store32(m.memory, uint64(uint32(t279))+1028, uint32(v0))
 																						store32(m.memory, uint64(uint32(v5))+1024, uint32(v5+i32(768)))
-																						m.fn302(v5+i32(104), v0, v55, v5+i32(1024), i32(1102296))
+																						m.fn302(v5+i32(104), v0, v55, v5+i32(1024), i32(1102160))
 																						t280 := int32(load32(m.memory, uint64(uint32(v5))+104))
 																						if t280&i32(1) == 0 {
 																							goto l76
@@ -9985,9 +9985,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								v0 = i32(-60)
 																							l87:
 																								{
-																									t292 := int32(load32(m.memory, uint64(uint32(v0+i32(1103436)))))
+																									t292 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
 																									if v6 == t292 {
-																										t293 := int32(load32(m.memory, uint64(uint32(v0+i32(1103432)))))
+																										t293 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
 																										t294 := m.fn543(t293, v10, v6)
 																										if t294 == 0 {
 																											goto l86
@@ -10028,9 +10028,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																												v0 = i32(-60)
 																											l89:
 																												{
-																													t300 := int32(load32(m.memory, uint64(uint32(v0+i32(1103436)))))
+																													t300 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
 																													if v6 == t300 {
-																														t301 := int32(load32(m.memory, uint64(uint32(v0+i32(1103432)))))
+																														t301 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
 																														t302 := m.fn543(t301, v10, v6)
 																														if t302 == 0 {
 																															goto l88
@@ -10110,7 +10110,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				store64(m.memory, uint64(uint32(v5))+1024, uint64(v57))
 																				store64(m.memory, uint64(uint32(v5))+1040, uint64(int64(uint32(v9+i32(52)))|i64(0x500000000)))
 																				store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v9+i32(8)))|i64(0x700000000)))
-																				m.fn68(v28, i32(1098976), v5+i32(1024))
+																				m.fn68(v28, i32(1098841), v5+i32(1024))
 																				store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
 																				store32(m.memory, uint64(uint32(v5))+496, uint32(i32(0)))
 																				goto l95
@@ -10153,21 +10153,21 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									store64(m.memory, uint64(uint32(v39)), uint64(i64(0)))
 																									v2 = v5 + i32(1024)
 																									v0 = v2 + v6
-																									t323 := int64(load64(m.memory, uint64(uint32(i32(1103232)))))
+																									t323 := int64(load64(m.memory, uint64(uint32(i32(1103104)))))
 																									store64(m.memory, uint64(uint32(v0)), uint64(t323))
-																									t324 := int64(load64(m.memory, uint64(uint32(i32(1103240)))))
+																									t324 := int64(load64(m.memory, uint64(uint32(i32(1103112)))))
 																									store64(m.memory, uint64(uint32(v0))+8, uint64(t324))
-																									t325 := int64(load64(m.memory, uint64(uint32(i32(1103248)))))
+																									t325 := int64(load64(m.memory, uint64(uint32(i32(1103120)))))
 																									store64(m.memory, uint64(uint32(v0))+16, uint64(t325))
-																									t326 := int64(load64(m.memory, uint64(uint32(i32(1103256)))))
+																									t326 := int64(load64(m.memory, uint64(uint32(i32(1103128)))))
 																									store64(m.memory, uint64(uint32(v0))+24, uint64(t326))
-																									t327 := int64(load64(m.memory, uint64(uint32(i32(1103264)))))
+																									t327 := int64(load64(m.memory, uint64(uint32(i32(1103136)))))
 																									store64(m.memory, uint64(uint32(v0))+32, uint64(t327))
-																									t328 := int64(load64(m.memory, uint64(uint32(i32(1103272)))))
+																									t328 := int64(load64(m.memory, uint64(uint32(i32(1103144)))))
 																									store64(m.memory, uint64(uint32(v0))+40, uint64(t328))
-																									t329 := int64(load64(m.memory, uint64(uint32(i32(1103280)))))
+																									t329 := int64(load64(m.memory, uint64(uint32(i32(1103152)))))
 																									store64(m.memory, uint64(uint32(v0))+48, uint64(t329))
-																									t330 := int64(load64(m.memory, uint64(uint32(i32(1103288)))))
+																									t330 := int64(load64(m.memory, uint64(uint32(i32(1103160)))))
 																									store64(m.memory, uint64(uint32(v0))+56, uint64(t330))
 																									t331 := int32(load32(m.memory, uint64(uint32(v5))+9288))
 																									store32(m.memory, uint64(uint32(v5))+9312, uint32(t331))
@@ -10259,7 +10259,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
 																										store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v11+i32(8)))|i64(0x700000000)))
 																										store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v23))|i64(0x300000000)))
-																										m.fn68(v5+i32(9272), i32(1099029), v5+i32(1024))
+																										m.fn68(v5+i32(9272), i32(1098894), v5+i32(1024))
 																										t344 := int32(load32(m.memory, uint64(uint32(v5))+9272))
 																										v6 = t344
 																										v8 = int32(uint32(v6) >> 8)
@@ -10403,7 +10403,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																											l103:
 																												store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
 																												store64(m.memory, uint64(uint32(v5))+9272, uint64(int64(uint32(v10))|i64(0x300000000)))
-																												m.fn68(v27, i32(1099115), v5+i32(9272))
+																												m.fn68(v27, i32(1098980), v5+i32(9272))
 																												p370 = i32(0)
 																												goto l109
 																											l108:
@@ -10413,7 +10413,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																												}
 																												store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
 																												store64(m.memory, uint64(uint32(v5))+9272, uint64(int64(uint32(v10))|i64(0x300000000)))
-																												m.fn68(v27, i32(1099266), v5+i32(9272))
+																												m.fn68(v27, i32(1099131), v5+i32(9272))
 																												p370 = i32(1)
 																											}
 																										l109:
@@ -10486,7 +10486,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										t398 := int32(load32(m.memory, uint64(uint32(v11))+12))
 																										m.fn385(v0, v14, v17, t397, t398)
 																										store64(m.memory, uint64(uint32(v5))+9328, uint64(v58))
-																										m.fn68(v5+i32(1024), i32(1099332), v5+i32(9328))
+																										m.fn68(v5+i32(1024), i32(1099197), v5+i32(9328))
 																										t399 := int32(load32(m.memory, uint64(uint32(v5))+1024))
 																										v6 = t399
 																										v8 = int32(uint32(v6) >> 8)
@@ -10883,10 +10883,10 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										default:
 																											goto l129
 																										case 0:
-																											p488 = i32(1103134)
+																											p488 = i32(1102998)
 																											goto l130
 																										case 1:
-																											p488 = i32(1102500)
+																											p488 = i32(1102364)
 																										}
 																									l130:
 																										v8 = p488
@@ -11023,7 +11023,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									t526 := v0
 																									p525 := v8
 																									if v2 != 0 {
-																										p525 = i32(1101684)
+																										p525 = i32(1101548)
 																									}
 																									p527 := i32(1)
 																									if v3 != 0 {
@@ -11085,27 +11085,27 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								p531 = v54<<2&i64(0x7f0000) | (v54&i64(123) | v54<<1&i64(32512)) | i64(32896)
 																							l133:
 																								v55 = p531
-																								v0 = i32(1105049)
+																								v0 = i32(1104921)
 																								{
 																									var p534 int32
 																									switch v15 - i32(1) {
 																									case 0:
 																										goto l135
 																									default:
-																										v8 = i32(1105048)
+																										v8 = i32(1104920)
 																										v19 = i32(6)
-																										v16 = i32(1105042)
-																										v11 = i32(1105041)
+																										v16 = i32(1104914)
+																										v11 = i32(1104913)
 																										v9 = i32(2)
-																										v3 = i32(1105039)
-																										v0 = i32(1102499)
+																										v3 = i32(1104911)
+																										v0 = i32(1102363)
 																										switch v20 - i32(4) {
 																										case 0:
 																											goto l138
 																										case 1:
 																											goto l139
 																										case 2, 3, 4:
-																											v0 = i32(1099574)
+																											v0 = i32(1099439)
 																											goto l135
 																										case 5, 8:
 																											goto l141
@@ -11117,13 +11117,13 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																											goto l135
 																										}
 																									case 1:
-																										v0 = i32(1105048)
+																										v0 = i32(1104920)
 																										goto l135
 																									}
 																								l141:
-																									v0 = i32(1105049)
+																									v0 = i32(1104921)
 																								l135:
-																									v6 = i32(1102499)
+																									v6 = i32(1102363)
 																									v9 = i32(1)
 																									v19 = i32(1)
 																									v3 = v0
@@ -11137,10 +11137,10 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									case 1:
 																										goto l139
 																									case 2, 3, 4:
-																										p534 = i32(1099574)
+																										p534 = i32(1099439)
 																										goto l147
 																									case 5, 8:
-																										p534 = i32(1105049)
+																										p534 = i32(1104921)
 																										goto l147
 																									case 6:
 																										goto l142
@@ -11150,17 +11150,17 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										goto l146
 																									}
 																								l138:
-																									v6 = i32(1105039)
+																									v6 = i32(1104911)
 																									v2 = i32(2)
 																									v0 = v3
 																									goto l146
 																								l139:
 																									v9 = i32(1)
 																									v0 = v11
-																									p534 = i32(1105041)
+																									p534 = i32(1104913)
 																									goto l147
 																								l142:
-																									v6 = i32(1105042)
+																									v6 = i32(1104914)
 																									v2 = i32(6)
 																									v0 = v16
 																									v9 = v19
@@ -11168,7 +11168,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								l143:
 																									v9 = i32(1)
 																									v0 = v8
-																									p534 = i32(1105048)
+																									p534 = i32(1104920)
 																								l147:
 																									v6 = p534
 																									v2 = i32(1)
@@ -11303,7 +11303,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							v0 = v5 + i32(1024)
 																							m.fn74(v0, i32(88))
 																							t559 := int32(load32(m.memory, uint64(uint32(v5))+272))
-																							m.fn390(v0, t559, i32(1105201), i32(28), v23)
+																							m.fn390(v0, t559, i32(1105073), i32(28), v23)
 																							t560 := int64(load64(m.memory, uint64(uint32(v27))))
 																							store64(m.memory, uint64(uint32(v5))+992, uint64(t560))
 																							t561 := int32(load32(m.memory, uint64(uint32(v27))+8))
@@ -11320,7 +11320,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							t564 := int64(load64(m.memory, uint64(uint32(v5))+992))
 																							store64(m.memory, uint64(uint32(v33)), uint64(t564))
 																							t565 := int32(load32(m.memory, uint64(uint32(v5))+272))
-																							m.fn390(v5+i32(1024), t565, i32(1105229), i32(30), v23)
+																							m.fn390(v5+i32(1024), t565, i32(1105101), i32(30), v23)
 																							t566 := int64(load64(m.memory, uint64(uint32(v27))))
 																							store64(m.memory, uint64(uint32(v5))+1008, uint64(t566))
 																							t567 := int32(load32(m.memory, uint64(uint32(v27))+8))
@@ -11564,7 +11564,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									if uint32(v1) >= uint32(i32(12)) {
 																										goto l162
 																									}
-																									t624 := int32(m.memory[uint64(uint32(v1))+1106224])
+																									t624 := int32(m.memory[uint64(uint32(v1))+1106096])
 																									v9 = t624
 																								}
 																							}
@@ -11716,7 +11716,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																			goto l47
 																		}
 																		store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v5+i32(136)))|i64(0x700000000)))
-																		m.fn68(v18+i32(16), i32(1098683), v5+i32(1024))
+																		m.fn68(v18+i32(16), i32(1098548), v5+i32(1024))
 																		store64(m.memory, uint64(uint32(v18))+8, uint64(i64(0x180000000)))
 																		goto l46
 																	}
@@ -11908,11 +11908,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 											store32(m.memory, uint64(uint32(v18))+16, uint32(t703))
 											t704 := int64(load64(m.memory, uint64(uint32(v5))+308))
 											store64(m.memory, uint64(uint32(v18))+8, uint64(t704))
-											t705 := int64(load64(m.memory, uint64(uint32(i32(1135808)))))
+											t705 := int64(load64(m.memory, uint64(uint32(i32(1135680)))))
 											t706 := v18
 											v54 = t705
 											store64(m.memory, uint64(uint32(t706)), uint64(v54))
-											store64(m.memory, uint64(uint32(i32(1135808))), uint64(v54+i64(1)))
+											store64(m.memory, uint64(uint32(i32(1135680))), uint64(v54+i64(1)))
 											goto l46
 										}
 									}
@@ -12184,7 +12184,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 														store64(m.memory, uint64(uint32(v9))+88, uint64(i64(0)))
 														p760 := v0 + v28
 														if uint32(v0+v22) >= uint32(i32(6)) {
-															p760 = i32(1102496)
+															p760 = i32(1102360)
 														}
 														t761 := int32(m.memory[uint64(uint32(p760))])
 														v5 = t761
@@ -12627,26 +12627,26 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 			}
 		l178:
 			v0 = i32(0)
-			t881 := int32(load32(m.memory, uint64(uint32(i32(1135764)))))
+			t881 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
 			if t881 != 0 {
 				goto l179
 			}
-			store32(m.memory, uint64(uint32(i32(1135764))), uint32(i32(-1)))
-			m.fn1(i32(1135768))
-			store32(m.memory, uint64(uint32(i32(1135780))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1135776))), uint32(v2))
-			store32(m.memory, uint64(uint32(i32(1135772))), uint32(v3))
-			store32(m.memory, uint64(uint32(i32(1135768))), uint32(v16))
-			store32(m.memory, uint64(uint32(i32(1135804))), uint32(v37))
-			store32(m.memory, uint64(uint32(i32(1135800))), uint32(v6))
-			store32(m.memory, uint64(uint32(i32(1135796))), uint32(v10))
+			store32(m.memory, uint64(uint32(i32(1135636))), uint32(i32(-1)))
+			m.fn1(i32(1135640))
+			store32(m.memory, uint64(uint32(i32(1135652))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1135648))), uint32(v2))
+			store32(m.memory, uint64(uint32(i32(1135644))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1135640))), uint32(v16))
+			store32(m.memory, uint64(uint32(i32(1135676))), uint32(v37))
+			store32(m.memory, uint64(uint32(i32(1135672))), uint32(v6))
+			store32(m.memory, uint64(uint32(i32(1135668))), uint32(v10))
 			t882 := int64(load64(m.memory, uint64(uint32(v7))+24))
-			store64(m.memory, uint64(uint32(i32(1135784))), uint64(t882))
+			store64(m.memory, uint64(uint32(i32(1135656))), uint64(t882))
 			t883 := int32(load32(m.memory, uint64(uint32(v7))+32))
-			store32(m.memory, uint64(uint32(i32(1135792))), uint32(t883))
-			m.fn31(v7-i32(-64), i32(1135768))
-			t884 := int32(load32(m.memory, uint64(uint32(i32(1135764)))))
-			store32(m.memory, uint64(uint32(i32(1135764))), uint32(t884+i32(1)))
+			store32(m.memory, uint64(uint32(i32(1135664))), uint32(t883))
+			m.fn31(v7-i32(-64), i32(1135640))
+			t884 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
+			store32(m.memory, uint64(uint32(i32(1135636))), uint32(t884+i32(1)))
 			t885 := int64(load64(m.memory, uint64(uint32(v7))+64))
 			v66 = t885
 			t886 := int64(load64(m.memory, uint64(uint32(v7))+72))
@@ -12786,7 +12786,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 						p2 = v0
 					}
 					if p2 == 0 {
-						m.fn27(v8+i32(8), i32(1097868), i32(27))
+						m.fn27(v8+i32(8), i32(1097733), i32(27))
 						goto l0
 					}
 					m.fn25(v8+i32(1152), v5, i32(42))
@@ -13678,7 +13678,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													t240 := int32(load32(m.memory, uint64(uint32(v7))+280))
 																													store32(m.memory, uint64(uint32(v7))+204, uint32(t240))
 																													store32(m.memory, uint64(uint32(v7))+200, uint32(v0))
-																													m.fn72(v7+i32(200), i32(1104972), i32(1104975))
+																													m.fn72(v7+i32(200), i32(1104844), i32(1104847))
 																													t241 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																													v23 = t241
 																													t242 := int32(load32(m.memory, uint64(uint32(v7))+208))
@@ -13890,7 +13890,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				goto l55
 																																			}
 																																		}
-																																		v4 = i32(1103116)
+																																		v4 = i32(1102980)
 																																		v18 = i32(2)
 																																		goto l53
 																																	l57:
@@ -14087,9 +14087,9 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		t351 := int32(m.memory[uint64(uint32(v3))])
 																																		if t351 == i32(3) {
 																																			store32(m.memory, uint64(uint32(v7))+292, uint32(i32(3)))
-																																			store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104967)))
+																																			store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104839)))
 																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(2)))
-																																			store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104965)))
+																																			store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104837)))
 																																			t352 := int64(load64(m.memory, uint64(uint32(v10))))
 																																			store64(m.memory, uint64(uint32(v7))+280, uint64(t352))
 																																			v3 = v7 + i32(224)
@@ -14098,7 +14098,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			t354 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																			t355 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
 																																			t356 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
-																																			m.fn422(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104970), i32(2))
+																																			m.fn422(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104842), i32(2))
 																																			m.fn74(v3, i32(1))
 																																		}
 																																		if v0 == v2 {
@@ -14146,10 +14146,10 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v71 = t363
 																																		store32(m.memory, uint64(uint32(v7))+240, uint32(v47))
 																																		store32(m.memory, uint64(uint32(v7))+292, uint32(i32(3)))
-																																		store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104975)))
+																																		store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104847)))
 																																		store64(m.memory, uint64(uint32(v7))+280, uint64(v71))
 																																		store32(m.memory, uint64(uint32(v7))+276, uint32(i32(2)))
-																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104965)))
+																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104837)))
 																																		m.fn253(v7+i32(244), v7+i32(272), i32(3))
 																																		{
 																																			{
@@ -14206,7 +14206,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				t377 := int32(load32(m.memory, uint64(uint32(v7))+252))
 																																				m.fn72(t376, v1, v1+t377)
 																																				m.fn197(v30, v0)
-																																				m.fn72(v0, i32(1103132), i32(1103134))
+																																				m.fn72(v0, i32(1102996), i32(1102998))
 																																				m.fn72(v0, v46, v54)
 																																				t378 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																				store32(m.memory, uint64(uint32(v24))+8, uint32(t378))
@@ -14221,7 +14221,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		l75:
 																																			store32(m.memory, uint64(uint32(v7))+232, uint32(i32(0)))
 																																			store64(m.memory, uint64(uint32(v7))+224, uint64(i64(0x100000000)))
-																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(1099576)))
+																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(1099440)))
 																																			store64(m.memory, uint64(uint32(v7))+280, uint64(i64(0x60000020)))
 																																			store32(m.memory, uint64(uint32(v7))+272, uint32(v7+i32(224)))
 																																			t380 := m.fn540(v7+i32(240), v7+i32(272))
@@ -14232,7 +14232,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			store32(m.memory, uint64(uint32(v7))+264, uint32(t381))
 																																			t382 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																			store64(m.memory, uint64(uint32(v7))+256, uint64(t382))
-																																			t383 := m.fn425(v1, i32(1103005), i32(5))
+																																			t383 := m.fn425(v1, i32(1102869), i32(5))
 																																			v2 = t383
 																																			v0 = v7 + i32(324)
 																																			m.fn310(v0, v7+i32(200))
@@ -14254,7 +14254,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			if v1 == t393 {
 																																				m.fn516(v0)
 																																			}
-																																			p394 := i32(1103005)
+																																			p394 := i32(1102869)
 																																			if v2 != 0 {
 																																				p394 = i32(0)
 																																			}
@@ -14301,7 +14301,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							m.memory[uint64(uint32(t404+v0))] = byte(i32(125))
 																																							store32(m.memory, uint64(uint32(v7))+332, uint32(v0+i32(1)))
 																																							v0 = v7 + i32(324)
-																																							m.fn72(v0, i32(1103132), i32(1103134))
+																																							m.fn72(v0, i32(1102996), i32(1102998))
 																																							m.fn72(v0, v46, v54)
 																																							t405 := int32(load32(m.memory, uint64(uint32(v7))+332))
 																																							store32(m.memory, uint64(uint32(v24))+8, uint32(t405))
@@ -14313,11 +14313,11 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							m.fn423(t407, v0)
 																																							if v16 != 0 {
 																																								store32(m.memory, uint64(uint32(v7))+316, uint32(i32(3)))
-																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104967)))
+																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104839)))
 																																								store32(m.memory, uint64(uint32(v7))+300, uint32(i32(4)))
-																																								store32(m.memory, uint64(uint32(v7))+296, uint32(i32(1104978)))
+																																								store32(m.memory, uint64(uint32(v7))+296, uint32(i32(1104850)))
 																																								store32(m.memory, uint64(uint32(v7))+284, uint32(i32(2)))
-																																								store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1104965)))
+																																								store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1104837)))
 																																								store32(m.memory, uint64(uint32(v7))+276, uint32(v65))
 																																								store32(m.memory, uint64(uint32(v7))+272, uint32(v55))
 																																								t408 := int64(load64(m.memory, uint64(uint32(v37))))
@@ -14327,7 +14327,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								v1 = v7 + i32(224)
 																																								m.fn253(v1, v0, i32(6))
 																																								store64(m.memory, uint64(uint32(v7))+352, uint64(v70))
-																																								m.fn68(v0, i32(1098467), v7+i32(352))
+																																								m.fn68(v0, i32(1098332), v7+i32(352))
 																																								t410 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																								t411 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																								t412 := int32(load32(m.memory, uint64(uint32(v43))+4))
@@ -14342,7 +14342,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							goto l76
 																																						}
 																																						v0 = i32(5)
-																																						v2 = i32(1103116)
+																																						v2 = i32(1102980)
 																																						v1 = v15
 																																						v15 = i32(0)
 																																						p398 = i32(0)
@@ -14507,7 +14507,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																						t454 := int64(load64(m.memory, uint64(uint32(v7))+356))
 																																						store64(m.memory, uint64(uint32(v7))+288, uint64(t454))
 																																						store32(m.memory, uint64(uint32(v7))+284, uint32(i32(2)))
-																																						store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1103010)))
+																																						store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1102874)))
 																																						t455 := int64(load64(m.memory, uint64(uint32(v7))+340))
 																																						store64(m.memory, uint64(uint32(v7))+272, uint64(t455))
 																																						v0 = v7 + i32(224)
@@ -15363,25 +15363,25 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 				}
 			l0:
 				v5 = i32(0)
-				t595 := int32(load32(m.memory, uint64(uint32(i32(1135764)))))
+				t595 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
 				if t595 != 0 {
 					goto l1
 				}
-				store32(m.memory, uint64(uint32(i32(1135764))), uint32(i32(-1)))
-				m.fn1(i32(1135768))
+				store32(m.memory, uint64(uint32(i32(1135636))), uint32(i32(-1)))
+				m.fn1(i32(1135640))
 				t596 := int64(load64(m.memory, uint64(uint32(v8))+40))
-				store64(m.memory, uint64(uint32(i32(1135800))), uint64(t596))
+				store64(m.memory, uint64(uint32(i32(1135672))), uint64(t596))
 				t597 := int64(load64(m.memory, uint64(uint32(v8))+32))
-				store64(m.memory, uint64(uint32(i32(1135792))), uint64(t597))
+				store64(m.memory, uint64(uint32(i32(1135664))), uint64(t597))
 				t598 := int64(load64(m.memory, uint64(uint32(v8))+24))
-				store64(m.memory, uint64(uint32(i32(1135784))), uint64(t598))
+				store64(m.memory, uint64(uint32(i32(1135656))), uint64(t598))
 				t599 := int64(load64(m.memory, uint64(uint32(v8))+16))
-				store64(m.memory, uint64(uint32(i32(1135776))), uint64(t599))
+				store64(m.memory, uint64(uint32(i32(1135648))), uint64(t599))
 				t600 := int64(load64(m.memory, uint64(uint32(v8))+8))
-				store64(m.memory, uint64(uint32(i32(1135768))), uint64(t600))
-				m.fn31(v8+i32(1160), i32(1135768))
-				t601 := int32(load32(m.memory, uint64(uint32(i32(1135764)))))
-				store32(m.memory, uint64(uint32(i32(1135764))), uint32(t601+i32(1)))
+				store64(m.memory, uint64(uint32(i32(1135640))), uint64(t600))
+				m.fn31(v8+i32(1160), i32(1135640))
+				t601 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
+				store32(m.memory, uint64(uint32(i32(1135636))), uint32(t601+i32(1)))
 				t602 := int64(load64(m.memory, uint64(uint32(v8))+1160))
 				v75 = t602
 				t603 := int64(load64(m.memory, uint64(uint32(v8))+1168))
@@ -16205,7 +16205,7 @@ func (m *Module) fn57(v0, v1, v2, v3, v4 int32) {
 			case 1:
 				store32(m.memory, uint64(uint32(v5))+44, uint32(i32(0)))
 				store64(m.memory, uint64(uint32(v5))+36, uint64(i64(0x100000000)))
-				store32(m.memory, uint64(uint32(v5))+52, uint32(i32(1099576)))
+				store32(m.memory, uint64(uint32(v5))+52, uint32(i32(1099440)))
 				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(0x60000020)))
 				store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(36)))
 				t7 := m.fn540(v6+i32(4), v5+i32(48))
@@ -16361,10 +16361,10 @@ l7:
 						m.fn265(v0, v5)
 						goto l5
 					}
-					m.fn72(v0, i32(1105315), i32(1105317))
+					m.fn72(v0, i32(1105187), i32(1105189))
 					goto l5
 				}
-				m.fn72(v0, i32(1105317), i32(1105319))
+				m.fn72(v0, i32(1105189), i32(1105191))
 			l5:
 				m.fn172(v3+i32(8), v3+i32(52))
 				t35 := int32(load32(m.memory, uint64(uint32(v3))+12))
@@ -16642,7 +16642,7 @@ func (m *Module) fn60(v0, v1 int32) {
 			case 1:
 				store32(m.memory, uint64(uint32(v2))+44, uint32(i32(0)))
 				store64(m.memory, uint64(uint32(v2))+36, uint64(i64(0x100000000)))
-				store32(m.memory, uint64(uint32(v2))+52, uint32(i32(1099576)))
+				store32(m.memory, uint64(uint32(v2))+52, uint32(i32(1099440)))
 				store64(m.memory, uint64(uint32(v2))+56, uint64(i64(0x60000020)))
 				store32(m.memory, uint64(uint32(v2))+48, uint32(v2+i32(36)))
 				t8 := m.fn540(v3+i32(4), v2+i32(48))
@@ -16669,12 +16669,12 @@ func (m *Module) fn60(v0, v1 int32) {
 	}
 	t13 := int32(load32(m.memory, uint64(uint32(v1))+28))
 	t14 := int32(load32(m.memory, uint64(uint32(v1))+32))
-	m.fn59(v0, t13, t14, v6, v2+i32(12), i32(1099600), i32(26))
+	m.fn59(v0, t13, t14, v6, v2+i32(12), i32(1099464), i32(26))
 	m.g0 = v2 - i32(-64)
 }
 func (m *Module) fn61(v0, v1 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+32))
-	m.fn57(v0, v1, i32(1099600), i32(26), t0)
+	m.fn57(v0, v1, i32(1099464), i32(26), t0)
 }
 func (m *Module) fn62(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 	var v6, v7 int32
@@ -16707,7 +16707,7 @@ func (m *Module) fn62(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 			store64(m.memory, uint64(uint32(v5))+8, uint64(t8))
 			store64(m.memory, uint64(uint32(v5)), uint64(v8))
 			v0 = v5 + (v4 - v0)
-			t9 := int64(load64(m.memory, uint64(uint32(v6<<3))+1099632))
+			t9 := int64(load64(m.memory, uint64(uint32(v6<<3))+1099496))
 			t10 := v0
 			v8 = t9
 			store64(m.memory, uint64(uint32(t10)), uint64(v8))
@@ -17452,7 +17452,7 @@ l0:
 func (m *Module) fn86(v0 int32) {
 	var v1, v2, v3 int32
 	var v4, v5 int64
-	t0 := int32(m.memory[uint64(uint32(i32(1135832)))])
+	t0 := int32(m.memory[uint64(uint32(i32(1135704)))])
 	if t0 != i32(1) {
 		t1 := m.g0
 		v1 = t1 - i32(16)
@@ -17474,22 +17474,22 @@ func (m *Module) fn86(v0 int32) {
 		v5 = t4
 		t5 := int64(load64(m.memory, uint64(uint32(v1))+8))
 		v4 = t5
-		t6 := int32(m.memory[uint64(uint32(i32(1135832)))])
+		t6 := int32(m.memory[uint64(uint32(i32(1135704)))])
 		if t6 == i32(2) {
 			panic("unreachable")
 		}
-		m.memory[uint64(uint32(i32(1135832)))] = byte(i32(1))
-		store64(m.memory, uint64(uint32(i32(1135824))), uint64(v4))
-		store64(m.memory, uint64(uint32(i32(1135816))), uint64(v5))
+		m.memory[uint64(uint32(i32(1135704)))] = byte(i32(1))
+		store64(m.memory, uint64(uint32(i32(1135696))), uint64(v4))
+		store64(m.memory, uint64(uint32(i32(1135688))), uint64(v5))
 		m.g0 = v1 + i32(16)
 	}
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1135824)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1135696)))))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(t7))
-	t8 := int64(load64(m.memory, uint64(uint32(i32(1135816)))))
+	t8 := int64(load64(m.memory, uint64(uint32(i32(1135688)))))
 	t9 := v0
 	v4 = t8
 	store64(m.memory, uint64(uint32(t9)), uint64(v4))
-	store64(m.memory, uint64(uint32(i32(1135816))), uint64(v4+i64(1)))
+	store64(m.memory, uint64(uint32(i32(1135688))), uint64(v4+i64(1)))
 }
 func (m *Module) fn87(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
@@ -17852,7 +17852,7 @@ func (m *Module) fn92(v0, v1, v2 int32) {
 							if uint32(t7) > uint32(int32(uint32(v2)>>1)) {
 								goto l0
 							}
-							m.fn87(v0, v3+i32(16), i32(1101784), i32(12))
+							m.fn87(v0, v3+i32(16), i32(1101648), i32(12))
 							goto l1
 						}
 						panic("unreachable")
@@ -18116,7 +18116,7 @@ func (m *Module) fn96(v0, v1, v2 int32) {
 							if uint32(t7) > uint32(int32(uint32(v2)>>1)) {
 								goto l0
 							}
-							m.fn87(v0, v3+i32(16), i32(1101984), i32(12))
+							m.fn87(v0, v3+i32(16), i32(1101848), i32(12))
 							goto l1
 						}
 						panic("unreachable")
@@ -18289,7 +18289,7 @@ func (m *Module) fn97(v0, v1, v2 int32) {
 							if uint32(t7) > uint32(int32(uint32(v2)>>1)) {
 								goto l0
 							}
-							m.fn87(v0, v3+i32(16), i32(1102052), i32(12))
+							m.fn87(v0, v3+i32(16), i32(1101916), i32(12))
 							goto l1
 						}
 						panic("unreachable")
@@ -18557,7 +18557,7 @@ func (m *Module) fn101(v0, v1, v2 int32) {
 							if uint32(t7) > uint32(int32(uint32(v2)>>1)) {
 								goto l0
 							}
-							m.fn87(v0, v3+i32(16), i32(1102316), i32(4))
+							m.fn87(v0, v3+i32(16), i32(1102180), i32(4))
 							goto l1
 						}
 						panic("unreachable")
@@ -19055,7 +19055,7 @@ func (m *Module) fn113(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v1))+8, uint32(t4+i32(8)))
 			goto l0
 		}
-		m.fn115(v0, i32(1102420), i32(45))
+		m.fn115(v0, i32(1102284), i32(45))
 	}
 l0:
 	m.g0 = v3 + i32(16)
@@ -20420,7 +20420,7 @@ l0:
 		v14 = i32(1)
 	l10:
 		{
-			m.fn55(v4+i32(8), v1, v2, i32(1102496), i32(1))
+			m.fn55(v4+i32(8), v1, v2, i32(1102360), i32(1))
 			t1 := int32(load32(m.memory, uint64(uint32(v4))+8))
 			v1 = t1
 			if v1 == 0 {
@@ -21265,7 +21265,7 @@ l0:
 		v14 = i32(1)
 	l10:
 		{
-			m.fn55(v4+i32(8), v1, v2, i32(1102496), i32(1))
+			m.fn55(v4+i32(8), v1, v2, i32(1102360), i32(1))
 			t1 := int32(load32(m.memory, uint64(uint32(v4))+8))
 			v1 = t1
 			if v1 == 0 {
@@ -22104,11 +22104,11 @@ func (m *Module) fn188(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v0))+4, uint32(v6))
 			goto l2
 		}
-		m.fn115(v0, i32(1105081), i32(18))
+		m.fn115(v0, i32(1104953), i32(18))
 		goto l2
 	}
 l3:
-	m.fn115(v0, i32(1105099), i32(26))
+	m.fn115(v0, i32(1104971), i32(26))
 l2:
 	m.g0 = v3 + i32(16)
 }
@@ -22192,8 +22192,8 @@ func (m *Module) fn189(v0, v1, v2, v3, v4 int32) {
 			goto l8
 		case 3:
 			if v4 == i32(100) {
-				store64(m.memory, uint64(uint32(v5))+8, uint64(i64(25770908904)))
-				m.fn68(v0, i32(1098828), v5+i32(8))
+				store64(m.memory, uint64(uint32(v5))+8, uint64(i64(25770908776)))
+				m.fn68(v0, i32(1098693), v5+i32(8))
 				goto l10
 			}
 			m.fn188(v5+i32(8), v1, v3)
@@ -22207,7 +22207,7 @@ func (m *Module) fn189(v0, v1, v2, v3, v4 int32) {
 					v6 = t4
 					if v6&i32(7) == i32(4) {
 						if uint32(v2^v6) >= uint32(i32(8)) {
-							m.fn115(v0, i32(1105132), i32(37))
+							m.fn115(v0, i32(1105004), i32(37))
 							goto l10
 						}
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -22237,11 +22237,11 @@ func (m *Module) fn189(v0, v1, v2, v3, v4 int32) {
 		default:
 			store32(m.memory, uint64(uint32(v5))+28, uint32(v6))
 			store64(m.memory, uint64(uint32(v5))+8, uint64(int64(uint32(v5+i32(28)))|i64(0x600000000)))
-			m.fn68(v0, i32(1098591), v5+i32(8))
+			m.fn68(v0, i32(1098456), v5+i32(8))
 			goto l10
 		}
 	l7:
-		m.fn115(v5+i32(8), i32(1102420), i32(45))
+		m.fn115(v5+i32(8), i32(1102284), i32(45))
 		t10 := int32(load32(m.memory, uint64(uint32(v5))+8))
 		if t10 != i32(-0x80000000) {
 			t11 := int32(load32(m.memory, uint64(uint32(v5))+16))
@@ -22255,7 +22255,7 @@ l8:
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 	goto l10
 l4:
-	m.fn115(v0, i32(1105132), i32(37))
+	m.fn115(v0, i32(1105004), i32(37))
 l10:
 	m.g0 = v5 + i32(32)
 }
@@ -23073,15 +23073,15 @@ func (m *Module) fn197(v0, v1 int32) {
 		t0 := int32(m.memory[uint64(uint32(v0))])
 		switch t0 - i32(1) {
 		default:
-			m.fn72(v1, i32(1101684), i32(1101688))
+			m.fn72(v1, i32(1101548), i32(1101552))
 			return
 		case 0:
 			t1 := int32(m.memory[uint64(uint32(v0))+1])
 			t2 := v1
 			v0 = t1
-			p3 := i32(1103880)
+			p3 := i32(1103752)
 			if v0 != 0 {
-				p3 = i32(1101680)
+				p3 = i32(1101544)
 			}
 			v1 = p3
 			t5 := v1
@@ -27436,17 +27436,17 @@ l0:
 		store32(m.memory, uint64(uint32(v6))+104, uint32(v22))
 		store32(m.memory, uint64(uint32(v6))+100, uint32(i32(0)))
 		store64(m.memory, uint64(uint32(v6))+92, uint64(i64(1)))
-		store32(m.memory, uint64(uint32(v6))+88, uint32(i32(1102404)))
+		store32(m.memory, uint64(uint32(v6))+88, uint32(i32(1102268)))
 		store32(m.memory, uint64(uint32(v6))+84, uint32(v20))
 		store32(m.memory, uint64(uint32(v6))+80, uint32(v19))
 		store64(m.memory, uint64(uint32(v6))+72, uint64(i64(1)))
-		store32(m.memory, uint64(uint32(v6))+68, uint32(i32(1102404)))
+		store32(m.memory, uint64(uint32(v6))+68, uint32(i32(1102268)))
 		store32(m.memory, uint64(uint32(v6))+64, uint32(v5))
 		store32(m.memory, uint64(uint32(v6))+112, uint32(i32(0)))
 		{
 			var p121 int32
 			{
-				t122 := m.fn267(v2, v3, i32(1103581), i32(3))
+				t122 := m.fn267(v2, v3, i32(1103453), i32(3))
 				p123 := i32(0)
 				if t122 != 0 {
 					p123 = i32(3)
@@ -27564,9 +27564,9 @@ l0:
 					p158 = 1
 				}
 				v7 = p158
-				p159 := i32(1105259)
+				p159 := i32(1105131)
 				if v7 != 0 {
-					p159 = i32(1105272)
+					p159 = i32(1105144)
 				}
 				p160 := i32(13)
 				if v7 != 0 {
@@ -27622,7 +27622,7 @@ l0:
 		store32(m.memory, uint64(uint32(v6))+136, uint32(v8))
 		store32(m.memory, uint64(uint32(v6))+132, uint32(v0))
 		store64(m.memory, uint64(uint32(v6))+8, uint64(int64(uint32(v6+i32(132)))|i64(0x700000000)))
-		m.fn68(v6+i32(192), i32(1099423), v6+i32(8))
+		m.fn68(v6+i32(192), i32(1099288), v6+i32(8))
 		store16(m.memory, uint64(uint32(v6))+216, uint16(i32(257)))
 		store32(m.memory, uint64(uint32(v6))+208, uint32(v3))
 		store32(m.memory, uint64(uint32(v6))+204, uint32(v2))
@@ -28753,7 +28753,7 @@ func (m *Module) fn269(v0, v1, v2, v3, v4, v5 int32) {
 	l0:
 		store32(m.memory, uint64(uint32(v6))+24, uint32(v12))
 		store64(m.memory, uint64(uint32(v6))+16, uint64(i64(1)))
-		store32(m.memory, uint64(uint32(v6))+12, uint32(i32(1102404)))
+		store32(m.memory, uint64(uint32(v6))+12, uint32(i32(1102268)))
 		store32(m.memory, uint64(uint32(v6))+8, uint32(v9))
 		t39 := int64(load64(m.memory, uint64(uint32(v1))+8))
 		v20 = t39
@@ -28811,7 +28811,7 @@ func (m *Module) fn269(v0, v1, v2, v3, v4, v5 int32) {
 			m.fn272(t50, t51, t52, v4)
 			store32(m.memory, uint64(uint32(v6))+24, uint32(v12))
 			store64(m.memory, uint64(uint32(v6))+16, uint64(i64(1)))
-			store32(m.memory, uint64(uint32(v6))+12, uint32(i32(1102404)))
+			store32(m.memory, uint64(uint32(v6))+12, uint32(i32(1102268)))
 			store32(m.memory, uint64(uint32(v6))+8, uint32(v9))
 			t53 := int32(load32(m.memory, uint64(uint32(v6))+284))
 			t54 := m.fn63(v2, v12, t53)
@@ -30682,7 +30682,7 @@ func (m *Module) fn270(v0, v1, v2, v3, v4, v5 int32) int32 {
 						v11 = i32(0)
 					l136:
 						{
-							m.fn55(v7, v15, v19, i32(1102497), i32(2))
+							m.fn55(v7, v15, v19, i32(1102361), i32(2))
 							t310 := int32(load32(m.memory, uint64(uint32(v7))))
 							v3 = t310
 							if v3 == 0 {
@@ -31019,7 +31019,7 @@ func (m *Module) fn270(v0, v1, v2, v3, v4, v5 int32) int32 {
 						if t371 == 0 {
 							goto l139
 						}
-						m.fn337(v2, v17, v13, i32(1102497), i32(2))
+						m.fn337(v2, v17, v13, i32(1102361), i32(2))
 						t372 := int32(load32(m.memory, uint64(uint32(v6))+160))
 						if t372 == i32(-0x80000000) {
 							goto l139
@@ -31671,7 +31671,7 @@ func (m *Module) fn272(v0, v1, v2, v3 int32) {
 						v25 = t64
 						if v25&v24 != i64(0) {
 							v6 = i32(4)
-							v5 = i32(1101684)
+							v5 = i32(1101548)
 							goto l17
 						}
 						var p65 int32
@@ -33171,9 +33171,9 @@ func (m *Module) fn277(v0, v1, v2, v3, v4, v5 int32) {
 																v3 = v17<<2&i32(0x3fff0000) | v17&i32(0x3fff)
 																t220 := v3<<1&i32(0x7f007f00) | v3&i32(8323199)
 																v3 = (int32(bits.LeadingZeros32(uint32(v17|i32(1)))) ^ i32(31)) << 3
-																t221 := int32(load32(m.memory, uint64(uint32(v3))+1105444))
+																t221 := int32(load32(m.memory, uint64(uint32(v3))+1105316))
 																store64(m.memory, uint64(uint32(t219)), uint64(i64_shl(int64(uint32(t220|t221)), int64(uint32(v23<<3)))|v9))
-																t222 := int32(load32(m.memory, uint64(uint32(v3))+1105448))
+																t222 := int32(load32(m.memory, uint64(uint32(v3))+1105320))
 																v4 = t222 + (v4 + v23)
 																v5 = v20 + int32(uint32(v5)>>3)
 																goto l45
@@ -34113,11 +34113,11 @@ func (m *Module) fn277(v0, v1, v2, v3, v4, v5 int32) {
 						if t468 != 0 {
 							goto l83
 						}
-						t469 := m.fn358(v1, v0, i32(1102496), i32(1))
+						t469 := m.fn358(v1, v0, i32(1102360), i32(1))
 						if t469&i32(253) == 0 {
 							goto l83
 						}
-						t470 := m.fn358(v27, v3, i32(1102497), i32(2))
+						t470 := m.fn358(v27, v3, i32(1102361), i32(2))
 						if t470&i32(253) != 0 {
 							goto l82
 						}
@@ -34163,7 +34163,7 @@ func (m *Module) fn277(v0, v1, v2, v3, v4, v5 int32) {
 						v36 = i32(1)
 					l94:
 						{
-							m.fn55(v16+i32(8), v27, v3, i32(1102497), i32(2))
+							m.fn55(v16+i32(8), v27, v3, i32(1102361), i32(2))
 							t473 := int32(load32(m.memory, uint64(uint32(v16))+8))
 							v4 = t473
 							if v4 == 0 {
@@ -35150,7 +35150,7 @@ l0:
 			if v3 == i32(123) {
 				goto l2
 			}
-			m.fn56(v0, v1, i32(1103629), i32(51))
+			m.fn56(v0, v1, i32(1103501), i32(51))
 			goto l3
 		}
 	l2:
@@ -35290,7 +35290,7 @@ l0:
 									store32(m.memory, uint64(uint32(v2))+100, uint32(v5))
 									store64(m.memory, uint64(uint32(v2))+104, uint64(v8))
 									v3 = v2 - i32(-64)
-									m.fn68(v3, i32(1099553), v2+i32(104))
+									m.fn68(v3, i32(1099418), v2+i32(104))
 									t47 := int32(load32(m.memory, uint64(uint32(v2))+68))
 									t48 := int32(load32(m.memory, uint64(uint32(v2))+72))
 									m.fn56(v2+i32(12), v1, t47, t48)
@@ -35400,7 +35400,7 @@ l0:
 				goto l3
 			}
 		l14:
-			m.fn56(v0, v1, i32(1103584), i32(45))
+			m.fn56(v0, v1, i32(1103456), i32(45))
 			goto l3
 		}
 	l12:
@@ -35515,7 +35515,7 @@ func (m *Module) fn280(v0, v1, v2 int32) {
 								if v9 == 0 {
 									store32(m.memory, uint64(uint32(v1))+40, uint32(v2))
 									store64(m.memory, uint64(uint32(v1))+16, uint64(v10))
-									_ = m.fn523(v1+i32(4), i32(1099576), i32(1098200), v1+i32(16))
+									_ = m.fn523(v1+i32(4), i32(1099440), i32(1098065), v1+i32(16))
 									goto l6
 								}
 								t30 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -35540,17 +35540,17 @@ func (m *Module) fn280(v0, v1, v2 int32) {
 					}
 					t14 := int32(load32(m.memory, uint64(uint32(v1))+24))
 					v2 = t14
-					t15 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+					t15 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 					store64(m.memory, uint64(uint32(v2))+37, uint64(t15))
-					t16 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+					t16 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 					store64(m.memory, uint64(uint32(v2))+32, uint64(t16))
-					t17 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+					t17 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 					store64(m.memory, uint64(uint32(v2))+24, uint64(t17))
-					t18 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+					t18 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 					store64(m.memory, uint64(uint32(v2))+16, uint64(t18))
-					t19 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+					t19 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 					store64(m.memory, uint64(uint32(v2))+8, uint64(t19))
-					t20 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+					t20 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 					store64(m.memory, uint64(uint32(v2)), uint64(t20))
 					t21 := int32(load32(m.memory, uint64(uint32(v0))))
 					if t21 == v5 {
@@ -35561,7 +35561,7 @@ func (m *Module) fn280(v0, v1, v2 int32) {
 					t22 := int32(load32(m.memory, uint64(uint32(v0))+4))
 					v0 = t22 + v5<<5
 					store32(m.memory, uint64(uint32(v0))+28, uint32(i32(4)))
-					store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1101733)))
+					store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1101597)))
 					store32(m.memory, uint64(uint32(v0))+20, uint32(i32(45)))
 					store32(m.memory, uint64(uint32(v0))+16, uint32(v2))
 					store32(m.memory, uint64(uint32(v0))+12, uint32(v4))
@@ -35580,7 +35580,7 @@ func (m *Module) fn280(v0, v1, v2 int32) {
 			t35 := int64(load64(m.memory, uint64(uint32(v1))+4))
 			store64(m.memory, uint64(uint32(v1))+16, uint64(t35))
 			store64(m.memory, uint64(uint32(v1))+40, uint64(int64(uint32(v7))|i64(0x300000000)))
-			m.fn68(v1+i32(28), i32(1098428), v1+i32(40))
+			m.fn68(v1+i32(28), i32(1098293), v1+i32(40))
 			t36 := int32(load32(m.memory, uint64(uint32(v0))))
 			if t36 == v5 {
 				m.fn65(v0)
@@ -35595,7 +35595,7 @@ func (m *Module) fn280(v0, v1, v2 int32) {
 			t40 := int64(load64(m.memory, uint64(uint32(v1))+32))
 			store64(m.memory, uint64(uint32(v0))+16, uint64(t40))
 			store32(m.memory, uint64(uint32(v0))+28, uint32(i32(9)))
-			store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103488)))
+			store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103360)))
 		}
 	l1:
 		m.g0 = v1 + i32(48)
@@ -35769,7 +35769,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 										if v8 == 0 {
 											store32(m.memory, uint64(uint32(v1))+40, uint32(v2))
 											store64(m.memory, uint64(uint32(v1))+16, uint64(v10))
-											_ = m.fn523(v1+i32(4), i32(1099576), i32(1098200), v1+i32(16))
+											_ = m.fn523(v1+i32(4), i32(1099440), i32(1098065), v1+i32(16))
 											goto l8
 										}
 										t35 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -35794,17 +35794,17 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 							}
 							t19 := int32(load32(m.memory, uint64(uint32(v1))+24))
 							v2 = t19
-							t20 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+							t20 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 							store64(m.memory, uint64(uint32(v2))+37, uint64(t20))
-							t21 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+							t21 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 							store64(m.memory, uint64(uint32(v2))+32, uint64(t21))
-							t22 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+							t22 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 							store64(m.memory, uint64(uint32(v2))+24, uint64(t22))
-							t23 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+							t23 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 							store64(m.memory, uint64(uint32(v2))+16, uint64(t23))
-							t24 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+							t24 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 							store64(m.memory, uint64(uint32(v2))+8, uint64(t24))
-							t25 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+							t25 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 							store64(m.memory, uint64(uint32(v2)), uint64(t25))
 							t26 := int32(load32(m.memory, uint64(uint32(v0))))
 							if t26 == v3 {
@@ -35815,7 +35815,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 							t27 := int32(load32(m.memory, uint64(uint32(v0))+4))
 							v0 = t27 + v3<<5
 							store32(m.memory, uint64(uint32(v0))+28, uint32(i32(4)))
-							store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1101733)))
+							store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1101597)))
 							store32(m.memory, uint64(uint32(v0))+20, uint32(i32(45)))
 							store32(m.memory, uint64(uint32(v0))+16, uint32(v2))
 							store32(m.memory, uint64(uint32(v0))+12, uint32(v4))
@@ -35834,7 +35834,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 					t40 := int64(load64(m.memory, uint64(uint32(v1))+4))
 					store64(m.memory, uint64(uint32(v1))+16, uint64(t40))
 					store64(m.memory, uint64(uint32(v1))+40, uint64(int64(uint32(v6))|i64(0x400000000)))
-					m.fn68(v1+i32(28), i32(1099183), v1+i32(40))
+					m.fn68(v1+i32(28), i32(1099048), v1+i32(40))
 					t41 := int32(load32(m.memory, uint64(uint32(v0))))
 					if t41 == v3 {
 						m.fn65(v0)
@@ -35849,7 +35849,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 					t45 := int64(load64(m.memory, uint64(uint32(v1))+32))
 					store64(m.memory, uint64(uint32(v0))+16, uint64(t45))
 					store32(m.memory, uint64(uint32(v0))+28, uint32(i32(11)))
-					store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103497)))
+					store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103369)))
 				}
 			l3:
 				m.g0 = v1 + i32(48)
@@ -35903,7 +35903,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 									if v9 == 0 {
 										store32(m.memory, uint64(uint32(v1))+48, uint32(v2))
 										store64(m.memory, uint64(uint32(v1))+24, uint64(v10))
-										_ = m.fn523(v1+i32(12), i32(1099576), i32(1098200), v1+i32(24))
+										_ = m.fn523(v1+i32(12), i32(1099440), i32(1098065), v1+i32(24))
 										goto l16
 									}
 									t68 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -35928,17 +35928,17 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 						}
 						t52 := int32(load32(m.memory, uint64(uint32(v1))+32))
 						v2 = t52
-						t53 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+						t53 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 						store64(m.memory, uint64(uint32(v2))+37, uint64(t53))
-						t54 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+						t54 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 						store64(m.memory, uint64(uint32(v2))+32, uint64(t54))
-						t55 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+						t55 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 						store64(m.memory, uint64(uint32(v2))+24, uint64(t55))
-						t56 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+						t56 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 						store64(m.memory, uint64(uint32(v2))+16, uint64(t56))
-						t57 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+						t57 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 						store64(m.memory, uint64(uint32(v2))+8, uint64(t57))
-						t58 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+						t58 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 						store64(m.memory, uint64(uint32(v2)), uint64(t58))
 						t59 := int32(load32(m.memory, uint64(uint32(v0))))
 						if t59 == v3 {
@@ -35949,7 +35949,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 						t60 := int32(load32(m.memory, uint64(uint32(v0))+4))
 						v0 = t60 + v3<<5
 						store32(m.memory, uint64(uint32(v0))+28, uint32(i32(4)))
-						store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1101733)))
+						store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1101597)))
 						store32(m.memory, uint64(uint32(v0))+20, uint32(i32(45)))
 						store32(m.memory, uint64(uint32(v0))+16, uint32(v2))
 						store32(m.memory, uint64(uint32(v0))+12, uint32(v4))
@@ -35969,7 +35969,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 				store64(m.memory, uint64(uint32(v1))+24, uint64(t73))
 				store64(m.memory, uint64(uint32(v1))+56, uint64(int64(uint32(v7))|i64(0x400000000)))
 				store64(m.memory, uint64(uint32(v1))+48, uint64(int64(uint32(v6))|i64(0x500000000)))
-				m.fn68(v1+i32(36), i32(1098316), v1+i32(48))
+				m.fn68(v1+i32(36), i32(1098181), v1+i32(48))
 				t74 := int32(load32(m.memory, uint64(uint32(v0))))
 				if t74 == v3 {
 					m.fn65(v0)
@@ -35984,7 +35984,7 @@ func (m *Module) fn283(v0, v1, v2 int32) {
 				t78 := int64(load64(m.memory, uint64(uint32(v1))+40))
 				store64(m.memory, uint64(uint32(v0))+16, uint64(t78))
 				store32(m.memory, uint64(uint32(v0))+28, uint32(i32(4)))
-				store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103508)))
+				store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103380)))
 			}
 		l11:
 			m.g0 = v1 - i32(-64)
@@ -36540,9 +36540,9 @@ func (m *Module) fn291(v0, v1, v2 int32) {
 			p10 = 1
 		}
 		v1 = p10
-		p11 := i32(1105050)
+		p11 := i32(1104922)
 		if v1 != 0 {
-			p11 = i32(1102420)
+			p11 = i32(1102284)
 		}
 		p12 := i32(31)
 		if v1 != 0 {
@@ -37321,9 +37321,9 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 			t172 := int64(load64(m.memory, uint64(uint32(v18))+80))
 			store64(m.memory, uint64(uint32(v18))+24, uint64(t172))
 			store32(m.memory, uint64(uint32(v18))+48, uint32(i32(0)))
-			t173 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+			t173 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 			store64(m.memory, uint64(uint32(v18))+8, uint64(t173))
-			t174 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+			t174 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 			store64(m.memory, uint64(uint32(v18))+16, uint64(t174))
 			m.fn284(v3, v1, v27, i32(243))
 			t175 := int32(load32(m.memory, uint64(uint32(v18))+80))
@@ -37949,9 +37949,9 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 								store64(m.memory, uint64(uint32(v6))+144, uint64(v30))
 								store64(m.memory, uint64(uint32(v6))+136, uint64(v32))
 								store32(m.memory, uint64(uint32(v6))+160, uint32(i32(0)))
-								t318 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+								t318 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 								store64(m.memory, uint64(uint32(v6))+128, uint64(t318))
-								t319 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+								t319 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 								store64(m.memory, uint64(uint32(v6))+120, uint64(t319))
 								t320 := int32(load32(m.memory, uint64(uint32(v6))+80))
 								v29 = t320
@@ -38452,7 +38452,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v12))+48, uint32(v14))
 													store64(m.memory, uint64(uint32(v12))+24, uint64(v30))
-													_ = m.fn523(v12+i32(12), i32(1099576), i32(1098200), v12+i32(24))
+													_ = m.fn523(v12+i32(12), i32(1099440), i32(1098065), v12+i32(24))
 													goto l117
 												}
 												t438 := int32(load32(m.memory, uint64(uint32(v14))))
@@ -38477,17 +38477,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									}
 									t422 := int32(load32(m.memory, uint64(uint32(v12))+32))
 									v7 = t422
-									t423 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+									t423 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 									store64(m.memory, uint64(uint32(v7))+37, uint64(t423))
-									t424 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+									t424 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 									store64(m.memory, uint64(uint32(v7))+32, uint64(t424))
-									t425 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+									t425 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 									store64(m.memory, uint64(uint32(v7))+24, uint64(t425))
-									t426 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+									t426 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 									store64(m.memory, uint64(uint32(v7))+16, uint64(t426))
-									t427 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+									t427 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 									store64(m.memory, uint64(uint32(v7))+8, uint64(t427))
-									t428 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+									t428 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 									store64(m.memory, uint64(uint32(v7)), uint64(t428))
 									t429 := int32(load32(m.memory, uint64(uint32(v8))))
 									if t429 == v11 {
@@ -38498,7 +38498,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									t430 := int32(load32(m.memory, uint64(uint32(v8))+4))
 									v4 = t430 + v11<<5
 									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -38518,7 +38518,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							store64(m.memory, uint64(uint32(v12))+24, uint64(t443))
 							store64(m.memory, uint64(uint32(v12))+56, uint64(int64(uint32(v7))|i64(0x600000000)))
 							store64(m.memory, uint64(uint32(v12))+48, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v12+i32(36), i32(1098739), v12+i32(48))
+							m.fn68(v12+i32(36), i32(1098604), v12+i32(48))
 							t444 := int32(load32(m.memory, uint64(uint32(v8))))
 							if t444 == v11 {
 								m.fn65(v8)
@@ -38533,7 +38533,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t448 := int64(load64(m.memory, uint64(uint32(v12))+40))
 							store64(m.memory, uint64(uint32(v3))+16, uint64(t448))
 							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(8)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103512)))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103384)))
 						}
 					l112:
 						m.g0 = v12 - i32(-64)
@@ -38593,7 +38593,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn523(v8+i32(4), i32(1099576), i32(1098200), v8+i32(16))
+													_ = m.fn523(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 													goto l125
 												}
 												t473 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -38617,17 +38617,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									}
 									t457 := int32(load32(m.memory, uint64(uint32(v8))+24))
 									v7 = t457
-									t458 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+									t458 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 									store64(m.memory, uint64(uint32(v7))+37, uint64(t458))
-									t459 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+									t459 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 									store64(m.memory, uint64(uint32(v7))+32, uint64(t459))
-									t460 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+									t460 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 									store64(m.memory, uint64(uint32(v7))+24, uint64(t460))
-									t461 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+									t461 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 									store64(m.memory, uint64(uint32(v7))+16, uint64(t461))
-									t462 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+									t462 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 									store64(m.memory, uint64(uint32(v7))+8, uint64(t462))
-									t463 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+									t463 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 									store64(m.memory, uint64(uint32(v7)), uint64(t463))
 									t464 := int32(load32(m.memory, uint64(uint32(v14))))
 									if t464 == v9 {
@@ -38638,7 +38638,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									t465 := int32(load32(m.memory, uint64(uint32(v14))+4))
 									v4 = t465 + v9<<5
 									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -38657,7 +38657,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t476 := int64(load64(m.memory, uint64(uint32(v8))+4))
 							store64(m.memory, uint64(uint32(v8))+16, uint64(t476))
 							store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v8+i32(28), i32(1098545), v8+i32(40))
+							m.fn68(v8+i32(28), i32(1098410), v8+i32(40))
 							t477 := int32(load32(m.memory, uint64(uint32(v14))))
 							if t477 == v9 {
 								m.fn65(v14)
@@ -38672,7 +38672,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t481 := int64(load64(m.memory, uint64(uint32(v8))+32))
 							store64(m.memory, uint64(uint32(v3))+16, uint64(t481))
 							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(12)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103520)))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103392)))
 						}
 					l121:
 						m.g0 = v8 + i32(48)
@@ -38733,7 +38733,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn523(v8+i32(4), i32(1099576), i32(1098200), v8+i32(16))
+													_ = m.fn523(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 													goto l132
 												}
 												t506 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -38757,17 +38757,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									}
 									t490 := int32(load32(m.memory, uint64(uint32(v8))+24))
 									v7 = t490
-									t491 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+									t491 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 									store64(m.memory, uint64(uint32(v7))+37, uint64(t491))
-									t492 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+									t492 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 									store64(m.memory, uint64(uint32(v7))+32, uint64(t492))
-									t493 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+									t493 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 									store64(m.memory, uint64(uint32(v7))+24, uint64(t493))
-									t494 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+									t494 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 									store64(m.memory, uint64(uint32(v7))+16, uint64(t494))
-									t495 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+									t495 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 									store64(m.memory, uint64(uint32(v7))+8, uint64(t495))
-									t496 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+									t496 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 									store64(m.memory, uint64(uint32(v7)), uint64(t496))
 									t497 := int32(load32(m.memory, uint64(uint32(v14))))
 									if t497 == v9 {
@@ -38778,7 +38778,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									t498 := int32(load32(m.memory, uint64(uint32(v14))+4))
 									v4 = t498 + v9<<5
 									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -38797,7 +38797,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t509 := int64(load64(m.memory, uint64(uint32(v8))+4))
 							store64(m.memory, uint64(uint32(v8))+16, uint64(t509))
 							store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v8+i32(28), i32(1099055), v8+i32(40))
+							m.fn68(v8+i32(28), i32(1098920), v8+i32(40))
 							t510 := int32(load32(m.memory, uint64(uint32(v14))))
 							if t510 == v9 {
 								m.fn65(v14)
@@ -38812,7 +38812,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t514 := int64(load64(m.memory, uint64(uint32(v8))+32))
 							store64(m.memory, uint64(uint32(v3))+16, uint64(t514))
 							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(11)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103532)))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103404)))
 						}
 					l129:
 						m.g0 = v8 + i32(48)
@@ -38892,17 +38892,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 											}
 											t531 := int32(load32(m.memory, uint64(uint32(v13))+104))
 											v7 = t531
-											t532 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+											t532 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 											store64(m.memory, uint64(uint32(v7))+37, uint64(t532))
-											t533 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+											t533 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 											store64(m.memory, uint64(uint32(v7))+32, uint64(t533))
-											t534 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+											t534 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 											store64(m.memory, uint64(uint32(v7))+24, uint64(t534))
-											t535 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+											t535 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 											store64(m.memory, uint64(uint32(v7))+16, uint64(t535))
-											t536 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+											t536 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 											store64(m.memory, uint64(uint32(v7))+8, uint64(t536))
-											t537 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+											t537 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 											store64(m.memory, uint64(uint32(v7)), uint64(t537))
 											t538 := int32(load32(m.memory, uint64(uint32(v17))))
 											if t538 == v15 {
@@ -38913,7 +38913,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 											t539 := int32(load32(m.memory, uint64(uint32(v17))+4))
 											v4 = t539 + v15<<5
 											store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-											store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+											store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 											store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 											store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 											store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -38949,7 +38949,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 														if v3 == 0 {
 															store32(m.memory, uint64(uint32(v13))+40, uint32(v19))
 															store64(m.memory, uint64(uint32(v13))+96, uint64(v30))
-															_ = m.fn523(v13+i32(4), i32(1099576), i32(1098200), v13+i32(96))
+															_ = m.fn523(v13+i32(4), i32(1099440), i32(1098065), v13+i32(96))
 															goto l141
 														}
 														t547 := int32(load32(m.memory, uint64(uint32(v19))))
@@ -39195,7 +39195,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										v3 = v13 + i32(28)
 										store64(m.memory, uint64(uint32(t610))+48, uint64(int64(uint32(v3))|i64(0x300000000)))
 										store64(m.memory, uint64(uint32(v13))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-										m.fn68(v13+i32(108), i32(1098340), v13+i32(40))
+										m.fn68(v13+i32(108), i32(1098205), v13+i32(40))
 										m.fn74(v3, i32(1))
 										t611 := int64(load64(m.memory, uint64(uint32(v13))+16))
 										store64(m.memory, uint64(uint32(v13))+96, uint64(t611))
@@ -39215,7 +39215,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										t617 := int64(load64(m.memory, uint64(uint32(v13))+112))
 										store64(m.memory, uint64(uint32(v3))+16, uint64(t617))
 										store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103508)))
+										store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103380)))
 									}
 								l137:
 									m.g0 = v13 + i32(144)
@@ -39257,17 +39257,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										}
 										t625 := int32(load32(m.memory, uint64(uint32(v15))+24))
 										v7 = t625
-										t626 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+										t626 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 										store64(m.memory, uint64(uint32(v7))+37, uint64(t626))
-										t627 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+										t627 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 										store64(m.memory, uint64(uint32(v7))+32, uint64(t627))
-										t628 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+										t628 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 										store64(m.memory, uint64(uint32(v7))+24, uint64(t628))
-										t629 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+										t629 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 										store64(m.memory, uint64(uint32(v7))+16, uint64(t629))
-										t630 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+										t630 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 										store64(m.memory, uint64(uint32(v7))+8, uint64(t630))
-										t631 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+										t631 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 										store64(m.memory, uint64(uint32(v7)), uint64(t631))
 										t632 := int32(load32(m.memory, uint64(uint32(v22))))
 										if t632 == v9 {
@@ -39278,7 +39278,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										t633 := int32(load32(m.memory, uint64(uint32(v22))+4))
 										v4 = t633 + v9<<5
 										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 										store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -39312,7 +39312,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 											if v3 == 0 {
 												store32(m.memory, uint64(uint32(v15))+64, uint32(v17))
 												store64(m.memory, uint64(uint32(v15))+16, uint64(v30))
-												_ = m.fn523(v15+i32(4), i32(1099576), i32(1098200), v15+i32(16))
+												_ = m.fn523(v15+i32(4), i32(1099440), i32(1098065), v15+i32(16))
 												goto l155
 											}
 											t641 := int32(load32(m.memory, uint64(uint32(v17))))
@@ -39376,11 +39376,11 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 														}
 														t655 := int32(load32(m.memory, uint64(uint32(v15))+24))
 														v12 = t655
-														t656 := int64(load64(m.memory, uint64(uint32(i32(1102710)))))
+														t656 := int64(load64(m.memory, uint64(uint32(i32(1102574)))))
 														store64(m.memory, uint64(uint32(v12))+16, uint64(t656))
-														t657 := int64(load64(m.memory, uint64(uint32(i32(1102702)))))
+														t657 := int64(load64(m.memory, uint64(uint32(i32(1102566)))))
 														store64(m.memory, uint64(uint32(v12))+8, uint64(t657))
-														t658 := int64(load64(m.memory, uint64(uint32(i32(1102694)))))
+														t658 := int64(load64(m.memory, uint64(uint32(i32(1102558)))))
 														store64(m.memory, uint64(uint32(v12)), uint64(t658))
 														goto l157
 													}
@@ -39394,21 +39394,21 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 													}
 													t661 := int32(load32(m.memory, uint64(uint32(v15))+24))
 													v12 = t661
-													t662 := int32(load32(m.memory, uint64(uint32(i32(1102741)))))
+													t662 := int32(load32(m.memory, uint64(uint32(i32(1102605)))))
 													store32(m.memory, uint64(uint32(v12))+23, uint32(t662))
-													t663 := int64(load64(m.memory, uint64(uint32(i32(1102734)))))
+													t663 := int64(load64(m.memory, uint64(uint32(i32(1102598)))))
 													store64(m.memory, uint64(uint32(v12))+16, uint64(t663))
-													t664 := int64(load64(m.memory, uint64(uint32(i32(1102726)))))
+													t664 := int64(load64(m.memory, uint64(uint32(i32(1102590)))))
 													store64(m.memory, uint64(uint32(v12))+8, uint64(t664))
-													t665 := int64(load64(m.memory, uint64(uint32(i32(1102718)))))
+													t665 := int64(load64(m.memory, uint64(uint32(i32(1102582)))))
 													store64(m.memory, uint64(uint32(v12)), uint64(t665))
 													goto l157
 												}
 												t666 := int32(m.memory[uint64(uint32(v4))+62])
 												v3 = t666 << 2
-												t667 := int32(load32(m.memory, uint64(uint32(v3))+1106120))
+												t667 := int32(load32(m.memory, uint64(uint32(v3))+1105992))
 												v7 = t667
-												t668 := int32(load32(m.memory, uint64(uint32(v3))+1106068))
+												t668 := int32(load32(m.memory, uint64(uint32(v3))+1105940))
 												v4 = t668
 												t669 := int32(load32(m.memory, uint64(uint32(v15))+84))
 												if t669 == v17 {
@@ -39515,7 +39515,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									v3 = v15 + i32(52)
 									store64(m.memory, uint64(uint32(t687))+72, uint64(int64(uint32(v3))|i64(0x300000000)))
 									store64(m.memory, uint64(uint32(v15))+64, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-									m.fn68(v15+i32(28), i32(1098209), v15-i32(-64))
+									m.fn68(v15+i32(28), i32(1098074), v15-i32(-64))
 									m.fn74(v3, i32(1))
 									t688 := int64(load64(m.memory, uint64(uint32(v15))+40))
 									store64(m.memory, uint64(uint32(v15))+16, uint64(t688))
@@ -39537,7 +39537,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									t695 := int64(load64(m.memory, uint64(uint32(v15))+32))
 									store64(m.memory, uint64(uint32(v3))+16, uint64(t695))
 									store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103001)))
+									store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1102865)))
 								}
 							l152:
 								m.g0 = v15 + i32(96)
@@ -39609,7 +39609,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 													if v3 == 0 {
 														store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 														store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-														_ = m.fn523(v8+i32(4), i32(1099576), i32(1098200), v8+i32(16))
+														_ = m.fn523(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 														goto l169
 													}
 													t722 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -39633,17 +39633,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										}
 										t706 := int32(load32(m.memory, uint64(uint32(v8))+24))
 										v7 = t706
-										t707 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+										t707 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 										store64(m.memory, uint64(uint32(v7))+37, uint64(t707))
-										t708 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+										t708 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 										store64(m.memory, uint64(uint32(v7))+32, uint64(t708))
-										t709 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+										t709 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 										store64(m.memory, uint64(uint32(v7))+24, uint64(t709))
-										t710 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+										t710 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 										store64(m.memory, uint64(uint32(v7))+16, uint64(t710))
-										t711 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+										t711 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 										store64(m.memory, uint64(uint32(v7))+8, uint64(t711))
-										t712 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+										t712 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 										store64(m.memory, uint64(uint32(v7)), uint64(t712))
 										t713 := int32(load32(m.memory, uint64(uint32(v14))))
 										if t713 == v9 {
@@ -39654,7 +39654,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										t714 := int32(load32(m.memory, uint64(uint32(v14))+4))
 										v4 = t714 + v9<<5
 										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 										store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -39673,7 +39673,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 								t725 := int64(load64(m.memory, uint64(uint32(v8))+4))
 								store64(m.memory, uint64(uint32(v8))+16, uint64(t725))
 								store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-								m.fn68(v8+i32(28), i32(1099139), v8+i32(40))
+								m.fn68(v8+i32(28), i32(1099004), v8+i32(40))
 								t726 := int32(load32(m.memory, uint64(uint32(v14))))
 								if t726 == v9 {
 									m.fn65(v14)
@@ -39688,7 +39688,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 								t730 := int64(load64(m.memory, uint64(uint32(v8))+32))
 								store64(m.memory, uint64(uint32(v3))+16, uint64(t730))
 								store32(m.memory, uint64(uint32(v3))+28, uint32(i32(17)))
-								store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103551)))
+								store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103423)))
 							}
 						l166:
 							m.g0 = v8 + i32(48)
@@ -39739,7 +39739,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn523(v8+i32(4), i32(1099576), i32(1098200), v8+i32(16))
+													_ = m.fn523(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 													goto l175
 												}
 												t753 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -39763,17 +39763,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									}
 									t737 := int32(load32(m.memory, uint64(uint32(v8))+24))
 									v7 = t737
-									t738 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+									t738 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 									store64(m.memory, uint64(uint32(v7))+37, uint64(t738))
-									t739 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+									t739 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 									store64(m.memory, uint64(uint32(v7))+32, uint64(t739))
-									t740 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+									t740 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 									store64(m.memory, uint64(uint32(v7))+24, uint64(t740))
-									t741 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+									t741 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 									store64(m.memory, uint64(uint32(v7))+16, uint64(t741))
-									t742 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+									t742 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 									store64(m.memory, uint64(uint32(v7))+8, uint64(t742))
-									t743 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+									t743 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 									store64(m.memory, uint64(uint32(v7)), uint64(t743))
 									t744 := int32(load32(m.memory, uint64(uint32(v14))))
 									if t744 == v9 {
@@ -39784,7 +39784,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									t745 := int32(load32(m.memory, uint64(uint32(v14))+4))
 									v4 = t745 + v9<<5
 									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101733)))
+									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
 									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
 									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
 									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -39803,7 +39803,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t756 := int64(load64(m.memory, uint64(uint32(v8))+4))
 							store64(m.memory, uint64(uint32(v8))+16, uint64(t756))
 							store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v8+i32(28), i32(1099169), v8+i32(40))
+							m.fn68(v8+i32(28), i32(1099034), v8+i32(40))
 							t757 := int32(load32(m.memory, uint64(uint32(v14))))
 							if t757 == v9 {
 								m.fn65(v14)
@@ -39818,7 +39818,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t761 := int64(load64(m.memory, uint64(uint32(v8))+32))
 							store64(m.memory, uint64(uint32(v3))+16, uint64(t761))
 							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(8)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103543)))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103415)))
 						}
 					l172:
 						m.g0 = v8 + i32(48)
@@ -39867,17 +39867,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							}
 							t769 := int32(load32(m.memory, uint64(uint32(v10))+40))
 							v4 = t769
-							t770 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+							t770 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 							store64(m.memory, uint64(uint32(v4))+37, uint64(t770))
-							t771 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+							t771 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 							store64(m.memory, uint64(uint32(v4))+32, uint64(t771))
-							t772 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+							t772 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 							store64(m.memory, uint64(uint32(v4))+24, uint64(t772))
-							t773 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+							t773 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 							store64(m.memory, uint64(uint32(v4))+16, uint64(t773))
-							t774 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+							t774 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 							store64(m.memory, uint64(uint32(v4))+8, uint64(t774))
-							t775 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+							t775 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 							store64(m.memory, uint64(uint32(v4)), uint64(t775))
 							t776 := int32(load32(m.memory, uint64(uint32(v16))))
 							if t776 == v7 {
@@ -39888,7 +39888,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t777 := int32(load32(m.memory, uint64(uint32(v16))+4))
 							v3 = t777 + v7<<5
 							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101733)))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101597)))
 							store32(m.memory, uint64(uint32(v3))+20, uint32(i32(45)))
 							store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
 							store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
@@ -39924,7 +39924,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 								if v2 == 0 {
 									store32(m.memory, uint64(uint32(v10))+16, uint32(v9))
 									store64(m.memory, uint64(uint32(v10))+32, uint64(v30))
-									_ = m.fn523(v10+i32(4), i32(1099576), i32(1098200), v10+i32(32))
+									_ = m.fn523(v10+i32(4), i32(1099440), i32(1098065), v10+i32(32))
 									goto l182
 								}
 								t787 := int32(load32(m.memory, uint64(uint32(v9))))
@@ -39955,21 +39955,21 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 						}
 						t793 := int32(load32(m.memory, uint64(uint32(v10))+40))
 						v4 = t793
-						t794 := int64(load64(m.memory, uint64(uint32(i32(1103065)))))
+						t794 := int64(load64(m.memory, uint64(uint32(i32(1102929)))))
 						store64(m.memory, uint64(uint32(v4))+53, uint64(t794))
-						t795 := int64(load64(m.memory, uint64(uint32(i32(1103060)))))
+						t795 := int64(load64(m.memory, uint64(uint32(i32(1102924)))))
 						store64(m.memory, uint64(uint32(v4))+48, uint64(t795))
-						t796 := int64(load64(m.memory, uint64(uint32(i32(1103052)))))
+						t796 := int64(load64(m.memory, uint64(uint32(i32(1102916)))))
 						store64(m.memory, uint64(uint32(v4))+40, uint64(t796))
-						t797 := int64(load64(m.memory, uint64(uint32(i32(1103044)))))
+						t797 := int64(load64(m.memory, uint64(uint32(i32(1102908)))))
 						store64(m.memory, uint64(uint32(v4))+32, uint64(t797))
-						t798 := int64(load64(m.memory, uint64(uint32(i32(1103036)))))
+						t798 := int64(load64(m.memory, uint64(uint32(i32(1102900)))))
 						store64(m.memory, uint64(uint32(v4))+24, uint64(t798))
-						t799 := int64(load64(m.memory, uint64(uint32(i32(1103028)))))
+						t799 := int64(load64(m.memory, uint64(uint32(i32(1102892)))))
 						store64(m.memory, uint64(uint32(v4))+16, uint64(t799))
-						t800 := int64(load64(m.memory, uint64(uint32(i32(1103020)))))
+						t800 := int64(load64(m.memory, uint64(uint32(i32(1102884)))))
 						store64(m.memory, uint64(uint32(v4))+8, uint64(t800))
-						t801 := int64(load64(m.memory, uint64(uint32(i32(1103012)))))
+						t801 := int64(load64(m.memory, uint64(uint32(i32(1102876)))))
 						store64(m.memory, uint64(uint32(v4)), uint64(t801))
 						t802 := int32(load32(m.memory, uint64(uint32(v10))+24))
 						store32(m.memory, uint64(uint32(v10))+40, uint32(t802))
@@ -39987,7 +39987,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 						t807 := int32(load32(m.memory, uint64(uint32(v10))+40))
 						store32(m.memory, uint64(uint32(v3))+8, uint32(t807))
 						store32(m.memory, uint64(uint32(v3))+28, uint32(i32(11)))
-						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103532)))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103404)))
 						store32(m.memory, uint64(uint32(v3))+20, uint32(i32(61)))
 						store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
 						store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
@@ -40052,7 +40052,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										if v2 == 0 {
 											store32(m.memory, uint64(uint32(v11))+40, uint32(v16))
 											store64(m.memory, uint64(uint32(v11))+16, uint64(v30))
-											_ = m.fn523(v11+i32(4), i32(1099576), i32(1098200), v11+i32(16))
+											_ = m.fn523(v11+i32(4), i32(1099440), i32(1098065), v11+i32(16))
 											goto l190
 										}
 										t832 := int32(load32(m.memory, uint64(uint32(v16))))
@@ -40077,17 +40077,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							}
 							t816 := int32(load32(m.memory, uint64(uint32(v11))+24))
 							v4 = t816
-							t817 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+							t817 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 							store64(m.memory, uint64(uint32(v4))+37, uint64(t817))
-							t818 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+							t818 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 							store64(m.memory, uint64(uint32(v4))+32, uint64(t818))
-							t819 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+							t819 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 							store64(m.memory, uint64(uint32(v4))+24, uint64(t819))
-							t820 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+							t820 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 							store64(m.memory, uint64(uint32(v4))+16, uint64(t820))
-							t821 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+							t821 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 							store64(m.memory, uint64(uint32(v4))+8, uint64(t821))
-							t822 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+							t822 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 							store64(m.memory, uint64(uint32(v4)), uint64(t822))
 							t823 := int32(load32(m.memory, uint64(uint32(v10))))
 							if t823 == v9 {
@@ -40098,7 +40098,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 							t824 := int32(load32(m.memory, uint64(uint32(v10))+4))
 							v3 = t824 + v9<<5
 							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101733)))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101597)))
 							store32(m.memory, uint64(uint32(v3))+20, uint32(i32(45)))
 							store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
 							store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
@@ -40117,7 +40117,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 					t837 := int64(load64(m.memory, uint64(uint32(v11))+4))
 					store64(m.memory, uint64(uint32(v11))+16, uint64(t837))
 					store64(m.memory, uint64(uint32(v11))+40, uint64(int64(uint32(v4))|i64(0x600000000)))
-					m.fn68(v11+i32(28), i32(1099224), v11+i32(40))
+					m.fn68(v11+i32(28), i32(1099089), v11+i32(40))
 					t838 := int32(load32(m.memory, uint64(uint32(v10))))
 					if t838 == v9 {
 						m.fn65(v10)
@@ -40132,7 +40132,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 					t842 := int64(load64(m.memory, uint64(uint32(v11))+32))
 					store64(m.memory, uint64(uint32(v2))+16, uint64(t842))
 					store32(m.memory, uint64(uint32(v2))+28, uint32(i32(13)))
-					store32(m.memory, uint64(uint32(v2))+24, uint32(i32(1103568)))
+					store32(m.memory, uint64(uint32(v2))+24, uint32(i32(1103440)))
 				}
 			l185:
 				m.g0 = v11 + i32(48)
@@ -40150,9 +40150,9 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 			}
 			v2 = v6 + i32(4240)
 			m.fn86(v2)
-			t845 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+			t845 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 			store64(m.memory, uint64(uint32(v6))+120, uint64(t845))
-			t846 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+			t846 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 			store64(m.memory, uint64(uint32(v6))+128, uint64(t846))
 			t847 := int64(load64(m.memory, uint64(uint32(v6))+4248))
 			store64(m.memory, uint64(uint32(v6))+144, uint64(t847))
@@ -40420,7 +40420,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 															if uint32(t907) > uint32(int32(uint32(v3)>>1)) {
 																goto l209
 															}
-															m.fn87(v23, v20+i32(16), i32(1102096), i32(8))
+															m.fn87(v23, v20+i32(16), i32(1101960), i32(8))
 															goto l210
 														}
 														panic("unreachable")
@@ -40555,7 +40555,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									v3 = v6 + i32(120)
 									store32(m.memory, uint64(uint32(t939))+4244, uint32(v3))
 									store32(m.memory, uint64(uint32(v6))+4240, uint32(v6+i32(4236)))
-									m.fn302(v6+i32(8), v3, v32, v6+i32(4240), i32(1102120))
+									m.fn302(v6+i32(8), v3, v32, v6+i32(4240), i32(1101984))
 									t940 := int32(load32(m.memory, uint64(uint32(v6))+8))
 									if t940&i32(1) == 0 {
 										goto l204
@@ -40705,17 +40705,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										}
 										t972 := int32(load32(m.memory, uint64(uint32(v21))+40))
 										v8 = t972
-										t973 := int64(load64(m.memory, uint64(uint32(i32(1101725)))))
+										t973 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
 										store64(m.memory, uint64(uint32(v8))+37, uint64(t973))
-										t974 := int64(load64(m.memory, uint64(uint32(i32(1101720)))))
+										t974 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
 										store64(m.memory, uint64(uint32(v8))+32, uint64(t974))
-										t975 := int64(load64(m.memory, uint64(uint32(i32(1101712)))))
+										t975 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
 										store64(m.memory, uint64(uint32(v8))+24, uint64(t975))
-										t976 := int64(load64(m.memory, uint64(uint32(i32(1101704)))))
+										t976 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
 										store64(m.memory, uint64(uint32(v8))+16, uint64(t976))
-										t977 := int64(load64(m.memory, uint64(uint32(i32(1101696)))))
+										t977 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
 										store64(m.memory, uint64(uint32(v8))+8, uint64(t977))
-										t978 := int64(load64(m.memory, uint64(uint32(i32(1101688)))))
+										t978 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
 										store64(m.memory, uint64(uint32(v8)), uint64(t978))
 										t979 := int32(load32(m.memory, uint64(uint32(v2))))
 										if t979 == v12 {
@@ -40726,7 +40726,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 										t980 := int32(load32(m.memory, uint64(uint32(v2))+4))
 										v5 = t980 + v12<<5
 										store32(m.memory, uint64(uint32(v5))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v5))+24, uint32(i32(1101733)))
+										store32(m.memory, uint64(uint32(v5))+24, uint32(i32(1101597)))
 										store32(m.memory, uint64(uint32(v5))+20, uint32(i32(45)))
 										store32(m.memory, uint64(uint32(v5))+16, uint32(v8))
 										store32(m.memory, uint64(uint32(v5))+12, uint32(v3))
@@ -40762,7 +40762,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 											if v3 == 0 {
 												store32(m.memory, uint64(uint32(v21))+16, uint32(v24))
 												store64(m.memory, uint64(uint32(v21))+32, uint64(v30))
-												_ = m.fn523(v21+i32(4), i32(1099576), i32(1098200), v21+i32(32))
+												_ = m.fn523(v21+i32(4), i32(1099440), i32(1098065), v21+i32(32))
 												goto l225
 											}
 											t990 := int32(load32(m.memory, uint64(uint32(v24))))
@@ -40793,17 +40793,17 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									}
 									t996 := int32(load32(m.memory, uint64(uint32(v21))+40))
 									v8 = t996
-									t997 := int32(load16(m.memory, uint64(uint32(i32(1103113)))))
+									t997 := int32(load16(m.memory, uint64(uint32(i32(1102977)))))
 									store16(m.memory, uint64(uint32(v8))+40, uint16(t997))
-									t998 := int64(load64(m.memory, uint64(uint32(i32(1103105)))))
+									t998 := int64(load64(m.memory, uint64(uint32(i32(1102969)))))
 									store64(m.memory, uint64(uint32(v8))+32, uint64(t998))
-									t999 := int64(load64(m.memory, uint64(uint32(i32(1103097)))))
+									t999 := int64(load64(m.memory, uint64(uint32(i32(1102961)))))
 									store64(m.memory, uint64(uint32(v8))+24, uint64(t999))
-									t1000 := int64(load64(m.memory, uint64(uint32(i32(1103089)))))
+									t1000 := int64(load64(m.memory, uint64(uint32(i32(1102953)))))
 									store64(m.memory, uint64(uint32(v8))+16, uint64(t1000))
-									t1001 := int64(load64(m.memory, uint64(uint32(i32(1103081)))))
+									t1001 := int64(load64(m.memory, uint64(uint32(i32(1102945)))))
 									store64(m.memory, uint64(uint32(v8))+8, uint64(t1001))
-									t1002 := int64(load64(m.memory, uint64(uint32(i32(1103073)))))
+									t1002 := int64(load64(m.memory, uint64(uint32(i32(1102937)))))
 									store64(m.memory, uint64(uint32(v8)), uint64(t1002))
 									t1003 := int64(load64(m.memory, uint64(uint32(v21))+16))
 									store64(m.memory, uint64(uint32(v21))+32, uint64(t1003))
@@ -40821,7 +40821,7 @@ func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
 									t1008 := int32(load32(m.memory, uint64(uint32(v21))+40))
 									store32(m.memory, uint64(uint32(v5))+8, uint32(t1008))
 									store32(m.memory, uint64(uint32(v5))+28, uint32(i32(8)))
-									store32(m.memory, uint64(uint32(v5))+24, uint32(i32(1103512)))
+									store32(m.memory, uint64(uint32(v5))+24, uint32(i32(1103384)))
 									store32(m.memory, uint64(uint32(v5))+20, uint32(i32(42)))
 									store32(m.memory, uint64(uint32(v5))+16, uint32(v8))
 									store32(m.memory, uint64(uint32(v5))+12, uint32(v3))
@@ -41143,8 +41143,8 @@ func (m *Module) fn294(v0 int32) {
 	t0 := m.g0
 	v1 = t0 - i32(16)
 	m.g0 = v1
-	store64(m.memory, uint64(uint32(v1))+8, uint64(i64(25770907652)))
-	m.fn68(v0, i32(1098797), v1+i32(8))
+	store64(m.memory, uint64(uint32(v1))+8, uint64(i64(25770907524)))
+	m.fn68(v0, i32(1098662), v1+i32(8))
 	m.g0 = v1 + i32(16)
 }
 func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
@@ -41228,7 +41228,7 @@ func (m *Module) fn296(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v0))+4, uint32(v1+int32(v6)))
 			goto l3
 		}
-		m.fn115(v0, i32(1102420), i32(45))
+		m.fn115(v0, i32(1102284), i32(45))
 	}
 l3:
 	m.g0 = v3 + i32(16)
@@ -41307,7 +41307,7 @@ func (m *Module) fn297(v0, v1, v2 int32) {
 			if t11 != i32(1) {
 				goto l1
 			}
-			m.fn115(v0, i32(1105169), i32(32))
+			m.fn115(v0, i32(1105041), i32(32))
 			goto l0
 		}
 	l1:
@@ -41783,7 +41783,7 @@ func (m *Module) fn301(v0, v1, v2, v3 int32) {
 	m.fn97(v0, i32(1), v6)
 	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
-	m.fn302(v4, v0, v9, v4+i32(24), i32(1102076))
+	m.fn302(v4, v0, v9, v4+i32(24), i32(1101940))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))))
 	v6 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
@@ -41934,9 +41934,9 @@ func (m *Module) fn304(v0, v1 int32) {
 				t9 := int32(load32(m.memory, uint64(uint32(v1))+8))
 				v3 = t9
 				if v3 == i32(200) {
-					store64(m.memory, uint64(uint32(v2)), uint64(i64(25770907652)))
+					store64(m.memory, uint64(uint32(v2)), uint64(i64(25770907524)))
 					v4 = v2 + i32(8)
-					m.fn68(v4, i32(1098797), v2)
+					m.fn68(v4, i32(1098662), v2)
 					t10 := int32(load32(m.memory, uint64(uint32(v2))+12))
 					t11 := int32(load32(m.memory, uint64(uint32(v2))+16))
 					m.fn56(v0, v1, t10, t11)
@@ -41954,7 +41954,7 @@ func (m *Module) fn304(v0, v1 int32) {
 					v14 = t14
 					t15 := int64(load64(m.memory, uint64(uint32(v2))+8))
 					v15 = t15
-					p13 = i32(1102472)
+					p13 = i32(1102336)
 				}
 				v4 = p13
 				t16 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -41973,7 +41973,7 @@ func (m *Module) fn304(v0, v1 int32) {
 				store64(m.memory, uint64(uint32(v0))+16, uint64(v15))
 				goto l0
 			}
-			m.fn307(v2+i32(8), v1, i32(1103888))
+			m.fn307(v2+i32(8), v1, i32(1103760))
 			t18 := int32(load32(m.memory, uint64(uint32(v2))+16))
 			v3 = t18
 			t19 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -41997,7 +41997,7 @@ func (m *Module) fn304(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v1))+36, uint32(t24+v3))
 				goto l1
 			}
-			m.fn307(v2+i32(8), v1, i32(1103932))
+			m.fn307(v2+i32(8), v1, i32(1103804))
 			t25 := int32(load32(m.memory, uint64(uint32(v2))+16))
 			v3 = t25
 			t26 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -42023,12 +42023,12 @@ func (m *Module) fn304(v0, v1 int32) {
 					store32(m.memory, uint64(uint32(v1))+36, uint32(t66+v3))
 					goto l1
 				}
-				m.fn56(v0, v1, i32(1103956), i32(61))
+				m.fn56(v0, v1, i32(1103828), i32(61))
 				goto l0
 			}
 			if v4 != i32(45) {
 				if uint32((v4-i32(48))&i32(255)) >= uint32(i32(10)) {
-					m.fn56(v0, v1, i32(1104017), i32(16))
+					m.fn56(v0, v1, i32(1103889), i32(16))
 					goto l0
 				}
 			}
@@ -42252,7 +42252,7 @@ func (m *Module) fn304(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v7))+36, uint32(v11))
 				goto l14
 			l9:
-				m.fn56(v12, v7, i32(1104033), i32(17))
+				m.fn56(v12, v7, i32(1103905), i32(17))
 			l14:
 				m.g0 = v10 + i32(16)
 				{
@@ -42340,7 +42340,7 @@ func (m *Module) fn305(v0, v1, v2 int32) {
 					v9 = t11
 					if v9 == i32(-0x80000000) {
 						if v10 != i32(34) {
-							m.fn56(v0, v1, i32(1103828), i32(47))
+							m.fn56(v0, v1, i32(1103700), i32(47))
 							goto l4
 						}
 						m.fn308(v3+i32(32), v1)
@@ -42410,9 +42410,9 @@ func (m *Module) fn305(v0, v1, v2 int32) {
 							m.fn127(v4)
 							store64(m.memory, uint64(uint32(v12-i32(24))), uint64(v27))
 							store64(m.memory, uint64(uint32(v12-i32(32))), uint64(v26))
-							t49 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+							t49 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 							store64(m.memory, uint64(uint32(v4))+8, uint64(t49))
-							t50 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+							t50 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 							store64(m.memory, uint64(uint32(v4)), uint64(t50))
 						}
 						t51 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -42455,7 +42455,7 @@ func (m *Module) fn305(v0, v1, v2 int32) {
 												if uint32(t61) > uint32(int32(uint32(v8)>>1)) {
 													goto l8
 												}
-												m.fn87(v4, v5+i32(16), i32(1101740), i32(12))
+												m.fn87(v4, v5+i32(16), i32(1101604), i32(12))
 												goto l9
 											}
 											panic("unreachable")
@@ -42593,11 +42593,11 @@ func (m *Module) fn305(v0, v1, v2 int32) {
 						}
 						store32(m.memory, uint64(uint32(v3))+92, uint32(v4))
 						store32(m.memory, uint64(uint32(v3))+88, uint32(v3+i32(84)))
-						m.fn302(v3, v4, v27, v3+i32(88), i32(1101764))
+						m.fn302(v3, v4, v27, v3+i32(88), i32(1101628))
 						t95 := int32(load32(m.memory, uint64(uint32(v3))))
 						if t95&i32(1) == 0 {
 							m.fn74(v3+i32(32), i32(1))
-							m.fn57(v0, v1, i32(1103680), i32(67), v6)
+							m.fn57(v0, v1, i32(1103552), i32(67), v6)
 							goto l4
 						}
 						t96 := int32(load32(m.memory, uint64(uint32(v4))))
@@ -42640,7 +42640,7 @@ func (m *Module) fn305(v0, v1, v2 int32) {
 						if v23&i32(1) == 0 {
 							goto l16
 						}
-						m.fn57(v0, v1, i32(1103747), i32(69), v6)
+						m.fn57(v0, v1, i32(1103619), i32(69), v6)
 						goto l4
 					}
 					t12 := int64(load64(m.memory, uint64(uint32(v3))+60))
@@ -42768,7 +42768,7 @@ func (m *Module) fn305(v0, v1, v2 int32) {
 			v6 = v10
 			goto l19
 		}
-		m.fn56(v0, v1, i32(1103816), i32(12))
+		m.fn56(v0, v1, i32(1103688), i32(12))
 		goto l4
 	l19:
 		{
@@ -43089,7 +43089,7 @@ l22:
 				if v3 == i32(92) {
 					goto l14
 				}
-				m.fn57(v0, v1, i32(1104067), i32(54), v2)
+				m.fn57(v0, v1, i32(1103939), i32(54), v2)
 				return
 			}
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -43172,7 +43172,7 @@ l22:
 	m.fn61(v0, v1)
 	return
 l16:
-	m.fn57(v0, v1, i32(1104050), i32(17), v2)
+	m.fn57(v0, v1, i32(1103922), i32(17), v2)
 }
 func (m *Module) fn309(v0, v1, v2, v3 int32) {
 	var v4 int32
@@ -44021,7 +44021,7 @@ func (m *Module) fn313(v0, v1 int32) {
 											{
 												v1 = i32(60)
 												if uint32(v2) < uint32(i32(19)) {
-													t103 := int32(m.memory[uint64(uint32(v2))+1123628])
+													t103 := int32(m.memory[uint64(uint32(v2))+1123500])
 													v1 = t103
 												}
 												m.fn527(v10+i32(16), v1)
@@ -44112,7 +44112,7 @@ func (m *Module) fn313(v0, v1 int32) {
 								p105 = i32(60)
 								goto l61
 							}
-							t109 := int32(m.memory[uint64(uint32(v1))+1123628])
+							t109 := int32(m.memory[uint64(uint32(v1))+1123500])
 							p105 = t109
 						}
 					l61:
@@ -44392,7 +44392,7 @@ func (m *Module) fn317(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v4))+8, uint32(t7&i32(63)|t8&i32(63)<<6|i32(0xd000)))
 			store64(m.memory, uint64(uint32(v4))+24, uint64(v8))
 			v0 = v4 + i32(12)
-			m.fn68(v0, i32(1105319), v4+i32(24))
+			m.fn68(v0, i32(1105191), v4+i32(24))
 			t9 := int32(load32(m.memory, uint64(uint32(v4))+16))
 			t10 := v2
 			v5 = t9
@@ -44602,7 +44602,7 @@ func (m *Module) fn321(v0, v1 int32) int32 {
 				v8 = t6 + v6
 				t7 := int32(m.memory[uint64(uint32(v8))])
 				v11 = t7
-				t8 := int32(m.memory[uint64(uint32(v11))+1104123])
+				t8 := int32(m.memory[uint64(uint32(v11))+1103995])
 				v2 = t8
 				if v2 != i32(6) {
 					goto l0
@@ -45157,7 +45157,7 @@ func (m *Module) fn321(v0, v1 int32) int32 {
 								if uint32(t114) <= uint32(v1+i32(2)) {
 									goto l31
 								}
-								m.fn320(v0, v1+i32(1), i32(1104122), i32(1))
+								m.fn320(v0, v1+i32(1), i32(1103994), i32(1))
 								goto l31
 							}
 							m.fn316(v0, v6)
@@ -45449,7 +45449,7 @@ func (m *Module) fn321(v0, v1 int32) int32 {
 			{
 				if v7 != 0 {
 					v2 = i32(5)
-					p183 = i32(1103880)
+					p183 = i32(1103752)
 					goto l44
 				}
 				t184 := int32(load32(m.memory, uint64(uint32(v9))))
@@ -45464,9 +45464,9 @@ func (m *Module) fn321(v0, v1 int32) int32 {
 					p187 = i32(4)
 				}
 				v2 = p187
-				p188 := i32(1103880)
+				p188 := i32(1103752)
 				if v0 != 0 {
-					p188 = i32(1101680)
+					p188 = i32(1101544)
 				}
 				p183 = p188
 			}
@@ -45683,7 +45683,7 @@ func (m *Module) fn321(v0, v1 int32) int32 {
 				if t218 != i32(12333) {
 					goto l56
 				}
-				m.fn320(v0, v6, i32(1104121), i32(1))
+				m.fn320(v0, v6, i32(1103993), i32(1))
 				v3 = i32(2)
 				goto l2
 			}
@@ -45798,7 +45798,7 @@ l0:
 func (m *Module) fn324(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	var v7 float64
-	v3 = i32(1103923)
+	v3 = i32(1103795)
 	v2 = i32(9)
 	v7 = math.Float64frombits(0xfff0000000000000)
 	{
@@ -45817,12 +45817,12 @@ func (m *Module) fn324(v0, v1 int32) {
 			default:
 				goto l0
 			case 5:
-				v3 = i32(1103912)
+				v3 = i32(1103784)
 				v2 = i32(3)
 				v7 = math.Float64frombits(0x7ff8000000000000)
 				goto l0
 			case 0:
-				v3 = i32(1103915)
+				v3 = i32(1103787)
 				v2 = i32(8)
 				v7 = math.Float64frombits(0x7ff0000000000000)
 			}
@@ -46562,7 +46562,7 @@ func (m *Module) fn328(v0 float64, v1 int32) {
 	v3 = t1
 	store32(m.memory, uint64(uint32(t2))+28, uint32(v3))
 	store64(m.memory, uint64(uint32(v2))+20, uint64(i64(1)))
-	store32(m.memory, uint64(uint32(v2))+16, uint32(i32(1102404)))
+	store32(m.memory, uint64(uint32(v2))+16, uint32(i32(1102268)))
 	store32(m.memory, uint64(uint32(v2))+12, uint32(v1))
 	t3 := m.fn63(v2+i32(12), v3, i32(0))
 	t4 := m.fn349(v0, t3)
@@ -46574,21 +46574,21 @@ func (m *Module) fn329(v0, v1, v2 int32) {
 	var v3 int32
 	t0 := m.g0
 	v3 = (t0 + i32(-64)) & i32(-32)
-	t1 := int64(load64(m.memory, uint64(uint32(i32(1103288)))))
+	t1 := int64(load64(m.memory, uint64(uint32(i32(1103160)))))
 	store64(m.memory, uint64(uint32(v3))+56, uint64(t1))
-	t2 := int64(load64(m.memory, uint64(uint32(i32(1103280)))))
+	t2 := int64(load64(m.memory, uint64(uint32(i32(1103152)))))
 	store64(m.memory, uint64(uint32(v3))+48, uint64(t2))
-	t3 := int64(load64(m.memory, uint64(uint32(i32(1103272)))))
+	t3 := int64(load64(m.memory, uint64(uint32(i32(1103144)))))
 	store64(m.memory, uint64(uint32(v3))+40, uint64(t3))
-	t4 := int64(load64(m.memory, uint64(uint32(i32(1103264)))))
+	t4 := int64(load64(m.memory, uint64(uint32(i32(1103136)))))
 	store64(m.memory, uint64(uint32(v3))+32, uint64(t4))
-	t5 := int64(load64(m.memory, uint64(uint32(i32(1103256)))))
+	t5 := int64(load64(m.memory, uint64(uint32(i32(1103128)))))
 	store64(m.memory, uint64(uint32(v3))+24, uint64(t5))
-	t6 := int64(load64(m.memory, uint64(uint32(i32(1103248)))))
+	t6 := int64(load64(m.memory, uint64(uint32(i32(1103120)))))
 	store64(m.memory, uint64(uint32(v3))+16, uint64(t6))
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1103240)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1103112)))))
 	store64(m.memory, uint64(uint32(v3))+8, uint64(t7))
-	t8 := int64(load64(m.memory, uint64(uint32(i32(1103232)))))
+	t8 := int64(load64(m.memory, uint64(uint32(i32(1103104)))))
 	store64(m.memory, uint64(uint32(v3)), uint64(t8))
 	if uint32(v2) < uint32(i32(33)) {
 		if v2 != 0 {
@@ -46627,9 +46627,9 @@ func (m *Module) fn330(v0, v1, v2, v3 int32) {
 			goto l0
 		}
 		store32(m.memory, uint64(uint32(v4))+12, uint32(int32(uint32(v2)>>3)))
-		store64(m.memory, uint64(uint32(v4))+24, uint64(i64(30065875488)))
+		store64(m.memory, uint64(uint32(v4))+24, uint64(i64(30065875360)))
 		store64(m.memory, uint64(uint32(v4))+16, uint64(int64(uint32(v4+i32(12)))|i64(0x600000000)))
-		m.fn68(v0, i32(1098094), v4+i32(16))
+		m.fn68(v0, i32(1097959), v4+i32(16))
 	}
 l0:
 	m.g0 = v4 + i32(32)
@@ -46873,9 +46873,9 @@ func (m *Module) fn331(v0, v1, v2, v3, v4 int32) {
 											t49 := int64(load64(m.memory, uint64(uint32(v5))+72))
 											store64(m.memory, uint64(uint32(v5))+136, uint64(t49))
 											store32(m.memory, uint64(uint32(v5))+160, uint32(i32(0)))
-											t50 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+											t50 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 											store64(m.memory, uint64(uint32(v5))+120, uint64(t50))
-											t51 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+											t51 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 											store64(m.memory, uint64(uint32(v5))+128, uint64(t51))
 										}
 									l18:
@@ -47219,7 +47219,7 @@ func (m *Module) fn332(v0 int32, v1 float64, v2 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 	return
 l0:
-	m.fn115(v0+i32(4), i32(1105350), i32(80))
+	m.fn115(v0+i32(4), i32(1105222), i32(80))
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
 }
 func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
@@ -47608,7 +47608,7 @@ func (m *Module) fn336(v0, v1, v2, v3, v4 int32) int32 {
 	v5 = t0 - i32(48)
 	m.g0 = v5
 	v6 = v5 + i32(32)
-	m.fn337(v6, v0, v1, i32(1102496), i32(1))
+	m.fn337(v6, v0, v1, i32(1102360), i32(1))
 	var p1 int32
 	{
 		t2 := int32(load32(m.memory, uint64(uint32(v5))+32))
@@ -48929,7 +48929,7 @@ l6:
 						store64(m.memory, uint64(uint32(v5))+8, uint64(v21))
 						store64(m.memory, uint64(uint32(v5)), uint64(v24))
 						v4 = v5 + (v9 - v4)
-						t28 := int64(load64(m.memory, uint64(uint32(v12<<3))+1099632))
+						t28 := int64(load64(m.memory, uint64(uint32(v12<<3))+1099496))
 						t29 := v4
 						v18 = t28
 						store64(m.memory, uint64(uint32(t29)), uint64(v18))
@@ -49357,9 +49357,9 @@ func (m *Module) fn343(v0, v1, v2, v3, v4 int32) int32 {
 				t3 := m.fn63(v0+i32(20), v4-t2, i32(0))
 				v4 = t3
 			}
-			t4 := int32(m.memory[uint64(uint32(i32(1104428)))])
+			t4 := int32(m.memory[uint64(uint32(i32(1104300)))])
 			m.memory[uint64(uint32(v4))+4] = byte(t4)
-			t5 := int32(load32(m.memory, uint64(uint32(i32(1104424)))))
+			t5 := int32(load32(m.memory, uint64(uint32(i32(1104296)))))
 			store32(m.memory, uint64(uint32(v4)), uint32(t5))
 			v6 = v4 + i32(5)
 			goto l0
@@ -49493,23 +49493,23 @@ func (m *Module) fn343(v0, v1, v2, v3, v4 int32) int32 {
 						var p24 int32
 						{
 							if v7 == i32(8) {
-								t25 := int32(m.memory[uint64(uint32(i32(1104428)))])
+								t25 := int32(m.memory[uint64(uint32(i32(1104300)))])
 								m.memory[uint64(uint32(v4))+4] = byte(t25)
-								t26 := int32(load32(m.memory, uint64(uint32(i32(1104424)))))
+								t26 := int32(load32(m.memory, uint64(uint32(i32(1104296)))))
 								store32(m.memory, uint64(uint32(v4)), uint32(t26))
 								goto l14
 							}
 							if v21 == 0 {
-								t27 := int32(load16(m.memory, uint64(uint32(i32(1105434)))))
+								t27 := int32(load16(m.memory, uint64(uint32(i32(1105306)))))
 								store16(m.memory, uint64(uint32(v4))+4, uint16(t27))
-								t28 := int32(load32(m.memory, uint64(uint32(i32(1105430)))))
+								t28 := int32(load32(m.memory, uint64(uint32(i32(1105302)))))
 								store32(m.memory, uint64(uint32(v4)), uint32(t28))
 								p24 = i32(6)
 								goto l15
 							}
-							t29 := int32(m.memory[uint64(uint32(i32(1105440)))])
+							t29 := int32(m.memory[uint64(uint32(i32(1105312)))])
 							m.memory[uint64(uint32(v4))+4] = byte(t29)
-							t30 := int32(load32(m.memory, uint64(uint32(i32(1105436)))))
+							t30 := int32(load32(m.memory, uint64(uint32(i32(1105308)))))
 							store32(m.memory, uint64(uint32(v4)), uint32(t30))
 						}
 					l14:
@@ -50265,17 +50265,17 @@ func (m *Module) fn345(v0, v1, v2, v3, v4, v5 int32) {
 				switch v11 {
 				case 5:
 					if v6 == 0 {
-						t27 := int32(load16(m.memory, uint64(uint32(i32(1105434)))))
+						t27 := int32(load16(m.memory, uint64(uint32(i32(1105306)))))
 						store16(m.memory, uint64(uint32(v5))+4, uint16(t27))
-						t28 := int32(load32(m.memory, uint64(uint32(i32(1105430)))))
+						t28 := int32(load32(m.memory, uint64(uint32(i32(1105302)))))
 						store32(m.memory, uint64(uint32(v5)), uint32(t28))
 						t29 := v5 + i32(6)
 						p17 = t29
 						goto l14
 					}
-					t30 := int32(m.memory[uint64(uint32(i32(1105440)))])
+					t30 := int32(m.memory[uint64(uint32(i32(1105312)))])
 					m.memory[uint64(uint32(v5))+4] = byte(t30)
-					t31 := int32(load32(m.memory, uint64(uint32(i32(1105436)))))
+					t31 := int32(load32(m.memory, uint64(uint32(i32(1105308)))))
 					store32(m.memory, uint64(uint32(v5)), uint32(t31))
 					t32 := v5 + i32(5)
 					p17 = t32
@@ -50415,9 +50415,9 @@ func (m *Module) fn346(v0, v1, v2, v3, v4, v5 int32) int32 {
 			goto l6
 		case 1:
 			v1 = v6 + i32(12)
-			m.fn217(v1, i32(1104430), v2, v3)
+			m.fn217(v1, i32(1104302), v2, v3)
 			store64(m.memory, uint64(uint32(v6))+24, uint64(int64(uint32(v1))|i64(0x300000000)))
-			m.fn68(v6, i32(1099416), v6+i32(24))
+			m.fn68(v6, i32(1099281), v6+i32(24))
 			m.fn74(v1, i32(1))
 			t3 := int32(load32(m.memory, uint64(uint32(v6))+4))
 			t4 := int32(load32(m.memory, uint64(uint32(v6))+8))
@@ -50699,13 +50699,13 @@ l0:
 		v6 = p8
 		if v6 != 0 {
 			t10 := v1
-			p9 := i32(1103923)
+			p9 := i32(1103795)
 			if v7 != 0 {
-				p9 = i32(1103915)
+				p9 = i32(1103787)
 			}
 			p11 := p9
 			if v8 != 0 {
-				p11 = i32(1103912)
+				p11 = i32(1103784)
 			}
 			memory_copy(m.memory, uint32(t10), uint32(p11), uint32(v6))
 		}
@@ -50806,14 +50806,14 @@ l0:
 						t31 := v7 + i32(112)
 						v8 = (v8 - i32(0x20000)) >> 20
 						v10 = (i32(584) - v8<<1) << 3
-						t32 := int64(load64(m.memory, uint64(uint32(v10))+1113408))
+						t32 := int64(load64(m.memory, uint64(uint32(v10))+1113280))
 						v3 = t32
 						t33 := v3
 						t34 := v4
 						v9 = int32(uint32((v8^i32(-1))*i32(217707))>>16) + v9
 						v2 = i64_shl(t34, int64(uint32(v9+i32(7))))
 						m.fn542(t31, t33, i64(0), v2)
-						t35 := int64(load64(m.memory, uint64(uint32(v10))+1113416))
+						t35 := int64(load64(m.memory, uint64(uint32(v10))+1113288))
 						m.fn542(v7+i32(96), t35, i64(0), v2)
 						t36 := int64(load64(m.memory, uint64(uint32(v7))+120))
 						t37 := int64(load64(m.memory, uint64(uint32(v7))+104))
@@ -50868,7 +50868,7 @@ l0:
 						p30 = p53
 						goto l4
 					}
-					t54 := int32(m.memory[uint64(uint32(v10))+1106240])
+					t54 := int32(m.memory[uint64(uint32(v10))+1106112])
 					t55 := v7 + i32(160)
 					t56 := v4
 					v10 = t54
@@ -50876,10 +50876,10 @@ l0:
 					t57 := v3
 					v8 = v8 >> 20
 					v9 = (i32(584) - v8<<1) << 3
-					t58 := int64(load64(m.memory, uint64(uint32(v9))+1113408))
+					t58 := int64(load64(m.memory, uint64(uint32(v9))+1113280))
 					v5 = t58
 					m.fn542(t55, t57, i64(0), v5)
-					t59 := int64(load64(m.memory, uint64(uint32(v9))+1113416))
+					t59 := int64(load64(m.memory, uint64(uint32(v9))+1113288))
 					m.fn542(v7+i32(144), v3, i64(0), t59)
 					t60 := int64(load64(m.memory, uint64(uint32(v7))+168))
 					t61 := int64(load64(m.memory, uint64(uint32(v7))+152))
@@ -50987,7 +50987,7 @@ l0:
 				p83 = 1
 			}
 			v6 = t82 + p83
-			t84 := int64(load64(m.memory, uint64(uint32(v10<<3+i32(1110880)))))
+			t84 := int64(load64(m.memory, uint64(uint32(v10<<3+i32(1110752)))))
 			t85 := v6
 			v2 = t84
 			store32(m.memory, uint64(uint32(t85)), uint32(v2))
@@ -52919,7 +52919,7 @@ func (m *Module) fn364(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	l6:
 		{
-			t23 := int32(m.memory[uint64(uint32(v6&i32(255)))+1104123])
+			t23 := int32(m.memory[uint64(uint32(v6&i32(255)))+1103995])
 			v6 = t23
 			if v6 != i32(6) {
 				goto l10
@@ -54318,7 +54318,7 @@ l12:
 					v3 = v7 + i32(2)
 					t46 := int32(m.memory[uint64(uint32(v1+v6))])
 					v6 = t46
-					t47 := int32(m.memory[uint64(uint32(v6))+1102745])
+					t47 := int32(m.memory[uint64(uint32(v6))+1102609])
 					v10 = t47
 					if v10 != 0 {
 						t48 := int32(load32(m.memory, uint64(uint32(v4))+8))
@@ -55459,7 +55459,7 @@ func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					{
 						t80 := int32(m.memory[uint64(uint32(v3))])
-						t81 := int32(m.memory[uint64(uint32(t80))+1104123])
+						t81 := int32(m.memory[uint64(uint32(t80))+1103995])
 						v7 = t81
 						if v7 != i32(6) {
 							goto l12
@@ -56075,7 +56075,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									store32(m.memory, uint64(uint32(v5))+8, uint32(i32(0)))
 									t16 := int32(load32(m.memory, uint64(uint32(v9))+64))
 									v6 = t16
-									m.fn215(v4+i32(80), i32(1104430), v0, v2, v5)
+									m.fn215(v4+i32(80), i32(1104302), v0, v2, v5)
 									v0 = i32(1)
 									t17 := int32(m.memory[uint64(uint32(v4))+80])
 									if t17 != i32(4) {
@@ -56251,7 +56251,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 											}
 										l21:
 											v13 = int32(v3)
-											t57 := int32(m.memory[uint64(uint32(v13&i32(255)))+1104123])
+											t57 := int32(m.memory[uint64(uint32(v13&i32(255)))+1103995])
 											v2 = t57
 											if v2 != i32(6) {
 												goto l23
@@ -56517,9 +56517,9 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					t143 := v0
 					v0 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v18, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
 					v1 = (int32(bits.LeadingZeros32(uint32(v0|i32(1)))) ^ i32(31)) << 3
-					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105448))
+					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105320))
 					store32(m.memory, uint64(uint32(t143))+4, uint32(t144+(v4+v7)))
-					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105444))
+					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105316))
 					t146 := v7
 					v0 = v0<<2&i32(0x3fff0000) | v0&i32(0x3fff)
 					store64(m.memory, uint64(uint32(t146)), uint64(i64_shl(int64(uint32(t145|(v0<<1&i32(0x7f007f00)|v0&i32(8323199)))), int64(uint32(v4<<3)))|v3))
@@ -56750,13 +56750,13 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 						}
 						t199 := v17
 						v2 = v2 << 3
-						t200 := int64(load64(m.memory, uint64(uint32(v2))+1106176))
+						t200 := int64(load64(m.memory, uint64(uint32(v2))+1106048))
 						var p201 int32
 						if uint64(t199) > uint64(t200) {
 							p201 = 1
 						}
 						v1 = p201
-						t202 := int64(load64(m.memory, uint64(uint32(v2))+1106200))
+						t202 := int64(load64(m.memory, uint64(uint32(v2))+1106072))
 						p198 = t202
 					}
 				l55:
@@ -57541,7 +57541,7 @@ l1:
 							if t83 != i32(92) {
 								goto l30
 							}
-							t102 := int32(m.memory[uint64(uint32(v14))+1102745])
+							t102 := int32(m.memory[uint64(uint32(v14))+1102609])
 							v0 = t102
 							if v0 == 0 {
 								goto l30
@@ -58471,7 +58471,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6 int32) {
 	v15 = v4 - t5
 	{
 		{
-			t6 := int32(m.memory[uint64(uint32(v8))+1104123])
+			t6 := int32(m.memory[uint64(uint32(v8))+1103995])
 			v8 = t6
 			if v8 != i32(6) {
 				goto l0
@@ -58837,7 +58837,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6 int32) {
 									}
 									{
 										t104 := int32(m.memory[uint64(uint32(v0))])
-										t105 := int32(m.memory[uint64(uint32(t104))+1104123])
+										t105 := int32(m.memory[uint64(uint32(t104))+1103995])
 										v7 = t105
 										if v7 != i32(6) {
 											goto l19
@@ -59740,7 +59740,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																if uint32(t127) > uint32(int32(uint32(v4)>>1)) {
 																	goto l55
 																}
-																m.fn87(v1, v2+i32(16), i32(1101872), i32(64))
+																m.fn87(v1, v2+i32(16), i32(1101736), i32(64))
 																goto l56
 															}
 															panic("unreachable")
@@ -59891,7 +59891,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 										}
 										store32(m.memory, uint64(uint32(v8))+108, uint32(v1))
 										store32(m.memory, uint64(uint32(v8))+104, uint32(v8+i32(224)))
-										m.fn302(v8+i32(8), v1, v20, v8+i32(104), i32(1101896))
+										m.fn302(v8+i32(8), v1, v20, v8+i32(104), i32(1101760))
 										t167 := int32(load32(m.memory, uint64(uint32(v1))))
 										v2 = t167
 										t168 := int32(load32(m.memory, uint64(uint32(v8))+12))
@@ -60031,8 +60031,8 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				m.fn169(v8 + i32(24))
 				goto l64
 			}
-			store64(m.memory, uint64(uint32(v8))+104, uint64(i64(25770908560)))
-			m.fn68(v0+i32(4), i32(1098865), v8+i32(104))
+			store64(m.memory, uint64(uint32(v8))+104, uint64(i64(25770908432)))
+			m.fn68(v0+i32(4), i32(1098730), v8+i32(104))
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 			goto l64
 		l1:
@@ -60081,13 +60081,13 @@ func (m *Module) fn384(v0, v1 int32) {
 			}
 			t8 := int32(load32(m.memory, uint64(uint32(v2))+28))
 			v1 = t8
-			t9 := int32(load32(m.memory, uint64(uint32(i32(1105035)))))
+			t9 := int32(load32(m.memory, uint64(uint32(i32(1104907)))))
 			store32(m.memory, uint64(uint32(v1))+23, uint32(t9))
-			t10 := int64(load64(m.memory, uint64(uint32(i32(1105028)))))
+			t10 := int64(load64(m.memory, uint64(uint32(i32(1104900)))))
 			store64(m.memory, uint64(uint32(v1))+16, uint64(t10))
-			t11 := int64(load64(m.memory, uint64(uint32(i32(1105020)))))
+			t11 := int64(load64(m.memory, uint64(uint32(i32(1104892)))))
 			store64(m.memory, uint64(uint32(v1))+8, uint64(t11))
-			t12 := int64(load64(m.memory, uint64(uint32(i32(1105012)))))
+			t12 := int64(load64(m.memory, uint64(uint32(i32(1104884)))))
 			store64(m.memory, uint64(uint32(v1)), uint64(t12))
 			store32(m.memory, uint64(uint32(v0))+12, uint32(i32(27)))
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -60106,13 +60106,13 @@ func (m *Module) fn384(v0, v1 int32) {
 		}
 		t15 := int32(load32(m.memory, uint64(uint32(v2))+28))
 		v1 = t15
-		t16 := int64(load64(m.memory, uint64(uint32(i32(1105004)))))
+		t16 := int64(load64(m.memory, uint64(uint32(i32(1104876)))))
 		store64(m.memory, uint64(uint32(v1))+22, uint64(t16))
-		t17 := int64(load64(m.memory, uint64(uint32(i32(1104998)))))
+		t17 := int64(load64(m.memory, uint64(uint32(i32(1104870)))))
 		store64(m.memory, uint64(uint32(v1))+16, uint64(t17))
-		t18 := int64(load64(m.memory, uint64(uint32(i32(1104990)))))
+		t18 := int64(load64(m.memory, uint64(uint32(i32(1104862)))))
 		store64(m.memory, uint64(uint32(v1))+8, uint64(t18))
-		t19 := int64(load64(m.memory, uint64(uint32(i32(1104982)))))
+		t19 := int64(load64(m.memory, uint64(uint32(i32(1104854)))))
 		store64(m.memory, uint64(uint32(v1)), uint64(t19))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(i32(30)))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -60164,7 +60164,7 @@ func (m *Module) fn385(v0, v1, v2, v3, v4 int32) {
 	}
 	store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v5+i32(8)))|i64(0x700000000)))
 	store64(m.memory, uint64(uint32(v5))+16, uint64(int64(uint32(v5))|i64(0x700000000)))
-	m.fn68(v0, i32(1098204), v5+i32(16))
+	m.fn68(v0, i32(1098069), v5+i32(16))
 l2:
 	m.g0 = v5 + i32(32)
 }
@@ -60859,7 +60859,7 @@ func (m *Module) fn387(v0, v1, v2, v3, v4, v5 int32) {
 												if uint32(t66) > uint32(int32(uint32(v3)>>1)) {
 													goto l32
 												}
-												m.fn87(v2, v7+i32(16), i32(1101828), i32(32))
+												m.fn87(v2, v7+i32(16), i32(1101692), i32(32))
 												goto l33
 											}
 											panic("unreachable")
@@ -61002,7 +61002,7 @@ func (m *Module) fn387(v0, v1, v2, v3, v4, v5 int32) {
 						}
 						store32(m.memory, uint64(uint32(v6))+132, uint32(v2))
 						store32(m.memory, uint64(uint32(v6))+128, uint32(v6+i32(48)))
-						m.fn302(v6, v2, v21, v6+i32(128), i32(1101852))
+						m.fn302(v6, v2, v21, v6+i32(128), i32(1101716))
 						t102 := int32(load32(m.memory, uint64(uint32(v2))))
 						v8 = t102
 						t103 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -61185,7 +61185,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 									if uint32(t24) > uint32(int32(uint32(v3)>>1)) {
 										goto l2
 									}
-									m.fn87(v2, v7+i32(16), i32(1101916), i32(16))
+									m.fn87(v2, v7+i32(16), i32(1101780), i32(16))
 									goto l3
 								}
 								panic("unreachable")
@@ -61323,7 +61323,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 			}
 			store32(m.memory, uint64(uint32(v6))+84, uint32(v2))
 			store32(m.memory, uint64(uint32(v6))+80, uint32(v6+i32(172)))
-			m.fn302(v6, v2, v20, v6+i32(80), i32(1101940))
+			m.fn302(v6, v2, v20, v6+i32(80), i32(1101804))
 			t58 := int32(load32(m.memory, uint64(uint32(v2))))
 			v8 = t58
 			t59 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -61370,31 +61370,31 @@ func (m *Module) fn389(v0, v1, v2 int32) {
 	v3 = t0 - i32(80)
 	m.g0 = v3
 	v1 = v1 - i32(-64)
-	t1 := m.fn78(v1, i32(1104788), i32(27))
+	t1 := m.fn78(v1, i32(1104660), i32(27))
 	v16 = t1
 	if v16 != 0 {
 		t2 := int32(load32(m.memory, uint64(uint32(v16))))
 		v17 = t2
 	}
-	t3 := m.fn78(v1, i32(1104815), i32(26))
+	t3 := m.fn78(v1, i32(1104687), i32(26))
 	v18 = t3
 	if v18 != 0 {
 		t4 := int32(load32(m.memory, uint64(uint32(v18))))
 		v19 = t4
 	}
-	t5 := m.fn78(v1, i32(1104841), i32(25))
+	t5 := m.fn78(v1, i32(1104713), i32(25))
 	v9 = t5
 	if v9 != 0 {
 		t6 := int32(load32(m.memory, uint64(uint32(v9))))
 		v10 = t6
 	}
-	t7 := m.fn78(v1, i32(1104866), i32(30))
+	t7 := m.fn78(v1, i32(1104738), i32(30))
 	v20 = t7
 	if v20 != 0 {
 		t8 := int32(load32(m.memory, uint64(uint32(v20))))
 		v21 = t8
 	}
-	t9 := m.fn78(v1, i32(1104896), i32(34))
+	t9 := m.fn78(v1, i32(1104768), i32(34))
 	v11 = t9
 	if v11 != 0 {
 		t10 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -62001,7 +62001,7 @@ func (m *Module) fn393(v0, v1, v2 int32) {
 	m.g0 = v3
 	t1 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+8))
-	m.fn391(v3+i32(16), v1, i32(1104930), i32(35), t1, t2)
+	m.fn391(v3+i32(16), v1, i32(1104802), i32(35), t1, t2)
 	t3 := int64(load64(m.memory, uint64(uint32(v3))+20))
 	store64(m.memory, uint64(uint32(v3)), uint64(t3))
 	t4 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -62306,7 +62306,7 @@ func (m *Module) fn396(v0, v1, v2, v3 int32) {
 	}
 l0:
 	store64(m.memory, uint64(uint32(v8))+8, uint64(int64(uint32(v8))|i64(0x700000000)))
-	m.fn68(v0+i32(4), i32(1098397), v8+i32(8))
+	m.fn68(v0+i32(4), i32(1098262), v8+i32(8))
 	p1 = i32(0)
 l3:
 	store32(m.memory, uint64(uint32(t2)), uint32(p1))
@@ -62413,7 +62413,7 @@ func (m *Module) fn398(v0, v1 int32) int32 {
 								if uint32(t14) > uint32(int32(uint32(v3)>>1)) {
 									goto l3
 								}
-								m.fn87(v0, v2+i32(16), i32(1101960), i32(8))
+								m.fn87(v0, v2+i32(16), i32(1101824), i32(8))
 								goto l4
 							}
 							panic("unreachable")
@@ -62854,7 +62854,7 @@ func (m *Module) fn401(v0, v1, v2, v3 int32, v4 int64) {
 						}
 					l19:
 						store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v3+i32(16)))|i64(0x700000000)))
-						m.fn68(v5+i32(8), i32(1098376), v5+i32(24))
+						m.fn68(v5+i32(8), i32(1098241), v5+i32(24))
 						t37 := int32(load32(m.memory, uint64(uint32(v5))+8))
 						v1 = t37
 						t38 := int64(load64(m.memory, uint64(uint32(v5))+12))
@@ -62897,7 +62897,7 @@ func (m *Module) fn401(v0, v1, v2, v3 int32, v4 int64) {
 		t43 := int32(load32(m.memory, uint64(uint32(v3))+12))
 		m.fn385(v1, t40, t41, t42, t43)
 		store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v1))|i64(0x300000000)))
-		m.fn68(v0+i32(4), i32(1098485), v5+i32(24))
+		m.fn68(v0+i32(4), i32(1098350), v5+i32(24))
 		store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
 		m.fn74(v1, i32(1))
 	}
@@ -62969,7 +62969,7 @@ func (m *Module) fn402(v0, v1 int32) {
 					t13 := int32(load32(m.memory, uint64(uint32(v4-i32(8)))))
 					t14 := v21
 					v3 = t13
-					t15 := m.fn268(t14, v3, i32(1105700), i32(11))
+					t15 := m.fn268(t14, v3, i32(1105572), i32(11))
 					v4 = t15
 					store32(m.memory, uint64(uint32(v2))+140, uint32(i32(0)))
 					store64(m.memory, uint64(uint32(v2))+132, uint64(i64(0x400000000)))
@@ -63093,7 +63093,7 @@ func (m *Module) fn402(v0, v1 int32) {
 														v1 = v2 + i32(264)
 														store64(m.memory, uint64(uint32(t45))+296, uint64(int64(uint32(v1))|i64(0xd00000000)))
 														store64(m.memory, uint64(uint32(v2))+288, uint64(int64(uint32(v18))|i64(0x700000000)))
-														m.fn68(v2+i32(40), i32(1098221), v2+i32(288))
+														m.fn68(v2+i32(40), i32(1098086), v2+i32(288))
 														store32(m.memory, uint64(uint32(v2))+36, uint32(i32(1)))
 														m.fn74(v2+i32(276), i32(1))
 														m.fn74(v1, i32(1))
@@ -63232,9 +63232,9 @@ func (m *Module) fn402(v0, v1 int32) {
 												memory_copy(m.memory, uint32(v0+i32(4)), uint32(v1), uint32(i32(96)))
 												goto l18
 											}
-											store64(m.memory, uint64(uint32(v2))+152, uint64(i64(25770909488)))
+											store64(m.memory, uint64(uint32(v2))+152, uint64(i64(25770909360)))
 											store64(m.memory, uint64(uint32(v2))+144, uint64(int64(uint32(v18))|i64(0x700000000)))
-											m.fn68(v2+i32(40), i32(1098904), v2+i32(144))
+											m.fn68(v2+i32(40), i32(1098769), v2+i32(144))
 											store32(m.memory, uint64(uint32(v2))+36, uint32(i32(1)))
 											goto l19
 										}
@@ -63248,7 +63248,7 @@ func (m *Module) fn402(v0, v1 int32) {
 								}
 								t19 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
 								t20 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
-								m.fn391(v2+i32(144), v20, i32(1104753), i32(28), t19, t20)
+								m.fn391(v2+i32(144), v20, i32(1104625), i32(28), t19, t20)
 								t21 := int64(load64(m.memory, uint64(uint32(v25))))
 								store64(m.memory, uint64(uint32(v2))+288, uint64(t21))
 								t22 := int32(load32(m.memory, uint64(uint32(v25))+8))
@@ -63491,7 +63491,7 @@ func (m *Module) fn402(v0, v1 int32) {
 			goto l13
 		l1:
 			store64(m.memory, uint64(uint32(v2))+144, uint64(int64(uint32(v15+i32(12)))|i64(0x700000000)))
-			m.fn68(v2+i32(40), i32(1099389), v2+i32(144))
+			m.fn68(v2+i32(40), i32(1099254), v2+i32(144))
 			store32(m.memory, uint64(uint32(v2))+36, uint32(i32(1)))
 		l13:
 			t139 := int64(load64(m.memory, uint64(uint32(v14))))
@@ -64078,11 +64078,11 @@ func (m *Module) fn406(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v2))+96, uint64(i64(0x400000000)))
 	store64(m.memory, uint64(uint32(v2))+108, uint64(i64(0x400000000)))
 	store32(m.memory, uint64(uint32(v2))+116, uint32(i32(0)))
-	t1 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+	t1 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 	t2 := v2
 	v3 = t1
 	store64(m.memory, uint64(uint32(t2))+64, uint64(v3))
-	t3 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+	t3 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 	t4 := v2
 	v4 = t3
 	store64(m.memory, uint64(uint32(t4))+72, uint64(v4))
@@ -64202,9 +64202,9 @@ func (m *Module) fn407(v0, v1, v2 int32) int32 {
 			store32(m.memory, uint64(uint32(t15))+44, uint32(v5))
 			if v4 == i32(24) {
 				m.fn86(v3 + i32(16))
-				t16 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+				t16 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 				store64(m.memory, uint64(uint32(v3))+48, uint64(t16))
-				t17 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+				t17 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 				store64(m.memory, uint64(uint32(v3))+56, uint64(t17))
 				t18 := int64(load64(m.memory, uint64(uint32(v3))+24))
 				store64(m.memory, uint64(uint32(v3))+72, uint64(t18))
@@ -64321,7 +64321,7 @@ l2:
 	panic("unreachable")
 }
 func (m *Module) fn408(v0, v1 int32) {
-	t0 := m.fn425(v1, i32(1103005), i32(5))
+	t0 := m.fn425(v1, i32(1102869), i32(5))
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(m.memory[uint64(uint32(v1))])
@@ -64558,9 +64558,9 @@ func (m *Module) fn413(v0, v1 int32) {
 				m.fn86(v2 + i32(48))
 				store64(m.memory, uint64(uint32(v2))+40, uint64(i64(4)))
 				store64(m.memory, uint64(uint32(v2))+32, uint64(i64(0)))
-				t13 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+				t13 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 				store64(m.memory, uint64(uint32(v2)), uint64(t13))
-				t14 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+				t14 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 				store64(m.memory, uint64(uint32(v2))+8, uint64(t14))
 				t15 := int64(load64(m.memory, uint64(uint32(v2))+56))
 				store64(m.memory, uint64(uint32(v2))+24, uint64(t15))
@@ -64729,7 +64729,7 @@ func (m *Module) fn414(v0 int32, v1 int64, v2 int32) int32 {
 							if uint32(t24) > uint32(int32(uint32(v4)>>1)) {
 								goto l0
 							}
-							m.fn87(v0, v2+i32(16), i32(1102360), i32(16))
+							m.fn87(v0, v2+i32(16), i32(1102224), i32(16))
 							goto l1
 						}
 						panic("unreachable")
@@ -64867,7 +64867,7 @@ func (m *Module) fn414(v0 int32, v1 int64, v2 int32) int32 {
 	}
 	store32(m.memory, uint64(uint32(v5))+44, uint32(v0))
 	store32(m.memory, uint64(uint32(v5))+40, uint32(v5+i32(36)))
-	m.fn302(v5+i32(8), v0, v17, v5+i32(40), i32(1102384))
+	m.fn302(v5+i32(8), v0, v17, v5+i32(40), i32(1102248))
 	t58 := int32(load32(m.memory, uint64(uint32(v0))))
 	v2 = t58
 	t59 := int32(load32(m.memory, uint64(uint32(v5))+12))
@@ -64912,7 +64912,7 @@ func (m *Module) fn415(v0 int32) int32 {
 			if t3 != i32(5) {
 				goto l1
 			}
-			m.fn411(v2+i32(8), v0, i32(1103477), i32(4))
+			m.fn411(v2+i32(8), v0, i32(1103349), i32(4))
 			t4 := int32(load32(m.memory, uint64(uint32(v2))+8))
 			if t4 == 0 {
 				goto l1
@@ -64962,7 +64962,7 @@ func (m *Module) fn417(v0, v1, v2, v3 int32) {
 	m.fn92(v0, i32(1), v1)
 	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
-	m.fn302(v4, v0, v7, v4+i32(24), i32(1101808))
+	m.fn302(v4, v0, v7, v4+i32(24), i32(1101672))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))))
 	v1 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
@@ -65140,16 +65140,16 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					m.fn86(v6)
 					store64(m.memory, uint64(uint32(v4))+40, uint64(i64(4)))
 					store64(m.memory, uint64(uint32(v4))+32, uint64(i64(0)))
-					t23 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+					t23 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 					store64(m.memory, uint64(uint32(v4)), uint64(t23))
-					t24 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+					t24 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 					store64(m.memory, uint64(uint32(v4))+8, uint64(t24))
 					t25 := int64(load64(m.memory, uint64(uint32(v4))+72))
 					store64(m.memory, uint64(uint32(v4))+24, uint64(t25))
 					t26 := int64(load64(m.memory, uint64(uint32(v4))+64))
 					store64(m.memory, uint64(uint32(v4))+16, uint64(t26))
-					m.fn431(v6, i32(1105732), i32(4))
-					t27 := m.fn407(v4, i32(1103001), i32(4))
+					m.fn431(v6, i32(1105604), i32(4))
+					t27 := m.fn407(v4, i32(1102865), i32(4))
 					v3 = t27
 					m.fn132(v3)
 					t28 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -65162,7 +65162,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					t31 := int64(load64(m.memory, uint64(uint32(v1))+8))
 					store64(m.memory, uint64(uint32(v4))+72, uint64(t31))
 					store64(m.memory, uint64(uint32(v4))+64, uint64(v8))
-					t32 := m.fn407(v4, i32(1105732), i32(4))
+					t32 := m.fn407(v4, i32(1105604), i32(4))
 					v3 = t32
 					m.fn132(v3)
 					t33 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -65229,13 +65229,13 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 				store32(m.memory, uint64(uint32(v3))+44, uint32(i32(-0x80000000)))
 				m.memory[uint64(uint32(v3))+40] = byte(i32(3))
 				store32(m.memory, uint64(uint32(v3))+36, uint32(i32(4)))
-				store32(m.memory, uint64(uint32(v3))+32, uint32(i32(1105732)))
+				store32(m.memory, uint64(uint32(v3))+32, uint32(i32(1105604)))
 				store64(m.memory, uint64(uint32(v3))+24, uint64(i64(-0x7ffffffffffffffc)))
-				store32(m.memory, uint64(uint32(v3))+20, uint32(i32(1105732)))
+				store32(m.memory, uint64(uint32(v3))+20, uint32(i32(1105604)))
 				store32(m.memory, uint64(uint32(v3))+16, uint32(i32(-0x80000000)))
 				m.memory[uint64(uint32(v3))+12] = byte(i32(3))
 				store32(m.memory, uint64(uint32(v3))+8, uint32(i32(4)))
-				store32(m.memory, uint64(uint32(v3))+4, uint32(i32(1103001)))
+				store32(m.memory, uint64(uint32(v3))+4, uint32(i32(1102865)))
 				store32(m.memory, uint64(uint32(v3)), uint32(i32(-0x80000000)))
 				t56 := int64(load64(m.memory, uint64(uint32(v2))+8))
 				store64(m.memory, uint64(uint32(v3))+48, uint64(t56))
@@ -65704,7 +65704,7 @@ func (m *Module) fn424(v0, v1 int32) int32 {
 						case 0:
 							t37 := v6
 							v2 = v8 - v3
-							t38 := m.fn267(t37, v2, i32(1101684), i32(4))
+							t38 := m.fn267(t37, v2, i32(1101548), i32(4))
 							if t38 == 0 {
 								goto l8
 							}
@@ -66726,10 +66726,10 @@ func (m *Module) fn432(v0, v1, v2, v3, v4, v5 int32) {
 			goto l3
 		}
 	l4:
-		store64(m.memory, uint64(uint32(v6))+24, uint64(i64(30065875488)))
+		store64(m.memory, uint64(uint32(v6))+24, uint64(i64(30065875360)))
 		store64(m.memory, uint64(uint32(v6))+16, uint64(int64(uint32(v4+i32(104)))|i64(0x300000000)))
 		store64(m.memory, uint64(uint32(v6))+8, uint64(int64(uint32(v6))|i64(0x700000000)))
-		m.fn68(v0+i32(8), i32(1098149), v6+i32(8))
+		m.fn68(v0+i32(8), i32(1098014), v6+i32(8))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(i32(-0x80000000)))
 	}
 l3:
@@ -66759,10 +66759,10 @@ func (m *Module) fn433(v0, v1, v2, v3, v4 int32) {
 			goto l1
 		}
 		store32(m.memory, uint64(uint32(v5))+4, uint32(int32(uint32(v3)>>3)))
-		store64(m.memory, uint64(uint32(v5))+24, uint64(i64(30065875488)))
+		store64(m.memory, uint64(uint32(v5))+24, uint64(i64(30065875360)))
 		store64(m.memory, uint64(uint32(v5))+16, uint64(int64(uint32(v2+i32(104)))|i64(0x300000000)))
 		store64(m.memory, uint64(uint32(v5))+8, uint64(int64(uint32(v5+i32(4)))|i64(0x600000000)))
-		m.fn68(v0+i32(4), i32(1098046), v5+i32(8))
+		m.fn68(v0+i32(4), i32(1097911), v5+i32(8))
 	}
 l0:
 	p1 = i32(-0x80000000)
@@ -66858,7 +66858,7 @@ func (m *Module) fn434(v0, v1, v2, v3, v4 int32) {
 			t20 := int64(load64(m.memory, uint64(uint32(v5))+28))
 			store64(m.memory, uint64(uint32(v5))+64, uint64(t20))
 			store64(m.memory, uint64(uint32(v5))+104, uint64(int64(uint32(v5+i32(76)))|i64(0x300000000)))
-			m.fn68(v0+i32(4), i32(1099517), v5+i32(104))
+			m.fn68(v0+i32(4), i32(1099382), v5+i32(104))
 			store32(m.memory, uint64(uint32(v0))+16, uint32(i32(-0x80000000)))
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x7fffffff)))
 			m.fn125(v5 - i32(-64))
@@ -67762,11 +67762,11 @@ func (m *Module) fn437(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0)))
 	store64(m.memory, uint64(uint32(v0))+16, uint64(i64(1)))
-	t5 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+	t5 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 	t6 := v0
 	v7 = t5
 	store64(m.memory, uint64(uint32(t6))+24, uint64(v7))
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 	t8 := v0
 	v8 = t7
 	store64(m.memory, uint64(uint32(t8))+32, uint64(v8))
@@ -67852,7 +67852,7 @@ func (m *Module) fn438(v0, v1, v2, v3, v4 int32) {
 														v17 = t8
 														switch v17 - i32(240) {
 														case 0:
-															m.fn432(v5+i32(376), v1, i32(1103308), i32(12), v9, v3)
+															m.fn432(v5+i32(376), v1, i32(1103180), i32(12), v9, v3)
 															t62 := int32(load32(m.memory, uint64(uint32(v5))+376))
 															if t62 != 0 {
 																t137 := int64(load64(m.memory, uint64(uint32(v5))+384))
@@ -67874,7 +67874,7 @@ func (m *Module) fn438(v0, v1, v2, v3, v4 int32) {
 															store64(m.memory, uint64(uint32(v2)), uint64(t63))
 															goto l15
 														case 1:
-															m.fn432(v5+i32(376), v1, i32(1103320), i32(11), v9, v3)
+															m.fn432(v5+i32(376), v1, i32(1103192), i32(11), v9, v3)
 															t64 := int32(load32(m.memory, uint64(uint32(v5))+376))
 															if t64 != 0 {
 																goto l33
@@ -68502,9 +68502,9 @@ func (m *Module) fn438(v0, v1, v2, v3, v4 int32) {
 													t158 := int64(load64(m.memory, uint64(uint32(v5))+512))
 													store64(m.memory, uint64(uint32(v5))+328, uint64(t158))
 													store32(m.memory, uint64(uint32(v5))+352, uint32(i32(0)))
-													t159 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+													t159 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 													store64(m.memory, uint64(uint32(v5))+312, uint64(t159))
-													t160 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+													t160 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 													store64(m.memory, uint64(uint32(v5))+320, uint64(t160))
 													if v8 == i32(-0x7ffffff8) {
 														goto l46
@@ -68835,7 +68835,7 @@ func (m *Module) fn438(v0, v1, v2, v3, v4 int32) {
 													store32(m.memory, uint64(uint32(v5))+372, uint32(t260))
 													store32(m.memory, uint64(uint32(v5))+320, uint32(i32(0)))
 													store64(m.memory, uint64(uint32(v5))+312, uint64(i64(0x100000000)))
-													store32(m.memory, uint64(uint32(v5))+380, uint32(i32(1099576)))
+													store32(m.memory, uint64(uint32(v5))+380, uint32(i32(1099440)))
 													store64(m.memory, uint64(uint32(v5))+384, uint64(i64(0x60000020)))
 													store32(m.memory, uint64(uint32(v5))+376, uint32(v5+i32(312)))
 													t261 := m.fn540(v5+i32(372), v5+i32(376))
@@ -69397,7 +69397,7 @@ l2:
 }
 func (m *Module) fn444(v0, v1 int32) {
 	{
-		t0 := m.fn405(v1, i32(1103005), i32(5))
+		t0 := m.fn405(v1, i32(1102869), i32(5))
 		v1 = t0
 		if v1 != 0 {
 			t1 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -69583,7 +69583,7 @@ func (m *Module) fn446(v0, v1 int32) {
 	m.fn101(v0, i32(1), v4)
 	store32(m.memory, uint64(uint32(v2))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v2))+24, uint32(v2+i32(20)))
-	m.fn302(v2+i32(8), v0, v7, v2+i32(24), i32(1102340))
+	m.fn302(v2+i32(8), v0, v7, v2+i32(24), i32(1102204))
 	t3 := int32(load32(m.memory, uint64(uint32(v2))+8))
 	if t3&i32(1) != 0 {
 		t4 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -69624,15 +69624,15 @@ func (m *Module) fn447(v0, v1 int32) {
 			case 4:
 				goto l4
 			default:
-				m.fn72(v1, i32(1101684), i32(1101688))
+				m.fn72(v1, i32(1101548), i32(1101552))
 				goto l7
 			case 0:
 				t3 := int32(m.memory[uint64(uint32(v0))+4])
 				t4 := v1
 				v1 = t3
-				p5 := i32(1103880)
+				p5 := i32(1103752)
 				if v1 != 0 {
-					p5 = i32(1101680)
+					p5 = i32(1101544)
 				}
 				v0 = p5
 				t7 := v0
@@ -69840,7 +69840,7 @@ func (m *Module) fn447(v0, v1 int32) {
 						t46 := v3
 						t47 := v6
 						v0 = v2 + i32(28)
-						m.fn215(t45, i32(1105738), t46, t47, v0)
+						m.fn215(t45, i32(1105610), t46, t47, v0)
 						t48 := int32(m.memory[uint64(uint32(v2))+16])
 						if t48 != i32(4) {
 							store32(m.memory, uint64(uint32(v2))+24, uint32(v9))
@@ -69861,7 +69861,7 @@ func (m *Module) fn447(v0, v1 int32) {
 					}
 					t49 := int32(load32(m.memory, uint64(uint32(v2))+32))
 					t50 := int32(load32(m.memory, uint64(uint32(v2))+36))
-					m.fn217(v2+i32(16), i32(1105738), t49, t50)
+					m.fn217(v2+i32(16), i32(1105610), t49, t50)
 					m.fn74(v2+i32(28), i32(1))
 					t51 := int32(load32(m.memory, uint64(uint32(v2))+24))
 					v9 = t51
@@ -71629,7 +71629,7 @@ func (m *Module) fn464(v0 int64, v1 int32) {
 	v2 = t2
 	store32(m.memory, uint64(uint32(t3))+28, uint32(v2))
 	store64(m.memory, uint64(uint32(v3))+20, uint64(i64(1)))
-	store32(m.memory, uint64(uint32(v3))+16, uint32(i32(1102404)))
+	store32(m.memory, uint64(uint32(v3))+16, uint32(i32(1102268)))
 	store32(m.memory, uint64(uint32(v3))+12, uint32(v1))
 	t4 := m.fn63(v3+i32(12), v2, i32(0))
 	v2 = t4
@@ -71671,7 +71671,7 @@ func (m *Module) fn465(v0 int64, v1 int32) {
 	v3 = t2
 	store32(m.memory, uint64(uint32(t3))+28, uint32(v3))
 	store64(m.memory, uint64(uint32(v2))+20, uint64(i64(1)))
-	store32(m.memory, uint64(uint32(v2))+16, uint32(i32(1102404)))
+	store32(m.memory, uint64(uint32(v2))+16, uint32(i32(1102268)))
 	store32(m.memory, uint64(uint32(v2))+12, uint32(v1))
 	t4 := m.fn63(v2+i32(12), v3, i32(0))
 	v3 = t4
@@ -72156,11 +72156,11 @@ func (m *Module) fn468(v0, v1 int32) {
 			goto l2
 		}
 	l3:
-		t1 := int32(m.memory[uint64(uint32(v0&i32(15)))+1105330])
+		t1 := int32(m.memory[uint64(uint32(v0&i32(15)))+1105202])
 		m.memory[uint64(uint32(v2))+15] = byte(t1)
-		t2 := int32(m.memory[uint64(uint32(int32(uint32(v0&i32(240))>>4)+i32(1105330)))])
+		t2 := int32(m.memory[uint64(uint32(int32(uint32(v0&i32(240))>>4)+i32(1105202)))])
 		m.memory[uint64(uint32(v2))+14] = byte(t2)
-		m.fn72(v1, i32(1105346), i32(1105350))
+		m.fn72(v1, i32(1105218), i32(1105222))
 		m.fn72(v1, v2+i32(14), v2+i32(16))
 		goto l8
 	}
@@ -72494,7 +72494,7 @@ func (m *Module) fn472(v0, v1, v2 int32) {
 		store32(m.memory, uint64(uint32(v3))+28, uint32(i32(0)))
 		store64(m.memory, uint64(uint32(v3))+20, uint64(i64(0x100000000)))
 		store32(m.memory, uint64(uint32(v3))+44, uint32(i32(1)))
-		store32(m.memory, uint64(uint32(v3))+40, uint32(i32(1104429)))
+		store32(m.memory, uint64(uint32(v3))+40, uint32(i32(1104301)))
 		store32(m.memory, uint64(uint32(v3))+36, uint32(v2))
 		store32(m.memory, uint64(uint32(v3))+32, uint32(v1))
 		m.fn253(v3+i32(8), v3+i32(32), i32(2))
@@ -72596,9 +72596,9 @@ func (m *Module) fn474(v0, v1, v2, v3, v4 int32) {
 				t3 := int32(m.memory[uint64(uint32(v2))])
 				t4 := v4
 				v0 = t3
-				p5 := i32(1103880)
+				p5 := i32(1103752)
 				if v0 != 0 {
-					p5 = i32(1101680)
+					p5 = i32(1101544)
 				}
 				v1 = p5
 				t7 := v1
@@ -72819,7 +72819,7 @@ func (m *Module) fn474(v0, v1, v2, v3, v4 int32) {
 		m.memory[uint64(uint32(t65+v1))] = byte(i32(34))
 		store32(m.memory, uint64(uint32(v4))+8, uint32(v1+i32(1)))
 		v1 = v6 + i32(4)
-		m.fn217(v1, i32(1104430), v3, v0)
+		m.fn217(v1, i32(1104302), v3, v0)
 		t66 := int32(load32(m.memory, uint64(uint32(v6))+8))
 		t67 := v4
 		v0 = t66
@@ -72855,15 +72855,15 @@ func (m *Module) fn475(v0, v1, v2 int32) {
 			}
 			switch p2 - i32(2) {
 			default:
-				m.fn72(v2, i32(1101684), i32(1101688))
+				m.fn72(v2, i32(1101548), i32(1101552))
 				goto l6
 			case 0:
 				t3 := int32(m.memory[uint64(uint32(v0))])
 				t4 := v2
 				v0 = t3
-				p5 := i32(1103880)
+				p5 := i32(1103752)
 				if v0 != 0 {
-					p5 = i32(1101680)
+					p5 = i32(1101544)
 				}
 				v1 = p5
 				t7 := v1
@@ -73068,12 +73068,12 @@ func (m *Module) fn477(v0, v1 int32) {
 			}
 			t7 := int64(load64(m.memory, uint64(uint32(v3))+48))
 			v21 = t7
-			m.fn412(v3+i32(32), v2, i32(1105736), i32(2))
+			m.fn412(v3+i32(32), v2, i32(1105608), i32(2))
 			t8 := int32(load32(m.memory, uint64(uint32(v3))+36))
 			v5 = t8
 			t9 := int32(load32(m.memory, uint64(uint32(v3))+32))
 			v4 = t9
-			m.fn412(v3+i32(24), v2, i32(1103001), i32(4))
+			m.fn412(v3+i32(24), v2, i32(1102865), i32(4))
 			t10 := int32(load32(m.memory, uint64(uint32(v3))+24))
 			t11 := int32(load32(m.memory, uint64(uint32(v3))+28))
 			m.fn478(v3+i32(72), v21, v4, v5, t10, t11)
@@ -73162,7 +73162,7 @@ func (m *Module) fn477(v0, v1 int32) {
 										if uint32(t31) > uint32(int32(uint32(v4)>>1)) {
 											goto l4
 										}
-										m.fn87(v0, v2+i32(16), i32(1102228), i32(32))
+										m.fn87(v0, v2+i32(16), i32(1102092), i32(32))
 										goto l5
 									}
 									panic("unreachable")
@@ -73305,7 +73305,7 @@ func (m *Module) fn477(v0, v1 int32) {
 				}
 				store32(m.memory, uint64(uint32(v3))+236, uint32(v0))
 				store32(m.memory, uint64(uint32(v3))+232, uint32(v3+i32(284)))
-				m.fn302(v3+i32(8), v0, v23, v3+i32(232), i32(1102252))
+				m.fn302(v3+i32(8), v0, v23, v3+i32(232), i32(1102116))
 				t67 := int32(load32(m.memory, uint64(uint32(v0))))
 				v2 = t67
 				t68 := int32(load32(m.memory, uint64(uint32(v3))+12))
@@ -73377,7 +73377,7 @@ func (m *Module) fn478(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 			if v3 != 0 {
 				memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v3))
 			}
-			p0 = i32(1105736)
+			p0 = i32(1105608)
 		} else {
 			p0 = i32(0)
 		}
@@ -73398,7 +73398,7 @@ func (m *Module) fn478(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 			if v5 != 0 {
 				memory_copy(m.memory, uint32(v2), uint32(v4), uint32(v5))
 			}
-			v7 = i32(1103001)
+			v7 = i32(1102865)
 		}
 		store64(m.memory, uint64(uint32(v0))+64, uint64(i64(1)))
 		store64(m.memory, uint64(uint32(v0))+56, uint64(v1))
@@ -73469,7 +73469,7 @@ func (m *Module) fn479(v0, v1, v2, v3 int32) {
 				v8 = t9
 				t10 := int32(load32(m.memory, uint64(uint32(v5))+44))
 				v6 = t10
-				m.fn412(v4+i32(56), v5, i32(1103001), i32(4))
+				m.fn412(v4+i32(56), v5, i32(1102865), i32(4))
 				v5 = i32(0)
 				t11 := int32(load32(m.memory, uint64(uint32(v4))+56))
 				t12 := v4
@@ -73590,8 +73590,8 @@ l0:
 							m.fn408(t38, v13)
 							t39 := int64(load64(m.memory, uint64(uint32(v4))+136))
 							if t39 == i64(1) {
-								m.fn411(v4+i32(16), v13, i32(1105736), i32(2))
-								m.fn411(v4+i32(8), v13, i32(1103001), i32(4))
+								m.fn411(v4+i32(16), v13, i32(1105608), i32(2))
+								m.fn411(v4+i32(8), v13, i32(1102865), i32(4))
 								t40 := int64(load64(m.memory, uint64(uint32(v4))+144))
 								t41 := int32(load32(m.memory, uint64(uint32(v4))+16))
 								t42 := int32(load32(m.memory, uint64(uint32(v4))+20))
@@ -73716,9 +73716,9 @@ l0:
 								v14 = t64
 								if v14 == 0 {
 									m.fn86(v4 - i32(-64))
-									t65 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+									t65 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 									store64(m.memory, uint64(uint32(v4))+136, uint64(t65))
-									t66 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+									t66 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 									store64(m.memory, uint64(uint32(v4))+144, uint64(t66))
 									t67 := int64(load64(m.memory, uint64(uint32(v4))+72))
 									store64(m.memory, uint64(uint32(v4))+160, uint64(t67))
@@ -73731,9 +73731,9 @@ l0:
 								t70 := int32(load32(m.memory, uint64(uint32(v2))+12))
 								v3 = t70
 								m.fn86(v4 + i32(168))
-								t71 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
+								t71 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 								store64(m.memory, uint64(uint32(v4))+64, uint64(t71))
-								t72 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
+								t72 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 								store64(m.memory, uint64(uint32(v4))+72, uint64(t72))
 								t73 := int64(load64(m.memory, uint64(uint32(v4))+176))
 								store64(m.memory, uint64(uint32(v4))+88, uint64(t73))
@@ -73760,7 +73760,7 @@ l0:
 										m.fn96(v7, i32(1), v16)
 										store32(m.memory, uint64(uint32(v4))+172, uint32(v7))
 										store32(m.memory, uint64(uint32(v4))+168, uint32(v4+i32(200)))
-										m.fn302(v4+i32(48), v7, v30, v4+i32(168), i32(1102008))
+										m.fn302(v4+i32(48), v7, v30, v4+i32(168), i32(1101872))
 										t80 := int32(load32(m.memory, uint64(uint32(v4))+52))
 										v7 = t80
 										t81 := int32(load32(m.memory, uint64(uint32(v4))+64))
@@ -73810,7 +73810,7 @@ l0:
 						l15:
 							t93 := int32(load32(m.memory, uint64(uint32(v10))+4))
 							v6 = t93
-							m.fn411(v4+i32(40), v13, i32(1103001), i32(4))
+							m.fn411(v4+i32(40), v13, i32(1102865), i32(4))
 							v7 = i32(0)
 							{
 								t94 := int32(load32(m.memory, uint64(uint32(v4))+40))
@@ -73820,7 +73820,7 @@ l0:
 								}
 								t95 := int32(load32(m.memory, uint64(uint32(v4))+44))
 								v3 = t95
-								m.fn412(v4+i32(32), v6, i32(1103001), i32(4))
+								m.fn412(v4+i32(32), v6, i32(1102865), i32(4))
 								t96 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								v9 = t96
 								if v9 == 0 {
@@ -74126,7 +74126,7 @@ l0:
 				v7 = t164
 				t165 := int32(load32(m.memory, uint64(uint32(v2))+12))
 				v6 = t165
-				m.fn411(v4, v2+i32(4), i32(1103001), i32(4))
+				m.fn411(v4, v2+i32(4), i32(1102865), i32(4))
 				v5 = i32(0)
 				t166 := int32(load32(m.memory, uint64(uint32(v4))))
 				t167 := v4
@@ -74317,7 +74317,7 @@ func (m *Module) fn481(v0, v1, v2, v3 int32) int32 {
 	v6 = t0 - i32(16)
 	m.g0 = v6
 	if v3 != 0 {
-		m.fn411(v6+i32(8), v2, i32(1103001), i32(4))
+		m.fn411(v6+i32(8), v2, i32(1102865), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v6))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -74432,7 +74432,7 @@ func (m *Module) fn482(v0, v1, v2, v3 int32) {
 	v4 = t0 - i32(16)
 	m.g0 = v4
 	if v3 != 0 {
-		m.fn411(v4+i32(8), v2, i32(1103001), i32(4))
+		m.fn411(v4+i32(8), v2, i32(1102865), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v4))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -74669,7 +74669,7 @@ func (m *Module) fn485(v0 int32) int32 {
 			}
 			goto l0
 		case 10:
-			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1123356])
+			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1123228])
 			if t1&i32(2) == 0 {
 				goto l1
 			}
@@ -74678,7 +74678,7 @@ func (m *Module) fn485(v0 int32) int32 {
 			if v2 != 0 {
 				goto l1
 			}
-			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1123356])
+			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1123228])
 			if t2&i32(1) != 0 {
 				goto l0
 			}
@@ -74998,7 +74998,7 @@ func (m *Module) fn487(v0, v1 int32) {
 				t24 := int64(load64(m.memory, uint64(uint32(v2))+36))
 				v18 = t24
 				store64(m.memory, uint64(uint32(v2))+56, uint64(v17))
-				m.fn68(v2+i32(44), i32(1098200), v2+i32(56))
+				m.fn68(v2+i32(44), i32(1098065), v2+i32(56))
 				t25 := int64(load32(m.memory, uint64(uint32(v2))+52))
 				v16 = t25 | int64(uint32(v7))<<32
 				t26 := int32(load32(m.memory, uint64(uint32(v2))+44))
@@ -75375,7 +75375,7 @@ func (m *Module) fn494(v0, v1, v2 int32) int32 {
 		m.fn72(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn523(v0, i32(1099576), v1, v2)
+	t0 := m.fn523(v0, i32(1099440), v1, v2)
 	return t0
 }
 func (m *Module) fn495(v0, v1 int32) int32 {
@@ -75490,7 +75490,7 @@ func (m *Module) fn497(v0 int32) int32 {
 				}
 				v1 = v0 + i32(11)
 				v5 = v1 & i32(-8)
-				t1 := int32(load32(m.memory, uint64(uint32(i32(1136252)))))
+				t1 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
 				v9 = t1
 				if v9 == 0 {
 					goto l1
@@ -75506,7 +75506,7 @@ func (m *Module) fn497(v0 int32) int32 {
 			}
 			{
 				{
-					t3 := int32(load32(m.memory, uint64(uint32(i32(1136248)))))
+					t3 := int32(load32(m.memory, uint64(uint32(i32(1136120)))))
 					v3 = t3
 					t5 := v3
 					p4 := (v0 + i32(11)) & i32(504)
@@ -75519,8 +75519,8 @@ func (m *Module) fn497(v0 int32) int32 {
 					if v1&i32(3) != 0 {
 						v5 = (v1^i32(-1))&i32(1) + v0
 						v1 = v5 << 3
-						v0 = v1 + i32(1135984)
-						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1135992)))))
+						v0 = v1 + i32(1135856)
+						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1135864)))))
 						t7 := v0
 						v2 = t6
 						t8 := int32(load32(m.memory, uint64(uint32(v2))+8))
@@ -75532,7 +75532,7 @@ func (m *Module) fn497(v0 int32) int32 {
 						store32(m.memory, uint64(uint32(v0))+8, uint32(v4))
 						goto l4
 					}
-					t9 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+					t9 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 					if uint32(v5) <= uint32(t9) {
 						goto l1
 					}
@@ -75541,8 +75541,8 @@ func (m *Module) fn497(v0 int32) int32 {
 							v2 = i32_shl(i32(2), v0)
 							v6 = int32(bits.TrailingZeros32(uint32((v2 | (i32(0) - v2)) & i32_shl(v1, v0))))
 							v1 = v6 << 3
-							v2 = v1 + i32(1135984)
-							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1135992)))))
+							v2 = v1 + i32(1135856)
+							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1135864)))))
 							t27 := v2
 							v0 = t26
 							t28 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -75552,7 +75552,7 @@ func (m *Module) fn497(v0 int32) int32 {
 								store32(m.memory, uint64(uint32(v2))+8, uint32(v4))
 								goto l10
 							}
-							store32(m.memory, uint64(uint32(i32(1136248))), uint32(v3&i32_rotl(i32(-2), v6)))
+							store32(m.memory, uint64(uint32(i32(1136120))), uint32(v3&i32_rotl(i32(-2), v6)))
 						}
 					l10:
 						store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -75561,23 +75561,23 @@ func (m *Module) fn497(v0 int32) int32 {
 						v2 = v1 - v5
 						store32(m.memory, uint64(uint32(t29))+4, uint32(v2|i32(1)))
 						store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
-						t30 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+						t30 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 						v1 = t30
 						if v1 != 0 {
-							t31 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+							t31 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 							m.fn506(t31, v1)
 						}
 						v0 = v0 + i32(8)
-						store32(m.memory, uint64(uint32(i32(1136264))), uint32(v3))
-						store32(m.memory, uint64(uint32(i32(1136256))), uint32(v2))
+						store32(m.memory, uint64(uint32(i32(1136136))), uint32(v3))
+						store32(m.memory, uint64(uint32(i32(1136128))), uint32(v2))
 						goto l0
 					}
-					t10 := int32(load32(m.memory, uint64(uint32(i32(1136252)))))
+					t10 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
 					v0 = t10
 					if v0 == 0 {
 						goto l1
 					}
-					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1135840)))))
+					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1135712)))))
 					v1 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					v3 = t12&i32(-8) - v5
@@ -75601,12 +75601,12 @@ func (m *Module) fn497(v0 int32) int32 {
 								v0 = v2 + v5
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 								store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-								t15 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+								t15 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 								v1 = t15
 								if v1 == 0 {
 									goto l7
 								}
-								t16 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+								t16 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 								m.fn506(t16, v1)
 								goto l7
 							}
@@ -75643,7 +75643,7 @@ func (m *Module) fn497(v0 int32) int32 {
 					}
 				}
 			l3:
-				store32(m.memory, uint64(uint32(i32(1136248))), uint32(v3&i32_rotl(i32(-2), v5)))
+				store32(m.memory, uint64(uint32(i32(1136120))), uint32(v3&i32_rotl(i32(-2), v5)))
 			l4:
 				v0 = v2 + i32(8)
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(3)))
@@ -75653,8 +75653,8 @@ func (m *Module) fn497(v0 int32) int32 {
 				goto l0
 			}
 		l7:
-			store32(m.memory, uint64(uint32(i32(1136264))), uint32(v0))
-			store32(m.memory, uint64(uint32(i32(1136256))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1136136))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1136128))), uint32(v3))
 		l8:
 			v0 = v2 + i32(8)
 			if v0 == 0 {
@@ -75664,7 +75664,7 @@ func (m *Module) fn497(v0 int32) int32 {
 		l2:
 			v3 = i32(0) - v5
 			{
-				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1135840)))))
+				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1135712)))))
 				v2 = t32
 				if v2 == 0 {
 					v1 = i32(0)
@@ -75731,7 +75731,7 @@ func (m *Module) fn497(v0 int32) int32 {
 				if v0 == 0 {
 					goto l1
 				}
-				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1135840)))))
+				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1135712)))))
 				v0 = t43
 			}
 			if v0 == 0 {
@@ -75792,7 +75792,7 @@ func (m *Module) fn497(v0 int32) int32 {
 			if v1 == 0 {
 				goto l1
 			}
-			t58 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+			t58 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 			t59 := v5
 			v0 = t58
 			var p60 int32
@@ -75832,11 +75832,11 @@ func (m *Module) fn497(v0 int32) int32 {
 	l1:
 		{
 			{
-				t64 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+				t64 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 				t65 := v5
 				v1 = t64
 				if uint32(t65) > uint32(v1) {
-					t66 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+					t66 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 					t67 := v5
 					v0 = t66
 					if uint32(t67) >= uint32(v0) {
@@ -75882,23 +75882,23 @@ func (m *Module) fn497(v0 int32) int32 {
 						v6 = t76
 						t77 := int32(load32(m.memory, uint64(uint32(v8))+8))
 						v3 = t77
-						t78 := int32(load32(m.memory, uint64(uint32(i32(1136272)))))
+						t78 := int32(load32(m.memory, uint64(uint32(i32(1136144)))))
 						v0 = v3 + t78
-						store32(m.memory, uint64(uint32(i32(1136272))), uint32(v0))
-						t79 := int32(load32(m.memory, uint64(uint32(i32(1136276)))))
+						store32(m.memory, uint64(uint32(i32(1136144))), uint32(v0))
+						t79 := int32(load32(m.memory, uint64(uint32(i32(1136148)))))
 						t80 := v0
 						v2 = t79
 						p81 := v2
 						if uint32(v0) > uint32(v2) {
 							p81 = t80
 						}
-						store32(m.memory, uint64(uint32(i32(1136276))), uint32(p81))
+						store32(m.memory, uint64(uint32(i32(1136148))), uint32(p81))
 						{
 							{
-								t82 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+								t82 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 								v2 = t82
 								if v2 != 0 {
-									v0 = i32(1135968)
+									v0 = i32(1135840)
 								l20:
 									{
 										t83 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -75918,38 +75918,38 @@ func (m *Module) fn497(v0 int32) int32 {
 									}
 									goto l21
 								}
-								t88 := int32(load32(m.memory, uint64(uint32(i32(1136284)))))
+								t88 := int32(load32(m.memory, uint64(uint32(i32(1136156)))))
 								v0 = t88
 								p89 := i32(0)
 								if uint32(v0) <= uint32(v1) {
 									p89 = v0
 								}
 								if p89 == 0 {
-									store32(m.memory, uint64(uint32(i32(1136284))), uint32(v1))
+									store32(m.memory, uint64(uint32(i32(1136156))), uint32(v1))
 								}
-								store32(m.memory, uint64(uint32(i32(1136288))), uint32(i32(0xfff)))
-								store32(m.memory, uint64(uint32(i32(1135980))), uint32(v6))
-								store32(m.memory, uint64(uint32(i32(1135972))), uint32(v3))
-								store32(m.memory, uint64(uint32(i32(1135968))), uint32(v1))
+								store32(m.memory, uint64(uint32(i32(1136160))), uint32(i32(0xfff)))
+								store32(m.memory, uint64(uint32(i32(1135852))), uint32(v6))
+								store32(m.memory, uint64(uint32(i32(1135844))), uint32(v3))
+								store32(m.memory, uint64(uint32(i32(1135840))), uint32(v1))
 								v0 = i32(-256)
 							l22:
 								{
-									t90 := v0 + i32(1136260)
-									v2 = v0 + i32(1136248)
+									t90 := v0 + i32(1136132)
+									v2 = v0 + i32(1136120)
 									store32(m.memory, uint64(uint32(t90)), uint32(v2))
 									t91 := v2
-									v4 = v0 + i32(1136240)
+									v4 = v0 + i32(1136112)
 									store32(m.memory, uint64(uint32(t91)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1136252))), uint32(v4))
-									t92 := v0 + i32(1136268)
-									v4 = v0 + i32(1136256)
+									store32(m.memory, uint64(uint32(v0+i32(1136124))), uint32(v4))
+									t92 := v0 + i32(1136140)
+									v4 = v0 + i32(1136128)
 									store32(m.memory, uint64(uint32(t92)), uint32(v4))
 									store32(m.memory, uint64(uint32(v4)), uint32(v2))
-									t93 := v0 + i32(1136276)
-									v2 = v0 + i32(1136264)
+									t93 := v0 + i32(1136148)
+									v2 = v0 + i32(1136136)
 									store32(m.memory, uint64(uint32(t93)), uint32(v2))
 									store32(m.memory, uint64(uint32(v2)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1136272))), uint32(v2))
+									store32(m.memory, uint64(uint32(v0+i32(1136144))), uint32(v2))
 									v0 = v0 + i32(32)
 									if v0 != 0 {
 										goto l22
@@ -75972,22 +75972,22 @@ func (m *Module) fn497(v0 int32) int32 {
 							}
 							if int32(uint32(v4)>>1) == v6 {
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3+v7))
-								t122 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
-								t123 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+								t122 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+								t123 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 								m.fn509(t122, t123+v3)
 								goto l23
 							}
 						}
 					l21:
-						t95 := int32(load32(m.memory, uint64(uint32(i32(1136284)))))
+						t95 := int32(load32(m.memory, uint64(uint32(i32(1136156)))))
 						v0 = t95
 						p96 := v1
 						if uint32(v0) < uint32(v1) {
 							p96 = v0
 						}
-						store32(m.memory, uint64(uint32(i32(1136284))), uint32(p96))
+						store32(m.memory, uint64(uint32(i32(1136156))), uint32(p96))
 						v4 = v1 + v3
-						v0 = i32(1135968)
+						v0 = i32(1135840)
 						{
 							{
 							l25:
@@ -76019,16 +76019,16 @@ func (m *Module) fn497(v0 int32) int32 {
 									t113 := v0
 									v1 = v4 + v5
 									v3 = t113 - v1
-									t114 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+									t114 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 									if v0 == t114 {
-										store32(m.memory, uint64(uint32(i32(1136268))), uint32(v1))
-										t124 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+										store32(m.memory, uint64(uint32(i32(1136140))), uint32(v1))
+										t124 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 										v0 = t124 + v3
-										store32(m.memory, uint64(uint32(i32(1136260))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1136132))), uint32(v0))
 										store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 										goto l33
 									}
-									t115 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+									t115 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 									if v0 == t115 {
 										goto l32
 									}
@@ -76051,7 +76051,7 @@ func (m *Module) fn497(v0 int32) int32 {
 								}
 							}
 						l26:
-							v0 = i32(1135968)
+							v0 = i32(1135840)
 						l29:
 							{
 								t101 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -76071,16 +76071,16 @@ func (m *Module) fn497(v0 int32) int32 {
 										}
 										v4 = p107
 										store32(m.memory, uint64(uint32(v4))+4, uint32(i32(27)))
-										t108 := int64(load64(m.memory, uint64(uint32(i32(1135968)))))
+										t108 := int64(load64(m.memory, uint64(uint32(i32(1135840)))))
 										v10 = t108
-										t109 := int64(load64(m.memory, uint64(uint32(i32(1135976)))))
+										t109 := int64(load64(m.memory, uint64(uint32(i32(1135848)))))
 										store64(m.memory, uint64(uint32(v4+i32(16))), uint64(t109))
 										v0 = v4 + i32(8)
 										store64(m.memory, uint64(uint32(v0)), uint64(v10))
-										store32(m.memory, uint64(uint32(i32(1135980))), uint32(v6))
-										store32(m.memory, uint64(uint32(i32(1135972))), uint32(v3))
-										store32(m.memory, uint64(uint32(i32(1135968))), uint32(v1))
-										store32(m.memory, uint64(uint32(i32(1135976))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1135852))), uint32(v6))
+										store32(m.memory, uint64(uint32(i32(1135844))), uint32(v3))
+										store32(m.memory, uint64(uint32(i32(1135840))), uint32(v1))
+										store32(m.memory, uint64(uint32(i32(1135848))), uint32(v0))
 										v0 = v4 + i32(28)
 									l30:
 										store32(m.memory, uint64(uint32(v0)), uint32(i32(7)))
@@ -76108,31 +76108,31 @@ func (m *Module) fn497(v0 int32) int32 {
 						}
 					}
 					v1 = v0 - v5
-					store32(m.memory, uint64(uint32(i32(1136260))), uint32(v1))
-					t119 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+					store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
+					t119 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 					v0 = t119
 					v2 = v0 + v5
-					store32(m.memory, uint64(uint32(i32(1136268))), uint32(v2))
+					store32(m.memory, uint64(uint32(i32(1136140))), uint32(v2))
 					store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 					v0 = v0 + i32(8)
 					goto l0
 				}
-				t120 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+				t120 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 				v0 = t120
 				v2 = v1 - v5
 				if uint32(v2) <= uint32(i32(15)) {
-					store32(m.memory, uint64(uint32(i32(1136264))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1136256))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1136136))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1136128))), uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(3)))
 					v1 = v0 + v1
 					t121 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					store32(m.memory, uint64(uint32(v1))+4, uint32(t121|i32(1)))
 					goto l34
 				}
-				store32(m.memory, uint64(uint32(i32(1136256))), uint32(v2))
+				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v2))
 				v3 = v0 + v5
-				store32(m.memory, uint64(uint32(i32(1136264))), uint32(v3))
+				store32(m.memory, uint64(uint32(i32(1136136))), uint32(v3))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -76141,10 +76141,10 @@ func (m *Module) fn497(v0 int32) int32 {
 				goto l0
 			}
 		l32:
-			store32(m.memory, uint64(uint32(i32(1136264))), uint32(v1))
-			t125 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+			store32(m.memory, uint64(uint32(i32(1136136))), uint32(v1))
+			t125 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 			v0 = t125 + v3
-			store32(m.memory, uint64(uint32(i32(1136256))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
 			store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 		}
@@ -76153,17 +76153,17 @@ func (m *Module) fn497(v0 int32) int32 {
 		goto l0
 	l23:
 		v0 = i32(0)
-		t126 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+		t126 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 		v1 = t126
 		if uint32(v1) <= uint32(v5) {
 			goto l0
 		}
 		v1 = v1 - v5
-		store32(m.memory, uint64(uint32(i32(1136260))), uint32(v1))
-		t127 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+		store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
+		t127 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 		v0 = t127
 		v2 = v0 + v5
-		store32(m.memory, uint64(uint32(i32(1136268))), uint32(v2))
+		store32(m.memory, uint64(uint32(i32(1136140))), uint32(v2))
 		store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 		v0 = v0 + i32(8)
@@ -76219,13 +76219,13 @@ func (m *Module) fn500(v0 int32) {
 			v3 = t2
 			v0 = v3 + v0
 			v1 = v1 - v3
-			t3 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+			t3 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 			if v1 == t3 {
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t4&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1136256))), uint32(v0))
+				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
 				t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t5&i32(-2)))
 				store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
@@ -76240,11 +76240,11 @@ func (m *Module) fn500(v0 int32) {
 				t6 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				v3 = t6
 				if v3&i32(2) == 0 {
-					t7 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+					t7 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 					if v2 == t7 {
 						goto l2
 					}
-					t8 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+					t8 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 					if v2 == t8 {
 						goto l3
 					}
@@ -76255,11 +76255,11 @@ func (m *Module) fn500(v0 int32) {
 					v0 = v0 + v2
 					store32(m.memory, uint64(uint32(t10))+4, uint32(v0|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 					if v1 != t11 {
 						goto l4
 					}
-					store32(m.memory, uint64(uint32(i32(1136256))), uint32(v0))
+					store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
 					return
 				}
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -76272,9 +76272,9 @@ func (m *Module) fn500(v0 int32) {
 				return
 			}
 			m.fn505(v1, v0)
-			t12 := int32(load32(m.memory, uint64(uint32(i32(1136288)))))
+			t12 := int32(load32(m.memory, uint64(uint32(i32(1136160)))))
 			v0 = t12 - i32(1)
-			store32(m.memory, uint64(uint32(i32(1136288))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1136160))), uint32(v0))
 			if v0 != 0 {
 				return
 			}
@@ -76282,31 +76282,31 @@ func (m *Module) fn500(v0 int32) {
 			return
 		}
 	l2:
-		store32(m.memory, uint64(uint32(i32(1136268))), uint32(v1))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+		store32(m.memory, uint64(uint32(i32(1136140))), uint32(v1))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 		v0 = t13 + v0
-		store32(m.memory, uint64(uint32(i32(1136260))), uint32(v0))
+		store32(m.memory, uint64(uint32(i32(1136132))), uint32(v0))
 		store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
-		t14 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+		t14 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 		if t14 == v1 {
-			store32(m.memory, uint64(uint32(i32(1136256))), uint32(i32(0)))
-			store32(m.memory, uint64(uint32(i32(1136264))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1136128))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1136136))), uint32(i32(0)))
 		}
-		t15 := int32(load32(m.memory, uint64(uint32(i32(1136280)))))
+		t15 := int32(load32(m.memory, uint64(uint32(i32(1136152)))))
 		if uint32(v0) <= uint32(t15) {
 			return
 		}
-		t16 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+		t16 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 		v1 = t16
 		if v1 == 0 {
 			return
 		}
 		{
-			t17 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+			t17 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 			if uint32(t17) < uint32(i32(41)) {
 				goto l6
 			}
-			v0 = i32(1135968)
+			v0 = i32(1135840)
 		l7:
 			{
 				t18 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -76325,19 +76325,19 @@ func (m *Module) fn500(v0 int32) {
 		}
 	l6:
 		m.fn508()
-		t22 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
-		t23 := int32(load32(m.memory, uint64(uint32(i32(1136280)))))
+		t22 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+		t23 := int32(load32(m.memory, uint64(uint32(i32(1136152)))))
 		if uint32(t22) <= uint32(t23) {
 			return
 		}
-		store32(m.memory, uint64(uint32(i32(1136280))), uint32(i32(-1)))
+		store32(m.memory, uint64(uint32(i32(1136152))), uint32(i32(-1)))
 	}
 	return
 l3:
-	store32(m.memory, uint64(uint32(i32(1136264))), uint32(v1))
-	t24 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+	store32(m.memory, uint64(uint32(i32(1136136))), uint32(v1))
+	t24 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 	v0 = t24 + v0
-	store32(m.memory, uint64(uint32(i32(1136256))), uint32(v0))
+	store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
 	store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 }
@@ -76396,16 +76396,16 @@ func (m *Module) fn501(v0, v1, v2, v3 int32) int32 {
 				v5 = v4 + v6
 				{
 					if uint32(v1) > uint32(v4) {
-						t3 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+						t3 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 						if v5 == t3 {
-							t14 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+							t14 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 							v4 = t14 + v4
 							if uint32(v4) > uint32(v1) {
 								goto l6
 							}
 							goto l2
 						}
-						t4 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+						t4 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 						if t4 != v5 {
 							t5 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v8 = t5
@@ -76437,7 +76437,7 @@ func (m *Module) fn501(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v1))+4, uint32(t9|i32(1)))
 							goto l4
 						}
-						t10 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+						t10 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 						v4 = t10 + v4
 						if uint32(v4) < uint32(v1) {
 							goto l2
@@ -76462,8 +76462,8 @@ func (m *Module) fn501(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v4))+4, uint32(t12&i32(-2)))
 						}
 					l5:
-						store32(m.memory, uint64(uint32(i32(1136264))), uint32(v1))
-						store32(m.memory, uint64(uint32(i32(1136256))), uint32(v5))
+						store32(m.memory, uint64(uint32(i32(1136136))), uint32(v1))
+						store32(m.memory, uint64(uint32(i32(1136128))), uint32(v5))
 						goto l4
 					}
 					v4 = v4 - v1
@@ -76485,8 +76485,8 @@ func (m *Module) fn501(v0, v1, v2, v3 int32) int32 {
 			t16 := v5
 			v1 = v4 - v1
 			store32(m.memory, uint64(uint32(t16))+4, uint32(v1|i32(1)))
-			store32(m.memory, uint64(uint32(i32(1136260))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1136268))), uint32(v5))
+			store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1136140))), uint32(v5))
 		}
 	l4:
 		if v6 == 0 {
@@ -76540,8 +76540,8 @@ func (m *Module) fn502(v0, v1 int32) {
 		store32(m.memory, uint64(uint32(v2))+8, uint32(v0))
 		return
 	}
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1136248)))))
-	store32(m.memory, uint64(uint32(i32(1136248))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1136120)))))
+	store32(m.memory, uint64(uint32(i32(1136120))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
 }
 func (m *Module) fn503(v0, v1 int32) {
 	var v2, v3 int32
@@ -76560,13 +76560,13 @@ func (m *Module) fn503(v0, v1 int32) {
 			v3 = t1
 			v1 = v3 + v1
 			v0 = v0 - v3
-			t2 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+			t2 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 			if v0 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t3&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1136256))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v1))
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t4&i32(-2)))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
@@ -76580,22 +76580,22 @@ func (m *Module) fn503(v0, v1 int32) {
 			t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			v3 = t5
 			if v3&i32(2) == 0 {
-				t6 := int32(load32(m.memory, uint64(uint32(i32(1136268)))))
+				t6 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
 				if v2 == t6 {
-					store32(m.memory, uint64(uint32(i32(1136268))), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1136260)))))
+					store32(m.memory, uint64(uint32(i32(1136140))), uint32(v0))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
 					v1 = t11 + v1
-					store32(m.memory, uint64(uint32(i32(1136260))), uint32(v1))
+					store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
-					t12 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+					t12 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 					if v0 != t12 {
 						return
 					}
-					store32(m.memory, uint64(uint32(i32(1136256))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1136264))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1136128))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1136136))), uint32(i32(0)))
 					return
 				}
-				t7 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+				t7 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 				if v2 == t7 {
 					goto l3
 				}
@@ -76606,11 +76606,11 @@ func (m *Module) fn503(v0, v1 int32) {
 				v1 = v1 + v2
 				store32(m.memory, uint64(uint32(t9))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
-				t10 := int32(load32(m.memory, uint64(uint32(i32(1136264)))))
+				t10 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
 				if v0 != t10 {
 					goto l4
 				}
-				store32(m.memory, uint64(uint32(i32(1136256))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v1))
 				return
 			}
 			store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -76621,10 +76621,10 @@ func (m *Module) fn503(v0, v1 int32) {
 		m.fn504(v0, v1)
 		return
 	l3:
-		store32(m.memory, uint64(uint32(i32(1136264))), uint32(v0))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1136256)))))
+		store32(m.memory, uint64(uint32(i32(1136136))), uint32(v0))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
 		v1 = t13 + v1
-		store32(m.memory, uint64(uint32(i32(1136256))), uint32(v1))
+		store32(m.memory, uint64(uint32(i32(1136128))), uint32(v1))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 	}
@@ -76658,16 +76658,16 @@ func (m *Module) fn505(v0, v1 int32) {
 l0:
 	v2 = p0
 	store32(m.memory, uint64(uint32(t1))+28, uint32(v2))
-	v4 = v2<<2 + i32(1135840)
+	v4 = v2<<2 + i32(1135712)
 	v3 = i32_shl(i32(1), v2)
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1136252)))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
 	if v3&t3 == 0 {
 		store32(m.memory, uint64(uint32(v4)), uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+24, uint32(v4))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
-		t4 := int32(load32(m.memory, uint64(uint32(i32(1136252)))))
-		store32(m.memory, uint64(uint32(i32(1136252))), uint32(t4|v3))
+		t4 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
+		store32(m.memory, uint64(uint32(i32(1136124))), uint32(t4|v3))
 		return
 	}
 	{
@@ -76721,19 +76721,19 @@ l2:
 func (m *Module) fn506(v0, v1 int32) {
 	var v2, v3 int32
 	{
-		t0 := int32(load32(m.memory, uint64(uint32(i32(1136248)))))
+		t0 := int32(load32(m.memory, uint64(uint32(i32(1136120)))))
 		v2 = t0
 		t1 := v2
 		v3 = i32_shl(i32(1), int32(uint32(v1)>>3))
 		if t1&v3 == 0 {
-			store32(m.memory, uint64(uint32(i32(1136248))), uint32(v2|v3))
-			v1 = v1&i32(-8) + i32(1135984)
+			store32(m.memory, uint64(uint32(i32(1136120))), uint32(v2|v3))
+			v1 = v1&i32(-8) + i32(1135856)
 			v2 = v1
 			goto l0
 		}
 		v1 = v1 & i32(-8)
-		v2 = v1 + i32(1135984)
-		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1135992)))))
+		v2 = v1 + i32(1135856)
+		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1135864)))))
 		v1 = t2
 	}
 l0:
@@ -76812,7 +76812,7 @@ l1:
 		}
 		{
 			t16 := int32(load32(m.memory, uint64(uint32(v0))+28))
-			v2 = t16<<2 + i32(1135840)
+			v2 = t16<<2 + i32(1135712)
 			t17 := int32(load32(m.memory, uint64(uint32(v2))))
 			if t17 != v0 {
 				t18 := int32(load32(m.memory, uint64(uint32(v3))+16))
@@ -76852,13 +76852,13 @@ l1:
 	}
 	return
 l5:
-	t21 := int32(load32(m.memory, uint64(uint32(i32(1136252)))))
+	t21 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
 	t22 := int32(load32(m.memory, uint64(uint32(v0))+28))
-	store32(m.memory, uint64(uint32(i32(1136252))), uint32(t21&i32_rotl(i32(-2), t22)))
+	store32(m.memory, uint64(uint32(i32(1136124))), uint32(t21&i32_rotl(i32(-2), t22)))
 }
 func (m *Module) fn508() {
 	var v0, v1 int32
-	t0 := int32(load32(m.memory, uint64(uint32(i32(1135976)))))
+	t0 := int32(load32(m.memory, uint64(uint32(i32(1135848)))))
 	v1 = t0
 	var p1 int32
 	if v1 != 0 {
@@ -76879,18 +76879,18 @@ func (m *Module) fn508() {
 	} else {
 		p1 = i32(0xfff)
 	}
-	store32(m.memory, uint64(uint32(i32(1136288))), uint32(p1))
+	store32(m.memory, uint64(uint32(i32(1136160))), uint32(p1))
 }
 func (m *Module) fn509(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = (v0 + i32(15)) & i32(-8)
 	v3 = v2 - i32(8)
-	store32(m.memory, uint64(uint32(i32(1136268))), uint32(v3))
+	store32(m.memory, uint64(uint32(i32(1136140))), uint32(v3))
 	v2 = v0 - v2 + v1 + i32(8)
-	store32(m.memory, uint64(uint32(i32(1136260))), uint32(v2))
+	store32(m.memory, uint64(uint32(i32(1136132))), uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1))+4, uint32(i32(40)))
-	store32(m.memory, uint64(uint32(i32(1136280))), uint32(i32(0x200000)))
+	store32(m.memory, uint64(uint32(i32(1136152))), uint32(i32(0x200000)))
 }
 func (m *Module) fn510(v0 int32) {
 	var v1 int32
@@ -77084,7 +77084,7 @@ func (m *Module) fn514(v0, v1, v2 int32) {
 		store64(m.memory, uint64(uint32(v3))+12, uint64(t8))
 		v2 = v3 + i32(12)
 		m.fn515(v2, v1, v1+v4)
-		m.fn515(v2, i32(1123328), i32(1123331))
+		m.fn515(v2, i32(1123200), i32(1123203))
 		t9 := int64(load64(m.memory, uint64(uint32(v3))+4))
 		store64(m.memory, uint64(uint32(v3))+24, uint64(t9))
 		m.fn538(v3+i32(32), v3+i32(24))
@@ -77098,7 +77098,7 @@ func (m *Module) fn514(v0, v1, v2 int32) {
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+36))
 				m.fn515(v4, v1, v1+t12)
 				if t11 != 0 {
-					m.fn515(v4, i32(1123328), i32(1123331))
+					m.fn515(v4, i32(1123200), i32(1123203))
 				}
 				m.fn538(v3+i32(32), v3+i32(24))
 				goto l3
@@ -77225,7 +77225,7 @@ func (m *Module) fn517(v0, v1, v2 int32) {
 				m.fn515(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
 				goto l4
 			}
-			t14 := m.fn523(v5+i32(8), i32(1123332), v1, v2)
+			t14 := m.fn523(v5+i32(8), i32(1123204), v1, v2)
 			if t14 != 0 {
 				goto l3
 			}
@@ -77349,7 +77349,7 @@ func (m *Module) fn521(v0, v1, v2 int32) int32 {
 		m.fn515(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn523(v0, i32(1123332), v1, v2)
+	t0 := m.fn523(v0, i32(1123204), v1, v2)
 	return t0
 }
 func (m *Module) fn522(v0 int32, v1, v2 int64) {
@@ -77375,7 +77375,7 @@ func (m *Module) fn522(v0 int32, v1, v2 int64) {
 		m.g0 = v3
 		t2 := v3 + i32(16)
 		v5 = int32(v1) << 4
-		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1130816)))))
+		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1130688)))))
 		t4 := v2
 		v9 = int64(bits.LeadingZeros64(uint64(v2)))
 		v7 = i64_shl(t4, v9)
@@ -77387,7 +77387,7 @@ func (m *Module) fn522(v0 int32, v1, v2 int64) {
 		v6 = t6
 		var p8 int64
 		if v6&i64(511) == i64(511) {
-			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1130824)))))
+			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1130696)))))
 			m.fn542(v3, t9, i64(0), v7)
 			t10 := int64(load64(m.memory, uint64(uint32(v3))+8))
 			t11 := v6
@@ -77684,7 +77684,7 @@ func (m *Module) fn524(v0, v1, v2 int32) {
 			v9 = i64(0x10100000000)
 			{
 				{
-					t4 := int32(m.memory[uint64(uint32(v5))+1123647])
+					t4 := int32(m.memory[uint64(uint32(v5))+1123519])
 					switch t4 - i32(2) {
 					default:
 						goto l7
@@ -77866,10 +77866,10 @@ func (m *Module) fn526(v0, v1 int32) {
 		}
 		v8 = v1 & i32(63)
 		v1 = v8 << 1
-		t1 := int32(load16(m.memory, uint64(uint32(v1))+1123904))
+		t1 := int32(load16(m.memory, uint64(uint32(v1))+1123776))
 		v2 = t1
 		v4 = v2 & i32(2047)
-		t2 := int32(load16(m.memory, uint64(uint32(v1))+1123906))
+		t2 := int32(load16(m.memory, uint64(uint32(v1))+1123778))
 		v5 = v4 - t2&i32(2047)
 		v9 = i32(0) - v3
 		v10 = v0 + i32(8)
@@ -77895,7 +77895,7 @@ func (m *Module) fn526(v0, v1 int32) {
 				v1 = v1 + i32(1)
 				t4 := int32(m.memory[uint64(uint32(t3+i32(1308)))])
 				v7 = t4
-				t5 := int32(m.memory[uint64(uint32(v6+i32(1125342)))])
+				t5 := int32(m.memory[uint64(uint32(v6+i32(1125214)))])
 				t6 := v7
 				v6 = t5
 				if t6 == v6 {
@@ -78634,7 +78634,7 @@ func (m *Module) fn534(v0, v1 int32) int32 {
 	v0 = i32(0)
 l0:
 	{
-		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1123612])
+		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1123484])
 		m.memory[uint64(uint32(v0+v2+i32(15)))] = byte(t2)
 		v0 = v0 - i32(1)
 		v3 = int32(uint32(v3) >> 4)
@@ -78642,7 +78642,7 @@ l0:
 			goto l0
 		}
 	}
-	t3 := m.fn529(v1, i32(1), i32(1135760), i32(2), v0+v2+i32(16), i32(0)-v0)
+	t3 := m.fn529(v1, i32(1), i32(1135632), i32(2), v0+v2+i32(16), i32(0)-v0)
 	m.g0 = v2 + i32(16)
 	return t3
 }
@@ -78799,14 +78799,14 @@ func (m *Module) fn538(v0, v1 int32) {
 				}
 				{
 					{
-						t5 := int32(m.memory[uint64(uint32(v7))+1123647])
+						t5 := int32(m.memory[uint64(uint32(v7))+1123519])
 						switch t5 - i32(2) {
 						default:
 							goto l4
 						case 0:
 							p6 := v2 + v4
 							if uint32(v2) >= uint32(v5) {
-								p6 = i32(1099574)
+								p6 = i32(1099439)
 							}
 							t7 := int32(int8(m.memory[uint64(uint32(p6))]))
 							if t7 >= i32(-64) {
@@ -78818,7 +78818,7 @@ func (m *Module) fn538(v0, v1 int32) {
 						case 1:
 							p9 := v2 + v4
 							if uint32(v2) >= uint32(v5) {
-								p9 = i32(1099574)
+								p9 = i32(1099439)
 							}
 							t10 := int32(int8(m.memory[uint64(uint32(p9))]))
 							v6 = t10
@@ -78851,7 +78851,7 @@ func (m *Module) fn538(v0, v1 int32) {
 						case 2:
 							p11 := v2 + v4
 							if uint32(v2) >= uint32(v5) {
-								p11 = i32(1099574)
+								p11 = i32(1099439)
 							}
 							t12 := int32(int8(m.memory[uint64(uint32(p11))]))
 							v6 = t12
@@ -78883,7 +78883,7 @@ func (m *Module) fn538(v0, v1 int32) {
 					v2 = v3 + i32(2)
 					p14 := t13 + v2
 					if uint32(v2) >= uint32(v5) {
-						p14 = i32(1099574)
+						p14 = i32(1099439)
 					}
 					t15 := int32(int8(m.memory[uint64(uint32(p14))]))
 					if t15 > i32(-65) {
@@ -78893,7 +78893,7 @@ func (m *Module) fn538(v0, v1 int32) {
 					v2 = v3 + i32(3)
 					p17 := t16 + v2
 					if uint32(v2) >= uint32(v5) {
-						p17 = i32(1099574)
+						p17 = i32(1099439)
 					}
 					t18 := int32(int8(m.memory[uint64(uint32(p17))]))
 					if t18 > i32(-65) {
@@ -78908,7 +78908,7 @@ func (m *Module) fn538(v0, v1 int32) {
 				v2 = v3 + i32(2)
 				p21 := t20 + v2
 				if uint32(v2) >= uint32(v5) {
-					p21 = i32(1099574)
+					p21 = i32(1099439)
 				}
 				t22 := int32(int8(m.memory[uint64(uint32(p21))]))
 				if t22 >= i32(-64) {

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import Literal, TYPE_CHECKING, TypeAlias
 
-from protobuf import Enum, Message
+from protobuf import Message
 from protobuf._codegen import file_desc
 from protobuf.wkt.google.protobuf import struct_pb
 
@@ -162,10 +162,10 @@ class Thinking(Message[_ThinkingFields]):
 
     Attributes:
         type:
-            Whether it thinks.
+            Whether it thinks, such as "enabled" or "disabled"; some services have further words.
 
             ```proto
-            optional chatcompletion.v1.ThinkingType type = 1;
+            optional string type = 1;
             ```
         budget_tokens:
             The most tokens to think with. Absent: the service decides.
@@ -212,7 +212,7 @@ class Thinking(Message[_ThinkingFields]):
         def __init__(
             self,
             *,
-            type: ThinkingType | None = None,
+            type: str | None = None,
             budget_tokens: int | None = None,
             member_order: bytes = b"",
             empty_fields: int = 0,
@@ -222,7 +222,7 @@ class Thinking(Message[_ThinkingFields]):
         ) -> None:
             pass
 
-        type: ThinkingType
+        type: str
         budget_tokens: int
         member_order: bytes
         empty_fields: int
@@ -230,42 +230,9 @@ class Thinking(Message[_ThinkingFields]):
         additional_properties: Struct | None
         verbatim_properties: dict[str, str]
 
-class ThinkingType(Enum):
-    """
-    Whether a model thinks.
-
-    ```proto
-    enum chatcompletion.v1.ThinkingType
-    ```
-
-    Attributes:
-        UNSPECIFIED:
-            Never written; not a JSON value.
-
-            ```proto
-            THINKING_TYPE_UNSPECIFIED = 0
-            ```
-        ENABLED:
-            It thinks.
-
-            ```proto
-            THINKING_TYPE_ENABLED = 1
-            ```
-        DISABLED:
-            It answers at once.
-
-            ```proto
-            THINKING_TYPE_DISABLED = 2
-            ```
-    """
-
-    UNSPECIFIED = 0
-    ENABLED = 1
-    DISABLED = 2
-
 
 _DESC = file_desc(
-    b'\n!chatcompletion/v1/reasoning.proto\x12\x11chatcompletion.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xa5\x05\n\x0fReasoningDetail\x12\x17\n\x04type\x18\x01 \x01(\tH\x00R\x04type\x88\x01\x01\x12\x17\n\x04text\x18\x02 \x01(\tH\x01R\x04text\x88\x01\x01\x12\x1d\n\x07summary\x18\x03 \x01(\tH\x02R\x07summary\x88\x01\x01\x12\x17\n\x04data\x18\x04 \x01(\tH\x03R\x04data\x88\x01\x01\x12!\n\tsignature\x18\x05 \x01(\tH\x04R\tsignature\x88\x01\x01\x12\x13\n\x02id\x18\x06 \x01(\tH\x05R\x02id\x88\x01\x01\x12\x1b\n\x06format\x18\x07 \x01(\tH\x06R\x06format\x88\x01\x01\x12\x19\n\x05index\x18\x08 \x01(\x05H\x07R\x05index\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12k\n\x13verbatim_properties\x18\x10 \x03(\x0b2:.chatcompletion.v1.ReasoningDetail.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x07\n\x05_textB\n\n\x08_summaryB\x07\n\x05_dataB\x0c\n\n_signatureB\x05\n\x03_idB\t\n\x07_formatB\x08\n\x06_index"\xf0\x03\n\x08Thinking\x12=\n\x04type\x18\x01 \x01(\x0e2\x1f.chatcompletion.v1.ThinkingTypeH\x00R\x04typeB\x03\xe0A\x02\x88\x01\x01\x12(\n\rbudget_tokens\x18\x02 \x01(\x03H\x01R\x0cbudgetTokens\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12d\n\x13verbatim_properties\x18\x10 \x03(\x0b23.chatcompletion.v1.Thinking.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x10\n\x0e_budget_tokens*d\n\x0cThinkingType\x12\x1d\n\x19THINKING_TYPE_UNSPECIFIED\x10\x00\x12\x19\n\x15THINKING_TYPE_ENABLED\x10\x01\x12\x1a\n\x16THINKING_TYPE_DISABLED\x10\x02BI\n\x11chatcompletion.v1B\x0eReasoningProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
+    b'\n!chatcompletion/v1/reasoning.proto\x12\x11chatcompletion.v1\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xa5\x05\n\x0fReasoningDetail\x12\x17\n\x04type\x18\x01 \x01(\tH\x00R\x04type\x88\x01\x01\x12\x17\n\x04text\x18\x02 \x01(\tH\x01R\x04text\x88\x01\x01\x12\x1d\n\x07summary\x18\x03 \x01(\tH\x02R\x07summary\x88\x01\x01\x12\x17\n\x04data\x18\x04 \x01(\tH\x03R\x04data\x88\x01\x01\x12!\n\tsignature\x18\x05 \x01(\tH\x04R\tsignature\x88\x01\x01\x12\x13\n\x02id\x18\x06 \x01(\tH\x05R\x02id\x88\x01\x01\x12\x1b\n\x06format\x18\x07 \x01(\tH\x06R\x06format\x88\x01\x01\x12\x19\n\x05index\x18\x08 \x01(\x05H\x07R\x05index\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12k\n\x13verbatim_properties\x18\x10 \x03(\x0b2:.chatcompletion.v1.ReasoningDetail.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x07\n\x05_textB\n\n\x08_summaryB\x07\n\x05_dataB\x0c\n\n_signatureB\x05\n\x03_idB\t\n\x07_formatB\x08\n\x06_index"\xcf\x03\n\x08Thinking\x12\x1c\n\x04type\x18\x01 \x01(\tH\x00R\x04typeB\x03\xe0A\x02\x88\x01\x01\x12(\n\rbudget_tokens\x18\x02 \x01(\x03H\x01R\x0cbudgetTokens\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12d\n\x13verbatim_properties\x18\x10 \x03(\x0b23.chatcompletion.v1.Thinking.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x10\n\x0e_budget_tokensBI\n\x11chatcompletion.v1B\x0eReasoningProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
     [
         field_behavior_pb.desc(),
         struct_pb.desc(),
@@ -273,7 +240,6 @@ _DESC = file_desc(
     {
         "ReasoningDetail": ReasoningDetail,
         "Thinking": Thinking,
-        "ThinkingType": ThinkingType,
     },
 )
 
