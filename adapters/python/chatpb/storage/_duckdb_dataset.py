@@ -12,6 +12,8 @@ from pyarrow import dataset as ds
 from chatpb._files.refusals import Refusals
 from chatpb.arrow import SCHEMA, with_columns
 from chatpb.storage._forms import open_source
+from chatpb.storage._prefetch import prefetch
+from chatpb.storage._sift import sift
 from chatpb.storage._times import in_utc
 
 __all__ = ["RecordsDataset"]
@@ -47,25 +49,26 @@ class RecordsDataset(ds.Dataset):  # type: ignore[misc]
         self, columns: list[str] | None = None, filter: ds.Expression | None = None, **_: Any
     ) -> _RecordsScanner:
         """Return a scanner, which DuckDB asks for with the columns and the rows that it needs."""
-        return _RecordsScanner(self._wire_batches(), columns or SCHEMA.names, filter)
+        return _RecordsScanner(self._tables(), columns or SCHEMA.names, filter)
 
-    def _wire_batches(self) -> Iterator[pa.Array]:
+    def _tables(self) -> Iterator[pa.RecordBatch]:
         # A query may scan the records more than once, and what is left out is reported once.
         refusals, self._refusals = self._refusals, Refusals()
-        with open_source(self.path, start=self._start, end=self._end, **self._open_options) as source:
-            for batch in source.batches(refusals):
-                yield batch.wire
+        # Reading their columns reads the records once more, so they are not checked before.
+        with open_source(self.path, start=self._start, end=self._end, check=False, **self._open_options) as source:
+            for batch in prefetch(source.batches(refusals), self._open_options.get("threads")):
+                yield from sift(batch.wire, with_columns, batch.refuse(refusals))
                 self.fraction = source.fraction()
 
 
 class _RecordsScanner:
-    """One scan of records. Unlike Arrow's own scanner it has no thread that reads ahead.
+    """One scan of records. Unlike Arrow's own scanner it leaves no thread behind that reads ahead.
 
     Such a thread would still run Python code at the end of the process, which crashes Python.
     """
 
-    def __init__(self, wire_batches: Iterator[pa.Array], columns: list[str], filter: ds.Expression | None) -> None:
-        self._wire_batches = wire_batches
+    def __init__(self, tables: Iterator[pa.RecordBatch], columns: list[str], filter: ds.Expression | None) -> None:
+        self._tables = tables
         self._schema = pa.schema([SCHEMA.field(name) for name in columns])
         self._filter = filter
 
@@ -73,15 +76,11 @@ class _RecordsScanner:
         return pa.RecordBatchReader.from_batches(self._schema, self._batches())
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        names = self._schema.names
-        for wire in self._wire_batches:
-            if names == ["wire"] and self._filter is None:
-                yield pa.record_batch([wire.cast(pa.binary())], schema=self._schema)
-                continue
-            table = pa.Table.from_batches([with_columns(wire)])
+        for batch in self._tables:
+            table = pa.Table.from_batches([batch])
             if self._filter is not None:
                 table = table.filter(self._filter)
-            yield from table.select(names).to_batches()
+            yield from table.select(self._schema.names).to_batches()
 
 
 def _micros(moment: datetime) -> int:

@@ -17,7 +17,7 @@ import zstandard
 
 from chatpb._limits import MAX_SIZE
 
-__all__ = ["MAX_DICTIONARY", "CorruptBodyError", "RecordCompression", "train_dictionary"]
+__all__ = ["MAX_DICTIONARY", "CorruptBodyError", "RecordCompression", "size_of_record", "train_dictionary"]
 
 MAX_DICTIONARY: Final = 256 << 10
 """Bytes of a dictionary at most."""
@@ -65,19 +65,46 @@ class RecordCompression:
         """Return the record of a body. Raises CorruptBodyError, also for a record of more than `limit` bytes."""
         if not isinstance(body, bytes):
             raise CorruptBodyError("its body is of another type")
+        _check_size(size_of_record(body), limit)
         try:
-            size = zstandard.frame_content_size(body)
-            if not 0 <= size <= limit:
-                raise CorruptBodyError(
-                    f"it has {size} bytes, above the limit of {limit}" if size > 0 else "it has no size"
-                )
             return self._decompressors[dictionary].decompress(body)
         except (zstandard.ZstdError, MemoryError) as error:
             raise CorruptBodyError(f"its body is damaged: {error}") from None
 
+    def decompress_all(
+        self, bodies: Sequence[object], dictionary: int, limit: int, threads: int
+    ) -> tuple[bytes, list[int]]:
+        """Return the records of bodies, one after the other, and the size of each; the threads share the work.
+
+        Raises CorruptBodyError if any of them is damaged, and does not say which.
+        """
+        sizes = [size_of_record(body) for body in bodies]
+        for size in sizes:
+            _check_size(size, limit)
+        try:
+            given: Any = list(bodies)
+            records: Any = self._decompressors[dictionary].multi_decompress_to_buffer(given, threads=threads)
+            data = b"".join(records)
+        except (zstandard.ZstdError, MemoryError, TypeError, ValueError) as error:
+            raise CorruptBodyError(f"a body is damaged: {error}") from None
+        return data, sizes
+
     def _add(self, number: int, dictionary: zstandard.ZstdCompressionDict | None) -> None:
         self._compressors[number] = zstandard.ZstdCompressor(self._level, dict_data=dictionary, write_checksum=True)
         self._decompressors[number] = zstandard.ZstdDecompressor(dict_data=dictionary)
+
+
+def size_of_record(body: object) -> int:
+    """Return how many bytes the record of a body has, as the body says; -1 where it does not."""
+    try:
+        return int(zstandard.frame_content_size(body)) if isinstance(body, bytes) else -1
+    except zstandard.ZstdError:
+        return -1
+
+
+def _check_size(size: int, limit: int) -> None:
+    if not 0 <= size <= limit:
+        raise CorruptBodyError(f"it has {size} bytes, above the limit of {limit}" if size > 0 else "it has no size")
 
 
 def train_dictionary(samples: Sequence[bytes], number: int = 1, size: int = MAX_DICTIONARY) -> bytes | None:

@@ -5,13 +5,18 @@ A source gives records in batches that fit in memory. What cannot be read is rep
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 from typing import Protocol
 
+import pyarrow as pa
+
 from chatpb._files.refusals import Refusals
-from chatpb.storage._batch import Batch, checked, in_batches
+from chatpb._options import threads_of
+from chatpb.storage._batch import BATCH_BYTES, Batch, Place, checked
 from chatpb.storage._recorder import Recorder
-from chatpb.storage._recorder_reader import Damaged
+from chatpb.storage._recorder_reader import Damaged, RecordRun
 
 __all__ = ["RecorderSource", "Source"]
 
@@ -64,17 +69,24 @@ class RecorderSource:
         return min(self._done / self._total, 1.0) if self._total else float(self._limits == (None, None))
 
     def batches(self, refusals: Refusals) -> Iterator[Batch]:
-        for batch in in_batches(self._records(refusals), lambda number: f"{self.name}: record {number}"):
-            self._done += len(batch.wire)
-            yield checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
-
-    def _records(self, refusals: Refusals) -> Iterator[tuple[int, bytes]]:
         start, end = self._limits
-        for each in self._recorder.numbered(start=start, end=end):
-            if isinstance(each, Damaged):
-                count = each.last - each.first + 1
-                numbers = f"{each.first}" if count == 1 else f"{each.first} to {each.last}"
-                refusals(f"{self.name}: record {numbers}: {each.reason}", count)
+        for run in self._recorder.runs(BATCH_BYTES, start=start, end=end, threads=threads_of(self._threads)):
+            if isinstance(run, Damaged):
+                count = run.last - run.first + 1
+                numbers = f"{run.first}" if count == 1 else f"{run.first} to {run.last}"
+                refusals(f"{self.name}: record {numbers}: {run.reason}", count)
                 self._done += count
             else:
-                yield each
+                self._done += len(run.numbers)
+                batch = Batch(_column(run), self._place(run.numbers))
+                yield checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
+
+    def _place(self, numbers: Sequence[int]) -> Place:
+        return lambda row: f"{self.name}: record {numbers[row]}"
+
+
+def _column(run: RecordRun) -> pa.Array:
+    """Return the records of a run as a column, without copying them."""
+    offsets = array("q", accumulate(run.sizes, initial=0))
+    buffers = [None, pa.py_buffer(offsets), pa.py_buffer(run.data)]
+    return pa.Array.from_buffers(pa.large_binary(), len(run.numbers), buffers)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
 import pyarrow as pa
 
 from chatpb._errors import ChatpbError
 from chatpb.storage._query import Query, open_query
-from chatpb.storage._sql import sql_literal
 from chatpb.storage._stats_sql import statistics_sql
 
 __all__ = ["Prices", "read_prices", "stats", "stats_of"]
@@ -20,6 +20,22 @@ Prices = Mapping[str, Mapping[str, float]]
 """By model, the price of a million tokens of each kind: `prompt`, `cached`, `completion` and `reasoning`."""
 
 _KINDS: Final = ("prompt", "cached", "completion", "reasoning")
+
+_PRICE: Final = {kind: f"coalesce(answered.{kind}, asked.{kind})" for kind in _KINDS}
+_CACHED: Final = "coalesce(cached_tokens, 0)"
+_REASONING: Final = "coalesce(reasoning_tokens, 0)"
+_COST: Final = (
+    f"((coalesce(prompt_tokens, 0) - {_CACHED}) * {_PRICE['prompt']} + {_CACHED} * {_PRICE['cached']}"
+    f" + (coalesce(completion_tokens, 0) - {_REASONING}) * {_PRICE['completion']}"
+    f" + {_REASONING} * {_PRICE['reasoning']}) / 1e6"
+)
+_PRICED: Final = (
+    "(SELECT records.* REPLACE (coalesce(records.cost, "  # noqa: S608
+    f"CASE WHEN coalesce(prompt_tokens, completion_tokens) IS NOT NULL THEN {_COST} END) AS cost) FROM records "
+    "LEFT JOIN prices AS answered ON answered.name = records.model "
+    "LEFT JOIN prices AS asked ON asked.name = records.requested_model)"
+)
+"""The price is that of the model that answered, else that of the model that was asked for."""
 
 _PER_TOKEN: Final = {
     "input_cost_per_token": "prompt",
@@ -60,8 +76,9 @@ def stats_of(
     query: Query, sets: Sequence[Sequence[str]], *, prices: Prices | None = None, sizes: bool = False
 ) -> list[pa.Table]:
     """Return the statistics of an open query, a table for each set of groups, from one scan of the records."""
-    answer = query.run(statistics_sql(*sets, source=_priced(prices) if prices else "records", sizes=sizes))
-    rows = [row for batch in answer.batches for row in batch.to_pylist()]
+    with _prices_as_table(query, prices) as source:
+        answer = query.run(statistics_sql(*sets, source=source, sizes=sizes))
+        rows = [row for batch in answer.batches for row in batch.to_pylist()]
     groups = {name for names in sets for name in names}
     tables = []
     for names in sets:
@@ -95,32 +112,19 @@ def read_prices(path: str | os.PathLike[str]) -> Prices:
     return prices
 
 
-def _priced(prices: Prices) -> str:
-    """Return SQL of the records in which those without a cost have the one of their tokens.
-
-    The price is that of the model that answered, else that of the model that was asked for.
-    """
-    rows = ", ".join(
-        "({}, {})".format(
-            sql_literal(model),
-            ", ".join(f"CAST({_price(price, kind)!r} AS DOUBLE)" for kind in _KINDS),
-        )
-        for model, price in prices.items()
-    )
-    of = {kind: f"coalesce(answered.{kind}, asked.{kind})" for kind in _KINDS}
-    cached, reasoning = (f"coalesce({name}_tokens, 0)" for name in ("cached", "reasoning"))
-    cost = (
-        f"((coalesce(prompt_tokens, 0) - {cached}) * {of['prompt']} + {cached} * {of['cached']}"
-        f" + (coalesce(completion_tokens, 0) - {reasoning}) * {of['completion']}"
-        f" + {reasoning} * {of['reasoning']}) / 1e6"
-    )
-    tokens = "coalesce(prompt_tokens, completion_tokens) IS NOT NULL"
-    return (
-        "(SELECT records.* REPLACE (coalesce(records.cost, CASE WHEN "  # noqa: S608
-        f"{tokens} THEN {cost} END) AS cost) FROM records "
-        f"LEFT JOIN (VALUES {rows}) AS answered (name, {', '.join(_KINDS)}) ON answered.name = records.model "
-        f"LEFT JOIN (VALUES {rows}) AS asked (name, {', '.join(_KINDS)}) ON asked.name = records.requested_model)"
-    )
+@contextmanager
+def _prices_as_table(query: Query, prices: Prices | None) -> Iterator[str]:
+    """Give the table of records, or SQL of them in which those without a cost have the one of their tokens."""
+    if not prices:
+        yield "records"
+        return
+    columns = {kind: pa.array([_price(price, kind) for price in prices.values()], pa.float64()) for kind in _KINDS}
+    # A table, since a thousand of them in the SQL take longer to parse than a million records to add up.
+    query.connection.register("prices", pa.table({"name": pa.array(list(prices), pa.string()), **columns}))
+    try:
+        yield _PRICED
+    finally:
+        query.connection.unregister("prices")
 
 
 def _price(price: Mapping[str, float], kind: str) -> float:

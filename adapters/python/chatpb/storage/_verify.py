@@ -36,7 +36,7 @@ def verify(path: str | os.PathLike[str]) -> Iterator[str]:
     with Recorder(path, read_only=True) as recorder, recorder._sqlite_errors():
         yield from _sqlite_problems(recorder)
         yield from _dictionary_problems(recorder)
-        yield from _record_problems(recorder, *recorder._bounds())
+        yield from _record_problems(recorder)
 
 
 def restore_first_page(path: str | os.PathLike[str]) -> None:
@@ -99,8 +99,8 @@ def _dictionary_problems(reader: RecorderReader) -> Iterator[str]:
         yield f"dictionaries: {error}"
 
 
-def _record_problems(reader: RecorderReader, first: int, last: int) -> Iterator[str]:
-    for each in reader._read_range(first, last):
+def _record_problems(reader: RecorderReader) -> Iterator[str]:
+    for each in reader.numbered():
         if isinstance(each, Damaged):
             yield f"records {each.first} to {each.last}: {each.reason}"
         else:

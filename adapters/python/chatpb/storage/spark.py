@@ -20,7 +20,7 @@ from chatcompletion.v1 import ChatCompletionChunk, ChatCompletionRecord
 from chatpb._errors import ChatpbError, JsonError
 from chatpb.arrow import SCHEMA, expand_records, wire_column, with_columns
 from chatpb.storage._known_column import known_json_column
-from chatpb.storage._stats_sql import statistics_sql
+from chatpb.storage._stats_sql import SPARK, statistics_sql
 from chatpb.storage._wrap_documents import wrapped
 
 __all__ = ["RECORDS", "SETTINGS", "read_lines", "statistics", "to_lines"]
@@ -93,7 +93,7 @@ def statistics(frame: DataFrame, *sets: Sequence[str]) -> DataFrame:
             row for each group of each set; `()` is one row for all. Days are those of the session's time zone.
 
     """
-    query = statistics_sql(*(sets or [("model", "day")]), source="{records}", quantile="approx_percentile")
+    query = statistics_sql(*(sets or [("model", "day")]), source="{records}", engine=SPARK)
     return frame.sparkSession.sql(query, records=frame)
 
 
