@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import io
+import random
 import sqlite3
 import subprocess
 import sys
@@ -53,6 +55,26 @@ def test_many_large_records() -> None:
     for source, target in (("x.db", "x.parquet"), ("x.parquet", "x.jsonl.zst"), ("x.jsonl.zst", "y.db")):
         written, left_out, took = copied(source, target)
         assert (written, left_out) == (count, 0)
+        assert took < 2 * MAX_DOCUMENT, (source, target)
+
+
+@pytest.fixture(scope="module")
+def quarters(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a file of four records of a quarter of the limit, whose text does not compress."""
+    size = MAX_DOCUMENT // 4 - (1 << 20)
+    path = tmp_path_factory.mktemp("quarters") / "x.jsonl"
+    text = base64.b64encode(random.Random(1).randbytes(size * 3 // 4)).decode()
+    with path.open("w") as file:
+        file.writelines(f'{{"request_id": "{number}", "labels": {{"text": "{text}"}}}}\n' for number in range(4))
+    return path
+
+
+@pytest.mark.parametrize("form", ["db", "parquet", "binpbs", "jsonl"])
+def test_records_of_a_quarter_of_the_limit(quarters: Path, form: str) -> None:
+    """Such a record may be in memory eight times, and no two of them whole at once."""
+    for source, target in ((str(quarters), f"x.{form}"), (f"x.{form}", "y.jsonl")):
+        written, left_out, took = copied(source, target)
+        assert (written, left_out) == (4, 0)
         assert took < 2 * MAX_DOCUMENT, (source, target)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -40,6 +41,30 @@ def test_prefetching_is_one_item_ahead_and_ends_with_its_reader() -> None:
     items.close()
     assert made == [0, 1, 2]
     assert not any(thread.name.startswith("prefetch") for thread in threading.enumerate())
+
+
+def test_a_large_item_is_alone() -> None:
+    """None is made while it is in use, and nothing keeps it when its user has let go of it."""
+    made: list[weakref.ref[bytearray]] = []
+
+    class Large(bytearray):
+        pass
+
+    def items() -> Iterator[bytearray]:
+        for size in (1, 32 << 20, 1, 1):
+            item = Large(size)
+            made.append(weakref.ref(item))
+            yield item
+            del item
+
+    found = prefetch(items(), 2, len)
+    for size, at_most in ((1, 2), (32 << 20, 2), (1, 4), (1, 4)):
+        item = next(found)
+        assert len(item) == size
+        assert len(made) <= at_most
+        del item
+    assert next(found, None) is None
+    assert all(each() is None for each in made)
 
 
 @pytest.mark.parametrize("trained", [False, True])

@@ -8,6 +8,7 @@ with the number of the row, from 0. What is no column of strings or bytes raises
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from typing import Final
 
@@ -18,10 +19,12 @@ from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import fields_of_rows, messages_of_rows, rows_of_messages
 from chatpb._engine.codec import Codec
 from chatpb._inputs import Buffer, wire_bytes
+from chatpb._limits import MAX_LENGTH_BYTES
 from chatpb._options import Nonfinite, UnknownFields, choice, threads_of
 from chatpb._records.columns import COLUMNS, SECONDS_UNTIL, record_columns_reader, seconds_of
 from chatpb._records.parts import TAGS
 from chatpb._runtimes import message_class
+from chatpb._wire.read import FieldError, read_varint
 
 __all__ = [
     "SCHEMA",
@@ -35,6 +38,9 @@ __all__ = [
     "with_columns",
     "wrap_documents",
 ]
+
+_LARGE: Final = 1 << 20
+"""Bytes of one message from which on a column has it where it is, without a copy."""
 
 _MICROS: Final = pa.timestamp("us", "UTC")
 
@@ -156,10 +162,25 @@ def from_messages(messages: Buffer) -> pa.Array:
 
     Raises WireError if the last one is cut short.
     """
-    data, offsets = rows_of_messages(wire_bytes(messages))
+    wire = wire_bytes(messages)
+    if len(wire) >= _LARGE and (start := _start_of_only_message(wire)):
+        return pa.Array.from_buffers(
+            pa.large_binary(), 1, [None, pa.py_buffer(array("q", (start, len(wire)))), pa.py_buffer(wire)]
+        )
+    data, offsets = rows_of_messages(wire)
     return pa.Array.from_buffers(
         pa.large_binary(), len(offsets) // 8 - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
     )
+
+
+def _start_of_only_message(messages: bytes) -> int:
+    """Return where the message begins that is alone in its bytes; 0 if there are more, or none that is whole."""
+    head = messages[:MAX_LENGTH_BYTES]
+    try:
+        size, start = read_varint(head, 0, len(head))
+    except FieldError:
+        return 0
+    return start if start + size == len(messages) else 0
 
 
 def to_messages(wire: pa.Array) -> bytes:

@@ -89,6 +89,7 @@ def _runs_of_lines(pieces: Iterator[bytes], limit: int) -> Iterator[Run]:
             run = b"".join((held, memoryview(piece)[:end]))  # copied once, since each copy takes fresh memory
             held.clear()
             yield run.count(b"\n"), run
+            del run
         held += piece[end:]
     if is_too_long:
         yield 1, _too_long(limit)
@@ -106,6 +107,7 @@ def _runs_of_messages(pieces: Iterator[bytes], limit: int) -> Iterator[Run]:
             run = bytes(memoryview(held)[:end])
             del held[:end]
             yield count, run
+            del run
         size, _ = _read_length(held)
         if size is None and len(held) >= MAX_LENGTH_BYTES:
             yield 1, no_length

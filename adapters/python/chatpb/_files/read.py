@@ -113,6 +113,7 @@ class Input:
                     yield Block(self.name, format, number, b"", data)
                 else:
                     yield Block(self.name, format, number, data)
+                del data
                 number += count
         except CorruptDataError as damaged:
             error = DocumentError(f"the {damaged} data is damaged or cut short; reading stops here")

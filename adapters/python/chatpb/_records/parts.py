@@ -128,7 +128,7 @@ def check_records(records: list[bytes]) -> list[bytes]:
     """Return records that can be read whole. Raises WireError, with the place of the record at fault as its path."""
     for place, record in enumerate(records):
         try:
-            _RECORD_CODEC.wire_to_json(record, False, False, True)
+            _RECORD_CODEC.validate_wire(record, True)
         except WireError as error:
             raise WireError(f"/{place}{error.path}", error.offset, error.reason) from None
     return records

@@ -1,7 +1,8 @@
 """Batches of records on their way from one form to another, and where each record stands in its file.
 
-A batch is small enough for memory, whatever the records are. What is in a batch can be read: its records are checked
-where they are read, so that a bad one is named there and costs no other.
+A batch is small enough for memory, whatever the records are: it takes no more than its last record adds to
+BATCH_BYTES, and each place that hands it on lets go of it (`del`) before the next is read. What is in a batch can be
+read: its records are checked where they are read, so that a bad one is named there and costs no other.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import pyarrow.compute as pc
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletionRecord
+from chatpb._engine import codec_of
 from chatpb._errors import ChatpbError, WireError
 from chatpb._files.refusals import Refusals
 from chatpb.arrow import json_column
@@ -77,7 +79,10 @@ def checked(
         if (longest := pc.max(pc.binary_length(rows)).as_py() or 0) > max_record:
             raise ChatpbError(f"it has {longest} bytes, above the limit of {max_record}")
         if whole:
-            json_column(rows, message_type, unknown_fields="skip", nonfinite="allow", threads=threads)
+            if len(rows) == 1:
+                _check_one(rows[0].as_buffer(), message_type)
+            else:
+                json_column(rows, message_type, unknown_fields="skip", nonfinite="allow", threads=threads)
         return range(len(rows))
 
     bad: set[int] = set()
@@ -94,6 +99,14 @@ def checked(
     return Batch(batch.wire.take(pa.array(good, pa.int64())), lambda row: batch.place(good[row]))
 
 
+def _check_one(wire: pa.Buffer, message_type: type[Message]) -> None:
+    """Raise WireError for bytes that are no such message. Unlike a column's text, this takes no memory."""
+    try:
+        codec_of(message_type.DESCRIPTOR).validate_wire(wire, True)
+    except WireError as error:
+        raise WireError(f"/0{error.path}", error.offset, error.reason) from None
+
+
 def in_batches(records: Iterable[tuple[P, bytes]], name: Callable[[P], str] = str) -> Iterator[Batch]:
     """Yield records in batches that are bounded by bytes.
 
@@ -108,8 +121,11 @@ def in_batches(records: Iterable[tuple[P, bytes]], name: Callable[[P], str] = st
         held.append(record)
         size += len(record[1])
         if size >= BATCH_BYTES or len(held) == BATCH_ROWS:
-            yield _batch(held, name)
+            batch = _batch(held, name)
             held, size = [], 0
+            del record
+            yield batch
+            del batch
     if held:
         yield _batch(held, name)
 

@@ -144,4 +144,5 @@ def _batches(
             records += len(batch.wire)
             progress(f"{source.name}: {records:,} records", (index + source.fraction()) / len(sources))
             yield batch
+            del batch
     yield from in_batches(joiner.finish())

@@ -104,6 +104,7 @@ class DocumentSource:
         try:
             for batch, message_type in (self._json if self._format.is_json else self._messages)(refusals):
                 yield from wrapper.wrap(batch, message_type)
+                del batch
         except TypeError as error:
             raise ChatpbError(f"{self.name}: {error}") from None
         yield from wrapper.finish()
@@ -119,7 +120,9 @@ class DocumentSource:
             batch = Batch(from_messages(block.data), _Places(block))
             limit = self._max_document
             good = checked(batch, refusals, max_record=limit, message_type=message_type, threads=self._threads)
+            del block, batch
             yield good, message_type
+            del good
 
     def _detect(self, blocks: list[Block]) -> type[Message]:
         samples = [each.data for block in blocks for each in islice(block.documents(), _SAMPLE) if not each.error]
@@ -145,8 +148,10 @@ class DocumentSource:
                 self._before = self._first_type(block)
             if self._before and not block.error and (wires := self._whole_block(block, self._before)) is not None:
                 yield Batch(wires, _Places(block)), self._before
+                del wires
             else:
                 yield from self._one_by_one(block.documents(), refusals)
+            del block
 
     def _first_type(self, block: Block) -> type[Message] | None:
         """Return the type of the first line of a block; None if it is of a foreign form, or of none."""

@@ -56,8 +56,9 @@ class RecordsDataset(ds.Dataset):  # type: ignore[misc]
         refusals, self._refusals = self._refusals, Refusals()
         # Reading their columns reads the records once more, so they are not checked before.
         with open_source(self.path, start=self._start, end=self._end, check=False, **self._open_options) as source:
-            for batch in prefetch(source.batches(refusals), self._open_options.get("threads")):
+            for batch in prefetch(source.batches(refusals), None, lambda batch: batch.wire.nbytes):
                 yield from sift(batch.wire, with_columns, batch.refuse(refusals))
+                del batch
                 self.fraction = source.fraction()
 
 

@@ -241,7 +241,13 @@ def write_records(
             _standard_output_as_file(path) as file,
             Recorder(file, level=chosen, threads=threads_of(threads)) as recorder,
         ):
-            return sum(len(recorder.append(batch.wire.to_pylist())) for batch in prefetch(batches, threads))
+            written = 0
+            for batch in prefetch(batches, threads, lambda batch: batch.wire.nbytes):
+                wires = batch.wire.to_pylist()
+                del batch
+                written += len(recorder.append(wires))
+                del wires
+            return written
     if form is Form.PARQUET:
         counted = _Counted(batches)
         with _standard_output_as_file(path) as file:
@@ -251,8 +257,9 @@ def write_records(
     written = 0
     with (create_stored if is_remote(path) else open_output)(path) as output:
         pieces = (piece for batch in batches for piece in sift(batch.wire, encode, batch.refuse(refusals)))
-        for documents, data in prefetch(pieces, threads):
+        for documents, data in prefetch(pieces, threads, lambda piece: len(piece[1])):
             output.write(data)
+            del data
             written += documents
     return written
 
@@ -267,7 +274,10 @@ class _Counted:
     def __iter__(self) -> Iterator[pa.Array]:
         for batch in self.batches:
             self.records += len(batch.wire)
-            yield batch.wire
+            wires = batch.wire
+            del batch
+            yield wires
+            del wires
 
 
 def _encoder(

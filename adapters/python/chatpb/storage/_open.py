@@ -113,8 +113,10 @@ class Records:
         """Iterate over the records, in the order of the files. What cannot be read is in `refusals`."""
         for source in self._sources:
             for batch in source.batches(self.refusals):
-                for row, wire in enumerate(batch.wire.to_pylist()):
-                    yield Record(wire, batch.place(row))
+                wires, place = batch.wire.to_pylist(), batch.place
+                del batch
+                yield from (Record(wire, place(row)) for row, wire in enumerate(wires))
+                del wires
 
     def batches(self) -> Iterator[pa.Array]:
         """Iterate over columns (large_binary) of the records' wire bytes, for `chatpb.arrow`."""

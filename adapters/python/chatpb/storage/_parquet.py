@@ -103,8 +103,9 @@ def write_file(
         new_file(path) as (filesystem, name),
         pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer,
     ):
-        for table in prefetch(_row_groups(batches, members, threads), threads):
+        for table in prefetch(_row_groups(batches, members, threads), threads, lambda table: table.nbytes):
             writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
+            del table
         writer.add_key_value_metadata(_metadata(members))
 
 
@@ -126,7 +127,8 @@ def write_dataset(
         new_folder(path) as (filesystem, name),
         closing(_DayFiles(filesystem, name, schema, _metadata(members), _writer_options(level))) as days,
     ):
-        for table in prefetch(map(_with_day, _row_groups(batches, members, threads)), threads):
+        days_of = map(_with_day, _row_groups(batches, members, threads))
+        for table in prefetch(days_of, threads, lambda table: table.nbytes):
             for day in table.column(_DAY).unique().to_pylist():
                 days.write(day, table.filter(pc.equal(table.column(_DAY), day)).select(schema.names))
 
@@ -288,6 +290,12 @@ def _row_groups(batches: Iterable[pa.Array], members: Mapping[str, str], threads
             held.append(batch)
             rows += batch.num_rows
             size += batch.nbytes
+            is_large = batch.nbytes > GROUP_BYTES // 4
+            del batch
+        del wires
+        if held and is_large:  # it is written before the next one is read
+            yield pa.Table.from_batches(held)
+            held, rows, size = [], 0, 0
     if held:
         yield pa.Table.from_batches(held)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
@@ -12,14 +12,19 @@ __all__ = ["prefetch"]
 
 _END: Final = object()
 
+_LARGE: Final = 16 << 20
+"""Bytes of an item from which on it is alone in memory."""
+
 Item = TypeVar("Item")
 
 
-def prefetch(items: Iterable[Item], threads: int | None) -> Generator[Item, None, None]:
+def prefetch(
+    items: Iterable[Item], threads: int | None, size: Callable[[Item], int] = lambda item: 0
+) -> Generator[Item, None, None]:
     """Yield items, each made by another thread while the caller uses the one before it.
 
-    With one thread each item is made when it is asked for. At most two items are in memory. An error is raised in the
-    place of the item that it prevented.
+    With one thread each item is made when it is asked for. At most two items are in memory, and after one whose `size`
+    is large no other. An error is raised in the place of the item that it prevented.
     """
     if threads_of(threads) == 1:
         yield from items
@@ -28,5 +33,8 @@ def prefetch(items: Iterable[Item], threads: int | None) -> Generator[Item, None
     with ThreadPoolExecutor(1, "prefetch") as pool:
         coming: Any = pool.submit(next, source, _END)
         while (item := coming.result()) is not _END:
-            coming = pool.submit(next, source, _END)
-            yield item
+            held = [item]
+            coming = pool.submit(next, source, _END) if size(item) < _LARGE else None
+            del item
+            yield held.pop()  # so that nothing here has it any longer
+            coming = coming or pool.submit(next, source, _END)

@@ -17,12 +17,20 @@ import zstandard
 
 from chatpb._limits import MAX_SIZE
 
-__all__ = ["MAX_DICTIONARY", "CorruptBodyError", "RecordCompression", "size_of_record", "train_dictionary"]
+__all__ = [
+    "MAX_DICTIONARY",
+    "MIN_SAMPLES",
+    "CorruptBodyError",
+    "RecordCompression",
+    "size_of_record",
+    "train_dictionary",
+]
 
 MAX_DICTIONARY: Final = 256 << 10
 """Bytes of a dictionary at most."""
 
-_MIN_SAMPLES: Final = 16
+MIN_SAMPLES: Final = 16
+"""Records that a dictionary is trained on, at least."""
 
 
 class CorruptBodyError(Exception):
@@ -109,7 +117,7 @@ def _check_size(size: int, limit: int) -> None:
 
 def train_dictionary(samples: Sequence[bytes], number: int = 1, size: int = MAX_DICTIONARY) -> bytes | None:
     """Return a dictionary with a number, of `size` bytes at most; None if the records are too few or too much alike."""
-    if len(samples) < _MIN_SAMPLES:
+    if len(samples) < MIN_SAMPLES:
         return None
     # A larger dictionary would hold the samples themselves, and its statistics would be worthless.
     size = min(size, sum(map(len, samples)) * 6 // 10)

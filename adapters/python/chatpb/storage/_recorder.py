@@ -23,7 +23,7 @@ from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.write import private_opener
 from chatpb._records.columns import columns_of, seconds_of
 from chatpb._records.parts import check_records, make_record, wire_of_part
-from chatpb.storage._record_compression import MAX_DICTIONARY, RecordCompression, train_dictionary
+from chatpb.storage._record_compression import MAX_DICTIONARY, MIN_SAMPLES, RecordCompression, train_dictionary
 from chatpb.storage._recorder_file import PART_BITS, RecorderError, open_recorder_file, transaction
 from chatpb.storage._recorder_reader import RecorderReader, hash_of_id, model_key
 from chatpb.storage._sift import sift
@@ -239,7 +239,7 @@ class Recorder(RecorderReader):
         if trained == len(_TRAINING):
             return
         enough, size = _TRAINING[trained]
-        if total < max(enough, self._train_at):
+        if total < max(enough, self._train_at) or len(self) < MIN_SAMPLES:
             return
         dictionary = train_dictionary(self._newest_records(enough), trained + 1, size)
         if dictionary is None:

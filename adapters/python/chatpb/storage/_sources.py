@@ -79,7 +79,9 @@ class RecorderSource:
             else:
                 self._done += len(run.numbers)
                 batch = Batch(_column(run), self._place(run.numbers))
+                del run
                 yield checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
+                del batch
 
     def _place(self, numbers: Sequence[int]) -> Place:
         return lambda row: f"{self.name}: record {numbers[row]}"

@@ -15,7 +15,7 @@ from google.protobuf.message import Message
 from chatcompletion.v1 import ChatCompletionChunk, ChatCompletionRecord
 from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._records.parts import parts_of
-from chatpb.arrow import compact_records, wrap_documents
+from chatpb.arrow import compact_records, with_columns, wrap_documents
 from chatpb.storage._batch import Batch, in_batches
 from chatpb.storage._streams import StreamAssembler
 from chatpb.streams.compact import expand_stream
@@ -56,6 +56,8 @@ class DocumentWrapper:
 def wrapped(wire: pa.Array, message_type: type[Message], threads: int | None = None) -> pa.Array:
     """Return the records of a column of documents other than chunks. Raises WireError, and TypeError as above."""
     if message_type is ChatCompletionRecord:
+        if len(wire) == 1 and not with_columns(wire, threads=1).column("streamed")[0].as_py():
+            return wire  # as it is, however large
         return compact_records(wire, threads=threads)
     if message_type not in _PART_NAMES:
         raise TypeError(f"a record has no {message_type.DESCRIPTOR.name}")
