@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"chatpb"
@@ -162,6 +163,11 @@ func TestUnmarshal(t *testing.T) {
 		t.Fatal(err)
 	}
 	equal(t, must(chatpb.Marshal(message)), []byte(`{"model":"m"}`))
+	broken := newMessage(t, chatpb.Completion).ProtoReflect()
+	broken.Set(broken.Descriptor().Fields().ByName("id"), protoreflect.ValueOfString("\xff"))
+	if _, err := chatpb.Marshal(broken.Interface()); errorOf(t, err).Code != chatpb.CodeWire {
+		t.Error(err)
+	}
 	if err := chatpb.Unmarshal(nil, nil); errorOf(t, err).Code != chatpb.CodeArgument {
 		t.Error(err)
 	}

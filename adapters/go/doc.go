@@ -5,6 +5,6 @@
 //
 // The conversion is that of chatpb's core, so that bytes, JSON and errors are those of every other language. The core is written
 // in Rust and compiled to WebAssembly, which a translator turned into the Go source in internal/core: no cgo, no code that is
-// compiled when a program starts, every platform that Go has. A runtime of WebAssembly would need 200 ms of each program's
-// start, and be no faster; docs/languages/go.md has the figures.
+// compiled when a program starts, every platform that Go has. A runtime of WebAssembly would take 200 ms and more of each
+// program's start, and be no faster; docs/languages/go.md has the figures.
 package chatpb

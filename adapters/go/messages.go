@@ -9,8 +9,8 @@ import (
 	"google.golang.org/protobuf/types/descriptorpb"
 )
 
-// Unmarshal reads the text of a JSON object into a message, of which nothing stays that was in it before. After an
-// [Error] the message is as it was. Options: [Canonical], [Nonfinite], [Strict].
+// Unmarshal reads the text of a JSON object into a message, of which nothing stays that was in it before. After an error
+// of the text the message is as it was. Options: [Canonical], [Nonfinite], [Strict].
 func Unmarshal(text []byte, message proto.Message, options ...Option) error {
 	codec, err := CodecOf(message)
 	if err != nil {
@@ -20,7 +20,10 @@ func Unmarshal(text []byte, message proto.Message, options ...Option) error {
 	if err != nil {
 		return err
 	}
-	return proto.Unmarshal(wire, message)
+	if err := proto.Unmarshal(wire, message); err != nil {
+		return &Error{Code: CodeWire, Reason: "the message cannot be decoded: " + err.Error(), cause: err}
+	}
+	return nil
 }
 
 // Marshal returns the JSON text of a message. Options: [Nonfinite], [FillRequired], [SkipUnknown].
@@ -32,7 +35,7 @@ func Marshal(message proto.Message, options ...Option) ([]byte, error) {
 	// Maps of Go have no order of their own: sorted, the same message gives the same text each time.
 	wire, err := proto.MarshalOptions{Deterministic: true}.Marshal(message)
 	if err != nil {
-		return nil, err
+		return nil, &Error{Code: CodeWire, Reason: "the message cannot be encoded: " + err.Error(), cause: err}
 	}
 	return codec.WireToJSON(wire, options...)
 }

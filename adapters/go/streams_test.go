@@ -204,33 +204,57 @@ var eventStreams = []struct {
 	{"nothing", "", nil, ""},
 }
 
-func TestEventStreams(t *testing.T) {
-	readers := map[string]func(io.Reader) io.Reader{
-		"whole": func(r io.Reader) io.Reader { return r }, "byte by byte": iotest.OneByteReader, "half": iotest.HalfReader,
-		"with its end": iotest.DataErrReader,
+// chunksOf returns the JSON texts of a stream's chunks, and its error.
+func chunksOf(t *testing.T, stream io.Reader) (found []string, err error) {
+	t.Helper()
+	chunks := chatpb.NewChunkReader(stream)
+	chunks.MaxEvent = 200
+	wire, err := chunks.Next()
+	for ; err == nil; wire, err = chunks.Next() {
+		found = append(found, string(must(chatpb.WireToJSON(wire, chatpb.Chunk))))
 	}
+	if _, again := chunks.Next(); again != err {
+		t.Error(again)
+	}
+	return found, err
+}
+
+var pieces = map[string]func(io.Reader) io.Reader{
+	"whole":        func(r io.Reader) io.Reader { return r },
+	"byte by byte": iotest.OneByteReader,
+	"halves":       iotest.HalfReader,
+	"with its end": iotest.DataErrReader,
+}
+
+func TestEventStreams(t *testing.T) {
 	for _, each := range eventStreams {
-		for pieces, reader := range readers {
-			t.Run(each.name+", "+pieces, func(t *testing.T) {
-				chunks := chatpb.NewChunkReader(reader(strings.NewReader(each.stream)))
-				chunks.MaxEvent = 200
-				var found []string
-				wire, err := chunks.Next()
-				for ; err == nil; wire, err = chunks.Next() {
-					found = append(found, string(must(chatpb.WireToJSON(wire, chatpb.Chunk))))
-				}
+		for name, reader := range pieces {
+			t.Run(each.name+", "+name, func(t *testing.T) {
+				found, err := chunksOf(t, reader(strings.NewReader(each.stream)))
 				equal(t, found, each.chunks)
 				if each.wrong == "" {
 					equal(t, err == io.EOF, true)
 				} else if errorOf(t, err); !regexp.MustCompile(each.wrong).MatchString(err.Error()) {
 					t.Error(err)
 				}
-				if _, again := chunks.Next(); again != err {
-					t.Error(again)
-				}
 			})
 		}
 	}
+}
+
+// The pieces in which a stream comes change nothing, whatever its bytes are.
+func FuzzEventStreams(f *testing.F) {
+	for _, each := range eventStreams {
+		f.Add([]byte(each.stream))
+	}
+	f.Fuzz(func(t *testing.T, stream []byte) {
+		expected, wrong := chunksOf(t, bytes.NewReader(stream))
+		for _, reader := range pieces {
+			found, err := chunksOf(t, reader(bytes.NewReader(stream)))
+			equal(t, found, expected)
+			equal(t, err.Error(), wrong.Error())
+		}
+	})
 }
 
 func TestErrorsOfEventStreams(t *testing.T) {

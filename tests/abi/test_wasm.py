@@ -1,19 +1,23 @@
-"""The WebAssembly module that is committed is of the sources that are here, and small."""
+"""The WebAssembly modules that are committed, and the Go source, are of the sources that are here, and small."""
 
 from __future__ import annotations
 
 import gzip
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 from tests.support import ROOT
 
 MODULE = ROOT / "adapters/abi/chatpb.wasm"
+SCALAR = ROOT / "adapters/abi/chatpb-scalar.wasm"
 MAX_SIZE = 400_000
 MAX_COMPRESSED = 160_000
 
 
-def test_the_module_is_current() -> None:
+def test_what_is_made_is_current() -> None:
     command = [sys.executable, str(ROOT / "adapters/build_wasm.py"), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -25,9 +29,10 @@ def test_the_module_is_small() -> None:
     assert len(gzip.compress(data, 9)) <= MAX_COMPRESSED
 
 
-def test_the_module_imports_nothing() -> None:
+@pytest.mark.parametrize("module", [MODULE, SCALAR], ids=lambda path: path.name)
+def test_the_modules_import_nothing(module: Path) -> None:
     """Section 2 of a module has its imports. Sections stand each after its number and its length."""
-    data, at, sections = MODULE.read_bytes(), 8, []
+    data, at, sections = module.read_bytes(), 8, []
     while at < len(data):
         sections.append(data[at])
         length = shift = 0
