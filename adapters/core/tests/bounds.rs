@@ -140,6 +140,10 @@ fn inputs_at_a_limit_stay_in_bounds() {
             format!("{{\"{0}\":\"{0}\",\"a\":{{\"{0}\":\"{0}\"}}}}", "x".repeat(size)),
             format!("{{\"strings\":[\"{}\",{}\"\"]}}", "x".repeat(size), "\"x\",".repeat(size)),
             format!("{{\"last\":\"{}\",\"small\":1,\"text\":\"{}\"}}", "x".repeat(size), "y".repeat(size / 2)),
+            // Many short members of an open value, and kept text and bytes behind text that grows.
+            format!("{{\"x\":{{{}}}}}", (0..size).map(|at| format!("\"{at}\":null")).collect::<Vec<_>>().join(",")),
+            format!("{{\"text\":\"{}\",\"kept\":[\"{}\"]}}", "\\u0001".repeat(size), "y".repeat(3 * size)),
+            format!("{{\"text\":\"{}\",\"data\":\"{}\"}}", "\\u0001".repeat(size), "AAAA".repeat(size)),
             // Many brackets after each other behind a long string, and messages that each end with bits.
             nested_in("{\"inner\":", level, &format!("{{\"text\":\"{}\"}}", "x".repeat(127)), "}") + &" ".repeat(300),
             nested_in("{\"nodes\":[", level / 2, &format!("{{\"text\":\"{}\"}}", "x".repeat(150)), "]}")

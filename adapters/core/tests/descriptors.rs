@@ -141,6 +141,19 @@ fn enums_need_a_zero_and_distinct_strings() {
 }
 
 #[test]
+fn enums_have_as_many_values_as_a_byte_counts() {
+    let names: Vec<String> = (0..256).map(|at| format!("E_V{at}")).collect();
+    let with = |count: usize| {
+        // The zero is not among those that are counted.
+        let values: Vec<_> = (0..=count).map(|at| (names[at].as_str(), at as u64, "")).collect();
+        let m = message("M", &[homes(), field("a", 1, SINGULAR, ENUM, ".t.E", &[])]);
+        Schema::new(&set(&[m, enumeration("E", &values)]), "t.M").map(drop)
+    };
+    assert_eq!((with(1), with(254)), (Ok(()), Ok(())));
+    assert_eq!(with(255), Err(SchemaError::Unmappable("E has more than 254 values".into())));
+}
+
+#[test]
 fn maps_have_strings_for_keys() {
     let entry = nested(
         "AEntry",

@@ -209,9 +209,28 @@ fn the_last_of_rival_alternatives_counts() {
         let wire: Vec<u8> = rivals.iter().flat_map(|field| field.iter().copied()).collect();
         let printed = codec.print(&wire);
         assert!(printed == "{\"union\":[1,2]}" || printed == "{\"union\":[1,2,1,2]}", "{printed}");
+        assert_eq!(validate(codec.plan.schema(), &wire, false), Ok(Vec::new()));
     }
     assert_eq!(codec.print(&[list.clone(), string.clone()].concat()), "{\"union\":\"a\"}");
     assert_eq!(codec.print(&[string, bytes(23, b"b")].concat()), "{\"union\":\"b\"}");
+}
+
+/// Strings that are held back until another member is there, with a byte too many behind them.
+#[test]
+fn what_follows_a_string_that_is_held_back_is_read() {
+    let mut codec = Codec::new();
+    for size in 0..130 {
+        let string = "x".repeat(size);
+        let wire = [bytes(1, b"y"), bytes(62, string.as_bytes())].concat();
+        for _ in 0..3 {
+            assert_eq!(codec.encode(&format!("{{\"last\":\"{string}\",\"text\":\"y\"}}")), wire);
+        }
+        for wrong in ["\"", "x", "\\", "\u{1}", "é"] {
+            let text = format!("{{\"last\":\"{string}\"{wrong},\"text\":\"y\"}}");
+            let done = codec.encoder.json_to_wire(codec.plan.schema(), text.as_bytes(), EncodeOptions::default());
+            assert!(done.is_err(), "{text}");
+        }
+    }
 }
 
 /// Lines that are large and then small, and the other way round, so that buffers are used again.
@@ -271,6 +290,46 @@ fn an_error_in_a_late_row_has_its_index() {
         rows[bad] = &wire[..1];
         let done = chatpb_core::wire_to_json_rows(&codec.plan, &rows, PrintOptions::default(), 2, &mut []);
         assert_eq!(done.expect_err("a bad row").0, bad);
+    }
+}
+
+/// Maps of messages in maps, where an entry may replace one before it.
+#[test]
+fn maps_end_at_the_limit_of_depth() {
+    let entry = [
+        field("key", 1, SINGULAR, STRING, "", &[]),
+        field("value", 2, SINGULAR, MESSAGE, ".t.M", &[]),
+        bytes(7, &integer(7, 1)),
+    ];
+    let map = field("map", 1, REPEATED, MESSAGE, ".t.M.MapEntry", &[]);
+    let set = set(&[message("M", &[map, homes(), nested("MapEntry", &entry)])]);
+    let plan = PrintPlan::new(Schema::new(&set, "t.M").expect("a message of the mapping"));
+    let mut printer = Printer::default();
+    let entry = |value: &[u8]| bytes(1, &[bytes(1, b"k"), bytes(2, value)].concat());
+    for count in [1, MAX_DEPTH / 2 - 2, MAX_DEPTH / 2 - 1, MAX_DEPTH / 2, MAX_DEPTH / 2 + 1] {
+        let wire = (0..count).fold(Vec::new(), |inside, _| entry(&inside));
+        for wire in [wire.clone(), [wire, entry(b"")].concat()] {
+            let fits = 1 + 2 * count <= MAX_DEPTH;
+            assert_eq!(printer.wire_to_json(&plan, &wire, PrintOptions::default()).is_ok(), fits, "{count}");
+            assert_eq!(validate(plan.schema(), &wire, false).is_ok(), fits, "{count}");
+        }
+    }
+}
+
+/// Kept JSON text counts as the objects around it do, however much deeper than the limit it is.
+#[test]
+fn kept_text_ends_at_the_limit_of_depth() {
+    let mut codec = Codec::new();
+    for above in [0, 1, 5, MAX_DEPTH - 2] {
+        let rest = MAX_DEPTH - above - 1;
+        for levels in [1, rest.max(2) - 1, rest, rest + 1, rest + 2, rest + 3, 2 * MAX_DEPTH] {
+            let text = "[".repeat(levels) + &"]".repeat(levels);
+            for kept in [bytes(9, text.as_bytes()), kept_member("x", &text)] {
+                let wire = (0..above).fold(kept, |inside, _| bytes(5, &inside));
+                let printed = codec.printer.wire_to_json(&codec.plan, &wire, PrintOptions::default());
+                assert_eq!(printed.is_ok(), levels <= rest, "{above} {levels}");
+            }
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! Tests of streams without Python, on the contract. tests/streams has a case for each rule, and tests/engine compares the
 //! core with the reference engine.
 
-use chatpb_core::{Schema, StreamAccumulator, StreamRules, StreamSplitter, contract};
+use chatpb_core::{
+    EncodeOptions, Encoder, Schema, StreamAccumulator, StreamRules, StreamSplitter, compact_stream, contract,
+    expand_stream,
+};
 use std::sync::Arc;
 
 fn rules() -> Arc<StreamRules> {
@@ -128,6 +131,33 @@ fn a_type_without_options_for_streams_takes_the_latest() {
     let mut accumulator = StreamAccumulator::new(Arc::new(StreamRules::new(&schema)));
     assert!(accumulator.add(br#"{"":{"a":"1"},"delta":"x"}"#) && accumulator.add(br#"{"":{"a":"2"},"choices":[{}]}"#));
     assert_eq!(accumulator.json(), br#"{"":{"a":"2"},"delta":"x","choices":[{}]}"#);
+}
+
+/// Only what a chunk can replace may be common to all.
+#[test]
+fn what_may_be_there_many_times_is_in_each_chunk() {
+    let schema = Schema::new(contract(), "chatcompletion.v1.ChatCompletionChunk").expect("a chunk of the contract");
+    let id = b"\x0a\x03abc";
+    let (mut encoder, text) = (Encoder::default(), br#"{"id":"abc","choices":[{"index":7}]}"#);
+    let chunk = encoder.json_to_wire(&schema, text, EncodeOptions::default()).expect("a chunk");
+    assert_eq!(&chunk[..5], id);
+    let choice = &chunk[5..];
+    let stream = compact_stream(&schema, &[chunk; 6]).expect("chunks");
+    let count = |bytes: &[u8]| stream.windows(bytes.len()).filter(|window| *window == bytes).count();
+    assert_eq!((count(id), count(choice)), (1, 6));
+    assert_eq!(expand_stream(&schema, &stream), Ok(vec![chunk.to_vec(); 6]));
+}
+
+/// Around the number of members from which on they are looked up in a table, in another order than they came in.
+#[test]
+fn members_are_found_however_many_there_are() {
+    for count in 0..40 {
+        let members = |text: &str| (0..count).map(|at| format!(r#""m{at}":"{text}""#)).collect::<Vec<_>>();
+        let (first, mut again) = (members("a"), members("b"));
+        again.reverse();
+        let [first, again] = [first, again].map(|members| format!("{{{}}}", members.join(",")));
+        assert_eq!(message(&[&first, &again]), format!("{{{}}}", members("ab").join(",")));
+    }
 }
 
 #[test]

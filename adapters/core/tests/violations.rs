@@ -92,6 +92,29 @@ fn the_last_number_of_an_enum_counts() {
 }
 
 #[test]
+fn violations_in_arrays_have_the_index_of_their_item() {
+    let schema = Schema::new(&node_set(), "t.Node").expect("a message of the mapping");
+    let text = r#"{"nodes":[{},{"text":1},{},{"text":2}],"colors":["red","x"]}"#;
+    let wire =
+        Encoder::default().json_to_wire(&schema, text.as_bytes(), EncodeOptions::default()).expect(text).to_vec();
+    let found = validate(&schema, &wire, false).expect("readable");
+    assert_eq!(short(&found), [("/nodes/1/text", "type"), ("/nodes/3/text", "type"), ("/colors", "type")]);
+    // Packed, one by one, and both.
+    let one_by_one = [1, 5, 700, 9].map(|number| integer(22, number)).concat();
+    let packed = bytes(22, &[1, 5, 700, 9].map(varint).concat());
+    for (wire, places) in [
+        (one_by_one.clone(), &[1, 3][..]),
+        (packed.clone(), &[1, 3]),
+        ([one_by_one.clone(), packed.clone()].concat(), &[1, 3, 5, 7]),
+        ([packed, one_by_one].concat(), &[1, 3, 5, 7]),
+    ] {
+        let found = validate(&schema, &wire, false).expect("readable");
+        let paths: Vec<String> = places.iter().map(|place| format!("/colors/{place}")).collect();
+        assert_eq!(found.iter().map(|each| each.path.clone()).collect::<Vec<_>>(), paths);
+    }
+}
+
+#[test]
 fn hostile_messages_are_read_in_no_square_time_and_list_few() {
     let schema = schema();
     // An interpreter of the code takes a thousand times as long.
