@@ -36,6 +36,7 @@ EQUIVALENT: Final = {
     "print/name_filter.rs:hash: | -> & (1)": "More names are then compared in full: speed.",
     "print/value.rs:rare_enumeration: self.out.reserve(end) -> end (1)": _CALLERS_RESERVE,
     "schema/compile.rs:finish: | -> & (1)": "No member is then held back: speed.",
+    "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
     "validate/mod.rs:entry: | -> ^ (1)": _NO_BITS_IN_COMMON,
     "wire/member_order.rs:arranged: the body -> Some((vec![0], vec![1])) (1)": _LEFT_TO_THE_EXACT_HALF,
     "wire/member_order.rs:outer_names_ascend: the body -> false (1)": "Members that are sorted are then found to be so later: speed.",

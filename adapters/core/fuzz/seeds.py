@@ -1,4 +1,4 @@
-"""Write the golden vectors and earlier findings as the first inputs of the fuzzers."""
+"""Write golden vectors, streams of the reference's cases and earlier findings as the first inputs of the fuzzers."""
 
 from __future__ import annotations
 
@@ -15,3 +15,8 @@ for target, suffix in (("encode", "input.json"), ("decode", "wire.binpb"), ("str
     # A folder is there once its fuzzer has found something.
     for path in (TESTS / "findings" / target).glob("*"):
         (folder / path.name).write_bytes(path.read_bytes())
+
+for number, case in enumerate((HERE.parent / "tests/reference/cases.txt").read_text().splitlines()):
+    function, _, _, given, _ = case.split(" ")
+    if function in ("accumulate", "expand"):
+        (HERE / "corpus/streams" / f"case-{number}").write_bytes(b"\0" + bytes.fromhex(given))
