@@ -22,6 +22,7 @@ EQUIVALENT: Final = {
     "json/normalize.rs:more: + -> - (1)": "The comma is replaced by a comma: speed.",
     "json/padded_text.rs:non_digits: the body -> 0 (1)": _LEFT_TO_LONGER_CODE,
     "json/padded_text.rs:seven_digits: ^ -> | (1)": _LEFT_TO_LONGER_CODE,
+    "json/print_number.rs:MAX_NUMBER: 32 -> 31 (1)": "The longest number takes 24 bytes: less room is reserved.",
     "json/print_number.rs:put_double: <= -> < (2)": "A condition that is checked when the core is compiled, and holds.",
     "print/arrays_and_maps.rs:array: 3 -> 4 (1)": _LEFT_TO_THE_EXACT_HALF,
     "print/arrays_and_maps.rs:map: 3 -> 4 (1)": _LEFT_TO_THE_EXACT_HALF,
