@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
-from chatpb import WireError, from_json, json_lines_to_wire, json_to_wire
+from chatpb import WireError, from_json, json_lines_to_wire, json_to_wire, wire_to_json
 from chatpb._wire.write import varint
 from chatpb.service import (
     AsyncClient,
@@ -33,6 +33,25 @@ from tests.service.service_stack import CHUNK, QUESTION, STREAM, run, stack
 from tests.support import nested_properties
 
 WHOLE = b'{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"}}]}'
+
+
+@pytest.mark.parametrize(("number", "choices"), [(None, 1), (0, 1), (1, 1), (3, 3), (128, 128), (129, 1), ("2", 1)])
+def test_the_echo(number: Any, choices: int) -> None:
+    """It has as many choices as are asked for, within reason."""
+    asked = {**QUESTION, **({} if number is None else {"n": number})}
+    wire = run(EchoBackend().create(json_to_wire(json.dumps(asked), CreateChatCompletionRequest), Call()))
+    answer = json.loads(wire_to_json(wire, ChatCompletion))
+    message = {"role": "assistant", "content": "hello", "refusal": None}
+    assert answer == {
+        "id": "chatcmpl-echo",
+        "object": "chat.completion",
+        "created": 0,
+        "model": "m",
+        "choices": [
+            {"index": index, "message": message, "logprobs": None, "finish_reason": "stop"} for index in range(choices)
+        ],
+        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+    }
 
 
 def test_a_function_is_a_backend() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from base64 import b64encode
 from typing import Any
 
 import grpc
@@ -147,6 +148,39 @@ def test_details_of_another_server() -> None:
     want = {"message": "Enough.", "type": "rate_limit_error", "param": "model", "code": "quota"}
     assert json.loads(error.body) == {"error": want}
     assert from_status("INTERNAL", "", [(DETAILS, b"\xff\xff")]).message == "The call failed with INTERNAL."
+
+
+def test_what_follows_details_that_cannot_be_read() -> None:
+    """Other entries of the metadata, and other details, count."""
+    status = status_pb2.Status()
+    status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")
+    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=3)))
+    damaged, whole = (DETAILS, b"\xff\xff"), (DETAILS, status.SerializeToString())
+    assert from_status("UNAVAILABLE", "", [damaged, ("retry-after", "5")]).headers == {"retry-after": "5"}
+    assert from_status("UNAVAILABLE", "", [damaged, whole]).headers == {"retry-after": "3"}
+
+
+@pytest.mark.parametrize(
+    ("code", "message", "status"),
+    [
+        ("RESOURCE_EXHAUSTED", "Received message larger than max (9 vs. 8)", 413),
+        ("RESOURCE_EXHAUSTED", "Enough.", 429),
+        ("UNAVAILABLE", "larger than max", 503),
+        ("ABORTED", "larger than max", 409),
+    ],
+)
+def test_messages_that_grpc_refuses_for_their_size(code: str, message: str, status: int) -> None:
+    assert from_status(code, message, []).status == status
+
+
+def test_the_size_of_metadata() -> None:
+    """Text counts as it is, the message with its escapes, bytes in base64, and each entry 32 bytes more."""
+    nothing = metadata_size("", [])
+    assert metadata_size("a%", []) == nothing + 4
+    assert metadata_size("", [("name", "value")]) == nothing + 4 + 5 + 32
+    for size in range(10):
+        encoded = len(b64encode(bytes(size)))
+        assert 0 <= metadata_size("", [("a-bin", bytes(size))]) - (nothing + 5 + encoded + 32) <= 4
 
 
 @pytest.mark.parametrize(

@@ -54,6 +54,29 @@ def test_gateway_routes() -> None:
     run(main())
 
 
+@pytest.mark.parametrize(
+    ("base", "given", "model"),
+    [
+        ("openai/deployments/d/", None, "d"),
+        ("openai/deployments/d/", "m", "m"),
+        ("deployments/d/", None, "d"),
+        ("openai/others/d/", None, "echo"),
+        ("v1/", None, "echo"),
+        ("", None, "echo"),
+    ],
+)
+def test_a_path_may_name_the_model(base: str, given: str | None, model: str) -> None:
+    """As Azure's do."""
+    body = {"messages": QUESTION["messages"], **({"model": given} if given else {})}
+
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend())) as url, http_client() as client:
+            answer = await client.post(f"{url}/{base}chat/completions?api-version=2024-10-21", json=body)
+            assert (answer.status_code, answer.json()["model"]) == (200, model)
+
+    run(main())
+
+
 @hops
 def test_answers_that_are_no_messages_are_not_the_callers_fault(hops: str) -> None:
     class Wrong(EchoBackend):

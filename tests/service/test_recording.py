@@ -130,6 +130,23 @@ def test_a_long_stream_is_recorded_up_to_the_limit(tmp_path: Path) -> None:
     assert record["labels"] == {"chatpb.chunks_left_out": "1"}
 
 
+def test_a_stream_of_a_megabyte_is_recorded_whole(tmp_path: Path) -> None:
+    """Unless it is told otherwise."""
+    long = json_to_wire(json.dumps({"choices": [{"delta": {"content": "x" * 100_000}}]}), ChatCompletionChunk)
+
+    class Long(ScriptedBackend):
+        async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+            for _ in range(10):
+                yield long
+
+    async def use(backend: RecordingBackend) -> None:
+        await ask(backend, "stream", Call())
+
+    (record,) = recorded(tmp_path / "r.db", Long(), use)
+    assert len(record["stream"]["chunks"]) == 10
+    assert "labels" not in record
+
+
 @pytest.mark.parametrize(
     ("failure", "status", "error"),
     [

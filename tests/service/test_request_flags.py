@@ -17,7 +17,7 @@ from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCom
 from chatpb import WireError, json_to_wire, wire_to_json
 from chatpb._wire.write import delimited, tag
 from chatpb.service import ServiceError
-from chatpb.service._request_flags import ask_for_whole, is_stream, set_stream, split_answer
+from chatpb.service._request_flags import ask_for_whole, is_stream, model_of, set_model, set_stream, split_answer
 from tests.support import nested_properties, recording
 
 UNKNOWN = delimited(tag(1000, 2), b"of a newer contract")
@@ -163,3 +163,22 @@ def test_protobuf_without_its_parser_in_c_does_the_same() -> None:
     command = [sys.executable, "-m", "pytest", "-n0", "-q", __file__]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("wire", "model"),
+    [
+        (request(), "m"),
+        (request() + request(model="other"), "other"),
+        (UNKNOWN + request() + UNKNOWN, "m"),
+        (b"", ""),
+        (request(model=None), ""),
+        (request(model=""), ""),
+        (json_to_wire('{"user":"u"}', CreateChatCompletionRequest), ""),
+    ],
+)
+def test_the_model_of_a_request(wire: bytes, model: str) -> None:
+    """The last one counts. A path may name the model of a request that has none."""
+    assert model_of(wire) == model
+    assert model_of(set_model(wire, "of the path")) == (model or "of the path")
+    assert set_model(wire, "of the path").startswith(wire)
