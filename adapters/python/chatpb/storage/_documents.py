@@ -113,7 +113,9 @@ class DocumentSource:
         blocks = self._opened.blocks(self._format, self._max_document)
         first = list(islice(blocks, 1))
         message_type = self._type or self._detect(first)
-        for block in chain(first, blocks):
+        runs = chain(first, blocks)
+        del first
+        for block in runs:
             if block.error:
                 refusals(next(block.documents()).describe(block.error))
                 continue
@@ -143,6 +145,7 @@ class DocumentSource:
             for documents in _of_some_bytes(self._values(lines, refusals)):
                 yield from self._one_by_one(documents, refusals)
             return
+        del first
         for block in lines:
             if not self._before:
                 self._before = self._first_type(block)
