@@ -87,6 +87,7 @@ LANGUAGES = (
         build=(("cargo", "build", "--locked", "--quiet"),),
         command=("target/debug/conformance",),
         client=True,
+        converts=True,
     ),
     Language(
         "cpp",

@@ -16,7 +16,7 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "languages.md"
 PAGES = [PAGE, *sorted(PAGE.with_suffix("").glob("*.md"))]
 
-_BLOCK = re.compile(r"(<!-- ([\w./-]+) ([\w-]+) -->\n```(\w+)\n)(.*?)(```\n)", re.DOTALL)
+_BLOCK = re.compile(r"(<!-- ([\w./-]+) ([\w-]+) -->\n```([\w,]+)\n)(.*?)(```\n)", re.DOTALL)
 
 
 def main() -> None:

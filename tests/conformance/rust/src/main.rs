@@ -3,6 +3,7 @@
 //! prost has no reflection. So reports and generated messages use prost-reflect's dynamic messages, which exchange bytes
 //! with the generated types.
 
+mod convert;
 mod generate;
 mod native;
 mod report;
@@ -58,6 +59,7 @@ fn answer(frame: &[u8]) -> Result<Response, String> {
         Some(Action::Build(_)) => native::build().map_err(|error| error.to_string()),
         Some(Action::Generate(request)) => generate::generate(&request),
         Some(Action::Call(request)) => service::call(&request),
+        Some(Action::Convert(request)) => convert::convert(&request),
         _ => Err("no such action".into()),
     }
 }

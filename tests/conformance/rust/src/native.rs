@@ -8,6 +8,7 @@ use crate::protocol::{Encoded, Response};
 
 pub fn build() -> Result<Response, DecodeError> {
     let completion = write_completion();
+    convert().expect("what the guide says");
     let lines = read_completion(&completion)?;
     let completion =
         Encoded { r#type: "chatcompletion.v1.ChatCompletion".into(), name: "completion".into(), wire: completion };
@@ -89,6 +90,19 @@ fn read_completion(wire: &[u8]) -> Result<Vec<String>, DecodeError> {
     lines.extend(completion.verbatim_properties.get("seed").cloned()); // JSON text
     // docs: end
     Ok(lines)
+}
+
+fn convert() -> Result<(), chatpb::Error> {
+    // docs: convert
+    let completion: ChatCompletion =
+        chatpb::from_json(r#"{"id":"c1","choices":[],"usage":null,"x_groq":{"id":"r1"}}"#)?;
+    assert_eq!(completion.null_fields >> USAGE & 1, 1); // "usage": null
+    assert!(completion.additional_properties.is_some()); // x_groq
+    let edited = ChatCompletion { model: Some("m-1".into()), ..completion };
+    let json = chatpb::to_json(&edited)?;
+    assert_eq!(json, r#"{"id":"c1","model":"m-1","choices":[],"usage":null,"x_groq":{"id":"r1"}}"#);
+    // docs: end
+    Ok(())
 }
 
 // docs: expand
