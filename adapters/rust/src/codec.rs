@@ -156,19 +156,10 @@ impl Codec {
     /// [`Error::Json`], whose line and offset count from the start of the input; [`Error::Contract`] for what
     /// [`Options::strict`] refuses, whose paths start with the place of the message.
     pub fn json_lines_to_wire(&self, lines: impl AsRef<[u8]>, threads: usize) -> Result<Vec<u8>> {
-        let (lines, threads) = (lines.as_ref(), threads_of(threads));
-        let written = chatpb_core::json_lines_to_wire(self.schema(), lines, self.encode_options(), threads, &mut [])?;
-        let wire = written.overflow.concat();
-        if self.options.strict {
-            for (place, message) in delimited_messages(&wire)?.into_iter().enumerate() {
-                let mut violations = self.validate(message)?;
-                if !violations.is_empty() {
-                    violations.iter_mut().for_each(|each| each.path = format!("/{place}{}", each.path));
-                    return Err(Error::Contract(violations));
-                }
-            }
-        }
-        Ok(wire)
+        let (lines, options, threads) = (lines.as_ref(), self.encode_options(), threads_of(threads));
+        let strict = self.options.strict;
+        let written = chatpb_core::json_lines_to_wire(self.schema(), lines, options, strict, threads, &mut [])?;
+        Ok(written.overflow.concat())
     }
 
     /// Return the JSON text of each message, each with a newline behind it. The messages stand each after its length as a
@@ -199,7 +190,7 @@ impl Codec {
             let violations = encoder.violations(self.schema(), &out[used..])?;
             if !violations.is_empty() {
                 out.truncate(used);
-                return Err(Error::Contract(violations.into_iter().map(Violation::from).collect()));
+                return Err(Error::from(violations));
             }
         }
         Ok(())

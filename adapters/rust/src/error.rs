@@ -1,5 +1,6 @@
 //! The errors, worded as those of the Python library.
 
+use chatpb_core::LinesError;
 use std::fmt::{self, Display, Formatter};
 use std::io;
 
@@ -263,6 +264,22 @@ impl From<chatpb_core::Violation> for Violation {
     fn from(violation: chatpb_core::Violation) -> Violation {
         let chatpb_core::Violation { path, rule, message } = violation;
         Violation { path, rule, message }
+    }
+}
+
+impl From<Vec<chatpb_core::Violation>> for Error {
+    fn from(violations: Vec<chatpb_core::Violation>) -> Error {
+        Error::Contract(violations.into_iter().map(Violation::from).collect())
+    }
+}
+
+impl From<LinesError> for Error {
+    fn from(error: LinesError) -> Error {
+        match error {
+            LinesError::Json(error) => error.into(),
+            LinesError::Contract(violations) => violations.into(),
+            LinesError::Wire(error) => error.into(),
+        }
     }
 }
 
