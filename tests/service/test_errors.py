@@ -158,6 +158,7 @@ def test_what_follows_details_that_cannot_be_read() -> None:
     damaged, whole = (DETAILS, b"\xff\xff"), (DETAILS, status.SerializeToString())
     assert from_status("UNAVAILABLE", "", [damaged, ("retry-after", "5")]).headers == {"retry-after": "5"}
     assert from_status("UNAVAILABLE", "", [damaged, whole]).headers == {"retry-after": "3"}
+    assert from_status("UNAVAILABLE", "", [whole, ("z-bin", b"")]).headers == {"retry-after": "3"}
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,8 @@ def test_gateway_routes() -> None:
             http_client() as client,
         ):
             listed = (await client.get(f"{url}/v1/models")).json()
-            assert [model["id"] for model in listed["data"]] == ["a/b", "c"]
+            common = {"object": "model", "created": 0, "owned_by": "chatpb"}
+            assert listed["data"] == [{"id": "a/b", **common}, {"id": "c", **common}]
             assert (await client.get(f"{url}/v1/models/a/b")).json()["id"] == "a/b"
             assert (await client.get(f"{url}/v1/models/z")).status_code == 404
             assert (await client.get(f"{url}/health")).json() == {"status": "ok"}

@@ -212,12 +212,14 @@ def test_warnings_that_repeat_are_summed(monkeypatch: pytest.MonkeyPatch) -> Non
             passed.append(record.getMessage().partition("\n")[2])
     assert passed == ["socket 0", "socket 10 (9 more like it before)", "socket 20 (9 more like it before)"]
     other = logging.LogRecord("asyncio", logging.ERROR, "", 0, "another", None, None)
+    third = logging.LogRecord("asyncio", logging.ERROR, "", 0, "a third", None, None)
     call = logging.LogRecord("chatpb.service", logging.ERROR, "", 0, "%s", ("create",), None)
     call.facts = {}
     info = logging.LogRecord("asyncio", logging.INFO, "", 0, "another", None, None)
-    assert [summed.filter(each) for each in (other, other, call, call, info, info)] == [
+    assert [summed.filter(each) for each in (other, other, third, call, call, info, info)] == [
         True,
         False,
+        True,
         True,
         True,
         True,
