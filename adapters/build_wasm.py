@@ -28,9 +28,12 @@ HASHES = ADAPTERS / "abi" / "chatpb.wasm.sha256"
 VECTORS = ADAPTERS / "abi" / "chatpb.wasm"
 SCALAR = ADAPTERS / "abi" / "chatpb-scalar.wasm"
 """The same module without SIMD, for what translates modules into source of other languages."""
+JAVA = ADAPTERS / "abi" / "chatpb-java.wasm"
+"""The module without SIMD and with small functions. Java's virtual machine compiles no method of more than 8,000 bytes,
+which 5,600 bytes of a module become: functions that have one caller stay functions."""
 GO = tuple(ADAPTERS / "go" / "internal" / "core" / name for name in ("core.go", "core.dat", "LICENSE"))
 """The module without SIMD as Go source, and the license of what wrote it."""
-MADE = (VECTORS, SCALAR, *GO)
+MADE = (VECTORS, SCALAR, JAVA, *GO)
 SOURCES = ("Cargo.toml", "Cargo.lock", "build_wasm.py", "core/Cargo.toml", "core/src", "abi/Cargo.toml", "abi/src")
 """All that goes into them. The contract's descriptors are in core/src."""
 
@@ -121,6 +124,7 @@ def build(folder: Path) -> dict[Path, Path]:
     made = {path: folder / path.name for path in MADE}
     build_module(made[VECTORS], ("-Ctarget-feature=+simd128",), ("simd",))
     build_module(made[SCALAR])
+    build_module(made[JAVA], level="s", optimize=("--one-caller-inline-max-function-size=100",))
     run = ["go", "run", WASM2GO, "-unsafe", "-embed", "-pkg", "core", "-o", made[GO[0]], made[SCALAR]]
     subprocess.run(run, cwd=folder, check=True)
     downloaded = subprocess.run(
@@ -130,13 +134,22 @@ def build(folder: Path) -> dict[Path, Path]:
     return made
 
 
-def build_module(made: Path, flags: tuple[str, ...] = (), features: tuple[str, ...] = ()) -> None:
-    """Build a module. The flags are those of the compiler, the features those of WebAssembly, that others lack."""
+def build_module(
+    made: Path,
+    flags: tuple[str, ...] = (),
+    features: tuple[str, ...] = (),
+    level: str = "2",
+    optimize: tuple[str, ...] = (),
+) -> None:
+    """Build a module. The flags are those of the compiler, the features those of WebAssembly, that others lack.
+
+    The level is the compiler's, and `optimize` holds the options of wasm-opt that others lack.
+    """
     # The compiler takes flags of unreleased features from those who set this.
     environment = {
         **os.environ,
         "RUSTC_BOOTSTRAP": "1",
-        "CARGO_PROFILE_RELEASE_OPT_LEVEL": "2",
+        "CARGO_PROFILE_RELEASE_OPT_LEVEL": level,
         f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": " ".join([*flags, *RUSTFLAGS]),
     }
     environment.pop("RUSTFLAGS", None)
@@ -145,10 +158,10 @@ def build_module(made: Path, flags: tuple[str, ...] = (), features: tuple[str, .
     subprocess.run(
         [*cargo, "--target", TARGET, "--target-dir", target, *BUILD_STD], cwd=ADAPTERS, env=environment, check=True
     )
-    optimize = ["npm", "exec", "--yes", f"--package=binaryen@{BINARYEN}", "--", "wasm-opt", "-O3", *STRIP]
+    wasm_opt = ["npm", "exec", "--yes", f"--package=binaryen@{BINARYEN}", "--", "wasm-opt", "-O3", *STRIP, *optimize]
     enabled = [f"--enable-{name}" for name in (*FEATURES, *features)]
     source = target / TARGET / "release" / "chatpb.wasm"
-    subprocess.run([*optimize, *enabled, source, "-o", made], cwd=made.parent, check=True)
+    subprocess.run([*wasm_opt, *enabled, source, "-o", made], cwd=made.parent, check=True)
 
 
 if __name__ == "__main__":

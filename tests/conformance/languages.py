@@ -61,9 +61,13 @@ LANGUAGES = (
         "java",
         "protobuf-java, grpc-java",
         needs=("java", "javac", "mvn"),
-        build=(("mvn", "--quiet", "--batch-mode", "package"),),
+        build=(
+            ("mvn", "-q", "-B", "-f", "../../../adapters/java", "-Dmaven.test.skip=true", "install"),
+            ("mvn", "-q", "-B", "package"),
+        ),
         command=("java", "-XX:+UseSerialGC", "-cp", "target/classes:target/lib/*", "com.example.app.Main"),
         client=True,
+        converts=True,
     ),
     Language(
         "typescript",

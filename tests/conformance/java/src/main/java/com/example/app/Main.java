@@ -20,7 +20,7 @@ import java.util.function.Function;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
-/** Answers run.py: reads, reports, writes, builds and generates messages of the contract. */
+/** Answers run.py: reads, reports, writes, builds, generates and converts messages of the contract. */
 public final class Main {
   private static final Map<String, Message> DOCUMENTS =
       Stream.of(
@@ -70,6 +70,7 @@ public final class Main {
       case BUILD -> Native.build();
       case GENERATE -> Generator.generate(request.getGenerate());
       case CALL -> Service.call(request.getCall());
+      case CONVERT -> Converter.convert(request.getConvert());
       default -> throw new UnsupportedOperationException("no such action");
     };
   }
