@@ -327,6 +327,20 @@ def test_a_member_is_deleted_from_all_its_homes(runtime: str) -> None:
 
 
 @each_runtime
+def test_what_is_merged_keeps_deprecated_and_unknown_fields(runtime: str) -> None:
+    call = b'{"choices":[{"delta":{"function_call":{"name":"f","arguments":"{}"}}}]}'
+    wire = chatpb.json_to_wire(call, v1.ChatCompletionChunk)
+    newer = wire + wire.replace(b"\x0a\x01f", b"\xf0\x3f\x07") + b"\xf8\x3f\x07"
+    cls = generated_class(runtime, "ChatCompletionChunk")
+    adapter = runtime_of(cls)
+    assert isinstance(adapter, chatpb.EditableRuntime)
+    message, other = cls(), adapter.parse(cls, newer)
+    adapter.merge(message, other)
+    assert adapter.serialize(message) == adapter.serialize(other)
+    assert chatpb.to_json(message, unknown_fields="skip").startswith(call[:-2])
+
+
+@each_runtime
 def test_a_value_replaces_what_other_homes_hold(runtime: str) -> None:
     message = made('{"service_tier":"on_demand","created":"x","usage":null,"choices":[]}', runtime)
     view = chatpb.members(message)

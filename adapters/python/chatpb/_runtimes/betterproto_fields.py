@@ -7,7 +7,6 @@ from the instance's dict, since betterproto makes each access a call of several 
 
 from __future__ import annotations
 
-from copy import deepcopy
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -47,13 +46,23 @@ def merge(message: Any, other: Any) -> None:
         if theirs is None:
             continue
         if isinstance(ours, dict):
-            ours.update(deepcopy(theirs))
+            ours.update(_copy(theirs))
         elif isinstance(ours, list):
-            ours.extend(deepcopy(theirs))
+            ours.extend(_copy(theirs))
         elif hasattr(ours, "_betterproto"):
             merge(ours, theirs)
         else:
-            setattr(message, name, deepcopy(theirs))
+            setattr(message, name, _copy(theirs))
+    message._unknown_fields += other._unknown_fields
+
+
+def _copy(value: Any) -> Any:
+    """Return a copy of a value, which `deepcopy` makes without unknown fields and with warnings of deprecated ones."""
+    if isinstance(value, dict):
+        return {key: _copy(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_copy(each) for each in value]
+    return value.__class__().parse(bytes(value)) if hasattr(value, "_betterproto") else value
 
 
 @cache
