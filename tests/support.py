@@ -6,7 +6,9 @@ import gzip
 import json
 import os
 import re
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -112,6 +114,13 @@ def recording(kind: str, *, stand_in: bool = True) -> list[bytes]:
     if not stand_in:
         pytest.skip(f"no recorded traffic at {CORPUS}")
     return (SYNTHETIC / f"{kind}.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@contextmanager
+def opened_sqlite(path: str | Path) -> Iterator[sqlite3.Connection]:
+    """Open a file of SQLite, and close it at the end: a connection that is only dropped stays open for a while."""
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        yield connection
 
 
 def programs_of(page: Path) -> list[str]:

@@ -60,7 +60,7 @@ func TestErrors(t *testing.T) {
 			"expected a value at line 1, column 8 (byte 11), in /ä😀",
 		},
 		{
-			toJSON([]byte{0x22, 2, 0x0a, 9}),
+			toJSON([]byte{0x32, 2, 0x0a, 9}),
 			chatpb.Error{Code: chatpb.CodeWire, Path: "/usage", Offset: 2, Reason: "a field that runs past the end of its message"},
 			"a field that runs past the end of its message at byte 2, in /usage",
 		},

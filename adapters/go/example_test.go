@@ -23,7 +23,7 @@ func ExampleJSONToWire() {
 	fmt.Println(violations[0].Message, err)
 	// Output:
 	// {"id":"c1","usage":null,"x_groq":{"id":"r1"},"created":18446744073709551615} <nil>
-	// model is missing <nil>
+	// object is missing <nil>
 }
 
 func ExampleError() {

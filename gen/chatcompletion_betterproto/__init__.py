@@ -1698,33 +1698,33 @@ class ChatCompletion(betterproto.Message):
     id: Optional[str] = betterproto.string_field(1, optional=True)
     """The completion's identifier."""
 
-    model: Optional[str] = betterproto.string_field(2, optional=True)
+    object: Optional["ChatCompletionObject"] = betterproto.enum_field(2, optional=True)
+    """The kind of this document."""
+
+    created: Optional[int] = betterproto.int64_field(3, optional=True)
+    """When the completion was created, in seconds since the Unix epoch."""
+
+    model: Optional[str] = betterproto.string_field(4, optional=True)
     """The name of the model that answered."""
 
-    choices: List["ChatCompletionChoice"] = betterproto.message_field(3)
+    choices: List["ChatCompletionChoice"] = betterproto.message_field(5)
     """The alternative answers, as many as the request's n asks for."""
 
-    usage: Optional["CompletionUsage"] = betterproto.message_field(4, optional=True)
+    usage: Optional["CompletionUsage"] = betterproto.message_field(6, optional=True)
     """
     The tokens that the completion used. Absent: the service does not report them.
     """
 
-    service_tier: Optional["ServiceTier"] = betterproto.enum_field(5, optional=True)
+    service_tier: Optional["ServiceTier"] = betterproto.enum_field(7, optional=True)
     """
     The tier that processed the request. Absent: the service does not report it, or the request names no tier.
     """
 
-    system_fingerprint: Optional[str] = betterproto.string_field(6, optional=True)
+    system_fingerprint: Optional[str] = betterproto.string_field(8, optional=True)
     """
     The name of the backend configuration that ran the model. With an equal seed, output may change when this name
      changes. Absent: the service does not report it.
     """
-
-    object: Optional["ChatCompletionObject"] = betterproto.enum_field(7, optional=True)
-    """The kind of this document."""
-
-    created: Optional[int] = betterproto.int64_field(8, optional=True)
-    """When the completion was created, in seconds since the Unix epoch."""
 
     member_order: bytes = betterproto.bytes_field(12)
     """
@@ -1774,13 +1774,13 @@ class ChatCompletionChoice(betterproto.Message):
     )
     """The answer."""
 
-    finish_reason: Optional["FinishReason"] = betterproto.enum_field(3, optional=True)
-    """Why the model stopped."""
-
-    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(4, optional=True)
+    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(3, optional=True)
     """
     The log probabilities of the tokens. Null or absent: the request does not ask for them.
     """
+
+    finish_reason: Optional["FinishReason"] = betterproto.enum_field(4, optional=True)
+    """Why the model stopped."""
 
     member_order: bytes = betterproto.bytes_field(12)
     """
@@ -2038,19 +2038,18 @@ class ChatCompletionChunk(betterproto.Message):
     id: Optional[str] = betterproto.string_field(1, optional=True)
     """The completion's identifier, the same on every chunk."""
 
-    model: Optional[str] = betterproto.string_field(2, optional=True)
+    object: Optional["ChatCompletionChunkObject"] = betterproto.enum_field(
+        2, optional=True
+    )
+    """The kind of this document."""
+
+    created: Optional[int] = betterproto.int64_field(3, optional=True)
+    """
+    When the completion was created, in seconds since the Unix epoch, the same on every chunk.
+    """
+
+    model: Optional[str] = betterproto.string_field(4, optional=True)
     """The name of the model that answers."""
-
-    choices: List["ChatCompletionChunkChoice"] = betterproto.message_field(3)
-    """
-    The choices that this chunk extends; empty when the chunk carries usage alone.
-    """
-
-    usage: Optional["CompletionUsage"] = betterproto.message_field(4, optional=True)
-    """
-    The tokens that the whole completion used, on the last chunk; null on the chunks before it. Absent: the request
-     does not ask for usage.
-    """
 
     service_tier: Optional["ServiceTier"] = betterproto.enum_field(5, optional=True)
     """
@@ -2063,14 +2062,15 @@ class ChatCompletionChunk(betterproto.Message):
      changes. Absent: the service does not report it.
     """
 
-    object: Optional["ChatCompletionChunkObject"] = betterproto.enum_field(
-        7, optional=True
-    )
-    """The kind of this document."""
-
-    created: Optional[int] = betterproto.int64_field(8, optional=True)
+    choices: List["ChatCompletionChunkChoice"] = betterproto.message_field(7)
     """
-    When the completion was created, in seconds since the Unix epoch, the same on every chunk.
+    The choices that this chunk extends; empty when the chunk carries usage alone.
+    """
+
+    usage: Optional["CompletionUsage"] = betterproto.message_field(8, optional=True)
+    """
+    The tokens that the whole completion used, on the last chunk; null on the chunks before it. Absent: the request
+     does not ask for usage.
     """
 
     obfuscation: Optional[str] = betterproto.string_field(9, optional=True)
@@ -2123,14 +2123,14 @@ class ChatCompletionChunkChoice(betterproto.Message):
     delta: Optional["ChoiceDelta"] = betterproto.message_field(2, optional=True)
     """What this chunk adds to the message."""
 
-    finish_reason: Optional["FinishReason"] = betterproto.enum_field(3, optional=True)
-    """Why the model stopped. Null or absent: the answer goes on."""
-
-    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(4, optional=True)
+    logprobs: Optional["ChoiceLogprobs"] = betterproto.message_field(3, optional=True)
     """
     The log probabilities of the tokens that the delta adds. Absent: the request does not ask for them, or the delta
      adds no tokens.
     """
+
+    finish_reason: Optional["FinishReason"] = betterproto.enum_field(4, optional=True)
+    """Why the model stopped. Null or absent: the answer goes on."""
 
     member_order: bytes = betterproto.bytes_field(12)
     """

@@ -141,7 +141,7 @@ def test_errors_in_a_text(text: bytes, codec: Codec) -> None:
     assert codec("json_to_wire", text).error() == (JSON, *place)
 
 
-@pytest.mark.parametrize("wire", [b"\xff", b"\x0a\x05m", b"\x0a\x01\xff", b"\x22\x02\x0a\x09", b"\x00\x01"])
+@pytest.mark.parametrize("wire", [b"\xff", b"\x0a\x05m", b"\x0a\x01\xff", b"\x32\x02\x0a\x09", b"\x00\x01"])
 def test_errors_in_wire_bytes(wire: bytes, codec: Codec) -> None:
     with pytest.raises(WireError) as caught:
         chatpb.wire_to_json(wire, ChatCompletion)

@@ -27,7 +27,7 @@ def test_wires(name: str) -> None:
 
 
 def test_wires_that_fit_several_documents() -> None:
-    wire = json_to_wire('{"id": "i", "model": "m", "choices": [{"index": 0}]}')
+    wire = json_to_wire('{"id": "i", "model": "m", "created": 1}')
     with pytest.raises(ValueError, match="^these bytes are ChatCompletion and ChatCompletionChunk alike$"):
         detect_wires([wire])
     assert detect_wires([]) is detect_wires([b""]) is detect_wires([b"\xff"]) is DOCUMENTS["completion"]

@@ -167,7 +167,7 @@ def test_known_map_order_is_that_of_insertion() -> None:
 
 def test_known_split_message_is_replaced_not_merged() -> None:
     """The second piece of an inner message replaces the first: `prompt_tokens` is lost here."""
-    wire = b"\x22\x02\x08\x05\x22\x02\x10\x06"
+    wire = b"\x32\x02\x08\x05\x32\x02\x10\x06"
     usage = contract.ChatCompletion.FromString(wire).usage
     assert (usage.prompt_tokens, usage.completion_tokens) == (5, 6)
     other = chatcompletion_betterproto.ChatCompletion().parse(wire).usage

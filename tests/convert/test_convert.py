@@ -117,7 +117,7 @@ def test_documents_of_megabytes() -> None:
 
 @pytest.mark.skipif(chatpb.engine == "python", reason="the reference engine takes half a minute")
 def test_text_much_larger_than_its_wire_bytes() -> None:
-    choice = b'{"index":null,"message":null,"finish_reason":null,"logprobs":null}'
+    choice = b'{"index":null,"message":null,"logprobs":null,"finish_reason":null}'
     wire = chatpb.json_to_wire(b'{"choices":[' + choice + b"]}") * (5 << 18)
     assert len(wire) > 4 << 20
     assert chatpb.wire_to_json(wire) == b'{"choices":[' + b",".join([choice] * (5 << 18)) + b"]}"

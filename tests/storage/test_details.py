@@ -6,7 +6,6 @@ import json
 import os
 import pty
 import re
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -19,6 +18,7 @@ from chatpb.storage._record_compression import train_dictionary
 from tests.cli.command_line import run
 from tests.storage.test_faults import fill, noise
 from tests.storage.test_recorder import completion, many
+from tests.support import opened_sqlite
 
 START = 1_750_028_400_000_000  # 2025-06-15T23:00:00Z, the next day in Tokyo
 
@@ -35,7 +35,7 @@ def test_a_torn_page_of_one_table_of_dictionaries_costs_nothing(table: str) -> N
     with Recorder("r.db") as recorder:
         recorder.append(many(3_000))
         recorder.append(more)
-    with sqlite3.connect("r.db") as file:
+    with opened_sqlite("r.db") as file:
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (root,) = file.execute("SELECT rootpage FROM sqlite_master WHERE name = ?", (table,)).fetchone()
     data = bytearray(Path("r.db").read_bytes())
@@ -81,7 +81,7 @@ def test_two_trainings_at_once_make_one_dictionary(monkeypatch: pytest.MonkeyPat
         one.append(many(20))
         two.append(many(20))
         assert list(one) == list(two) == many(2_500) + many(10) + many(20) + many(20)
-    with sqlite3.connect("r.db") as file:
+    with opened_sqlite("r.db") as file:
         assert file.execute("SELECT id FROM dictionaries").fetchall() == [(1,)]
         assert file.execute("SELECT id FROM dictionary_copies").fetchall() == [(1,)]
     assert list(verify("r.db")) == []

@@ -19,7 +19,7 @@ import pytest
 from chatpb._records.parts import make_record
 from chatpb.storage import BackgroundRecorder, Damaged, Recorder, RecorderError, restore_first_page, verify
 from tests.storage.test_recorder import completion, many
-from tests.support import ROOT
+from tests.support import ROOT, opened_sqlite
 
 KILLS = int(os.environ.get("CHATPB_KILLS", "8"))
 
@@ -60,13 +60,13 @@ def test_a_writer_killed_at_any_moment_loses_nothing_acknowledged(tmp_path: Path
             assert found == [completion(n, noise="x" * (n % 900)) for n in range(checked, len(recorder))]
             assert recorder.get(f"c{len(recorder) - 1}") == found[-1]
             checked = len(recorder)
-    with sqlite3.connect(path) as file:
+    with opened_sqlite(path) as file:
         assert file.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
 
 
 def page_of(path: Path, seq: int) -> int:
     """Return the page, from 0, that holds the start of a record's body."""
-    with sqlite3.connect(path) as file:
+    with opened_sqlite(path) as file:
         file.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         (body,) = file.execute("SELECT body FROM records WHERE seq = ?", (seq,)).fetchone()
     return path.read_bytes().index(body[:40]) // 8192
@@ -158,7 +158,7 @@ def test_a_flipped_bit_in_a_body_is_named(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     records = many(300)
     whole = record(path, records)
-    with sqlite3.connect(path) as file:
+    with opened_sqlite(path) as file:
         (body,) = file.execute("SELECT body FROM records WHERE seq = 100").fetchone()
     at = whole.index(body)
     for place in range(len(body)):
@@ -274,12 +274,12 @@ def test_a_damaged_dictionary_has_a_copy(tmp_path: Path) -> None:
         recorder.append(records)
         more = [completion(n, noise="more") for n in range(50)]
         recorder.append(more)
-    with sqlite3.connect(path) as file:
+    with opened_sqlite(path) as file:
         assert file.execute("SELECT max(dictionary) FROM records").fetchone() == (1,)
         file.execute("UPDATE dictionaries SET body = zeroblob(length(body))")
     with Recorder(path) as recorder:
         assert list(recorder) == records + more
-    with sqlite3.connect(path) as file:
+    with opened_sqlite(path) as file:
         file.execute("UPDATE dictionary_copies SET body = zeroblob(length(body))")
     with Recorder(path) as recorder:
         found = list(recorder)
@@ -292,7 +292,7 @@ def test_a_missing_row_is_reported(tmp_path: Path) -> None:
     path = tmp_path / "r.db"
     with Recorder(path) as recorder:
         recorder.append(many(10))
-    with sqlite3.connect(path) as file:
+    with opened_sqlite(path) as file:
         file.execute("DELETE FROM records WHERE seq IN (1, 4, 5, 10)")
     with Recorder(path) as recorder:
         assert [each for each in recorder if isinstance(each, Damaged)] == [

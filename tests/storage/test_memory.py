@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import io
 import random
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +14,7 @@ import zstandard
 
 from chatpb import storage
 from chatpb._files.read import MAX_DOCUMENT
+from tests.support import opened_sqlite
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="the peak is in other units, or not known")
 
@@ -90,7 +90,7 @@ def test_records_above_the_limit(source: str) -> None:
     if source.endswith(".db"):
         with storage.Recorder(source) as recorder:
             recorder.append([storage.make_record()] * 33)
-        with sqlite3.connect(source) as file:
+        with opened_sqlite(source) as file:
             file.execute("UPDATE records SET body = ?, dictionary = 0 WHERE seq < 33", (large.getvalue(),))
     else:
         line = compressor.compress(b'\n{"status": 200}\n')

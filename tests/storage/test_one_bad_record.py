@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import os
-import sqlite3
 import stat
 from pathlib import Path
 from typing import Any
@@ -30,6 +29,7 @@ from chatpb._wire.write import delimited, varint
 from chatpb.storage import BackgroundRecorder, Recorder, RecorderError, make_record, parts_of, verify
 from tests.cli.command_line import run
 from tests.storage.test_recorder import many
+from tests.support import opened_sqlite
 
 NAN = make_record(request=CreateChatCompletionRequest(model="m", temperature=float("nan")), status=7)
 BROKEN = delimited(varint(7 << 3 | 2), b"\x0a\x05ab") + b"\x20\x09"
@@ -57,7 +57,7 @@ def keep(path: str, records: list[bytes]) -> None:
     else:
         with Recorder(path) as recorder:
             recorder.append([make_record()] * len(records))
-        with sqlite3.connect(path) as file:
+        with opened_sqlite(path) as file:
             compress = zstandard.ZstdCompressor(write_checksum=True).compress
             rows = [(compress(record), number) for number, record in enumerate(records, 1)]
             file.executemany("UPDATE records SET body = ?, dictionary = 0 WHERE seq = ?", rows)
@@ -120,7 +120,7 @@ def test_a_query_gives_null_for_what_has_no_json(source: str, bad: str) -> None:
 @pytest.mark.parametrize("bad", HOSTILE)
 def test_verify_names_a_record_that_cannot_be_read(bad: str) -> None:
     keep("in.db", [*many(5), HOSTILE[bad]])
-    with sqlite3.connect("in.db") as file:  # `keep` leaves the columns as they are for empty records
+    with opened_sqlite("in.db") as file:  # `keep` leaves the columns as they are for empty records
         file.execute("DELETE FROM ids")
     assert [line for line in verify("in.db") if line.startswith("record 6: ")]
 
@@ -281,9 +281,8 @@ STRANGE = [
 @pytest.mark.parametrize(("sql", "said"), STRANGE)
 def test_a_strangers_file_is_checked_when_it_is_opened(sql: str, said: str, read_only: bool) -> None:
     storage.write("r.db", many(3))
-    file = sqlite3.connect("r.db")
-    file.executescript(sql)
-    file.close()
+    with opened_sqlite("r.db") as file:
+        file.executescript(sql)
     with pytest.raises(RecorderError, match=said):
         Recorder("r.db", read_only=read_only)
     result = run("export", "r.db", "out.jsonl")
@@ -292,7 +291,7 @@ def test_a_strangers_file_is_checked_when_it_is_opened(sql: str, said: str, read
 
 def test_rows_with_numbers_out_of_range_end_no_scan() -> None:
     storage.write("r.db", many(3))
-    with sqlite3.connect("r.db") as file:
+    with opened_sqlite("r.db") as file:
         file.execute("UPDATE records SET seq = 9000000000000000000 WHERE seq = 3")
     with Recorder("r.db", read_only=True) as recorder:
         assert list(recorder)[:2] == many(2)
@@ -303,7 +302,7 @@ def test_frames_are_bounded_by_the_limit_of_a_record() -> None:
     with Recorder("r.db") as recorder:
         recorder.append([make_record()] * 32)
     body = zstandard.ZstdCompressor(write_checksum=True).compress(bytes(64 << 20))
-    with sqlite3.connect("r.db") as file:
+    with opened_sqlite("r.db") as file:
         file.execute("UPDATE records SET body = ? WHERE seq > 1", (body,))
     result = run("export", "r.db", "out.jsonl", "--max-record", "1")
     assert result.exit_code == 1

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -21,6 +20,7 @@ from chatpb import ChatCompletionChunk, CreateChatCompletionRequest, compact_str
 from chatpb._records.parts import make_record
 from chatpb.cli._app import app
 from chatpb.storage import Recorder, _query, write
+from tests.support import opened_sqlite
 
 START = 1_750_000_000_000_000  # 2025-06-15T15:06:40Z
 DAY = 86_400_000_000
@@ -176,7 +176,7 @@ def test_records_that_cannot_be_read_are_reported(command: tuple[str, ...]) -> N
 
 @pytest.mark.parametrize("limit", [[], ["--since", "2025-01-01"]])
 def test_damage_is_reported(limit: list[str]) -> None:
-    with sqlite3.connect("r.db") as file:
+    with opened_sqlite("r.db") as file:
         file.execute("UPDATE records SET body = 'x' WHERE seq IN (2, 5, 6)")
     result = run("query", "r.db", "SELECT count(*) AS n FROM records", "--format", "csv", *limit)
     assert (result.exit_code, result.stdout.splitlines()) == (1, ["n", "9"])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import sqlite3
 import subprocess
 import sys
 from itertools import groupby
@@ -26,7 +25,7 @@ from chatpb import (
 )
 from chatpb._records.parts import make_record, parts_of
 from chatpb.storage import Recorder, RecorderError
-from tests.support import exactly_equal, recording
+from tests.support import exactly_equal, opened_sqlite, recording
 
 
 def completion(number: int, **members: Any) -> bytes:
@@ -75,7 +74,7 @@ def test_dictionaries_are_trained_and_used(tmp_path: Path) -> None:
         for at in range(0, len(records), 500):
             recorder.append(records[at : at + 500])
         assert list(recorder) == records
-    with sqlite3.connect(tmp_path / "r.db") as file:
+    with opened_sqlite(tmp_path / "r.db") as file:
         used = file.execute("SELECT DISTINCT dictionary FROM records ORDER BY seq").fetchall()
         assert [number for (number,) in used][:2] == [0, 1]
         (without,), (with_it,) = file.execute("SELECT avg(length(body)) FROM records GROUP BY dictionary > 0")
@@ -165,7 +164,7 @@ def test_size_limit(tmp_path: Path) -> None:
         assert found[-1] == completion(2999, noise=f"{(29, 99)}" * 20)
         assert recorder.get("c0") is None
         assert recorder.get("c2999")
-    with sqlite3.connect(tmp_path / "r.db") as file:
+    with opened_sqlite(tmp_path / "r.db") as file:
         assert file.execute("SELECT count(*) FROM ids").fetchone() == (2 * len(found),)
         # Pages that became free are used again, so the file is not much larger than its limit.
         assert file.execute("PRAGMA page_count").fetchone()[0] * 8192 < 1.5 * limit
@@ -204,7 +203,7 @@ def test_age_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         clock.advance(year)
         assert recorder.append([make_record(start_time=2)]) == range(6, 7)
         assert list(recorder) == [make_record(start_time=2)]
-    with sqlite3.connect(tmp_path / "r.db") as file:
+    with opened_sqlite(tmp_path / "r.db") as file:
         assert file.execute("SELECT count(*) FROM arrivals").fetchone() == (1,)
 
 
@@ -222,16 +221,21 @@ def test_reading_while_records_are_deleted(tmp_path: Path, monkeypatch: pytest.M
         assert len(rest) < 1999
 
 
+def script(path: Path, sql: str) -> None:
+    with opened_sqlite(path) as file:
+        file.executescript(sql)
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
         (lambda path: path.write_bytes(b"no database " * 99), "not a recorder file, and no SQLite database at all"),
         (
-            lambda path: sqlite3.connect(path).executescript("CREATE TABLE t (x)").close(),
+            lambda path: script(path, "CREATE TABLE t (x)"),
             "not a recorder file, but another SQLite database",
         ),
         (
-            lambda path: sqlite3.connect(path).executescript("PRAGMA application_id = 7").close(),
+            lambda path: script(path, "PRAGMA application_id = 7"),
             "not a recorder file, but another SQLite database",
         ),
     ],
@@ -249,7 +253,7 @@ def test_foreign_files_are_refused_and_left_alone(make: Any, reason: str, read_o
 
 def test_a_newer_version_is_refused(tmp_path: Path) -> None:
     Recorder(tmp_path / "r.db").close()
-    with sqlite3.connect(tmp_path / "r.db") as file:
+    with opened_sqlite(tmp_path / "r.db") as file:
         file.execute("PRAGMA user_version = 3")
     with pytest.raises(RecorderError, match="a recorder file of version 3; this chatpb reads up to 2"):
         Recorder(tmp_path / "r.db")
@@ -291,7 +295,7 @@ def test_other_languages_can_read_it(tmp_path: Path) -> None:
         records = many(3_000)
         for at in range(0, 3_000, 1_000):
             recorder.append(records[at : at + 1_000])
-    with sqlite3.connect(tmp_path / "r.db") as file:
+    with opened_sqlite(tmp_path / "r.db") as file:
         plain = zstandard.ZstdDecompressor()
         readers = {0: plain}
         for number, body in file.execute("SELECT id, body FROM dictionaries"):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sqlite3
 from pathlib import Path
 
 import pytest
 
 from chatpb.storage import Damaged, Recorder, make_record
 from chatpb.storage._recorder_reader import RecordRun
+from tests.support import opened_sqlite
 
 RECORDS = [make_record(request_id=f"r{n}", peer="p" * (n % 50), labels={"n": f"{n}" * 400}) for n in range(2000)]
 
@@ -53,7 +53,7 @@ def test_runs_of_a_time(path: Path) -> None:
 def test_damage_costs_no_neighbour(path: Path, tmp_path: Path, body: object) -> None:
     with Recorder(path, read_only=True) as recorder:
         recorder.backup(tmp_path / "y.db")
-    with sqlite3.connect(tmp_path / "y.db") as file:
+    with opened_sqlite(tmp_path / "y.db") as file:
         file.execute("UPDATE records SET body = ? WHERE seq IN (700, 701, 900)", (body,))
         file.execute("DELETE FROM records WHERE seq = 1500")
     with Recorder(tmp_path / "y.db", read_only=True) as recorder:

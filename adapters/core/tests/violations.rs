@@ -59,9 +59,9 @@ fn strict_refuses_what_validation_lists_but_what_may_be_null() {
     assert_eq!(encoder.violations(&schema, &wire), Ok(Vec::new()));
 }
 
-const CHOICES: u32 = 3;
-const USAGE: u32 = 4;
-const SERVICE_TIER: u32 = 5;
+const CHOICES: u32 = 5;
+const USAGE: u32 = 6;
+const SERVICE_TIER: u32 = 7;
 
 #[test]
 fn the_pieces_of_a_message_are_one() {

@@ -78,7 +78,7 @@ void errors_in_text() {
 }
 
 void errors_in_wire_bytes() {
-  const auto error = thrown_by<chatpb::WireError>([] { chatpb::wire_to_json(std::string_view("\x22\x02\x0a\x09", 4)); });
+  const auto error = thrown_by<chatpb::WireError>([] { chatpb::wire_to_json(std::string_view("\x32\x02\x0a\x09", 4)); });
   CHECK(error.code() == chatpb::ErrorCode::wire);
   CHECK_EQUAL(error.path(), "/usage");
   CHECK_EQUAL(error.offset(), 2U);

@@ -78,7 +78,7 @@ describe("errors", () => {
   }
 
   test("of wire bytes", () => {
-    throws(() => wireToJson(Uint8Array.of(0x22, 2, 0x0a, 9)), { name: "WireError", code: "wire", path: "/usage", offset: 2 });
+    throws(() => wireToJson(Uint8Array.of(0x32, 2, 0x0a, 9)), { name: "WireError", code: "wire", path: "/usage", offset: 2 });
     throws(() => validate(Uint8Array.of(255)), WireError);
   });
 

@@ -82,13 +82,13 @@ class ChatCompletionChunk(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ID_FIELD_NUMBER: _builtins.int
-    MODEL_FIELD_NUMBER: _builtins.int
-    CHOICES_FIELD_NUMBER: _builtins.int
-    USAGE_FIELD_NUMBER: _builtins.int
-    SERVICE_TIER_FIELD_NUMBER: _builtins.int
-    SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
     OBJECT_FIELD_NUMBER: _builtins.int
     CREATED_FIELD_NUMBER: _builtins.int
+    MODEL_FIELD_NUMBER: _builtins.int
+    SERVICE_TIER_FIELD_NUMBER: _builtins.int
+    SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
+    CHOICES_FIELD_NUMBER: _builtins.int
+    USAGE_FIELD_NUMBER: _builtins.int
     OBFUSCATION_FIELD_NUMBER: _builtins.int
     MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
@@ -98,6 +98,10 @@ class ChatCompletionChunk(_message.Message):
     MODERATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The completion's identifier, the same on every chunk."""
+    object: Global___ChatCompletionChunkObject.ValueType
+    """The kind of this document."""
+    created: _builtins.int
+    """When the completion was created, in seconds since the Unix epoch, the same on every chunk."""
     model: _builtins.str
     """The name of the model that answers."""
     service_tier: _common_pb2.ServiceTier.ValueType
@@ -106,10 +110,6 @@ class ChatCompletionChunk(_message.Message):
     """The name of the backend configuration that ran the model. With an equal seed, output may change when this name
     changes. Absent: the service does not report it.
     """
-    object: Global___ChatCompletionChunkObject.ValueType
-    """The kind of this document."""
-    created: _builtins.int
-    """When the completion was created, in seconds since the Unix epoch, the same on every chunk."""
     obfuscation: _builtins.str
     """Random characters that make chunks alike in size, against eavesdroppers. Absent: the request turns them off, or the
     service adds none.
@@ -148,13 +148,13 @@ class ChatCompletionChunk(_message.Message):
         self,
         *,
         id: _builtins.str | None = ...,
-        model: _builtins.str | None = ...,
-        choices: _abc.Iterable[Global___ChatCompletionChunkChoice] | None = ...,
-        usage: _usage_pb2.CompletionUsage | None = ...,
-        service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
-        system_fingerprint: _builtins.str | None = ...,
         object: Global___ChatCompletionChunkObject.ValueType | None = ...,
         created: _builtins.int | None = ...,
+        model: _builtins.str | None = ...,
+        service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
+        system_fingerprint: _builtins.str | None = ...,
+        choices: _abc.Iterable[Global___ChatCompletionChunkChoice] | None = ...,
+        usage: _usage_pb2.CompletionUsage | None = ...,
         obfuscation: _builtins.str | None = ...,
         member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
@@ -234,8 +234,8 @@ class ChatCompletionChunkChoice(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     DELTA_FIELD_NUMBER: _builtins.int
-    FINISH_REASON_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
     MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
@@ -274,8 +274,8 @@ class ChatCompletionChunkChoice(_message.Message):
         *,
         index: _builtins.int | None = ...,
         delta: Global___ChoiceDelta | None = ...,
-        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
         logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
+        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
         member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,

@@ -119,13 +119,13 @@ class ChatCompletion(_message.Message):
         def WhichOneof(self, oneof_group: _Never) -> None: ...
 
     ID_FIELD_NUMBER: _builtins.int
+    OBJECT_FIELD_NUMBER: _builtins.int
+    CREATED_FIELD_NUMBER: _builtins.int
     MODEL_FIELD_NUMBER: _builtins.int
     CHOICES_FIELD_NUMBER: _builtins.int
     USAGE_FIELD_NUMBER: _builtins.int
     SERVICE_TIER_FIELD_NUMBER: _builtins.int
     SYSTEM_FINGERPRINT_FIELD_NUMBER: _builtins.int
-    OBJECT_FIELD_NUMBER: _builtins.int
-    CREATED_FIELD_NUMBER: _builtins.int
     MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
@@ -135,6 +135,10 @@ class ChatCompletion(_message.Message):
     MODERATION_FIELD_NUMBER: _builtins.int
     id: _builtins.str
     """The completion's identifier."""
+    object: Global___ChatCompletionObject.ValueType
+    """The kind of this document."""
+    created: _builtins.int
+    """When the completion was created, in seconds since the Unix epoch."""
     model: _builtins.str
     """The name of the model that answered."""
     service_tier: _common_pb2.ServiceTier.ValueType
@@ -143,10 +147,6 @@ class ChatCompletion(_message.Message):
     """The name of the backend configuration that ran the model. With an equal seed, output may change when this name
     changes. Absent: the service does not report it.
     """
-    object: Global___ChatCompletionObject.ValueType
-    """The kind of this document."""
-    created: _builtins.int
-    """When the completion was created, in seconds since the Unix epoch."""
     member_order: _builtins.bytes
     """The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name."""
     empty_fields: _builtins.int
@@ -181,13 +181,13 @@ class ChatCompletion(_message.Message):
         self,
         *,
         id: _builtins.str | None = ...,
+        object: Global___ChatCompletionObject.ValueType | None = ...,
+        created: _builtins.int | None = ...,
         model: _builtins.str | None = ...,
         choices: _abc.Iterable[Global___ChatCompletionChoice] | None = ...,
         usage: _usage_pb2.CompletionUsage | None = ...,
         service_tier: _common_pb2.ServiceTier.ValueType | None = ...,
         system_fingerprint: _builtins.str | None = ...,
-        object: Global___ChatCompletionObject.ValueType | None = ...,
-        created: _builtins.int | None = ...,
         member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,
@@ -263,8 +263,8 @@ class ChatCompletionChoice(_message.Message):
 
     INDEX_FIELD_NUMBER: _builtins.int
     MESSAGE_FIELD_NUMBER: _builtins.int
-    FINISH_REASON_FIELD_NUMBER: _builtins.int
     LOGPROBS_FIELD_NUMBER: _builtins.int
+    FINISH_REASON_FIELD_NUMBER: _builtins.int
     MEMBER_ORDER_FIELD_NUMBER: _builtins.int
     EMPTY_FIELDS_FIELD_NUMBER: _builtins.int
     NULL_FIELDS_FIELD_NUMBER: _builtins.int
@@ -301,8 +301,8 @@ class ChatCompletionChoice(_message.Message):
         *,
         index: _builtins.int | None = ...,
         message: Global___ChatCompletionMessage | None = ...,
-        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
         logprobs: _logprobs_pb2.ChoiceLogprobs | None = ...,
+        finish_reason: _common_pb2.FinishReason.ValueType | None = ...,
         member_order: _builtins.bytes = ...,
         empty_fields: _builtins.int = ...,
         null_fields: _builtins.int = ...,

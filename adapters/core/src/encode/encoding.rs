@@ -60,7 +60,7 @@ pub struct Encoding<'a, S> {
     /// A payload that is made elsewhere and then copied to the output.
     pub scratch: &'a mut Vec<u8>,
     pub buffers: &'a mut MessageBuffers,
-    /// Whether an object inside an open value has names that do not ascend.
+    /// Whether an object inside an open value of the innermost message that has some has names that do not ascend.
     pub unsorted: bool,
     /// Whether something was found that `strict` refuses.
     pub breaks_contract: bool,

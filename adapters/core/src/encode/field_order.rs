@@ -112,6 +112,7 @@ impl<S: CompiledFor> Encoding<'_, S> {
         self.buffers.verbatim.truncate(mark.verbatim);
         self.buffers.entry_starts.truncate(mark.entry_starts);
         self.buffers.verbatim_starts.truncate(mark.verbatim_starts);
+        self.unsorted = mark.unsorted;
     }
 
     /// # Safety

@@ -238,13 +238,14 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         Ok((at, UNKNOWN))
     }
 
-    fn open_mark(&self, names: NamesMark) -> OpenMark {
+    fn open_mark(&mut self, names: NamesMark) -> OpenMark {
         OpenMark {
             names,
             additional: self.additional.used(),
             verbatim: self.buffers.verbatim.len(),
             entry_starts: self.buffers.entry_starts.len(),
             verbatim_starts: self.buffers.verbatim_starts.len(),
+            unsorted: std::mem::take(&mut self.unsorted),
         }
     }
 

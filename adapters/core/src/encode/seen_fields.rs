@@ -33,7 +33,7 @@ pub struct DeferredField {
     pub text: Option<usize>,
 }
 
-/// The sizes of the buffers that open members are added to, before the first one of a message.
+/// What was there before the first open member of a message: the sizes of the buffers that open members are added to.
 #[derive(Debug, Clone, Copy)]
 pub struct OpenMark {
     pub names: NamesMark,
@@ -41,6 +41,8 @@ pub struct OpenMark {
     pub verbatim: usize,
     pub entry_starts: usize,
     pub verbatim_starts: usize,
+    /// Whether an open object of the message around it was not sorted.
+    pub unsorted: bool,
 }
 
 /// The fields of a message that were seen, most of them as bits by number.

@@ -43,7 +43,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         let ordered = !open.order.is_empty();
         // Where the entries came in the order of the JSON, the order is that of the entries.
         if !ordered || is_in_order(open.additional, open.verbatim, open.order) {
-            self.unsorted = false;
+            self.unsorted = ordered;
             let end = self.members_as_they_come(index, open, printed, depth, end)?;
             if ordered || !self.unsorted {
                 return Some(end);
@@ -110,7 +110,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                 return None;
             }
             maybe_duplicate |= names.add(hash);
-            self.unsorted |= is_less(key, before);
+            self.unsorted = self.unsorted || is_less(key, before);
             before = key;
             end = self.string(key, b':', end)?;
             end = self.open_value(value, depth, end)?;
@@ -125,7 +125,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                 return None;
             }
             maybe_duplicate |= names.add(hash);
-            self.unsorted |= is_less(key, before);
+            self.unsorted = self.unsorted || is_less(key, before);
             before = key;
             end = self.string(key, b':', end)?;
             end = self.text(value, depth, end)?;
@@ -205,7 +205,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                 return None;
             }
             maybe_duplicate |= names.add(hash(key));
-            self.unsorted |= is_less(key, before);
+            self.unsorted = self.unsorted || is_less(key, before);
             before = key;
             end = self.string(key, b':', end)?;
             end = self.open_value(value, depth, end)?;

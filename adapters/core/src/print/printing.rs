@@ -51,7 +51,7 @@ pub struct Printing<'a, S> {
     pub options: PrintOptions,
     pub names: &'a mut MemberNames,
     pub text: &'a mut Vec<u8>,
-    /// Whether members were printed whose names do not ascend.
+    /// Whether open members were printed whose names do not ascend, or may be so.
     pub unsorted: bool,
     /// The text.
     pub out: Output<'a>,

@@ -45,8 +45,35 @@ impl Bits for OrderWriter<'_> {
 /// Up to this number of members, an object is walked without allocating.
 const FEW: usize = 8;
 
+/// A name, and its first bytes as a number, which orders most names by itself.
+#[derive(Debug, Clone, Copy)]
+struct Name<'a> {
+    start: u64,
+    bytes: &'a [u8],
+}
+
+impl<'a> Name<'a> {
+    const EMPTY: Name<'static> = Name { start: 0, bytes: &[] };
+
+    #[inline(always)]
+    fn new(bytes: &'a [u8]) -> Name<'a> {
+        let start = match bytes.first_chunk() {
+            Some(chunk) => u64::from_be_bytes(*chunk),
+            None => {
+                bytes.iter().zip((0..8).rev()).fold(0, |word, (&byte, place)| word | u64::from(byte) << (8 * place))
+            }
+        };
+        Name { start, bytes }
+    }
+
+    #[inline(always)]
+    fn is_less(self, other: Name) -> bool {
+        self.start < other.start || self.start == other.start && is_less(self.bytes, other.bytes)
+    }
+}
+
 /// An entry's name and value.
-type Member<'a> = (&'a [u8], &'a [u8]);
+type Member<'a> = (Name<'a>, &'a [u8]);
 
 /// Give the bits of an object alone, given the fields of a map and the bytes of their tag, and its members to a function.
 fn put_object<'a, B: Bits>(
@@ -55,13 +82,14 @@ fn put_object<'a, B: Bits>(
     tag: &[u8],
     each: impl Fn(&mut B, &'a [u8]) -> Option<()>,
 ) -> Option<()> {
-    let (mut few, mut many): ([Member; FEW], Vec<Member>) = ([(&[], &[]); FEW], Vec::new());
+    let (mut few, mut many): ([Member; FEW], Vec<Member>) = ([(Name::EMPTY, &[]); FEW], Vec::new());
     let (mut rest, mut count, mut ascend) = (fields, 0, true);
-    let mut before: &[u8] = &[];
+    let mut before = Name::EMPTY;
     while !rest.is_empty() {
-        let (name, value);
-        (name, value, rest) = entry(rest.strip_prefix(tag)?)?;
-        ascend &= !is_less(name, before);
+        let (bytes, value);
+        (bytes, value, rest) = entry(rest.strip_prefix(tag)?)?;
+        let name = Name::new(bytes);
+        ascend = ascend && !name.is_less(before);
         before = name;
         if count < FEW {
             few[count] = (name, value);
@@ -89,7 +117,7 @@ fn put_places(bits: &mut impl Bits, members: &[Member], width: u32) -> Option<()
     let places = if members.len() <= FEW {
         for (index, &(name, _)) in members.iter().enumerate() {
             for other in 0..index {
-                let is_before = usize::from(is_less(name, members[other].0));
+                let is_before = usize::from(name.is_less(members[other].0));
                 few[other] += is_before;
                 few[index] += 1 - is_before;
             }
@@ -97,7 +125,7 @@ fn put_places(bits: &mut impl Bits, members: &[Member], width: u32) -> Option<()
         &few[..members.len()]
     } else {
         many.resize(members.len(), 0);
-        let names: Vec<&[u8]> = members.iter().map(|&(name, _)| name).collect();
+        let names: Vec<&[u8]> = members.iter().map(|&(name, _)| name.bytes).collect();
         for (place, index) in sorted(&names).into_iter().enumerate() {
             many[index] = place;
         }

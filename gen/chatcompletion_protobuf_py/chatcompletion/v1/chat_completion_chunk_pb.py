@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     _overload = overload
     _property = property
 
-_ChatCompletionChunkFields: TypeAlias = Literal["id", "model", "choices", "usage", "service_tier", "system_fingerprint", "object", "created", "obfuscation", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "moderation"]
+_ChatCompletionChunkFields: TypeAlias = Literal["id", "object", "created", "model", "service_tier", "system_fingerprint", "choices", "usage", "obfuscation", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "moderation"]
 
 class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
     """
@@ -55,24 +55,23 @@ class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
             ```proto
             optional string id = 1;
             ```
+        object:
+            The kind of this document.
+
+            ```proto
+            optional chatcompletion.v1.ChatCompletionChunkObject object = 2;
+            ```
+        created:
+            When the completion was created, in seconds since the Unix epoch, the same on every chunk.
+
+            ```proto
+            optional int64 created = 3;
+            ```
         model:
             The name of the model that answers.
 
             ```proto
-            optional string model = 2;
-            ```
-        choices:
-            The choices that this chunk extends; empty when the chunk carries usage alone.
-
-            ```proto
-            repeated chatcompletion.v1.ChatCompletionChunkChoice choices = 3;
-            ```
-        usage:
-            The tokens that the whole completion used, on the last chunk; null on the chunks before it. Absent: the request
-            does not ask for usage.
-
-            ```proto
-            optional chatcompletion.v1.CompletionUsage usage = 4;
+            optional string model = 4;
             ```
         service_tier:
             The tier that processed the request. Absent: the service does not report it, or the request names no tier.
@@ -87,17 +86,18 @@ class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
             ```proto
             optional string system_fingerprint = 6;
             ```
-        object:
-            The kind of this document.
+        choices:
+            The choices that this chunk extends; empty when the chunk carries usage alone.
 
             ```proto
-            optional chatcompletion.v1.ChatCompletionChunkObject object = 7;
+            repeated chatcompletion.v1.ChatCompletionChunkChoice choices = 7;
             ```
-        created:
-            When the completion was created, in seconds since the Unix epoch, the same on every chunk.
+        usage:
+            The tokens that the whole completion used, on the last chunk; null on the chunks before it. Absent: the request
+            does not ask for usage.
 
             ```proto
-            optional int64 created = 8;
+            optional chatcompletion.v1.CompletionUsage usage = 8;
             ```
         obfuscation:
             Random characters that make chunks alike in size, against eavesdroppers. Absent: the request turns them off, or the
@@ -145,7 +145,7 @@ class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
             ```
     """
 
-    __slots__ = ("id", "model", "choices", "usage", "service_tier", "system_fingerprint", "object", "created", "obfuscation", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "moderation")
+    __slots__ = ("id", "object", "created", "model", "service_tier", "system_fingerprint", "choices", "usage", "obfuscation", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "moderation")
 
     if TYPE_CHECKING:
 
@@ -153,13 +153,13 @@ class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
             self,
             *,
             id: str | None = None,
-            model: str | None = None,
-            choices: list[ChatCompletionChunkChoice] | None = None,
-            usage: CompletionUsage | None = None,
-            service_tier: ServiceTier | None = None,
-            system_fingerprint: str | None = None,
             object: ChatCompletionChunkObject | None = None,
             created: int | None = None,
+            model: str | None = None,
+            service_tier: ServiceTier | None = None,
+            system_fingerprint: str | None = None,
+            choices: list[ChatCompletionChunkChoice] | None = None,
+            usage: CompletionUsage | None = None,
             obfuscation: str | None = None,
             member_order: bytes = b"",
             empty_fields: int = 0,
@@ -171,13 +171,13 @@ class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
             pass
 
         id: str
-        model: str
-        choices: list[ChatCompletionChunkChoice]
-        usage: CompletionUsage | None
-        service_tier: ServiceTier
-        system_fingerprint: str
         object: ChatCompletionChunkObject
         created: int
+        model: str
+        service_tier: ServiceTier
+        system_fingerprint: str
+        choices: list[ChatCompletionChunkChoice]
+        usage: CompletionUsage | None
         obfuscation: str
         member_order: bytes
         empty_fields: int
@@ -186,7 +186,7 @@ class ChatCompletionChunk(Message[_ChatCompletionChunkFields]):
         verbatim_properties: dict[str, str]
         moderation: Moderation | None
 
-_ChatCompletionChunkChoiceFields: TypeAlias = Literal["index", "delta", "finish_reason", "logprobs", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties"]
+_ChatCompletionChunkChoiceFields: TypeAlias = Literal["index", "delta", "logprobs", "finish_reason", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties"]
 
 class ChatCompletionChunkChoice(Message[_ChatCompletionChunkChoiceFields]):
     """
@@ -209,18 +209,18 @@ class ChatCompletionChunkChoice(Message[_ChatCompletionChunkChoiceFields]):
             ```proto
             optional chatcompletion.v1.ChoiceDelta delta = 2;
             ```
-        finish_reason:
-            Why the model stopped. Null or absent: the answer goes on.
-
-            ```proto
-            optional chatcompletion.v1.FinishReason finish_reason = 3;
-            ```
         logprobs:
             The log probabilities of the tokens that the delta adds. Absent: the request does not ask for them, or the delta
             adds no tokens.
 
             ```proto
-            optional chatcompletion.v1.ChoiceLogprobs logprobs = 4;
+            optional chatcompletion.v1.ChoiceLogprobs logprobs = 3;
+            ```
+        finish_reason:
+            Why the model stopped. Null or absent: the answer goes on.
+
+            ```proto
+            optional chatcompletion.v1.FinishReason finish_reason = 4;
             ```
         member_order:
             The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name.
@@ -254,7 +254,7 @@ class ChatCompletionChunkChoice(Message[_ChatCompletionChunkChoiceFields]):
             ```
     """
 
-    __slots__ = ("index", "delta", "finish_reason", "logprobs", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties")
+    __slots__ = ("index", "delta", "logprobs", "finish_reason", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties")
 
     if TYPE_CHECKING:
 
@@ -263,8 +263,8 @@ class ChatCompletionChunkChoice(Message[_ChatCompletionChunkChoiceFields]):
             *,
             index: int | None = None,
             delta: ChoiceDelta | None = None,
-            finish_reason: FinishReason | None = None,
             logprobs: ChoiceLogprobs | None = None,
+            finish_reason: FinishReason | None = None,
             member_order: bytes = b"",
             empty_fields: int = 0,
             null_fields: int = 0,
@@ -275,8 +275,8 @@ class ChatCompletionChunkChoice(Message[_ChatCompletionChunkChoiceFields]):
 
         index: int
         delta: ChoiceDelta | None
-        finish_reason: FinishReason
         logprobs: ChoiceLogprobs | None
+        finish_reason: FinishReason
         member_order: bytes
         empty_fields: int
         null_fields: int
@@ -944,7 +944,7 @@ class ChatCompletionChunkObject(Enum):
 
 
 _DESC = file_desc(
-    b'\n-chatcompletion/v1/chat_completion_chunk.proto\x12\x11chatcompletion.v1\x1a\x1echatcompletion/v1/common.proto\x1a\x1dchatcompletion/v1/image.proto\x1a chatcompletion/v1/logprobs.proto\x1a"chatcompletion/v1/moderation.proto\x1a\x1fchatcompletion/v1/options.proto\x1a!chatcompletion/v1/reasoning.proto\x1a\x1dchatcompletion/v1/usage.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xde\x08\n\x13ChatCompletionChunk\x12\x1c\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12"\n\x05model\x18\x02 \x01(\tH\x01R\x05modelB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12O\n\x07choices\x18\x03 \x03(\x0b2,.chatcompletion.v1.ChatCompletionChunkChoiceR\x07choicesB\x07\xe0A\x02\xd8\xcd\x18\x07\x12G\n\x05usage\x18\x04 \x01(\x0b2".chatcompletion.v1.CompletionUsageH\x02R\x05usageB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02\x88\x01\x01\x12P\n\x0cservice_tier\x18\x05 \x01(\x0e2\x1e.chatcompletion.v1.ServiceTierH\x03R\x0bserviceTierB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12<\n\x12system_fingerprint\x18\x06 \x01(\tH\x04R\x11systemFingerprintB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12R\n\x06object\x18\x07 \x01(\x0e2,.chatcompletion.v1.ChatCompletionChunkObjectH\x05R\x06objectB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12&\n\x07created\x18\x08 \x01(\x03H\x06R\x07createdB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12/\n\x0bobfuscation\x18\t \x01(\tH\x07R\x0bobfuscationB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x06\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12o\n\x13verbatim_properties\x18\x10 \x03(\x0b2>.chatcompletion.v1.ChatCompletionChunk.VerbatimPropertiesEntryR\x12verbatimProperties\x12H\n\nmoderation\x18\x11 \x01(\x0b2\x1d.chatcompletion.v1.ModerationH\x08R\nmoderationB\x04\xc0\xcd\x18\x01\x88\x01\x01\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\x08\n\x06_modelB\x08\n\x06_usageB\x0f\n\r_service_tierB\x15\n\x13_system_fingerprintB\t\n\x07_objectB\n\n\x08_createdB\x0e\n\x0c_obfuscationB\r\n\x0b_moderation"\xd2\x05\n\x19ChatCompletionChunkChoice\x12\x1e\n\x05index\x18\x01 \x01(\x05H\x00R\x05indexB\x03\xe0A\x02\x88\x01\x01\x12M\n\x05delta\x18\x02 \x01(\x0b2\x1e.chatcompletion.v1.ChoiceDeltaH\x01R\x05deltaB\x12\xe0A\x02\xd8\xcd\x18\x03\xe2\xcd\x18\x07message\x88\x01\x01\x12R\n\rfinish_reason\x18\x03 \x01(\x0e2\x1f.chatcompletion.v1.FinishReasonH\x02R\x0cfinishReasonB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12L\n\x08logprobs\x18\x04 \x01(\x0b2!.chatcompletion.v1.ChoiceLogprobsH\x03R\x08logprobsB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x03\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12u\n\x13verbatim_properties\x18\x10 \x03(\x0b2D.chatcompletion.v1.ChatCompletionChunkChoice.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x08\n\x06_indexB\x08\n\x06_deltaB\x10\n\x0e_finish_reasonB\x0b\n\t_logprobs"\xe9\t\n\x0bChoiceDelta\x12H\n\x04role\x18\x01 \x01(\x0e2%.chatcompletion.v1.ChatCompletionRoleH\x00R\x04roleB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02\x88\x01\x01\x12#\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12#\n\x07refusal\x18\x03 \x01(\tH\x02R\x07refusalB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12O\n\ntool_calls\x18\x04 \x03(\x0b2&.chatcompletion.v1.ChoiceDeltaToolCallR\ttoolCallsB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x08\x12\\\n\rfunction_call\x18\x05 \x01(\x0b2*.chatcompletion.v1.ChoiceDeltaFunctionCallH\x03R\x0cfunctionCallB\x06\x18\x01\xc0\xcd\x18\x01\x88\x01\x01\x12D\n\x05audio\x18\x06 \x01(\x0b2#.chatcompletion.v1.ChoiceDeltaAudioH\x04R\x05audioB\x04\xc0\xcd\x18\x01\x88\x01\x01\x126\n\x11reasoning_content\x18\x07 \x01(\tH\x05R\x10reasoningContentB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12\'\n\treasoning\x18\x08 \x01(\tH\x06R\treasoningB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12U\n\x11reasoning_details\x18\t \x03(\x0b2".chatcompletion.v1.ReasoningDetailR\x10reasoningDetailsB\x04\xc0\xcd\x18\x01\x12?\n\x06images\x18\n \x03(\x0b2!.chatcompletion.v1.GeneratedImageR\x06imagesB\x04\xc0\xcd\x18\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12g\n\x13verbatim_properties\x18\x10 \x03(\x0b26.chatcompletion.v1.ChoiceDelta.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_roleB\n\n\x08_contentB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x14\n\x12_reasoning_contentB\x0c\n\n_reasoning:\x91\x01\xd2\xcd\x18\tsignature\xd2\xcd\x18\x03url\xd2\xcd\x18\x11encrypted_content\xd2\xcd\x18\x06format\xd2\xcd\x18\x06status\xd2\xcd\x18\rfinish_reason\xd2\xcd\x18\x08provider\xf2\xcd\x18\x04text\xf2\xcd\x18\x07refusal\xf2\xcd\x18\x08thinking\xf2\xcd\x18\treasoning\xf2\xcd\x18\x07summary"\xd9\x05\n\x13ChoiceDeltaToolCall\x12"\n\x05index\x18\x01 \x01(\x05H\x00R\x05indexB\x07\xe0A\x02\xd8\xcd\x18\x06\x88\x01\x01\x12\x1d\n\x02id\x18\x02 \x01(\tH\x01R\x02idB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12>\n\x04type\x18\x03 \x01(\x0e2\x1b.chatcompletion.v1.ToolTypeH\x02R\x04typeB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02\x88\x01\x01\x12U\n\x08function\x18\x04 \x01(\x0b2..chatcompletion.v1.ChoiceDeltaToolCallFunctionH\x03R\x08functionB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12I\n\x06custom\x18\x05 \x01(\x0b2,.chatcompletion.v1.ChoiceDeltaToolCallCustomH\x04R\x06custom\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12o\n\x13verbatim_properties\x18\x10 \x03(\x0b2>.chatcompletion.v1.ChoiceDeltaToolCall.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x08\n\x06_indexB\x05\n\x03_idB\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_custom"\xf5\x03\n\x1bChoiceDeltaToolCallFunction\x12!\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x04\x88\x01\x01\x12\'\n\targuments\x18\x02 \x01(\tH\x01R\targumentsB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12w\n\x13verbatim_properties\x18\x10 \x03(\x0b2F.chatcompletion.v1.ChoiceDeltaToolCallFunction.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_nameB\x0c\n\n_arguments"\xdb\x03\n\x19ChoiceDeltaToolCallCustom\x12\x1d\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x04\xd8\xcd\x18\x04\x88\x01\x01\x12\x19\n\x05input\x18\x02 \x01(\tH\x01R\x05input\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12u\n\x13verbatim_properties\x18\x10 \x03(\x0b2D.chatcompletion.v1.ChoiceDeltaToolCallCustom.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_nameB\x08\n\x06_input"\xed\x03\n\x17ChoiceDeltaFunctionCall\x12!\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x04\x88\x01\x01\x12\'\n\targuments\x18\x02 \x01(\tH\x01R\targumentsB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12s\n\x13verbatim_properties\x18\x10 \x03(\x0b2B.chatcompletion.v1.ChoiceDeltaFunctionCall.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_nameB\x0c\n\n_arguments"\xc1\x04\n\x10ChoiceDeltaAudio\x12\x1d\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12!\n\x04data\x18\x02 \x01(\tH\x01R\x04dataB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x05\x88\x01\x01\x12(\n\nexpires_at\x18\x03 \x01(\x03H\x02R\texpiresAtB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12)\n\ntranscript\x18\x04 \x01(\tH\x03R\ntranscriptB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12l\n\x13verbatim_properties\x18\x10 \x03(\x0b2;.chatcompletion.v1.ChoiceDeltaAudio.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\x07\n\x05_dataB\r\n\x0b_expires_atB\r\n\x0b_transcript*\xaf\x01\n\x19ChatCompletionChunkObject\x12,\n(CHAT_COMPLETION_CHUNK_OBJECT_UNSPECIFIED\x10\x00\x12d\n2CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK\x10\x02\x1a,\xca\xcd\x18\x15chat.completion.chunk\xea\xcd\x18\x0fchat.completionBS\n\x11chatcompletion.v1B\x18ChatCompletionChunkProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
+    b'\n-chatcompletion/v1/chat_completion_chunk.proto\x12\x11chatcompletion.v1\x1a\x1echatcompletion/v1/common.proto\x1a\x1dchatcompletion/v1/image.proto\x1a chatcompletion/v1/logprobs.proto\x1a"chatcompletion/v1/moderation.proto\x1a\x1fchatcompletion/v1/options.proto\x1a!chatcompletion/v1/reasoning.proto\x1a\x1dchatcompletion/v1/usage.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xde\x08\n\x13ChatCompletionChunk\x12\x1c\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12R\n\x06object\x18\x02 \x01(\x0e2,.chatcompletion.v1.ChatCompletionChunkObjectH\x01R\x06objectB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12&\n\x07created\x18\x03 \x01(\x03H\x02R\x07createdB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12"\n\x05model\x18\x04 \x01(\tH\x03R\x05modelB\x07\xe0A\x02\xd8\xcd\x18\x01\x88\x01\x01\x12P\n\x0cservice_tier\x18\x05 \x01(\x0e2\x1e.chatcompletion.v1.ServiceTierH\x04R\x0bserviceTierB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12<\n\x12system_fingerprint\x18\x06 \x01(\tH\x05R\x11systemFingerprintB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12O\n\x07choices\x18\x07 \x03(\x0b2,.chatcompletion.v1.ChatCompletionChunkChoiceR\x07choicesB\x07\xe0A\x02\xd8\xcd\x18\x07\x12G\n\x05usage\x18\x08 \x01(\x0b2".chatcompletion.v1.CompletionUsageH\x06R\x05usageB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02\x88\x01\x01\x12/\n\x0bobfuscation\x18\t \x01(\tH\x07R\x0bobfuscationB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x06\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12o\n\x13verbatim_properties\x18\x10 \x03(\x0b2>.chatcompletion.v1.ChatCompletionChunk.VerbatimPropertiesEntryR\x12verbatimProperties\x12H\n\nmoderation\x18\x11 \x01(\x0b2\x1d.chatcompletion.v1.ModerationH\x08R\nmoderationB\x04\xc0\xcd\x18\x01\x88\x01\x01\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\t\n\x07_objectB\n\n\x08_createdB\x08\n\x06_modelB\x0f\n\r_service_tierB\x15\n\x13_system_fingerprintB\x08\n\x06_usageB\x0e\n\x0c_obfuscationB\r\n\x0b_moderation"\xd2\x05\n\x19ChatCompletionChunkChoice\x12\x1e\n\x05index\x18\x01 \x01(\x05H\x00R\x05indexB\x03\xe0A\x02\x88\x01\x01\x12M\n\x05delta\x18\x02 \x01(\x0b2\x1e.chatcompletion.v1.ChoiceDeltaH\x01R\x05deltaB\x12\xe0A\x02\xd8\xcd\x18\x03\xe2\xcd\x18\x07message\x88\x01\x01\x12L\n\x08logprobs\x18\x03 \x01(\x0b2!.chatcompletion.v1.ChoiceLogprobsH\x02R\x08logprobsB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x03\x88\x01\x01\x12R\n\rfinish_reason\x18\x04 \x01(\x0e2\x1f.chatcompletion.v1.FinishReasonH\x03R\x0cfinishReasonB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12u\n\x13verbatim_properties\x18\x10 \x03(\x0b2D.chatcompletion.v1.ChatCompletionChunkChoice.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x08\n\x06_indexB\x08\n\x06_deltaB\x0b\n\t_logprobsB\x10\n\x0e_finish_reason"\xe9\t\n\x0bChoiceDelta\x12H\n\x04role\x18\x01 \x01(\x0e2%.chatcompletion.v1.ChatCompletionRoleH\x00R\x04roleB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02\x88\x01\x01\x12#\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12#\n\x07refusal\x18\x03 \x01(\tH\x02R\x07refusalB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12O\n\ntool_calls\x18\x04 \x03(\x0b2&.chatcompletion.v1.ChoiceDeltaToolCallR\ttoolCallsB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x08\x12\\\n\rfunction_call\x18\x05 \x01(\x0b2*.chatcompletion.v1.ChoiceDeltaFunctionCallH\x03R\x0cfunctionCallB\x06\x18\x01\xc0\xcd\x18\x01\x88\x01\x01\x12D\n\x05audio\x18\x06 \x01(\x0b2#.chatcompletion.v1.ChoiceDeltaAudioH\x04R\x05audioB\x04\xc0\xcd\x18\x01\x88\x01\x01\x126\n\x11reasoning_content\x18\x07 \x01(\tH\x05R\x10reasoningContentB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12\'\n\treasoning\x18\x08 \x01(\tH\x06R\treasoningB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12U\n\x11reasoning_details\x18\t \x03(\x0b2".chatcompletion.v1.ReasoningDetailR\x10reasoningDetailsB\x04\xc0\xcd\x18\x01\x12?\n\x06images\x18\n \x03(\x0b2!.chatcompletion.v1.GeneratedImageR\x06imagesB\x04\xc0\xcd\x18\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12g\n\x13verbatim_properties\x18\x10 \x03(\x0b26.chatcompletion.v1.ChoiceDelta.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_roleB\n\n\x08_contentB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x14\n\x12_reasoning_contentB\x0c\n\n_reasoning:\x91\x01\xd2\xcd\x18\tsignature\xd2\xcd\x18\x03url\xd2\xcd\x18\x11encrypted_content\xd2\xcd\x18\x06format\xd2\xcd\x18\x06status\xd2\xcd\x18\rfinish_reason\xd2\xcd\x18\x08provider\xf2\xcd\x18\x04text\xf2\xcd\x18\x07refusal\xf2\xcd\x18\x08thinking\xf2\xcd\x18\treasoning\xf2\xcd\x18\x07summary"\xd9\x05\n\x13ChoiceDeltaToolCall\x12"\n\x05index\x18\x01 \x01(\x05H\x00R\x05indexB\x07\xe0A\x02\xd8\xcd\x18\x06\x88\x01\x01\x12\x1d\n\x02id\x18\x02 \x01(\tH\x01R\x02idB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12>\n\x04type\x18\x03 \x01(\x0e2\x1b.chatcompletion.v1.ToolTypeH\x02R\x04typeB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x02\x88\x01\x01\x12U\n\x08function\x18\x04 \x01(\x0b2..chatcompletion.v1.ChoiceDeltaToolCallFunctionH\x03R\x08functionB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12I\n\x06custom\x18\x05 \x01(\x0b2,.chatcompletion.v1.ChoiceDeltaToolCallCustomH\x04R\x06custom\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12o\n\x13verbatim_properties\x18\x10 \x03(\x0b2>.chatcompletion.v1.ChoiceDeltaToolCall.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x08\n\x06_indexB\x05\n\x03_idB\x07\n\x05_typeB\x0b\n\t_functionB\t\n\x07_custom"\xf5\x03\n\x1bChoiceDeltaToolCallFunction\x12!\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x04\x88\x01\x01\x12\'\n\targuments\x18\x02 \x01(\tH\x01R\targumentsB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12w\n\x13verbatim_properties\x18\x10 \x03(\x0b2F.chatcompletion.v1.ChoiceDeltaToolCallFunction.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_nameB\x0c\n\n_arguments"\xdb\x03\n\x19ChoiceDeltaToolCallCustom\x12\x1d\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x04\xd8\xcd\x18\x04\x88\x01\x01\x12\x19\n\x05input\x18\x02 \x01(\tH\x01R\x05input\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12u\n\x13verbatim_properties\x18\x10 \x03(\x0b2D.chatcompletion.v1.ChoiceDeltaToolCallCustom.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_nameB\x08\n\x06_input"\xed\x03\n\x17ChoiceDeltaFunctionCall\x12!\n\x04name\x18\x01 \x01(\tH\x00R\x04nameB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x04\x88\x01\x01\x12\'\n\targuments\x18\x02 \x01(\tH\x01R\targumentsB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12s\n\x13verbatim_properties\x18\x10 \x03(\x0b2B.chatcompletion.v1.ChoiceDeltaFunctionCall.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_nameB\x0c\n\n_arguments"\xc1\x04\n\x10ChoiceDeltaAudio\x12\x1d\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x01\x88\x01\x01\x12!\n\x04data\x18\x02 \x01(\tH\x01R\x04dataB\x08\xc0\xcd\x18\x01\xd8\xcd\x18\x05\x88\x01\x01\x12(\n\nexpires_at\x18\x03 \x01(\x03H\x02R\texpiresAtB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12)\n\ntranscript\x18\x04 \x01(\tH\x03R\ntranscriptB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12l\n\x13verbatim_properties\x18\x10 \x03(\x0b2;.chatcompletion.v1.ChoiceDeltaAudio.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\x07\n\x05_dataB\r\n\x0b_expires_atB\r\n\x0b_transcript*\xaf\x01\n\x19ChatCompletionChunkObject\x12,\n(CHAT_COMPLETION_CHUNK_OBJECT_UNSPECIFIED\x10\x00\x12d\n2CHAT_COMPLETION_CHUNK_OBJECT_CHAT_COMPLETION_CHUNK\x10\x02\x1a,\xca\xcd\x18\x15chat.completion.chunk\xea\xcd\x18\x0fchat.completionBS\n\x11chatcompletion.v1B\x18ChatCompletionChunkProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
     [
         common_pb.desc(),
         image_pb.desc(),

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     _overload = overload
     _property = property
 
-_ChatCompletionFields: TypeAlias = Literal["id", "model", "choices", "usage", "service_tier", "system_fingerprint", "object", "created", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "metadata", "moderation"]
+_ChatCompletionFields: TypeAlias = Literal["id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "metadata", "moderation"]
 
 class ChatCompletion(Message[_ChatCompletionFields]):
     """
@@ -56,48 +56,48 @@ class ChatCompletion(Message[_ChatCompletionFields]):
             ```proto
             optional string id = 1;
             ```
+        object:
+            The kind of this document.
+
+            ```proto
+            optional chatcompletion.v1.ChatCompletionObject object = 2;
+            ```
+        created:
+            When the completion was created, in seconds since the Unix epoch.
+
+            ```proto
+            optional int64 created = 3;
+            ```
         model:
             The name of the model that answered.
 
             ```proto
-            optional string model = 2;
+            optional string model = 4;
             ```
         choices:
             The alternative answers, as many as the request's n asks for.
 
             ```proto
-            repeated chatcompletion.v1.ChatCompletionChoice choices = 3;
+            repeated chatcompletion.v1.ChatCompletionChoice choices = 5;
             ```
         usage:
             The tokens that the completion used. Absent: the service does not report them.
 
             ```proto
-            optional chatcompletion.v1.CompletionUsage usage = 4;
+            optional chatcompletion.v1.CompletionUsage usage = 6;
             ```
         service_tier:
             The tier that processed the request. Absent: the service does not report it, or the request names no tier.
 
             ```proto
-            optional chatcompletion.v1.ServiceTier service_tier = 5;
+            optional chatcompletion.v1.ServiceTier service_tier = 7;
             ```
         system_fingerprint:
             The name of the backend configuration that ran the model. With an equal seed, output may change when this name
             changes. Absent: the service does not report it.
 
             ```proto
-            optional string system_fingerprint = 6;
-            ```
-        object:
-            The kind of this document.
-
-            ```proto
-            optional chatcompletion.v1.ChatCompletionObject object = 7;
-            ```
-        created:
-            When the completion was created, in seconds since the Unix epoch.
-
-            ```proto
-            optional int64 created = 8;
+            optional string system_fingerprint = 8;
             ```
         member_order:
             The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name.
@@ -143,7 +143,7 @@ class ChatCompletion(Message[_ChatCompletionFields]):
             ```
     """
 
-    __slots__ = ("id", "model", "choices", "usage", "service_tier", "system_fingerprint", "object", "created", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "metadata", "moderation")
+    __slots__ = ("id", "object", "created", "model", "choices", "usage", "service_tier", "system_fingerprint", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties", "metadata", "moderation")
 
     if TYPE_CHECKING:
 
@@ -151,13 +151,13 @@ class ChatCompletion(Message[_ChatCompletionFields]):
             self,
             *,
             id: str | None = None,
+            object: ChatCompletionObject | None = None,
+            created: int | None = None,
             model: str | None = None,
             choices: list[ChatCompletionChoice] | None = None,
             usage: CompletionUsage | None = None,
             service_tier: ServiceTier | None = None,
             system_fingerprint: str | None = None,
-            object: ChatCompletionObject | None = None,
-            created: int | None = None,
             member_order: bytes = b"",
             empty_fields: int = 0,
             null_fields: int = 0,
@@ -169,13 +169,13 @@ class ChatCompletion(Message[_ChatCompletionFields]):
             pass
 
         id: str
+        object: ChatCompletionObject
+        created: int
         model: str
         choices: list[ChatCompletionChoice]
         usage: CompletionUsage | None
         service_tier: ServiceTier
         system_fingerprint: str
-        object: ChatCompletionObject
-        created: int
         member_order: bytes
         empty_fields: int
         null_fields: int
@@ -184,7 +184,7 @@ class ChatCompletion(Message[_ChatCompletionFields]):
         metadata: dict[str, str]
         moderation: Moderation | None
 
-_ChatCompletionChoiceFields: TypeAlias = Literal["index", "message", "finish_reason", "logprobs", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties"]
+_ChatCompletionChoiceFields: TypeAlias = Literal["index", "message", "logprobs", "finish_reason", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties"]
 
 class ChatCompletionChoice(Message[_ChatCompletionChoiceFields]):
     """
@@ -207,17 +207,17 @@ class ChatCompletionChoice(Message[_ChatCompletionChoiceFields]):
             ```proto
             optional chatcompletion.v1.ChatCompletionMessage message = 2;
             ```
-        finish_reason:
-            Why the model stopped.
-
-            ```proto
-            optional chatcompletion.v1.FinishReason finish_reason = 3;
-            ```
         logprobs:
             The log probabilities of the tokens. Null or absent: the request does not ask for them.
 
             ```proto
-            optional chatcompletion.v1.ChoiceLogprobs logprobs = 4;
+            optional chatcompletion.v1.ChoiceLogprobs logprobs = 3;
+            ```
+        finish_reason:
+            Why the model stopped.
+
+            ```proto
+            optional chatcompletion.v1.FinishReason finish_reason = 4;
             ```
         member_order:
             The order of the members in additional_properties, at every depth, and in verbatim_properties. Absent: by name.
@@ -251,7 +251,7 @@ class ChatCompletionChoice(Message[_ChatCompletionChoiceFields]):
             ```
     """
 
-    __slots__ = ("index", "message", "finish_reason", "logprobs", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties")
+    __slots__ = ("index", "message", "logprobs", "finish_reason", "member_order", "empty_fields", "null_fields", "additional_properties", "verbatim_properties")
 
     if TYPE_CHECKING:
 
@@ -260,8 +260,8 @@ class ChatCompletionChoice(Message[_ChatCompletionChoiceFields]):
             *,
             index: int | None = None,
             message: ChatCompletionMessage | None = None,
-            finish_reason: FinishReason | None = None,
             logprobs: ChoiceLogprobs | None = None,
+            finish_reason: FinishReason | None = None,
             member_order: bytes = b"",
             empty_fields: int = 0,
             null_fields: int = 0,
@@ -272,8 +272,8 @@ class ChatCompletionChoice(Message[_ChatCompletionChoiceFields]):
 
         index: int
         message: ChatCompletionMessage | None
-        finish_reason: FinishReason
         logprobs: ChoiceLogprobs | None
+        finish_reason: FinishReason
         member_order: bytes
         empty_fields: int
         null_fields: int
@@ -807,7 +807,7 @@ class AnnotationType(Enum):
 
 
 _DESC = file_desc(
-    b'\n\'chatcompletion/v1/chat_completion.proto\x12\x11chatcompletion.v1\x1a\x1echatcompletion/v1/common.proto\x1a\x1dchatcompletion/v1/image.proto\x1a chatcompletion/v1/logprobs.proto\x1a"chatcompletion/v1/moderation.proto\x1a\x1fchatcompletion/v1/options.proto\x1a!chatcompletion/v1/reasoning.proto\x1a!chatcompletion/v1/tool_call.proto\x1a\x1dchatcompletion/v1/usage.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xf9\x08\n\x0eChatCompletion\x12\x18\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x03\xe0A\x02\x88\x01\x01\x12\x1e\n\x05model\x18\x02 \x01(\tH\x01R\x05modelB\x03\xe0A\x02\x88\x01\x01\x12F\n\x07choices\x18\x03 \x03(\x0b2\'.chatcompletion.v1.ChatCompletionChoiceR\x07choicesB\x03\xe0A\x02\x12C\n\x05usage\x18\x04 \x01(\x0b2".chatcompletion.v1.CompletionUsageH\x02R\x05usageB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12L\n\x0cservice_tier\x18\x05 \x01(\x0e2\x1e.chatcompletion.v1.ServiceTierH\x03R\x0bserviceTierB\x04\xc0\xcd\x18\x01\x88\x01\x01\x128\n\x12system_fingerprint\x18\x06 \x01(\tH\x04R\x11systemFingerprintB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12I\n\x06object\x18\x07 \x01(\x0e2\'.chatcompletion.v1.ChatCompletionObjectH\x05R\x06objectB\x03\xe0A\x02\x88\x01\x01\x12"\n\x07created\x18\x08 \x01(\x03H\x06R\x07createdB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12j\n\x13verbatim_properties\x18\x10 \x03(\x0b29.chatcompletion.v1.ChatCompletion.VerbatimPropertiesEntryR\x12verbatimProperties\x12Q\n\x08metadata\x18\x11 \x03(\x0b2/.chatcompletion.v1.ChatCompletion.MetadataEntryR\x08metadataB\x04\xc0\xcd\x18\x01\x12H\n\nmoderation\x18\x12 \x01(\x0b2\x1d.chatcompletion.v1.ModerationH\x07R\nmoderationB\x04\xc0\xcd\x18\x01\x88\x01\x01\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\x08\n\x06_modelB\x08\n\x06_usageB\x0f\n\r_service_tierB\x15\n\x13_system_fingerprintB\t\n\x07_objectB\n\n\x08_createdB\r\n\x0b_moderation"\xc4\x05\n\x14ChatCompletionChoice\x12\x1e\n\x05index\x18\x01 \x01(\x05H\x00R\x05indexB\x03\xe0A\x02\x88\x01\x01\x12L\n\x07message\x18\x02 \x01(\x0b2(.chatcompletion.v1.ChatCompletionMessageH\x01R\x07messageB\x03\xe0A\x02\x88\x01\x01\x12N\n\rfinish_reason\x18\x03 \x01(\x0e2\x1f.chatcompletion.v1.FinishReasonH\x02R\x0cfinishReasonB\x03\xe0A\x02\x88\x01\x01\x12K\n\x08logprobs\x18\x04 \x01(\x0b2!.chatcompletion.v1.ChoiceLogprobsH\x03R\x08logprobsB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12p\n\x13verbatim_properties\x18\x10 \x03(\x0b2?.chatcompletion.v1.ChatCompletionChoice.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x08\n\x06_indexB\n\n\x08_messageB\x10\n\x0e_finish_reasonB\x0b\n\t_logprobs"\xaf\t\n\x15ChatCompletionMessage\x12C\n\x04role\x18\x01 \x01(\x0e2%.chatcompletion.v1.ChatCompletionRoleH\x00R\x04roleB\x03\xe0A\x02\x88\x01\x01\x12&\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12&\n\x07refusal\x18\x03 \x01(\tH\x02R\x07refusalB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12U\n\ntool_calls\x18\x04 \x03(\x0b20.chatcompletion.v1.ChatCompletionMessageToolCallR\ttoolCallsB\x04\xc0\xcd\x18\x01\x12E\n\x0bannotations\x18\x05 \x03(\x0b2\x1d.chatcompletion.v1.AnnotationR\x0bannotationsB\x04\xc0\xcd\x18\x01\x12Q\n\rfunction_call\x18\x06 \x01(\x0b2\x1f.chatcompletion.v1.FunctionCallH\x03R\x0cfunctionCallB\x06\x18\x01\xc0\xcd\x18\x01\x88\x01\x01\x12G\n\x05audio\x18\x07 \x01(\x0b2&.chatcompletion.v1.ChatCompletionAudioH\x04R\x05audioB\x04\xc0\xcd\x18\x01\x88\x01\x01\x126\n\x11reasoning_content\x18\x08 \x01(\tH\x05R\x10reasoningContentB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12\'\n\treasoning\x18\t \x01(\tH\x06R\treasoningB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12U\n\x11reasoning_details\x18\n \x03(\x0b2".chatcompletion.v1.ReasoningDetailR\x10reasoningDetailsB\x04\xc0\xcd\x18\x01\x12?\n\x06images\x18\x0b \x03(\x0b2!.chatcompletion.v1.GeneratedImageR\x06imagesB\x04\xc0\xcd\x18\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12q\n\x13verbatim_properties\x18\x10 \x03(\x0b2@.chatcompletion.v1.ChatCompletionMessage.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_roleB\n\n\x08_contentB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x14\n\x12_reasoning_contentB\x0c\n\n_reasoning"\xa2\x04\n\nAnnotation\x12?\n\x04type\x18\x01 \x01(\x0e2!.chatcompletion.v1.AnnotationTypeH\x00R\x04typeB\x03\xe0A\x02\x88\x01\x01\x12U\n\x0curl_citation\x18\x02 \x01(\x0b2(.chatcompletion.v1.AnnotationUrlCitationH\x01R\x0burlCitationB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12f\n\x13verbatim_properties\x18\x10 \x03(\x0b25.chatcompletion.v1.Annotation.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x0f\n\r_url_citation"\xc4\x04\n\x15AnnotationUrlCitation\x12)\n\x0bstart_index\x18\x01 \x01(\x05H\x00R\nstartIndexB\x03\xe0A\x02\x88\x01\x01\x12%\n\tend_index\x18\x02 \x01(\x05H\x01R\x08endIndexB\x03\xe0A\x02\x88\x01\x01\x12\x1a\n\x03url\x18\x03 \x01(\tH\x02R\x03urlB\x03\xe0A\x02\x88\x01\x01\x12\x1e\n\x05title\x18\x04 \x01(\tH\x03R\x05titleB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12q\n\x13verbatim_properties\x18\x10 \x03(\x0b2@.chatcompletion.v1.AnnotationUrlCitation.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n\x0c_start_indexB\x0c\n\n_end_indexB\x06\n\x04_urlB\x08\n\x06_title"\xbb\x04\n\x13ChatCompletionAudio\x12\x18\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x03\xe0A\x02\x88\x01\x01\x12\x1c\n\x04data\x18\x02 \x01(\x0cH\x01R\x04dataB\x03\xe0A\x02\x88\x01\x01\x12\'\n\nexpires_at\x18\x03 \x01(\x03H\x02R\texpiresAtB\x03\xe0A\x02\x88\x01\x01\x12(\n\ntranscript\x18\x04 \x01(\tH\x03R\ntranscriptB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12o\n\x13verbatim_properties\x18\x10 \x03(\x0b2>.chatcompletion.v1.ChatCompletionAudio.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\x07\n\x05_dataB\r\n\x0b_expires_atB\r\n\x0b_transcript*\x7f\n\x14ChatCompletionObject\x12&\n"CHAT_COMPLETION_OBJECT_UNSPECIFIED\x10\x00\x12?\n&CHAT_COMPLETION_OBJECT_CHAT_COMPLETION\x10\x01\x1a\x13\xca\xcd\x18\x0fchat.completion*S\n\x0eAnnotationType\x12\x1f\n\x1bANNOTATION_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cANNOTATION_TYPE_URL_CITATION\x10\x01BN\n\x11chatcompletion.v1B\x13ChatCompletionProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
+    b'\n\'chatcompletion/v1/chat_completion.proto\x12\x11chatcompletion.v1\x1a\x1echatcompletion/v1/common.proto\x1a\x1dchatcompletion/v1/image.proto\x1a chatcompletion/v1/logprobs.proto\x1a"chatcompletion/v1/moderation.proto\x1a\x1fchatcompletion/v1/options.proto\x1a!chatcompletion/v1/reasoning.proto\x1a!chatcompletion/v1/tool_call.proto\x1a\x1dchatcompletion/v1/usage.proto\x1a\x1fgoogle/api/field_behavior.proto\x1a\x1cgoogle/protobuf/struct.proto"\xf9\x08\n\x0eChatCompletion\x12\x18\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x03\xe0A\x02\x88\x01\x01\x12I\n\x06object\x18\x02 \x01(\x0e2\'.chatcompletion.v1.ChatCompletionObjectH\x01R\x06objectB\x03\xe0A\x02\x88\x01\x01\x12"\n\x07created\x18\x03 \x01(\x03H\x02R\x07createdB\x03\xe0A\x02\x88\x01\x01\x12\x1e\n\x05model\x18\x04 \x01(\tH\x03R\x05modelB\x03\xe0A\x02\x88\x01\x01\x12F\n\x07choices\x18\x05 \x03(\x0b2\'.chatcompletion.v1.ChatCompletionChoiceR\x07choicesB\x03\xe0A\x02\x12C\n\x05usage\x18\x06 \x01(\x0b2".chatcompletion.v1.CompletionUsageH\x04R\x05usageB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12L\n\x0cservice_tier\x18\x07 \x01(\x0e2\x1e.chatcompletion.v1.ServiceTierH\x05R\x0bserviceTierB\x04\xc0\xcd\x18\x01\x88\x01\x01\x128\n\x12system_fingerprint\x18\x08 \x01(\tH\x06R\x11systemFingerprintB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12j\n\x13verbatim_properties\x18\x10 \x03(\x0b29.chatcompletion.v1.ChatCompletion.VerbatimPropertiesEntryR\x12verbatimProperties\x12Q\n\x08metadata\x18\x11 \x03(\x0b2/.chatcompletion.v1.ChatCompletion.MetadataEntryR\x08metadataB\x04\xc0\xcd\x18\x01\x12H\n\nmoderation\x18\x12 \x01(\x0b2\x1d.chatcompletion.v1.ModerationH\x07R\nmoderationB\x04\xc0\xcd\x18\x01\x88\x01\x01\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01\x1a;\n\rMetadataEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\t\n\x07_objectB\n\n\x08_createdB\x08\n\x06_modelB\x08\n\x06_usageB\x0f\n\r_service_tierB\x15\n\x13_system_fingerprintB\r\n\x0b_moderation"\xc4\x05\n\x14ChatCompletionChoice\x12\x1e\n\x05index\x18\x01 \x01(\x05H\x00R\x05indexB\x03\xe0A\x02\x88\x01\x01\x12L\n\x07message\x18\x02 \x01(\x0b2(.chatcompletion.v1.ChatCompletionMessageH\x01R\x07messageB\x03\xe0A\x02\x88\x01\x01\x12K\n\x08logprobs\x18\x03 \x01(\x0b2!.chatcompletion.v1.ChoiceLogprobsH\x02R\x08logprobsB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12N\n\rfinish_reason\x18\x04 \x01(\x0e2\x1f.chatcompletion.v1.FinishReasonH\x03R\x0cfinishReasonB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12p\n\x13verbatim_properties\x18\x10 \x03(\x0b2?.chatcompletion.v1.ChatCompletionChoice.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x08\n\x06_indexB\n\n\x08_messageB\x0b\n\t_logprobsB\x10\n\x0e_finish_reason"\xaf\t\n\x15ChatCompletionMessage\x12C\n\x04role\x18\x01 \x01(\x0e2%.chatcompletion.v1.ChatCompletionRoleH\x00R\x04roleB\x03\xe0A\x02\x88\x01\x01\x12&\n\x07content\x18\x02 \x01(\tH\x01R\x07contentB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12&\n\x07refusal\x18\x03 \x01(\tH\x02R\x07refusalB\x07\xe0A\x02\xc0\xcd\x18\x01\x88\x01\x01\x12U\n\ntool_calls\x18\x04 \x03(\x0b20.chatcompletion.v1.ChatCompletionMessageToolCallR\ttoolCallsB\x04\xc0\xcd\x18\x01\x12E\n\x0bannotations\x18\x05 \x03(\x0b2\x1d.chatcompletion.v1.AnnotationR\x0bannotationsB\x04\xc0\xcd\x18\x01\x12Q\n\rfunction_call\x18\x06 \x01(\x0b2\x1f.chatcompletion.v1.FunctionCallH\x03R\x0cfunctionCallB\x06\x18\x01\xc0\xcd\x18\x01\x88\x01\x01\x12G\n\x05audio\x18\x07 \x01(\x0b2&.chatcompletion.v1.ChatCompletionAudioH\x04R\x05audioB\x04\xc0\xcd\x18\x01\x88\x01\x01\x126\n\x11reasoning_content\x18\x08 \x01(\tH\x05R\x10reasoningContentB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12\'\n\treasoning\x18\t \x01(\tH\x06R\treasoningB\x04\xc0\xcd\x18\x01\x88\x01\x01\x12U\n\x11reasoning_details\x18\n \x03(\x0b2".chatcompletion.v1.ReasoningDetailR\x10reasoningDetailsB\x04\xc0\xcd\x18\x01\x12?\n\x06images\x18\x0b \x03(\x0b2!.chatcompletion.v1.GeneratedImageR\x06imagesB\x04\xc0\xcd\x18\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12q\n\x13verbatim_properties\x18\x10 \x03(\x0b2@.chatcompletion.v1.ChatCompletionMessage.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_roleB\n\n\x08_contentB\n\n\x08_refusalB\x10\n\x0e_function_callB\x08\n\x06_audioB\x14\n\x12_reasoning_contentB\x0c\n\n_reasoning"\xa2\x04\n\nAnnotation\x12?\n\x04type\x18\x01 \x01(\x0e2!.chatcompletion.v1.AnnotationTypeH\x00R\x04typeB\x03\xe0A\x02\x88\x01\x01\x12U\n\x0curl_citation\x18\x02 \x01(\x0b2(.chatcompletion.v1.AnnotationUrlCitationH\x01R\x0burlCitationB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12f\n\x13verbatim_properties\x18\x10 \x03(\x0b25.chatcompletion.v1.Annotation.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x07\n\x05_typeB\x0f\n\r_url_citation"\xc4\x04\n\x15AnnotationUrlCitation\x12)\n\x0bstart_index\x18\x01 \x01(\x05H\x00R\nstartIndexB\x03\xe0A\x02\x88\x01\x01\x12%\n\tend_index\x18\x02 \x01(\x05H\x01R\x08endIndexB\x03\xe0A\x02\x88\x01\x01\x12\x1a\n\x03url\x18\x03 \x01(\tH\x02R\x03urlB\x03\xe0A\x02\x88\x01\x01\x12\x1e\n\x05title\x18\x04 \x01(\tH\x03R\x05titleB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12q\n\x13verbatim_properties\x18\x10 \x03(\x0b2@.chatcompletion.v1.AnnotationUrlCitation.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x0e\n\x0c_start_indexB\x0c\n\n_end_indexB\x06\n\x04_urlB\x08\n\x06_title"\xbb\x04\n\x13ChatCompletionAudio\x12\x18\n\x02id\x18\x01 \x01(\tH\x00R\x02idB\x03\xe0A\x02\x88\x01\x01\x12\x1c\n\x04data\x18\x02 \x01(\x0cH\x01R\x04dataB\x03\xe0A\x02\x88\x01\x01\x12\'\n\nexpires_at\x18\x03 \x01(\x03H\x02R\texpiresAtB\x03\xe0A\x02\x88\x01\x01\x12(\n\ntranscript\x18\x04 \x01(\tH\x03R\ntranscriptB\x03\xe0A\x02\x88\x01\x01\x12!\n\x0cmember_order\x18\x0c \x01(\x0cR\x0bmemberOrder\x12!\n\x0cempty_fields\x18\r \x01(\x04R\x0bemptyFields\x12\x1f\n\x0bnull_fields\x18\x0e \x01(\x04R\nnullFields\x12L\n\x15additional_properties\x18\x0f \x01(\x0b2\x17.google.protobuf.StructR\x14additionalProperties\x12o\n\x13verbatim_properties\x18\x10 \x03(\x0b2>.chatcompletion.v1.ChatCompletionAudio.VerbatimPropertiesEntryR\x12verbatimProperties\x1aE\n\x17VerbatimPropertiesEntry\x12\x10\n\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n\x05value\x18\x02 \x01(\tR\x05value:\x028\x01B\x05\n\x03_idB\x07\n\x05_dataB\r\n\x0b_expires_atB\r\n\x0b_transcript*\x7f\n\x14ChatCompletionObject\x12&\n"CHAT_COMPLETION_OBJECT_UNSPECIFIED\x10\x00\x12?\n&CHAT_COMPLETION_OBJECT_CHAT_COMPLETION\x10\x01\x1a\x13\xca\xcd\x18\x0fchat.completion*S\n\x0eAnnotationType\x12\x1f\n\x1bANNOTATION_TYPE_UNSPECIFIED\x10\x00\x12 \n\x1cANNOTATION_TYPE_URL_CITATION\x10\x01BN\n\x11chatcompletion.v1B\x13ChatCompletionProtoP\x01Z"chatcompletion/v1;chatcompletionv1b\x06proto3',
     [
         common_pb.desc(),
         image_pb.desc(),

@@ -57,7 +57,7 @@ fn write_completion() -> Vec<u8> {
 
 // docs: bit
 /// A field's number in the contract, which is its bit in null_fields and empty_fields. prost generates no constants.
-const USAGE: u32 = 4;
+const USAGE: u32 = 6;
 
 fn object<const N: usize>(members: [(&str, Kind); N]) -> Struct {
     let fields = members.map(|(name, kind)| (name.to_owned(), Value { kind: Some(kind) }));

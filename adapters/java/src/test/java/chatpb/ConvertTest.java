@@ -95,7 +95,7 @@ class ConvertTest {
 
   @Test
   void errorInWireBytes() {
-    ChatpbException error = refused(Code.WIRE, () -> Chatpb.wireToJson(bytes(0x22, 2, 0x0a, 9)));
+    ChatpbException error = refused(Code.WIRE, () -> Chatpb.wireToJson(bytes(0x32, 2, 0x0a, 9)));
     assertEquals("/usage", error.path());
     assertEquals(2, error.offset());
     refused(Code.WIRE, () -> Codec.of(Chatpb.COMPLETION).validate(bytes(255)));
