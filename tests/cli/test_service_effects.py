@@ -237,7 +237,7 @@ async def grace(kind: str, folder: Path) -> None:
         first = asyncio.ensure_future(status_of(service.address, kind=kind))
         while not upstream.seen:
             await asyncio.sleep(0.01)
-        service.process.send_signal(signal.SIGTERM)
+        service.send_signal(signal.SIGTERM)
         await asyncio.wait_for(service.process.wait(), BEFORE_DEFAULT)
         await asyncio.gather(first, return_exceptions=True)
 
@@ -250,7 +250,7 @@ async def log(kind: str, folder: Path) -> None:
             assert (await service.line()).startswith(first)
     async with Program(kind, "--backend", "echo", *QUIET) as service:
         assert await status_of(service.address, kind=kind) == 200
-        service.process.terminate()
+        service.send_signal(signal.SIGTERM)
         assert await service.line() == ""
 
 
@@ -275,7 +275,7 @@ async def records(kind: str, folder: Path, *options: str, calls: int = 3) -> lis
         for _ in range(calls):
             body = {**QUESTION, "messages": [{"role": "user", "content": os.urandom(20_000).hex()}]}
             assert await status_of(service.address, body, kind=kind) == 200
-        service.process.terminate()
+        service.send_signal(signal.SIGTERM)
         await service.process.wait()
     with Recorder(path, read_only=True) as recorder:
         return [parts_of(record) for record in recorder if isinstance(record, bytes)]
@@ -409,7 +409,7 @@ def test_targets_by_model() -> None:
                         assert (answer.status_code, text.split(" ")[0] in answer.text) == (status, True)
                 async with http_client() as client:
                     assert (await client.get(f"http://{front.address}/health")).status_code == 200
-                    two.process.terminate()
+                    two.send_signal(signal.SIGTERM)
                     await two.process.wait()
                     while (await client.get(f"http://{front.address}/health")).status_code == 200:
                         await asyncio.sleep(0.1)
@@ -435,7 +435,7 @@ def test_one_of_two_servers_drains() -> None:
 
             callers = [asyncio.ensure_future(go_on()) for _ in range(5)]
             assert json.loads(await one.line())["code"] == json.loads(await two.line())["code"] == "OK"
-            one.process.terminate()
+            one.send_signal(signal.SIGTERM)
             await one.process.wait()
             after = len(statuses)
             while len(statuses) < after + 50:

@@ -66,7 +66,7 @@ def test_serve_and_call(tmp_path: Path) -> None:
             assert err == (
                 f"chatpb call: {server.address}: 401 UNAUTHENTICATED: No API key provided: send it as a bearer token.\n"
             )
-            server.process.send_signal(signal.SIGTERM)
+            server.send_signal(signal.SIGTERM)
             assert await server.process.wait() == 0
 
     run(main())
@@ -84,7 +84,7 @@ def test_record(front: str, tmp_path: Path) -> None:
             else:
                 async with http_client() as client:
                     await client.post(f"http://{server.address}/v1/chat/completions", json=QUESTION)
-            server.process.send_signal(signal.SIGTERM)
+            server.send_signal(signal.SIGTERM)
             await server.process.wait()
         with Recorder(path, read_only=True) as recorder:
             (record,) = recorder
@@ -160,10 +160,10 @@ def test_signals(program: str, twice: bool, number: signal.Signals) -> None:
             async with client.stream("POST", url, json={**QUESTION, "stream": True}) as response:
                 lines = response.aiter_lines()
                 assert await anext(lines) == f"data: {chunk.decode()}"
-                stopped.process.send_signal(number)
+                stopped.send_signal(number)
                 await refuses(stopped.address)
                 if twice:
-                    stopped.process.send_signal(number)
+                    stopped.send_signal(number)
                 else:
                     may_end.set()
                 rest = []
@@ -221,7 +221,7 @@ def test_unix_sockets(tmp_path: Path) -> None:
                         taken = await asyncio.to_thread(run_here, *command, "--listen", front_path)
                         assert f"cannot listen at {front_path}: Address already in use" in taken.output
                     for each in (front, server):
-                        each.process.kill()
+                        each.send_signal(signal.SIGKILL)
                         await each.process.wait()
 
     run(main())

@@ -48,7 +48,7 @@ def test_a_worker_that_dies_is_started_again(kind: str) -> None:
                 assert await status_of(service.address, kind=kind) == 200
             after = workers_of(service)
             assert {before[0].pid, before[2].pid} < {each.pid for each in after}
-            service.process.terminate()
+            service.send_signal(signal.SIGTERM)
             assert await service.process.wait() == 0
             await ended(after)
 
@@ -61,7 +61,7 @@ def test_all_end_with_the_first(kind: str, number: signal.Signals) -> None:
     async def main() -> None:
         async with started(kind) as service:
             workers = workers_of(service)
-            service.process.send_signal(number)
+            service.send_signal(number)
             assert await service.process.wait() == (-9 if number is signal.SIGKILL else 0)
             await ended(workers)
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 import sys
+from contextlib import suppress
 
 __all__ = ["CHATPB", "Program"]
 
@@ -57,9 +60,14 @@ class Program:
         await self._reading
         return [self._lines.get_nowait() for _ in range(self._lines.qsize() - 1)]
 
-    async def __aexit__(self, *_: object) -> None:
+    def send_signal(self, number: int) -> None:
+        """Send a signal. asyncio's way reaps a process that has just ended, so that its status is lost."""
         if self.process.returncode is None:
-            self.process.terminate()
+            with suppress(ProcessLookupError):
+                os.kill(self.process.pid, number)
+
+    async def __aexit__(self, *_: object) -> None:
+        self.send_signal(signal.SIGTERM)
         # To the end of both pipes, also if the process has ended: else they are still open when the loop closes.
         assert self.process.stdout
         await self.process.stdout.read()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -42,7 +43,7 @@ def test_from_nothing_to_an_answer(tmp_path: Path) -> None:
                 assert await output(CLIENT.replace("8000", front.address.rpartition(":")[2])) == "You said: hello"
                 lines = (await output(CLIENTS.replace("50051", port))).splitlines()
                 assert lines[0] == lines[-1] == "You said: hello"
-            server.process.terminate()
+            server.send_signal(signal.SIGTERM)
             assert await server.process.wait() == 0
 
     run(main())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import signal
 import sys
 import time
 import zlib
@@ -427,7 +428,7 @@ def test_more_connections_than_files() -> None:
                 await until(lambda: not connections(process, int(port)))
                 answer = await client.post(f"http://{front.address}/v1/chat/completions", json=QUESTION)
                 assert answer.status_code == 200
-            front.process.terminate()
+            front.send_signal(signal.SIGTERM)
             assert len(await front.rest()) < 20 + 2 * (time.monotonic() - began)
 
     run(main())

@@ -99,7 +99,8 @@ class _Workers:
         self._stopping.set()
         for each in self._running:
             with suppress(ProcessLookupError):
-                each.send_signal(number)
+                # asyncio's own way reaps a process that has just ended, and then warns that it does not know it.
+                os.kill(each.pid, number)
 
     async def _announce(self, number: int, on_ready: Callable[[], None]) -> None:
         left = number
