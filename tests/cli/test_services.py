@@ -6,6 +6,7 @@ import asyncio
 import json
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
@@ -25,6 +26,7 @@ from tests.service.certificates import Authority
 from tests.service.chatpb_program import CHATPB, Program
 from tests.service.fake_upstream import FakeUpstream, chunk_twice
 from tests.service.service_stack import (
+    PATIENCE,
     QUESTION,
     http_client,
     run,
@@ -70,6 +72,31 @@ def test_serve_and_call(tmp_path: Path) -> None:
             assert await server.process.wait() == 0
 
     run(main())
+
+
+STOPPED_AT_ONCE = {
+    "serve": "serve(EchoBackend(), listen='127.0.0.1:0', on_start=stop)",
+    "gateway": "run(gateway(EchoBackend()), socket.create_server(('127.0.0.1', 0)), Limits(), stop)",
+}
+
+
+@pytest.mark.parametrize("kind", STOPPED_AT_ONCE)
+def test_a_signal_at_the_moment_of_being_ready(kind: str) -> None:
+    """The service stops in order: it handles signals before it says that it is ready."""
+    code = f"""
+import os, signal, socket
+from chatpb.service import EchoBackend, serve
+from chatpb.service._guard import Limits
+from chatpb.service._uvicorn import run
+from chatpb.service.gateway import gateway
+def stop(*_):
+    os.kill(os.getpid(), signal.SIGTERM)
+signal.signal(signal.SIGTERM, lambda *_: None)  # a service that does not handle it runs on
+{STOPPED_AT_ONCE[kind]}
+print("stopped")
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=PATIENCE)
+    assert (done.stdout, done.stderr) == ("stopped\n", "")
 
 
 @pytest.mark.parametrize("front", ["serve", "gateway"])

@@ -261,14 +261,7 @@ def serve(
 
 
 async def _serve(server: Server, on_start: Callable[[Server], None] | None) -> None:
-    await server.start()
-    if on_start:
-        on_start(server)
-    await _stop_at_signal(server)
-
-
-async def _stop_at_signal(server: Server) -> None:
-    """Wait for SIGTERM or SIGINT, and stop the server; at a second one, end its open calls."""
+    """Start the server, and stop it at SIGTERM or SIGINT; at a second one, end its open calls."""
     loop = asyncio.get_running_loop()
     signals: asyncio.Queue[int] = asyncio.Queue()
 
@@ -278,6 +271,9 @@ async def _stop_at_signal(server: Server) -> None:
     # The event loop's own signal handlers do not exist on Windows.
     before = [(number, signal.signal(number, put)) for number in (signal.SIGTERM, signal.SIGINT)]
     try:
+        await server.start()
+        if on_start:
+            on_start(server)
         await signals.get()
         draining = asyncio.ensure_future(server.stop())
         again = asyncio.ensure_future(signals.get())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -20,6 +21,15 @@ __all__ = ["limited_protocol", "run"]
 
 class _Server(uvicorn.Server):
     """At the first signal, waits for open requests; at the second, drops their connections, which cancels them."""
+
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._on_ready = on_ready
+
+    async def main_loop(self) -> None:
+        # From here on a signal is handled as above.
+        self._on_ready()
+        await super().main_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
@@ -81,8 +91,11 @@ def _stopped(timer: asyncio.TimerHandle | None) -> asyncio.TimerHandle | None:
     return None
 
 
-def run(app: Any, listener: socket.socket, limits: Limits) -> None:
-    """Serve an ASGI application on a listening socket until SIGTERM or SIGINT; requests then have `grace` seconds."""
+def run(app: Any, listener: socket.socket, limits: Limits, on_ready: Callable[[], None]) -> None:
+    """Serve an ASGI application on a listening socket until SIGTERM or SIGINT; requests then have `grace` seconds.
+
+    `on_ready` is called when it answers, and stops at a signal.
+    """
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -93,4 +106,4 @@ def run(app: Any, listener: socket.socket, limits: Limits) -> None:
     )
     config.load()
     config.http_protocol_class = limited_protocol(config.http_protocol_class, limits)
-    _Server(config).run(sockets=[listener])
+    _Server(config, on_ready).run(sockets=[listener])

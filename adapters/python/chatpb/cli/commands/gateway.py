@@ -104,5 +104,4 @@ def gateway(
         hosts=allow_host or (),
         unknown_fields=unknown_fields.value,
     )
-    worker.is_ready() if worker else on_ready()
-    run(app, listener, limits)
+    run(app, listener, limits, worker.is_ready if worker else on_ready)
