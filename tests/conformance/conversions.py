@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any, Final
 
@@ -34,6 +35,37 @@ def checks(count: int) -> dict[str, Check]:
         "validate": _validate(count),
         "accumulate": _accumulate(count),
     }
+
+
+def ring(programs: dict[str, Program], count: int) -> Iterator[tuple[str, Result]]:
+    """Hand documents around, as text and as bytes in turn: each program converts what the one before it made.
+
+    Yields each program's name with its results. What differs from Python goes no further.
+    """
+    for number in range(0, count, BATCH):
+        message_type = DOCUMENTS[number // BATCH % len(DOCUMENTS)]
+        forms = dict(_forms(range(SEED + number, SEED + min(number + BATCH, count)), message_type))
+        is_text = True
+        for name, program in programs.items():
+            conversion = "json_to_wire" if is_text else "wire_to_json"
+            inputs = [as_text if is_text else as_bytes for as_text, as_bytes in forms.values()]
+            outcomes = program.convert(conversion, message_type.DESCRIPTOR.full_name, inputs).outcomes
+            is_text = not is_text
+            for (seed, (as_text, as_bytes)), outcome in zip([*forms.items()], outcomes, strict=True):
+                result = _result(str(seed), _found(outcome), (as_text if is_text else as_bytes,))
+                yield name, result
+                if result.reason:
+                    del forms[seed]
+
+
+def _forms(seeds: range, message_type: Any) -> Iterator[tuple[int, tuple[bytes, bytes]]]:
+    """Yield the text and the bytes of the random document of each seed that is acceptable."""
+    for seed in seeds:
+        with suppress(chatpb.JsonError):
+            printed = chatpb.wire_to_json(
+                chatpb.json_to_wire(document(Random(seed), message_type.DESCRIPTOR.name), message_type), message_type
+            )
+            yield seed, (printed, chatpb.json_to_wire(printed, message_type))
 
 
 def _vectors_to_wire(program: Program) -> Iterator[Result]:

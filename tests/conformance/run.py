@@ -87,6 +87,9 @@ def _run(programs: dict[str, Program], table: Table, count: int, documents: int)
                 table[name][step].append(Result(step, str(error)))
     for name, result in checks.ring(programs, count) if programs else ():
         table[name]["ring"].append(result)
+    converting = {name: program for name, program in programs.items() if languages.BY_NAME[name].converts}
+    for name, result in conversions.ring(converting, count):
+        table[name]["json-ring"].append(result)
 
 
 def _print(table: Table, not_run: dict[str, str], *, require_all: bool) -> int:
