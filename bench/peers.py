@@ -104,16 +104,12 @@ def _betterproto(message: str) -> list[Peer]:
 @cache
 def _generate(plugin: str) -> Path:
     """Generate the contract's classes with a protoc plugin; return their folder, a package named after the plugin."""
-    import google.api
     from grpc_tools import protoc
 
     folder = Path(tempfile.mkdtemp(prefix="bench-"), f"bench_{plugin}")
     folder.mkdir()
-    common = Path(next(iter(google.api.__path__))).parents[1]
-    include = [ROOT / "proto", common, Path(protoc.__file__).parent / "_proto"]
+    include = [ROOT / "proto", Path(protoc.__file__).parent / "_proto"]
     files = [str(path) for path in sorted((ROOT / "proto").rglob("*.proto")) if "service" not in path.name]
-    if plugin == "py":
-        files.append(str(common / "google" / "api" / "field_behavior.proto"))
     environment = {**os.environ, "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])}
     command = [
         sys.executable,
