@@ -43,7 +43,7 @@ constexpr Options<(One | Other)> operator|(Options<One> one, Options<Other> othe
 
 /// No option: `is_strict ? chatpb::strict : chatpb::none`.
 inline constexpr Options<0> none;
-/// The same document gives the same bytes, whatever the order of its members.
+/// Equal documents give equal bytes, also if their members come in another order.
 inline constexpr auto canonical = Options<CHATPB_CANONICAL>::of(CHATPB_CANONICAL);
 /// NaN and the infinities are accepted.
 inline constexpr auto nonfinite = Options<CHATPB_NONFINITE>::of(CHATPB_NONFINITE);

@@ -71,7 +71,7 @@ pub fn message(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     bytes(4, &[bytes(1, name.as_bytes()), parts.concat()].concat())
 }
 
-/// The same as a nested type of a message, which has the other number.
+/// A `DescriptorProto`, as a nested type of a message: the field has another number.
 pub fn nested(name: &str, parts: &[Vec<u8>]) -> Vec<u8> {
     bytes(3, &[bytes(1, name.as_bytes()), parts.concat()].concat())
 }

@@ -98,9 +98,7 @@ class _Workers:
     def _stop(self, number: int) -> None:
         self._stopping.set()
         for each in self._running:
-            with suppress(ProcessLookupError):
-                # asyncio's own way reaps a process that has just ended, and then warns that it does not know it.
-                os.kill(each.pid, number)
+            _send(number, each)
 
     async def _announce(self, number: int, on_ready: Callable[[], None]) -> None:
         left = number
@@ -123,7 +121,7 @@ class _Workers:
             )
             self._running.add(worker)
             if self._stopping.is_set():
-                worker.terminate()
+                _send(signal.SIGTERM, worker)
             status = await worker.wait()
             self._running.discard(worker)
             if self._stopping.is_set():
@@ -135,3 +133,9 @@ class _Workers:
             report(f"chatpb: worker {index} ended with status {status} and is started again")
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _PAUSE)
+
+
+def _send(number: int, worker: asyncio.subprocess.Process) -> None:
+    """Send a signal. asyncio's own way reaps a process that has just ended, and then warns that it does not know it."""
+    with suppress(ProcessLookupError):
+        os.kill(worker.pid, number)
