@@ -21,6 +21,7 @@ from google.protobuf.descriptor_pb2 import (
 
 from chatcompletion.v1 import options_pb2
 from chatpb._contract.schema import KINDS, FieldKind
+from tests.contract.numbers import first_of_forks
 from tests.contract.providers import LEAST, typed_for_providers
 from tests.support import ROOT
 
@@ -47,8 +48,6 @@ FIXED = {
     "additional_properties": (15, F.TYPE_MESSAGE, F.LABEL_OPTIONAL, ".google.protobuf.Struct"),
     "verbatim_properties": (16, F.TYPE_MESSAGE, F.LABEL_REPEATED, "map<string, string>"),
 }
-FORKS = {"CreateChatCompletionRequest": 56}
-"""The first number that belongs to forks, where it is not 48."""
 SCALARS = {
     F.TYPE_INT32,
     F.TYPE_INT64,
@@ -160,7 +159,7 @@ def test_home_fields(message: DescriptorProto) -> None:
 def test_field_numbers_ascend_and_keep_to_their_ranges(message: DescriptorProto) -> None:
     numbers = [field.number for field in message.field]
     assert numbers == sorted(numbers)
-    end = FORKS.get(message.name, 48)
+    end = first_of_forks(message.name)
     assert all(1 <= field.number <= 11 or 17 <= field.number < end for field in _typed(message))
 
 

@@ -1,10 +1,10 @@
-"""A newer build of the contract and this one exchange messages: no byte is lost, and JSON never lacks a field silently."""
+"""Newer builds of the contract, and forks, exchange messages with this one: no byte is lost, and JSON lacks no field silently."""
 
 from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cache
 from typing import Any
 
@@ -28,6 +28,7 @@ from chatpb.storage import Record
 from chatpb.streams import Accumulator, split_wire
 from chatpb.streams._known import add_known, split_known
 from chatpb.streams.sse import write_chunk
+from tests.contract.numbers import first_of_forks
 from tests.support import ROOT, each_runtime
 
 F = FieldDescriptorProto
@@ -36,21 +37,30 @@ FORK = 48
 """The first number of a fork's own fields."""
 
 
-@cache
-def _newer(name: str) -> Any:
-    """Return a class of the contract with a number and a text in each choice, an object in a completion, and a new tier."""
+def _build(name: str, change: Callable[[FileDescriptorProto], None]) -> Any:
+    """Return a class of the contract with a change to each of its files."""
     files = DescriptorDatabase()
     files.Add(FileDescriptorProto.FromString(DESCRIPTOR.serialized_pb))  # the set has not the file that it is made of
     for file in FileDescriptorSet.FromString(CONTRACT.read_bytes()).file:
+        if file.name != DESCRIPTOR.name:
+            change(file)
+            files.Add(file)
+    pool = descriptor_pool.DescriptorPool(files)
+    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"chatcompletion.v1.{name}"))
+
+
+@cache
+def _newer(name: str) -> Any:
+    """Return a class of the contract with a number and a text in each choice, an object in a completion, and a new tier."""
+
+    def change(file: FileDescriptorProto) -> None:
         for message in file.message_type:
             _grow(message)
         for enum in file.enum_type:
             if enum.name == "ServiceTier":
                 enum.value.add(name="SERVICE_TIER_INSTANT", number=7)
-        if file.name != DESCRIPTOR.name:
-            files.Add(file)
-    pool = descriptor_pool.DescriptorPool(files)
-    return message_factory.GetMessageClass(pool.FindMessageTypeByName(f"chatcompletion.v1.{name}"))
+
+    return _build(name, change)
 
 
 def _grow(message: DescriptorProto) -> None:
@@ -122,6 +132,80 @@ def test_a_newer_build_reads_what_this_one_writes(name: str, runtime: str) -> No
     wire = known.serialize(known.parse(chatpb.json_to_wire(json.dumps(NEWER[name]), generated_class(runtime, name))))
     assert json.loads(chatpb.wire_to_json(wire, _newer(name))) == NEWER[name]
     assert json.loads(chatpb.to_json(_newer(name).FromString(wire))) == NEWER[name]
+
+
+@cache
+def _fork(name: str) -> Any:
+    """Return a class of a fork, which uses the first and the last number that is a fork's own in every message."""
+
+    def change(file: FileDescriptorProto) -> None:
+        for message in file.message_type:
+            if any(field.name == "null_fields" for field in message.field):
+                _add(message, "fork_first", F.TYPE_STRING, first_of_forks(message.name))
+                message.field.add(name="fork_last", number=63, type=F.TYPE_INT64, label=F.LABEL_REPEATED)
+
+    return _build(name, change)
+
+
+FORKED: dict[str, dict[str, Any]] = {
+    "values": {"fork_first": "a", "fork_last": [2**63 - 1, 0]},
+    "null and empty": {"fork_first": None, "fork_last": []},
+    "null twice": {"fork_first": None, "fork_last": None},
+}
+
+
+def _documents(fork: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return documents with the members of a fork in objects at each level, besides null, [] and open values of their own."""
+    own = {"x_vendor": {"b": 1, "a": 2}, **fork}
+    message = {"role": "assistant", "content": "a", "refusal": None, **own}
+    return {
+        "CreateChatCompletionRequest": {"model": "m", "messages": [message], "top_p": None, "tools": [], **own},
+        "ChatCompletion": {"id": "c", "choices": [{"index": 0, "message": message, **own}], "usage": None, **own},
+        "ChatCompletionChunk": {"id": "c", "choices": [{"index": 0, "delta": message, **own}], "usage": None, **own},
+        "ErrorResponse": {"error": {"message": "m", "code": None, **own}, **own},
+    }
+
+
+def _without(value: Any, names: Iterable[str]) -> Any:
+    """Return a JSON value without the members of these names, at any depth."""
+    if isinstance(value, dict):
+        return {name: _without(item, names) for name, item in value.items() if name not in names}
+    return [_without(item, names) for item in value] if isinstance(value, list) else value
+
+
+each_fork = pytest.mark.parametrize("fork", FORKED)
+each_document = pytest.mark.parametrize("name", _documents({}))
+
+
+@each_fork
+@each_document
+@each_runtime
+def test_what_a_fork_sends_passes_through_this_build(fork: str, name: str, runtime: str) -> None:
+    document = _documents(FORKED[fork])[name]
+    known = message_class(generated_class(runtime, name))
+    parsed = known.parse(chatpb.json_to_wire(json.dumps(document), _fork(name)))
+    assert json.loads(chatpb.wire_to_json(known.serialize(parsed), _fork(name))) == document
+    with pytest.raises(chatpb.WireError, match="does not have|names a field"):
+        chatpb.to_json(parsed)
+    upstream = _without(document, FORKED[fork])
+    assert json.loads(chatpb.to_json(parsed, unknown_fields="skip")) == upstream
+    view = chatpb.members(parsed)
+    assert view == upstream
+    edits = {"x_vendor": {"d": 1, "c": 2}, "x_other": 2**64}
+    view.update(edits)
+    assert json.loads(chatpb.wire_to_json(known.serialize(parsed), _fork(name))) == {**document, **edits}
+
+
+@each_fork
+@each_document
+@each_runtime
+def test_what_this_build_sends_is_typed_in_a_fork(fork: str, name: str, runtime: str) -> None:
+    document = _documents(FORKED[fork])[name]
+    known = message_class(generated_class(runtime, name))
+    wire = known.serialize(known.parse(chatpb.json_to_wire(json.dumps(document), generated_class(runtime, name))))
+    text = chatpb.wire_to_json(wire, _fork(name))
+    assert json.loads(text) == document
+    assert chatpb.json_to_wire(text, _fork(name)) == chatpb.json_to_wire(json.dumps(document), _fork(name))
 
 
 def test_streams_pass_on_what_they_do_not_know() -> None:
