@@ -12,24 +12,41 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
 CACHE = ROOT / ".cache" / "conformance"
 
 
-@dataclass(frozen=True)
-class Language:
-    """A language and the standard runtime that its program uses."""
+@dataclass(frozen=True, kw_only=True)
+class Project:
+    """A program in a language: the tools that it needs, how it is built, and how it is started, in a folder of its own."""
+
+    home: ClassVar[Path] = HERE
+    """The folder that has the program's folder."""
 
     name: str
-    runtime: str
     needs: tuple[str, ...]
     build: tuple[tuple[str, ...], ...]
     command: tuple[str, ...]
     own_protoc: bool = False
     """Whether the runtime works with only one release of protoc, the one on the PATH."""
+
+    @property
+    def folder(self) -> Path:
+        return self.home / self.name
+
+    def missing(self) -> list[str]:
+        """Return the tools that this machine lacks."""
+        return [tool for tool in self.needs if not shutil.which(tool)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Language(Project):
+    """A language and the standard runtime that its program uses."""
+
+    runtime: str
     client: bool = False
     """Whether the program calls the Python gRPC server."""
     server: bool = False
@@ -37,19 +54,11 @@ class Language:
     converts: bool = False
     """Whether the program converts JSON, with chatpb's library for the language."""
 
-    @property
-    def folder(self) -> Path:
-        return HERE / self.name
-
-    def missing(self) -> list[str]:
-        """Return the tools that this machine lacks."""
-        return [tool for tool in self.needs if not shutil.which(tool)]
-
 
 LANGUAGES = (
     Language(
-        "go",
-        "google.golang.org/protobuf, grpc-go",
+        name="go",
+        runtime="google.golang.org/protobuf, grpc-go",
         needs=("go",),
         build=(("./generate.sh",), ("go", "build", "-o", "bin/conformance", ".")),
         command=("bin/conformance",),
@@ -58,8 +67,8 @@ LANGUAGES = (
         converts=True,
     ),
     Language(
-        "java",
-        "protobuf-java, grpc-java",
+        name="java",
+        runtime="protobuf-java, grpc-java",
         needs=("java", "javac", "mvn"),
         build=(
             ("mvn", "-q", "-B", "-f", "../../../adapters/java", "-Dmaven.test.skip=true", "install"),
@@ -70,8 +79,8 @@ LANGUAGES = (
         converts=True,
     ),
     Language(
-        "typescript",
-        "@bufbuild/protobuf, @grpc/grpc-js",
+        name="typescript",
+        runtime="@bufbuild/protobuf, @grpc/grpc-js",
         needs=("node", "npm"),
         build=(
             ("npm", "ci", "--silent", "--prefix", "../../../adapters/typescript"),
@@ -85,8 +94,8 @@ LANGUAGES = (
         converts=True,
     ),
     Language(
-        "rust",
-        "prost, tonic",
+        name="rust",
+        runtime="prost, tonic",
         needs=("cargo",),
         build=(("cargo", "build", "--locked", "--quiet"),),
         command=("target/debug/conformance",),
@@ -94,8 +103,8 @@ LANGUAGES = (
         converts=True,
     ),
     Language(
-        "cpp",
-        "protobuf C++",
+        name="cpp",
+        runtime="protobuf C++",
         needs=("cmake", "c++", "protoc", "cargo"),
         build=(
             ("cmake", "-S", "../../../adapters/abi", "-B", "build/abi"),
@@ -151,14 +160,14 @@ def generators() -> Generators:
     return made
 
 
-def build(language: Language, tools: Generators) -> None:
-    """Generate a language's classes from proto/ and build its program. Raise BuildError if a command fails."""
-    path = os.environ["PATH"] if language.own_protoc else f"{tools.folder}{os.pathsep}{os.environ['PATH']}"
+def build(project: Project, tools: Generators) -> None:
+    """Generate a project's classes from proto/ and build its program. Raise BuildError if a command fails."""
+    path = os.environ["PATH"] if project.own_protoc else f"{tools.folder}{os.pathsep}{os.environ['PATH']}"
     environment = {**os.environ, "PATH": path, "GOOGLEAPIS": str(tools.googleapis), "NO_COLOR": "1"}
     environment.pop("PYTHONPATH", None)
-    for command in language.build:
+    for command in project.build:
         ran = subprocess.run(
-            command, cwd=language.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=project.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         if ran.returncode:
             sys.stderr.write(ran.stdout)

@@ -1,4 +1,4 @@
-"""Run `chatpb` as a program, in its own process."""
+"""Run `chatpb`, or another service that says where it listens, as a program in its own process."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 import signal
 import sys
 from contextlib import suppress
+from pathlib import Path
 
 __all__ = ["CHATPB", "Program"]
 
@@ -28,13 +29,14 @@ class Program:
     process: asyncio.subprocess.Process
     address: str
 
-    def __init__(self, *arguments: str, start: tuple[str, ...] = CHATPB) -> None:
+    def __init__(self, *arguments: str, start: tuple[str, ...] = CHATPB, folder: Path | None = None) -> None:
         self._command = (*start, *arguments)
+        self._folder = folder
         self._lines: asyncio.Queue[str] = asyncio.Queue()
 
     async def __aenter__(self) -> Program:
         pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(*self._command, stdout=pipe, stderr=pipe)
+        self.process = await asyncio.create_subprocess_exec(*self._command, cwd=self._folder, stdout=pipe, stderr=pipe)
         self._reading = asyncio.ensure_future(self._read_errors())
         said = ""
         while not (found := re.search(r"listening on (127\.0\.0\.1:\d+|unix:.+)$", said)):

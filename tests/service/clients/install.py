@@ -1,4 +1,7 @@
-"""Install the clients that tests/service/test_published_clients.py runs: `python tests/service/clients/install.py`.
+"""Install the clients that tests run, all of them or those that are named.
+
+    python tests/service/clients/install.py
+    python tests/service/clients/install.py node go
 
 Locked versions go into an environment and a `node_modules` beside this file, since some of them would change the
 project's own packages. The client in Go is built. What is already installed stays as it is.
@@ -21,23 +24,43 @@ GO = HERE / "go" / ("client.exe" if sys.platform == "win32" else "client")
 
 
 def main() -> None:
-    python, node, go = HERE / "requirements.txt", HERE / "package-lock.json", HERE / "go" / "main.go"
-    if not is_current(ENVIRONMENT, python):
+    unknown = set(sys.argv[1:]) - INSTALLERS.keys()
+    if unknown:
+        sys.exit(f"no clients are called {', '.join(sorted(unknown))}: {', '.join(INSTALLERS)}")
+    for name in sys.argv[1:] or INSTALLERS:
+        INSTALLERS[name]()
+
+
+def install_python() -> None:
+    lock = HERE / "requirements.txt"
+    if not is_current(ENVIRONMENT, lock):
         venv.create(ENVIRONMENT, clear=True, with_pip=True)
         # Most modules of these packages are never imported, so compiling them would take longer than it saves.
-        subprocess.run([PYTHON, "-m", "pip", "install", "-q", "--no-compile", "-r", python], check=True)
-        mark(ENVIRONMENT, python)
-    if not is_current(MODULES, node):
-        npm = shutil.which("npm")
-        if npm is None:
-            sys.exit("npm is not on the path: install Node.js")
-        subprocess.run([npm, "ci", "--silent", "--prefix", HERE], check=True)
-        mark(MODULES, node)
-    if not GO.exists() or GO.stat().st_mtime < go.stat().st_mtime:
-        compiler = shutil.which("go")
-        if compiler is None:
-            sys.exit("go is not on the path: install Go")
-        subprocess.run([compiler, "build", "-o", GO.name, "."], check=True, cwd=GO.parent)
+        subprocess.run([PYTHON, "-m", "pip", "install", "-q", "--no-compile", "-r", lock], check=True)
+        mark(ENVIRONMENT, lock)
+
+
+def install_node() -> None:
+    lock = HERE / "package-lock.json"
+    if not is_current(MODULES, lock):
+        subprocess.run([tool("npm"), "ci", "--silent", "--prefix", HERE], check=True)
+        mark(MODULES, lock)
+
+
+def install_go() -> None:
+    if not GO.exists() or GO.stat().st_mtime < (GO.parent / "main.go").stat().st_mtime:
+        subprocess.run([tool("go"), "build", "-o", GO.name, "."], check=True, cwd=GO.parent)
+
+
+INSTALLERS = {"python": install_python, "node": install_node, "go": install_go}
+"""By the name of its language or runtime, what installs its clients."""
+
+
+def tool(name: str) -> str:
+    found = shutil.which(name)
+    if found is None:
+        sys.exit(f"{name} is not on the path: install it")
+    return found
 
 
 def is_current(folder: Path, lock: Path) -> bool:

@@ -1,0 +1,288 @@
+"""The OpenAI-compatible HTTP fronts of examples/, each between its language's official client and a gRPC server."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import httpx
+import pytest
+
+from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
+from chatpb import ChatpbError, json_to_wire, wire_to_json
+from chatpb.service import Backend, Call, OpenAIBackend, Server
+from tests.examples.example import MOST_LINES, Example
+from tests.service.clients import install
+from tests.service.fake_model import ERRORS, FakeModel
+from tests.service.fake_upstream import FakeUpstream
+from tests.service.service_stack import CHUNK, STREAM, free_port, http_client, run
+from tests.service.test_published_clients import last_line, program, require
+from tests.support import ALL_VECTORS, Vector, exactly_equal
+
+HOST: Final = "127.0.0.1:0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Front(Example):
+    """An example that listens at its first argument and calls the gRPC server at its second."""
+
+    client: Path
+    """What the installation of the language's official client makes."""
+    client_command: tuple[str, ...]
+    """Prints what the client makes of the endpoint at the address that follows."""
+
+
+FRONTS: Final = [
+    Front(
+        name="go",
+        source="main.go",
+        needs=("go",),
+        build=(("./generate.sh",), ("go", "build", "-o", "bin/front", ".")),
+        command=("bin/front",),
+        client=install.GO,
+        client_command=(str(install.GO),),
+    ),
+]
+
+by_name = pytest.mark.parametrize("example", FRONTS, ids=lambda front: front.name)
+
+
+@pytest.fixture(scope="module", params=FRONTS, ids=lambda front: front.name)
+def front(request: pytest.FixtureRequest) -> Front:
+    """Return a front that is built."""
+    found: Front = request.param
+    found.prepare()
+    return found
+
+
+class Given:
+    """A backend that answers with what a test gives it, and keeps the requests that it got."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = answers
+        self.requests: list[bytes] = []
+
+    async def create(self, request: bytes, call: Call) -> bytes:
+        self.requests.append(request)
+        return self.answers[0]
+
+    async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+        self.requests.append(request)
+        for answer in self.answers:
+            yield answer
+
+    async def close(self) -> None:
+        """Do nothing: the backend holds nothing open."""
+
+
+@asynccontextmanager
+async def in_front_of(backend: Backend, front: Front) -> AsyncIterator[httpx.AsyncClient]:
+    """Run a front of a gRPC server with this backend; give the block a client of the front."""
+    async with (
+        Server(backend, listen=HOST) as server,
+        front.run(HOST, f"127.0.0.1:{server.port}") as running,
+        http_client(base_url=f"http://{running.address}/v1") as client,
+    ):
+        yield client
+
+
+async def post(client: httpx.AsyncClient, body: bytes) -> httpx.Response:
+    return await client.post("/chat/completions", content=body, headers={"content-type": "application/json"})
+
+
+@by_name
+def test_it_is_short(example: Front) -> None:
+    assert 20 < example.lines() < MOST_LINES
+
+
+def test_the_official_client_sees_no_front(front: Front) -> None:
+    """The client prints the same of a model, and of the model behind the front, which gets the same requests."""
+    require(front.client)
+
+    async def main() -> None:
+        async with FakeUpstream(FakeModel()).serve() as upstream:
+            direct = last_line(await program(*front.client_command, upstream.url))
+            count = len(upstream.seen)
+            async with in_front_of(OpenAIBackend(upstream.url, api_key=None), front) as client:
+                through = last_line(await program(*front.client_command, str(client.base_url).rstrip("/")))
+            assert through == direct
+            assert exactly_equal(
+                *([each.request for each in part] for part in (upstream.seen[count:], upstream.seen[:count]))
+            )
+            assert {each.headers.get("authorization") for each in upstream.seen} == {"Bearer sk-test"}
+
+    run(main())
+
+
+def vectors(message_type: type[Any]) -> list[Vector]:
+    return [vector for vector in ALL_VECTORS if vector.type is message_type]
+
+
+def printed(vector: Vector) -> bytes | None:
+    """Return the JSON text of a vector; None if it has a field that the contract does not have."""
+    try:
+        return wire_to_json(vector.wire, vector.type)
+    except ChatpbError:
+        return None
+
+
+def test_every_completion_comes_back_as_it_is_served(front: Front) -> None:
+    async def main() -> None:
+        backend = Given()
+        async with in_front_of(backend, front) as client:
+            for vector in vectors(ChatCompletion):
+                backend.answers = (vector.wire,)
+                answer = await post(client, b"{}")
+                expected = printed(vector)
+                if expected is None:
+                    assert answer.status_code == 502, vector.name
+                    assert "does not have" in answer.json()["error"]["message"]
+                else:
+                    assert answer.status_code == 200, vector.name
+                    assert answer.headers["content-type"] == "application/json"
+                    assert exactly_equal(answer.json(), json.loads(expected)), vector.name
+
+    run(main())
+
+
+def test_every_chunk_comes_back_as_it_is_served(front: Front) -> None:
+    served = vectors(ChatCompletionChunk)
+    assert len(served) > 5
+
+    async def main() -> None:
+        async with in_front_of(Given(*(vector.wire for vector in served)), front) as client:
+            answer = await post(client, b'{"stream":true}')
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        *events, done, end = answer.text.split("\n\n")
+        assert (done, end) == ("data: [DONE]", "")
+        chunks = [json.loads(event.removeprefix("data: ")) for event in events]
+        assert exactly_equal(chunks, [json.loads(vector.expected) for vector in served])
+
+    run(main())
+
+
+def test_every_request_reaches_the_service_as_it_is_sent(front: Front) -> None:
+    sent = [vector for vector in vectors(CreateChatCompletionRequest) if vector.input is not None]
+    assert len(sent) > 20
+
+    async def main() -> None:
+        backend = Given(b"")
+        async with in_front_of(backend, front) as client:
+            for vector in sent:
+                assert vector.input
+                assert (await post(client, vector.input)).status_code == 200, vector.name
+                came = wire_to_json(backend.requests.pop(), CreateChatCompletionRequest)
+                assert exactly_equal(json.loads(came), json.loads(vector.expected)), vector.name
+
+    run(main())
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["whole", "streamed"])
+def test_an_error_is_the_one_of_the_service(front: Front, stream: bool) -> None:
+    async def main() -> None:
+        async with (
+            FakeUpstream(FakeModel()).serve() as upstream,
+            in_front_of(OpenAIBackend(upstream.url, api_key=None), front) as client,
+        ):
+            for model, (status, error, headers) in ERRORS.items():
+                answer = await post(client, json.dumps({"model": model, "stream": stream}).encode())
+                assert answer.status_code == status, model
+                assert answer.headers["content-type"] == "application/json"
+                assert answer.json() == {"error": {"message": f"No: {status}.", **error}}
+                assert answer.headers.get("retry-after") == headers.get("retry-after")
+
+    run(main())
+
+
+def test_an_error_within_a_stream_is_its_last_event(front: Front) -> None:
+    async def main() -> None:
+        async with (
+            FakeUpstream(FakeModel()).serve() as upstream,
+            in_front_of(OpenAIBackend(upstream.url, api_key=None), front) as client,
+        ):
+            answer = await post(client, b'{"model":"breaks","stream":true}')
+        assert answer.status_code == 200
+        *chunks, last, end = answer.text.split("\n\n")
+        assert len(chunks) == 2
+        error = {"message": "It broke.", "type": "server_error", "param": None, "code": "x"}
+        assert json.loads(last.removeprefix("data: ")) == {"error": error}
+        assert end == ""
+
+    run(main())
+
+
+def test_an_empty_stream_is_whole(front: Front) -> None:
+    async def main() -> None:
+        async with in_front_of(Given(), front) as client:
+            answer = await post(client, b'{"stream":true}')
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert answer.text == "data: [DONE]\n\n"
+
+    run(main())
+
+
+def test_a_body_that_is_no_request_is_refused_with_its_place(front: Front) -> None:
+    async def main() -> None:
+        backend = Given(b"")
+        async with in_front_of(backend, front) as client:
+            answer = await post(client, b'{"model": tru}')
+        assert answer.status_code == 400
+        assert "line 1, column 11 (byte 10), in /model" in answer.json()["error"]["message"]
+        assert backend.requests == []
+
+    run(main())
+
+
+def test_a_service_that_is_not_there_is_a_bad_gateway(front: Front) -> None:
+    async def main() -> None:
+        async with (
+            front.run(HOST, f"127.0.0.1:{free_port()}") as running,
+            http_client(base_url=f"http://{running.address}/v1") as client,
+        ):
+            for body in (b"{}", b'{"stream":true}'):
+                answer = await post(client, body)
+                assert answer.status_code == 502
+                assert answer.json()["error"]["message"]
+
+    run(main())
+
+
+def test_an_answer_may_be_large(front: Front) -> None:
+    """The limit of most gRPC clients is 4 MiB unless they are told another."""
+    text = json.dumps({"id": "x" * (5 << 20)}).encode()
+
+    async def main() -> None:
+        async with in_front_of(Given(json_to_wire(text)), front) as client:
+            assert (await post(client, text)).json() == json.loads(text)
+
+    run(main())
+
+
+def test_chunks_come_at_once_and_a_client_that_leaves_ends_the_call(front: Front) -> None:
+    """The service sends a chunk, and no other before the client has got it and left."""
+    left = asyncio.Event()
+
+    class Endless(Given):
+        async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
+            try:
+                yield json_to_wire(CHUNK, ChatCompletionChunk)
+                await asyncio.Event().wait()
+            finally:
+                left.set()
+
+    async def main() -> None:
+        async with in_front_of(Endless(), front) as client:
+            async with client.stream("POST", "/chat/completions", json=STREAM) as answer:
+                async for line in answer.aiter_lines():
+                    assert json.loads(line.removeprefix("data: ")) == json.loads(CHUNK)
+                    break
+            await left.wait()
+
+    run(main())
