@@ -15,8 +15,10 @@ __all__ = ["report", "shown", "stderr_console", "stdout_console", "table_console
 _PIPE_WIDTH: Final = 160
 """Columns of a table that goes to a file or a pipe."""
 
-_OBEYED: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069]")
-"""Control characters except line feed and tab, and those that turn the direction of text."""
+_OBEYED: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters except line feed and tab, those that turn the direction of text, and halves of characters, which
+cannot be printed.
+"""
 
 
 def stdout_console() -> Console:

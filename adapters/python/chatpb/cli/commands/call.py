@@ -12,7 +12,6 @@ from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import ChatpbError, wire_to_json
 from chatpb._files.formats import STANDARD, Format, format_of
 from chatpb._files.read import open_input
-from chatpb._json.dicts import json_to_dict
 from chatpb.cli import _service_options as options
 from chatpb.cli._console import report, shown
 from chatpb.cli._exit_status import BAD_DATA
@@ -86,8 +85,8 @@ def _show(answer: bytes, as_json: bool) -> None:
     if as_json:
         _echo_json(answer)
         return
-    for choice in json_to_dict(answer).get("choices") or []:
-        message = choice.get("message") or {}
+    for choice in _choices(answer):
+        message = _object(choice.get("message"))
         for text in (message.get("content"), message.get("refusal")):
             if text:
                 typer.echo(shown(text) if isinstance(text, str) else json.dumps(text))
@@ -101,22 +100,37 @@ def _show_stream(stream: Any, as_json: bool) -> None:
             _echo_json(chunk)
             sys.stdout.flush()
             continue
-        for choice in json_to_dict(chunk).get("choices") or []:
-            delta = choice.get("delta") or {}
+        for choice in _choices(chunk):
+            delta = _object(choice.get("delta"))
             for text in (delta.get("content"), delta.get("refusal")):
                 if isinstance(text, str) and not choice.get("index"):
                     typer.echo(shown(text), nl=False)
                     sys.stdout.flush()
     if not as_json:
         typer.echo()
-        for choice in json_to_dict(stream.completion()).get("choices") or []:
-            _show_tool_calls(choice.get("message") or {})
+        for choice in _choices(stream.completion()):
+            _show_tool_calls(_object(choice.get("message")))
 
 
 def _show_tool_calls(message: dict[str, Any]) -> None:
-    for tool_call in message.get("tool_calls") or []:
-        body = tool_call.get("function") or tool_call.get("custom") or {}
+    for tool_call in _objects(message.get("tool_calls")):
+        body = _object(tool_call.get("function") or tool_call.get("custom"))
         typer.echo(shown(f"{body.get('name', '')}({body.get('arguments', body.get('input', ''))})"))
+
+
+def _choices(answer: bytes) -> list[dict[str, Any]]:
+    """Return the choices of an answer, whatever else a server put in their place."""
+    from chatpb.service._error_table import parse_body
+
+    return _objects((parse_body(answer) or {}).get("choices"))
+
+
+def _objects(value: Any) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
 
 
 def _echo_json(text: bytes) -> None:
