@@ -29,7 +29,7 @@ from chatpb.service import (
 from chatpb.service._recording_backend import RecordingBackend
 from chatpb.storage import BackgroundRecorder, Recorder, parts_of
 from tests.service.fake_upstream import FakeUpstream, HttpExchange
-from tests.service.service_stack import CHUNK, QUESTION, STREAM, run, stack
+from tests.service.service_stack import CHUNK, QUESTION, STREAM, front_of, run, stack
 from tests.support import nested_properties
 
 WHOLE = b'{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"}}]}'
@@ -237,6 +237,34 @@ def test_requests_in_any_buffer(kind: str, buffer: Any, tmp_path: Path) -> None:
     if kind == "recording":
         with Recorder(tmp_path / "r.db", read_only=True) as recorder:
             assert [parts_of(record)["request"] for record in recorder if isinstance(record, bytes)] == [request] * 2
+
+
+def test_a_server_repeats_the_token() -> None:
+    """That of a gateway reaches no caller. A client gets what it was sent, since the token is its own."""
+    token = "inner-token-1"
+
+    class Repeating(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            call.reply["x-ms-token"] = token
+            if call.metadata.get("x-title"):
+                raise ServiceError.of(401, f"Not {token}.", headers={"x-ms-token": token})
+            return json_to_wire(WHOLE.replace(b'"a"', f'"{token}"'.encode()), ChatCompletion)
+
+        async def stream(self, request: bytes, call: Call) -> Any:
+            call.reply["x-ms-token"] = token
+            yield json_to_wire(CHUNK.replace(b'"a"', f'"{token}"'.encode()), ChatCompletionChunk)
+
+    async def main() -> None:
+        async with front_of(Repeating(), "two hops", server={"tokens": [token]}, link={"token": token}) as front:
+            for body, headers in ((QUESTION, {}), (STREAM, {}), (QUESTION, {"x_title": "fail"})):
+                answer = await front.post(body, **headers)
+                assert token not in repr((answer.text, answer.headers))
+                assert ("*" * len(token)) in answer.text
+                assert answer.headers["x-ms-token"] == "*" * len(token)
+            async with AsyncClient(front.target, token=token) as client:
+                assert token in str(await client.create(QUESTION, metadata={"Authorization": "another"}))
+
+    run(main())
 
 
 def test_a_grpc_server_that_is_not_there() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import psutil
 import pytest
 
-from chatpb.service import AsyncClient, Limits, ServiceError, _server
+from chatpb.service import AsyncClient, Call, Limits, Outcome, ServiceError, _server
 from tests.service.chatpb_program import Program
 from tests.service.fake_upstream import FakeUpstream, HttpExchange
 from tests.service.service_stack import CHUNK, DEADLINES, QUESTION, STREAM, hops, run, stack
@@ -55,6 +55,35 @@ def test_a_client_that_leaves_closes_the_upstream(case: str, hops: str) -> None:
             await closed.wait()
             while names(asyncio.all_tasks()) - before:
                 await asyncio.sleep(0.01)
+
+    run(main())
+
+
+@pytest.mark.parametrize("path", ["/models", "/models/m"])
+def test_a_client_that_leaves_when_it_asks_for_models(path: str) -> None:
+    """It is counted as one who left, and the endpoint is not waited for."""
+    ended: list[Outcome] = []
+
+    class Outcomes:
+        def start(self, method: str, call: Call) -> Any:
+            return ended.append
+
+    async def main() -> None:
+        asked, closed = asyncio.Event(), asyncio.Event()
+
+        async def answer(exchange: HttpExchange) -> None:
+            asked.set()
+            await exchange.until_closed()
+            closed.set()
+
+        async with stack(answer, "one hop", front={"observers": [Outcomes()]}) as up:
+            asking = asyncio.ensure_future(up.client.get(path))
+            await asked.wait()
+            asking.cancel()
+            await closed.wait()
+            while not ended:
+                await asyncio.sleep(0.01)
+        assert [(outcome.method, outcome.status) for outcome in ended] == [("models", 499)]
 
     run(main())
 

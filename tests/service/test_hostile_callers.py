@@ -150,6 +150,25 @@ def test_12_clients_send_60_mib_without_a_token() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("compression", [grpc.Compression.Gzip, grpc.Compression.Deflate])
+def test_a_compressed_message_of_grpc(compression: grpc.Compression) -> None:
+    """It may be as large as the limit when it is decompressed, and takes no more memory if it is larger."""
+
+    async def main() -> None:
+        large = {**QUESTION, "messages": [{"role": "user", "content": "x" * 900_000}]}
+        wire = json_to_wire(json.dumps(large), CreateChatCompletionRequest)
+        async with Program("serve", "--max-message", "1", *QUIET) as server:
+            async with aio.insecure_channel(server.address, options=[("grpc.max_send_message_length", -1)]) as channel:
+                assert b"xxx" in await method(channel)(wire, compression=compression)
+                before = peak(server.process.pid)
+                with pytest.raises(aio.AioRpcError) as caught:
+                    await method(channel)(bytes(200 << 20), compression=compression)
+                assert caught.value.code() is grpc.StatusCode.RESOURCE_EXHAUSTED
+            assert peak(server.process.pid) - before < 50 << 20
+
+    run(main())
+
+
 @hops
 @pytest.mark.parametrize("body", [QUESTION, STREAM], ids=["create", "stream"])
 def test_bytes_in_flight_have_a_limit(body: dict[str, Any], hops: str) -> None:
@@ -434,6 +453,49 @@ def test_more_connections_than_files() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("log", ["none", "text", "json"])
+def test_requests_that_are_no_http(log: str) -> None:
+    """They are refused, and logged as everything else is: summed, a line or two each second."""
+
+    async def main() -> None:
+        began = time.monotonic()
+        listen = ("--listen", "127.0.0.1:0", "--log", log)
+        async with Program("gateway", "--backend", "echo", *listen) as front:
+            host, port = front.address.split(":")
+            for _ in range(200):
+                reader, writer = await asyncio.open_connection(host, int(port))
+                writer.write(b"no HTTP\r\n\r\n")
+                assert b" 400 " in await reader.readline()
+                writer.close()
+            front.send_signal(signal.SIGTERM)
+            lines = await front.rest()
+            assert 0 < len(lines) < 20 + 2 * (time.monotonic() - began)
+            assert all(line.startswith("{" if log == "json" else "2") for line in lines)
+
+    run(main())
+
+
+@pytest.mark.parametrize("line", [b"x: y\r\n", b"y"], ids=["lines", "one line"])
+def test_headers_without_end(line: bytes) -> None:
+    """They are refused while they come, whatever parsers are installed."""
+
+    async def main() -> None:
+        async with Program("gateway", "--backend", "echo", *QUIET) as front:
+            host, port = front.address.split(":")
+            _, writer = await asyncio.open_connection(host, int(port))
+            writer.write(HEAD + b"x: ")
+            sent = 0
+            with suppress(ConnectionError):
+                while sent < 64 << 20:
+                    writer.write(line * (1 << 14))
+                    await writer.drain()
+                    sent += len(line) << 14
+            assert sent < 64 << 20
+            writer.transport.abort()
+
+    run(main())
+
+
 def test_max_connections() -> None:
     async def main() -> None:
         async with Program("gateway", "--backend", "echo", "--max-connections", "3", *QUIET) as front:
@@ -474,6 +536,8 @@ SITES: dict[str, tuple[dict[str, str], dict[str, Any], int]] = {
     "an allowed name": ({"host": "Good.example:80"}, {"hosts": ["good.example"]}, 200),
     "an address": ({"host": "[::1]:80"}, {}, 200),
     "localhost": ({"host": "LocalHost"}, {}, 200),
+    "a host that cannot be read": ({"host": "["}, {}, 403),
+    "an origin that cannot be read": ({"origin": "http://[x"}, {}, 403),
 }
 
 
@@ -493,6 +557,18 @@ def test_web_pages(case: str) -> None:
             if status != 200:
                 assert response.json()["error"]["message"]
             assert [outcome.status for outcome in outcomes.ended] == [status]
+
+    run(main())
+
+
+@pytest.mark.parametrize("server", ["127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
+@pytest.mark.parametrize(("host", "status"), [("evil.example", 403), ("localhost", 200)])
+def test_a_name_that_points_at_any_address_of_this_machine(server: str, host: str, status: int) -> None:
+    async def main() -> None:
+        transport = httpx.ASGITransport(gateway(EchoBackend()))
+        async with http_client(transport=transport) as client:
+            where = f"http://{server}:80/v1/chat/completions"
+            assert (await client.post(where, json=QUESTION, headers={"host": host})).status_code == status
 
     run(main())
 

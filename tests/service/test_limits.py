@@ -182,6 +182,7 @@ def test_tokens_that_no_caller_could_bring(token: str) -> None:
         lambda: gateway(EchoBackend(), tokens=[token]),
         lambda: GrpcBackend("127.0.0.1:9", token=token),
         lambda: Client("127.0.0.1:9", token=token),
+        lambda: AsyncClient("127.0.0.1:9", token=token),
     ):
         with pytest.raises(ValueError, match="^a token is printable ASCII, not empty, without white space around it$"):
             make()

@@ -9,6 +9,7 @@ import logging
 import socket
 import tracemalloc
 import zlib
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import json_to_wire
 from chatpb.service import Call, OpenAIBackend, ServiceError, _openai_backend
 from chatpb.service._recording_backend import RecordingBackend
+from chatpb.service._secrets import Secrets
 from chatpb.storage import BackgroundRecorder, Recorder
 from tests.service.fake_upstream import Answer, FakeUpstream, HttpExchange
 from tests.service.service_stack import CHUNK, PATIENCE, QUESTION, STREAM, hops, run, stack
@@ -112,6 +114,18 @@ REPEATS: dict[str, tuple[dict[str, Any], Callable[[HttpExchange, bytes], Any]]] 
         ),
     ),
     "an array": (QUESTION, lambda to, key: to.answer(b'[{"error":{"message":"%b"}}]' % key, 401)),
+    "an error's body with a long integer, escaped": (
+        QUESTION,
+        lambda to, key: to.answer(
+            b'{"error":{"message":"%b","n":%b}}' % (key.replace(b"k", b"\\u006b"), b"1" * 5000), 401
+        ),
+    ),
+    "JSON text in an error's body": (
+        QUESTION,
+        lambda to, key: to.answer(
+            json.dumps({"error": {"raw": json.dumps([key.decode()]).replace("/", "\\/")}}).encode(), 401
+        ),
+    ),
     "a header": (QUESTION, lambda to, key: to.answer(b'{"error":{}}', 429, headers={"x-ratelimit-key": key.decode()})),
     "a completion": (QUESTION, lambda to, key: to.answer(WHOLE.replace(b'"a"', b'"%b"' % key))),
     "a vendor member": (QUESTION, lambda to, key: to.answer(WHOLE.replace(b"{", b'{"x":["%b",1],' % key, 1))),
@@ -168,6 +182,49 @@ def test_an_upstream_repeats_the_key(case: str, given: str, tmp_path: Path, capl
     files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert KEY.encode() not in files
     assert KEY not in caplog.text
+
+
+HIDDEN: dict[str, tuple[bytes, bytes]] = {
+    "nothing to hide": (b'{"a":"\\u0041","b":1e400,"a":2}', b'{"a":"\\u0041","b":1e400,"a":2}'),
+    "one of two strings": (b'{"a":"\\u0041","b":"\\u0073ecret!"}', b'{"a":"\\u0041","b":"*******"}'),
+    "a name": (b'{"\\u0073ecret!":"\\ud83d"}', b'{"*******":"\\ud83d"}'),
+    "beside a quotation mark": (b'["\\"","\\u0073ecret!"]', b'["\\"","*******"]'),
+    "in a string in a string": (b'"{\\"a\\":\\"\\\\u0073ecret!\\"}"', b'"{\\"a\\": \\"*******\\"}"'),
+    "quotation marks without end": (b'"' + b'\\"' * 500_000, b'"' + b'\\"' * 500_000),
+    "a backslash at the end": (b'"\\u0041"' * 100_000 + b'"\\', b'"\\u0041"' * 100_000 + b'"\\'),
+    "no UTF-8": (b'"\\u0073ecret!\xff"', b'"\\u0073ecret!\xff"'),
+}
+
+
+@pytest.mark.parametrize("case", HIDDEN)
+def test_a_credential_in_json_text(case: str) -> None:
+    """What hides it changes nothing else, and takes no longer than the text is long."""
+    text, want = HIDDEN[case]
+    assert Secrets(["secret!"]).hide_in_json(text).replace(b": ", b":") == want.replace(b": ", b":")
+
+
+@pytest.mark.parametrize(
+    ("options", "caller"), [({}, {}), ({"api_key": "sk-1234567"}, {}), ({}, {"authorization": "Bearer his"})]
+)
+def test_a_user_and_a_password_in_the_base_url(options: dict[str, Any], caller: dict[str, str]) -> None:
+    """They are the only key that is sent, and are hidden in each of their forms."""
+
+    async def answer(exchange: HttpExchange) -> None:
+        (sent,) = [line.partition(": ")[2] for line in exchange.lines if line.lower().startswith("authorization:")]
+        assert b64decode(sent.removeprefix("Basic ")).decode() == "me:p\u00e4ss word"
+        assert "@" not in exchange.headers["host"]
+        await exchange.answer(json.dumps({"error": {"message": f"{sent} p\u00e4ss word"}}).encode(), 401)
+
+    async def main() -> None:
+        async with FakeUpstream(answer).serve() as upstream:
+            backend = OpenAIBackend(upstream.url.replace("//", "//me:p%C3%A4ss%20word@"), **options)
+            for ask in (backend.create(WIRE, Call(dict(caller))), backend.models(Call(dict(caller)))):
+                with pytest.raises(ServiceError) as caught:
+                    await ask
+                assert set(caught.value.message.removeprefix("Basic ")) == {"*", " "}
+            await backend.close()
+
+    run(main())
 
 
 @pytest.mark.parametrize("body", [QUESTION, STREAM], ids=["create", "stream"])

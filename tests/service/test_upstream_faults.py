@@ -45,6 +45,22 @@ async def html(exchange: HttpExchange) -> None:
     await exchange.answer(b"<html>Oops</html>", 500, "text/html")
 
 
+async def marked(exchange: HttpExchange) -> None:
+    await exchange.answer(b'\xef\xbb\xbf {"error":{"message":"No."}}', 404)
+
+
+async def marked_array(exchange: HttpExchange) -> None:
+    await exchange.answer(b'\xef\xbb\xbf[{"error":{"message":"No."}}]\n', 404)
+
+
+async def marked_with_200(exchange: HttpExchange) -> None:
+    await exchange.answer(b'\xef\xbb\xbf{"error":{"message":"No.","code":404}}')
+
+
+async def utf_16(exchange: HttpExchange) -> None:
+    await exchange.answer('{"error":{"message":"No."}}'.encode("utf-16"), 404)
+
+
 async def ok_with_error(exchange: HttpExchange) -> None:
     await exchange.answer(b'{"error":{"message":"Busy.","type":"overloaded_error","code":null}}')
 
@@ -63,6 +79,10 @@ FAULTS: dict[str, tuple[Callable[[HttpExchange], Awaitable[None]], int, str]] = 
     "stalls": (stall, 504, "The upstream did not answer in time."),
     "is not HTTP": (not_http, 502, "The upstream broke off its answer."),
     "500 in HTML": (html, 500, "The upstream answered with status 500 and a body that is not a JSON object."),
+    "404 after a byte order mark": (marked, 404, "No."),
+    "404 in an array after a byte order mark": (marked_array, 404, "No."),
+    "200 with an error after a byte order mark": (marked_with_200, 404, "No."),
+    "404 in UTF-16": (utf_16, 404, "The upstream answered with status 404 and a body that is not a JSON object."),
     "200 with an error": (ok_with_error, 529, "Busy."),
     "damaged compression": (bad_gzip, 502, "The upstream's answer is not gzip."),
     "redirects": (redirect, 502, "The upstream answered with status 307."),

@@ -212,14 +212,14 @@ def observers_of(options: ObserverOptions, worker: Worker | None) -> list[Observ
 
     found: list[Observer] = []
     log, metrics = options.log, options.metrics
+    handler = logging.StreamHandler()
+    handler.setFormatter(JsonFormatter() if log is LogFormat.JSON else logging.Formatter("%(asctime)s %(message)s"))
+    handler.addFilter(SumRepeats())
+    for name in ("chatpb.service", "chatpb.storage", "chatpb.unknown_fields", "asyncio", "uvicorn"):
+        logger = logging.getLogger(name)
+        logger.addHandler(handler)
+        logger.setLevel(logging.WARNING if log is LogFormat.NONE else logging.INFO)
     if log is not LogFormat.NONE:
-        handler = logging.StreamHandler()
-        handler.setFormatter(JsonFormatter() if log is LogFormat.JSON else logging.Formatter("%(asctime)s %(message)s"))
-        handler.addFilter(SumRepeats())
-        for name in ("chatpb.service", "chatpb.storage", "chatpb.unknown_fields", "asyncio"):
-            logger = logging.getLogger(name)
-            logger.addHandler(handler)
-            logger.setLevel(logging.INFO)
         found.append(LogObserver())
     if metrics:
         host, port = _address(metrics, "--metrics")

@@ -60,13 +60,15 @@ class AllowedSites:
             if is_foreign:
                 return f"Pages of {origin or 'other sites'} may not call this service: its operator has to allow it."
         server = scope.get("server") or ("", None)
-        name = urlsplit(f"//{host}").hostname or ""
+        name = _hostname(host)
         if not self._guard.tokens and _is_loopback(server[0]) and not self._is_local(name):
-            return f"This service is not called {name}: its operator has to allow that name."
+            return f"This service is not called {name or host!r}: its operator has to allow that name."
         return None
 
     def _is_local(self, name: str) -> bool:
-        return name in self._hosts or name == "localhost" or name.endswith(".localhost") or _is_address(name)
+        return (
+            name in self._hosts or name == "localhost" or name.endswith(".localhost") or _address_of(name) is not None
+        )
 
 
 def error_response(error: ServiceError) -> Response:
@@ -74,16 +76,31 @@ def error_response(error: ServiceError) -> Response:
 
 
 def _netloc(origin: str) -> str:
-    return urlsplit(origin).netloc.lower()
-
-
-def _is_address(name: str) -> bool:
+    """Return the host and port of an origin; empty if it is none."""
     try:
-        ipaddress.ip_address(name)
+        return urlsplit(origin).netloc.lower()
     except ValueError:
-        return False
-    return True
+        return ""
 
 
-def _is_loopback(address: str) -> bool:
-    return _is_address(address) and ipaddress.ip_address(address).is_loopback
+def _hostname(host: str) -> str:
+    """Return the name in a header Host; empty if it has none."""
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _address_of(name: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """Return the address that a name is; None if it is none."""
+    try:
+        found = ipaddress.ip_address(name)
+    except ValueError:
+        return None
+    # A socket of IPv6 that takes callers of IPv4 too gives their addresses in this form.
+    return getattr(found, "ipv4_mapped", None) or found
+
+
+def _is_loopback(name: str) -> bool:
+    address = _address_of(name)
+    return address is not None and address.is_loopback

@@ -38,6 +38,25 @@ _REQUEST_HEADERS: Final = frozenset(
 _REPLY_HEADERS: Final = frozenset(["x-request-id", "retry-after", "retry-after-ms", "x-should-retry"])
 _REPLY_PREFIXES: Final = ("x-ratelimit-", "ratelimit-", "anthropic-ratelimit-", "openai-", "x-ms-")
 
+_OF_ONE_MESSAGE: Final = frozenset(
+    [
+        "accept-encoding",
+        "connection",
+        "content-encoding",
+        "content-length",
+        "content-type",
+        "date",
+        "expect",
+        "host",
+        "keep-alive",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    ]
+)
+"""Headers that each service sets itself. Those of another message would make the one that is sent unreadable."""
+
 _NAME: Final = re.compile("[0-9a-z_.-]+")
 """A name of a header that gRPC and HTTP carry. gRPC takes names that end in -bin for bytes."""
 
@@ -107,9 +126,11 @@ def is_header(name: object, value: object) -> bool:
 
 
 def header_names(names: Iterable[str]) -> frozenset[str]:
-    """Return names of headers in lower case. Raise ValueError for one that gRPC does not carry."""
+    """Return names of headers in lower case. Raise ValueError for one that is not to be passed on."""
     found = frozenset(name.lower() for name in names)
     for name in found:
+        if name in _OF_ONE_MESSAGE:
+            raise ValueError(f"the header {name!r} is about one message or connection, and is not passed on")
         if not is_header(name, ""):
             raise ValueError(
                 f"{name!r} is no name of a header: letters, digits, '-', '_' and '.', without -bin at its end"

@@ -261,14 +261,12 @@ class AsyncClient:
         reconnect: float = RECONNECT,
         return_headers: Iterable[str] = (),
     ) -> None:
+        if token is not None:
+            check_token(token)
         self._backend = GrpcBackend(
-            target,
-            tls=tls,
-            token=token,
-            max_message=max_message,
-            reconnect=reconnect,
-            return_headers=return_headers,
+            target, tls=tls, max_message=max_message, reconnect=reconnect, return_headers=return_headers
         )
+        self._token = token
         self._timeout = timeout
 
     @overload
@@ -379,7 +377,11 @@ class AsyncClient:
     def _call(self, timeout: float | None, metadata: Metadata | None, reply: Reply | None) -> Call:
         seconds = self._timeout if timeout is None else timeout
         deadline = None if seconds is None else time.monotonic() + seconds
-        return Call(dict(metadata or {}), deadline, {} if reply is None else reply)
+        headers = dict(metadata or {})
+        if self._token is not None:
+            # It is this caller's own, so that an answer may have it: the backend's would be hidden there.
+            headers["authorization"] = f"Bearer {self._token}"
+        return Call(headers, deadline, {} if reply is None else reply)
 
 
 class AsyncStream(_ChunkStream[Chunk, Completion]):

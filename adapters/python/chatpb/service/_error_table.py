@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -15,7 +16,7 @@ from google.rpc import code_pb2
 
 from chatpb._errors import ChatpbError
 
-__all__ = ["ROW_BY_STATUS", "STATUS_BY_CODE", "ServiceError", "parse_body", "status_of_body"]
+__all__ = ["ROW_BY_STATUS", "STATUS_BY_CODE", "ServiceError", "object_text", "parse_body", "status_of_body"]
 
 ROW_BY_STATUS: Final[dict[int, tuple[str, str]]] = {
     400: ("INVALID_ARGUMENT", "invalid_request_error"),
@@ -153,14 +154,25 @@ class ServiceError(ChatpbError):
 
 
 def parse_body(body: bytes) -> dict[str, Any] | None:
-    """Return the JSON object of a body, which may be the only element of an array; None for anything else."""
+    """Return the JSON object of a body, which may be the only element of an array; None for anything else.
+
+    A byte order mark may stand before it.
+    """
     try:
-        found = json.loads(body, parse_int=_integer)
+        found = json.loads(body.decode("utf-8-sig"), parse_int=_integer)
     except (ValueError, RecursionError):
         return None
     if isinstance(found, list) and len(found) == 1:
         found = found[0]
     return found if isinstance(found, dict) else None
+
+
+def object_text(body: bytes) -> bytes | None:
+    """Return the JSON text of the object that `parse_body` finds, and nothing around it."""
+    if parse_body(body) is None:
+        return None
+    text = body.removeprefix(BOM_UTF8).strip()
+    return text if text.startswith(b"{") else text[1:-1].strip()
 
 
 def _integer(text: str) -> int | float:

@@ -12,6 +12,7 @@ from grpc import aio
 from chatpb.service._call import USER_AGENT_OVER_GRPC, Call, check_token, header_names, header_pairs, pick_reply_headers
 from chatpb.service._error_table import ServiceError
 from chatpb.service._grpc_status import MAX_METADATA, MAX_METADATA_HEADER, from_rpc_error, text_metadata
+from chatpb.service._secrets import Secrets
 from chatpb.service._tls import Tls
 
 __all__ = ["CREATE", "RECONNECT", "STREAM", "GrpcBackend", "channel_options", "request_metadata"]
@@ -50,7 +51,8 @@ class GrpcBackend:
         target: host and port, or any gRPC target. If it has several addresses, such as `ipv4:10.0.0.1:1,10.0.0.2:1` or
             a name that stands for some, calls go to those that serve, in turn.
         tls: certificates; `Tls()` for TLS with the authorities that gRPC trusts. None for plain text.
-        token: a bearer token for every call, in place of the caller's `authorization`.
+        token: a bearer token for every call, in place of the caller's `authorization`. If an answer repeats it,
+            asterisks replace it.
         max_message: the most bytes of one message, in either direction.
         reconnect: the most seconds between attempts to connect again.
         return_headers: names of further headers of an answer that the caller gets.
@@ -75,6 +77,7 @@ class GrpcBackend:
         self._return_headers = header_names(return_headers)
         self._credentials = tls.client() if tls else None
         self._token = token
+        self._secrets = Secrets([token])
         self._options = [*options, *channel_options(max_message, reconnect)]  # the first one of a name counts
         self._channel: aio.Channel | None = None
         self._create: Any = None
@@ -95,8 +98,7 @@ class GrpcBackend:
         rpc = self._create(request, timeout=call.remaining(), metadata=request_metadata(call.metadata, self._token))
         try:
             await self._take_headers(rpc, call)
-            answer: bytes = await rpc
-            return answer
+            return self._secrets.hide(await rpc)
         except aio.AioRpcError as error:
             raise self._error(error) from None
         finally:
@@ -108,7 +110,7 @@ class GrpcBackend:
         try:
             await self._take_headers(rpc, call)
             async for chunk in rpc:
-                yield chunk
+                yield self._secrets.hide(chunk)
         except aio.AioRpcError as error:
             raise self._error(error) from None
         finally:
@@ -134,12 +136,14 @@ class GrpcBackend:
         """Return the error of a call that the server ended. One that was cancelled without a reason may be repeated."""
         if error.code() is grpc.StatusCode.CANCELLED and not error.trailing_metadata():
             return ServiceError.of(503, "The service ended the call.", headers={"retry-after": "1"})
-        return from_rpc_error(error, self._return_headers)
+        found = from_rpc_error(error, self._return_headers)
+        body, headers = self._secrets.hide_in_json(found.body), self._secrets.hide_in_headers(found.headers)
+        return ServiceError(found.status, body, headers)
 
     async def _take_headers(self, rpc: Any, call: Call) -> None:
         """Wait for the answer's headers, and add those that concern the caller to the call's reply."""
         headers = text_metadata(await rpc.initial_metadata())
-        call.reply.update(pick_reply_headers(headers, self._return_headers))
+        call.reply.update(self._secrets.hide_in_headers(pick_reply_headers(headers, self._return_headers)))
 
 
 def channel_options(max_message: int, reconnect: float) -> list[tuple[str, Any]]:

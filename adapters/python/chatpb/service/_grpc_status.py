@@ -181,7 +181,7 @@ def _retry_seconds(headers: dict[str, str]) -> float | None:
         return seconds if 0 <= seconds < 1e9 else None
     try:
         at = parsedate_to_datetime(headers.get("retry-after", ""))
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     at = at if at.tzinfo else at.replace(tzinfo=timezone.utc)
     return max(0.0, (at - datetime.now(timezone.utc)).total_seconds())

@@ -7,11 +7,12 @@ import io
 import os
 import time
 import zlib
+from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
@@ -20,7 +21,7 @@ from chatpb._errors import JsonError
 from chatpb._known_json import known_json
 from chatpb._options import UnknownFields, choice
 from chatpb.service._call import Call, header_names, pick_reply_headers
-from chatpb.service._error_table import ServiceError, parse_body, status_of_body
+from chatpb.service._error_table import ServiceError, object_text, parse_body, status_of_body
 from chatpb.service._gzip import CODINGS, Decompressor
 from chatpb.service._request_flags import ask_for_whole, set_stream, split_answer
 from chatpb.service._secrets import Secrets
@@ -54,16 +55,17 @@ class OpenAIBackend:
     """Sends requests on to an endpoint (package `aiohttp`).
 
     The key is the caller's `authorization`, else `api_key`, else the environment variable OPENAI_API_KEY. A key in
-    `headers` (`authorization`, or `api-key` as Azure has it) replaces all of these. The caller's other headers that
-    concern an endpoint are sent too, and the answer's headers about limits come back. If an answer repeats a
-    credential that was sent, asterisks replace it.
+    `headers` (`authorization`, or `api-key` as Azure has it), or a user and password in `base_url`, replace all of
+    these. The caller's other headers that concern an endpoint are sent too, and the answer's headers about limits come
+    back. If an answer repeats a credential that was sent, asterisks replace it.
 
     The proxies of the environment (HTTPS_PROXY, NO_PROXY) are used.
 
     Raises ValueError for a `base_url` that is not an http or https address.
 
     Args:
-        base_url: the endpoint's address, including its version; a query in it is sent with every request.
+        base_url: the endpoint's address, including its version. A query in it is sent with every request, and
+            `USER:PASSWORD@` before its host as basic authorization.
         api_key: the key of calls that have none.
         timeout: seconds that the endpoint may be silent; a nearer deadline of the call counts instead.
         connect_timeout: seconds to connect.
@@ -102,7 +104,7 @@ class OpenAIBackend:
         self._connect_timeout = connect_timeout
         self._max_body = max_body
         self._max_event = max_event
-        self._headers = {name.lower(): value for name, value in (headers or {}).items()}
+        self._headers = {**_authorization(base_url), **{name.lower(): value for name, value in (headers or {}).items()}}
         self._return_headers = header_names(return_headers)
         self._has_own_key = not self._headers.keys().isdisjoint(("authorization", "api-key"))
         choice("unknown_fields", unknown_fields, "error", "skip")
@@ -290,7 +292,14 @@ def _join(base_url: str, path: str) -> str:
     parts = urlsplit(base_url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(f"{base_url!r} is not an http or https address")
-    return urlunsplit(parts._replace(path=parts.path.rstrip("/") + path, fragment=""))
+    host = parts.netloc.rpartition("@")[2]
+    return urlunsplit(parts._replace(netloc=host, path=parts.path.rstrip("/") + path, fragment=""))
+
+
+def _authorization(url: str) -> dict[str, str]:
+    """Return the header of the user and the password in an address, if it has them."""
+    given, at, _ = urlsplit(url).netloc.rpartition("@")
+    return {"authorization": f"Basic {b64encode(unquote(given).encode()).decode()}"} if at else {}
 
 
 def _proxy_of(url: str) -> str | None:
@@ -333,11 +342,11 @@ async def _error_of_response(response: Any, headers: dict[str, str], secrets: Se
     body = secrets.hide_in_json(await _read_body(_pieces(response), _MAX_ERROR))
     if not 400 <= status < 600:
         return ServiceError.of(502, f"The upstream answered with status {status}.", headers=headers)
-    found = parse_body(body)
+    found = object_text(body)
     if found is None:
         message = f"The upstream answered with status {status} and a body that is not a JSON object."
         return ServiceError.of(status, message, headers=headers)
-    return ServiceError(status, body if body.lstrip()[:1] == b"{" else body.strip()[1:-1].strip(), headers)
+    return ServiceError(status, found, headers)
 
 
 def _completion_wire(body: bytes, secrets: Secrets) -> bytes:
@@ -354,11 +363,11 @@ def _completion_wire(body: bytes, secrets: Secrets) -> bytes:
 def _error_of_body(body: bytes, secrets: Secrets) -> ServiceError:
     """Return the error of an error body, JSON or plain text, that came without a status of its own."""
     body = secrets.hide_in_json(body)
-    found = parse_body(body)
-    if found is None:
+    found, whole = parse_body(body), object_text(body)
+    if found is None or whole is None:
         text = body.decode(errors="replace").strip()[:_MAX_TEXT]
         return ServiceError.of(500, text or "The upstream reports an error.")
-    return ServiceError(status_of_body(found), body)
+    return ServiceError(status_of_body(found), whole)
 
 
 def _has_finish_reason(chunk: bytes) -> bool:

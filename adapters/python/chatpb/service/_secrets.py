@@ -12,6 +12,9 @@ __all__ = ["Secrets", "is_secret_name"]
 
 _SECRET_NAME: Final = re.compile(r"auth|cookie|credential|key|password|secret|token", re.IGNORECASE)
 
+_STRING: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*(?:"|\\?\Z)', re.DOTALL)
+"""A string of JSON, or the rest of the text if it has no end: else the search would begin again at each quote in it."""
+
 _SHORTEST: Final = 6
 """A shorter credential is not looked for: it may be a part of any text."""
 
@@ -55,11 +58,15 @@ class Secrets:
     def hide_in_json(self, text: bytes) -> bytes:
         """Return JSON text without the credentials, also where they are written with escape sequences."""
         text = self.hide(text)
-        if b"\\" not in text or not self._values:
-            return text
+        return _STRING.sub(self._hide_in_string, text) if b"\\" in text and self._values else text
+
+    def _hide_in_string(self, found: re.Match[bytes]) -> bytes:
+        """Return a JSON string without the credentials. It may hold JSON text: that of an error that is passed on."""
+        if b"\\" not in found[0]:
+            return found[0]
         try:
-            plain = json.dumps(json.loads(text), ensure_ascii=False).encode("utf-8", "surrogatepass")
-        except (ValueError, RecursionError):
-            return text
-        hidden = self.hide(plain)
-        return text if hidden == plain else hidden
+            plain = json.loads(found[0].decode(), strict=False).encode("utf-8", "surrogatepass")
+        except ValueError:
+            return found[0]
+        hidden = self.hide_in_json(plain)
+        return found[0] if hidden == plain else json.dumps(hidden.decode("utf-8", "surrogatepass")).encode()

@@ -98,6 +98,9 @@ def run(app: Any, listener: socket.socket, limits: Limits, on_ready: Callable[[]
     """
     config = uvicorn.Config(
         app,
+        # This parser bounds the size of headers, and uvicorn takes another one where that is installed.
+        http="h11",
+        log_config=None,
         log_level="warning",
         ws="none",
         timeout_graceful_shutdown=round(limits.grace),

@@ -14,7 +14,7 @@ import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from starlette.applications import Starlette
 from starlette.convertors import Convertor, register_url_convertor
@@ -43,6 +43,7 @@ from chatpb.streams import sse
 
 __all__ = ["gateway"]
 
+T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
@@ -107,14 +108,19 @@ def gateway(
 
     async def answer_models(request: Request) -> Response:
         name = request.path_params.get("name")
-        try:
-            with guard.handle_call("models", _headers(request.scope)) as (call, outcome):
+
+        async def answer() -> Response:
+            with guard.handle_call("models", _headers(request.scope), peer=_peer(request.scope)) as (call, outcome):
                 listed = await models_of_backend(call) if models_of_backend else list_models(models)
                 body = listed if name is None else json.dumps(find_model(listed, name)).encode()
                 outcome.send(len(body))
+            return Response(body, 200, call.reply, "application/json")
+
+        try:
+            # Nobody reads the answer to a client that has left.
+            return await _unless_disconnected(request.receive, answer()) or Response(status_code=499)
         except ServiceError as error:
             return error_response(error)
-        return Response(body, 200, call.reply, "application/json")
 
     async def answer_health(request: Request) -> Response:
         try:
@@ -184,7 +190,7 @@ class _ChatCompletions:
     async def __call__(self, scope: Mapping[str, Any], receive: Receive, send: Send) -> None:
         headers = _headers(scope)
         answer = _Answer(send)
-        peer = ":".join(map(str, scope.get("client") or ()))
+        peer = _peer(scope)
         try:
             async with AsyncExitStack() as held:
                 try:
@@ -226,6 +232,11 @@ class _ChatCompletions:
             if not answer.is_started:
                 await answer.start(200, _EVENTS, dict(header_pairs(call.reply)))
         await answer.send(sse.DONE, more=False)
+
+
+def _peer(scope: Mapping[str, Any]) -> str:
+    """Return the address of a request's caller; empty if it is not known."""
+    return ":".join(map(str, scope.get("client") or ()))
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -284,14 +295,13 @@ class _Answer:
             await self.send(error.body, more=False)
 
 
-async def _unless_disconnected(receive: Receive, answering: Coroutine[Any, Any, None]) -> None:
-    """Answer, and stop at once when the client leaves."""
+async def _unless_disconnected(receive: Receive, answering: Coroutine[Any, Any, T]) -> T | None:
+    """Return the answer. Stop at once when the client leaves, and return None."""
     task = asyncio.ensure_future(answering)
     watch = asyncio.ensure_future(_disconnected(receive))
     try:
         await asyncio.wait((task, watch), return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
+        return task.result() if task.done() else None
     finally:
         for each in (task, watch):
             each.cancel()
