@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -29,6 +31,30 @@ def test_usage(args: list[str]) -> None:
     result = run(*args)
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (2, "Try 'chatpb --help'.")
     assert result.stderr.startswith("chatpb: No such ")
+
+
+ODD = '{"id":"\u00fc","model":"\u6a21\u578b","choices":[{"index":0,"message":{"content":"\u2026 \U0001f600"}}]}'
+SHOWN = {
+    ("demo",): "Z\u00fcrich",
+    ("inspect", "in.jsonl"): "\u6a21\u578b",
+    ("query", "in.jsonl", "SELECT model FROM records"): "\u6a21\u578b",
+    ("stats", "in.jsonl"): "\u6a21\u578b",
+}
+"""By command, a text that it shows."""
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "ascii", "utf-8"])
+@pytest.mark.parametrize("command", SHOWN, ids=" ".join)
+def test_an_output_that_lacks_characters_gets_their_escapes(
+    command: tuple[str, ...], encoding: str, tmp_path: Path
+) -> None:
+    (tmp_path / "in.jsonl").write_text(ODD + "\n", "utf-8")
+    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    program = [sys.executable, "-m", "chatpb", *command]
+    result = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    assert (result.returncode, result.stderr) == (0, b"")
+    escaped = (c if c.encode(encoding, "ignore") else f"\\u{ord(c):04x}" for c in SHOWN[command])
+    assert "".join(escaped) in result.stdout.decode(encoding)
 
 
 WITHOUT = """

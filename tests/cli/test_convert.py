@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -307,17 +306,24 @@ def test_closed_pipe_ends_quietly(unbuffered: str) -> None:
     assert process.returncode == 141
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signals_leave_no_file(number: signal.Signals, status: int) -> None:
-    with spawn("convert", "-", "out.jsonl", "--from", "jsonl", stdin=-1, stderr=-1) as process:
+SIGNALS = [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 143)]
+WRITERS = {
+    "convert": ("convert", "-", "out.jsonl", "--from", "jsonl"),
+    "export": ("export", "-", "out.parquet", "--from", "jsonl"),
+}
+
+
+@pytest.mark.parametrize("command", WRITERS)
+@pytest.mark.parametrize(("number", "status"), SIGNALS)
+def test_signals_leave_no_file(number: signal.Signals, status: int, command: str) -> None:
+    with spawn(*WRITERS[command], stdin=-1, stderr=-1) as process:
         assert process.stdin
         assert process.stderr
-        process.stdin.write(f"{CHUNK}\n".encode() * 100)
-        process.stdin.flush()
         while not any(name.endswith(".part") for name in os.listdir()):
-            assert process.poll() is None
-            time.sleep(0.01)
+            process.stdin.write(f"{CHUNK}\n".encode() * 1000)  # which waits until it is read
+            process.stdin.flush()
         process.send_signal(number)
+        process.stdin.close()  # export waits for the end of a read
         stderr = process.stderr.read()
     assert (process.returncode, os.listdir()) == (status, [])
     assert stderr == (b"chatpb: interrupted\n" if number == signal.SIGINT else b"")

@@ -164,7 +164,7 @@ def variables(options: tuple[str, ...]) -> dict[str, str]:
     return {f"CHATPB_{name}": value for name, value in zip(names, options[1::2], strict=True)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 @pytest.mark.parametrize("twice", [False, True])
 @pytest.mark.parametrize("program", ["serve", "gateway"])
 def test_signals(program: str, twice: bool, number: signal.Signals) -> None:

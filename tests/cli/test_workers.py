@@ -56,7 +56,7 @@ def test_a_worker_that_dies_is_started_again(kind: str) -> None:
 
 
 @both
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGKILL])
 def test_all_end_with_the_first(kind: str, number: signal.Signals) -> None:
     async def main() -> None:
         async with started(kind) as service:

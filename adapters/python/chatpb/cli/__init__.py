@@ -14,7 +14,9 @@ def main() -> None:
     try:
         with extra_for("the command line"):
             from chatpb.cli._app import app
+            from chatpb.cli._console import escape_what_output_lacks
     except MissingExtraError as error:
         print(f"chatpb: {error}", file=sys.stderr)
         sys.exit(2)
+    escape_what_output_lacks()
     app(prog_name="chatpb")

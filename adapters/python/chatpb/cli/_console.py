@@ -2,15 +2,27 @@
 
 from __future__ import annotations
 
+import codecs
+import io
 import os
 import re
+import sys
 from importlib import metadata
 from typing import Final
 
 import typer
 from rich.console import Console
 
-__all__ = ["report", "shown", "stderr_console", "stdout_console", "table_console", "version"]
+__all__ = [
+    "escape_what_output_lacks",
+    "report",
+    "shown",
+    "stderr_console",
+    "stdout_console",
+    "table_bytes",
+    "table_console",
+    "version",
+]
 
 _PIPE_WIDTH: Final = 160
 """Columns of a table that goes to a file or a pipe."""
@@ -19,6 +31,32 @@ _OBEYED: Final = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u202a-\\u202e\\
 """Control characters except line feed and tab, those that turn the direction of text, and halves of characters, which
 cannot be printed.
 """
+
+
+_ESCAPES: Final = "chatpb.json_escapes"
+
+
+def _json_escapes(error: UnicodeError) -> tuple[str, int]:
+    """Return what stands for characters that an encoding lacks: their escapes in JSON, so that JSON stays JSON."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    units = error.object[error.start : error.end].encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{high << 8 | low:04x}" for high, low in zip(units[::2], units[1::2], strict=True)), error.end
+
+
+codecs.register_error(_ESCAPES, _json_escapes)
+
+
+def escape_what_output_lacks() -> None:
+    """Have standard output and standard error escape the characters that their encoding lacks."""
+    for stream in sys.stdout, sys.stderr:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors=_ESCAPES)
+
+
+def table_bytes(table: str) -> bytes:
+    """Return a table in the encoding of standard output: a table is for people, and other forms are for programs."""
+    return table.encode(sys.stdout.encoding or "utf-8", _ESCAPES)
 
 
 def stdout_console() -> Console:

@@ -45,6 +45,8 @@ class CommandGroup(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         if threading.current_thread() is threading.main_thread():
             signal.signal(signal.SIGTERM, _terminate)
+            if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:  # as nohup sets it
+                signal.signal(signal.SIGHUP, _hang_up)
         try:
             with extra_for("this command"):
                 return super().invoke(ctx)
@@ -67,6 +69,11 @@ class CommandGroup(TyperGroup):
 
 def _terminate(number: int, frame: object) -> NoReturn:
     raise SystemExit(TERMINATED)
+
+
+def _hang_up(number: int, frame: object) -> None:
+    """End as by SIGTERM, which services handle in ways of their own."""
+    signal.raise_signal(signal.SIGTERM)
 
 
 class BadRecords(Refusals):

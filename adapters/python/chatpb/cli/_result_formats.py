@@ -18,7 +18,7 @@ from pyarrow import parquet
 from rich.table import Table
 from rich.text import Text
 
-from chatpb.cli._console import table_console
+from chatpb.cli._console import table_bytes, table_console
 from chatpb.cli._query_options import ResultFormat
 from chatpb.storage import Answer
 
@@ -52,7 +52,7 @@ def write_results(output: BinaryIO, format: ResultFormat, answer: Answer) -> Non
             ResultFormat.JSONL: _json_lines,
         }
         for piece in pieces[format](types, rows):
-            output.write(piece.encode())
+            output.write(table_bytes(piece) if format is ResultFormat.TABLE else piece.encode())
 
 
 def _rows(batches: Iterable[pa.RecordBatch]) -> Iterator[Row]:

@@ -11,6 +11,7 @@ from chatpb import ChatpbError
 from chatpb._extras import extra_for
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
+from chatpb.cli._console import table_bytes
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._progress import ProgressBar
 from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Threads, Until
@@ -69,7 +70,7 @@ def stats(
     with open_output(output) as opened:
         if format is ResultFormat.TABLE:
             (total,) = found[()].to_pylist()
-            opened.write(stats_table(groups, found[groups].to_pylist() if groups else [], total).encode())
+            opened.write(table_bytes(stats_table(groups, found[groups].to_pylist() if groups else [], total)))
         else:
             write_results(opened, format, answer_of(found[groups]))
     if chart:
