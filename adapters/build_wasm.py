@@ -2,10 +2,11 @@
 
     python adapters/build_wasm.py            build them, and write the hashes of them and of their sources
     python adapters/build_wasm.py --check    build nothing; fail if they are not of the sources that are here
-    python adapters/build_wasm.py --verify   build them elsewhere; fail if they have other bytes than those here
+    python adapters/build_wasm.py --verify   build them in another folder; fail if their bytes differ from those here
+    python adapters/build_wasm.py --tools    build nothing; get the tools, and fail if one cannot be had
 
-It needs rustup, npm and go, and a network on the first run. What it makes is committed, so that only a change of the
-core needs this.
+It needs rustup, npm and go, and a network on the first run. What it makes is committed: only a change of the core needs
+a new build.
 """
 
 # ruff: noqa: S603, S607  (this file itself makes every command)
@@ -27,7 +28,7 @@ ADAPTERS = Path(__file__).resolve().parent
 HASHES = ADAPTERS / "abi" / "chatpb.wasm.sha256"
 VECTORS = ADAPTERS / "abi" / "chatpb.wasm"
 SCALAR = ADAPTERS / "abi" / "chatpb-scalar.wasm"
-"""The same module without SIMD, for what translates modules into source of other languages."""
+"""The same module without SIMD: the tool that translates a module into Go source does not know SIMD."""
 JAVA = ADAPTERS / "abi" / "chatpb-java.wasm"
 """The module without SIMD and with small functions. Java's virtual machine compiles no method of more than 8,000 bytes,
 which 5,600 bytes of a module become: functions that have one caller stay functions."""
@@ -39,7 +40,7 @@ SOURCES = ("Cargo.toml", "Cargo.lock", "build_wasm.py", "core/Cargo.toml", "core
 
 RUST = "1.95.0"
 """The flags below have no promise of stability, so that the compiler is a certain one."""
-BINARYEN = "132.0.0"
+WASM_OPT = ("npm", "exec", "--yes", "--package=binaryen@132.0.0", "--", "wasm-opt")
 WASM2GO = "github.com/ncruces/wasm2go@v0.4.21"
 TARGET = "wasm32-unknown-unknown"
 RUSTFLAGS = (
@@ -53,6 +54,8 @@ RUSTFLAGS = (
     "-Cllvm-args=-inlinehint-threshold=120",
     "-Cllvm-args=-unroll-threshold=0",
 )
+NUMBERS = 'profile.release.package.zmij.opt-level="s"'
+"""Doubles are printed with small tables of powers of ten. Large ones, which are faster, take 16 KB."""
 BUILD_STD = ("-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size")
 FEATURES = ("bulk-memory", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "multivalue")
 """What Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later have."""
@@ -64,11 +67,19 @@ def main() -> None:
     mode = parser.add_mutually_exclusive_group()
     mode.add_argument("--check", action="store_true", help="fail if something is not of the sources that are here")
     mode.add_argument("--verify", action="store_true", help="build them elsewhere and compare their bytes")
+    mode.add_argument("--tools", action="store_true", help="get the tools that build them")
     arguments = parser.parse_args()
     if arguments.check:
         if wrong := what_is_wrong():
             sys.exit(wrong)
+    elif arguments.tools:
+        try:
+            get_tools()
+        except (OSError, subprocess.CalledProcessError) as error:
+            sys.exit(f"A tool cannot be had: {error}")
+        return
     else:
+        get_tools()
         with tempfile.TemporaryDirectory(prefix="chatpb-wasm-") as folder:
             made = build(Path(folder))
             if arguments.verify:
@@ -115,12 +126,19 @@ def sizes(path: Path) -> str:
     return f"{path.name}: {len(data):,} bytes, {len(gzip.compress(data, 9, mtime=0)):,} under gzip"
 
 
-def build(folder: Path) -> dict[Path, Path]:
-    """Build everything in a folder. Return where each is, by where it belongs."""
+def get_tools() -> None:
+    """Get what builds them, unless it is here: the compiler, wasm-opt, and the tool that makes Go source."""
     installed = subprocess.run(["rustup", "run", RUST, "rustc", "-V"], capture_output=True, check=False)
     if installed.returncode:
         subprocess.run(["rustup", "toolchain", "install", RUST, "--profile", "minimal"], check=True)
     subprocess.run(["rustup", "component", "add", "--toolchain", RUST, "rust-src"], check=True)
+    subprocess.run([*WASM_OPT, "--version"], check=True)
+    with tempfile.TemporaryDirectory() as folder:
+        subprocess.run(["go", "mod", "download", WASM2GO], cwd=folder, check=True)
+
+
+def build(folder: Path) -> dict[Path, Path]:
+    """Build everything in a folder. Return where each is, by where it belongs."""
     made = {path: folder / path.name for path in MADE}
     build_module(made[VECTORS], ("-Ctarget-feature=+simd128",), ("simd",))
     build_module(made[SCALAR])
@@ -155,10 +173,9 @@ def build_module(
     environment.pop("RUSTFLAGS", None)
     target = ADAPTERS / "target" / made.stem
     cargo = ["rustup", "run", RUST, "cargo", "build", "--release", "--locked", "--quiet", "-p", "chatpb-abi"]
-    subprocess.run(
-        [*cargo, "--target", TARGET, "--target-dir", target, *BUILD_STD], cwd=ADAPTERS, env=environment, check=True
-    )
-    wasm_opt = ["npm", "exec", "--yes", f"--package=binaryen@{BINARYEN}", "--", "wasm-opt", "-O3", *STRIP, *optimize]
+    where = ["--target", TARGET, "--target-dir", target]
+    subprocess.run([*cargo, *where, "--config", NUMBERS, *BUILD_STD], cwd=ADAPTERS, env=environment, check=True)
+    wasm_opt = [*WASM_OPT, "-O3", *STRIP, *optimize]
     enabled = [f"--enable-{name}" for name in (*FEATURES, *features)]
     source = target / TARGET / "release" / "chatpb.wasm"
     subprocess.run([*wasm_opt, *enabled, source, "-o", made], cwd=made.parent, check=True)

@@ -100,7 +100,9 @@ export class Engine {
   readonly #forgotten: FinalizationRegistry<() => void>;
   #bytes!: Uint8Array;
   #view!: DataView;
+  /** The input block, and a view of it. */
   #input: Pointer = 0;
+  #room!: Uint8Array;
   #capacity = 0;
   isBroken = false;
 
@@ -117,13 +119,16 @@ export class Engine {
   }
 
   get size(): number {
-    return this.exports.memory.buffer.byteLength;
+    this.#refresh();
+    return this.#bytes.length;
   }
 
-  /** Views of the memory, which are lost when it grows. */
+  /** Make views of the memory. They are lost when it grows, and to make them takes as long as a small document. */
   #look(): void {
-    this.#bytes = new Uint8Array(this.exports.memory.buffer);
-    this.#view = new DataView(this.exports.memory.buffer);
+    const { buffer } = this.exports.memory;
+    this.#bytes = new Uint8Array(buffer);
+    this.#view = new DataView(buffer);
+    this.#room = new Uint8Array(buffer, this.#input, this.#capacity);
   }
 
   /** Look again if the memory has grown. */
@@ -151,7 +156,12 @@ export class Engine {
     const block = this.#alloc(capacity);
     this.#bytes.copyWithin(block, this.#input, this.#input + used);
     this.exports.chatpb_free(this.#input, this.#capacity);
+    this.#setInput(block, capacity);
+  }
+
+  #setInput(block: Pointer, capacity: number): void {
     [this.#input, this.#capacity] = [block, capacity];
+    this.#look();
   }
 
   /** Write an input into the memory, and return its size in bytes. */
@@ -159,15 +169,15 @@ export class Engine {
     this.#refresh();
     if (typeof input !== "string") {
       this.#reserve(input.length);
-      this.#bytes.set(input, this.#input);
+      this.#room.set(input);
       return input.length;
     }
     // Most text is ASCII. A code unit never takes more than three bytes.
     this.#reserve(input.length);
-    let { read, written } = this.#encode(input, 0);
+    let { read, written } = encoder.encodeInto(input, this.#room);
     while (read < input.length) {
       this.#reserve(written + 3 * (input.length - read), written);
-      const more = this.#encode(input.slice(read), written);
+      const more = encoder.encodeInto(input.slice(read), this.#room.subarray(written));
       [read, written] = [read + more.read, written + more.written];
     }
     // In ASCII, which has no surrogates, each code unit is a byte.
@@ -177,17 +187,13 @@ export class Engine {
     return written;
   }
 
-  #encode(text: string, at: number): { read: number; written: number } {
-    return encoder.encodeInto(text, this.#bytes.subarray(this.#input + at, this.#input + this.#capacity));
-  }
-
   /** Call a function with an input. Throw what it reports; return whether it has a result, which its end is not. */
   call(convert: Convert, handle: Pointer, input: string | Uint8Array, options: number): boolean {
     const size = this.#put(input);
     const code = convert(handle, this.#input, size, options, this.#result);
     if (this.#capacity > MAX_KEPT_INPUT) {
       this.exports.chatpb_free(this.#input, this.#capacity);
-      this.#input = this.#capacity = 0;
+      this.#setInput(0, 0);
     }
     return this.#check(code);
   }
@@ -265,8 +271,8 @@ export class Engine {
     const set = schema.descriptors ?? new Uint8Array();
     this.#refresh();
     this.#reserve(name.length + set.length);
-    this.#bytes.set(name, this.#input);
-    this.#bytes.set(set, this.#input + name.length);
+    this.#room.set(name);
+    this.#room.set(set, name.length);
     // A null pointer stands for the contract's own descriptors.
     const start = schema.descriptors === undefined ? 0 : this.#input + name.length;
     const made = exports.chatpb_schema_new(start, set.length, this.#input, name.length, this.#result) >>> 0;

@@ -32,7 +32,26 @@ export const vectors: Vector[] = readdirSync(VECTORS).map((name) => {
 /** Return the recorded documents of a kind, one JSON text each; none where there are no recordings. */
 export function recording(kind: string): string[] {
   const path = `${CORPUS}${kind}.jsonl.gz`;
-  return existsSync(path) ? gunzipSync(readFileSync(path)).toString().split("\n").filter(Boolean) : [];
+  return existsSync(path) ? lines(gunzipSync(readFileSync(path))) : [];
+}
+
+/** Return the documents of the benchmark: the recorded completions, or those of tests/corpus. */
+export function documents(): string[] {
+  const recorded = recording("completion");
+  return recorded.length > 0 ? recorded : lines(readFileSync(`${ROOT}tests/corpus/completion.jsonl`));
+}
+
+/** Return each line as a string of its own, as the body of a response is, and no part of a longer one. */
+function lines(bytes: Buffer): string[] {
+  const found: string[] = [];
+  for (let start = 0, end = 0; start < bytes.length; start = end + 1) {
+    end = bytes.indexOf(10, start);
+    end = end < 0 ? bytes.length : end;
+    if (end > start) {
+      found.push(bytes.toString("utf8", start, end));
+    }
+  }
+  return found;
 }
 
 const set = fromBinary(FileDescriptorSetSchema, readFileSync(`${ROOT}adapters/core/src/schema/contract.binpb`));

@@ -24,13 +24,13 @@ func New() *Module {
 	m := new(Module)
 	m.t0 = make([]any, 76)
 	m.memory = make([]byte, 0x120000)
-	m.elements = [][]any{{m.fn535, m.fn66, m.fn67, m.fn69, m.fn540, m.fn541, m.fn280, m.fn542, m.fn318, m.fn263, m.fn66, m.fn400, fn453, m.fn147, m.fn494, m.fn493, m.fn495, m.fn222, m.fn222, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn229, m.fn229, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn147, m.fn492, m.fn511, m.fn520, m.fn519, m.fn522}}
+	m.elements = [][]any{{m.fn537, m.fn66, m.fn67, m.fn69, m.fn542, m.fn543, m.fn280, m.fn544, m.fn318, m.fn263, m.fn66, m.fn400, fn453, m.fn147, m.fn494, m.fn493, m.fn495, m.fn222, m.fn222, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn229, m.fn229, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn147, m.fn492, m.fn513, m.fn522, m.fn521, m.fn524}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
-	memory_init(m.memory, data[0:87065], uint32(i32(0x100000)), 0, len(data[0:87065]))
+	memory_init(m.memory, data[0:70849], uint32(i32(0x100000)), 0, len(data[0:70849]))
 	m.g0 = i32(0x100000)
-	m.g1 = i32(1136164)
-	m.g2 = i32(1136176)
+	m.g1 = i32(1119948)
+	m.g2 = i32(1119952)
 	return m
 }
 
@@ -65,7 +65,7 @@ func (m *Module) fn0(v0, v1, v2 int32) {
 	if v2 != 0 {
 		p2 = i32(1024)
 	}
-	m.fn499(t3, p2)
+	m.fn501(t3, p2)
 }
 func (m *Module) fn1(v0 int32) {
 	var v1 int32
@@ -131,7 +131,7 @@ func (m *Module) fn7(v0, v1 int32) {
 	v2 = t0
 	if v2 != 0 {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		m.fn499(t1, v1*v2)
+		m.fn501(t1, v1*v2)
 	}
 }
 func (m *Module) fn8(v0 int32) {
@@ -176,7 +176,7 @@ func (m *Module) fn8(v0 int32) {
 					goto l7
 				}
 				t8 := int32(load32(m.memory, uint64(uint32(v2))))
-				m.fn499(t8-v1-i32(16), v0)
+				m.fn501(t8-v1-i32(16), v0)
 			}
 		l7:
 			m.fn16(v2 + i32(32))
@@ -222,10 +222,10 @@ func (m *Module) fn8(v0 int32) {
 					goto l8
 				}
 				t14 := int32(load32(m.memory, uint64(uint32(v2))+64))
-				m.fn499(t14-v0-i32(24), v1)
+				m.fn501(t14-v0-i32(24), v1)
 			}
 		l8:
-			m.fn499(v2, i32(120))
+			m.fn501(v2, i32(120))
 			fallthrough
 		case 0, 1:
 			return
@@ -295,17 +295,17 @@ func (m *Module) fn8(v0 int32) {
 					goto l12
 				}
 				t24 := int32(load32(m.memory, uint64(uint32(v2))))
-				m.fn499(t24-v0-i32(32), v1)
+				m.fn501(t24-v0-i32(32), v1)
 			}
 		l12:
 			m.fn13(v2 + i32(44))
-			m.fn499(v2, i32(64))
+			m.fn501(v2, i32(64))
 			return
 		case 5:
 			t25 := int32(load32(m.memory, uint64(uint32(v0))+4))
 			v0 = t25
 			m.fn2(v0)
-			m.fn499(v0, i32(48))
+			m.fn501(v0, i32(48))
 		}
 	}
 }
@@ -332,7 +332,7 @@ func (m *Module) fn10(v0 int32) {
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t1, v1)
+		m.fn501(t1, v1)
 	}
 }
 func (m *Module) fn11(v0 int32) {
@@ -434,7 +434,7 @@ func (m *Module) fn14(v0 int32) {
 					}
 					m.fn7(v1+i32(116), i32(72))
 					t13 := int32(load32(m.memory, uint64(uint32(v1))+96))
-					m.fn499(t13, i32(8192))
+					m.fn501(t13, i32(8192))
 					t14 := int32(load32(m.memory, uint64(uint32(v1))+136))
 					v4 = t14
 					if v4 != 0 {
@@ -452,7 +452,7 @@ func (m *Module) fn14(v0 int32) {
 					}
 					m.fn7(v1+i32(128), i32(80))
 					t16 := int32(load32(m.memory, uint64(uint32(v1))+100))
-					m.fn499(t16, i32(512))
+					m.fn501(t16, i32(512))
 					m.fn7(v1+i32(140), i32(1))
 					m.fn7(v1+i32(152), i32(1))
 					m.fn11(v1 + i32(164))
@@ -509,7 +509,7 @@ func (m *Module) fn14(v0 int32) {
 				if v0 != i32(1) {
 					goto l5
 				}
-				m.fn499(v2, i32(40))
+				m.fn501(v2, i32(40))
 			}
 		l5:
 		}
@@ -521,12 +521,12 @@ func (m *Module) fn14(v0 int32) {
 		l6:
 			{
 				t25 := int32(load32(m.memory, uint64(uint32(v0+i32(608)))))
-				m.fn499(t25, i32(8192))
+				m.fn501(t25, i32(8192))
 				t26 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
 				v2 = t26
 				if v2 != 0 {
 					t27 := int32(load32(m.memory, uint64(uint32(v0))))
-					m.fn499(t27, v2<<6)
+					m.fn501(t27, v2<<6)
 				}
 				v0 = v0 + i32(616)
 				v1 = v1 - i32(1)
@@ -548,7 +548,7 @@ func (m *Module) fn14(v0 int32) {
 			if v0 != i32(1) {
 				goto l7
 			}
-			m.fn499(v3, i32(36))
+			m.fn501(v3, i32(36))
 		}
 	l7:
 	}
@@ -568,7 +568,7 @@ func (m *Module) fn15(v0 int32) {
 	if v1 != 0 {
 		_ = int32(load32(m.memory, uint64(uint32(v2))+8))
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t5, v1)
+		m.fn501(t5, v1)
 	}
 }
 func (m *Module) fn16(v0 int32) {
@@ -617,7 +617,7 @@ func (m *Module) fn16(v0 int32) {
 			return
 		}
 		t6 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t6-v3, v4)
+		m.fn501(t6-v3, v4)
 	}
 }
 func (m *Module) fn17(v0 int32) {
@@ -645,7 +645,7 @@ func (m *Module) fn17(v0 int32) {
 			v3 = t2
 			if v3 != 0 {
 				t3 := int32(load32(m.memory, uint64(uint32(v1-i32(16)))))
-				m.fn499(t3, v3*i32(72))
+				m.fn501(t3, v3*i32(72))
 			}
 			m.fn10(v1 - i32(8))
 			m.fn10(v1)
@@ -674,7 +674,7 @@ func (m *Module) fn18(v0 int32) {
 			v3 = t2
 			if v3 != 0 {
 				t3 := int32(load32(m.memory, uint64(uint32(v1))))
-				m.fn499(t3, v3<<3)
+				m.fn501(t3, v3<<3)
 			}
 			v1 = v1 + i32(16)
 			v2 = v2 - i32(1)
@@ -800,7 +800,7 @@ func (m *Module) fn23(v0, v1, v2, v3, v4 int32) {
 			v5 = t1
 			if v5 != 0 {
 				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
-				t3 := m.fn502(t2, v4*v5, v3, v2)
+				t3 := m.fn504(t2, v4*v5, v3, v2)
 				p0 = t3
 				goto l1
 			}
@@ -808,7 +808,7 @@ func (m *Module) fn23(v0, v1, v2, v3, v4 int32) {
 				v5 = v3
 				goto l2
 			}
-			t4 := m.fn496(v2, v3)
+			t4 := m.fn498(v2, v3)
 			p0 = t4
 		}
 	l1:
@@ -913,7 +913,7 @@ func (m *Module) fn25(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v2)), uint32(v6))
 			goto l3
 		}
-		m.fn518(v2, i32(1097760), v4)
+		m.fn520(v2, i32(1097760), v4)
 	l3:
 		m.g0 = v1 + i32(16)
 		goto l4
@@ -1031,7 +1031,7 @@ func (m *Module) fn29(v0, v1, v2, v3 int32) {
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 			return
 		}
-		t0 := m.fn496(v3, v2)
+		t0 := m.fn498(v3, v2)
 		v5 = t0
 		if v5 == 0 {
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v3))
@@ -1140,7 +1140,7 @@ func (m *Module) fn33(v0, v1, v2 int32) {
 	m.g0 = v4
 	v3 = i32(1)
 	{
-		t1 := m.fn496(i32(1), i32(1))
+		t1 := m.fn498(i32(1), i32(1))
 		v5 = t1
 		if v5 != 0 {
 			m.memory[uint64(uint32(v5))] = byte(i32(91))
@@ -2468,7 +2468,7 @@ func (m *Module) fn33(v0, v1, v2 int32) {
 			l18:
 				t329 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				if t329 == v2 {
-					m.fn517(v4 + i32(4))
+					m.fn519(v4 + i32(4))
 				}
 				t330 := int32(load32(m.memory, uint64(uint32(v4))+8))
 				m.memory[uint64(uint32(t330+v2))] = byte(i32(44))
@@ -2497,7 +2497,7 @@ l27:
 		goto l28
 	}
 l0:
-	m.fn517(v4 + i32(4))
+	m.fn519(v4 + i32(4))
 l28:
 	t333 := int32(load32(m.memory, uint64(uint32(v4))+8))
 	m.memory[uint64(uint32(t333+v3))] = byte(i32(93))
@@ -2722,7 +2722,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 										v2 = t32
 										t33 := int32(load32(m.memory, uint64(uint32(v1))+24))
 										v3 = t33
-										m.fn499(v1, i32(28))
+										m.fn501(v1, i32(28))
 										store32(m.memory, uint64(uint32(v17))+36, uint32(v3))
 										store64(m.memory, uint64(uint32(v17))+28, uint64(i64(0)))
 										store32(m.memory, uint64(uint32(v17))+12, uint32(v2))
@@ -2804,7 +2804,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															if v1-v7 != v11 {
 																goto l7
 															}
-															t65 := m.fn544(v2+v7, v13, v11)
+															t65 := m.fn546(v2+v7, v13, v11)
 															if t65 != 0 {
 																goto l7
 															}
@@ -3372,7 +3372,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																					goto l43
 																				}
 																				t171 := int32(load32(m.memory, uint64(uint32(v21))+4))
-																				t172 := m.fn544(t171, v49, v40)
+																				t172 := m.fn546(t171, v49, v40)
 																				if t172 != 0 {
 																					goto l43
 																				}
@@ -3388,7 +3388,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																							t174 := int32(load32(m.memory, uint64(uint32(v11))))
 																							v1 = t174
 																							if v1 == i32(-0x7ffffff9) {
-																								t175 := m.fn496(i32(48), i32(8))
+																								t175 := m.fn498(i32(48), i32(8))
 																								v9 = t175
 																								if v9 == 0 {
 																									goto l9
@@ -3458,7 +3458,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										v7 = t195
 																										goto l48
 																									}
-																									t196 := m.fn496(i32(120), i32(8))
+																									t196 := m.fn498(i32(120), i32(8))
 																									v7 = t196
 																									if v7 == 0 {
 																										goto l9
@@ -3636,7 +3636,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																			goto l57
 																																		}
 																																	l55:
-																																		t235 := m.fn496(v12, i32(1))
+																																		t235 := m.fn498(v12, i32(1))
 																																		v1 = t235
 																																		if v1 == 0 {
 																																			goto l9
@@ -3685,7 +3685,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																						goto l60
 																																					}
 																																					t245 := int32(load32(m.memory, uint64(uint32(v19-i32(16)))))
-																																					t246 := m.fn544(v1, t245, v12)
+																																					t246 := m.fn546(v1, t245, v12)
 																																					if t246 == 0 {
 																																						goto l61
 																																					}
@@ -3839,7 +3839,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										v55 = t271
 																										t272 := int64(load64(m.memory, uint64(uint32(v5))+472))
 																										v57 = t272
-																										t273 := m.fn496(i32(48), i32(8))
+																										t273 := m.fn498(i32(48), i32(8))
 																										v1 = t273
 																										if v1 == 0 {
 																											goto l9
@@ -3930,7 +3930,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																												v6 = i32(1)
 																												goto l75
 																											}
-																											t300 := m.fn496(v1, i32(1))
+																											t300 := m.fn498(v1, i32(1))
 																											v6 = t300
 																											if v6 == 0 {
 																												goto l9
@@ -3950,7 +3950,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																											v6 = i32(1)
 																											goto l76
 																										}
-																										t302 := m.fn496(v1, i32(1))
+																										t302 := m.fn498(v1, i32(1))
 																										v6 = t302
 																										if v6 == 0 {
 																											goto l9
@@ -4197,7 +4197,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																			v6 = t357
 																			{
 																				if v2 == v39 {
-																					t358 := m.fn544(v6, v48, v39)
+																					t358 := m.fn546(v6, v48, v39)
 																					if t358 == 0 {
 																						t366 := int32(load32(m.memory, uint64(uint32(v29))))
 																						if t366 == i32(-0x7ffffff9) {
@@ -4271,7 +4271,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 														t93 := int32(load32(m.memory, uint64(uint32(v2+i32(4)))))
 														if v6 == t93 {
 															t94 := int32(load32(m.memory, uint64(uint32(v2))))
-															t95 := m.fn544(t94, v7, v6)
+															t95 := m.fn546(t94, v7, v6)
 															if t95 == 0 {
 																t368 := int32(load32(m.memory, uint64(uint32(v2+i32(16)))))
 																v1 = t368
@@ -4290,7 +4290,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																	t372 := int32(load32(m.memory, uint64(uint32(v2+i32(4)))))
 																	if v11 == t372 {
 																		t373 := int32(load32(m.memory, uint64(uint32(v2))))
-																		t374 := m.fn544(t373, v16, v11)
+																		t374 := m.fn546(t373, v16, v11)
 																		if t374 == 0 {
 																			t375 := int32(load32(m.memory, uint64(uint32(v2+i32(8)))))
 																			v10 = t375
@@ -4541,7 +4541,7 @@ func (m *Module) Xchatpb_accumulator_free(v0 int32) {
 					if v1 != i32(1) {
 						goto l0
 					}
-					m.fn499(v0, i32(132))
+					m.fn501(v0, i32(132))
 				}
 			l0:
 			}
@@ -4750,7 +4750,7 @@ func (m *Module) Xchatpb_accumulator_free(v0 int32) {
 		m.g0 = v4 + i32(16)
 		m.fn7(v5+i32(152), i32(1))
 		m.fn1(v5 + i32(168))
-		m.fn499(v5, i32(216))
+		m.fn501(v5, i32(216))
 	}
 }
 func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
@@ -4803,7 +4803,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 					v17 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v7))+68))
 					v0 = t12
-					m.fn517(v5 + i32(12))
+					m.fn519(v5 + i32(12))
 					t13 := int32(load32(m.memory, uint64(uint32(v5))+16))
 					m.memory[uint64(uint32(t13))] = byte(i32(123))
 					v12 = i32(1)
@@ -4828,7 +4828,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 									p16 = i32(0)
 									goto l1
 								}
-								t17 := m.fn544(v18, v14, v20)
+								t17 := m.fn546(v18, v14, v20)
 								t18 := v0
 								t19 := v7
 								v3 = t17
@@ -4850,7 +4850,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 								v2 = t22
 								t23 := int32(load32(m.memory, uint64(uint32(v5))+12))
 								if v2 == t23 {
-									m.fn517(v5 + i32(12))
+									m.fn519(v5 + i32(12))
 								}
 								t24 := int32(load32(m.memory, uint64(uint32(v5))+16))
 								m.memory[uint64(uint32(t24+v2))] = byte(i32(44))
@@ -4866,7 +4866,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 							v3 = t27
 							t28 := int32(load32(m.memory, uint64(uint32(v5))+12))
 							if v3 == t28 {
-								m.fn517(v0)
+								m.fn519(v0)
 							}
 							t29 := int32(load32(m.memory, uint64(uint32(v5))+16))
 							m.memory[uint64(uint32(t29+v3))] = byte(i32(58))
@@ -4908,7 +4908,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 								v0 = t36
 								t37 := int32(load32(m.memory, uint64(uint32(v4))))
 								if v0 == t37 {
-									m.fn517(v4)
+									m.fn519(v4)
 								}
 								t38 := int32(load32(m.memory, uint64(uint32(v4))+4))
 								m.memory[uint64(uint32(t38+v0))] = byte(i32(91))
@@ -5055,7 +5055,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 												if v21 != 0 {
 													t66 := int32(load32(m.memory, uint64(uint32(v4))))
 													if t66 == v8 {
-														m.fn517(v4)
+														m.fn519(v4)
 													}
 													t67 := int32(load32(m.memory, uint64(uint32(v4))+4))
 													m.memory[uint64(uint32(t67+v8))] = byte(i32(44))
@@ -5104,7 +5104,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 										v2 = t78
 										t79 := int32(load32(m.memory, uint64(uint32(v4))))
 										if t79 == v8 {
-											m.fn517(v4)
+											m.fn519(v4)
 										}
 										v19 = v19 - i32(1)
 										v21 = v21 + i32(1)
@@ -5144,7 +5144,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 													v3 = t83
 													t84 := int32(load32(m.memory, uint64(uint32(v4))))
 													if v3 == t84 {
-														m.fn517(v4)
+														m.fn519(v4)
 													}
 													t85 := int32(load32(m.memory, uint64(uint32(v4))+4))
 													m.memory[uint64(uint32(t85+v3))] = byte(i32(125))
@@ -5167,7 +5167,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 												v8 = t87
 												t88 := int32(load32(m.memory, uint64(uint32(v4))))
 												if v8 == t88 {
-													m.fn517(v4)
+													m.fn519(v4)
 												}
 												t89 := int32(load32(m.memory, uint64(uint32(v4))+4))
 												m.memory[uint64(uint32(t89+v8))] = byte(i32(44))
@@ -5179,7 +5179,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 											v0 = t90
 											t91 := int32(load32(m.memory, uint64(uint32(v4))))
 											if v0 == t91 {
-												m.fn517(v4)
+												m.fn519(v4)
 											}
 											t92 := int32(load32(m.memory, uint64(uint32(v4))+4))
 											m.memory[uint64(uint32(t92+v0))] = byte(i32(58))
@@ -5194,7 +5194,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 							l5:
 								t93 := int32(load32(m.memory, uint64(uint32(v4))))
 								if t93 == v8 {
-									m.fn517(v4)
+									m.fn519(v4)
 								}
 								t94 := int32(load32(m.memory, uint64(uint32(v4))+4))
 								m.memory[uint64(uint32(t94+v8))] = byte(i32(93))
@@ -5211,7 +5211,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 					}
 					t96 := int32(load32(m.memory, uint64(uint32(v5))+12))
 					if t96 == v12 {
-						m.fn517(v5 + i32(12))
+						m.fn519(v5 + i32(12))
 					}
 					t97 := int32(load32(m.memory, uint64(uint32(v5))+16))
 					m.memory[uint64(uint32(t97+v12))] = byte(i32(125))
@@ -5332,7 +5332,7 @@ func (m *Module) Xchatpb_accumulator_new(v0 int32) int32 {
 		m.g0 = v4
 		t5 := int32(load32(m.memory, uint64(uint32(v0))+32))
 		m.fn458(v4+i32(4), t5+i32(8))
-		t6 := m.fn496(i32(132), i32(4))
+		t6 := m.fn498(i32(132), i32(4))
 		v5 = t6
 		if v5 == 0 {
 			panic("unreachable")
@@ -5373,7 +5373,7 @@ func (m *Module) Xchatpb_accumulator_new(v0 int32) int32 {
 		m.g0 = v4 + i32(128)
 		t12 := int32(load32(m.memory, uint64(uint32(v2))+160))
 		if t12 != i32(-0x80000000) {
-			t13 := m.fn496(i32(216), i32(8))
+			t13 := m.fn498(i32(216), i32(8))
 			v0 = t13
 			if v0 == 0 {
 				goto l0
@@ -5395,7 +5395,7 @@ l0:
 func (m *Module) Xchatpb_alloc(v0 int32) int32 {
 	var p0 int32
 	if uint32(v0-i32(0x7ffffff9)) >= uint32(i32(-0x7ffffff8)) {
-		t1 := m.fn496(v0, i32(8))
+		t1 := m.fn498(v0, i32(8))
 		p0 = t1
 	} else {
 		p0 = i32(0)
@@ -5409,7 +5409,7 @@ func (m *Module) Xchatpb_codec_free(v0 int32) {
 		m.fn18(v0 + i32(1004))
 		m.fn7(v0+i32(1064), i32(1))
 		m.fn1(v0 + i32(1080))
-		m.fn499(v0, i32(1124))
+		m.fn501(v0, i32(1124))
 	}
 }
 func (m *Module) Xchatpb_codec_new(v0 int32) int32 {
@@ -5465,7 +5465,7 @@ func (m *Module) Xchatpb_codec_new(v0 int32) int32 {
 		store64(m.memory, uint64(uint32(v1))+24, uint64(i64(1)))
 		store64(m.memory, uint64(uint32(v1))+16, uint64(i64(0)))
 		store64(m.memory, uint64(uint32(v1))+8, uint64(i64(0x100000000)))
-		t4 := m.fn496(i32(1124), i32(4))
+		t4 := m.fn498(i32(1124), i32(4))
 		v0 = t4
 		if v0 == 0 {
 			goto l1
@@ -6020,7 +6020,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 																		t136 := int32(load32(m.memory, uint64(uint32(v8-i32(12)))))
 																		if t135 == t136 {
 																			t137 := int32(load32(m.memory, uint64(uint32(v8-i32(16)))))
-																			t138 := m.fn544(t137, v22, v15)
+																			t138 := m.fn546(t137, v22, v15)
 																			if t138 == 0 {
 																				goto l24
 																			}
@@ -6689,7 +6689,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 												goto l18
 											}
 											t276 := int32(load32(m.memory, uint64(uint32(v5))+152))
-											m.fn499(t276-v2-i32(16), v1)
+											m.fn501(t276-v2-i32(16), v1)
 										}
 									l18:
 										v42 = (v42 - i64(1)) & v42
@@ -6704,7 +6704,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 									if v25 == 0 {
 										goto l54
 									}
-									m.fn499(v33, v25)
+									m.fn501(v33, v25)
 								l54:
 									t277 := int32(load32(m.memory, uint64(uint32(v5))+144))
 									v10 = t277
@@ -6932,7 +6932,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 																	}
 																	t331 := int32(load32(m.memory, uint64(uint32(v3))))
 																	t332 := int32(load32(m.memory, uint64(uint32(v12))))
-																	t333 := m.fn544(t331, t332, v1)
+																	t333 := m.fn546(t331, t332, v1)
 																	if t333 == 0 {
 																		goto l62
 																	}
@@ -8044,7 +8044,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 									goto l41
 								}
 								t169 := int32(load32(m.memory, uint64(uint32(v5))+4280))
-								m.fn499(t169-v2, v1)
+								m.fn501(t169-v2, v1)
 							}
 						l41:
 							m.fn74(v5+i32(4256), i32(16))
@@ -8081,7 +8081,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 							v3 = i32(4)
 							goto l43
 						}
-						t171 := m.fn502(v8, v24, i32(4), v1)
+						t171 := m.fn504(v8, v24, i32(4), v1)
 						v3 = t171
 						if v3 == 0 {
 							goto l2
@@ -8290,7 +8290,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 									v1 = t209
 									t210 := int32(load32(m.memory, uint64(uint32(v11))+8))
 									if v1 == t210 {
-										m.fn517(v11 + i32(8))
+										m.fn519(v11 + i32(8))
 									}
 									t211 := int32(load32(m.memory, uint64(uint32(v11))+12))
 									m.memory[uint64(uint32(t211+v1))] = byte(v8)
@@ -8388,7 +8388,7 @@ func (m *Module) Xchatpb_free(v0, v1 int32) {
 	if uint32(v1) > uint32(i32(0x7ffffff8)) {
 		return
 	}
-	m.fn499(v0, v1)
+	m.fn501(v0, v1)
 }
 func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9 int32
@@ -8466,7 +8466,7 @@ func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 							v1 = t20
 							if uint32(v1) >= uint32(i32(0x100001)) {
 								t21 := int32(load32(m.memory, uint64(uint32(v0))+1068))
-								t22 := m.fn502(t21, v1, i32(1), i32(0x100000))
+								t22 := m.fn504(t21, v1, i32(1), i32(0x100000))
 								v1 = t22
 								if v1 == 0 {
 									panic("unreachable")
@@ -8497,7 +8497,7 @@ func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 							v10 = t30
 							t31 := int32(load32(m.memory, uint64(uint32(v1))+32))
 							v2 = t31
-							m.fn499(v1, i32(36))
+							m.fn501(v1, i32(36))
 							store32(m.memory, uint64(uint32(v5))+128, uint32(v2))
 							store64(m.memory, uint64(uint32(v5))+120, uint64(v10))
 							v1 = i32(1)
@@ -8623,7 +8623,7 @@ l0:
 func (m *Module) Xchatpb_schema_free(v0 int32) {
 	if v0 != 0 {
 		m.fn14(v0)
-		m.fn499(v0, i32(4))
+		m.fn501(v0, i32(4))
 	}
 }
 func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
@@ -8648,7 +8648,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 					if v16 != i32(11) {
 						goto l0
 					}
-					m.fn525(v7+i32(688), v3, v2)
+					m.fn527(v7+i32(688), v3, v2)
 					{
 						{
 							var p5 int32
@@ -9282,7 +9282,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									goto l48
 																								}
 																								t131 := int32(load32(m.memory, uint64(uint32(v0-i32(44)))))
-																								t132 := m.fn544(t131, v17, v11)
+																								t132 := m.fn546(t131, v17, v11)
 																								if t132 != 0 {
 																									goto l48
 																								}
@@ -9325,7 +9325,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									t137 := int32(load32(m.memory, uint64(uint32(v0))+12))
 																									if v3 == t137 {
 																										t138 := int32(load32(m.memory, uint64(uint32(v8))))
-																										t139 := m.fn544(t138, v16, v3)
+																										t139 := m.fn546(t138, v16, v3)
 																										if t139 == 0 {
 																											goto l52
 																										}
@@ -9988,7 +9988,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									t292 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
 																									if v6 == t292 {
 																										t293 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
-																										t294 := m.fn544(t293, v10, v6)
+																										t294 := m.fn546(t293, v10, v6)
 																										if t294 == 0 {
 																											goto l86
 																										}
@@ -10031,7 +10031,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																													t300 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
 																													if v6 == t300 {
 																														t301 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
-																														t302 := m.fn544(t301, v10, v6)
+																														t302 := m.fn546(t301, v10, v6)
 																														if t302 == 0 {
 																															goto l88
 																														}
@@ -10190,13 +10190,13 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										goto l97
 																									}
 																								}
-																								t337 := m.fn496(i32(8192), i32(128))
+																								t337 := m.fn498(i32(8192), i32(128))
 																								v0 = t337
 																								if v0 == 0 {
 																									goto l98
 																								}
 																								memory_copy(m.memory, uint32(v0), uint32(v2), uint32(i32(8192)))
-																								t338 := m.fn496(i32(512), i32(1))
+																								t338 := m.fn498(i32(512), i32(1))
 																								v2 = t338
 																								if v2 == 0 {
 																									goto l98
@@ -10705,7 +10705,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									if t439 != 0 {
 																										p440 = i32(72)
 																									}
-																									m.fn521(t441, t442+p440)
+																									m.fn523(t441, t442+p440)
 																									t443 := int32(load32(m.memory, uint64(uint32(v5))+1032))
 																									store32(m.memory, uint64(uint32(v0))+8, uint32(t443))
 																									t444 := int64(load64(m.memory, uint64(uint32(v5))+1024))
@@ -10856,7 +10856,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																													goto l124
 																												}
 																												t485 := int32(load32(m.memory, uint64(uint32(v22+i32(36)))))
-																												t486 := m.fn544(t485, v8, v2)
+																												t486 := m.fn546(t485, v8, v2)
 																												if t486 != 0 {
 																													goto l124
 																												}
@@ -10938,7 +10938,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									v0 = t503
 																									t504 := int32(load32(m.memory, uint64(uint32(v5))+9296))
 																									if v0 == t504 {
-																										m.fn517(v6)
+																										m.fn519(v6)
 																									}
 																									t505 := int32(load32(m.memory, uint64(uint32(v5))+9300))
 																									m.memory[uint64(uint32(t505+v0))] = byte(i32(58))
@@ -11204,7 +11204,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								v0 = t537
 																								t538 := int32(load32(m.memory, uint64(uint32(v2))+56))
 																								if v0 == t538 {
-																									m.fn517(v2 + i32(56))
+																									m.fn519(v2 + i32(56))
 																								}
 																								t539 := int32(load32(m.memory, uint64(uint32(v2))+60))
 																								m.memory[uint64(uint32(t539+v0))] = byte(v24)
@@ -11446,7 +11446,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v0 = t595
 																						t596 := int32(load32(m.memory, uint64(uint32(v5))+920))
 																						if v0 == t596 {
-																							m.fn517(v41)
+																							m.fn519(v41)
 																						}
 																						t597 := int32(load32(m.memory, uint64(uint32(v5))+924))
 																						m.memory[uint64(uint32(t597+v0))] = byte(v1)
@@ -11494,7 +11494,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					v0 = t606
 																					t607 := int32(load32(m.memory, uint64(uint32(v5))+920))
 																					if v0 == t607 {
-																						m.fn517(v41)
+																						m.fn519(v41)
 																					}
 																					t608 := int32(load32(m.memory, uint64(uint32(v5))+924))
 																					m.memory[uint64(uint32(t608+v0))] = byte(v1)
@@ -11908,11 +11908,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 											store32(m.memory, uint64(uint32(v18))+16, uint32(t703))
 											t704 := int64(load64(m.memory, uint64(uint32(v5))+308))
 											store64(m.memory, uint64(uint32(v18))+8, uint64(t704))
-											t705 := int64(load64(m.memory, uint64(uint32(i32(1135680)))))
+											t705 := int64(load64(m.memory, uint64(uint32(i32(1119464)))))
 											t706 := v18
 											v54 = t705
 											store64(m.memory, uint64(uint32(t706)), uint64(v54))
-											store64(m.memory, uint64(uint32(i32(1135680))), uint64(v54+i64(1)))
+											store64(m.memory, uint64(uint32(i32(1119464))), uint64(v54+i64(1)))
 											goto l46
 										}
 									}
@@ -11932,7 +11932,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 											goto l175
 										}
 										t709 := int32(load32(m.memory, uint64(uint32(v0))))
-										m.fn499(t709-v2-i32(8), v1)
+										m.fn501(t709-v2-i32(8), v1)
 									}
 								l175:
 									m.fn74(v0+i32(48), i32(4))
@@ -11981,7 +11981,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 						v54 = t719
 						t720 := int32(load32(m.memory, uint64(uint32(v7))+84))
 						v23 = t720
-						t721 := m.fn496(i32(40), i32(8))
+						t721 := m.fn498(i32(40), i32(8))
 						v19 = t721
 						if v19 == 0 {
 							goto l179
@@ -12279,7 +12279,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 											}
 											v0 = v9 - i32(-64)
 											memory_copy(m.memory, uint32(v0), uint32(v20), uint32(i32(8192)))
-											t776 := m.fn496(i32(8192), i32(64))
+											t776 := m.fn498(i32(8192), i32(64))
 											v10 = t776
 											if v10 == 0 {
 												goto l199
@@ -12585,7 +12585,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 							panic("unreachable")
 						}
 					l214:
-						t873 := m.fn496(i32(36), i32(4))
+						t873 := m.fn498(i32(36), i32(4))
 						v3 = t873
 						if v3 == 0 {
 							goto l179
@@ -12600,7 +12600,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 						store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000001)))
 					}
 				l177:
-					t874 := m.fn496(i32(4), i32(4))
+					t874 := m.fn498(i32(4), i32(4))
 					v0 = t874
 					if v0 == 0 {
 						goto l179
@@ -12627,26 +12627,26 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 			}
 		l178:
 			v0 = i32(0)
-			t881 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
+			t881 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
 			if t881 != 0 {
 				goto l179
 			}
-			store32(m.memory, uint64(uint32(i32(1135636))), uint32(i32(-1)))
-			m.fn1(i32(1135640))
-			store32(m.memory, uint64(uint32(i32(1135652))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1135648))), uint32(v2))
-			store32(m.memory, uint64(uint32(i32(1135644))), uint32(v3))
-			store32(m.memory, uint64(uint32(i32(1135640))), uint32(v16))
-			store32(m.memory, uint64(uint32(i32(1135676))), uint32(v37))
-			store32(m.memory, uint64(uint32(i32(1135672))), uint32(v6))
-			store32(m.memory, uint64(uint32(i32(1135668))), uint32(v10))
+			store32(m.memory, uint64(uint32(i32(1119420))), uint32(i32(-1)))
+			m.fn1(i32(1119424))
+			store32(m.memory, uint64(uint32(i32(1119436))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119432))), uint32(v2))
+			store32(m.memory, uint64(uint32(i32(1119428))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119424))), uint32(v16))
+			store32(m.memory, uint64(uint32(i32(1119460))), uint32(v37))
+			store32(m.memory, uint64(uint32(i32(1119456))), uint32(v6))
+			store32(m.memory, uint64(uint32(i32(1119452))), uint32(v10))
 			t882 := int64(load64(m.memory, uint64(uint32(v7))+24))
-			store64(m.memory, uint64(uint32(i32(1135656))), uint64(t882))
+			store64(m.memory, uint64(uint32(i32(1119440))), uint64(t882))
 			t883 := int32(load32(m.memory, uint64(uint32(v7))+32))
-			store32(m.memory, uint64(uint32(i32(1135664))), uint32(t883))
-			m.fn31(v7-i32(-64), i32(1135640))
-			t884 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
-			store32(m.memory, uint64(uint32(i32(1135636))), uint32(t884+i32(1)))
+			store32(m.memory, uint64(uint32(i32(1119448))), uint32(t883))
+			m.fn31(v7-i32(-64), i32(1119424))
+			t884 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
+			store32(m.memory, uint64(uint32(i32(1119420))), uint32(t884+i32(1)))
 			t885 := int64(load64(m.memory, uint64(uint32(v7))+64))
 			v66 = t885
 			t886 := int64(load64(m.memory, uint64(uint32(v7))+72))
@@ -12767,7 +12767,7 @@ func (m *Module) Xchatpb_splitter_free(v0 int32) {
 			m.fn7(t1, i32(40))
 		}
 		m.fn1(v0)
-		m.fn499(v0, i32(1128))
+		m.fn501(v0, i32(1128))
 	}
 }
 func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
@@ -12942,7 +12942,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 							v70 = t56
 							t57 := int32(load32(m.memory, uint64(uint32(v0))+8))
 							v2 = t57
-							m.fn499(v0, i32(28))
+							m.fn501(v0, i32(28))
 							store32(m.memory, uint64(uint32(v13))+16, uint32(v2))
 							store64(m.memory, uint64(uint32(v13))+8, uint64(v70))
 							t58 := int64(load64(m.memory, uint64(uint32(v12))+304))
@@ -13038,7 +13038,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 														t82 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
 														if v9 == t82 {
 															t83 := int32(load32(m.memory, uint64(uint32(v0))))
-															t84 := m.fn544(t83, v22, v9)
+															t84 := m.fn546(t83, v22, v9)
 															if t84 == 0 {
 																t85 := int32(load32(m.memory, uint64(uint32(v0+i32(16)))))
 																v1 = t85
@@ -13058,7 +13058,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																	t89 := int32(load32(m.memory, uint64(uint32(v0+i32(12)))))
 																	if v9 == t89 {
 																		t90 := int32(load32(m.memory, uint64(uint32(v0+i32(8)))))
-																		t91 := m.fn544(t90, v28, v9)
+																		t91 := m.fn546(t90, v28, v9)
 																		if t91 == 0 {
 																			t92 := int32(load32(m.memory, uint64(uint32(v0))))
 																			v9 = t92
@@ -13339,7 +13339,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 												v2 = t152
 												t153 := int32(load32(m.memory, uint64(uint32(v7))+52))
 												v0 = t153
-												t154 := m.fn496(i32(1), i32(1))
+												t154 := m.fn498(i32(1), i32(1))
 												v1 = t154
 												if v1 == 0 {
 													goto l24
@@ -13409,7 +13409,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			v1 = t170
 																			t171 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																			if v1 == t171 {
-																				m.fn517(v7 + i32(200))
+																				m.fn519(v7 + i32(200))
 																			}
 																			t172 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																			m.memory[uint64(uint32(t172+v1))] = byte(i32(125))
@@ -13433,7 +13433,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			store32(m.memory, uint64(uint32(v7))+232, uint32(v2))
 																			store64(m.memory, uint64(uint32(v7))+224, uint64(v71))
 																			if int32(v70) == v1 {
-																				m.fn517(v7 + i32(152))
+																				m.fn519(v7 + i32(152))
 																			}
 																			t180 := int32(load32(m.memory, uint64(uint32(v7))+156))
 																			m.memory[uint64(uint32(t180+v1))] = byte(i32(91))
@@ -13442,7 +13442,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			v1 = t181
 																			t182 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																			if v1 == t182 {
-																				m.fn517(v7 + i32(224))
+																				m.fn519(v7 + i32(224))
 																			}
 																			t183 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																			v2 = t183
@@ -13484,7 +13484,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			store32(m.memory, uint64(uint32(v7))+148, uint32(i32(0)))
 																			store64(m.memory, uint64(uint32(v7))+140, uint64(i64(0x400000000)))
 																			m.memory[uint64(uint32(v7))+136] = byte(i32(4))
-																			t193 := m.fn496(i32(1), i32(1))
+																			t193 := m.fn498(i32(1), i32(1))
 																			v2 = t193
 																			if v2 == 0 {
 																				goto l24
@@ -13543,7 +13543,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v0 = t203
 																								t204 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																								if v0 == t204 {
-																									m.fn517(v7 + i32(200))
+																									m.fn519(v7 + i32(200))
 																								}
 																								t205 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																								m.memory[uint64(uint32(t205+v0))] = byte(i32(125))
@@ -13567,7 +13567,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								store32(m.memory, uint64(uint32(v7))+208, uint32(v1))
 																								store64(m.memory, uint64(uint32(v7))+200, uint64(v71))
 																								if int32(v70) == v0 {
-																									m.fn517(v7 + i32(224))
+																									m.fn519(v7 + i32(224))
 																								}
 																								t213 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																								m.memory[uint64(uint32(t213+v0))] = byte(i32(91))
@@ -13576,7 +13576,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v0 = t214
 																								t215 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																								if v0 == t215 {
-																									m.fn517(v7 + i32(200))
+																									m.fn519(v7 + i32(200))
 																								}
 																								t216 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																								v1 = t216
@@ -13740,7 +13740,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													store32(m.memory, uint64(uint32(v7))+164, uint32(i32(0)))
 																													store64(m.memory, uint64(uint32(v7))+156, uint64(i64(0x400000000)))
 																													m.memory[uint64(uint32(v7))+152] = byte(i32(4))
-																													t269 := m.fn496(i32(1), i32(1))
+																													t269 := m.fn498(i32(1), i32(1))
 																													v0 = t269
 																													if v0 == 0 {
 																														goto l24
@@ -13818,7 +13818,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				v0 = t280
 																																				t281 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																																				if v0 == t281 {
-																																					m.fn517(v7 + i32(200))
+																																					m.fn519(v7 + i32(200))
 																																				}
 																																				t282 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																																				m.memory[uint64(uint32(t282+v0))] = byte(i32(125))
@@ -13948,7 +13948,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																	v0 = t313
 																																	t314 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																	if v0 == t314 {
-																																		m.fn517(v3)
+																																		m.fn519(v3)
 																																	}
 																																	v41 = v2 + v4
 																																	t315 := int32(load32(m.memory, uint64(uint32(v7))+228))
@@ -14004,7 +14004,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			v9 = t328
 																																			t329 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																			if v9 == t329 {
-																																				m.fn517(v7 + i32(224))
+																																				m.fn519(v7 + i32(224))
 																																			}
 																																			t330 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																			m.memory[uint64(uint32(t330+v9))] = byte(i32(44))
@@ -14017,7 +14017,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v9 = t332
 																																		t333 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																		if v9 == t333 {
-																																			m.fn517(v15)
+																																			m.fn519(v15)
 																																		}
 																																		v3 = v3 + i32(1)
 																																		t334 := int32(load32(m.memory, uint64(uint32(v7))+228))
@@ -14036,7 +14036,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																v0 = t336
 																																t337 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																if v0 == t337 {
-																																	m.fn517(v7 + i32(224))
+																																	m.fn519(v7 + i32(224))
 																																}
 																																t338 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																m.memory[uint64(uint32(t338+v0))] = byte(i32(125))
@@ -14224,7 +14224,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(1099440)))
 																																			store64(m.memory, uint64(uint32(v7))+280, uint64(i64(0x60000020)))
 																																			store32(m.memory, uint64(uint32(v7))+272, uint32(v7+i32(224)))
-																																			t380 := m.fn541(v7+i32(240), v7+i32(272))
+																																			t380 := m.fn543(v7+i32(240), v7+i32(272))
 																																			if t380 != 0 {
 																																				goto l24
 																																			}
@@ -14252,7 +14252,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			v1 = t392
 																																			t393 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																			if v1 == t393 {
-																																				m.fn517(v0)
+																																				m.fn519(v0)
 																																			}
 																																			p394 := i32(1102885)
 																																			if v2 != 0 {
@@ -14295,7 +14295,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							v0 = t402
 																																							t403 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																							if v0 == t403 {
-																																								m.fn517(v7 + i32(324))
+																																								m.fn519(v7 + i32(324))
 																																							}
 																																							t404 := int32(load32(m.memory, uint64(uint32(v7))+328))
 																																							m.memory[uint64(uint32(t404+v0))] = byte(i32(125))
@@ -14358,7 +14358,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					v3 = t416
 																																					t417 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																					if v3 == t417 {
-																																						m.fn517(v7 + i32(324))
+																																						m.fn519(v7 + i32(324))
 																																					}
 																																					t418 := int32(load32(m.memory, uint64(uint32(v7))+328))
 																																					m.memory[uint64(uint32(t418+v3))] = byte(i32(44))
@@ -14373,7 +14373,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				v3 = t421
 																																				t422 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																				if v3 == t422 {
-																																					m.fn517(v27)
+																																					m.fn519(v27)
 																																				}
 																																				v18 = v18 + i32(1)
 																																				t423 := int32(load32(m.memory, uint64(uint32(v7))+328))
@@ -14394,7 +14394,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					t426 := int32(load32(m.memory, uint64(uint32(v16))+4))
 																																					if t426 == v0 {
 																																						t427 := int32(load32(m.memory, uint64(uint32(v16))))
-																																						t428 := m.fn544(t427, v1, v0)
+																																						t428 := m.fn546(t427, v1, v0)
 																																						if t428 != 0 {
 																																							goto l83
 																																						}
@@ -14406,7 +14406,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																						v69 = t431
 																																						t432 := int32(load32(m.memory, uint64(uint32(v42))+4))
 																																						v3 = t432
-																																						t433 := m.fn496(i32(1), i32(1))
+																																						t433 := m.fn498(i32(1), i32(1))
 																																						v0 = t433
 																																						if v0 == 0 {
 																																							goto l24
@@ -14439,7 +14439,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																									v35 = t437
 																																									t438 := int32(load32(m.memory, uint64(uint32(v0))))
 																																									if v35 == t438 {
-																																										m.fn517(v0)
+																																										m.fn519(v0)
 																																									}
 																																									t439 := int32(load32(m.memory, uint64(uint32(v0))+4))
 																																									m.memory[uint64(uint32(t439+v35))] = byte(i32(44))
@@ -14450,7 +14450,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								v35 = t440
 																																								t441 := int32(load32(m.memory, uint64(uint32(v0))))
 																																								if v35 == t441 {
-																																									m.fn517(v0)
+																																									m.fn519(v0)
 																																								}
 																																								t442 := int32(load32(m.memory, uint64(uint32(v0))+4))
 																																								m.memory[uint64(uint32(t442+v35))] = byte(i32(58))
@@ -14459,7 +14459,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																									if v2 != v57 {
 																																										goto l86
 																																									}
-																																									t443 := m.fn544(v58, v69, v2)
+																																									t443 := m.fn546(v58, v69, v2)
 																																									if t443 != 0 {
 																																										goto l86
 																																									}
@@ -14483,7 +14483,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								goto l89
 																																							}
 																																						}
-																																						m.fn517(v7 + i32(224))
+																																						m.fn519(v7 + i32(224))
 																																					l89:
 																																						t446 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																						m.memory[uint64(uint32(t446+v0))] = byte(i32(125))
@@ -14558,7 +14558,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																v10 = p460
 																																var p461 int32
 																																if v21 == v39 {
-																																	m.fn517(v7 + i32(352))
+																																	m.fn519(v7 + i32(352))
 																																	t462 := int32(load32(m.memory, uint64(uint32(v7))+356))
 																																	p461 = t462
 																																} else {
@@ -14600,7 +14600,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					if v0 != v34 {
 																																						goto l93
 																																					}
-																																					t468 := m.fn544(v1, v45, v34)
+																																					t468 := m.fn546(v1, v45, v34)
 																																					if t468 != 0 {
 																																						goto l93
 																																					}
@@ -14609,14 +14609,14 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				if v0 != v34 {
 																																					goto l93
 																																				}
-																																				t469 := m.fn544(v1, v45, v34)
+																																				t469 := m.fn546(v1, v45, v34)
 																																				if t469 == 0 {
 																																					goto l94
 																																				}
 																																			}
 																																		l93:
 																																			if v0 == v5 {
-																																				t470 := m.fn544(v1, v11, v5)
+																																				t470 := m.fn546(v1, v11, v5)
 																																				if t470 == 0 {
 																																					goto l94
 																																				}
@@ -14639,7 +14639,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v0 = t471
 																																		t472 := int32(load32(m.memory, uint64(uint32(v7))+352))
 																																		if v0 == t472 {
-																																			m.fn517(v7 + i32(352))
+																																			m.fn519(v7 + i32(352))
 																																		}
 																																		t473 := int32(load32(m.memory, uint64(uint32(v7))+356))
 																																		m.memory[uint64(uint32(t473+v0))] = byte(i32(125))
@@ -14662,7 +14662,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v15 = t476
 																																		t477 := int32(load32(m.memory, uint64(uint32(v7))+352))
 																																		if v15 == t477 {
-																																			m.fn517(v7 + i32(352))
+																																			m.fn519(v7 + i32(352))
 																																		}
 																																		t478 := int32(load32(m.memory, uint64(uint32(v7))+356))
 																																		m.memory[uint64(uint32(t478+v15))] = byte(i32(44))
@@ -14676,7 +14676,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																	v0 = t481
 																																	t482 := int32(load32(m.memory, uint64(uint32(v7))+352))
 																																	if v0 == t482 {
-																																		m.fn517(v1)
+																																		m.fn519(v1)
 																																	}
 																																	v3 = v3 + i32(1)
 																																	t483 := int32(load32(m.memory, uint64(uint32(v7))+356))
@@ -14692,7 +14692,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																v15 = t484
 																																t485 := int32(load32(m.memory, uint64(uint32(v10))))
 																																if v15 == t485 {
-																																	m.fn517(v10)
+																																	m.fn519(v10)
 																																}
 																																t486 := int32(load32(m.memory, uint64(uint32(v10))+4))
 																																m.memory[uint64(uint32(t486+v15))] = byte(i32(44))
@@ -14703,7 +14703,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																															v15 = t487
 																															t488 := int32(load32(m.memory, uint64(uint32(v10))))
 																															if v15 == t488 {
-																																m.fn517(v10)
+																																m.fn519(v10)
 																															}
 																															v27 = v27 + i32(1)
 																															t489 := int32(load32(m.memory, uint64(uint32(v10))+4))
@@ -14713,7 +14713,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																if v3 != v5 {
 																																	goto l97
 																																}
-																																t490 := m.fn544(v1, v11, v5)
+																																t490 := m.fn546(v1, v11, v5)
 																																if t490 != 0 {
 																																	goto l97
 																																}
@@ -14737,7 +14737,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											v3 = t249
 																											var p250 int32
 																											if v21 == v39 {
-																												m.fn517(v7 + i32(200))
+																												m.fn519(v7 + i32(200))
 																												t251 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																												p250 = t251
 																											} else {
@@ -14761,7 +14761,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																														v3 = t255
 																														t256 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																														if v3 == t256 {
-																															m.fn517(v7 + i32(200))
+																															m.fn519(v7 + i32(200))
 																														}
 																														t257 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																														m.memory[uint64(uint32(t257+v3))] = byte(i32(44))
@@ -14774,7 +14774,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													v3 = t259
 																													t260 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																													if v3 == t260 {
-																														m.fn517(v4)
+																														m.fn519(v4)
 																													}
 																													t261 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																													m.memory[uint64(uint32(t261+v3))] = byte(i32(58))
@@ -14792,7 +14792,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											}
 																											t263 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																											if t263 == v0 {
-																												m.fn517(v7 + i32(200))
+																												m.fn519(v7 + i32(200))
 																											}
 																											t264 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																											m.memory[uint64(uint32(t264+v0))] = byte(i32(125))
@@ -14852,7 +14852,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																									v0 = t497
 																									t498 := int32(load32(m.memory, uint64(uint32(v11))))
 																									if v0 == t498 {
-																										m.fn517(v11)
+																										m.fn519(v11)
 																									}
 																									t499 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																									m.memory[uint64(uint32(t499+v0))] = byte(i32(123))
@@ -14953,7 +14953,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																												v0 = t518
 																												t519 := int32(load32(m.memory, uint64(uint32(v11))))
 																												if v0 == t519 {
-																													m.fn517(v11)
+																													m.fn519(v11)
 																												}
 																												t520 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																												m.memory[uint64(uint32(t520+v0))] = byte(i32(125))
@@ -14965,7 +14965,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											v20 = t521
 																											t522 := int32(load32(m.memory, uint64(uint32(v11))))
 																											if v20 == t522 {
-																												m.fn517(v11)
+																												m.fn519(v11)
 																											}
 																											t523 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																											m.memory[uint64(uint32(t523+v20))] = byte(i32(44))
@@ -14977,7 +14977,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																										v1 = t524
 																										t525 := int32(load32(m.memory, uint64(uint32(v11))))
 																										if v1 == t525 {
-																											m.fn517(v11)
+																											m.fn519(v11)
 																										}
 																										v19 = v19 + i32(1)
 																										t526 := int32(load32(m.memory, uint64(uint32(v11))+4))
@@ -15018,7 +15018,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																						v4 = t529
 																						t530 := int32(load32(m.memory, uint64(uint32(v2))))
 																						if v4 == t530 {
-																							m.fn517(v2)
+																							m.fn519(v2)
 																						}
 																						t531 := int32(load32(m.memory, uint64(uint32(v2))+4))
 																						m.memory[uint64(uint32(t531+v4))] = byte(i32(44))
@@ -15030,7 +15030,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																					v4 = t532
 																					t533 := int32(load32(m.memory, uint64(uint32(v2))))
 																					if v4 == t533 {
-																						m.fn517(v2)
+																						m.fn519(v2)
 																					}
 																					v16 = v16 + i32(1)
 																					t534 := int32(load32(m.memory, uint64(uint32(v2))+4))
@@ -15040,7 +15040,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																						if v1 != v19 {
 																							goto l112
 																						}
-																						t535 := m.fn544(v3, v20, v19)
+																						t535 := m.fn546(v3, v20, v19)
 																						if t535 != 0 {
 																							goto l112
 																						}
@@ -15082,7 +15082,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 															v14 = t536
 															t537 := int32(load32(m.memory, uint64(uint32(v2))))
 															if v14 == t537 {
-																m.fn517(v2)
+																m.fn519(v2)
 															}
 															t538 := int32(load32(m.memory, uint64(uint32(v2))+4))
 															m.memory[uint64(uint32(t538+v14))] = byte(i32(44))
@@ -15094,7 +15094,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 														v14 = t539
 														t540 := int32(load32(m.memory, uint64(uint32(v2))))
 														if v14 == t540 {
-															m.fn517(v2)
+															m.fn519(v2)
 														}
 														v18 = v18 + i32(1)
 														t541 := int32(load32(m.memory, uint64(uint32(v2))+4))
@@ -15104,7 +15104,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 															if v4 != v19 {
 																goto l115
 															}
-															t542 := m.fn544(v9, v20, v19)
+															t542 := m.fn546(v9, v20, v19)
 															if t542 != 0 {
 																goto l115
 															}
@@ -15153,7 +15153,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 							v3 = t546
 							t547 := int32(load32(m.memory, uint64(uint32(v7))+56))
 							v1 = t547
-							m.fn517(v7 + i32(200))
+							m.fn519(v7 + i32(200))
 							t548 := int32(load32(m.memory, uint64(uint32(v7))+204))
 							m.memory[uint64(uint32(t548))] = byte(i32(123))
 							store32(m.memory, uint64(uint32(v7))+208, uint32(i32(1)))
@@ -15184,7 +15184,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 											v0 = t553
 											t554 := int32(load32(m.memory, uint64(uint32(v7))+200))
 											if v0 == t554 {
-												m.fn517(v7 + i32(200))
+												m.fn519(v7 + i32(200))
 											}
 											t555 := int32(load32(m.memory, uint64(uint32(v7))+204))
 											m.memory[uint64(uint32(t555+v0))] = byte(i32(125))
@@ -15223,7 +15223,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 									v2 = t558
 									t559 := int32(load32(m.memory, uint64(uint32(v7))+200))
 									if v2 == t559 {
-										m.fn517(v7 + i32(200))
+										m.fn519(v7 + i32(200))
 									}
 									t560 := int32(load32(m.memory, uint64(uint32(v7))+204))
 									m.memory[uint64(uint32(t560+v2))] = byte(i32(44))
@@ -15238,7 +15238,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 								v2 = t563
 								t564 := int32(load32(m.memory, uint64(uint32(v7))+200))
 								if v2 == t564 {
-									m.fn517(v10)
+									m.fn519(v10)
 								}
 								v4 = v4 + i32(1)
 								t565 := int32(load32(m.memory, uint64(uint32(v7))+204))
@@ -15363,25 +15363,25 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 				}
 			l0:
 				v5 = i32(0)
-				t595 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
+				t595 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
 				if t595 != 0 {
 					goto l1
 				}
-				store32(m.memory, uint64(uint32(i32(1135636))), uint32(i32(-1)))
-				m.fn1(i32(1135640))
+				store32(m.memory, uint64(uint32(i32(1119420))), uint32(i32(-1)))
+				m.fn1(i32(1119424))
 				t596 := int64(load64(m.memory, uint64(uint32(v8))+40))
-				store64(m.memory, uint64(uint32(i32(1135672))), uint64(t596))
+				store64(m.memory, uint64(uint32(i32(1119456))), uint64(t596))
 				t597 := int64(load64(m.memory, uint64(uint32(v8))+32))
-				store64(m.memory, uint64(uint32(i32(1135664))), uint64(t597))
+				store64(m.memory, uint64(uint32(i32(1119448))), uint64(t597))
 				t598 := int64(load64(m.memory, uint64(uint32(v8))+24))
-				store64(m.memory, uint64(uint32(i32(1135656))), uint64(t598))
+				store64(m.memory, uint64(uint32(i32(1119440))), uint64(t598))
 				t599 := int64(load64(m.memory, uint64(uint32(v8))+16))
-				store64(m.memory, uint64(uint32(i32(1135648))), uint64(t599))
+				store64(m.memory, uint64(uint32(i32(1119432))), uint64(t599))
 				t600 := int64(load64(m.memory, uint64(uint32(v8))+8))
-				store64(m.memory, uint64(uint32(i32(1135640))), uint64(t600))
-				m.fn31(v8+i32(1160), i32(1135640))
-				t601 := int32(load32(m.memory, uint64(uint32(i32(1135636)))))
-				store32(m.memory, uint64(uint32(i32(1135636))), uint32(t601+i32(1)))
+				store64(m.memory, uint64(uint32(i32(1119424))), uint64(t600))
+				m.fn31(v8+i32(1160), i32(1119424))
+				t601 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
+				store32(m.memory, uint64(uint32(i32(1119420))), uint32(t601+i32(1)))
 				t602 := int64(load64(m.memory, uint64(uint32(v8))+1160))
 				v75 = t602
 				t603 := int64(load64(m.memory, uint64(uint32(v8))+1168))
@@ -15411,7 +15411,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 			v0 = i32(0)
 			m.memory[uint64(uint32(v8))+1132] = byte(i32(0))
 			store32(m.memory, uint64(uint32(v8))+8, uint32(i32(11)))
-			t613 := m.fn496(i32(1128), i32(4))
+			t613 := m.fn498(i32(1128), i32(4))
 			v5 = t613
 			if v5 == 0 {
 				goto l1
@@ -15760,7 +15760,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 								t87 := int64(load64(m.memory, uint64(uint32(v2))+24))
 								v17 = t87
 								v6 = i32(36)
-								m.fn499(v2, i32(36))
+								m.fn501(v2, i32(36))
 								store64(m.memory, uint64(uint32(v9))+28, uint64(v17))
 								p56 = i32(1)
 								goto l12
@@ -16100,7 +16100,7 @@ func (m *Module) Xchatpb_wire_to_json(v0, v1, v2, v3, v4 int32) int32 {
 						v2 = t26
 						t27 := int32(load32(m.memory, uint64(uint32(v1))))
 						v6 = t27
-						m.fn499(v1, i32(28))
+						m.fn501(v1, i32(28))
 						v1 = i32(2)
 						p4 = int32(uint32(v6) >> 24)
 					}
@@ -16158,7 +16158,7 @@ func (m *Module) fn55(v0, v1, v2, v3, v4 int32) {
 		if uint32(v2) < uint32(v4) {
 			goto l0
 		}
-		t0 := m.fn544(v1, v3, v4)
+		t0 := m.fn546(v1, v3, v4)
 		if t0 != 0 {
 			goto l0
 		}
@@ -16208,7 +16208,7 @@ func (m *Module) fn57(v0, v1, v2, v3, v4 int32) {
 				store32(m.memory, uint64(uint32(v5))+52, uint32(i32(1099440)))
 				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(0x60000020)))
 				store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(36)))
-				t7 := m.fn541(v6+i32(4), v5+i32(48))
+				t7 := m.fn543(v6+i32(4), v5+i32(48))
 				if t7 != 0 {
 					panic("unreachable")
 				}
@@ -16247,7 +16247,7 @@ func (m *Module) fn58(v0, v1, v2 int32) {
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v7+i32(1)))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	m.memory[uint64(uint32(t2+t3))] = byte(i32(47))
-	m.fn525(v3+i32(40), v1, v2)
+	m.fn527(v3+i32(40), v1, v2)
 	{
 		t4 := int32(load32(m.memory, uint64(uint32(v3))+40))
 		if t4 == i32(1) {
@@ -16312,7 +16312,7 @@ l0:
 	}
 l7:
 	{
-		m.fn525(v3+i32(40), v1, v2)
+		m.fn527(v3+i32(40), v1, v2)
 		t23 := v3
 		var p22 int32
 		{
@@ -16323,7 +16323,7 @@ l7:
 				if uint32(v4) > uint32(v2) {
 					goto l3
 				}
-				m.fn525(v3+i32(52), v1, v4)
+				m.fn527(v3+i32(52), v1, v4)
 				t26 := int32(load32(m.memory, uint64(uint32(v3))+60))
 				t27 := int32(load32(m.memory, uint64(uint32(v3))+52))
 				v4 = t27
@@ -16645,7 +16645,7 @@ func (m *Module) fn60(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v2))+52, uint32(i32(1099440)))
 				store64(m.memory, uint64(uint32(v2))+56, uint64(i64(0x60000020)))
 				store32(m.memory, uint64(uint32(v2))+48, uint32(v2+i32(36)))
-				t8 := m.fn541(v3+i32(4), v2+i32(48))
+				t8 := m.fn543(v3+i32(4), v2+i32(48))
 				if t8 != 0 {
 					panic("unreachable")
 				}
@@ -16759,7 +16759,7 @@ func (m *Module) fn64(v0, v1, v2, v3, v4 int32) {
 	if v4 != 0 {
 		var p0 int32
 		if v2 == 0 {
-			t1 := m.fn496(v4, v3)
+			t1 := m.fn498(v4, v3)
 			p0 = t1
 			goto l3
 		}
@@ -16767,11 +16767,11 @@ func (m *Module) fn64(v0, v1, v2, v3, v4 int32) {
 			var p2 int32
 			{
 				if uint32(v3) >= uint32(i32(9)) {
-					t3 := m.fn497(v3, v4)
+					t3 := m.fn499(v3, v4)
 					p2 = t3
 					goto l4
 				}
-				t4 := m.fn498(v4)
+				t4 := m.fn500(v4)
 				p2 = t4
 			}
 		l4:
@@ -16828,13 +16828,13 @@ func (m *Module) fn65(v0 int32) {
 }
 func (m *Module) fn66(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
-	t1 := m.fn541(t0, v1)
+	t1 := m.fn543(t0, v1)
 	return t1
 }
 func (m *Module) fn67(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	t2 := m.fn534(v1, t0, t1)
+	t2 := m.fn536(v1, t0, t1)
 	return t2
 }
 func (m *Module) fn68(v0, v1, v2 int32) {
@@ -16875,7 +16875,7 @@ func (m *Module) fn68(v0, v1, v2 int32) {
 		store32(m.memory, uint64(uint32(v0)), uint32(v5))
 		goto l2
 	}
-	m.fn518(v0, v1, v2)
+	m.fn520(v0, v1, v2)
 l2:
 	m.g0 = v3 + i32(16)
 }
@@ -16885,7 +16885,7 @@ func (m *Module) fn69(v0, v1 int32) int32 {
 	v0 = t0
 	t2 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	t4 := m.fn534(t1, t2, t3)
+	t4 := m.fn536(t1, t2, t3)
 	return t4
 }
 func (m *Module) fn70(v0, v1 int32) {
@@ -16996,7 +16996,7 @@ func (m *Module) fn70(v0, v1 int32) {
 	l0:
 		t29 := int32(load32(m.memory, uint64(uint32(v2))+4))
 		t30 := int32(load32(m.memory, uint64(uint32(v2))+8))
-		m.fn515(v0, t29, t30)
+		m.fn517(v0, t29, t30)
 		return
 	}
 l5:
@@ -17056,7 +17056,7 @@ func (m *Module) fn74(v0, v1 int32) {
 			return
 		}
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		m.fn499(t1, v1*v2)
+		m.fn501(t1, v1*v2)
 	}
 }
 func (m *Module) fn75(v0 int32) {
@@ -17102,7 +17102,7 @@ func (m *Module) fn76(v0, v1, v2 int32) int32 {
 					t5 := int32(load32(m.memory, uint64(uint32(v9-i32(8)))))
 					if t5 == v2 {
 						t6 := int32(load32(m.memory, uint64(uint32(v9-i32(12)))))
-						t7 := m.fn544(v1, t6, v2)
+						t7 := m.fn546(v1, t6, v2)
 						if t7 == 0 {
 							return v9 - i32(4)
 						}
@@ -17236,7 +17236,7 @@ func (m *Module) fn80(v0, v1, v2 int32) int32 {
 	var p1 int32
 	if t0 == v1 {
 		t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
-		t3 := m.fn544(v0, t2, v1)
+		t3 := m.fn546(v0, t2, v1)
 		p1 = t3
 	} else {
 		p1 = i32(1)
@@ -17302,7 +17302,7 @@ func (m *Module) fn82(v0, v1, v2 int32) int32 {
 	var p1 int32
 	if t0 == v1 {
 		t2 := int32(load32(m.memory, uint64(uint32(v2))))
-		t3 := m.fn544(v0, t2, v1)
+		t3 := m.fn546(v0, t2, v1)
 		p1 = t3
 	} else {
 		p1 = i32(1)
@@ -17452,7 +17452,7 @@ l0:
 func (m *Module) fn86(v0 int32) {
 	var v1, v2, v3 int32
 	var v4, v5 int64
-	t0 := int32(m.memory[uint64(uint32(i32(1135704)))])
+	t0 := int32(m.memory[uint64(uint32(i32(1119488)))])
 	if t0 != i32(1) {
 		t1 := m.g0
 		v1 = t1 - i32(16)
@@ -17461,35 +17461,35 @@ func (m *Module) fn86(v0 int32) {
 		v2 = t2 - i32(16)
 		m.g0 = v2
 		m.memory[uint64(uint32(v2))+15] = byte(i32(0))
-		t3 := m.fn496(i32(1), i32(1))
+		t3 := m.fn498(i32(1), i32(1))
 		v3 = t3
 		if v3 == 0 {
 			panic("unreachable")
 		}
 		store64(m.memory, uint64(uint32(v1)), uint64(uint32(v2+i32(15))))
 		store64(m.memory, uint64(uint32(v1))+8, uint64(uint32(v3)))
-		m.fn499(v3, i32(1))
+		m.fn501(v3, i32(1))
 		m.g0 = v2 + i32(16)
 		t4 := int64(load64(m.memory, uint64(uint32(v1))))
 		v5 = t4
 		t5 := int64(load64(m.memory, uint64(uint32(v1))+8))
 		v4 = t5
-		t6 := int32(m.memory[uint64(uint32(i32(1135704)))])
+		t6 := int32(m.memory[uint64(uint32(i32(1119488)))])
 		if t6 == i32(2) {
 			panic("unreachable")
 		}
-		m.memory[uint64(uint32(i32(1135704)))] = byte(i32(1))
-		store64(m.memory, uint64(uint32(i32(1135696))), uint64(v4))
-		store64(m.memory, uint64(uint32(i32(1135688))), uint64(v5))
+		m.memory[uint64(uint32(i32(1119488)))] = byte(i32(1))
+		store64(m.memory, uint64(uint32(i32(1119480))), uint64(v4))
+		store64(m.memory, uint64(uint32(i32(1119472))), uint64(v5))
 		m.g0 = v1 + i32(16)
 	}
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1135696)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1119480)))))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(t7))
-	t8 := int64(load64(m.memory, uint64(uint32(i32(1135688)))))
+	t8 := int64(load64(m.memory, uint64(uint32(i32(1119472)))))
 	t9 := v0
 	v4 = t8
 	store64(m.memory, uint64(uint32(t9)), uint64(v4))
-	store64(m.memory, uint64(uint32(i32(1135688))), uint64(v4+i64(1)))
+	store64(m.memory, uint64(uint32(i32(1119472))), uint64(v4+i64(1)))
 }
 func (m *Module) fn87(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
@@ -17709,7 +17709,7 @@ func (m *Module) fn88(v0, v1, v2 int32) {
 				v3 = i32(8)
 				goto l2
 			}
-			t7 := m.fn496(v3, i32(8))
+			t7 := m.fn498(v3, i32(8))
 			v3 = t7
 			if v3 == 0 {
 				panic("unreachable")
@@ -17789,7 +17789,7 @@ func (m *Module) fn90(v0 int32) {
 			return
 		}
 		t4 := int32(load32(m.memory, uint64(uint32(v0))+12))
-		m.fn499(t4-v2, v1)
+		m.fn501(t4-v2, v1)
 	}
 }
 func (m *Module) fn91(v0, v1 int32) int64 {
@@ -18817,7 +18817,7 @@ func (m *Module) fn105(v0, v1 int32) {
 }
 func (m *Module) fn106() int32 {
 	var v0 int32
-	t0 := m.fn496(i32(140), i32(4))
+	t0 := m.fn498(i32(140), i32(4))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -18870,7 +18870,7 @@ func (m *Module) fn107(v0, v1 int32) {
 }
 func (m *Module) fn108() int32 {
 	var v0 int32
-	t0 := m.fn496(i32(976), i32(8))
+	t0 := m.fn498(i32(976), i32(8))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -18952,7 +18952,7 @@ l0:
 }
 func (m *Module) fn110() int32 {
 	var v0 int32
-	t0 := m.fn496(i32(188), i32(4))
+	t0 := m.fn498(i32(188), i32(4))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -19030,7 +19030,7 @@ l0:
 }
 func (m *Module) fn112() int32 {
 	var v0 int32
-	t0 := m.fn496(i32(1024), i32(8))
+	t0 := m.fn498(i32(1024), i32(8))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -19128,12 +19128,12 @@ func (m *Module) fn116(v0, v1, v2, v3, v4 int32) {
 				var p2 int32
 				v4 = v2 * v4
 				if v4 != 0 {
-					t3 := m.fn502(v6, v5, v3, v4)
+					t3 := m.fn504(v6, v5, v3, v4)
 					p2 = t3
 					goto l0
 				}
 				if v5 != 0 {
-					m.fn499(v6, v5)
+					m.fn501(v6, v5)
 				}
 				p2 = v3
 			l0:
@@ -19143,7 +19143,7 @@ func (m *Module) fn116(v0, v1, v2, v3, v4 int32) {
 				}
 				goto l2
 			}
-			m.fn499(v6, v5)
+			m.fn501(v6, v5)
 			v5 = v3
 		l2:
 			store32(m.memory, uint64(uint32(v1)), uint32(v2))
@@ -19264,7 +19264,7 @@ func (m *Module) fn121(v0, v1, v2 int32) {
 	if v2 != 0 {
 		p2 = i32(188)
 	}
-	m.fn499(t3, p2)
+	m.fn501(t3, p2)
 }
 func (m *Module) fn122(v0 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -19349,7 +19349,7 @@ func (m *Module) fn127(v0 int32) {
 		if v3 == 0 {
 			return
 		}
-		m.fn499(v2-v0, v3)
+		m.fn501(v2-v0, v3)
 	}
 }
 func (m *Module) fn128(v0 int32) {
@@ -19462,7 +19462,7 @@ func (m *Module) fn132(v0 int32) {
 					goto l7
 				}
 				t8 := int32(load32(m.memory, uint64(uint32(v2))))
-				m.fn499(t8-v1-i32(16), v0)
+				m.fn501(t8-v1-i32(16), v0)
 			}
 		l7:
 			m.fn16(v2 + i32(32))
@@ -19508,10 +19508,10 @@ func (m *Module) fn132(v0 int32) {
 					goto l8
 				}
 				t14 := int32(load32(m.memory, uint64(uint32(v2))+64))
-				m.fn499(t14-v0-i32(24), v1)
+				m.fn501(t14-v0-i32(24), v1)
 			}
 		l8:
-			m.fn499(v2, i32(120))
+			m.fn501(v2, i32(120))
 			fallthrough
 		case 0, 1:
 			return
@@ -19567,11 +19567,11 @@ func (m *Module) fn132(v0 int32) {
 					goto l11
 				}
 				t21 := int32(load32(m.memory, uint64(uint32(v2))))
-				m.fn499(t21-v0-i32(32), v1)
+				m.fn501(t21-v0-i32(32), v1)
 			}
 		l11:
 			m.fn144(v2 + i32(44))
-			m.fn499(v2, i32(64))
+			m.fn501(v2, i32(64))
 			return
 		case 5:
 			t22 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -19593,7 +19593,7 @@ func (m *Module) fn132(v0 int32) {
 			}
 			m.fn74(t24, i32(24))
 			m.fn16(v3)
-			m.fn499(v3, i32(48))
+			m.fn501(v3, i32(48))
 		}
 	}
 }
@@ -19799,7 +19799,7 @@ func (m *Module) fn148(v0 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v0 = t0
 	m.fn149(v0)
-	m.fn499(v0, i32(136))
+	m.fn501(v0, i32(136))
 }
 func (m *Module) fn149(v0 int32) {
 	var v1, v2 int32
@@ -19847,7 +19847,7 @@ func (m *Module) fn150(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))+40))
-		m.fn499(t2, v1)
+		m.fn501(t2, v1)
 	}
 }
 func (m *Module) fn151(v0 int32) {
@@ -19991,7 +19991,7 @@ func (m *Module) fn157(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t2-v2, v1)
+		m.fn501(t2-v2, v1)
 	}
 }
 func (m *Module) fn158(v0 int32) {
@@ -20013,7 +20013,7 @@ func (m *Module) fn159(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t2-v2-i32(8), v1)
+		m.fn501(t2-v2-i32(8), v1)
 	}
 }
 func (m *Module) fn160(v0 int32) {
@@ -20031,7 +20031,7 @@ func (m *Module) fn160(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t2-v2, v1)
+		m.fn501(t2-v2, v1)
 	}
 }
 func (m *Module) fn161(v0 int32) {
@@ -20073,7 +20073,7 @@ func (m *Module) fn162(v0 int32) {
 	}
 	m.fn74(v0+i32(116), i32(72))
 	t2 := int32(load32(m.memory, uint64(uint32(v0))+96))
-	m.fn499(t2, i32(8192))
+	m.fn501(t2, i32(8192))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))+136))
 	v2 = t3
 	if v2 != 0 {
@@ -20091,7 +20091,7 @@ func (m *Module) fn162(v0 int32) {
 	}
 	m.fn74(v0+i32(128), i32(80))
 	t5 := int32(load32(m.memory, uint64(uint32(v0))+100))
-	m.fn499(t5, i32(512))
+	m.fn501(t5, i32(512))
 	m.fn74(v0+i32(140), i32(1))
 	m.fn74(v0+i32(152), i32(1))
 	m.fn137(v0 + i32(164))
@@ -20162,7 +20162,7 @@ func (m *Module) fn167(v0 int32) {
 			goto l0
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn499(t5-v4+i32(-64), v2)
+		m.fn501(t5-v4+i32(-64), v2)
 	}
 l0:
 	{
@@ -20209,7 +20209,7 @@ l0:
 			goto l3
 		}
 		t11 := int32(load32(m.memory, uint64(uint32(v0))+32))
-		m.fn499(t11-v4-i32(32), v2)
+		m.fn501(t11-v4-i32(32), v2)
 	}
 l3:
 	{
@@ -20254,7 +20254,7 @@ l3:
 			return
 		}
 		t17 := int32(load32(m.memory, uint64(uint32(v0))+64))
-		m.fn499(t17-v4-i32(16), v2)
+		m.fn501(t17-v4-i32(16), v2)
 	}
 }
 func (m *Module) fn168(v0 int32) {
@@ -21692,7 +21692,7 @@ func (m *Module) fn182(v0, v1, v2 int32) {
 		{
 			t7 := int32(load32(m.memory, uint64(uint32(v1))))
 			if t7 == v2 {
-				m.fn517(v1)
+				m.fn519(v1)
 			}
 			t8 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t8+v2))] = byte(v5)
@@ -22601,7 +22601,7 @@ func (m *Module) fn191(v0 int32) int32 {
 			}
 			t24 := int32(load32(m.memory, uint64(uint32(v1))))
 			t25 := int32(load32(m.memory, uint64(uint32(v1+i32(8)))))
-			t26 := m.fn544(t24, t25, v0)
+			t26 := m.fn546(t24, t25, v0)
 			if t26 != 0 {
 				goto l7
 			}
@@ -22675,7 +22675,7 @@ func (m *Module) fn192(v0, v1 int32) {
 					if uint32(v2) < uint32(v5) {
 						p13 = t12
 					}
-					t14 := m.fn544(t8, t9, p13)
+					t14 := m.fn546(t8, t9, p13)
 					v7 = t14
 					p15 := v2 - v5
 					if v7 != 0 {
@@ -22696,7 +22696,7 @@ func (m *Module) fn192(v0, v1 int32) {
 				if uint32(v5) < uint32(v7) {
 					p21 = t20
 				}
-				t22 := m.fn544(t16, t17, p21)
+				t22 := m.fn546(t16, t17, p21)
 				v9 = t22
 				p23 := v5 - v7
 				if v9 != 0 {
@@ -23187,7 +23187,7 @@ func (m *Module) fn196(v0, v1, v2 int32) int32 {
 			t2 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
 			if v2 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v0))))
-				t4 := m.fn544(t3, v1, v2)
+				t4 := m.fn546(t3, v1, v2)
 				if t4 == 0 {
 					goto l1
 				}
@@ -23212,7 +23212,7 @@ func (m *Module) fn197(v0, v1, v2 int32) {
 	v3 = t0
 	t1 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v3 == t1 {
-		m.fn517(v2)
+		m.fn519(v2)
 	}
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t2+v3))] = byte(i32(34))
@@ -23222,7 +23222,7 @@ func (m *Module) fn197(v0, v1, v2 int32) {
 	v0 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v0 == t4 {
-		m.fn517(v2)
+		m.fn519(v2)
 	}
 	t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t5+v0))] = byte(i32(34))
@@ -23265,7 +23265,7 @@ func (m *Module) fn198(v0, v1 int32) {
 			v2 = t10
 			t11 := int32(load32(m.memory, uint64(uint32(v1))))
 			if v2 == t11 {
-				m.fn517(v1)
+				m.fn519(v1)
 			}
 			t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t12+v2))] = byte(i32(91))
@@ -23285,7 +23285,7 @@ func (m *Module) fn198(v0, v1 int32) {
 					v3 = t16
 					t17 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v3 == t17 {
-						m.fn517(v1)
+						m.fn519(v1)
 					}
 					t18 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t18+v3))] = byte(i32(44))
@@ -23303,7 +23303,7 @@ func (m *Module) fn198(v0, v1 int32) {
 			}
 			t20 := int32(load32(m.memory, uint64(uint32(v1))))
 			if t20 == v2 {
-				m.fn517(v1)
+				m.fn519(v1)
 			}
 			t21 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t21+v2))] = byte(i32(93))
@@ -23323,7 +23323,7 @@ func (m *Module) fn198(v0, v1 int32) {
 			v0 = t26
 			t27 := int32(load32(m.memory, uint64(uint32(v1))))
 			if v0 == t27 {
-				m.fn517(v1)
+				m.fn519(v1)
 			}
 			t28 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t28+v0))] = byte(i32(123))
@@ -23344,7 +23344,7 @@ func (m *Module) fn198(v0, v1 int32) {
 						v3 = t32
 						t33 := int32(load32(m.memory, uint64(uint32(v1))))
 						if v3 == t33 {
-							m.fn517(v1)
+							m.fn519(v1)
 						}
 						t34 := int32(load32(m.memory, uint64(uint32(v1))+4))
 						m.memory[uint64(uint32(t34+v3))] = byte(i32(44))
@@ -23355,7 +23355,7 @@ func (m *Module) fn198(v0, v1 int32) {
 					v3 = t35
 					t36 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v3 == t36 {
-						m.fn517(v1)
+						m.fn519(v1)
 					}
 					t37 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t37+v3))] = byte(i32(58))
@@ -23373,7 +23373,7 @@ func (m *Module) fn198(v0, v1 int32) {
 			}
 			t39 := int32(load32(m.memory, uint64(uint32(v1))))
 			if t39 == v0 {
-				m.fn517(v1)
+				m.fn519(v1)
 			}
 			t40 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t40+v0))] = byte(i32(125))
@@ -23991,7 +23991,7 @@ func (m *Module) fn206(v0, v1, v2 int32) {
 			v1 = i32(0)
 		l2:
 			v5 = v3 + i32(4)
-			m.fn521(v5, v6)
+			m.fn523(v5, v6)
 			{
 				t8 := int32(load32(m.memory, uint64(uint32(v2+i32(4)))))
 				v7 = t8
@@ -24002,7 +24002,7 @@ func (m *Module) fn206(v0, v1, v2 int32) {
 				}
 				t10 := int32(load32(m.memory, uint64(uint32(v2))))
 				t11 := int32(load32(m.memory, uint64(uint32(v3))+8))
-				t12 := m.fn544(t10, t11, v7)
+				t12 := m.fn546(t10, t11, v7)
 				m.fn74(v3+i32(4), i32(1))
 				if t12 != 0 {
 					goto l0
@@ -24206,7 +24206,7 @@ func (m *Module) fn208(v0, v1, v2, v3 int32) {
 			if v1 != 0 {
 				p12 = t9
 			}
-			t13 := m.fn544(t3, t7, p12)
+			t13 := m.fn546(t3, t7, p12)
 			v2 = t13
 			var p15 int32
 			if v2 < i32(0) {
@@ -24291,7 +24291,7 @@ func (m *Module) fn208(v0, v1, v2, v3 int32) {
 				if v1 != 0 {
 					p42 = t39
 				}
-				t43 := m.fn544(t38, t33, p42)
+				t43 := m.fn546(t38, t33, p42)
 				v6 = t43
 				var p45 int32
 				if v6 < i32(0) {
@@ -24355,7 +24355,7 @@ func (m *Module) fn208(v0, v1, v2, v3 int32) {
 			if v3 != 0 {
 				p65 = t62
 			}
-			t66 := m.fn544(t61, t56, p65)
+			t66 := m.fn546(t61, t56, p65)
 			v5 = t66
 			var p68 int32
 			if v5 < i32(0) {
@@ -24873,7 +24873,7 @@ func (m *Module) fn212(v0, v1, v2 int32) int32 {
 		if uint32(v0) < uint32(v1) {
 			p28 = t27
 		}
-		t29 := m.fn544(t24, t26, p28)
+		t29 := m.fn546(t24, t26, p28)
 		v2 = t29
 		p30 := v0 - v1
 		if v2 != 0 {
@@ -25075,7 +25075,7 @@ func (m *Module) fn214(v0, v1, v2, v3, v4 int32) {
 			if uint32(v3) < uint32(v4) {
 				p12 = t11
 			}
-			t13 := m.fn544(t7, t8, p12)
+			t13 := m.fn546(t7, t8, p12)
 			v5 = t13
 			p14 := v3 - v4
 			if v5 != 0 {
@@ -25160,7 +25160,7 @@ func (m *Module) fn214(v0, v1, v2, v3, v4 int32) {
 					if uint32(v3) < uint32(v5) {
 						p37 = t36
 					}
-					t38 := m.fn544(t32, t33, p37)
+					t38 := m.fn546(t32, t33, p37)
 					v7 = t38
 					p39 := v3 - v5
 					if v7 != 0 {
@@ -25227,7 +25227,7 @@ func (m *Module) fn214(v0, v1, v2, v3, v4 int32) {
 				if uint32(v4) < uint32(v6) {
 					p56 = t55
 				}
-				t57 := m.fn544(t51, t52, p56)
+				t57 := m.fn546(t51, t52, p56)
 				v7 = t57
 				p58 := v4 - v6
 				if v7 != 0 {
@@ -26443,7 +26443,7 @@ l0:
 			}
 			memory_fill(m.memory, uint32(v7+v10), i32(61), uint32(v1))
 		l8:
-			m.fn525(v11+i32(4), v10, v8)
+			m.fn527(v11+i32(4), v10, v8)
 			t134 := int32(load32(m.memory, uint64(uint32(v11))+4))
 			if t134 == i32(1) {
 				goto l9
@@ -26698,7 +26698,7 @@ func (m *Module) fn223(v0, v1 int32) int32 {
 	if t5 == t6 {
 		t8 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(8)))))
-		t10 := m.fn544(t8, t9, v4)
+		t10 := m.fn546(t8, t9, v4)
 		p7 = t10
 	} else {
 		p7 = i32(1)
@@ -26732,7 +26732,7 @@ func (m *Module) fn225(v0, v1 int32) int32 {
 	if t5 == t6 {
 		t8 := int32(load32(m.memory, uint64(uint32(v3))))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(12)))))
-		t10 := m.fn544(t8, t9, v4)
+		t10 := m.fn546(t8, t9, v4)
 		p7 = t10
 	} else {
 		p7 = i32(1)
@@ -26767,7 +26767,7 @@ func (m *Module) fn228(v0, v1 int32) int32 {
 	if v3 == t1 {
 		t3 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		t4 := int32(load32(m.memory, uint64(uint32(v1))+4))
-		t5 := m.fn544(t3, t4, v3)
+		t5 := m.fn546(t3, t4, v3)
 		p2 = t5
 	} else {
 		p2 = i32(1)
@@ -26839,7 +26839,7 @@ func (m *Module) fn236(v0, v1 int32) int32 {
 	if v3 == t1 {
 		t3 := int32(load32(m.memory, uint64(uint32(v0))))
 		t4 := int32(load32(m.memory, uint64(uint32(v1))))
-		t5 := m.fn544(t3, t4, v3)
+		t5 := m.fn546(t3, t4, v3)
 		p2 = t5
 	} else {
 		p2 = i32(1)
@@ -26895,7 +26895,7 @@ func (m *Module) fn241(v0, v1 int32) int32 {
 	if t5 == t6 {
 		t8 := int32(load32(m.memory, uint64(uint32(v3))))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(8)))))
-		t10 := m.fn544(t8, t9, v4)
+		t10 := m.fn546(t8, t9, v4)
 		p7 = t10
 	} else {
 		p7 = i32(1)
@@ -26935,7 +26935,7 @@ func (m *Module) fn243(v0, v1 int32) int32 {
 		}
 		t8 := int32(load32(m.memory, uint64(uint32(v3))+8))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(16)))))
-		t10 := m.fn544(t8, t9, v1)
+		t10 := m.fn546(t8, t9, v1)
 		var p11 int32
 		if t10 == 0 {
 			p11 = 1
@@ -26977,7 +26977,7 @@ func (m *Module) fn246(v0, v1 int32) int32 {
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
 		t6 := int32(load32(m.memory, uint64(uint32(v1))))
-		t7 := m.fn544(t5, t6, v2)
+		t7 := m.fn546(t5, t6, v2)
 		if t7 != 0 {
 			goto l0
 		}
@@ -26989,7 +26989,7 @@ func (m *Module) fn246(v0, v1 int32) int32 {
 		}
 		t10 := int32(load32(m.memory, uint64(uint32(v0))+16))
 		t11 := int32(load32(m.memory, uint64(uint32(v1))+16))
-		t12 := m.fn544(t10, t11, v2)
+		t12 := m.fn546(t10, t11, v2)
 		var p13 int32
 		if t12 == 0 {
 			p13 = 1
@@ -27208,7 +27208,7 @@ l0:
 						v8 = t28
 						if v8 != 0 {
 							t29 := int32(load32(m.memory, uint64(uint32(v7))+8))
-							m.fn499(t29, v8*i32(72))
+							m.fn501(t29, v8*i32(72))
 						}
 						m.fn10(v7 + i32(16))
 						m.fn10(v7 + i32(24))
@@ -27707,7 +27707,7 @@ l0:
 		v8 = t149
 		t150 := int32(load32(m.memory, uint64(uint32(v6))+112))
 		v0 = t150
-		m.fn525(v6+i32(140), v2, v3)
+		m.fn527(v6+i32(140), v2, v3)
 		{
 			t151 := int32(load32(m.memory, uint64(uint32(v6))+140))
 			if t151 == i32(1) {
@@ -27759,7 +27759,7 @@ l0:
 			store64(m.memory, uint64(uint32(v6))+16, uint64(t165))
 			t166 := int64(load64(m.memory, uint64(uint32(v6))+176))
 			store64(m.memory, uint64(uint32(v6))+8, uint64(t166))
-			t167 := m.fn496(i32(36), i32(4))
+			t167 := m.fn498(i32(36), i32(4))
 			v8 = t167
 			if v8 == 0 {
 				goto l19
@@ -27814,7 +27814,7 @@ l0:
 		t178 := int64(load64(m.memory, uint64(uint32(v6))+140))
 		store64(m.memory, uint64(uint32(v6))+176, uint64(t178))
 		m.fn133(v6 + i32(20))
-		t179 := m.fn496(i32(36), i32(4))
+		t179 := m.fn498(i32(36), i32(4))
 		v8 = t179
 		if v8 == 0 {
 			goto l19
@@ -27995,7 +27995,7 @@ func (m *Module) fn255(v0 int64, v1, v2, v3 int32) {
 		v4 = t2
 		t3 := int32(load32(m.memory, uint64(uint32(v3))))
 		if v4 == t3 {
-			m.fn517(v3)
+			m.fn519(v3)
 		}
 		t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		m.memory[uint64(uint32(t4+v4))] = byte(v0)
@@ -28016,7 +28016,7 @@ l0:
 		v4 = t7
 		t8 := int32(load32(m.memory, uint64(uint32(v3))))
 		if v4 == t8 {
-			m.fn517(v3)
+			m.fn519(v3)
 		}
 		t9 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		m.memory[uint64(uint32(t9+v4))] = byte(v2)
@@ -28275,7 +28275,7 @@ func (m *Module) fn259(v0, v1, v2, v3 int32) {
 					goto l2
 				}
 				t12 := int32(load32(m.memory, uint64(uint32(v9))+36))
-				t13 := m.fn544(t12, v2, v3)
+				t13 := m.fn546(t12, v2, v3)
 				if t13 != 0 {
 					goto l2
 				}
@@ -28415,7 +28415,7 @@ func (m *Module) fn262(v0, v1, v2, v3 int32) {
 	if uint32(v4) > uint32(t2) {
 		t3 := int32(load32(m.memory, uint64(uint32(v3))))
 		if t3 == v4 {
-			m.fn517(v3)
+			m.fn519(v3)
 		}
 		t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		m.memory[uint64(uint32(t4+v4))] = byte(i32(44))
@@ -28426,7 +28426,7 @@ func (m *Module) fn262(v0, v1, v2, v3 int32) {
 	v0 = t5
 	t6 := int32(load32(m.memory, uint64(uint32(v3))))
 	if v0 == t6 {
-		m.fn517(v3)
+		m.fn519(v3)
 	}
 	t7 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t7+v0))] = byte(i32(58))
@@ -28438,7 +28438,7 @@ func (m *Module) fn263(v0, v1, v2 int32) {
 	v3 = t0
 	t1 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v3 == t1 {
-		m.fn517(v2)
+		m.fn519(v2)
 	}
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t2+v3))] = byte(i32(34))
@@ -28448,7 +28448,7 @@ func (m *Module) fn263(v0, v1, v2 int32) {
 	v0 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v0 == t4 {
-		m.fn517(v2)
+		m.fn519(v2)
 	}
 	t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t5+v0))] = byte(i32(34))
@@ -28682,7 +28682,7 @@ func (m *Module) fn268(v0, v1, v2, v3 int32) int32 {
 	var _ int32
 	var p0 int32
 	if uint32(v1) >= uint32(v3) {
-		t1 := m.fn544(v2, v0, v3)
+		t1 := m.fn546(v2, v0, v3)
 		p0 = t1
 	} else {
 		p0 = i32(1)
@@ -28697,7 +28697,7 @@ func (m *Module) fn269(v0, v1, v2, v3 int32) int32 {
 	var _ int32
 	var p0 int32
 	if uint32(v1) >= uint32(v3) {
-		t1 := m.fn544(v2, v0+(v1-v3), v3)
+		t1 := m.fn546(v2, v0+(v1-v3), v3)
 		p0 = t1
 	} else {
 		p0 = i32(1)
@@ -28806,7 +28806,7 @@ func (m *Module) fn270(v0, v1, v2, v3, v4, v5 int32) {
 						v8 = t16
 						if v8 != 0 {
 							t17 := int32(load32(m.memory, uint64(uint32(v7))+8))
-							m.fn499(t17, v8<<3)
+							m.fn501(t17, v8<<3)
 						}
 						v7 = v7 + i32(16)
 						v2 = v2 - i32(1)
@@ -28993,7 +28993,7 @@ func (m *Module) fn270(v0, v1, v2, v3, v4, v5 int32) {
 		store64(m.memory, uint64(uint32(v6))+16, uint64(t61))
 		t62 := int64(load64(m.memory, uint64(uint32(v6))+136))
 		store64(m.memory, uint64(uint32(v6))+8, uint64(t62))
-		t63 := m.fn496(i32(28), i32(4))
+		t63 := m.fn498(i32(28), i32(4))
 		v2 = t63
 		if v2 == 0 {
 			goto l11
@@ -31633,7 +31633,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 	v10 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v3))))
 	if v10 == t2 {
-		m.fn517(v3)
+		m.fn519(v3)
 	}
 	t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t3+v10))] = byte(i32(123))
@@ -31759,7 +31759,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 											v5 = t38
 											t39 := int32(load32(m.memory, uint64(uint32(v3))))
 											if t39 == v11 {
-												m.fn517(v3)
+												m.fn519(v3)
 											}
 											t40 := int32(load32(m.memory, uint64(uint32(v3))+4))
 											m.memory[uint64(uint32(t40+v11))] = byte(i32(123))
@@ -31776,7 +31776,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 														v7 = t42
 														t43 := int32(load32(m.memory, uint64(uint32(v3))))
 														if v7 == t43 {
-															m.fn517(v3)
+															m.fn519(v3)
 														}
 														t44 := int32(load32(m.memory, uint64(uint32(v3))+4))
 														m.memory[uint64(uint32(t44+v7))] = byte(i32(44))
@@ -31789,7 +31789,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 													v7 = t47
 													t48 := int32(load32(m.memory, uint64(uint32(v3))))
 													if v7 == t48 {
-														m.fn517(v3)
+														m.fn519(v3)
 													}
 													t49 := int32(load32(m.memory, uint64(uint32(v3))+4))
 													m.memory[uint64(uint32(t49+v7))] = byte(i32(58))
@@ -31806,7 +31806,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 											}
 											t51 := int32(load32(m.memory, uint64(uint32(v3))))
 											if t51 == v6 {
-												m.fn517(v3)
+												m.fn519(v3)
 											}
 											t52 := int32(load32(m.memory, uint64(uint32(v3))+4))
 											m.memory[uint64(uint32(t52+v6))] = byte(i32(125))
@@ -31848,7 +31848,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 								v5 = t54
 								t55 := int32(load32(m.memory, uint64(uint32(v3))))
 								if t55 == v11 {
-									m.fn517(v3)
+									m.fn519(v3)
 								}
 								t56 := int32(load32(m.memory, uint64(uint32(v3))+4))
 								m.memory[uint64(uint32(t56+v11))] = byte(i32(91))
@@ -31861,7 +31861,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 									v13 = t57
 									t58 := int32(load32(m.memory, uint64(uint32(v3))))
 									if v13 == t58 {
-										m.fn517(v3)
+										m.fn519(v3)
 									}
 									t59 := int32(load32(m.memory, uint64(uint32(v3))+4))
 									m.memory[uint64(uint32(t59+v13))] = byte(i32(44))
@@ -31878,7 +31878,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 								v6 = t60
 								t61 := int32(load32(m.memory, uint64(uint32(v3))))
 								if v6 == t61 {
-									m.fn517(v3)
+									m.fn519(v3)
 								}
 								t62 := int32(load32(m.memory, uint64(uint32(v3))+4))
 								m.memory[uint64(uint32(t62+v6))] = byte(i32(93))
@@ -32278,7 +32278,7 @@ l1:
 l33:
 	t152 := int32(load32(m.memory, uint64(uint32(v3))))
 	if t152 == v7 {
-		m.fn517(v3)
+		m.fn519(v3)
 	}
 	t153 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t153+v7))] = byte(i32(125))
@@ -34711,7 +34711,7 @@ func (m *Module) fn278(v0, v1, v2, v3, v4, v5 int32) {
 					v1 = t524
 					t525 := int32(load32(m.memory, uint64(uint32(v0))))
 					if v1 == t525 {
-						m.fn517(v0)
+						m.fn519(v0)
 					}
 					t526 := int32(load32(m.memory, uint64(uint32(v0))+4))
 					m.memory[uint64(uint32(t526+v1))] = byte(v2)
@@ -34752,7 +34752,7 @@ func (m *Module) fn278(v0, v1, v2, v3, v4, v5 int32) {
 					t533 := int32(load32(m.memory, uint64(uint32(v28))))
 					var p534 int32
 					if t533 == v2 {
-						m.fn517(v28)
+						m.fn519(v28)
 						t535 := int32(load32(m.memory, uint64(uint32(v22))+52))
 						p534 = t535
 					} else {
@@ -34776,7 +34776,7 @@ func (m *Module) fn278(v0, v1, v2, v3, v4, v5 int32) {
 						}
 						t540 := int32(load32(m.memory, uint64(uint32(v28))))
 						if t540 == v0 {
-							m.fn517(v28)
+							m.fn519(v28)
 						}
 						t541 := int32(load32(m.memory, uint64(uint32(v22))+52))
 						m.memory[uint64(uint32(t541+v0))] = byte(v2)
@@ -35217,7 +35217,7 @@ func (m *Module) fn278(v0, v1, v2, v3, v4, v5 int32) {
 							v18 = t630
 							t631 := int32(load32(m.memory, uint64(uint32(v4))))
 							if v18 == t631 {
-								m.fn517(v4)
+								m.fn519(v4)
 							}
 							t632 := int32(load32(m.memory, uint64(uint32(v4))+4))
 							m.memory[uint64(uint32(t632+v18))] = byte(v2)
@@ -35235,7 +35235,7 @@ func (m *Module) fn278(v0, v1, v2, v3, v4, v5 int32) {
 						v2 = t634
 						t635 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v2 == t635 {
-							m.fn517(v4)
+							m.fn519(v4)
 						}
 						t636 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t636+v2))] = byte(v6)
@@ -35730,7 +35730,7 @@ l3:
 func (m *Module) fn280(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-	t2 := m.fn534(v1, t0, t1)
+	t2 := m.fn536(v1, t0, t1)
 	return t2
 }
 func (m *Module) fn281(v0, v1, v2 int32) {
@@ -35809,7 +35809,7 @@ func (m *Module) fn281(v0, v1, v2 int32) {
 								if v9 == 0 {
 									store32(m.memory, uint64(uint32(v1))+40, uint32(v2))
 									store64(m.memory, uint64(uint32(v1))+16, uint64(v10))
-									_ = m.fn524(v1+i32(4), i32(1099440), i32(1098065), v1+i32(16))
+									_ = m.fn526(v1+i32(4), i32(1099440), i32(1098065), v1+i32(16))
 									goto l6
 								}
 								t30 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -36063,7 +36063,7 @@ func (m *Module) fn284(v0, v1, v2 int32) {
 										if v8 == 0 {
 											store32(m.memory, uint64(uint32(v1))+40, uint32(v2))
 											store64(m.memory, uint64(uint32(v1))+16, uint64(v10))
-											_ = m.fn524(v1+i32(4), i32(1099440), i32(1098065), v1+i32(16))
+											_ = m.fn526(v1+i32(4), i32(1099440), i32(1098065), v1+i32(16))
 											goto l8
 										}
 										t35 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -36197,7 +36197,7 @@ func (m *Module) fn284(v0, v1, v2 int32) {
 									if v9 == 0 {
 										store32(m.memory, uint64(uint32(v1))+48, uint32(v2))
 										store64(m.memory, uint64(uint32(v1))+24, uint64(v10))
-										_ = m.fn524(v1+i32(12), i32(1099440), i32(1098065), v1+i32(24))
+										_ = m.fn526(v1+i32(12), i32(1099440), i32(1098065), v1+i32(24))
 										goto l16
 									}
 									t68 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -37779,7 +37779,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 										t209 := int32(load32(m.memory, uint64(uint32(v7-i32(12)))))
 										if t208 == t209 {
 											t210 := int32(load32(m.memory, uint64(uint32(v7-i32(16)))))
-											t211 := m.fn544(t210, v12, v3)
+											t211 := m.fn546(t210, v12, v3)
 											if t211 == 0 {
 												goto l63
 											}
@@ -38466,7 +38466,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 															t367 := int32(load32(m.memory, uint64(uint32(v11-i32(12)))))
 															if t366 == t367 {
 																t368 := int32(load32(m.memory, uint64(uint32(v11-i32(16)))))
-																t369 := m.fn544(t368, v4, v3)
+																t369 := m.fn546(t368, v4, v3)
 																if t369 == 0 {
 																	goto l100
 																}
@@ -38746,7 +38746,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v12))+48, uint32(v14))
 													store64(m.memory, uint64(uint32(v12))+24, uint64(v30))
-													_ = m.fn524(v12+i32(12), i32(1099440), i32(1098065), v12+i32(24))
+													_ = m.fn526(v12+i32(12), i32(1099440), i32(1098065), v12+i32(24))
 													goto l117
 												}
 												t438 := int32(load32(m.memory, uint64(uint32(v14))))
@@ -38887,7 +38887,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn524(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
+													_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 													goto l125
 												}
 												t473 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -39027,7 +39027,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn524(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
+													_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 													goto l132
 												}
 												t506 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -39243,7 +39243,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 														if v3 == 0 {
 															store32(m.memory, uint64(uint32(v13))+40, uint32(v19))
 															store64(m.memory, uint64(uint32(v13))+96, uint64(v30))
-															_ = m.fn524(v13+i32(4), i32(1099440), i32(1098065), v13+i32(96))
+															_ = m.fn526(v13+i32(4), i32(1099440), i32(1098065), v13+i32(96))
 															goto l141
 														}
 														t547 := int32(load32(m.memory, uint64(uint32(v19))))
@@ -39606,7 +39606,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 											if v3 == 0 {
 												store32(m.memory, uint64(uint32(v15))+64, uint32(v17))
 												store64(m.memory, uint64(uint32(v15))+16, uint64(v30))
-												_ = m.fn524(v15+i32(4), i32(1099440), i32(1098065), v15+i32(16))
+												_ = m.fn526(v15+i32(4), i32(1099440), i32(1098065), v15+i32(16))
 												goto l155
 											}
 											t641 := int32(load32(m.memory, uint64(uint32(v17))))
@@ -39903,7 +39903,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 													if v3 == 0 {
 														store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 														store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-														_ = m.fn524(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
+														_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 														goto l169
 													}
 													t722 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -40033,7 +40033,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
 													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn524(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
+													_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
 													goto l175
 												}
 												t753 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -40218,7 +40218,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 								if v2 == 0 {
 									store32(m.memory, uint64(uint32(v10))+16, uint32(v9))
 									store64(m.memory, uint64(uint32(v10))+32, uint64(v30))
-									_ = m.fn524(v10+i32(4), i32(1099440), i32(1098065), v10+i32(32))
+									_ = m.fn526(v10+i32(4), i32(1099440), i32(1098065), v10+i32(32))
 									goto l182
 								}
 								t787 := int32(load32(m.memory, uint64(uint32(v9))))
@@ -40346,7 +40346,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 										if v2 == 0 {
 											store32(m.memory, uint64(uint32(v11))+40, uint32(v16))
 											store64(m.memory, uint64(uint32(v11))+16, uint64(v30))
-											_ = m.fn524(v11+i32(4), i32(1099440), i32(1098065), v11+i32(16))
+											_ = m.fn526(v11+i32(4), i32(1099440), i32(1098065), v11+i32(16))
 											goto l190
 										}
 										t832 := int32(load32(m.memory, uint64(uint32(v16))))
@@ -41056,7 +41056,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 											if v3 == 0 {
 												store32(m.memory, uint64(uint32(v21))+16, uint32(v24))
 												store64(m.memory, uint64(uint32(v21))+32, uint64(v30))
-												_ = m.fn524(v21+i32(4), i32(1099440), i32(1098065), v21+i32(32))
+												_ = m.fn526(v21+i32(4), i32(1099440), i32(1098065), v21+i32(32))
 												goto l225
 											}
 											t990 := int32(load32(m.memory, uint64(uint32(v24))))
@@ -41596,7 +41596,7 @@ func (m *Module) fn298(v0, v1, v2 int32) {
 				}
 			}
 		l3:
-			m.fn525(v4+i32(4), v3, v1)
+			m.fn527(v4+i32(4), v3, v1)
 			t11 := int32(load32(m.memory, uint64(uint32(v4))+4))
 			if t11 != i32(1) {
 				goto l1
@@ -42523,7 +42523,7 @@ func (m *Module) fn305(v0, v1 int32) {
 					if uint32(v3) < uint32(v4) {
 						goto l4
 					}
-					m.fn525(v10, v5+v8, v13)
+					m.fn527(v10, v5+v8, v13)
 					t57 := int32(load32(m.memory, uint64(uint32(v10))))
 					if t57 == i32(1) {
 						goto l21
@@ -43591,7 +43591,7 @@ func (m *Module) fn313(v0, v1, v2 int32) {
 				if v2 == 0 {
 					goto l6
 				}
-				m.fn543(v4, v5, i64(0), i64(10))
+				m.fn545(v4, v5, i64(0), i64(10))
 				t7 := int32(m.memory[uint64(uint32(v1))])
 				v3 = t7 - i32(48)
 				if uint32(v3) >= uint32(i32(10)) {
@@ -43659,7 +43659,7 @@ func (m *Module) fn314(v0, v1 int32) {
 		if t1 == 0 {
 			t2 := int32(load32(m.memory, uint64(uint32(v1))+16))
 			t3 := int32(load32(m.memory, uint64(uint32(v1))+20))
-			m.fn525(v11+i32(20), t2, t3)
+			m.fn527(v11+i32(20), t2, t3)
 			t4 := int32(load32(m.memory, uint64(uint32(v11))+20))
 			if t4 != 0 {
 				store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
@@ -43694,7 +43694,7 @@ func (m *Module) fn314(v0, v1 int32) {
 							t9 := m.g0
 							v8 = t9 - i32(48)
 							m.g0 = v8
-							m.fn537(v8+i32(16), v4, v2, i64(0))
+							m.fn539(v8+i32(16), v4, v2, i64(0))
 							t10 := int64(load64(m.memory, uint64(uint32(v8))+24))
 							t11 := v8
 							v21 = t10
@@ -43719,7 +43719,7 @@ func (m *Module) fn314(v0, v1 int32) {
 										t18 := v8 + i32(32)
 										t19 := v3 + i32(1)
 										v7 = v5 - i32(1)
-										m.fn537(t18, t19, v7, v21)
+										m.fn539(t18, t19, v7, v21)
 										t20 := int64(load64(m.memory, uint64(uint32(v8))+40))
 										t21 := v8
 										v21 = t20
@@ -43868,7 +43868,7 @@ func (m *Module) fn314(v0, v1 int32) {
 									v6 = v8 + i32(32)
 									t40 := v6
 									v3 = v8 + i32(8)
-									m.fn538(t40, v3)
+									m.fn540(t40, v3)
 									t41 := int32(load32(m.memory, uint64(uint32(v8))+36))
 									v1 = t41
 									t43 := v19
@@ -43883,7 +43883,7 @@ func (m *Module) fn314(v0, v1 int32) {
 												t46 := v8
 												v1 = v1 - i32(1)
 												store32(m.memory, uint64(uint32(t46))+36, uint32(v1))
-												m.fn538(v6, v3)
+												m.fn540(v6, v3)
 												t47 := int64(load64(m.memory, uint64(uint32(v8))+8))
 												v21 = t47
 												t48 := int32(load32(m.memory, uint64(uint32(v8))+36))
@@ -43922,7 +43922,7 @@ func (m *Module) fn314(v0, v1 int32) {
 									t53 := int64(load64(m.memory, uint64(uint32(v10))+24))
 									t54 := v19
 									v20 = t53
-									m.fn523(t52, t54, v20)
+									m.fn525(t52, t54, v20)
 									t55 := int32(load32(m.memory, uint64(uint32(v10))+8))
 									v7 = t55
 									{
@@ -43932,7 +43932,7 @@ func (m *Module) fn314(v0, v1 int32) {
 										if v7 < i32(0) {
 											goto l19
 										}
-										m.fn523(v12, v19, v20+i64(1))
+										m.fn525(v12, v19, v20+i64(1))
 										t56 := int32(load32(m.memory, uint64(uint32(v10))+24))
 										p57 := v7
 										if v7 != t56 {
@@ -44315,10 +44315,10 @@ func (m *Module) fn314(v0, v1 int32) {
 											{
 												v1 = i32(60)
 												if uint32(v2) < uint32(i32(19)) {
-													t103 := int32(m.memory[uint64(uint32(v2))+1123500])
+													t103 := int32(m.memory[uint64(uint32(v2))+1107284])
 													v1 = t103
 												}
-												m.fn528(v10+i32(16), v1)
+												m.fn530(v10+i32(16), v1)
 												t104 := int32(load32(m.memory, uint64(uint32(v10))+20))
 												v2 = t104
 												if v2 <= i32(-2048) {
@@ -44406,12 +44406,12 @@ func (m *Module) fn314(v0, v1 int32) {
 								p105 = i32(60)
 								goto l61
 							}
-							t109 := int32(m.memory[uint64(uint32(v1))+1123500])
+							t109 := int32(m.memory[uint64(uint32(v1))+1107284])
 							p105 = t109
 						}
 					l61:
 						v1 = p105
-						m.fn527(t106, v1)
+						m.fn529(t106, v1)
 						t110 := int32(load32(m.memory, uint64(uint32(v10))+20))
 						v2 = t110
 						if v2 > i32(2047) {
@@ -44434,7 +44434,7 @@ func (m *Module) fn314(v0, v1 int32) {
 								p112 = i32(60)
 							}
 							v1 = p112
-							m.fn528(t111, v1)
+							m.fn530(t111, v1)
 							v2 = v1 + v2
 							if uint32(v2) < uint32(i32(-1022)) {
 								goto l63
@@ -44445,12 +44445,12 @@ func (m *Module) fn314(v0, v1 int32) {
 						goto l21
 					}
 					v1 = v10 + i32(16)
-					m.fn527(v1, i32(53))
-					t113 := m.fn529(v1)
+					m.fn529(v1, i32(53))
+					t113 := m.fn531(v1)
 					v20 = t113
 					if uint64(v20) >= uint64(i64(0x20000000000000)) {
-						m.fn528(v1, i32(1))
-						t114 := m.fn529(v1)
+						m.fn530(v1, i32(1))
+						t114 := m.fn531(v1)
 						v20 = t114
 						if v2+i32(1024) > i32(2046) {
 							goto l21
@@ -44638,7 +44638,7 @@ func (m *Module) fn318(v0, v1, v2 int32) {
 	v3 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v3 == t2 {
-		m.fn517(v2)
+		m.fn519(v2)
 	}
 	t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t3+v3))] = byte(i32(34))
@@ -44710,7 +44710,7 @@ func (m *Module) fn318(v0, v1, v2 int32) {
 		v0 = t12
 		t13 := int32(load32(m.memory, uint64(uint32(v2))))
 		if v0 == t13 {
-			m.fn517(v2)
+			m.fn519(v2)
 		}
 		t14 := int32(load32(m.memory, uint64(uint32(v2))+4))
 		m.memory[uint64(uint32(t14+v0))] = byte(i32(34))
@@ -45484,7 +45484,7 @@ func (m *Module) fn322(v0, v1 int32) int32 {
 							v3 = t122
 							t123 := int32(load32(m.memory, uint64(uint32(v1))))
 							if v3 == t123 {
-								m.fn517(v1)
+								m.fn519(v1)
 							}
 							t124 := int32(load32(m.memory, uint64(uint32(v1))+4))
 							m.memory[uint64(uint32(t124+v3))] = byte(i32(58))
@@ -45669,7 +45669,7 @@ func (m *Module) fn322(v0, v1 int32) int32 {
 								v8 = t166
 								t167 := int32(load32(m.memory, uint64(uint32(v7))))
 								if v8 == t167 {
-									m.fn517(v7)
+									m.fn519(v7)
 								}
 								t168 := int32(load32(m.memory, uint64(uint32(v7))+4))
 								m.memory[uint64(uint32(t168+v8))] = byte(i32(44))
@@ -45699,7 +45699,7 @@ func (m *Module) fn322(v0, v1 int32) int32 {
 						}
 					l42:
 						if v1 == v2 {
-							m.fn517(v7)
+							m.fn519(v7)
 						}
 						t172 := int32(load32(m.memory, uint64(uint32(v7))+4))
 						m.memory[uint64(uint32(t172+v1))] = byte(i32(125))
@@ -45775,7 +45775,7 @@ func (m *Module) fn322(v0, v1 int32) int32 {
 				goto l2
 			}
 			t189 := int32(load32(m.memory, uint64(uint32(v9))))
-			t190 := m.fn544(t189+v6, v1, v2)
+			t190 := m.fn546(t189+v6, v1, v2)
 			if t190 != 0 {
 				goto l2
 			}
@@ -45922,7 +45922,7 @@ func (m *Module) fn322(v0, v1 int32) int32 {
 					goto l32
 				}
 				v3 = v5 - i32(-64)
-				m.fn525(v3, v1+v8, v13)
+				m.fn527(v3, v1+v8, v13)
 				t208 := int32(load32(m.memory, uint64(uint32(v5))+64))
 				if t208 == i32(1) {
 					p207 = i64(0)
@@ -46075,7 +46075,7 @@ func (m *Module) fn324(v0, v1, v2 int32) int32 {
 				goto l0
 			}
 			t3 := int32(load32(m.memory, uint64(uint32(v0))))
-			m.fn525(v3+i32(4), t3+v1, v2-v1)
+			m.fn527(v3+i32(4), t3+v1, v2-v1)
 			t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
 			p5 := i32(2)
 			if t4 != 0 {
@@ -46132,7 +46132,7 @@ l0:
 			goto l3
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v1))))
-		t6 := m.fn544(t5+v4, v3, v2)
+		t6 := m.fn546(t5+v4, v3, v2)
 		if t6 == 0 {
 			goto l4
 		}
@@ -46709,7 +46709,7 @@ func (m *Module) fn328(v0, v1, v2, v3, v4 int32) int32 {
 							if v16 != 0 {
 								p26 = v1
 							}
-							t27 := m.fn544(p26+v17, v20, v11)
+							t27 := m.fn546(p26+v17, v20, v11)
 							if t27 != 0 {
 								goto l3
 							}
@@ -46814,7 +46814,7 @@ func (m *Module) fn328(v0, v1, v2, v3, v4 int32) int32 {
 						}
 						t42 := int32(load32(m.memory, uint64(uint32(v9))))
 						t43 := int32(load32(m.memory, uint64(uint32(v9+i32(8)))))
-						t44 := m.fn544(t42, t43, v1)
+						t44 := m.fn546(t42, t43, v1)
 						if t44 != 0 {
 							goto l11
 						}
@@ -47859,7 +47859,7 @@ func (m *Module) fn335(v0, v1, v2, v3 int32) {
 				t4 := int32(load32(m.memory, uint64(uint32(v4-i32(52)))))
 				if t3 == t4 {
 					t5 := int32(load32(m.memory, uint64(uint32(v4-i32(56)))))
-					t6 := m.fn544(t5, v2, v3)
+					t6 := m.fn546(t5, v2, v3)
 					if t6 == 0 {
 						goto l2
 					}
@@ -48588,7 +48588,7 @@ l34:
 								}
 								t40 := int32(load32(m.memory, uint64(uint32(v12))))
 								t41 := int32(load32(m.memory, uint64(uint32(v12+i32(8)))))
-								t42 := m.fn544(t40, t41, v0)
+								t42 := m.fn546(t40, t41, v0)
 								if t42 != 0 {
 									goto l13
 								}
@@ -49574,7 +49574,7 @@ l0:
 		t108 := m.g0
 		v3 = t108 - i32(16)
 		m.g0 = v3
-		m.fn525(v3+i32(4), v1, v2)
+		m.fn527(v3+i32(4), v1, v2)
 		t109 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		v0 = t109
 		m.g0 = v3 + i32(16)
@@ -49593,7 +49593,7 @@ func (m *Module) fn343(v0, v1, v2, v3, v4 int32) int32 {
 	t0 := m.g0
 	v7 = t0 - i32(32)
 	m.g0 = v7
-	m.fn525(v7+i32(20), v1, v2)
+	m.fn527(v7+i32(20), v1, v2)
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v7))+20))
 		if t1 != 0 {
@@ -49617,7 +49617,7 @@ func (m *Module) fn343(v0, v1, v2, v3, v4 int32) int32 {
 		v1 = t7
 		t8 := int32(load32(m.memory, uint64(uint32(v6))))
 		if v1 == t8 {
-			m.fn517(v6)
+			m.fn519(v6)
 		}
 		t9 := int32(load32(m.memory, uint64(uint32(v6))+4))
 		m.memory[uint64(uint32(t9+v1))] = byte(i32(44))
@@ -50958,8 +50958,8 @@ func (m *Module) fn349(v0, v1, v2, v3 int32) int32 {
 	return v2 + v3
 }
 func (m *Module) fn350(v0 float64, v1 int32) int32 {
-	var v2, v3, v4, v5 int64
-	var v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
+	var v2, v3, v4, v5, v6 int64
+	var v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	{
 		t0 := v0
 		v2 = i64_trunc_sat_f64_s(v0)
@@ -51009,390 +51009,406 @@ l0:
 		if v0 != v0 {
 			p7 = 1
 		}
-		v8 = p7
+		v9 = p7
 		p8 := p6
-		if v8 != 0 {
+		if v9 != 0 {
 			p8 = i32(3)
 		}
-		v6 = p8
-		if v6 != 0 {
+		v8 = p8
+		if v8 != 0 {
 			t10 := v1
 			p9 := i32(1103795)
 			if v7 != 0 {
 				p9 = i32(1103787)
 			}
 			p11 := p9
-			if v8 != 0 {
+			if v9 != 0 {
 				p11 = i32(1103784)
 			}
-			memory_copy(m.memory, uint32(t10), uint32(p11), uint32(v6))
+			memory_copy(m.memory, uint32(t10), uint32(p11), uint32(v8))
 		}
-		return v1 + v6
+		return v1 + v8
 	}
 	t12 := m.g0
-	v7 = t12 - i32(176)
+	v7 = t12 - i32(192)
 	m.g0 = v7
 	m.memory[uint64(uint32(v1))] = byte(i32(45))
 	v2 = int64(math.Float64bits(v0))
 	v3 = v2 & i64(0xfffffffffffff)
-	v6 = v1 + int32(int64(uint64(v2)>>63))
+	v8 = v1 + int32(int64(uint64(v2)>>63))
 	var p13 int32
 	{
-		var p14 int32
+		var p14 int64
 		{
 			{
-				v5 = int64(uint64(v2)>>52) & i64(2047)
-				if v5 == 0 {
-					if v3 == 0 {
-						m.memory[uint64(uint32(v6))+2] = byte(i32(48))
-						store16(m.memory, uint64(uint32(v6)), uint16(i32(11824)))
-						t77 := v6 + i32(3)
-						p13 = t77
-						goto l7
-					}
-					t15 := v7 + i32(48)
-					v3 = v3 << 5
-					m.fn543(t15, v3, i64(0), i64(-218939024818557886))
-					m.fn543(v7+i32(32), v3, i64(0), i64(5076293469440235445))
-					t16 := int64(load64(m.memory, uint64(uint32(v7))+56))
-					t17 := int64(load64(m.memory, uint64(uint32(v7))+40))
-					t18 := v7 + i32(16)
-					v3 = t17
-					t19 := int64(load64(m.memory, uint64(uint32(v7))+48))
-					v4 = v3 + t19
-					var p20 int32
-					if uint64(v4) < uint64(v3) {
-						p20 = 1
-					}
-					v5 = t16 + int64(uint32(p20))
-					v3 = v5<<58 | int64(uint64(v4)>>6)
-					m.fn543(t18, v3, i64(0), i64(10))
-					v8 = i32(-324)
-					t21 := int64(load64(m.memory, uint64(uint32(v7))+24))
-					t22 := int64(load64(m.memory, uint64(uint32(v7))+16))
-					v4 = t22
-					var p23 int32
-					if uint64(v4-i64(0x7ffffffffffffffa)) < uint64(v4) {
-						p23 = 1
-					}
-					p24 := t21 + int64(uint32(p23))
-					if v3 == i64(0x4000000000000000) {
-						p24 = i64(2)
-					}
-					v2 = v2&i64(1) ^ i64(4556951262222748433)
-					p25 := i64(0)
-					if uint64(v2) <= uint64(v3) {
-						p25 = p24
-					}
-					var p26 int32
-					if uint64(v2) > uint64(v3^i64(-1)) {
-						p26 = 1
-					}
-					v10 = p26
-					p27 := p25
-					if v10 != 0 {
-						p27 = i64(0)
-					}
-					v2 = p27 + (int64(uint32(v10))+int64(uint64(v5)>>6))*i64(10)
-					if uint64(v2) <= uint64(i64(999999999999999)) {
-					l2:
-						v8 = v8 - i32(1)
-						v2 = v2 * i64(10)
-						if v2 < i64(1000000000000000) {
-							goto l2
-						}
-					}
-					m.fn543(v7, v2, i64(0), i64(0x199999999999999a))
-					t28 := int64(load64(m.memory, uint64(uint32(v7))+8))
-					v3 = t28
-					v2 = v3*i64(-10) + v2
-					var p29 int32
-					if v2 != i64(0) {
-						p29 = 1
-					}
-					v9 = p29
-					v11 = int32(v2)
-					goto l3
-				}
-				v4 = v3 | i64(0x10000000000000)
-				v10 = int32(v5)
-				v9 = v10 - i32(1075)
-				v8 = v9 * i32(315653)
-				var p30 int32
 				{
-					if v3 == 0 {
-						t31 := v7 + i32(112)
-						v8 = (v8 - i32(0x20000)) >> 20
-						v10 = (i32(584) - v8<<1) << 3
-						t32 := int64(load64(m.memory, uint64(uint32(v10))+1113280))
-						v3 = t32
-						t33 := v3
-						t34 := v4
-						v9 = int32(uint32((v8^i32(-1))*i32(217707))>>16) + v9
-						v2 = i64_shl(t34, int64(uint32(v9+i32(7))))
-						m.fn543(t31, t33, i64(0), v2)
-						t35 := int64(load64(m.memory, uint64(uint32(v10))+1113288))
-						m.fn543(v7+i32(96), t35, i64(0), v2)
-						t36 := int64(load64(m.memory, uint64(uint32(v7))+120))
-						t37 := int64(load64(m.memory, uint64(uint32(v7))+104))
-						t38 := v7 + i32(80)
-						v2 = t37
-						t39 := int64(load64(m.memory, uint64(uint32(v7))+112))
-						v4 = v2 + t39
-						var p40 int32
-						if uint64(v4) < uint64(v2) {
-							p40 = 1
+					v5 = int64(uint64(v2)>>52) & i64(2047)
+					if v5 == 0 {
+						if v3 == 0 {
+							m.memory[uint64(uint32(v8))+2] = byte(i32(48))
+							store16(m.memory, uint64(uint32(v8)), uint16(i32(11824)))
+							t80 := v8 + i32(3)
+							p13 = t80
+							goto l7
 						}
-						v5 = t36 + int64(uint32(p40))
-						v2 = v5<<58 | int64(uint64(v4)>>6)
-						m.fn543(t38, v2, i64(0), i64(10))
-						t41 := v7 - i32(-64)
-						t42 := v2
-						v3 = i64_shr_u(v3, int64(uint32(i32(0)-v9)))
-						v4 = int64(uint64(v3) >> 1)
-						m.fn543(t41, t42-v4, i64(0), i64(10))
-						var p43 int32
-						if uint64(v3) > uint64(v2^i64(-1)) {
-							p43 = 1
+						t15 := v7 + i32(48)
+						v3 = v3 << 5
+						m.fn545(t15, v3, i64(0), i64(-218939024818557886))
+						m.fn545(v7+i32(32), v3, i64(0), i64(5076293469440235445))
+						t16 := int64(load64(m.memory, uint64(uint32(v7))+56))
+						t17 := int64(load64(m.memory, uint64(uint32(v7))+40))
+						t18 := v7 + i32(16)
+						v3 = t17
+						t19 := int64(load64(m.memory, uint64(uint32(v7))+48))
+						v4 = v3 + t19
+						var p20 int32
+						if uint64(v4) < uint64(v3) {
+							p20 = 1
 						}
-						v9 = p43
-						t44 := v9
-						var p45 int32
-						if uint64(v2) < uint64(v4) {
-							p45 = 1
+						v5 = t16 + int64(uint32(p20))
+						v3 = v5<<58 | int64(uint64(v4)>>6)
+						m.fn545(t18, v3, i64(0), i64(10))
+						v9 = i32(-324)
+						t21 := int64(load64(m.memory, uint64(uint32(v7))+24))
+						t22 := int64(load64(m.memory, uint64(uint32(v7))+16))
+						v4 = t22
+						var p23 int32
+						if uint64(v4-i64(0x7ffffffffffffffa)) < uint64(v4) {
+							p23 = 1
 						}
-						v10 = t44 | p45
-						v3 = int64(uint32(v9)) + int64(uint64(v5)>>6)
-						t46 := int64(load64(m.memory, uint64(uint32(v7))+88))
-						t47 := int64(load64(m.memory, uint64(uint32(v7))+80))
-						v2 = t47
-						var p48 int32
-						if uint64(v2+i64(0x7fffffffffffffff)) < uint64(v2) {
-							p48 = 1
+						p24 := t21 + int64(uint32(p23))
+						if v3 == i64(0x4000000000000000) {
+							p24 = i64(2)
 						}
-						v9 = int32(t46 + int64(uint32(p48)))
-						t49 := int64(load64(m.memory, uint64(uint32(v7))+72))
-						t50 := int64(load64(m.memory, uint64(uint32(v7))+64))
-						t51 := v9
-						var p52 int32
-						if t50 != i64(0) {
-							p52 = 1
+						v2 = v2&i64(1) ^ i64(4556951262222748433)
+						p25 := i64(0)
+						if uint64(v2) <= uint64(v3) {
+							p25 = p24
 						}
-						v11 = int32(t49 + int64(uint32(p52)))
-						p53 := v11
-						if uint32(v9) > uint32(v11) {
-							p53 = t51
+						var p26 int32
+						if uint64(v2) > uint64(v3^i64(-1)) {
+							p26 = 1
 						}
-						p30 = p53
-						goto l4
+						v10 = p26
+						p27 := p25
+						if v10 != 0 {
+							p27 = i64(0)
+						}
+						v2 = p27 + (int64(uint32(v10))+int64(uint64(v5)>>6))*i64(10)
+						if uint64(v2) <= uint64(i64(999999999999999)) {
+						l2:
+							v9 = v9 - i32(1)
+							v2 = v2 * i64(10)
+							if v2 < i64(1000000000000000) {
+								goto l2
+							}
+						}
+						m.fn545(v7, v2, i64(0), i64(0x199999999999999a))
+						t28 := int64(load64(m.memory, uint64(uint32(v7))+8))
+						t29 := v2
+						v2 = t28
+						v3 = t29 + v2*i64(-10)
+						var p30 int32
+						if v3 != i64(0) {
+							p30 = 1
+						}
+						v10 = p30
+						v11 = int32(v3)
+						goto l3
 					}
-					t54 := int32(m.memory[uint64(uint32(v10))+1106112])
-					t55 := v7 + i32(160)
-					t56 := v4
-					v10 = t54
-					v3 = i64_shl(t56, int64(uint32(v10)))
-					t57 := v3
-					v8 = v8 >> 20
-					v9 = (i32(584) - v8<<1) << 3
-					t58 := int64(load64(m.memory, uint64(uint32(v9))+1113280))
-					v5 = t58
-					m.fn543(t55, t57, i64(0), v5)
-					t59 := int64(load64(m.memory, uint64(uint32(v9))+1113288))
-					m.fn543(v7+i32(144), v3, i64(0), t59)
-					t60 := int64(load64(m.memory, uint64(uint32(v7))+168))
-					t61 := int64(load64(m.memory, uint64(uint32(v7))+152))
-					t62 := v7 + i32(128)
-					v3 = t61
-					t63 := int64(load64(m.memory, uint64(uint32(v7))+160))
-					v4 = v3 + t63
-					var p64 int32
-					if uint64(v4) < uint64(v3) {
-						p64 = 1
+					v4 = v3 | i64(0x10000000000000)
+					v10 = int32(v5) - i32(1075)
+					v9 = v10 * i32(315653)
+					{
+						if v3 == 0 {
+							t31 := v7 + i32(176)
+							v9 = (v9 - i32(0x20000)) >> 20
+							m.fn497(t31, v9^i32(-1))
+							t32 := int64(load64(m.memory, uint64(uint32(v7))+176))
+							t33 := v7 + i32(112)
+							v3 = t32
+							t34 := v3
+							t35 := v4
+							v10 = int32(uint32(v9*i32(16559509)+i32(16559509))>>16) + v10
+							v2 = i64_shl(t35, int64(uint32(v10+i32(7))))
+							m.fn545(t33, t34, i64(0), v2)
+							t36 := int64(load64(m.memory, uint64(uint32(v7))+184))
+							m.fn545(v7+i32(96), t36, i64(0), v2)
+							t37 := int64(load64(m.memory, uint64(uint32(v7))+120))
+							t38 := int64(load64(m.memory, uint64(uint32(v7))+104))
+							t39 := v7 + i32(80)
+							v2 = t38
+							t40 := int64(load64(m.memory, uint64(uint32(v7))+112))
+							v4 = v2 + t40
+							var p41 int32
+							if uint64(v4) < uint64(v2) {
+								p41 = 1
+							}
+							v5 = t37 + int64(uint32(p41))
+							v2 = v5<<58 | int64(uint64(v4)>>6)
+							m.fn545(t39, v2, i64(0), i64(10))
+							t42 := v7 - i32(-64)
+							t43 := v2
+							v3 = i64_shr_u(v3, int64(uint32(i32(0)-v10)))
+							v4 = int64(uint64(v3) >> 1)
+							m.fn545(t42, t43-v4, i64(0), i64(10))
+							var p44 int32
+							if uint64(v3) > uint64(v2^i64(-1)) {
+								p44 = 1
+							}
+							v12 = p44
+							t45 := v12
+							var p46 int32
+							if uint64(v2) < uint64(v4) {
+								p46 = 1
+							}
+							v10 = t45 | p46
+							t47 := int64(load64(m.memory, uint64(uint32(v7))+88))
+							t48 := int64(load64(m.memory, uint64(uint32(v7))+80))
+							v2 = t48
+							var p49 int32
+							if uint64(v2+i64(0x7fffffffffffffff)) < uint64(v2) {
+								p49 = 1
+							}
+							v11 = int32(t47 + int64(uint32(p49)))
+							t50 := int64(load64(m.memory, uint64(uint32(v7))+72))
+							t51 := int64(load64(m.memory, uint64(uint32(v7))+64))
+							t52 := v11
+							var p53 int32
+							if t51 != i64(0) {
+								p53 = 1
+							}
+							v13 = int32(t50 + int64(uint32(p53)))
+							p54 := v13
+							if uint32(v11) > uint32(v13) {
+								p54 = t52
+							}
+							v11 = p54
+							v2 = int64(uint32(v12)) + int64(uint64(v5)>>6)
+							goto l4
+						}
+						t55 := v7 + i32(176)
+						v9 = v9 >> 20
+						m.fn497(t55, v9^i32(-1))
+						t56 := int64(load64(m.memory, uint64(uint32(v7))+176))
+						t57 := v7 + i32(160)
+						v5 = t56
+						t58 := v5
+						t59 := v4
+						v10 = int32(uint32(v9*i32(16559509)+i32(16559509))>>16) + v10
+						v3 = i64_shl(t59, int64(uint32(v10+i32(7))))
+						m.fn545(t57, t58, i64(0), v3)
+						t60 := int64(load64(m.memory, uint64(uint32(v7))+184))
+						m.fn545(v7+i32(144), t60, i64(0), v3)
+						t61 := int64(load64(m.memory, uint64(uint32(v7))+168))
+						t62 := int64(load64(m.memory, uint64(uint32(v7))+152))
+						t63 := v7 + i32(128)
+						v3 = t62
+						t64 := int64(load64(m.memory, uint64(uint32(v7))+160))
+						v4 = v3 + t64
+						var p65 int32
+						if uint64(v4) < uint64(v3) {
+							p65 = 1
+						}
+						v6 = t61 + int64(uint32(p65))
+						v3 = v6<<58 | int64(uint64(v4)>>6)
+						m.fn545(t63, v3, i64(0), i64(10))
+						v2 = (v2^i64(-1))&i64(1) + i64_shr_u(v5, int64(uint32(i32(0)-v10)))
+						var p66 int32
+						if uint64(v2) > uint64(v3^i64(-1)) {
+							p66 = 1
+						}
+						v11 = p66
+						t67 := v11
+						var p68 int32
+						if uint64(v2) > uint64(v3) {
+							p68 = 1
+						}
+						v10 = t67 | p68
+						v2 = int64(uint32(v11)) + int64(uint64(v6)>>6)
+						t69 := int64(load64(m.memory, uint64(uint32(v7))+136))
+						t70 := int64(load64(m.memory, uint64(uint32(v7))+128))
+						v4 = t70
+						var p71 int32
+						if uint64(v4-i64(0x7ffffffffffffffa)) < uint64(v4) {
+							p71 = 1
+						}
+						p72 := int32(t69 + int64(uint32(p71)))
+						if v3 == i64(0x4000000000000000) {
+							p72 = i32(2)
+						}
+						v11 = p72
 					}
-					v3 = t60 + int64(uint32(p64))
-					v4 = v3<<58 | int64(uint64(v4)>>6)
-					m.fn543(t62, v4, i64(0), i64(10))
-					v2 = (v2^i64(-1))&i64(1) + i64_shr_u(v5, int64(uint32(i32(7)-v10)))
-					var p65 int32
-					if uint64(v2) > uint64(v4^i64(-1)) {
-						p65 = 1
+				l4:
+					;
+					var p73 int32
+					if v10 == 0 {
+						p73 = 1
 					}
-					v9 = p65
-					t66 := v9
-					var p67 int32
-					if uint64(v2) > uint64(v4) {
-						p67 = 1
-					}
-					v10 = t66 | p67
-					v3 = int64(uint32(v9)) + int64(uint64(v3)>>6)
-					t68 := int64(load64(m.memory, uint64(uint32(v7))+136))
-					t69 := int64(load64(m.memory, uint64(uint32(v7))+128))
-					v2 = t69
-					var p70 int32
-					if uint64(v2-i64(0x7ffffffffffffffa)) < uint64(v2) {
-						p70 = 1
-					}
-					p71 := int32(t68 + int64(uint32(p70)))
-					if v4 == i64(0x4000000000000000) {
-						p71 = i32(2)
-					}
-					p30 = p71
+					v10 = p73
 				}
-			l4:
-				v11 = p30
-				var p72 int32
-				if v10 == 0 {
-					p72 = 1
+			l3:
+				t74 := int64(uint64(v2) / uint64(i64(100000000)))
+				t75 := v7 + i32(176)
+				v3 = t74
+				m.fn496(t75, v3&i64(0xffffffff))
+				t76 := v9
+				var p77 int32
+				if uint64(v2) > uint64(i64(999999999999999)) {
+					p77 = 1
 				}
-				v9 = p72
+				v12 = p77
+				v9 = t76 + v12 + i32(15)
+				t78 := int64(load64(m.memory, uint64(uint32(v7))+176))
+				v4 = t78
+				v2 = v2 - v3*i64(100000000)
+				if v2 != i64(0) {
+					goto l5
+				}
+				t79 := int32(load32(m.memory, uint64(uint32(v7))+184))
+				v13 = t79
+				p14 = i64(3472328296227680304)
+				goto l6
 			}
-		l3:
-			t73 := int64(uint64(v3) / uint64(i64(100000000)))
-			v5 = t73
-			v2 = v5 & i64(0xffffffff)
-			v2 = int64(uint64(v2*i64(109951163))>>40)*i64(0xffffd8f0) + v2
-			v2 = int64(uint64(v2*i64(5243))>>19)&i64(0x7f0000007f)*i64(65436) + v2
-			v2 = int64(uint64(v2*i64(103))>>10)&i64(0xf000f000f000f)*i64(246) + v2
-			v4 = v2<<56 | v2&i64(0xff00)<<40 | (v2&i64(0xff0000)<<24 | v2&i64(0xff000000)<<8) | (int64(uint64(v2)>>8)&i64(0xff000000) | int64(uint64(v2)>>24)&i64(0xff0000) | (int64(uint64(v2)>>40)&i64(0xff00) | int64(uint64(v2)>>56)))
-			t74 := v8
-			var p75 int32
-			if uint64(v3) > uint64(i64(999999999999999)) {
-				p75 = 1
-			}
-			v13 = p75
-			v10 = t74 + v13 + i32(15)
-			v2 = v3 - v5*i64(100000000)
-			if v2 != i64(0) {
-				goto l5
-			}
-			v2 = i64(3472328296227680304)
-			t76 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v4<<1|i64(1)))))) >> 3)
-			p14 = t76
-			goto l6
+		l5:
+			m.fn496(v7+i32(176), v2)
+			t81 := int32(load32(m.memory, uint64(uint32(v7))+184))
+			v13 = t81 + i32(8)
+			t82 := int64(load64(m.memory, uint64(uint32(v7))+176))
+			p14 = t82 + i64(3472328296227680304)
 		}
-	l5:
-		v2 = int64(uint64(v2*i64(109951163))>>40)*i64(0xffffd8f0) + v2
-		v2 = int64(uint64(v2*i64(5243))>>19)&i64(0x7f0000007f)*i64(65436) + v2
-		v2 = int64(uint64(v2*i64(103))>>10)&i64(0xf000f000f000f)*i64(246) + v2
-		v5 = v2<<56 | v2&i64(0xff00)<<40 | (v2&i64(0xff0000)<<24 | v2&i64(0xff000000)<<8) | (int64(uint64(v2)>>8)&i64(0xff000000) | int64(uint64(v2)>>24)&i64(0xff0000) | (int64(uint64(v2)>>40)&i64(0xff00) | int64(uint64(v2)>>56)))
-		v2 = v5 + i64(3472328296227680304)
-		p14 = int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v5<<1|i64(1))))))>>3) + i32(8)
 	l6:
-		v8 = p14
-		v14 = v6 + v13
-		store64(m.memory, uint64(uint32(v14))+8, uint64(v2))
-		store64(m.memory, uint64(uint32(v14)), uint64(v4+i64(3472328296227680304)))
-		t79 := v6
-		p78 := i32(16)
-		if uint64(v3) > uint64(i64(999999999999999)) {
-			p78 = i32(17)
+		v2 = p14
+		v15 = v8 + v12
+		m.memory[uint64(uint32(v15))+16] = byte(v11 + i32(48))
+		store64(m.memory, uint64(uint32(v15))+8, uint64(v2))
+		store64(m.memory, uint64(uint32(v15)), uint64(v4+i64(3472328296227680304)))
+		p83 := v13
+		if v10 != 0 {
+			p83 = i32(17)
 		}
-		m.memory[uint64(uint32(t79+p78))] = byte(v11 + i32(48))
-		p80 := v8
-		if v9 != 0 {
-			p80 = i32(17)
-		}
-		v9 = p80 + v13
-		v8 = v9 - i32(1)
-		if uint32(v10+i32(5)) >= uint32(i32(21)) {
-			t81 := int32(m.memory[uint64(uint32(v6))+1])
-			v9 = t81
-			m.memory[uint64(uint32(v6))+1] = byte(i32(46))
-			m.memory[uint64(uint32(v6))] = byte(v9)
-			t82 := v6 + v8
-			var p83 int32
-			if uint32(v8) > uint32(i32(1)) {
-				p83 = 1
+		v11 = p83 + v12
+		v10 = v11 - i32(1)
+		if uint32(v9+i32(5)) >= uint32(i32(21)) {
+			t84 := int32(m.memory[uint64(uint32(v8))+1])
+			v11 = t84
+			m.memory[uint64(uint32(v8))+1] = byte(i32(46))
+			m.memory[uint64(uint32(v8))] = byte(v11)
+			t85 := v8 + v10
+			var p86 int32
+			if uint32(v10) > uint32(i32(1)) {
+				p86 = 1
 			}
-			v6 = t82 + p83
-			t84 := int64(load64(m.memory, uint64(uint32(v10<<3+i32(1110752)))))
-			t85 := v6
-			v2 = t84
-			store32(m.memory, uint64(uint32(t85)), uint32(v2))
-			m.memory[uint64(uint32(v6+i32(4)))] = byte(int64(uint64(v2) >> 32))
-			t86 := v6 + int32(int64(uint64(v2)>>48))
-			p13 = t86
+			v10 = t85 + p86
+			t87 := v10
+			t88 := v9
+			v8 = v9 >> 31
+			v8 = t88 ^ v8 - v8
+			var p89 int32
+			if v8 > i32(9) {
+				p89 = 1
+			}
+			v11 = t87 + p89
+			t90 := v11
+			v12 = int32(uint32(v8*i32(5243)) >> 19)
+			m.memory[uint64(uint32(t90))+1] = byte(v12 + i32(48))
+			t91 := v11 + i32(1)
+			var p92 int32
+			if v8 > i32(99) {
+				p92 = 1
+			}
+			v11 = t91 + p92
+			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1106108)))))
+			store16(m.memory, uint64(uint32(v11)), uint16(t93))
+			t95 := v10
+			p94 := i32(11621)
+			if v9 >= i32(0) {
+				p94 = i32(11109)
+			}
+			store16(m.memory, uint64(uint32(t95)), uint16(p94))
+			t96 := v11 + i32(2)
+			p13 = t96
 			goto l7
 		}
 		{
-			if v10 < v9-i32(2) {
-				v11 = v6 + i32(1)
-				if v10 >= i32(0) {
+			if v9 < v11-i32(2) {
+				v12 = v8 + i32(1)
+				if v9 >= i32(0) {
 					goto l8
 				}
-				t87 := v6
-				v10 = i32(1) - v10
-				v9 = t87 + v10
-				if v8 != 0 {
-					memory_copy(m.memory, uint32(v9), uint32(v11), uint32(v8))
-				}
+				t97 := v8
+				v9 = i32(1) - v9
+				v11 = t97 + v9
 				if v10 != 0 {
-					memory_fill(m.memory, uint32(v6), i32(48), uint32(v10))
+					memory_copy(m.memory, uint32(v11), uint32(v12), uint32(v10))
 				}
-				m.memory[uint64(uint32(v6))+1] = byte(i32(46))
-				t88 := v8 + v9
-				p13 = t88
+				if v9 != 0 {
+					memory_fill(m.memory, uint32(v8), i32(48), uint32(v9))
+				}
+				m.memory[uint64(uint32(v8))+1] = byte(i32(46))
+				t98 := v10 + v11
+				p13 = t98
 				goto l7
 			}
-			if v8 != 0 {
-				memory_copy(m.memory, uint32(v6), uint32(v6+i32(1)), uint32(v8))
+			if v10 != 0 {
+				memory_copy(m.memory, uint32(v8), uint32(v8+i32(1)), uint32(v10))
 			}
-			v9 = v10 + i32(3)
-			v11 = v9 - v8
-			if v11 != 0 {
-				memory_fill(m.memory, uint32(v6+v8), i32(48), uint32(v11))
+			v11 = v9 + i32(3)
+			v12 = v11 - v10
+			if v12 != 0 {
+				memory_fill(m.memory, uint32(v8+v10), i32(48), uint32(v12))
 			}
-			m.memory[uint64(uint32(v6+v10+i32(1)))] = byte(i32(46))
-			t89 := v6 + v9
-			p13 = t89
+			m.memory[uint64(uint32(v8+v9+i32(1)))] = byte(i32(46))
+			t99 := v8 + v11
+			p13 = t99
 			goto l7
 		}
 	l8:
-		v8 = v10 + i32(1)
-		if v8 != 0 {
-			memory_copy(m.memory, uint32(v6), uint32(v11), uint32(v8))
+		v9 = v9 + i32(1)
+		if v9 != 0 {
+			memory_copy(m.memory, uint32(v8), uint32(v12), uint32(v9))
 		}
-		m.memory[uint64(uint32(v6+v8))] = byte(i32(46))
-		p13 = v6 + v9
+		m.memory[uint64(uint32(v8+v9))] = byte(i32(46))
+		p13 = v8 + v11
 	}
 l7:
-	v6 = p13
-	m.g0 = v7 + i32(176)
-	v7 = v6 - v1
+	v8 = p13
+	m.g0 = v7 + i32(192)
+	v7 = v8 - v1
 	if !(math.Abs(v0) >= float64(1e+15)) {
 		goto l9
 	}
-	if v1 == v6 {
+	if v1 == v8 {
 		goto l9
 	}
 l11:
 	{
-		v8 = v1 + v12
-		t90 := int32(m.memory[uint64(uint32(v8))])
-		if t90 == i32(43) {
-			if v6 == v8+i32(1) {
+		v9 = v1 + v14
+		t100 := int32(m.memory[uint64(uint32(v9))])
+		if t100 == i32(43) {
+			if v8 == v9+i32(1) {
 				v2 = i64(0)
 				goto l12
 			}
-			v6 = v1 ^ i32(-1) + v6
+			v8 = v1 ^ i32(-1) + v8
 			v2 = i64(0)
 		l13:
 			{
-				t92 := int64(m.memory[uint64(uint32(v1+v6))])
-				v2 = t92 | v2<<8
-				t93 := v12
-				v6 = v6 - i32(1)
-				if t93 != v6 {
+				t102 := int64(m.memory[uint64(uint32(v1+v8))])
+				v2 = t102 | v2<<8
+				t103 := v14
+				v8 = v8 - i32(1)
+				if t103 != v8 {
 					goto l13
 				}
 			}
 		l12:
-			store64(m.memory, uint64(uint32(v8)), uint64(v2))
+			store64(m.memory, uint64(uint32(v9)), uint64(v2))
 			return v1 + v7 - i32(1)
 		}
-		t91 := v1
-		v12 = v12 + i32(1)
-		if t91+v12 != v6 {
+		t101 := v1
+		v14 = v14 + i32(1)
+		if t101+v14 != v8 {
 			goto l11
 		}
 	}
@@ -54645,7 +54661,7 @@ l12:
 						v7 = t48
 						t49 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v7 == t49 {
-							m.fn517(v4)
+							m.fn519(v4)
 						}
 						t50 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t50+v7))] = byte(v10)
@@ -54718,7 +54734,7 @@ l12:
 								v7 = t61
 								t62 := int32(load32(m.memory, uint64(uint32(v4))))
 								if v7 == t62 {
-									m.fn517(v4)
+									m.fn519(v4)
 								}
 								t63 := int32(load32(m.memory, uint64(uint32(v4))+4))
 								m.memory[uint64(uint32(t63+v7))] = byte(v6)
@@ -55306,7 +55322,7 @@ func (m *Module) fn370(v0, v1, v2 int32) {
 				if uint32(v2) > uint32(v4) {
 					goto l0
 				}
-				m.fn525(v6, v5+v7, v11)
+				m.fn527(v6, v5+v7, v11)
 				t21 := int32(load32(m.memory, uint64(uint32(v6))))
 				if t21 == i32(1) {
 					p20 = i64(0)
@@ -58231,7 +58247,7 @@ func (m *Module) fn380(v0, v1, v2, v3 int32) {
 			t2 := int32(load32(m.memory, uint64(uint32(v1-i32(28)))))
 			if v3 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v1-i32(32)))))
-				t4 := m.fn544(t3, v2, v3)
+				t4 := m.fn546(t3, v2, v3)
 				if t4 == 0 {
 					goto l1
 				}
@@ -58721,7 +58737,7 @@ l0:
 				v2 = t87
 				t88 := int32(load32(m.memory, uint64(uint32(v4))+12))
 				if v2 == t88 {
-					m.fn517(v6)
+					m.fn519(v6)
 				}
 				t89 := int32(load32(m.memory, uint64(uint32(v4))+16))
 				m.memory[uint64(uint32(t89+v2))] = byte(i32(18))
@@ -59576,7 +59592,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				store32(m.memory, uint64(uint32(v8))+68, uint32(i32(0)))
 				store64(m.memory, uint64(uint32(v8))+60, uint64(i64(0x400000000)))
 				m.fn74(v8+i32(104), i32(1))
-				m.fn521(v8+i32(80), v8+i32(24))
+				m.fn523(v8+i32(80), v8+i32(24))
 				store32(m.memory, uint64(uint32(v8))+100, uint32(i32(0)))
 				store32(m.memory, uint64(uint32(v8))+96, uint32(v3))
 				store32(m.memory, uint64(uint32(v8))+92, uint32(v2))
@@ -60384,7 +60400,7 @@ func (m *Module) fn385(v0, v1 int32) {
 			if t1 == i32(1) {
 				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-				m.fn525(v2+i32(8), t2, t3)
+				m.fn527(v2+i32(8), t2, t3)
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+8))
 				if t4 != 0 {
 					goto l0
@@ -63476,7 +63492,7 @@ func (m *Module) fn403(v0, v1 int32) {
 													t68 := m.g0
 													v7 = t68 - i32(16)
 													m.g0 = v7
-													m.fn514(v7+i32(4), v12)
+													m.fn516(v7+i32(4), v12)
 													{
 														t69 := int32(load32(m.memory, uint64(uint32(v7))+4))
 														if t69 != i32(1) {
@@ -63943,7 +63959,7 @@ func (m *Module) fn405(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 						}
 						v13 = i32(1)
 						if v2-v9 == v7 {
-							t12 := m.fn544(v1+v9, v6, v7)
+							t12 := m.fn546(v1+v9, v6, v7)
 							if t12 != 0 {
 								v15 = v9
 								goto l3
@@ -64297,7 +64313,7 @@ func (m *Module) fn405(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 			}
 			v10 = i32(0)
 			if v4 == v6 {
-				t74 := m.fn544(v7, v3, v4)
+				t74 := m.fn546(v7, v3, v4)
 				var p75 int32
 				if t74 == 0 {
 					p75 = 1
@@ -64427,7 +64443,7 @@ func (m *Module) fn407(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v2))+8, uint64(v3))
 	store32(m.memory, uint64(uint32(v2))+60, uint32(i32(0)))
 	store64(m.memory, uint64(uint32(v2))+52, uint64(i64(0x400000000)))
-	t11 := m.fn496(i32(64), i32(8))
+	t11 := m.fn498(i32(64), i32(8))
 	v1 = t11
 	if v1 == 0 {
 		panic("unreachable")
@@ -64475,7 +64491,7 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 					goto l0
 				}
 				t6 := int32(load32(m.memory, uint64(uint32(v5))))
-				t7 := m.fn544(t6, v1, v2)
+				t7 := m.fn546(t6, v1, v2)
 				if t7 != 0 {
 					goto l0
 				}
@@ -64494,7 +64510,7 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 				goto l1
 			}
 			if v2 != 0 {
-				t10 := m.fn496(v2, i32(1))
+				t10 := m.fn498(v2, i32(1))
 				v7 = t10
 				if v7 == 0 {
 					goto l2
@@ -64612,7 +64628,7 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 					v6 = i32(1)
 					goto l6
 				}
-				t39 := m.fn496(v2, i32(1))
+				t39 := m.fn498(v2, i32(1))
 				v6 = t39
 				if v6 == 0 {
 					goto l2
@@ -64926,7 +64942,7 @@ func (m *Module) fn414(v0, v1 int32) {
 				store64(m.memory, uint64(uint32(v2))+56, uint64(t28))
 				t29 := int64(load64(m.memory, uint64(uint32(v2))))
 				store64(m.memory, uint64(uint32(v2))+48, uint64(t29))
-				t30 := m.fn496(i32(48), i32(8))
+				t30 := m.fn498(i32(48), i32(8))
 				v1 = t30
 				if v1 == 0 {
 					goto l12
@@ -64952,7 +64968,7 @@ func (m *Module) fn414(v0, v1 int32) {
 			}
 		}
 	l7:
-		t37 := m.fn496(v1, i32(1))
+		t37 := m.fn498(v1, i32(1))
 		v4 = t37
 		if v4 == 0 {
 			goto l12
@@ -65375,7 +65391,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 						}
 						if v0 == v5 {
 							t60 := int32(load32(m.memory, uint64(uint32(v1))+4))
-							t61 := m.fn544(t60, v2, v0)
+							t61 := m.fn546(t60, v2, v0)
 							if t61 == 0 {
 								goto l0
 							}
@@ -65812,7 +65828,7 @@ func (m *Module) fn422(v0, v1, v2, v3 int32) {
 				t2 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
 				if v2 == t2 {
 					t3 := int32(load32(m.memory, uint64(uint32(v5))))
-					t4 := m.fn544(t3, v1, v2)
+					t4 := m.fn546(t3, v1, v2)
 					if t4 == 0 {
 						m.memory[uint64(uint32(v5+i32(8)))] = byte(v3)
 						return
@@ -65830,7 +65846,7 @@ func (m *Module) fn422(v0, v1, v2, v3 int32) {
 				v4 = i32(1)
 				goto l2
 			}
-			t5 := m.fn496(v2, i32(1))
+			t5 := m.fn498(v2, i32(1))
 			v4 = t5
 			if v4 == 0 {
 				panic("unreachable")
@@ -66708,7 +66724,7 @@ func (m *Module) fn426(v0, v1, v2 int32) int32 {
 			t2 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
 			if v2 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
-				t4 := m.fn544(t3, v1, v2)
+				t4 := m.fn546(t3, v1, v2)
 				if t4 == 0 {
 					goto l0
 				}
@@ -67586,7 +67602,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																		v11 = v6 + i32(48)
 																		t111 := int32(load32(m.memory, uint64(uint32(v9))+12))
 																		m.fn438(v11, t111+v2*i32(192))
-																		t112 := m.fn496(i32(136), i32(8))
+																		t112 := m.fn498(i32(136), i32(8))
 																		v2 = t112
 																		if v2 == 0 {
 																			goto l32
@@ -68280,7 +68296,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																	{
 																		t90 := int32(load32(m.memory, uint64(uint32(v8))))
 																		if t90 == i32(-0x7fffffff) {
-																			m.fn515(v6+i32(8), v10, v9)
+																			m.fn517(v6+i32(8), v10, v9)
 																			t91 := int32(load32(m.memory, uint64(uint32(v6))+16))
 																			v4 = t91
 																			t92 := int32(load32(m.memory, uint64(uint32(v6))+12))
@@ -68596,7 +68612,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																		if v10 >= i32(0) {
 																			store32(m.memory, uint64(uint32(v5))+312, uint32(v10))
 																			store64(m.memory, uint64(uint32(v5))+316, uint64(v46))
-																			m.fn521(v5+i32(376), v6+i32(32))
+																			m.fn523(v5+i32(376), v6+i32(32))
 																			v7 = int32(int64(uint64(v46) >> 32))
 																			var p208 int32
 																			if v7 != v10 {
@@ -68700,7 +68716,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																				v8 = v5 + i32(376)
 																				t148 := int32(load32(m.memory, uint64(uint32(v7))+12))
 																				m.fn438(v8, t148+v9*i32(192))
-																				t149 := m.fn496(i32(136), i32(8))
+																				t149 := m.fn498(i32(136), i32(8))
 																				v9 = t149
 																				if v9 == 0 {
 																					goto l9
@@ -68852,7 +68868,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 														t167 := int32(load32(m.memory, uint64(uint32(v10-i32(52)))))
 														if t166 == t167 {
 															t168 := int32(load32(m.memory, uint64(uint32(v10-i32(56)))))
-															t169 := m.fn544(t168, v11, v12)
+															t169 := m.fn546(t168, v11, v12)
 															if t169 == 0 {
 																goto l49
 															}
@@ -69149,7 +69165,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 													store32(m.memory, uint64(uint32(v5))+380, uint32(i32(1099440)))
 													store64(m.memory, uint64(uint32(v5))+384, uint64(i64(0x60000020)))
 													store32(m.memory, uint64(uint32(v5))+376, uint32(v5+i32(312)))
-													t261 := m.fn541(v5+i32(372), v5+i32(376))
+													t261 := m.fn543(v5+i32(372), v5+i32(376))
 													if t261 != 0 {
 														goto l9
 													}
@@ -69206,7 +69222,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 									if p276&p277 != 0 {
 										store32(m.memory, uint64(uint32(v5))+312, uint32(v10))
 										store64(m.memory, uint64(uint32(v5))+316, uint64(v46))
-										m.fn521(v5+i32(376), v6+i32(32))
+										m.fn523(v5+i32(376), v6+i32(32))
 										v7 = int32(int64(uint64(v46) >> 32))
 										var p278 int32
 										if v7 != v10 {
@@ -69292,7 +69308,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 										if v10 >= i32(0) {
 											store32(m.memory, uint64(uint32(v5))+360, uint32(v10))
 											store64(m.memory, uint64(uint32(v5))+364, uint64(v47))
-											m.fn521(v5+i32(512), v6+i32(32))
+											m.fn523(v5+i32(512), v6+i32(32))
 											t304 := v10
 											v8 = int32(int64(uint64(v47) >> 32))
 											if t304 == v8 {
@@ -69350,7 +69366,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 									store64(m.memory, uint64(uint32(v5))+312, uint64(t319))
 									goto l66
 								}
-								m.fn521(v30, v6+i32(32))
+								m.fn523(v30, v6+i32(32))
 								t320 := int32(load32(m.memory, uint64(uint32(v31))+8))
 								store32(m.memory, uint64(uint32(v29))+8, uint32(t320))
 								t321 := int64(load64(m.memory, uint64(uint32(v31))))
@@ -69599,7 +69615,7 @@ func (m *Module) fn441(v0, v1, v2, v3 int32) {
 				t4 := int32(load32(m.memory, uint64(uint32(v4-i32(16)))))
 				if t3 == t4 {
 					t5 := int32(load32(m.memory, uint64(uint32(v4-i32(20)))))
-					t6 := m.fn544(t5, v2, v3)
+					t6 := m.fn546(t5, v2, v3)
 					if t6 == 0 {
 						goto l2
 					}
@@ -69671,7 +69687,7 @@ func (m *Module) fn444(v0, v1, v2, v3 int32) {
 						goto l1
 					}
 					t4 := int32(load32(m.memory, uint64(uint32(v1))))
-					t5 := m.fn544(t4, v2, v3)
+					t5 := m.fn546(t4, v2, v3)
 					if t5 != 0 {
 						goto l1
 					}
@@ -69730,7 +69746,7 @@ func (m *Module) fn446(v0, v1, v2 int32) {
 	t0 := m.g0
 	v4 = t0 - i32(48)
 	m.g0 = v4
-	m.fn525(v4+i32(36), v1, v2)
+	m.fn527(v4+i32(36), v1, v2)
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v4))+36))
 		if t1 == i32(1) {
@@ -69768,7 +69784,7 @@ func (m *Module) fn446(v0, v1, v2 int32) {
 			}
 		l8:
 			{
-				m.fn543(v4+i32(16), v5, v5>>63, i64(10))
+				m.fn545(v4+i32(16), v5, v5>>63, i64(10))
 				t6 := int32(m.memory[uint64(uint32(v2))])
 				v1 = t6 - i32(48)
 				if uint32(v1) > uint32(i32(9)) {
@@ -69809,7 +69825,7 @@ func (m *Module) fn446(v0, v1, v2 int32) {
 			if uint32(v1) >= uint32(i32(16)) {
 			l10:
 				{
-					m.fn543(v4, v5, v5>>63, i64(10))
+					m.fn545(v4, v5, v5>>63, i64(10))
 					t12 := int32(m.memory[uint64(uint32(v2))])
 					v3 = t12 - i32(48)
 					if uint32(v3) > uint32(i32(9)) {
@@ -69968,7 +69984,7 @@ func (m *Module) fn448(v0, v1 int32) {
 				v0 = t13
 				t14 := int32(load32(m.memory, uint64(uint32(v1))))
 				if v0 == t14 {
-					m.fn517(v1)
+					m.fn519(v1)
 				}
 				t15 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t15+v0))] = byte(i32(91))
@@ -69987,7 +70003,7 @@ func (m *Module) fn448(v0, v1 int32) {
 						v3 = t19
 						t20 := int32(load32(m.memory, uint64(uint32(v1))))
 						if v3 == t20 {
-							m.fn517(v1)
+							m.fn519(v1)
 						}
 						t21 := int32(load32(m.memory, uint64(uint32(v1))+4))
 						m.memory[uint64(uint32(t21+v3))] = byte(i32(44))
@@ -70005,7 +70021,7 @@ func (m *Module) fn448(v0, v1 int32) {
 				}
 				t23 := int32(load32(m.memory, uint64(uint32(v1))))
 				if t23 == v0 {
-					m.fn517(v1)
+					m.fn519(v1)
 				}
 				t24 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t24+v0))] = byte(i32(93))
@@ -70280,7 +70296,7 @@ func (m *Module) fn448(v0, v1 int32) {
 					v0 = t69
 					t70 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v0 == t70 {
-						m.fn517(v1)
+						m.fn519(v1)
 					}
 					t71 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t71+v0))] = byte(i32(91))
@@ -70296,7 +70312,7 @@ func (m *Module) fn448(v0, v1 int32) {
 								v8 = t73
 								t74 := int32(load32(m.memory, uint64(uint32(v1))))
 								if v8 == t74 {
-									m.fn517(v1)
+									m.fn519(v1)
 								}
 								t75 := int32(load32(m.memory, uint64(uint32(v1))+4))
 								m.memory[uint64(uint32(t75+v8))] = byte(i32(44))
@@ -70317,7 +70333,7 @@ func (m *Module) fn448(v0, v1 int32) {
 					v0 = t77
 					t78 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v0 == t78 {
-						m.fn517(v1)
+						m.fn519(v1)
 					}
 					t79 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t79+v0))] = byte(i32(93))
@@ -70339,7 +70355,7 @@ func (m *Module) fn448(v0, v1 int32) {
 		v3 = t84
 		t85 := int32(load32(m.memory, uint64(uint32(v1))))
 		if v3 == t85 {
-			m.fn517(v1)
+			m.fn519(v1)
 		}
 		t86 := int32(load32(m.memory, uint64(uint32(v1))+4))
 		m.memory[uint64(uint32(t86+v3))] = byte(i32(123))
@@ -70359,7 +70375,7 @@ func (m *Module) fn448(v0, v1 int32) {
 					v8 = t90
 					t91 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v8 == t91 {
-						m.fn517(v1)
+						m.fn519(v1)
 					}
 					t92 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t92+v8))] = byte(i32(44))
@@ -70370,7 +70386,7 @@ func (m *Module) fn448(v0, v1 int32) {
 				v3 = t93
 				t94 := int32(load32(m.memory, uint64(uint32(v1))))
 				if v3 == t94 {
-					m.fn517(v1)
+					m.fn519(v1)
 				}
 				t95 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t95+v3))] = byte(i32(58))
@@ -70387,7 +70403,7 @@ func (m *Module) fn448(v0, v1 int32) {
 		}
 		t97 := int32(load32(m.memory, uint64(uint32(v1))))
 		if t97 == v4 {
-			m.fn517(v1)
+			m.fn519(v1)
 		}
 		t98 := int32(load32(m.memory, uint64(uint32(v1))+4))
 		m.memory[uint64(uint32(t98+v4))] = byte(i32(125))
@@ -71089,7 +71105,7 @@ func (m *Module) fn458(v0, v1 int32) {
 							v7 = i32(1)
 							goto l11
 						}
-						t62 := m.fn496(v6, i32(1))
+						t62 := m.fn498(v6, i32(1))
 						v7 = t62
 						if v7 == 0 {
 							goto l0
@@ -71111,7 +71127,7 @@ func (m *Module) fn458(v0, v1 int32) {
 							v7 = i32(1)
 							goto l12
 						}
-						t65 := m.fn496(v6, i32(1))
+						t65 := m.fn498(v6, i32(1))
 						v7 = t65
 						if v7 == 0 {
 							goto l0
@@ -71169,7 +71185,7 @@ func (m *Module) fn458(v0, v1 int32) {
 							t79 := int32(load32(m.memory, uint64(uint32(v5))))
 							v4 = t79
 							if v4 != 0 {
-								t80 := m.fn496(v4, i32(1))
+								t80 := m.fn498(v4, i32(1))
 								v3 = t80
 								if v3 == 0 {
 									goto l0
@@ -71228,7 +71244,7 @@ func (m *Module) fn458(v0, v1 int32) {
 					v15 = t90
 					store32(m.memory, uint64(uint32(t91))+308, uint32(v15))
 					store32(m.memory, uint64(uint32(v2))+304, uint32(v3))
-					t92 := m.fn496(i32(4), i32(4))
+					t92 := m.fn498(i32(4), i32(4))
 					v9 = t92
 					if v9 == 0 {
 						goto l0
@@ -71284,7 +71300,7 @@ func (m *Module) fn458(v0, v1 int32) {
 											v18 = t102
 											store32(m.memory, uint64(uint32(t103))+320, uint32(v18))
 											store32(m.memory, uint64(uint32(v2))+316, uint32(v13))
-											m.fn525(v2+i32(160), v13, v18)
+											m.fn527(v2+i32(160), v13, v18)
 											t104 := int32(load32(m.memory, uint64(uint32(v2))+160))
 											if t104 == 0 {
 												goto l18
@@ -71445,7 +71461,7 @@ func (m *Module) fn458(v0, v1 int32) {
 										v6 = i32(1)
 										goto l30
 									}
-									t130 := m.fn496(v8, i32(1))
+									t130 := m.fn498(v8, i32(1))
 									v6 = t130
 									if v6 == 0 {
 										goto l0
@@ -71464,7 +71480,7 @@ func (m *Module) fn458(v0, v1 int32) {
 										v10 = i32(1)
 										goto l31
 									}
-									t133 := m.fn496(v9, i32(1))
+									t133 := m.fn498(v9, i32(1))
 									v10 = t133
 									if v10 == 0 {
 										goto l0
@@ -71514,7 +71530,7 @@ func (m *Module) fn458(v0, v1 int32) {
 				return
 			}
 		l2:
-			t140 := m.fn496(v8, i32(1))
+			t140 := m.fn498(v8, i32(1))
 			v9 = t140
 			if v9 == 0 {
 				goto l0
@@ -71753,7 +71769,7 @@ func (m *Module) fn461(v0, v1 int32) {
 				v1 = i32(1)
 				goto l2
 			}
-			t10 := m.fn496(v2, i32(1))
+			t10 := m.fn498(v2, i32(1))
 			v1 = t10
 			if v1 == 0 {
 				panic("unreachable")
@@ -71802,7 +71818,7 @@ func (m *Module) fn462(v0, v1 int32) {
 				v1 = i32(1)
 				goto l2
 			}
-			t6 := m.fn496(v2, i32(1))
+			t6 := m.fn498(v2, i32(1))
 			v1 = t6
 			if v1 == 0 {
 				goto l3
@@ -71814,7 +71830,7 @@ func (m *Module) fn462(v0, v1 int32) {
 		}
 		t7 := int32(load32(m.memory, uint64(uint32(v4+i32(24)))))
 		v5 = t7
-		t8 := m.fn496(v3, i32(1))
+		t8 := m.fn498(v3, i32(1))
 		v4 = t8
 		if v4 == 0 {
 			goto l3
@@ -71873,7 +71889,7 @@ func (m *Module) fn463(v0, v1, v2 int32) {
 			t7 := v2
 			v4 = v4 - i32(2)
 			if t7 == v4 {
-				t8 := m.fn544(v5, v1, v2)
+				t8 := m.fn546(v5, v1, v2)
 				if t8 == 0 {
 					goto l3
 				}
@@ -71919,7 +71935,7 @@ l0:
 	m.g0 = v3 + i32(48)
 }
 func (m *Module) fn464(v0, v1 int32) int32 {
-	t0 := m.fn496(v1, v0)
+	t0 := m.fn498(v1, v0)
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -72221,7 +72237,7 @@ func (m *Module) fn468(v0, v1, v2, v3 int32) {
 	v4 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v3))))
 	if v4 == t2 {
-		m.fn517(v3)
+		m.fn519(v3)
 	}
 	t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t3+v4))] = byte(i32(34))
@@ -72942,7 +72958,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 						v1 = t13
 						t14 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v1 == t14 {
-							m.fn517(v4)
+							m.fn519(v4)
 						}
 						t15 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t15+v1))] = byte(i32(91))
@@ -72958,7 +72974,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 									v1 = t17
 									t18 := int32(load32(m.memory, uint64(uint32(v4))))
 									if v1 == t18 {
-										m.fn517(v4)
+										m.fn519(v4)
 									}
 									t19 := int32(load32(m.memory, uint64(uint32(v4))+4))
 									m.memory[uint64(uint32(t19+v1))] = byte(i32(44))
@@ -72977,7 +72993,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 						}
 						t22 := int32(load32(m.memory, uint64(uint32(v4))))
 						if t22 == v2 {
-							m.fn517(v4)
+							m.fn519(v4)
 						}
 						t23 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t23+v2))] = byte(i32(93))
@@ -73008,7 +73024,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 				v5 = t31
 				t32 := int32(load32(m.memory, uint64(uint32(v4))))
 				if v5 == t32 {
-					m.fn517(v4)
+					m.fn519(v4)
 				}
 				t33 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				m.memory[uint64(uint32(t33+v5))] = byte(i32(91))
@@ -73024,7 +73040,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 						v7 = t35
 						t36 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v7 == t36 {
-							m.fn517(v4)
+							m.fn519(v4)
 						}
 						t37 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t37+v7))] = byte(i32(44))
@@ -73042,7 +73058,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 				}
 				t39 := int32(load32(m.memory, uint64(uint32(v4))))
 				if t39 == v5 {
-					m.fn517(v4)
+					m.fn519(v4)
 				}
 				t40 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				m.memory[uint64(uint32(t40+v5))] = byte(i32(93))
@@ -73124,7 +73140,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 		v1 = t63
 		t64 := int32(load32(m.memory, uint64(uint32(v4))))
 		if v1 == t64 {
-			m.fn517(v4)
+			m.fn519(v4)
 		}
 		t65 := int32(load32(m.memory, uint64(uint32(v4))+4))
 		m.memory[uint64(uint32(t65+v1))] = byte(i32(34))
@@ -73141,7 +73157,7 @@ func (m *Module) fn475(v0, v1, v2, v3, v4 int32) {
 		v0 = t69
 		t70 := int32(load32(m.memory, uint64(uint32(v4))))
 		if v0 == t70 {
-			m.fn517(v4)
+			m.fn519(v4)
 		}
 		t71 := int32(load32(m.memory, uint64(uint32(v4))+4))
 		m.memory[uint64(uint32(t71+v0))] = byte(i32(34))
@@ -73200,7 +73216,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 				v0 = t12
 				t13 := int32(load32(m.memory, uint64(uint32(v2))))
 				if v0 == t13 {
-					m.fn517(v2)
+					m.fn519(v2)
 				}
 				t14 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				m.memory[uint64(uint32(t14+v0))] = byte(i32(123))
@@ -73242,7 +73258,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 							v7 = t27
 							t28 := int32(load32(m.memory, uint64(uint32(v2))))
 							if v7 == t28 {
-								m.fn517(v2)
+								m.fn519(v2)
 							}
 							t29 := int32(load32(m.memory, uint64(uint32(v2))+4))
 							m.memory[uint64(uint32(t29+v7))] = byte(i32(44))
@@ -73259,7 +73275,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 					v7 = t32
 					t33 := int32(load32(m.memory, uint64(uint32(v2))))
 					if v7 == t33 {
-						m.fn517(v2)
+						m.fn519(v2)
 					}
 					t34 := int32(load32(m.memory, uint64(uint32(v2))+4))
 					m.memory[uint64(uint32(t34+v7))] = byte(i32(58))
@@ -73282,7 +73298,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 				v3 = t38
 				t39 := int32(load32(m.memory, uint64(uint32(v2))))
 				if v3 == t39 {
-					m.fn517(v2)
+					m.fn519(v2)
 				}
 				t40 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				m.memory[uint64(uint32(t40+v3))] = byte(i32(91))
@@ -73298,7 +73314,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 						v6 = t42
 						t43 := int32(load32(m.memory, uint64(uint32(v2))))
 						if v6 == t43 {
-							m.fn517(v2)
+							m.fn519(v2)
 						}
 						t44 := int32(load32(m.memory, uint64(uint32(v2))+4))
 						m.memory[uint64(uint32(t44+v6))] = byte(i32(44))
@@ -73316,7 +73332,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 				}
 				t46 := int32(load32(m.memory, uint64(uint32(v2))))
 				if t46 == v3 {
-					m.fn517(v2)
+					m.fn519(v2)
 				}
 				t47 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				m.memory[uint64(uint32(t47+v3))] = byte(i32(93))
@@ -73332,7 +73348,7 @@ func (m *Module) fn476(v0, v1, v2 int32) {
 		v0 = t48
 		t49 := int32(load32(m.memory, uint64(uint32(v2))))
 		if v0 == t49 {
-			m.fn517(v2)
+			m.fn519(v2)
 		}
 		t50 := int32(load32(m.memory, uint64(uint32(v2))+4))
 		m.memory[uint64(uint32(t50+v0))] = byte(i32(125))
@@ -73678,7 +73694,7 @@ func (m *Module) fn479(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 					v6 = i32(1)
 					goto l0
 				}
-				t1 := m.fn496(v3, i32(1))
+				t1 := m.fn498(v3, i32(1))
 				v6 = t1
 				if v6 == 0 {
 					goto l1
@@ -73699,7 +73715,7 @@ func (m *Module) fn479(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 					v2 = i32(1)
 					goto l2
 				}
-				t2 := m.fn496(v5, i32(1))
+				t2 := m.fn498(v5, i32(1))
 				v2 = t2
 				if v2 == 0 {
 					goto l1
@@ -74141,7 +74157,7 @@ l0:
 								if t97 != v3 {
 									goto l18
 								}
-								t98 := m.fn544(v9, v5, v3)
+								t98 := m.fn546(v9, v5, v3)
 								if t98 != 0 {
 									goto l18
 								}
@@ -74252,7 +74268,7 @@ l0:
 											}
 											t123 := int32(load32(m.memory, uint64(uint32(v9))+4))
 											t124 := int32(load32(m.memory, uint64(uint32(v5-i32(4)))))
-											t125 := m.fn544(t123, t124, v10)
+											t125 := m.fn546(t123, t124, v10)
 											if t125 != 0 {
 												goto l18
 											}
@@ -74357,7 +74373,7 @@ l0:
 									v18 = t148
 									v5 = t133
 									v7 = v3
-									t149 := m.fn544(v6, v18, v12)
+									t149 := m.fn546(v6, v18, v12)
 									if t149 == 0 {
 										goto l28
 									}
@@ -74377,7 +74393,7 @@ l0:
 									goto l29
 								}
 								t152 := int32(load32(m.memory, uint64(uint32(v4))+136))
-								m.fn499(t152-v5, v3)
+								m.fn501(t152-v5, v3)
 							}
 						l29:
 							v6 = v15
@@ -74584,7 +74600,7 @@ func (m *Module) fn481(v0, v1 int32) {
 									v3 = i32(1)
 									goto l3
 								}
-								t16 := m.fn496(v2, i32(1))
+								t16 := m.fn498(v2, i32(1))
 								v3 = t16
 								if v3 == 0 {
 									goto l4
@@ -74594,7 +74610,7 @@ func (m *Module) fn481(v0, v1 int32) {
 							if v2 != 0 {
 								memory_copy(m.memory, uint32(v3), uint32(v5), uint32(v2))
 							}
-							t17 := m.fn496(v4, i32(1))
+							t17 := m.fn498(v4, i32(1))
 							v1 = t17
 							if v1 == 0 {
 								goto l4
@@ -74684,7 +74700,7 @@ func (m *Module) fn482(v0, v1, v2, v3 int32) int32 {
 								}
 								t16 := int32(load32(m.memory, uint64(uint32(v3))+4))
 								t17 := int32(load32(m.memory, uint64(uint32(v4+i32(20)))))
-								t18 := m.fn544(t16, t17, v5)
+								t18 := m.fn546(t16, t17, v5)
 								var p19 int32
 								if t18 != i32(0) {
 									p19 = 1
@@ -74871,7 +74887,7 @@ l1:
 			v2 = i32(1)
 			goto l4
 		}
-		t15 := m.fn496(v3, i32(1))
+		t15 := m.fn498(v3, i32(1))
 		v2 = t15
 		if v2 == 0 {
 			goto l5
@@ -74886,7 +74902,7 @@ l4:
 			v1 = i32(1)
 			goto l6
 		}
-		t16 := m.fn496(v5, i32(1))
+		t16 := m.fn498(v5, i32(1))
 		v1 = t16
 		if v1 == 0 {
 			goto l5
@@ -74980,7 +74996,7 @@ func (m *Module) fn486(v0 int32) int32 {
 			}
 			goto l0
 		case 10:
-			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1123228])
+			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1107012])
 			if t1&i32(2) == 0 {
 				goto l1
 			}
@@ -74989,7 +75005,7 @@ func (m *Module) fn486(v0 int32) int32 {
 			if v2 != 0 {
 				goto l1
 			}
-			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1123228])
+			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1107012])
 			if t2&i32(1) != 0 {
 				goto l0
 			}
@@ -75033,7 +75049,7 @@ func (m *Module) fn487(v0, v1, v2 int32) {
 							if uint32(v2) <= uint32(i32(5)) {
 								goto l1
 							}
-							m.fn525(v4+i32(20), v1+i32(2), i32(4))
+							m.fn527(v4+i32(20), v1+i32(2), i32(4))
 							t3 := int32(load32(m.memory, uint64(uint32(v4))+20))
 							if t3 == i32(1) {
 								goto l1
@@ -75165,7 +75181,7 @@ func (m *Module) fn487(v0, v1, v2 int32) {
 				goto l1
 			}
 			v2 = v4 + i32(20)
-			m.fn525(v2, v1, v6)
+			m.fn527(v2, v1, v6)
 			t19 := int32(load32(m.memory, uint64(uint32(v4))+20))
 			if t19 == i32(1) {
 				goto l1
@@ -75686,18 +75702,69 @@ func (m *Module) fn495(v0, v1, v2 int32) int32 {
 		m.fn72(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn524(v0, i32(1099440), v1, v2)
+	t0 := m.fn526(v0, i32(1099440), v1, v2)
 	return t0
 }
-func (m *Module) fn496(v0, v1 int32) int32 {
+func (m *Module) fn496(v0 int32, v1 int64) {
+	t0 := v0
+	v1 = int64(uint64(v1*i64(109951163))>>40)*i64(0xffffd8f0) + v1
+	v1 = int64(uint64(v1*i64(5243))>>19)&i64(0x7f0000007f)*i64(65436) + v1
+	v1 = int64(uint64(v1*i64(103))>>10)&i64(0xf000f000f000f)*i64(246) + v1
+	v1 = v1<<56 | v1&i64(0xff00)<<40 | (v1&i64(0xff0000)<<24 | v1&i64(0xff000000)<<8) | (int64(uint64(v1)>>8)&i64(0xff000000) | int64(uint64(v1)>>24)&i64(0xff0000) | (int64(uint64(v1)>>40)&i64(0xff00) | int64(uint64(v1)>>56)))
+	store64(m.memory, uint64(uint32(t0)), uint64(v1))
+	store32(m.memory, uint64(uint32(v0))+8, uint32(int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v1<<1|i64(1))))))>>3)))
+}
+func (m *Module) fn497(v0, v1 int32) {
+	var v2, v3, v4, v5 int64
+	var v6, v7, v8, v9 int32
+	t0 := m.g0
+	v6 = t0 - i32(32)
+	m.g0 = v6
+	t1 := v6
+	v7 = v1 + i32(303)
+	t2 := int32(uint32(v7) / uint32(i32(28)))
+	v8 = t2
+	v9 = v8 << 4
+	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106544))
+	v5 = t3
+	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106312))
+	t5 := v5
+	v4 = t4
+	m.fn545(t1, t5, i64(0), v4)
+	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106536))
+	t7 := v6 + i32(16)
+	v2 = t6
+	m.fn545(t7, v2, i64(0), v4)
+	t8 := int64(load64(m.memory, uint64(uint32(v6))+24))
+	v3 = v2 * v4
+	t9 := int64(load64(m.memory, uint64(uint32(v6))+8))
+	v2 = v3 + t9
+	var p10 int32
+	if uint64(v2) < uint64(v3) {
+		p10 = 1
+	}
+	v3 = t8 + int64(uint32(p10))
+	if v3 >= i64(0) {
+		v3 = v3<<1 | int64(uint64(v2)>>63)
+		v2 = v2<<1 | int64(uint64(v4*v5)>>63)
+	}
+	store64(m.memory, uint64(uint32(v0)), uint64(v3))
+	t11 := v0
+	t12 := v2
+	v0 = v1 + i32(293)
+	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106904))
+	store64(m.memory, uint64(uint32(t11))+8, uint64(t12-int64(uint32(i32_shr_u(t13, v0)&i32(1)))))
+	m.g0 = v6 + i32(32)
+}
+func (m *Module) fn498(v0, v1 int32) int32 {
 	if uint32(v1) >= uint32(i32(9)) {
-		t0 := m.fn497(v1, v0)
+		t0 := m.fn499(v1, v0)
 		return t0
 	}
-	t1 := m.fn498(v0)
+	t1 := m.fn500(v0)
 	return t1
 }
-func (m *Module) fn497(v0, v1 int32) int32 {
+func (m *Module) fn499(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6 int32
 	{
 		t1 := v1
@@ -75715,7 +75782,7 @@ func (m *Module) fn497(v0, v1 int32) int32 {
 			p2 = i32(16)
 		}
 		v4 = p2
-		t4 := m.fn498(t3 + v4 + i32(12))
+		t4 := m.fn500(t3 + v4 + i32(12))
 		v2 = t4
 		if v2 == 0 {
 			goto l0
@@ -75751,7 +75818,7 @@ func (m *Module) fn497(v0, v1 int32) int32 {
 				v3 = v1 + v2
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+4))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(t12|i32(1)))
-				m.fn504(v1, v2)
+				m.fn506(v1, v2)
 				goto l1
 			}
 			t13 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -75778,7 +75845,7 @@ func (m *Module) fn497(v0, v1 int32) int32 {
 			v2 = v0 + v2
 			t16 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			store32(m.memory, uint64(uint32(v2))+4, uint32(t16|i32(1)))
-			m.fn504(v1, v4)
+			m.fn506(v1, v4)
 		}
 	l2:
 		v3 = v0 + i32(8)
@@ -75786,7 +75853,7 @@ func (m *Module) fn497(v0, v1 int32) int32 {
 l0:
 	return v3
 }
-func (m *Module) fn498(v0 int32) int32 {
+func (m *Module) fn500(v0 int32) int32 {
 	var v1, v2, v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
 	t0 := m.g0
@@ -75801,7 +75868,7 @@ func (m *Module) fn498(v0 int32) int32 {
 				}
 				v1 = v0 + i32(11)
 				v5 = v1 & i32(-8)
-				t1 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
+				t1 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
 				v9 = t1
 				if v9 == 0 {
 					goto l1
@@ -75817,7 +75884,7 @@ func (m *Module) fn498(v0 int32) int32 {
 			}
 			{
 				{
-					t3 := int32(load32(m.memory, uint64(uint32(i32(1136120)))))
+					t3 := int32(load32(m.memory, uint64(uint32(i32(1119904)))))
 					v3 = t3
 					t5 := v3
 					p4 := (v0 + i32(11)) & i32(504)
@@ -75830,8 +75897,8 @@ func (m *Module) fn498(v0 int32) int32 {
 					if v1&i32(3) != 0 {
 						v5 = (v1^i32(-1))&i32(1) + v0
 						v1 = v5 << 3
-						v0 = v1 + i32(1135856)
-						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1135864)))))
+						v0 = v1 + i32(1119640)
+						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119648)))))
 						t7 := v0
 						v2 = t6
 						t8 := int32(load32(m.memory, uint64(uint32(v2))+8))
@@ -75843,7 +75910,7 @@ func (m *Module) fn498(v0 int32) int32 {
 						store32(m.memory, uint64(uint32(v0))+8, uint32(v4))
 						goto l4
 					}
-					t9 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+					t9 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 					if uint32(v5) <= uint32(t9) {
 						goto l1
 					}
@@ -75852,8 +75919,8 @@ func (m *Module) fn498(v0 int32) int32 {
 							v2 = i32_shl(i32(2), v0)
 							v6 = int32(bits.TrailingZeros32(uint32((v2 | (i32(0) - v2)) & i32_shl(v1, v0))))
 							v1 = v6 << 3
-							v2 = v1 + i32(1135856)
-							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1135864)))))
+							v2 = v1 + i32(1119640)
+							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119648)))))
 							t27 := v2
 							v0 = t26
 							t28 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -75863,7 +75930,7 @@ func (m *Module) fn498(v0 int32) int32 {
 								store32(m.memory, uint64(uint32(v2))+8, uint32(v4))
 								goto l10
 							}
-							store32(m.memory, uint64(uint32(i32(1136120))), uint32(v3&i32_rotl(i32(-2), v6)))
+							store32(m.memory, uint64(uint32(i32(1119904))), uint32(v3&i32_rotl(i32(-2), v6)))
 						}
 					l10:
 						store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -75872,23 +75939,23 @@ func (m *Module) fn498(v0 int32) int32 {
 						v2 = v1 - v5
 						store32(m.memory, uint64(uint32(t29))+4, uint32(v2|i32(1)))
 						store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
-						t30 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+						t30 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 						v1 = t30
 						if v1 != 0 {
-							t31 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
-							m.fn507(t31, v1)
+							t31 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+							m.fn509(t31, v1)
 						}
 						v0 = v0 + i32(8)
-						store32(m.memory, uint64(uint32(i32(1136136))), uint32(v3))
-						store32(m.memory, uint64(uint32(i32(1136128))), uint32(v2))
+						store32(m.memory, uint64(uint32(i32(1119920))), uint32(v3))
+						store32(m.memory, uint64(uint32(i32(1119912))), uint32(v2))
 						goto l0
 					}
-					t10 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
+					t10 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
 					v0 = t10
 					if v0 == 0 {
 						goto l1
 					}
-					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1135712)))))
+					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119496)))))
 					v1 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					v3 = t12&i32(-8) - v5
@@ -75906,19 +75973,19 @@ func (m *Module) fn498(v0 int32) int32 {
 							if v0 != 0 {
 								goto l6
 							}
-							m.fn508(v2)
+							m.fn510(v2)
 							if uint32(v3) >= uint32(i32(16)) {
 								store32(m.memory, uint64(uint32(v2))+4, uint32(v5|i32(3)))
 								v0 = v2 + v5
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 								store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-								t15 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+								t15 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 								v1 = t15
 								if v1 == 0 {
 									goto l7
 								}
-								t16 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
-								m.fn507(t16, v1)
+								t16 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+								m.fn509(t16, v1)
 								goto l7
 							}
 							t17 := v2
@@ -75954,7 +76021,7 @@ func (m *Module) fn498(v0 int32) int32 {
 					}
 				}
 			l3:
-				store32(m.memory, uint64(uint32(i32(1136120))), uint32(v3&i32_rotl(i32(-2), v5)))
+				store32(m.memory, uint64(uint32(i32(1119904))), uint32(v3&i32_rotl(i32(-2), v5)))
 			l4:
 				v0 = v2 + i32(8)
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(3)))
@@ -75964,8 +76031,8 @@ func (m *Module) fn498(v0 int32) int32 {
 				goto l0
 			}
 		l7:
-			store32(m.memory, uint64(uint32(i32(1136136))), uint32(v0))
-			store32(m.memory, uint64(uint32(i32(1136128))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119920))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119912))), uint32(v3))
 		l8:
 			v0 = v2 + i32(8)
 			if v0 == 0 {
@@ -75975,7 +76042,7 @@ func (m *Module) fn498(v0 int32) int32 {
 		l2:
 			v3 = i32(0) - v5
 			{
-				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1135712)))))
+				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119496)))))
 				v2 = t32
 				if v2 == 0 {
 					v1 = i32(0)
@@ -76042,7 +76109,7 @@ func (m *Module) fn498(v0 int32) int32 {
 				if v0 == 0 {
 					goto l1
 				}
-				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1135712)))))
+				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119496)))))
 				v0 = t43
 			}
 			if v0 == 0 {
@@ -76103,7 +76170,7 @@ func (m *Module) fn498(v0 int32) int32 {
 			if v1 == 0 {
 				goto l1
 			}
-			t58 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+			t58 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 			t59 := v5
 			v0 = t58
 			var p60 int32
@@ -76117,14 +76184,14 @@ func (m *Module) fn498(v0 int32) int32 {
 			if p60&p61 != 0 {
 				goto l1
 			}
-			m.fn508(v1)
+			m.fn510(v1)
 			{
 				if uint32(v3) >= uint32(i32(16)) {
 					store32(m.memory, uint64(uint32(v1))+4, uint32(v5|i32(3)))
 					v0 = v1 + v5
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-					m.fn505(v0, v3)
+					m.fn507(v0, v3)
 					goto l17
 				}
 				t62 := v1
@@ -76143,11 +76210,11 @@ func (m *Module) fn498(v0 int32) int32 {
 	l1:
 		{
 			{
-				t64 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+				t64 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 				t65 := v5
 				v1 = t64
 				if uint32(t65) > uint32(v1) {
-					t66 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+					t66 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 					t67 := v5
 					v0 = t66
 					if uint32(t67) >= uint32(v0) {
@@ -76193,23 +76260,23 @@ func (m *Module) fn498(v0 int32) int32 {
 						v6 = t76
 						t77 := int32(load32(m.memory, uint64(uint32(v8))+8))
 						v3 = t77
-						t78 := int32(load32(m.memory, uint64(uint32(i32(1136144)))))
+						t78 := int32(load32(m.memory, uint64(uint32(i32(1119928)))))
 						v0 = v3 + t78
-						store32(m.memory, uint64(uint32(i32(1136144))), uint32(v0))
-						t79 := int32(load32(m.memory, uint64(uint32(i32(1136148)))))
+						store32(m.memory, uint64(uint32(i32(1119928))), uint32(v0))
+						t79 := int32(load32(m.memory, uint64(uint32(i32(1119932)))))
 						t80 := v0
 						v2 = t79
 						p81 := v2
 						if uint32(v0) > uint32(v2) {
 							p81 = t80
 						}
-						store32(m.memory, uint64(uint32(i32(1136148))), uint32(p81))
+						store32(m.memory, uint64(uint32(i32(1119932))), uint32(p81))
 						{
 							{
-								t82 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+								t82 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 								v2 = t82
 								if v2 != 0 {
-									v0 = i32(1135840)
+									v0 = i32(1119624)
 								l20:
 									{
 										t83 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -76229,44 +76296,44 @@ func (m *Module) fn498(v0 int32) int32 {
 									}
 									goto l21
 								}
-								t88 := int32(load32(m.memory, uint64(uint32(i32(1136156)))))
+								t88 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
 								v0 = t88
 								p89 := i32(0)
 								if uint32(v0) <= uint32(v1) {
 									p89 = v0
 								}
 								if p89 == 0 {
-									store32(m.memory, uint64(uint32(i32(1136156))), uint32(v1))
+									store32(m.memory, uint64(uint32(i32(1119940))), uint32(v1))
 								}
-								store32(m.memory, uint64(uint32(i32(1136160))), uint32(i32(0xfff)))
-								store32(m.memory, uint64(uint32(i32(1135852))), uint32(v6))
-								store32(m.memory, uint64(uint32(i32(1135844))), uint32(v3))
-								store32(m.memory, uint64(uint32(i32(1135840))), uint32(v1))
+								store32(m.memory, uint64(uint32(i32(1119944))), uint32(i32(0xfff)))
+								store32(m.memory, uint64(uint32(i32(1119636))), uint32(v6))
+								store32(m.memory, uint64(uint32(i32(1119628))), uint32(v3))
+								store32(m.memory, uint64(uint32(i32(1119624))), uint32(v1))
 								v0 = i32(-256)
 							l22:
 								{
-									t90 := v0 + i32(1136132)
-									v2 = v0 + i32(1136120)
+									t90 := v0 + i32(1119916)
+									v2 = v0 + i32(1119904)
 									store32(m.memory, uint64(uint32(t90)), uint32(v2))
 									t91 := v2
-									v4 = v0 + i32(1136112)
+									v4 = v0 + i32(1119896)
 									store32(m.memory, uint64(uint32(t91)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1136124))), uint32(v4))
-									t92 := v0 + i32(1136140)
-									v4 = v0 + i32(1136128)
+									store32(m.memory, uint64(uint32(v0+i32(1119908))), uint32(v4))
+									t92 := v0 + i32(1119924)
+									v4 = v0 + i32(1119912)
 									store32(m.memory, uint64(uint32(t92)), uint32(v4))
 									store32(m.memory, uint64(uint32(v4)), uint32(v2))
-									t93 := v0 + i32(1136148)
-									v2 = v0 + i32(1136136)
+									t93 := v0 + i32(1119932)
+									v2 = v0 + i32(1119920)
 									store32(m.memory, uint64(uint32(t93)), uint32(v2))
 									store32(m.memory, uint64(uint32(v2)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1136144))), uint32(v2))
+									store32(m.memory, uint64(uint32(v0+i32(1119928))), uint32(v2))
 									v0 = v0 + i32(32)
 									if v0 != 0 {
 										goto l22
 									}
 								}
-								m.fn510(v1, v3-i32(40))
+								m.fn512(v1, v3-i32(40))
 								goto l23
 							}
 						l19:
@@ -76283,22 +76350,22 @@ func (m *Module) fn498(v0 int32) int32 {
 							}
 							if int32(uint32(v4)>>1) == v6 {
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3+v7))
-								t122 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
-								t123 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
-								m.fn510(t122, t123+v3)
+								t122 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+								t123 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+								m.fn512(t122, t123+v3)
 								goto l23
 							}
 						}
 					l21:
-						t95 := int32(load32(m.memory, uint64(uint32(i32(1136156)))))
+						t95 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
 						v0 = t95
 						p96 := v1
 						if uint32(v0) < uint32(v1) {
 							p96 = v0
 						}
-						store32(m.memory, uint64(uint32(i32(1136156))), uint32(p96))
+						store32(m.memory, uint64(uint32(i32(1119940))), uint32(p96))
 						v4 = v1 + v3
-						v0 = i32(1135840)
+						v0 = i32(1119624)
 						{
 							{
 							l25:
@@ -76330,16 +76397,16 @@ func (m *Module) fn498(v0 int32) int32 {
 									t113 := v0
 									v1 = v4 + v5
 									v3 = t113 - v1
-									t114 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+									t114 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 									if v0 == t114 {
-										store32(m.memory, uint64(uint32(i32(1136140))), uint32(v1))
-										t124 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+										store32(m.memory, uint64(uint32(i32(1119924))), uint32(v1))
+										t124 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 										v0 = t124 + v3
-										store32(m.memory, uint64(uint32(i32(1136132))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119916))), uint32(v0))
 										store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 										goto l33
 									}
-									t115 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+									t115 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 									if v0 == t115 {
 										goto l32
 									}
@@ -76348,7 +76415,7 @@ func (m *Module) fn498(v0 int32) int32 {
 									if v2&i32(3) == i32(1) {
 										t117 := v0
 										v2 = v2 & i32(-8)
-										m.fn503(t117, v2)
+										m.fn505(t117, v2)
 										v3 = v2 + v3
 										v0 = v0 + v2
 										t118 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -76357,12 +76424,12 @@ func (m *Module) fn498(v0 int32) int32 {
 									store32(m.memory, uint64(uint32(v0))+4, uint32(v2&i32(-2)))
 									store32(m.memory, uint64(uint32(v1))+4, uint32(v3|i32(1)))
 									store32(m.memory, uint64(uint32(v1+v3)), uint32(v3))
-									m.fn505(v1, v3)
+									m.fn507(v1, v3)
 									goto l33
 								}
 							}
 						l26:
-							v0 = i32(1135840)
+							v0 = i32(1119624)
 						l29:
 							{
 								t101 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -76373,7 +76440,7 @@ func (m *Module) fn498(v0 int32) int32 {
 									t104 := v2
 									v7 = v4 + t103
 									if uint32(t104) < uint32(v7) {
-										m.fn510(v1, v3-i32(40))
+										m.fn512(v1, v3-i32(40))
 										t106 := v2
 										v0 = (v7-i32(32))&i32(-8) - i32(8)
 										p107 := v0
@@ -76382,16 +76449,16 @@ func (m *Module) fn498(v0 int32) int32 {
 										}
 										v4 = p107
 										store32(m.memory, uint64(uint32(v4))+4, uint32(i32(27)))
-										t108 := int64(load64(m.memory, uint64(uint32(i32(1135840)))))
+										t108 := int64(load64(m.memory, uint64(uint32(i32(1119624)))))
 										v10 = t108
-										t109 := int64(load64(m.memory, uint64(uint32(i32(1135848)))))
+										t109 := int64(load64(m.memory, uint64(uint32(i32(1119632)))))
 										store64(m.memory, uint64(uint32(v4+i32(16))), uint64(t109))
 										v0 = v4 + i32(8)
 										store64(m.memory, uint64(uint32(v0)), uint64(v10))
-										store32(m.memory, uint64(uint32(i32(1135852))), uint32(v6))
-										store32(m.memory, uint64(uint32(i32(1135844))), uint32(v3))
-										store32(m.memory, uint64(uint32(i32(1135840))), uint32(v1))
-										store32(m.memory, uint64(uint32(i32(1135848))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119636))), uint32(v6))
+										store32(m.memory, uint64(uint32(i32(1119628))), uint32(v3))
+										store32(m.memory, uint64(uint32(i32(1119624))), uint32(v1))
+										store32(m.memory, uint64(uint32(i32(1119632))), uint32(v0))
 										v0 = v4 + i32(28)
 									l30:
 										store32(m.memory, uint64(uint32(v0)), uint32(i32(7)))
@@ -76408,7 +76475,7 @@ func (m *Module) fn498(v0 int32) int32 {
 										v0 = v4 - v2
 										store32(m.memory, uint64(uint32(t111))+4, uint32(v0|i32(1)))
 										store32(m.memory, uint64(uint32(v4)), uint32(v0))
-										m.fn505(v2, v0)
+										m.fn507(v2, v0)
 										goto l23
 									}
 								}
@@ -76419,31 +76486,31 @@ func (m *Module) fn498(v0 int32) int32 {
 						}
 					}
 					v1 = v0 - v5
-					store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
-					t119 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+					store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
+					t119 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 					v0 = t119
 					v2 = v0 + v5
-					store32(m.memory, uint64(uint32(i32(1136140))), uint32(v2))
+					store32(m.memory, uint64(uint32(i32(1119924))), uint32(v2))
 					store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 					v0 = v0 + i32(8)
 					goto l0
 				}
-				t120 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+				t120 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 				v0 = t120
 				v2 = v1 - v5
 				if uint32(v2) <= uint32(i32(15)) {
-					store32(m.memory, uint64(uint32(i32(1136136))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1136128))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119920))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119912))), uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(3)))
 					v1 = v0 + v1
 					t121 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					store32(m.memory, uint64(uint32(v1))+4, uint32(t121|i32(1)))
 					goto l34
 				}
-				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v2))
+				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v2))
 				v3 = v0 + v5
-				store32(m.memory, uint64(uint32(i32(1136136))), uint32(v3))
+				store32(m.memory, uint64(uint32(i32(1119920))), uint32(v3))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -76452,10 +76519,10 @@ func (m *Module) fn498(v0 int32) int32 {
 				goto l0
 			}
 		l32:
-			store32(m.memory, uint64(uint32(i32(1136136))), uint32(v1))
-			t125 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+			store32(m.memory, uint64(uint32(i32(1119920))), uint32(v1))
+			t125 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 			v0 = t125 + v3
-			store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
 			store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 		}
@@ -76464,17 +76531,17 @@ func (m *Module) fn498(v0 int32) int32 {
 		goto l0
 	l23:
 		v0 = i32(0)
-		t126 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+		t126 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 		v1 = t126
 		if uint32(v1) <= uint32(v5) {
 			goto l0
 		}
 		v1 = v1 - v5
-		store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
-		t127 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+		store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
+		t127 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 		v0 = t127
 		v2 = v0 + v5
-		store32(m.memory, uint64(uint32(i32(1136140))), uint32(v2))
+		store32(m.memory, uint64(uint32(i32(1119924))), uint32(v2))
 		store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 		v0 = v0 + i32(8)
@@ -76483,11 +76550,11 @@ l0:
 	m.g0 = v8 + i32(16)
 	return v0
 }
-func (m *Module) fn499(v0, v1 int32) {
-	m.fn500(v0, v1)
-	m.fn501(v0)
+func (m *Module) fn501(v0, v1 int32) {
+	m.fn502(v0, v1)
+	m.fn503(v0)
 }
-func (m *Module) fn500(v0, v1 int32) {
+func (m *Module) fn502(v0, v1 int32) {
 	var v2 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v0-i32(4)))))
@@ -76510,7 +76577,7 @@ func (m *Module) fn500(v0, v1 int32) {
 		panic("unreachable")
 	}
 }
-func (m *Module) fn501(v0 int32) {
+func (m *Module) fn503(v0 int32) {
 	var v1, v2, v3 int32
 	v1 = v0 - i32(8)
 	t0 := int32(load32(m.memory, uint64(uint32(v0-i32(4)))))
@@ -76530,20 +76597,20 @@ func (m *Module) fn501(v0 int32) {
 			v3 = t2
 			v0 = v3 + v0
 			v1 = v1 - v3
-			t3 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+			t3 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 			if v1 == t3 {
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t4&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
+				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
 				t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t5&i32(-2)))
 				store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 				store32(m.memory, uint64(uint32(v2)), uint32(v0))
 				return
 			}
-			m.fn503(v1, v3)
+			m.fn505(v1, v3)
 		}
 	l0:
 		{
@@ -76551,26 +76618,26 @@ func (m *Module) fn501(v0 int32) {
 				t6 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				v3 = t6
 				if v3&i32(2) == 0 {
-					t7 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+					t7 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 					if v2 == t7 {
 						goto l2
 					}
-					t8 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+					t8 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 					if v2 == t8 {
 						goto l3
 					}
 					t9 := v2
 					v2 = v3 & i32(-8)
-					m.fn503(t9, v2)
+					m.fn505(t9, v2)
 					t10 := v1
 					v0 = v0 + v2
 					store32(m.memory, uint64(uint32(t10))+4, uint32(v0|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 					if v1 != t11 {
 						goto l4
 					}
-					store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
+					store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
 					return
 				}
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -76579,45 +76646,45 @@ func (m *Module) fn501(v0 int32) {
 			}
 		l4:
 			if uint32(v0) < uint32(i32(256)) {
-				m.fn507(v1, v0)
+				m.fn509(v1, v0)
 				return
 			}
-			m.fn506(v1, v0)
-			t12 := int32(load32(m.memory, uint64(uint32(i32(1136160)))))
+			m.fn508(v1, v0)
+			t12 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 			v0 = t12 - i32(1)
-			store32(m.memory, uint64(uint32(i32(1136160))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119944))), uint32(v0))
 			if v0 != 0 {
 				return
 			}
-			m.fn509()
+			m.fn511()
 			return
 		}
 	l2:
-		store32(m.memory, uint64(uint32(i32(1136140))), uint32(v1))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+		store32(m.memory, uint64(uint32(i32(1119924))), uint32(v1))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 		v0 = t13 + v0
-		store32(m.memory, uint64(uint32(i32(1136132))), uint32(v0))
+		store32(m.memory, uint64(uint32(i32(1119916))), uint32(v0))
 		store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
-		t14 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+		t14 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 		if t14 == v1 {
-			store32(m.memory, uint64(uint32(i32(1136128))), uint32(i32(0)))
-			store32(m.memory, uint64(uint32(i32(1136136))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119912))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119920))), uint32(i32(0)))
 		}
-		t15 := int32(load32(m.memory, uint64(uint32(i32(1136152)))))
+		t15 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
 		if uint32(v0) <= uint32(t15) {
 			return
 		}
-		t16 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+		t16 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 		v1 = t16
 		if v1 == 0 {
 			return
 		}
 		{
-			t17 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+			t17 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 			if uint32(t17) < uint32(i32(41)) {
 				goto l6
 			}
-			v0 = i32(1135840)
+			v0 = i32(1119624)
 		l7:
 			{
 				t18 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -76635,31 +76702,31 @@ func (m *Module) fn501(v0 int32) {
 			}
 		}
 	l6:
-		m.fn509()
-		t22 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
-		t23 := int32(load32(m.memory, uint64(uint32(i32(1136152)))))
+		m.fn511()
+		t22 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+		t23 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
 		if uint32(t22) <= uint32(t23) {
 			return
 		}
-		store32(m.memory, uint64(uint32(i32(1136152))), uint32(i32(-1)))
+		store32(m.memory, uint64(uint32(i32(1119936))), uint32(i32(-1)))
 	}
 	return
 l3:
-	store32(m.memory, uint64(uint32(i32(1136136))), uint32(v1))
-	t24 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+	store32(m.memory, uint64(uint32(i32(1119920))), uint32(v1))
+	t24 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 	v0 = t24 + v0
-	store32(m.memory, uint64(uint32(i32(1136128))), uint32(v0))
+	store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
 	store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 }
-func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn504(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8 int32
-	m.fn500(v0, v1)
+	m.fn502(v0, v1)
 	{
 		{
 			{
 				if uint32(v2) >= uint32(i32(9)) {
-					t0 := m.fn497(v2, v3)
+					t0 := m.fn499(v2, v3)
 					v2 = t0
 					if v2 != 0 {
 						p15 := v1
@@ -76670,7 +76737,7 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 						if v3 != 0 {
 							memory_copy(m.memory, uint32(v2), uint32(v0), uint32(v3))
 						}
-						m.fn500(v0, v1)
+						m.fn502(v0, v1)
 						goto l7
 					}
 					return i32(0)
@@ -76707,16 +76774,16 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 				v5 = v4 + v6
 				{
 					if uint32(v1) > uint32(v4) {
-						t3 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+						t3 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 						if v5 == t3 {
-							t14 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+							t14 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 							v4 = t14 + v4
 							if uint32(v4) > uint32(v1) {
 								goto l6
 							}
 							goto l2
 						}
-						t4 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+						t4 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 						if t4 != v5 {
 							t5 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v8 = t5
@@ -76728,7 +76795,7 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 							if uint32(v4) < uint32(v1) {
 								goto l2
 							}
-							m.fn503(v5, v8)
+							m.fn505(v5, v8)
 							v5 = v4 - v1
 							if uint32(v5) >= uint32(i32(16)) {
 								t6 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -76738,7 +76805,7 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 								v4 = v4 + v6
 								t7 := int32(load32(m.memory, uint64(uint32(v4))+4))
 								store32(m.memory, uint64(uint32(v4))+4, uint32(t7|i32(1)))
-								m.fn504(v1, v5)
+								m.fn506(v1, v5)
 								goto l4
 							}
 							t8 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -76748,7 +76815,7 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v1))+4, uint32(t9|i32(1)))
 							goto l4
 						}
-						t10 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+						t10 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 						v4 = t10 + v4
 						if uint32(v4) < uint32(v1) {
 							goto l2
@@ -76773,8 +76840,8 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v4))+4, uint32(t12&i32(-2)))
 						}
 					l5:
-						store32(m.memory, uint64(uint32(i32(1136136))), uint32(v1))
-						store32(m.memory, uint64(uint32(i32(1136128))), uint32(v5))
+						store32(m.memory, uint64(uint32(i32(1119920))), uint32(v1))
+						store32(m.memory, uint64(uint32(i32(1119912))), uint32(v5))
 						goto l4
 					}
 					v4 = v4 - v1
@@ -76786,7 +76853,7 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 					store32(m.memory, uint64(uint32(v1))+4, uint32(v4|i32(3)))
 					t13 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					store32(m.memory, uint64(uint32(v5))+4, uint32(t13|i32(1)))
-					m.fn504(v1, v4)
+					m.fn506(v1, v4)
 					goto l4
 				}
 			}
@@ -76796,8 +76863,8 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 			t16 := v5
 			v1 = v4 - v1
 			store32(m.memory, uint64(uint32(t16))+4, uint32(v1|i32(1)))
-			store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1136140))), uint32(v5))
+			store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119924))), uint32(v5))
 		}
 	l4:
 		if v6 == 0 {
@@ -76805,7 +76872,7 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 		}
 		return v0
 	l2:
-		t17 := m.fn498(v3)
+		t17 := m.fn500(v3)
 		v1 = t17
 		if v1 == 0 {
 			goto l1
@@ -76831,14 +76898,14 @@ func (m *Module) fn502(v0, v1, v2, v3 int32) int32 {
 		v2 = v1
 	}
 l7:
-	m.fn501(v0)
+	m.fn503(v0)
 l1:
 	return v2
 }
-func (m *Module) fn503(v0, v1 int32) {
+func (m *Module) fn505(v0, v1 int32) {
 	var v2 int32
 	if uint32(v1) >= uint32(i32(256)) {
-		m.fn508(v0)
+		m.fn510(v0)
 		return
 	}
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
@@ -76851,10 +76918,10 @@ func (m *Module) fn503(v0, v1 int32) {
 		store32(m.memory, uint64(uint32(v2))+8, uint32(v0))
 		return
 	}
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1136120)))))
-	store32(m.memory, uint64(uint32(i32(1136120))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119904)))))
+	store32(m.memory, uint64(uint32(i32(1119904))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
 }
-func (m *Module) fn504(v0, v1 int32) {
+func (m *Module) fn506(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = v0 + v1
 	{
@@ -76871,57 +76938,57 @@ func (m *Module) fn504(v0, v1 int32) {
 			v3 = t1
 			v1 = v3 + v1
 			v0 = v0 - v3
-			t2 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+			t2 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 			if v0 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t3&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v1))
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t4&i32(-2)))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v2)), uint32(v1))
 				return
 			}
-			m.fn503(v0, v3)
+			m.fn505(v0, v3)
 		}
 	l0:
 		{
 			t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			v3 = t5
 			if v3&i32(2) == 0 {
-				t6 := int32(load32(m.memory, uint64(uint32(i32(1136140)))))
+				t6 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
 				if v2 == t6 {
-					store32(m.memory, uint64(uint32(i32(1136140))), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1136132)))))
+					store32(m.memory, uint64(uint32(i32(1119924))), uint32(v0))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
 					v1 = t11 + v1
-					store32(m.memory, uint64(uint32(i32(1136132))), uint32(v1))
+					store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
-					t12 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+					t12 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 					if v0 != t12 {
 						return
 					}
-					store32(m.memory, uint64(uint32(i32(1136128))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1136136))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119912))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119920))), uint32(i32(0)))
 					return
 				}
-				t7 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+				t7 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 				if v2 == t7 {
 					goto l3
 				}
 				t8 := v2
 				v2 = v3 & i32(-8)
-				m.fn503(t8, v2)
+				m.fn505(t8, v2)
 				t9 := v0
 				v1 = v1 + v2
 				store32(m.memory, uint64(uint32(t9))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
-				t10 := int32(load32(m.memory, uint64(uint32(i32(1136136)))))
+				t10 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
 				if v0 != t10 {
 					goto l4
 				}
-				store32(m.memory, uint64(uint32(i32(1136128))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v1))
 				return
 			}
 			store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -76929,25 +76996,25 @@ func (m *Module) fn504(v0, v1 int32) {
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 		}
 	l4:
-		m.fn505(v0, v1)
+		m.fn507(v0, v1)
 		return
 	l3:
-		store32(m.memory, uint64(uint32(i32(1136136))), uint32(v0))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1136128)))))
+		store32(m.memory, uint64(uint32(i32(1119920))), uint32(v0))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
 		v1 = t13 + v1
-		store32(m.memory, uint64(uint32(i32(1136128))), uint32(v1))
+		store32(m.memory, uint64(uint32(i32(1119912))), uint32(v1))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 	}
 }
-func (m *Module) fn505(v0, v1 int32) {
+func (m *Module) fn507(v0, v1 int32) {
 	if uint32(v1) >= uint32(i32(256)) {
-		m.fn506(v0, v1)
+		m.fn508(v0, v1)
 		return
 	}
-	m.fn507(v0, v1)
+	m.fn509(v0, v1)
 }
-func (m *Module) fn506(v0, v1 int32) {
+func (m *Module) fn508(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	store64(m.memory, uint64(uint32(v0))+16, uint64(i64(0)))
 	t1 := v0
@@ -76969,16 +77036,16 @@ func (m *Module) fn506(v0, v1 int32) {
 l0:
 	v2 = p0
 	store32(m.memory, uint64(uint32(t1))+28, uint32(v2))
-	v4 = v2<<2 + i32(1135712)
+	v4 = v2<<2 + i32(1119496)
 	v3 = i32_shl(i32(1), v2)
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
 	if v3&t3 == 0 {
 		store32(m.memory, uint64(uint32(v4)), uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+24, uint32(v4))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
-		t4 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
-		store32(m.memory, uint64(uint32(i32(1136124))), uint32(t4|v3))
+		t4 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
+		store32(m.memory, uint64(uint32(i32(1119908))), uint32(t4|v3))
 		return
 	}
 	{
@@ -77029,22 +77096,22 @@ l2:
 	store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
 }
-func (m *Module) fn507(v0, v1 int32) {
+func (m *Module) fn509(v0, v1 int32) {
 	var v2, v3 int32
 	{
-		t0 := int32(load32(m.memory, uint64(uint32(i32(1136120)))))
+		t0 := int32(load32(m.memory, uint64(uint32(i32(1119904)))))
 		v2 = t0
 		t1 := v2
 		v3 = i32_shl(i32(1), int32(uint32(v1)>>3))
 		if t1&v3 == 0 {
-			store32(m.memory, uint64(uint32(i32(1136120))), uint32(v2|v3))
-			v1 = v1&i32(-8) + i32(1135856)
+			store32(m.memory, uint64(uint32(i32(1119904))), uint32(v2|v3))
+			v1 = v1&i32(-8) + i32(1119640)
 			v2 = v1
 			goto l0
 		}
 		v1 = v1 & i32(-8)
-		v2 = v1 + i32(1135856)
-		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1135864)))))
+		v2 = v1 + i32(1119640)
+		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119648)))))
 		v1 = t2
 	}
 l0:
@@ -77053,7 +77120,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+12, uint32(v2))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
 }
-func (m *Module) fn508(v0 int32) {
+func (m *Module) fn510(v0 int32) {
 	var v1, v2, v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+24))
 	v3 = t0
@@ -77123,7 +77190,7 @@ l1:
 		}
 		{
 			t16 := int32(load32(m.memory, uint64(uint32(v0))+28))
-			v2 = t16<<2 + i32(1135712)
+			v2 = t16<<2 + i32(1119496)
 			t17 := int32(load32(m.memory, uint64(uint32(v2))))
 			if t17 != v0 {
 				t18 := int32(load32(m.memory, uint64(uint32(v3))+16))
@@ -77163,13 +77230,13 @@ l1:
 	}
 	return
 l5:
-	t21 := int32(load32(m.memory, uint64(uint32(i32(1136124)))))
+	t21 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
 	t22 := int32(load32(m.memory, uint64(uint32(v0))+28))
-	store32(m.memory, uint64(uint32(i32(1136124))), uint32(t21&i32_rotl(i32(-2), t22)))
+	store32(m.memory, uint64(uint32(i32(1119908))), uint32(t21&i32_rotl(i32(-2), t22)))
 }
-func (m *Module) fn509() {
+func (m *Module) fn511() {
 	var v0, v1 int32
-	t0 := int32(load32(m.memory, uint64(uint32(i32(1135848)))))
+	t0 := int32(load32(m.memory, uint64(uint32(i32(1119632)))))
 	v1 = t0
 	var p1 int32
 	if v1 != 0 {
@@ -77190,29 +77257,29 @@ func (m *Module) fn509() {
 	} else {
 		p1 = i32(0xfff)
 	}
-	store32(m.memory, uint64(uint32(i32(1136160))), uint32(p1))
+	store32(m.memory, uint64(uint32(i32(1119944))), uint32(p1))
 }
-func (m *Module) fn510(v0, v1 int32) {
+func (m *Module) fn512(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = (v0 + i32(15)) & i32(-8)
 	v3 = v2 - i32(8)
-	store32(m.memory, uint64(uint32(i32(1136140))), uint32(v3))
+	store32(m.memory, uint64(uint32(i32(1119924))), uint32(v3))
 	v2 = v0 - v2 + v1 + i32(8)
-	store32(m.memory, uint64(uint32(i32(1136132))), uint32(v2))
+	store32(m.memory, uint64(uint32(i32(1119916))), uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1))+4, uint32(i32(40)))
-	store32(m.memory, uint64(uint32(i32(1136152))), uint32(i32(0x200000)))
+	store32(m.memory, uint64(uint32(i32(1119936))), uint32(i32(0x200000)))
 }
-func (m *Module) fn511(v0 int32) {
+func (m *Module) fn513(v0 int32) {
 	var v1 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		m.fn499(t1, v1)
+		m.fn501(t1, v1)
 	}
 }
-func (m *Module) fn512(v0, v1, v2, v3 int32) {
+func (m *Module) fn514(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -77256,7 +77323,7 @@ func (m *Module) fn512(v0, v1, v2, v3 int32) {
 					v3 = t10
 					if v3 != 0 {
 						t11 := int32(load32(m.memory, uint64(uint32(v1))+4))
-						t12 := m.fn502(t11, v3, i32(1), v2)
+						t12 := m.fn504(t11, v3, i32(1), v2)
 						p9 = t12
 						goto l2
 					}
@@ -77264,7 +77331,7 @@ func (m *Module) fn512(v0, v1, v2, v3 int32) {
 						v3 = i32(1)
 						goto l3
 					}
-					t13 := m.fn496(v2, i32(1))
+					t13 := m.fn498(v2, i32(1))
 					p9 = t13
 				}
 			l2:
@@ -77306,7 +77373,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn513(v0, v1 int32) {
+func (m *Module) fn515(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -77315,7 +77382,7 @@ func (m *Module) fn513(v0, v1 int32) {
 		t2 := m.g0
 		v2 = t2 - i32(16)
 		m.g0 = v2
-		m.fn512(v2+i32(8), v0, v3, v1)
+		m.fn514(v2+i32(8), v0, v3, v1)
 		t3 := int32(load32(m.memory, uint64(uint32(v2))+8))
 		if t3 != i32(-0x7fffffff) {
 			panic("unreachable")
@@ -77323,14 +77390,14 @@ func (m *Module) fn513(v0, v1 int32) {
 		m.g0 = v2 + i32(16)
 	}
 }
-func (m *Module) fn514(v0, v1 int32) {
+func (m *Module) fn516(v0, v1 int32) {
 	var v2 int32
 	if v1 >= i32(0) {
 		if v1 == 0 {
 			store64(m.memory, uint64(uint32(v0))+4, uint64(i64(0x100000000)))
 			goto l0
 		}
-		t0 := m.fn496(v1, i32(1))
+		t0 := m.fn498(v1, i32(1))
 		v2 = t0
 		if v2 == 0 {
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -77348,7 +77415,7 @@ func (m *Module) fn514(v0, v1 int32) {
 l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn515(v0, v1, v2 int32) {
+func (m *Module) fn517(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	t0 := m.g0
 	v3 = t0 - i32(48)
@@ -77356,7 +77423,7 @@ func (m *Module) fn515(v0, v1, v2 int32) {
 	store32(m.memory, uint64(uint32(v3))+8, uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v1))
 	v5 = v3 + i32(32)
-	m.fn539(v5, v3+i32(4))
+	m.fn541(v5, v3+i32(4))
 	{
 		{
 			t2 := v0
@@ -77373,7 +77440,7 @@ func (m *Module) fn515(v0, v1, v2 int32) {
 						p1 = t6
 						goto l0
 					}
-					m.fn514(v5, v2)
+					m.fn516(v5, v2)
 					t7 := int32(load32(m.memory, uint64(uint32(v3))+32))
 					if t7 == 0 {
 						goto l1
@@ -77394,11 +77461,11 @@ func (m *Module) fn515(v0, v1, v2 int32) {
 		t8 := int64(load64(m.memory, uint64(uint32(v3))+36))
 		store64(m.memory, uint64(uint32(v3))+12, uint64(t8))
 		v2 = v3 + i32(12)
-		m.fn516(v2, v1, v1+v4)
-		m.fn516(v2, i32(1123200), i32(1123203))
+		m.fn518(v2, v1, v1+v4)
+		m.fn518(v2, i32(1106984), i32(1106987))
 		t9 := int64(load64(m.memory, uint64(uint32(v3))+4))
 		store64(m.memory, uint64(uint32(v3))+24, uint64(t9))
-		m.fn539(v3+i32(32), v3+i32(24))
+		m.fn541(v3+i32(32), v3+i32(24))
 	l3:
 		{
 			t10 := int32(load32(m.memory, uint64(uint32(v3))+32))
@@ -77407,11 +77474,11 @@ func (m *Module) fn515(v0, v1, v2 int32) {
 				t11 := int32(load32(m.memory, uint64(uint32(v3))+44))
 				v4 = v3 + i32(12)
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+36))
-				m.fn516(v4, v1, v1+t12)
+				m.fn518(v4, v1, v1+t12)
 				if t11 != 0 {
-					m.fn516(v4, i32(1123200), i32(1123203))
+					m.fn518(v4, i32(1106984), i32(1106987))
 				}
-				m.fn539(v3+i32(32), v3+i32(24))
+				m.fn541(v3+i32(32), v3+i32(24))
 				goto l3
 			}
 		}
@@ -77423,11 +77490,11 @@ func (m *Module) fn515(v0, v1, v2 int32) {
 l2:
 	m.g0 = v3 + i32(48)
 }
-func (m *Module) fn516(v0, v1, v2 int32) {
+func (m *Module) fn518(v0, v1, v2 int32) {
 	var v3, v4 int32
 	t0 := v0
 	v3 = v2 - v1
-	m.fn513(t0, v3)
+	m.fn515(t0, v3)
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v4 = t1
 	{
@@ -77443,20 +77510,20 @@ func (m *Module) fn516(v0, v1, v2 int32) {
 l0:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v3+v4))
 }
-func (m *Module) fn517(v0 int32) {
+func (m *Module) fn519(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
 	m.g0 = v1
 	t1 := int32(load32(m.memory, uint64(uint32(v0))))
-	m.fn512(v1+i32(8), v0, t1, i32(1))
+	m.fn514(v1+i32(8), v0, t1, i32(1))
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	if t2 != i32(-0x7fffffff) {
 		panic("unreachable")
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn518(v0, v1, v2 int32) {
+func (m *Module) fn520(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v5 = t0 - i32(32)
@@ -77522,7 +77589,7 @@ func (m *Module) fn518(v0, v1, v2 int32) {
 		}
 		p2 = p11
 	}
-	m.fn514(t1, p2)
+	m.fn516(t1, p2)
 	{
 		t12 := int32(load32(m.memory, uint64(uint32(v5))+20))
 		if t12 == i32(1) {
@@ -77533,10 +77600,10 @@ func (m *Module) fn518(v0, v1, v2 int32) {
 		store64(m.memory, uint64(uint32(v5))+8, uint64(t13))
 		{
 			if v8 != 0 {
-				m.fn516(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
+				m.fn518(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
 				goto l4
 			}
-			t14 := m.fn524(v5+i32(8), i32(1123204), v1, v2)
+			t14 := m.fn526(v5+i32(8), i32(1106988), v1, v2)
 			if t14 != 0 {
 				goto l3
 			}
@@ -77552,7 +77619,7 @@ func (m *Module) fn518(v0, v1, v2 int32) {
 l3:
 	panic("unreachable")
 }
-func (m *Module) fn519(v0, v1 int32) int32 {
+func (m *Module) fn521(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v6 = t0
@@ -77580,7 +77647,7 @@ func (m *Module) fn519(v0, v1 int32) int32 {
 	}
 l0:
 	v7 = p1
-	m.fn513(t2, v7)
+	m.fn515(t2, v7)
 	t5 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t6 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v2 = t5 + t6
@@ -77611,11 +77678,11 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v6+v7))
 	return i32(0)
 }
-func (m *Module) fn520(v0, v1, v2 int32) int32 {
-	m.fn516(v0, v1, v1+v2)
+func (m *Module) fn522(v0, v1, v2 int32) int32 {
+	m.fn518(v0, v1, v1+v2)
 	return i32(0)
 }
-func (m *Module) fn521(v0, v1 int32) {
+func (m *Module) fn523(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -77625,7 +77692,7 @@ func (m *Module) fn521(v0, v1 int32) {
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	t3 := v2 + i32(4)
 	v1 = t2
-	m.fn514(t3, v1)
+	m.fn516(t3, v1)
 	t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	if t4 != i32(1) {
 		t5 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -77655,15 +77722,15 @@ func (m *Module) fn521(v0, v1 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn522(v0, v1, v2 int32) int32 {
+func (m *Module) fn524(v0, v1, v2 int32) int32 {
 	if v2&i32(1) != 0 {
-		m.fn516(v0, v1, v1+int32(uint32(v2)>>1))
+		m.fn518(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn524(v0, i32(1123204), v1, v2)
+	t0 := m.fn526(v0, i32(1106988), v1, v2)
 	return t0
 }
-func (m *Module) fn523(v0 int32, v1, v2 int64) {
+func (m *Module) fn525(v0 int32, v1, v2 int64) {
 	var v3, v4, v5 int32
 	var v6, v7, v8, v9, v10, v11 int64
 	t0 := m.g0
@@ -77686,11 +77753,11 @@ func (m *Module) fn523(v0 int32, v1, v2 int64) {
 		m.g0 = v3
 		t2 := v3 + i32(16)
 		v5 = int32(v1) << 4
-		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1130688)))))
+		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114472)))))
 		t4 := v2
 		v9 = int64(bits.LeadingZeros64(uint64(v2)))
 		v7 = i64_shl(t4, v9)
-		m.fn543(t2, t3, i64(0), v7)
+		m.fn545(t2, t3, i64(0), v7)
 		t5 := int64(load64(m.memory, uint64(uint32(v3))+16))
 		v2 = t5
 		t6 := int64(load64(m.memory, uint64(uint32(v3))+24))
@@ -77698,8 +77765,8 @@ func (m *Module) fn523(v0 int32, v1, v2 int64) {
 		v6 = t6
 		var p8 int64
 		if v6&i64(511) == i64(511) {
-			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1130696)))))
-			m.fn543(v3, t9, i64(0), v7)
+			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114480)))))
+			m.fn545(v3, t9, i64(0), v7)
 			t10 := int64(load64(m.memory, uint64(uint32(v3))+8))
 			t11 := v6
 			v6 = t10
@@ -77794,7 +77861,7 @@ l0:
 l1:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn524(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn526(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8, v9, v10, v11 int32
 	t0 := m.g0
 	v6 = t0 - i32(16)
@@ -77949,7 +78016,7 @@ l1:
 	m.g0 = v6 + i32(16)
 	return p1
 }
-func (m *Module) fn525(v0, v1, v2 int32) {
+func (m *Module) fn527(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	var v9 int64
 	{
@@ -77995,7 +78062,7 @@ func (m *Module) fn525(v0, v1, v2 int32) {
 			v9 = i64(0x10100000000)
 			{
 				{
-					t4 := int32(m.memory[uint64(uint32(v5))+1123519])
+					t4 := int32(m.memory[uint64(uint32(v5))+1107303])
 					switch t4 - i32(2) {
 					default:
 						goto l7
@@ -78143,7 +78210,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn526(v0, v1, v2 int32) int32 {
+func (m *Module) fn528(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	v3 = t0
@@ -78166,7 +78233,7 @@ l0:
 	}
 	return p4
 }
-func (m *Module) fn527(v0, v1 int32) {
+func (m *Module) fn529(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10 int32
 	var v11, v12, v13, v14 int64
 	{
@@ -78177,10 +78244,10 @@ func (m *Module) fn527(v0, v1 int32) {
 		}
 		v8 = v1 & i32(63)
 		v1 = v8 << 1
-		t1 := int32(load16(m.memory, uint64(uint32(v1))+1123776))
+		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107560))
 		v2 = t1
 		v4 = v2 & i32(2047)
-		t2 := int32(load16(m.memory, uint64(uint32(v1))+1123778))
+		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107562))
 		v5 = v4 - t2&i32(2047)
 		v9 = i32(0) - v3
 		v10 = v0 + i32(8)
@@ -78206,7 +78273,7 @@ func (m *Module) fn527(v0, v1 int32) {
 				v1 = v1 + i32(1)
 				t4 := int32(m.memory[uint64(uint32(t3+i32(1308)))])
 				v7 = t4
-				t5 := int32(m.memory[uint64(uint32(v6+i32(1125214)))])
+				t5 := int32(m.memory[uint64(uint32(v6+i32(1108998)))])
 				t6 := v7
 				v6 = t5
 				if t6 == v6 {
@@ -78312,7 +78379,7 @@ func (m *Module) fn527(v0, v1 int32) {
 l3:
 	panic("unreachable")
 }
-func (m *Module) fn528(v0, v1 int32) {
+func (m *Module) fn530(v0, v1 int32) {
 	var v2, v3, v4, v5, _ int64
 	var v7, v8, v9, v10, v11, v12, v13, v14 int32
 	v10 = v0 + i32(8)
@@ -78472,7 +78539,7 @@ l6:
 	m.memory[uint64(uint32(v0))+776] = byte(i32(0))
 	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
 }
-func (m *Module) fn529(v0 int32) int64 {
+func (m *Module) fn531(v0 int32) int64 {
 	var v1 int64
 	var v2, v3, v4, v5, _, v7 int32
 	{
@@ -78583,7 +78650,7 @@ func (m *Module) fn529(v0 int32) int64 {
 l0:
 	return v1
 }
-func (m *Module) fn530(v0, v1, v2, v3, v4, v5 int32) int32 {
+func (m *Module) fn532(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10 int32
 	var v11 int64
 	t0 := m.g0
@@ -78606,7 +78673,7 @@ func (m *Module) fn530(v0, v1, v2, v3, v4, v5 int32) int32 {
 			v2 = i32(0)
 			goto l0
 		}
-		t4 := m.fn531(v2, v3)
+		t4 := m.fn533(v2, v3)
 		v6 = t4 + v6
 	}
 l0:
@@ -78625,13 +78692,13 @@ l0:
 					t17 := v0
 					v11 = t16
 					store32(m.memory, uint64(uint32(t17))+8, uint32(int32(v11)&i32(-0x60200000)|i32(0x20000030)))
-					t18 := m.fn533(v0, v8, v2, v3)
+					t18 := m.fn535(v0, v8, v2, v3)
 					if t18 != 0 {
 						v1 = i32(1)
 						goto l2
 					}
 					v1 = i32(1)
-					m.fn532(v7+i32(8), v0, v10-v6, i32(1))
+					m.fn534(v7+i32(8), v0, v10-v6, i32(1))
 					t19 := int32(load32(m.memory, uint64(uint32(v7))+8))
 					v2 = t19
 					if v2 == i32(1114112) {
@@ -78646,7 +78713,7 @@ l0:
 					if t24 != 0 {
 						goto l2
 					}
-					t25 := m.fn526(v2, v3, v0)
+					t25 := m.fn528(v2, v3, v0)
 					if t25 != 0 {
 						goto l2
 					}
@@ -78655,7 +78722,7 @@ l0:
 					goto l2
 				}
 				v1 = i32(1)
-				m.fn532(v7, v0, v10-v6, i32(1))
+				m.fn534(v7, v0, v10-v6, i32(1))
 				t7 := int32(load32(m.memory, uint64(uint32(v7))))
 				v6 = t7
 				if v6 == i32(1114112) {
@@ -78663,7 +78730,7 @@ l0:
 				}
 				t8 := int32(load16(m.memory, uint64(uint32(v7))+4))
 				v9 = t8
-				t9 := m.fn533(v0, v8, v2, v3)
+				t9 := m.fn535(v0, v8, v2, v3)
 				if t9 != 0 {
 					goto l2
 				}
@@ -78674,11 +78741,11 @@ l0:
 				if t13 != 0 {
 					goto l2
 				}
-				t14 := m.fn526(v6, v9, v0)
+				t14 := m.fn528(v6, v9, v0)
 				v1 = t14
 				goto l2
 			}
-			t15 := m.fn533(v0, v8, v2, v3)
+			t15 := m.fn535(v0, v8, v2, v3)
 			if t15 == 0 {
 				goto l3
 			}
@@ -78696,7 +78763,7 @@ l2:
 	m.g0 = v7 + i32(16)
 	return v1
 }
-func (m *Module) fn531(v0, v1 int32) int32 {
+func (m *Module) fn533(v0, v1 int32) int32 {
 	var v2, v3, v4, v5 int32
 	if v1 == 0 {
 		return i32(0)
@@ -78761,7 +78828,7 @@ l2:
 l1:
 	return v2
 }
-func (m *Module) fn532(v0, v1, v2, v3 int32) {
+func (m *Module) fn534(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -78807,7 +78874,7 @@ l4:
 	store16(m.memory, uint64(uint32(v0))+4, uint16(v4))
 	store32(m.memory, uint64(uint32(v0)), uint32(v3))
 }
-func (m *Module) fn533(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn535(v0, v1, v2, v3 int32) int32 {
 	{
 		if v1 == i32(1114112) {
 			goto l0
@@ -78831,7 +78898,7 @@ l0:
 	t7 := m.t0[uint(t6)].(func(int32, int32, int32) int32)(t4, v2, v3)
 	return t7
 }
-func (m *Module) fn534(v0, v1, v2 int32) int32 {
+func (m *Module) fn536(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(32)
@@ -78886,7 +78953,7 @@ func (m *Module) fn534(v0, v1, v2 int32) int32 {
 					}
 					goto l1
 				}
-				t16 := m.fn531(v1, v2)
+				t16 := m.fn533(v1, v2)
 				v4 = t16
 				goto l4
 			}
@@ -78912,7 +78979,7 @@ func (m *Module) fn534(v0, v1, v2 int32) int32 {
 			v4 = t22
 			goto l0
 		}
-		m.fn532(v3, v0, v5-v4, i32(0))
+		m.fn534(v3, v0, v5-v4, i32(0))
 		v4 = i32(1)
 		t23 := int32(load32(m.memory, uint64(uint32(v3))))
 		v5 = t23
@@ -78928,14 +78995,14 @@ func (m *Module) fn534(v0, v1, v2 int32) int32 {
 		if t28 != 0 {
 			goto l0
 		}
-		t29 := m.fn526(v5, v6, v0)
+		t29 := m.fn528(v5, v6, v0)
 		v4 = t29
 	}
 l0:
 	m.g0 = v3 + i32(32)
 	return v4
 }
-func (m *Module) fn535(v0, v1 int32) int32 {
+func (m *Module) fn537(v0, v1 int32) int32 {
 	var v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -78945,7 +79012,7 @@ func (m *Module) fn535(v0, v1 int32) int32 {
 	v0 = i32(0)
 l0:
 	{
-		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1123484])
+		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107268])
 		m.memory[uint64(uint32(v0+v2+i32(15)))] = byte(t2)
 		v0 = v0 - i32(1)
 		v3 = int32(uint32(v3) >> 4)
@@ -78953,11 +79020,11 @@ l0:
 			goto l0
 		}
 	}
-	t3 := m.fn530(v1, i32(1), i32(1135632), i32(2), v0+v2+i32(16), i32(0)-v0)
+	t3 := m.fn532(v1, i32(1), i32(1119416), i32(2), v0+v2+i32(16), i32(0)-v0)
 	m.g0 = v2 + i32(16)
 	return t3
 }
-func (m *Module) fn536(v0 int64, v1, v2 int32) int32 {
+func (m *Module) fn538(v0 int64, v1, v2 int32) int32 {
 	var v3, v4, _ int32
 	var v6 int64
 	t0 := m.g0
@@ -78984,12 +79051,12 @@ func (m *Module) fn536(v0 int64, v1, v2 int32) int32 {
 				goto l1
 			}
 		}
-		t5 := m.fn530(v2, v1, i32(1), i32(0), v3+v4+i32(32), i32(0)-v3)
+		t5 := m.fn532(v2, v1, i32(1), i32(0), v3+v4+i32(32), i32(0)-v3)
 		m.g0 = v4 + i32(32)
 		return t5
 	}
 }
-func (m *Module) fn537(v0, v1, v2 int32, v3 int64) {
+func (m *Module) fn539(v0, v1, v2 int32, v3 int64) {
 	var v4 int64
 	var v5, v6 int32
 	if uint32(v2) >= uint32(i32(8)) {
@@ -79040,7 +79107,7 @@ l3:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 }
-func (m *Module) fn538(v0, v1 int32) {
+func (m *Module) fn540(v0, v1 int32) {
 	var v2, v3, v4, _ int32
 	var v6 int64
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -79088,7 +79155,7 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 }
-func (m *Module) fn539(v0, v1 int32) {
+func (m *Module) fn541(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	v5 = t0
@@ -79110,7 +79177,7 @@ func (m *Module) fn539(v0, v1 int32) {
 				}
 				{
 					{
-						t5 := int32(m.memory[uint64(uint32(v7))+1123519])
+						t5 := int32(m.memory[uint64(uint32(v7))+1107303])
 						switch t5 - i32(2) {
 						default:
 							goto l4
@@ -79245,21 +79312,21 @@ func (m *Module) fn539(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn540(v0, v1 int32) int32 {
+func (m *Module) fn542(v0, v1 int32) int32 {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v0 = t0
 	t1 := v0
 	v2 = v0 >> 31
-	t2 := m.fn536(int64(uint32(t1^v2-v2)), int32(uint32(v0^i32(-1))>>31), v1)
+	t2 := m.fn538(int64(uint32(t1^v2-v2)), int32(uint32(v0^i32(-1))>>31), v1)
 	return t2
 }
-func (m *Module) fn541(v0, v1 int32) int32 {
+func (m *Module) fn543(v0, v1 int32) int32 {
 	t0 := int64(load32(m.memory, uint64(uint32(v0))))
-	t1 := m.fn536(t0, i32(1), v1)
+	t1 := m.fn538(t0, i32(1), v1)
 	return t1
 }
-func (m *Module) fn542(v0, v1 int32) int32 {
+func (m *Module) fn544(v0, v1 int32) int32 {
 	var v2, v3, v4 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -79309,14 +79376,14 @@ func (m *Module) fn542(v0, v1 int32) int32 {
 		m.memory[uint64(uint32(v2))+12] = byte(v0)
 		p8 = i32(1)
 	l1:
-		t11 := m.fn534(t9, t10, p8)
+		t11 := m.fn536(t9, t10, p8)
 		p2 = t11
 	}
 l0:
 	m.g0 = v2 + i32(16)
 	return p2
 }
-func (m *Module) fn543(v0 int32, v1, v2, v3 int64) {
+func (m *Module) fn545(v0 int32, v1, v2, v3 int64) {
 	var v4, v5, v6, v7, v8 int64
 	t0 := v0
 	v4 = v3 & i64(0xffffffff)
@@ -79346,7 +79413,7 @@ func (m *Module) fn543(v0 int32, v1, v2, v3 int64) {
 	}
 	store64(m.memory, uint64(uint32(t6))+8, uint64(t8+(t9+(int64(uint32(p10))<<32|int64(uint64(v1)>>32)))+v2*v3))
 }
-func (m *Module) fn544(v0, v1, v2 int32) int32 {
+func (m *Module) fn546(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	if v2 == 0 {
 		goto l0
