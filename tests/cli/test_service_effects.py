@@ -456,6 +456,18 @@ async def tls(kind: str, folder: Path) -> None:
                 assert await status_of(service.address, kind=kind) == status
 
 
+@effect("--tls", "call")
+async def tls_of_a_call(kind: str, folder: Path) -> None:
+    async with Program("serve", "--backend", "echo", *QUIET) as server:
+        for options, status in (((), 0), (("--tls",), 1)):
+            pipe = asyncio.subprocess.PIPE
+            process = await asyncio.create_subprocess_exec(
+                *CHATPB, kind, "-m", "hi", "--target", server.address, *options, stdout=pipe, stderr=pipe
+            )
+            await process.communicate()
+            assert process.returncode == status
+
+
 @effect("--reconnect", "gateway")
 async def reconnect(kind: str, folder: Path) -> None:
     """Attempts to connect to a server that is not there. With gRPC's own times, they take longer than a test may."""
@@ -545,24 +557,35 @@ def test_an_option(kind: str, check: Check, tmp_path: Path) -> None:
     run(check(kind, tmp_path))
 
 
-ELSEWHERE = {
-    # tests/cli/test_services.py
-    ("serve", "--trace"),
-    ("gateway", "--trace"),
-    ("serve", "--tls-ca"),
-    ("gateway", "--tls-certificate"),
-    ("gateway", "--tls-key"),
-    ("gateway", "--tls-ca"),
-    # tests/cli/test_workers.py
-    ("serve", "--workers"),
-    ("gateway", "--workers"),
+CERTIFICATES = {
+    (kind, option): "test_services.py::test_certificates_and_tokens"
+    for kind in ("serve", "gateway", "call")
+    for option in ("--tls-certificate", "--tls-key", "--tls-ca")
+    if (kind, option) not in EFFECTS
 }
+ELSEWHERE = {
+    ("serve", "--trace"): "test_services.py::test_trace",
+    ("gateway", "--trace"): "test_services.py::test_trace",
+    ("serve", "--workers"): "test_workers.py::test_a_worker_that_dies_is_started_again",
+    ("gateway", "--workers"): "test_workers.py::test_a_worker_that_dies_is_started_again",
+    ("call", "request"): "test_services.py::test_serve_and_call",
+    ("call", "--target"): "test_services.py::test_serve_and_call",
+    ("call", "--target-token"): "test_services.py::test_serve_and_call",
+    ("call", "--stream"): "test_services.py::test_serve_and_call",
+    ("call", "--json"): "test_services.py::test_serve_and_call",
+    **CERTIFICATES,
+}
+"""The tests beside this file that show what an option does."""
 
 
 def test_every_option_has_a_case() -> None:
     group: Any = typer.main.get_command(app)
-    options = {(kind, each.opts[0]) for kind in ("serve", "gateway") for each in group.commands[kind].params}
-    assert {case for case in options if case[1] != "--help"} == EFFECTS.keys() | ELSEWHERE
+    options = {(kind, each.opts[0]) for kind in ("serve", "gateway", "call") for each in group.commands[kind].params}
+    cases = {*EFFECTS, *ELSEWHERE, *(("call", option) for option in CALL)}
+    assert {case for case in options if case[1] != "--help"} == cases
+    for where in ELSEWHERE.values():
+        file, _, name = where.partition("::")
+        assert f"def {name}(" in (Path(__file__).parent / file).read_text()
 
 
 HOSTILE = "\x1b[31mred\x07\u009b2J\x7f\u202e\ttab\nline\u00a0\U0001f600"

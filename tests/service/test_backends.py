@@ -82,6 +82,43 @@ def test_a_function_is_a_backend() -> None:
         FunctionBackend(lambda request: "no")
 
 
+def test_the_chunks_of_a_function_that_yields_text() -> None:
+    """The role comes once, with the first piece, and the reason to end in a chunk of its own."""
+
+    async def pieces(request: CreateChatCompletionRequest) -> Any:
+        yield "a"
+        yield "b"
+        yield {"choices": [], "usage": {"total_tokens": 2}}
+
+    async def main() -> list[Any]:
+        chunks = FunctionBackend(pieces).stream(json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest), Call())
+        return [json.loads(wire_to_json(chunk, ChatCompletionChunk)) async for chunk in chunks]
+
+    first, second, own, last = run(main())
+    assert own == {"choices": [], "usage": {"total_tokens": 2}}
+    assert {chunk.pop("id")[:9] for chunk in (first, second, last)} == {"chatcmpl-"}
+    for chunk, choice in (
+        (first, {"index": 0, "delta": {"role": "assistant", "content": "a"}, "finish_reason": None}),
+        (second, {"index": 0, "delta": {"content": "b"}, "finish_reason": None}),
+        (last, {"index": 0, "delta": {}, "finish_reason": "stop"}),
+    ):
+        assert chunk.pop("created") > 1_700_000_000
+        assert chunk == {"object": "chat.completion.chunk", "model": "m", "choices": [choice]}
+
+
+def test_the_completion_of_a_function_that_returns_text() -> None:
+    async def text(request: CreateChatCompletionRequest) -> str:
+        return "a"
+
+    wire = json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest)
+    answer = json.loads(wire_to_json(run(FunctionBackend(text).create(wire, Call())), ChatCompletion))
+    assert len(answer.pop("id")) == len("chatcmpl-") + 32
+    assert answer.pop("created") > 1_700_000_000
+    message = {"role": "assistant", "content": "a", "refusal": None}
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop"}
+    assert answer == {"object": "chat.completion", "model": "m", "choices": [choice]}
+
+
 def test_a_function_is_closed_when_its_caller_leaves() -> None:
     async def main() -> None:
         closed = asyncio.Event()

@@ -153,6 +153,7 @@ def test_models_of_an_endpoint(path: str, status: int, want: Any) -> None:
     async def answer(exchange: HttpExchange) -> None:
         assert (exchange.method, exchange.path) == ("GET", "/v1/models")
         assert exchange.headers["authorization"] == "Bearer sk-caller"
+        assert "content-type" not in exchange.headers  # as it has no body
         await exchange.answer(LISTED, headers={"x-request-id": "req_1"})
 
     async def main() -> None:

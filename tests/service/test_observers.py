@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
@@ -137,8 +138,13 @@ def test_callers_who_leave_are_counted_so(is_stream: bool, hops: str) -> None:
 def test_metrics() -> None:
     observer = PrometheusObserver(prometheus_client.CollectorRegistry())
 
+    class Slow(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            await asyncio.sleep(0.06)
+            return await super().create(request, call)
+
     async def main() -> str:
-        app = gateway(EchoBackend(), observers=[observer])
+        app = gateway(Slow(), observers=[observer])
         async with serve_http(app) as url, http_client() as client:
             for stream in (False, True):
                 response = await client.post(f"{url}/v1/chat/completions", json={**SECRET, "stream": stream})
@@ -152,6 +158,11 @@ def test_metrics() -> None:
     assert 'chatpb_open_calls{method="stream"} 0.0' in text
     assert "chatpb_chunks_total 4.0" in text
     assert "chatpb_first_chunk_seconds_count 1.0" in text
+    sums = dict(re.findall(r"^chatpb_(\w+_seconds_sum\S*) (\S+)$", text, re.MULTILINE))
+    for name in ('call_seconds_sum{method="create"}', 'call_seconds_sum{method="stream"}', "first_chunk_seconds_sum"):
+        assert float(sums[name]) >= 0.05
+    sizes = dict(re.findall(r"^chatpb_(sent|received)_bytes_total (\S+)$", text, re.MULTILINE))
+    assert float(sizes["sent"]) > float(sizes["received"]) > 100
     assert "private" not in text
 
 

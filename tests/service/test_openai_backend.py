@@ -509,6 +509,11 @@ def test_an_answer_that_is_whole_is_asked_for_without_stream_options() -> None:
             await backend.create(wire, Call())
             [chunk async for chunk in backend.stream(wire, Call())]
             await backend.close()
+            assert {exchange.headers["content-type"] for exchange in upstream.seen} == {"application/json"}
+            assert [exchange.headers["accept"] for exchange in upstream.seen] == [
+                "application/json",
+                "text/event-stream",
+            ]
             whole, streamed = [exchange.request for exchange in upstream.seen]
             assert whole == {**QUESTION, "n": 1, "stream": False}
             assert streamed == request

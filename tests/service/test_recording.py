@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import prometheus_client
@@ -119,6 +120,29 @@ def test_a_stream(tmp_path: Path) -> None:
     assert record["status"] == 200
     assert record["stream"]["common"]["id"] == "c1"
     assert [chunk["choices"][0]["delta"]["content"] for chunk in record["stream"]["chunks"]] == ["a", "b", "c"]
+
+
+def test_times_are_microseconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are those of the system's clock at the start, and from then on those that passed."""
+    clock = 1_700_000_000_123_456_789
+    passed = 5_000_000_000
+
+    def monotonic_ns() -> int:
+        nonlocal passed
+        passed += 7_000_999
+        return passed
+
+    monkeypatch.setattr(
+        "chatpb.service._recording_backend.time", SimpleNamespace(time_ns=lambda: clock, monotonic_ns=monotonic_ns)
+    )
+
+    async def use(backend: RecordingBackend) -> None:
+        await ask(backend, "stream", Call())
+
+    (record,) = recorded(tmp_path / "r.db", ScriptedBackend(), use)
+    start = 1_700_000_000_123_456
+    names = ("start_time", "first_token_time", "end_time")
+    assert [int(record[name]) for name in names] == [start, start + 7000, start + 14_001]
 
 
 def test_a_long_stream_is_recorded_up_to_the_limit(tmp_path: Path) -> None:
