@@ -391,6 +391,44 @@ def test_headers_of_grpc_that_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch)
     run(main())
 
 
+def test_calls_of_grpc_that_are_reset_at_once() -> None:
+    """They take a limited part of the memory, however many there are, and others are answered after them."""
+
+    def literal(name: bytes, value: bytes) -> bytes:
+        return b"\x00%c%b%c%b" % (len(name), name, len(value), value)
+
+    headers = b"".join(
+        literal(name, value)
+        for name, value in {
+            b":method": b"POST",
+            b":scheme": b"http",
+            b":path": CREATE.encode(),
+            b":authority": b"localhost",
+            b"te": b"trailers",
+            b"content-type": b"application/grpc",
+        }.items()
+    )
+
+    async def main() -> None:
+        async with Program("serve", *QUIET) as server:
+            before = peak(server.process.pid)
+            host, port = server.address.split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            reading = asyncio.ensure_future(reader.read())
+            writer.write(PREFACE + frame(4, 0, 0, 0))
+            for number in range(1, 120_000, 2):
+                writer.write(frame(1, 4, number, len(headers)) + headers + frame(3, 0, number, 4) + bytes(4))
+                if number % 101 == 0:
+                    await writer.drain()
+            async with AsyncClient(server.address) as client:
+                assert await client.create(QUESTION)
+            assert peak(server.process.pid) - before < 450 << 20
+            writer.transport.abort()
+            await asyncio.gather(reading, return_exceptions=True)
+
+    run(main())
+
+
 def test_an_idle_client_connects_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_server, "_IDLE", 0.3)
 

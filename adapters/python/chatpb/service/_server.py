@@ -31,13 +31,10 @@ __all__ = ["SERVICE", "Server", "serve"]
 
 SERVICE: Final = chat_completion_service_pb2.DESCRIPTOR.services_by_name["ChatCompletionService"].full_name
 
-_ALL_REACH_US: Final = (
-    # By default, gRPC itself cancels calls that come while more than 1,000 wait for Python, and nobody learns of it.
-    # The limits here refuse them with a status, and count them.
-    ("grpc.server.max_pending_requests", 1 << 30),
-    ("grpc.server.max_pending_requests_hard_limit", 1 << 30),
-    ("grpc.server_max_unrequested_time_in_server", 600),
-)
+_PENDING: Final = 1 << 14
+"""Calls that may wait for Python, unless more may be open at once. gRPC itself cancels more, and nobody learns of it.
+But each takes 13 KB even if its caller has left: without this limit, one who opens calls and leaves fills the memory.
+"""
 
 _KEEP_ALIVE: Final = (
     ("grpc.keepalive_time_ms", 30_000),
@@ -104,6 +101,7 @@ class Server:
         from grpc_health.v1 import health_pb2, health_pb2_grpc
 
         size = self._limits.message
+        pending = max(_PENDING, 4 * self._limits.concurrent)
         server = aio.server(
             options=[
                 ("grpc.max_receive_message_length", size),
@@ -114,7 +112,10 @@ class Server:
                 ("grpc.max_allowed_incoming_connections", self._limits.connections),
                 ("grpc.server_handshake_timeout_ms", int(self._limits.head * 1000)),
                 ("grpc.max_connection_idle_ms", int(_IDLE * 1000)),
-                *_ALL_REACH_US,
+                # By default, 1,000 may wait. The limits here refuse calls with a status, and count them.
+                ("grpc.server.max_pending_requests", pending),
+                ("grpc.server.max_pending_requests_hard_limit", pending),
+                ("grpc.server_max_unrequested_time_in_server", 600),
                 *_KEEP_ALIVE,
             ]
         )
