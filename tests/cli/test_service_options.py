@@ -112,6 +112,17 @@ def test_an_address_that_is_taken(command: tuple[str, ...], tmp_path: Path) -> N
     assert f"Invalid value for --listen: cannot listen at {listen}: Address already in use\n" in result.output
 
 
+def test_a_keep_alive_of_zero_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not the default, which would be seen after 15 seconds alone, nor a comment after no time."""
+    made: dict[str, Any] = {}
+    monkeypatch.setattr("chatpb.cli.commands.gateway.observers_of", lambda *_: [])
+    monkeypatch.setattr("chatpb.service._uvicorn.run", lambda _, listener, *__: listener.close())
+    monkeypatch.setattr("chatpb.service.gateway.gateway", lambda _, **options: made.update(options))
+    for seconds, want in (("0", None), ("7", 7.0)):
+        run("gateway", "--backend", "echo", "--listen", "127.0.0.1:0", "--keep-alive", seconds)
+        assert made["keep_alive"] == want
+
+
 def test_limits_that_are_not_given() -> None:
     """They are the same for commands, services and backends."""
     limits = Limits()
