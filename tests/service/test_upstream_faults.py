@@ -61,6 +61,18 @@ async def utf_16(exchange: HttpExchange) -> None:
     await exchange.answer('{"error":{"message":"No."}}'.encode("utf-16"), 404)
 
 
+async def plain_text(exchange: HttpExchange) -> None:
+    await exchange.answer(b" Slow down.\r\n", 429, "text/plain")
+
+
+async def long_text(exchange: HttpExchange) -> None:
+    await exchange.answer(b"x" * 5000, 503, "text/plain")
+
+
+async def nothing(exchange: HttpExchange) -> None:
+    await exchange.answer(b" ", 503)
+
+
 async def ok_with_error(exchange: HttpExchange) -> None:
     await exchange.answer(b'{"error":{"message":"Busy.","type":"overloaded_error","code":null}}')
 
@@ -83,6 +95,9 @@ FAULTS: dict[str, tuple[Callable[[HttpExchange], Awaitable[None]], int, str]] = 
     "404 in an array after a byte order mark": (marked_array, 404, "No."),
     "200 with an error after a byte order mark": (marked_with_200, 404, "No."),
     "404 in UTF-16": (utf_16, 404, "The upstream answered with status 404 and a body that is not a JSON object."),
+    "429 in plain text": (plain_text, 429, "Slow down."),
+    "503 in a long text": (long_text, 503, "x" * 4096),
+    "503 without words": (nothing, 503, "The upstream answered with status 503 and a body that is not a JSON object."),
     "200 with an error": (ok_with_error, 529, "Busy."),
     "damaged compression": (bad_gzip, 502, "The upstream's answer is not gzip."),
     "redirects": (redirect, 502, "The upstream answered with status 307."),

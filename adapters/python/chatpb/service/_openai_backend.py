@@ -345,8 +345,17 @@ async def _error_of_response(response: Any, headers: dict[str, str], secrets: Se
     found = object_text(body)
     if found is None:
         message = f"The upstream answered with status {status} and a body that is not a JSON object."
-        return ServiceError.of(status, message, headers=headers)
+        return ServiceError.of(status, _plain_text(body) or message, headers=headers)
     return ServiceError(status, found, headers)
+
+
+def _plain_text(body: bytes) -> str:
+    """Return the words of an error body; none of one that is HTML, JSON or no text."""
+    try:
+        text = body.decode().strip()
+    except UnicodeDecodeError:
+        return ""
+    return "" if text.startswith(("<", "{", "[")) else text[:_MAX_TEXT]
 
 
 def _completion_wire(body: bytes, secrets: Secrets) -> bytes:
