@@ -1,6 +1,7 @@
 """Build the native engine if there is a Rust toolchain, and add the contract. pyproject.toml has all other settings.
 
-Without a toolchain, or if the build fails, chatpb is installed with the reference engine alone, which is in Python.
+Without a toolchain, or if the build fails, chatpb is installed with the reference engine alone, which is in Python. The
+name of such a wheel says so: it is one of pure Python.
 """
 
 import shutil
@@ -8,6 +9,7 @@ import sys
 from pathlib import Path
 
 from setuptools import setup
+from setuptools.command.bdist_wheel import bdist_wheel
 from setuptools.command.build_py import build_py
 
 # One extension serves every Python from 3.11 on. 3.10 has its own, because it lacks the stable interface to buffers.
@@ -44,9 +46,25 @@ class BuildWithContract(build_py):
             shutil.copytree(source, Path(self.build_lib, "chatpb", "proto"), dirs_exist_ok=True)
 
 
+class WheelOfWhatWasBuilt(bdist_wheel):
+    """Makes a wheel for this platform with the native engine, and one for every platform without it."""
+
+    def run(self):
+        self.run_command("build")
+        library = Path(self.get_finalized_command("build_py").build_lib)
+        if any(library.glob("chatpb/_engine/native/native.*[od]")):  # .so or .pyd
+            print("chatpb: this wheel has the native engine")
+        else:
+            print("chatpb: this wheel has NO native engine, and is slower; docs/installing.md says how to change that")
+            self.distribution.has_ext_modules = lambda: False
+            self.py_limited_api = False
+            self.root_is_pure = True
+        super().run()
+
+
 rust_extensions = extensions()
 setup(
-    cmdclass={"build_py": BuildWithContract},
+    cmdclass={"build_py": BuildWithContract, "bdist_wheel": WheelOfWhatWasBuilt},
     rust_extensions=rust_extensions,
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if rust_extensions and STABLE else {},
 )

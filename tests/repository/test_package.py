@@ -19,6 +19,20 @@ from tests.support import ROOT
 pytestmark = pytest.mark.skipif(not find_spec("setuptools_rust"), reason="setuptools-rust comes with the extra `dev`")
 
 
+RUBBISH = (
+    "adapters/target/release/x",
+    "adapters/rust/target/debug/x",
+    "adapters/java/target/x.class",
+    "adapters/typescript/node_modules/x/index.js",
+    "examples/go/gen/x.pb.go",
+    "adapters/python/chatpb.egg-info/PKG-INFO",
+    "adapters/python/chatpb/__pycache__/x.pyc",
+    "adapters/python/chatpb/_engine/native/native.abi3.so",
+    "tests/service/clients/node_modules/x.js",
+)
+"""What lies about in a checkout, and no distribution has."""
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a folder with the source distribution, and the wheel that is built from it where no Rust is."""
@@ -29,6 +43,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         if (ROOT / name).exists():  # a file may be removed, and not committed yet
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(ROOT / name, copy / name)
+    for name in RUBBISH:
+        (copy / name).parent.mkdir(parents=True, exist_ok=True)
+        (copy / name).touch()
     _build(copy, "sdist", folder)
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
         archive.extractall(folder, filter="data")
@@ -44,6 +61,7 @@ def _build(source: Path, kind: str, target: Path) -> None:
     environment = {**os.environ, "PATH": without_rust}
     done = subprocess.run([sys.executable, "-c", code], cwd=source, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
+    (target / f"{kind}.log").write_text(done.stdout)
 
 
 def test_the_wheel_has_the_contract_the_classes_and_the_types(folder: Path) -> None:
@@ -65,14 +83,24 @@ def test_the_wheel_has_the_contract_the_classes_and_the_types(folder: Path) -> N
     }  # fmt: skip
 
 
-def test_the_source_distribution_has_what_builds_it(folder: Path) -> None:
+def test_a_wheel_without_the_native_engine_is_of_pure_python(folder: Path) -> None:
+    """So that the name says what it is, and an index or a cache takes it for nothing else."""
+    (wheel,) = folder.glob("*.whl")
+    assert wheel.name == f"chatpb-{chatpb.__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(wheel) as archive:
+        (about,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
+        assert "Root-Is-Purelib: true" in archive.read(about).decode().splitlines()
+    assert "NO native engine" in (folder / "wheel.log").read_text()
+
+
+def test_the_source_distribution_is_the_repository(folder: Path) -> None:
+    """So that it can be tested, and what is generated can be generated anew."""
     with tarfile.open(next(folder.glob("*.tar.gz"))) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    needed = ["adapters/Cargo.lock", "adapters/python/native/Cargo.toml", "adapters/core/src/schema/contract.binpb"]
-    needed += ["LICENSE", "README.md", "buf.yaml", "pyproject.toml", "setup.py"]
-    needed += [path.relative_to(ROOT).as_posix() for path in _tracked("proto")]
-    assert [name for name in needed if name not in names] == []
-    assert [name for name in names if "target/" in name or name.endswith((".so", ".pyc"))] == []
+        names = {name.partition("/")[2] for name in archive.getnames() if not archive.getmember(name).isdir()}
+    tracked = {path.relative_to(ROOT).as_posix() for path in _tracked(".")}
+    made = {"PKG-INFO", "setup.cfg"}
+    assert tracked - names == set()
+    assert {name for name in names - tracked - made if ".egg-info/" not in name} == set()
 
 
 def _tracked(folder: str) -> list[Path]:
