@@ -12,7 +12,7 @@ public final class Accumulator {
   private static final Cleaner CLEANER = Cleaner.create();
 
   private final Engines.Shared shared;
-  private final int handle;
+  private final long handle;
   private final int flags;
   private final Option[] nonfinite;
 
@@ -28,7 +28,7 @@ public final class Accumulator {
     Codec chunk = Codec.of(Chatpb.CHUNK);
     shared = Engines.shared();
     try {
-      handle = shared.run(engine -> (int) engine.accumulatorNew.apply(engine.schema(chunk))[0]);
+      handle = shared.run(engine -> engine.core.accumulatorNew(engine.schema(chunk)));
     } catch (ChatpbException error) {
       throw new InternalException(error.getMessage(), error);
     }
@@ -36,12 +36,16 @@ public final class Accumulator {
   }
 
   /** Frees an accumulator in its engine. It does not refer to the object, which would never go otherwise. */
-  private record Freeing(Engines.Shared shared, int handle) implements Runnable {
+  private record Freeing(Engines.Shared shared, long handle) implements Runnable {
     @Override
     public void run() {
       if (!shared.isBroken()) {
         try {
-          shared.run(engine -> engine.accumulatorFree.apply(handle));
+          shared.run(
+              engine -> {
+                engine.core.accumulatorFree(handle);
+                return null;
+              });
         } catch (ChatpbException error) {
           throw new InternalException(error.getMessage(), error);
         }
@@ -64,19 +68,14 @@ public final class Accumulator {
     Objects.requireNonNull(wire, "wire");
     shared.run(
         engine -> {
-          engine.call(engine.accumulatorAdd, handle, wire, flags);
+          engine.core.accumulatorAdd(handle, wire, flags);
           return null;
         });
   }
 
   /** Returns the wire bytes of the completion so far. It takes time by its size. */
   public byte[] toWire() throws ChatpbException {
-    byte[] json =
-        shared.run(
-            engine -> {
-              engine.next(engine.accumulatorJson, handle);
-              return engine.bytes();
-            });
+    byte[] json = shared.run(engine -> engine.core.accumulatorJson(handle));
     return Codec.of(Chatpb.COMPLETION).jsonToWire(json, nonfinite);
   }
 

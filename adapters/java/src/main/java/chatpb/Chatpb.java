@@ -25,7 +25,7 @@ public final class Chatpb {
   /** The full name of a chunk of a stream. */
   public static final String CHUNK = "chatcompletion.v1.ChatCompletionChunk";
 
-  /** By message type, the codec that is made of its own descriptors. */
+  /** By message type, its codec. */
   private static final Map<Descriptor, Codec> CODECS = Collections.synchronizedMap(new WeakHashMap<>());
 
   private Chatpb() {}
@@ -95,18 +95,22 @@ public final class Chatpb {
     return Codec.of(COMPLETION).wireToJson(wire, options);
   }
 
-  /** Returns the codec of a message type, made of its own descriptors. */
+  /** Returns the codec of a message type: that of the contract if it is of it, else one made of its own descriptors. */
   static Codec codecOf(Descriptor type) {
     Codec known = CODECS.get(type);
     if (known == null) {
       Set<FileDescriptor> files = new LinkedHashSet<>();
       addWithImports(type.getFile(), files);
-      FileDescriptorSet.Builder set = FileDescriptorSet.newBuilder();
-      files.forEach(file -> set.addFile(file.toProto()));
-      known = Codec.of(type.getFullName(), set.build().toByteArray());
+      known = Contract.has(files) ? Codec.of(type.getFullName()) : Codec.of(type.getFullName(), descriptors(files));
       CODECS.put(type, known);
     }
     return known;
+  }
+
+  private static byte[] descriptors(Set<FileDescriptor> files) {
+    FileDescriptorSet.Builder set = FileDescriptorSet.newBuilder();
+    files.forEach(file -> set.addFile(file.toProto()));
+    return set.build().toByteArray();
   }
 
   /** Adds a file after all that it imports. */

@@ -76,7 +76,7 @@ public final class Codec {
   public byte[] jsonToWire(byte[] json, Option... options) throws ChatpbException {
     int flags = Option.flags(options, Option.TO_WIRE);
     Objects.requireNonNull(json, "json");
-    return Engines.run(engine -> engine.convert(of -> of.codec(this), engine.jsonToWire, json, flags));
+    return Engines.run(engine -> engine.core.jsonToWire(engine.codec(this), json, flags));
   }
 
   /** Returns the JSON text of an encoded message. See {@link #wireToJsonBytes}. */
@@ -94,7 +94,7 @@ public final class Codec {
   public byte[] wireToJsonBytes(byte[] wire, Option... options) throws ChatpbException {
     int flags = Option.flags(options, Option.TO_JSON);
     Objects.requireNonNull(wire, "wire");
-    return Engines.run(engine -> engine.convert(of -> of.codec(this), engine.wireToJson, wire, flags));
+    return Engines.run(engine -> engine.core.wireToJson(engine.codec(this), wire, flags));
   }
 
   /**
@@ -106,7 +106,7 @@ public final class Codec {
   public List<Violation> validate(byte[] wire, Option... options) throws ChatpbException {
     int flags = Option.flags(options, Option.TO_VALIDATE);
     Objects.requireNonNull(wire, "wire");
-    byte[] found = Engines.run(engine -> engine.convert(of -> of.codec(this), engine.validate, wire, flags));
+    byte[] found = Engines.run(engine -> engine.core.validate(engine.codec(this), wire, flags));
     return Json.violations(new String(found, StandardCharsets.UTF_8));
   }
 }

@@ -37,7 +37,12 @@ public final class Streams {
     return Engines.run(
         engine -> {
           List<byte[]> chunks = new ArrayList<>();
-          engine.split(completion, chunk, wire, characters, flags, chunks::add);
+          long splitter =
+              engine.core.splitterNew(engine.schema(completion), engine.schema(chunk), wire, characters, flags);
+          for (byte[] each = engine.core.splitterNext(splitter); each != null; each = engine.core.splitterNext(splitter)) {
+            chunks.add(each);
+          }
+          engine.core.splitterFree(splitter);
           return chunks;
         });
   }
@@ -61,7 +66,7 @@ public final class Streams {
     }
     Codec codec = Codec.of(Chatpb.CHUNK);
     byte[] input = joined.toByteArray();
-    return Engines.run(engine -> engine.convert(of -> of.codec(codec), engine.compactStream, input, 0));
+    return Engines.run(engine -> engine.core.compactStream(engine.codec(codec), input, 0));
   }
 
   /**
@@ -72,7 +77,7 @@ public final class Streams {
   public static List<byte[]> expand(byte[] stream) throws ChatpbException {
     Objects.requireNonNull(stream, "stream");
     Codec codec = Codec.of(Chatpb.CHUNK);
-    byte[] joined = Engines.run(engine -> engine.convert(of -> of.codec(codec), engine.expandStream, stream, 0));
+    byte[] joined = Engines.run(engine -> engine.core.expandStream(engine.codec(codec), stream, 0));
     List<byte[]> chunks = new ArrayList<>();
     for (int at = 0; at < joined.length; ) {
       int length = 0;

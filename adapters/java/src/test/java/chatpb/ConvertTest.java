@@ -12,6 +12,7 @@ import static org.junit.jupiter.api.Assertions.assertTrue;
 import chatcompletion.v1.ChatCompletion;
 import chatcompletion.v1.ChatCompletionChunk;
 import chatcompletion.v1.ChatCompletionProto;
+import chatcompletion.v1.CreateChatCompletionRequest;
 import chatpb.ChatpbException.Code;
 import com.google.protobuf.DescriptorProtos.FileDescriptorSet;
 import java.nio.charset.StandardCharsets;
@@ -64,6 +65,15 @@ class ConvertTest {
     assertEquals(json, Chatpb.wireToJson(completion.toByteArray()));
     assertEquals(Codec.of(Chatpb.COMPLETION).validate(completion.toByteArray()), Chatpb.validate(completion));
     assertEquals("{\"choices\":[]}", Chatpb.print(Chatpb.parse("{\"choices\":[]}", ChatCompletionChunk.newBuilder()).build()));
+  }
+
+  @Test
+  void theContractIsCompiledWhenTheArtifactIsBuilt() {
+    assertEquals(Codec.of(Chatpb.COMPLETION), Chatpb.codecOf(ChatCompletion.getDescriptor()));
+    assertEquals(Codec.of(Chatpb.CHUNK), Chatpb.codecOf(ChatCompletionChunk.getDescriptor()));
+    for (String type : List.of(Chatpb.COMPLETION, Chatpb.CHUNK, CreateChatCompletionRequest.getDescriptor().getFullName())) {
+      assertTrue(PreparedMemory.load().schema(type) != 0, type);
+    }
   }
 
   static Stream<String> deep() {
