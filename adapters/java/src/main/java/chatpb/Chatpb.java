@@ -30,6 +30,11 @@ public final class Chatpb {
 
   private Chatpb() {}
 
+  /** Returns whether machine code converts, of the artifact chatpb-native, and not the core's Java classes. */
+  public static boolean isNative() {
+    return Cores.NATIVE;
+  }
+
   /** Reads JSON into a builder, and returns that. See the method that takes bytes. */
   public static <B extends Message.Builder> B parse(String json, B builder, Option... options) throws ChatpbException {
     return parse(Utf8.encode(json), builder, options);

@@ -1,7 +1,10 @@
 package chatpb;
 
-/** Makes cores. */
+/** Makes cores: machine code where the artifact chatpb-native is there, else Java classes. */
 final class Cores {
+  static final boolean NATIVE = Natives.load();
+
+  /** Loaded only where it is needed. */
   private static final class Prepared {
     static final PreparedMemory MEMORY = PreparedMemory.load();
   }
@@ -9,6 +12,6 @@ final class Cores {
   private Cores() {}
 
   static Core create() {
-    return new WasmCore(Prepared.MEMORY);
+    return NATIVE ? new NativeCore() : new WasmCore(Prepared.MEMORY);
   }
 }

@@ -38,6 +38,11 @@ class ConvertTest {
   }
 
   @Test
+  void theCoreIsTheOneThatIsAskedFor() {
+    assertEquals(System.getProperty("chatpb.native").equals("always"), Chatpb.isNative());
+  }
+
+  @Test
   void vectorsAreThere() {
     assertTrue(vectors().size() > 100);
   }
@@ -221,7 +226,8 @@ class ConvertTest {
     try {
       Chatpb.jsonToWire("{\"choices\":[{\"index\":0}]}");
     } catch (InternalException error) {
-      assertTrue(error.getCause().toString().toLowerCase(Locale.ROOT).contains("stack"), error.getCause().toString());
+      String text = error.getMessage() + error.getCause();
+      assertTrue(text.toLowerCase(Locale.ROOT).contains("stack"), text);
       throw error;
     } catch (ChatpbException error) {
       throw new AssertionError(error);
