@@ -73,4 +73,6 @@ const server = createServer((request, response) => {
   }
 });
 const [host, port] = listen.split(":");
-server.listen(Number(port), host, () => console.error(`listening on ${host}:${(server.address() as AddressInfo).port}`));
+server.listen(Number(port), host, () => {
+  console.error(`listening on ${host}:${(server.address() as AddressInfo).port}`);
+});

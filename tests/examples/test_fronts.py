@@ -35,6 +35,8 @@ class Front(Example):
     """What the installation of the language's official client makes."""
     client_command: tuple[str, ...]
     """Prints what the client makes of the endpoint at the address that follows."""
+    notices_late: bool = False
+    """Whether it notices that a client left only when it sends something to it."""
 
 
 FRONTS: Final = [
@@ -59,6 +61,19 @@ FRONTS: Final = [
         command=("node", "dist/front.js"),
         client=install.MODULES / "openai",
         client_command=("node", str(install.HERE / "openai_client.cjs")),
+    ),
+    Front(
+        name="java",
+        source="src/main/java/com/example/front/Front.java",
+        needs=("java", "javac", "mvn"),
+        build=(
+            ("mvn", "-q", "-B", "-f", "../../adapters/java", "-Dmaven.test.skip=true", "install"),
+            ("mvn", "-q", "-B", "package"),
+        ),
+        command=("java", "-XX:+UseSerialGC", "-cp", "target/classes:target/lib/*", "com.example.front.Front"),
+        client=install.JAVA,
+        client_command=("java", "-cp", f"{install.JAVA}:{install.JAVA.parent / 'lib'}/*", "client.Client"),
+        notices_late=True,
     ),
 ]
 
@@ -293,13 +308,17 @@ def test_an_answer_may_be_large(front: Front) -> None:
 
 
 def test_chunks_come_at_once_and_a_client_that_leaves_ends_the_call(front: Front) -> None:
-    """The service sends a chunk, and no other before the client has got it and left."""
-    left = asyncio.Event()
+    """The client gets the first chunk while the service has sent no other, and leaves."""
+    came, left = asyncio.Event(), asyncio.Event()
 
     class Endless(Given):
         async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
             try:
                 yield json_to_wire(CHUNK, ChatCompletionChunk)
+                await came.wait()
+                while front.notices_late:
+                    yield json_to_wire(CHUNK, ChatCompletionChunk)
+                    await asyncio.sleep(0.01)
                 await asyncio.Event().wait()
             finally:
                 left.set()
@@ -309,6 +328,7 @@ def test_chunks_come_at_once_and_a_client_that_leaves_ends_the_call(front: Front
             async with client.stream("POST", "/chat/completions", json=STREAM) as answer:
                 async for line in answer.aiter_lines():
                     assert json.loads(line.removeprefix("data: ")) == json.loads(CHUNK)
+                    came.set()
                     break
             await left.wait()
 

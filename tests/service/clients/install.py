@@ -4,7 +4,7 @@
     python tests/service/clients/install.py node go
 
 Locked versions go into an environment and a `node_modules` beside this file, since some of them would change the
-project's own packages. The client in Go is built. What is already installed stays as it is.
+project's own packages. The clients in Go and Java are built. What is already installed stays as it is.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ ENVIRONMENT = HERE / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 MODULES = HERE / "node_modules"
 GO = HERE / "go" / ("client.exe" if sys.platform == "win32" else "client")
+
+JAVA = HERE / "java" / "target" / "client-1.jar"
 
 
 def main() -> None:
@@ -48,11 +50,17 @@ def install_node() -> None:
 
 
 def install_go() -> None:
-    if not GO.exists() or GO.stat().st_mtime < (GO.parent / "main.go").stat().st_mtime:
+    if not is_newer(GO, GO.parent / "main.go"):
         subprocess.run([tool("go"), "build", "-o", GO.name, "."], check=True, cwd=GO.parent)
 
 
-INSTALLERS = {"python": install_python, "node": install_node, "go": install_go}
+def install_java() -> None:
+    folder = HERE / "java"
+    if not is_newer(JAVA, folder / "pom.xml", *folder.rglob("*.java")):
+        subprocess.run([tool("mvn"), "-q", "-B", "package"], check=True, cwd=folder)
+
+
+INSTALLERS = {"python": install_python, "node": install_node, "go": install_go, "java": install_java}
 """By the name of its language or runtime, what installs its clients."""
 
 
@@ -61,6 +69,10 @@ def tool(name: str) -> str:
     if found is None:
         sys.exit(f"{name} is not on the path: install it")
     return found
+
+
+def is_newer(made: Path, *sources: Path) -> bool:
+    return made.exists() and all(made.stat().st_mtime > source.stat().st_mtime for source in sources)
 
 
 def is_current(folder: Path, lock: Path) -> bool:
