@@ -73,29 +73,79 @@ MISSING = {
     ("protobuf", "check", "in.json", "--runtime", "protobuf-py"): (
         "--runtime protobuf-py needs protobuf: pip install 'chatpb[protobuf-py]'"
     ),
-    ("grpc", "serve"): "this command needs grpc: pip install 'chatpb[service]'",
-    ("grpc", "call", "-m", "x"): "this command needs grpc: pip install 'chatpb[service]'",
-    ("starlette", "gateway", "--backend", "echo"): "this command needs starlette: pip install 'chatpb[gateway]'",
+    ("grpc", "serve"): "chatpb.service needs grpc: pip install 'chatpb[service]'",
+    ("grpc", "call", "-m", "x"): "chatpb.service needs grpc: pip install 'chatpb[service]'",
+    (
+        "starlette",
+        "gateway",
+        "--backend",
+        "echo",
+    ): "chatpb.service.gateway needs starlette: pip install 'chatpb[gateway]'",
     ("prometheus_client", "serve", "--listen", "127.0.0.1:0", "--metrics", "127.0.0.1:0"): (
-        "this command needs prometheus_client: pip install 'chatpb[observe]'"
+        "PrometheusObserver needs prometheus_client: pip install 'chatpb[observe]'"
     ),
-    ("pyarrow", "export", "in.jsonl", "out.db"): "this command needs pyarrow: pip install 'chatpb[storage]'",
-    ("pyarrow", "import", "in.jsonl", "out.db"): "this command needs pyarrow: pip install 'chatpb[storage]'",
+    ("pyarrow", "export", "in.jsonl", "out.db"): "chatpb.storage needs pyarrow: pip install 'chatpb[storage]'",
+    ("pyarrow", "import", "in.jsonl", "out.db"): "chatpb.storage needs pyarrow: pip install 'chatpb[storage]'",
     ("pyspark", "export", "in.jsonl", "out.jsonl", "--engine", "spark"): (
         "--engine spark needs pyspark: pip install 'chatpb[spark]'"
     ),
-    ("duckdb", "query", "in.jsonl", "FROM records"): "this command needs duckdb: pip install 'chatpb[storage]'",
-    ("zstandard", "get", "in.db", "a"): "this command needs zstandard: pip install 'chatpb[storage]'",
-    ("zstandard", "backup", "in.db", "out.db"): "this command needs zstandard: pip install 'chatpb[storage]'",
-    ("zstandard", "verify", "in.db"): "this command needs zstandard: pip install 'chatpb[storage]'",
-    ("matplotlib", "stats", "in.jsonl", "--chart", "c.svg"): "--chart needs matplotlib: pip install 'chatpb[chart]'",
+    ("duckdb", "query", "in.jsonl", "FROM records"): "chatpb.storage needs duckdb: pip install 'chatpb[storage]'",
+    ("zstandard", "get", "in.db", "a"): "chatpb.storage needs zstandard: pip install 'chatpb[storage]'",
+    ("zstandard", "backup", "in.db", "out.db"): "chatpb.storage needs zstandard: pip install 'chatpb[storage]'",
+    ("zstandard", "verify", "in.db"): "chatpb.storage needs zstandard: pip install 'chatpb[storage]'",
+    (
+        "matplotlib",
+        "stats",
+        "in.jsonl",
+        "--chart",
+        "c.svg",
+    ): "chatpb.storage needs matplotlib: pip install 'chatpb[chart]'",
 }
 
 
+MISSING_IN_A_PROGRAM = {
+    ("grpc", "import chatpb.service"): "chatpb.service needs grpc: pip install 'chatpb[service]'",
+    ("starlette", "import chatpb.service.gateway"): (
+        "chatpb.service.gateway needs starlette: pip install 'chatpb[gateway]'"
+    ),
+    ("prometheus_client", "from chatpb.service import PrometheusObserver as new; new()"): (
+        "PrometheusObserver needs prometheus_client: pip install 'chatpb[observe]'"
+    ),
+    ("opentelemetry", "from chatpb.service import TraceObserver as new; new()"): (
+        "TraceObserver needs opentelemetry: pip install 'chatpb[observe]'"
+    ),
+    ("pyarrow", "import chatpb.arrow"): "chatpb.arrow needs pyarrow: pip install 'chatpb[storage]'",
+    ("zstandard", "from chatpb.storage import Recorder; Recorder('r.db')"): (
+        "chatpb.storage needs zstandard: pip install 'chatpb[storage]'"
+    ),
+    ("duckdb", "from chatpb.storage import query"): ("chatpb.storage needs duckdb: pip install 'chatpb[storage]'"),
+    ("matplotlib", "from chatpb.storage import draw_chart"): (
+        "chatpb.storage needs matplotlib: pip install 'chatpb[chart]'"
+    ),
+    ("pyspark", "import chatpb.storage.spark"): "chatpb.storage.spark needs pyspark: pip install 'chatpb[spark]'",
+    (
+        "openai",
+        "import chatpb; chatpb.to_openai(chatpb.ChatCompletion())",
+    ): "to_openai needs openai: pip install openai",
+}
+
+
+@pytest.mark.parametrize("case", MISSING_IN_A_PROGRAM, ids=" ".join)
+def test_package_that_a_program_misses(case: tuple[str, str], tmp_path: Path) -> None:
+    package, code = case
+    code = (
+        f"import sys\nsys.modules[{package!r}] = None\ntry:\n    {code}\nexcept ImportError as error:\n    print(error)"
+    )
+    result = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True)
+    assert (result.stdout, result.stderr) == (f"{MISSING_IN_A_PROGRAM[case]}\n", "")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("command", MISSING, ids=" ".join)
-def test_missing_package(command: tuple[str, ...]) -> None:
-    result = subprocess.run([sys.executable, "-c", WITHOUT, *command], capture_output=True, text=True)
+def test_missing_package(command: tuple[str, ...], tmp_path: Path) -> None:
+    result = subprocess.run([sys.executable, "-c", WITHOUT, *command], cwd=tmp_path, capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (2, "", f"chatpb: {MISSING[command]}\n")
+    assert os.listdir(tmp_path) == []
 
 
 def test_demo_needs_no_other_extra() -> None:
@@ -103,7 +153,7 @@ def test_demo_needs_no_other_extra() -> None:
     result = subprocess.run([sys.executable, "-c", WITHOUT, others, "demo"], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
     assert "Nothing was lost, through wire bytes and through objects of google." in result.stdout
-    assert "The way through gRPC needs grpc: pip install 'chatpb[service]'.\n" in result.stdout
+    assert "chatpb.service needs grpc: pip install 'chatpb[service]'.\n" in result.stdout
 
 
 def test_chatpb_does_not_import_the_extra() -> None:

@@ -24,8 +24,12 @@ _EXTRAS: Final = {
 }
 """The names by which packages are imported, by the extra of pyproject.toml that installs them."""
 
+_INSTALL: Final = {package: f"'chatpb[{extra}]'" for extra, packages in _EXTRAS.items() for package in packages}
+_INSTALL["openai"] = "openai"  # which no extra brings: who has no such objects needs it not, and who has them has it
+"""What to install for each package."""
 
-class MissingExtraError(ChatpbError):
+
+class MissingExtraError(ChatpbError, ImportError):
     """A package is missing that only an extra installs."""
 
 
@@ -39,7 +43,6 @@ def extra_for(what: str) -> Iterator[None]:
         yield
     except ModuleNotFoundError as error:
         package = (error.name or "").partition(".")[0]
-        extra = next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
-        if extra is None:
+        if package not in _INSTALL:
             raise
-        raise MissingExtraError(f"{what} needs {package}: pip install 'chatpb[{extra}]'") from None
+        raise MissingExtraError(f"{what} needs {package}: pip install {_INSTALL[package]}") from None

@@ -18,6 +18,7 @@ from chatcompletion import v1
 from chatpb._contract.schema import schema_of
 from chatpb._convert import to_dict
 from chatpb._detect import detect_object
+from chatpb._extras import extra_for
 from chatpb._options import Nonfinite, UnknownFields, choice
 from chatpb._runtimes import message_class, runtime_of
 
@@ -115,14 +116,15 @@ def to_openai(message: Any, *, unknown_fields: UnknownFields = "error", nonfinit
         nonfinite: "allow" gives floats that are NaN or infinite; "error" refuses them.
 
     Raises:
-        ImportError: the `openai` package is not installed.
+        MissingExtraError: the `openai` package is not installed. It is an ImportError.
         WireError: the message holds what JSON cannot.
         JsonError: an integer has more digits than Python converts.
         TypeError: `message` is not a message of any runtime.
         ValueError: an option has another value.
 
     """
-    from openai import BaseModel, types
+    with extra_for("to_openai"):
+        from openai import BaseModel, types
 
     name = runtime_of(type(message)).descriptor(type(message)).name
     model = getattr(types.chat, name, None) or getattr(types, name, None)

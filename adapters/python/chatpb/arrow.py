@@ -12,12 +12,10 @@ from array import array
 from collections.abc import Iterable
 from typing import Final
 
-import pyarrow as pa
-import pyarrow.compute as pc
-
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import fields_of_rows, messages_of_rows, rows_of_messages
 from chatpb._engine.codec import Codec
+from chatpb._extras import extra_for
 from chatpb._inputs import Buffer, wire_bytes
 from chatpb._limits import MAX_LENGTH_BYTES
 from chatpb._options import Nonfinite, UnknownFields, choice, threads_of
@@ -25,6 +23,10 @@ from chatpb._records.columns import COLUMNS, SECONDS_UNTIL, record_columns_reade
 from chatpb._records.parts import TAGS
 from chatpb._runtimes import message_class
 from chatpb._wire.read import FieldError, read_varint
+
+with extra_for("chatpb.arrow"):
+    import pyarrow as pa
+    import pyarrow.compute as pc
 
 __all__ = [
     "SCHEMA",

@@ -7,27 +7,30 @@ function. `Client` and `AsyncClient` call it.
 Needs the extra `service`; the gateway needs the extra `gateway`.
 """
 
-from chatpb.service._call import Backend, Call
-from chatpb.service._client import AsyncClient, AsyncStream, Client, Stream
-from chatpb.service._echo_backend import EchoBackend
-from chatpb.service._error_table import ServiceError
-from chatpb.service._function_backend import FunctionBackend
-from chatpb.service._grpc_backend import GrpcBackend
-from chatpb.service._guard import Limits
-from chatpb.service._model_router import ModelRouter
-from chatpb.service._observers import (
-    JsonFormatter,
-    LogObserver,
-    Observer,
-    Outcome,
-    PrometheusObserver,
-    SumRepeats,
-    TraceObserver,
-)
-from chatpb.service._openai_backend import OpenAIBackend
-from chatpb.service._replay_backend import ReplayBackend
-from chatpb.service._server import Server, serve
-from chatpb.service._tls import Tls
+from chatpb._extras import extra_for
+
+with extra_for("chatpb.service"):
+    from chatpb.service._call import Backend, Call
+    from chatpb.service._client import AsyncClient, AsyncStream, Client, Stream
+    from chatpb.service._echo_backend import EchoBackend
+    from chatpb.service._error_table import ServiceError
+    from chatpb.service._function_backend import FunctionBackend
+    from chatpb.service._grpc_backend import GrpcBackend
+    from chatpb.service._guard import Limits
+    from chatpb.service._model_router import ModelRouter
+    from chatpb.service._observers import (
+        JsonFormatter,
+        LogObserver,
+        Observer,
+        Outcome,
+        PrometheusObserver,
+        SumRepeats,
+        TraceObserver,
+    )
+    from chatpb.service._openai_backend import OpenAIBackend
+    from chatpb.service._replay_backend import ReplayBackend
+    from chatpb.service._server import Server, serve
+    from chatpb.service._tls import Tls
 
 __all__ = [
     "AsyncClient",

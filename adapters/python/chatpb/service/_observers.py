@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from chatpb._extras import extra_for
 from chatpb._known_json import unknown_field_counts
 from chatpb.service._call import Call
 
@@ -144,7 +145,8 @@ class PrometheusObserver:
     _SECONDS: Final = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300)
 
     def __init__(self, registry: Any = None) -> None:
-        import prometheus_client as prometheus
+        with extra_for("PrometheusObserver"):
+            import prometheus_client as prometheus
 
         self.registry = registry or prometheus.REGISTRY
         where: dict[str, Any] = {"registry": self.registry}
@@ -196,8 +198,9 @@ class TraceObserver:
     """Makes a span for each call (package `opentelemetry-api`), in the caller's trace, and passes it on upstream."""
 
     def __init__(self, tracer_provider: Any = None) -> None:
-        from opentelemetry import trace
-        from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+        with extra_for("TraceObserver"):
+            from opentelemetry import trace
+            from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
         self._trace = trace
         self._tracer = trace.get_tracer("chatpb.service", tracer_provider=tracer_provider)

@@ -16,30 +16,33 @@ from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from functools import partial
 from typing import Any, Final, TypeVar
 
-from starlette.applications import Starlette
-from starlette.convertors import Convertor, register_url_convertor
-from starlette.middleware.cors import CORSMiddleware
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
-
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
 from chatpb._convert import json_to_wire
 from chatpb._errors import ChatpbError, JsonError
+from chatpb._extras import extra_for
 from chatpb._known_json import known_json
 from chatpb._options import UnknownFields, choice
-from chatpb.service._allowed_sites import AllowedSites, error_response
-from chatpb.service._call import Backend, header_pairs
-from chatpb.service._chunk_batches import batch_chunks
-from chatpb.service._error_table import ServiceError
-from chatpb.service._guard import Guard, Limits
-from chatpb.service._health import BackendHealth
-from chatpb.service._http_body import declared_size, read_body
-from chatpb.service._model_list import find_model, list_models
-from chatpb.service._observers import Observer
-from chatpb.service._request_flags import is_stream, set_model
 from chatpb.streams import sse
+
+with extra_for("chatpb.service.gateway"):
+    from starlette.applications import Starlette
+    from starlette.convertors import Convertor, register_url_convertor
+    from starlette.middleware.cors import CORSMiddleware
+    from starlette.requests import Request
+    from starlette.responses import JSONResponse, Response
+    from starlette.routing import Route
+    from starlette.types import ASGIApp
+
+    from chatpb.service._allowed_sites import AllowedSites, error_response
+    from chatpb.service._call import Backend, header_pairs
+    from chatpb.service._chunk_batches import batch_chunks
+    from chatpb.service._error_table import ServiceError
+    from chatpb.service._guard import Guard, Limits
+    from chatpb.service._health import BackendHealth
+    from chatpb.service._http_body import declared_size, read_body
+    from chatpb.service._model_list import find_model, list_models
+    from chatpb.service._observers import Observer
+    from chatpb.service._request_flags import is_stream, set_model
 
 __all__ = ["gateway"]
 

@@ -3,20 +3,23 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+from chatpb._extras import extra_for
 from chatpb._records.parts import compact_record, expand_record, make_record, parts_of
-from chatpb.storage._background_recorder import BackgroundRecorder
-from chatpb.storage._batch_api import write_batch
-from chatpb.storage._conversations import CONVERSATIONS, write_conversations
-from chatpb.storage._copy import Copied, copy
-from chatpb.storage._forms import Form, form_of
-from chatpb.storage._lookup import get
-from chatpb.storage._open import Record, Records, open, write
-from chatpb.storage._openai_recording import record_openai
-from chatpb.storage._recorder import Recorder
-from chatpb.storage._recorder_file import RecorderError
-from chatpb.storage._recorder_reader import Damaged
-from chatpb.storage._times import time_of
-from chatpb.storage._verify import restore_first_page, verify
+
+with extra_for("chatpb.storage"):
+    from chatpb.storage._background_recorder import BackgroundRecorder
+    from chatpb.storage._batch_api import write_batch
+    from chatpb.storage._conversations import CONVERSATIONS, write_conversations
+    from chatpb.storage._copy import Copied, copy
+    from chatpb.storage._forms import Form, form_of
+    from chatpb.storage._lookup import get
+    from chatpb.storage._open import Record, Records, open, write
+    from chatpb.storage._openai_recording import record_openai
+    from chatpb.storage._recorder import Recorder
+    from chatpb.storage._recorder_file import RecorderError
+    from chatpb.storage._recorder_reader import Damaged
+    from chatpb.storage._times import time_of
+    from chatpb.storage._verify import restore_first_page, verify
 
 if TYPE_CHECKING:
     from chatpb.storage._query import Answer, Query, QueryError, answer_of
@@ -78,4 +81,5 @@ def __getattr__(name: str) -> Any:
     if name not in _LAZY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _LAZY[name]
-    return getattr(import_module(f"chatpb.storage.{module}"), attribute)
+    with extra_for("chatpb.storage"):
+        return getattr(import_module(f"chatpb.storage.{module}"), attribute)

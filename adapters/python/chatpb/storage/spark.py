@@ -11,17 +11,20 @@ from typing import Final
 
 import pyarrow as pa
 from google.protobuf.message import Message
-from pyspark.sql import DataFrame, SparkSession
-from pyspark.sql import functions as sql
-from pyspark.sql.pandas.types import from_arrow_schema
-from pyspark.sql.types import StructType
 
 from chatcompletion.v1 import ChatCompletionChunk, ChatCompletionRecord
 from chatpb._errors import ChatpbError, JsonError
+from chatpb._extras import extra_for
 from chatpb.arrow import SCHEMA, expand_records, wire_column, with_columns
 from chatpb.storage._known_column import known_json_column
 from chatpb.storage._stats_sql import SPARK, statistics_sql
 from chatpb.storage._wrap_documents import wrapped
+
+with extra_for("chatpb.storage.spark"):
+    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import functions as sql
+    from pyspark.sql.pandas.types import from_arrow_schema
+    from pyspark.sql.types import StructType
 
 __all__ = ["RECORDS", "SETTINGS", "read_lines", "statistics", "to_lines"]
 

@@ -14,7 +14,7 @@ from rich.text import Text
 
 from chatpb import json_to_wire, wire_to_json
 from chatpb._contract.documents import DOCUMENTS
-from chatpb._extras import MissingExtraError, extra_for
+from chatpb._extras import MissingExtraError
 from chatpb._files.formats import Format
 from chatpb._files.read import Document
 from chatpb._runtimes import RUNTIMES, generated_class
@@ -64,8 +64,7 @@ def _show_grpc(console: Console) -> None:
     """Send a request and its answer through gRPC, and show whether they come through unchanged."""
     request, answer = (json_to_wire(DEMO_DOCUMENTS[name], DOCUMENTS[name]) for name in ("request", "completion"))
     try:
-        with extra_for("The way through gRPC"):
-            is_unchanged = asyncio.run(_survives_grpc(request, answer))
+        is_unchanged = asyncio.run(_survives_grpc(request, answer))
     except MissingExtraError as error:
         console.print(Text(f"{error}.", style="dim"))
         return

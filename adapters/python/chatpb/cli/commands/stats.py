@@ -8,7 +8,6 @@ from typing import Annotated
 import typer
 
 from chatpb import ChatpbError
-from chatpb._extras import extra_for
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
 from chatpb.cli._console import table_bytes
@@ -51,8 +50,7 @@ def stats(
     from chatpb.storage import query as open_query
 
     if chart:
-        with extra_for("--chart"):
-            from chatpb.storage import draw_chart
+        from chatpb.storage import draw_chart
     groups = () if by == "nothing" else tuple(by.replace(" ", "").split(","))
     known = read_prices(prices) if prices else None
     bad = BadRecords()
