@@ -32,11 +32,12 @@ SERVICE: Final = example("service.py")
 FRONT: Final = example("front.py")
 RECORD: Final = example("record.py")
 VENDOR_VIEW: Final = example("vendor_view.py")
+SPARK_JOB: Final = example("spark_job.py")
 HOST: Final = "127.0.0.1:0"
 
 
 def test_every_program_is_here_and_short() -> None:
-    examples = [SERVICE, FRONT, RECORD, VENDOR_VIEW]
+    examples = [SERVICE, FRONT, RECORD, VENDOR_VIEW, SPARK_JOB]
     assert {path.name for path in FRONT.folder.glob("*.py")} == {each.source for each in examples}
     for each in examples:
         assert 20 < each.lines() < MOST_LINES

@@ -14,11 +14,13 @@ from tests.conformance import languages
 from tests.examples.example import MOST_LINES, Example
 from tests.service.chatpb_program import Program
 from tests.service.service_stack import run
-from tests.support import exactly_equal
+from tests.support import ROOT, exactly_equal
 
 HOST: Final = "127.0.0.1:0"
 RUST: Final = languages.BY_NAME["rust"].folder / "target"
 """What tests/conformance builds of the same packages."""
+CPP: Final = languages.BY_NAME["cpp"].folder / "build"
+"""Where tests/conformance builds and installs the C interface."""
 
 SERVICES: Final = [
     Example(
@@ -27,6 +29,19 @@ SERVICES: Final = [
         needs=("cargo",),
         build=(("cargo", "build", "--locked", "--quiet", "--target-dir", str(RUST)),),
         command=(str(RUST / "debug" / "parrot"),),
+    ),
+    Example(
+        name="cpp",
+        source="main.cc",
+        needs=("cmake", "c++", "protoc", "grpc_cpp_plugin", "cargo"),
+        build=(
+            ("cmake", "-S", str(ROOT / "adapters" / "abi"), "-B", str(CPP / "abi")),
+            ("cmake", "--install", str(CPP / "abi"), "--prefix", str(CPP / "installed")),
+            ("cmake", "-B", "build", f"-DCMAKE_PREFIX_PATH={CPP / 'installed'}", "-DCMAKE_COMPILE_WARNING_AS_ERROR=ON"),
+            ("cmake", "--build", "build", "--parallel", "2"),
+        ),
+        command=("build/parrot",),
+        own_protoc=True,
     ),
 ]
 

@@ -13,9 +13,9 @@ from chatpb import _runtimes
 from chatpb._extras import MissingExtraError
 from tests.support import ALL_VECTORS, ROOT, programs_of
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
-PATH = re.compile(r"(?<![\w./-])(?:adapters|tests|proto|gen|bench|docs|\.ci)/[\w./*-]*")
+PATH = re.compile(r"(?<![\w./-])(?:adapters|tests|examples|proto|gen|bench|docs|\.ci)/[\w./*-]*")
 """A path from the root of the repository, in prose, in a link or in a command."""
 MODULE = re.compile(r"python -m ((?:tests|bench)[\w.]*)")
 NAME = re.compile(r"`(chatpb(?:\.\w+)+)")
