@@ -7,6 +7,7 @@ import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import typer
@@ -14,7 +15,7 @@ import typer
 from chatpb.cli._app import app
 from chatpb.cli._service_options import LimitOptions
 from chatpb.cli._service_setup import limits_of
-from chatpb.service import GrpcBackend, Limits, OpenAIBackend
+from chatpb.service import AsyncClient, Client, GrpcBackend, Limits, OpenAIBackend
 from tests.cli.command_line import run
 
 NOT_A_TOKEN = "a token is printable ASCII, not empty, without white space around it"
@@ -121,6 +122,30 @@ def test_a_keep_alive_of_zero_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     for seconds, want in (("0", None), ("7", 7.0)):
         run("gateway", "--backend", "echo", "--listen", "127.0.0.1:0", "--keep-alive", seconds)
         assert made["keep_alive"] == want
+
+
+def test_the_time_between_attempts_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It reaches the channel of a gateway, and of each client. What gRPC does with it is seen in time alone."""
+    opened: list[dict[str, Any]] = []
+
+    def open_channel(target: str, options: Any) -> Any:
+        opened.append(dict(options))
+        return Mock()
+
+    for module in ("grpc", "grpc.aio"):
+        monkeypatch.setattr(f"{module}.insecure_channel", open_channel)
+    monkeypatch.setattr("chatpb.cli.commands.gateway.observers_of", lambda *_: [])
+    monkeypatch.setattr("chatpb.service._uvicorn.run", lambda _, listener, *__: listener.close())
+    made: list[Any] = []
+    monkeypatch.setattr("chatpb.service.gateway.gateway", lambda backend, **_: made.append(backend))
+    for seconds, most in (("0.25", 250), ("7", 7000)):
+        run("gateway", "--target", "127.0.0.1:9", "--listen", "127.0.0.1:0", "--reconnect", seconds)
+        made += [AsyncClient("127.0.0.1:9", reconnect=float(seconds))._backend]
+        Client("127.0.0.1:9", reconnect=float(seconds))
+        while made:
+            made.pop()._open()
+        assert [each["grpc.max_reconnect_backoff_ms"] for each in opened] == [most] * 3
+        opened.clear()
 
 
 def test_limits_that_are_not_given() -> None:

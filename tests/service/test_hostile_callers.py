@@ -371,6 +371,51 @@ def frame(kind: int, flags: int, stream: int, size: int) -> bytes:
     return size.to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big")
 
 
+def call_headers(path: str) -> bytes:
+    """Return the headers of a call of gRPC, as HTTP/2 packs them."""
+    headers = {
+        ":method": "POST",
+        ":scheme": "http",
+        ":path": path,
+        ":authority": "localhost",
+        "te": "trailers",
+        "content-type": "application/grpc",
+    }
+    return b"".join(b"\x00%c%b%c%b" % (len(a), a.encode(), len(b), b.encode()) for a, b in headers.items())
+
+
+@pytest.mark.parametrize(("seconds", "is_ended"), [("1000", False), ("0.2", True)])
+def test_one_who_watches_health_and_never_reads(seconds: str, is_ended: bool) -> None:
+    """Others are told whether the server serves, and it stops when it is to."""
+    path = "/grpc.health.v1.Health/Watch"
+    no_window = frame(4, 0, 0, 6) + b"\x00\x04" + bytes(4)
+
+    async def main() -> None:
+        async with Program("serve", "--send-timeout", seconds, "--grace", "1", *QUIET) as server:
+            host, port = server.address.split(":")
+            reader, writer = await asyncio.open_connection(host, int(port))
+            headers = call_headers(path)
+            writer.write(PREFACE + no_window + frame(1, 4, 1, len(headers)) + headers + frame(0, 1, 1, 5) + bytes(5))
+            heads = 0
+            while heads < 1 + is_ended:  # those of the answer's beginning, and of its end
+                head = await reader.readexactly(9)
+                await reader.readexactly(int.from_bytes(head[:3], "big"))
+                heads += head[3] == 1
+            async with aio.insecure_channel(server.address) as channel:
+                watch: Any = channel.unary_stream(path)
+                watching = watch(b"")
+                assert await watching.read() == b"\x08\x01"
+                check: Any = channel.unary_unary("/grpc.health.v1.Health/Check")
+                assert await check(b"") == b"\x08\x01"
+                server.send_signal(signal.SIGTERM)
+                assert await watching.read() == b"\x08\x02"
+                assert await watching.read() is aio.EOF
+            assert await server.process.wait() == 0
+            writer.transport.abort()
+
+    run(main())
+
+
 def test_headers_of_grpc_that_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is closed in the end; without a limit, each byte would count as a sign of life."""
     monkeypatch.setattr(_server, "_IDLE", 1.0)
@@ -393,21 +438,7 @@ def test_headers_of_grpc_that_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch)
 
 def test_calls_of_grpc_that_are_reset_at_once() -> None:
     """They take a limited part of the memory, however many there are, and others are answered after them."""
-
-    def literal(name: bytes, value: bytes) -> bytes:
-        return b"\x00%c%b%c%b" % (len(name), name, len(value), value)
-
-    headers = b"".join(
-        literal(name, value)
-        for name, value in {
-            b":method": b"POST",
-            b":scheme": b"http",
-            b":path": CREATE.encode(),
-            b":authority": b"localhost",
-            b"te": b"trailers",
-            b"content-type": b"application/grpc",
-        }.items()
-    )
+    headers = call_headers(CREATE)
 
     async def main() -> None:
         async with Program("serve", *QUIET) as server:

@@ -5,11 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from contextlib import closing, suppress
 from typing import Any, Final
 
+import grpc
+
 from chatpb.service._error_table import ServiceError
+from chatpb.service._guard import Limits, SendLimit
 
 __all__ = ["BackendHealth", "health_service"]
+
+_LAST_WORD: Final = 1.0
+"""Seconds that those who watch may take to read that the server stops."""
 
 _AGE: Final = 1.0
 """Seconds for which an answer counts: anybody may ask, and each answer may cost a request to an endpoint."""
@@ -40,54 +47,79 @@ class BackendHealth:
             raise self._error
 
 
-def health_service(backend: Any, names: Sequence[str]) -> Any:
+def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
     """Return the health service of gRPC, which asks the backend whenever it is asked, and then tells all who watch.
+
+    One who watches and does not read delays nobody else, and is ended when the time to send is over. The service of the
+    package waits for such a one before it tells the others, and before it stops.
 
     Args:
         backend: its `check`, if it has one, decides.
         names: the services that it speaks of.
+        limits: how many may watch, as many as calls may be open, and how long they may take to read.
 
     """
-    from grpc_health.v1 import health, health_pb2
+    from grpc_health.v1 import health_pb2, health_pb2_grpc
 
     followed = BackendHealth(backend)
+    states = health_pb2.HealthCheckResponse
 
-    class Health(health.aio.HealthServicer):
+    class Health(health_pb2_grpc.HealthServicer):
         def __init__(self) -> None:
-            super().__init__()
-            self._watching: set[asyncio.Task[None]] = set()
+            self._state: Any = states.SERVING
+            self._has_changed = asyncio.Event()
+            self._watching: set[asyncio.Task[Any]] = set()
             self._is_stopping = False
 
-        async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
-            watching = asyncio.ensure_future(super().Watch(request, context))
-            self._watching.add(watching)
-            try:
-                await watching
-            except asyncio.CancelledError:
-                if not self._is_stopping:
-                    raise
-            finally:
-                watching.cancel()
-                self._watching.discard(watching)
-
-        async def enter_graceful_shutdown(self) -> None:
-            self._is_stopping = True
-            await super().enter_graceful_shutdown()
-            # A server that stops waits for all open calls, and those who watch never leave by themselves.
-            for watching in self._watching:
-                watching.cancel()
-            # A call that the server ends instead makes older grpcio print a traceback.
-            if self._watching:
-                await asyncio.wait(self._watching)
-
         async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-            state: Any = health_pb2.HealthCheckResponse.SERVING
+            if request.service not in names:
+                await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
             try:
                 await followed.check()
             except ServiceError:
-                state = health_pb2.HealthCheckResponse.NOT_SERVING
-            for name in names:
-                await self.set(name, state)
-            return await super().Check(request, context)
+                self._set(states.NOT_SERVING)
+            else:
+                self._set(states.SERVING)
+            return states(status=self._state)
+
+        async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
+            if len(self._watching) >= limits.concurrent:
+                await context.abort(grpc.StatusCode.UNAVAILABLE, "Too many watch.")
+            task: Any = asyncio.current_task()
+            self._watching.add(task)
+            try:
+                with suppress(ServiceError), closing(SendLimit(limits.send)) as sending:
+                    await self._tell(request.service in names, context, sending)
+            finally:
+                self._watching.discard(task)
+
+        async def _tell(self, is_known: bool, context: Any, sending: SendLimit) -> None:
+            """Send the state, and each later one, until the server stops."""
+            told = None
+            while True:
+                has_changed = self._has_changed
+                state = self._state if is_known else states.SERVICE_UNKNOWN
+                if state != told:
+                    with sending:
+                        await context.write(states(status=state))
+                    told = state
+                    continue  # it may have changed since
+                if self._is_stopping:
+                    return
+                await has_changed.wait()
+
+        def _set(self, state: Any) -> None:
+            if state != self._state and not self._is_stopping:
+                self._state = state
+                self._has_changed.set()
+                self._has_changed = asyncio.Event()
+
+        async def enter_graceful_shutdown(self) -> None:
+            """Tell all who watch that the server does not serve, and end their calls: they never leave themselves."""
+            self._set(states.NOT_SERVING)
+            self._is_stopping = True
+            self._has_changed.set()
+            if self._watching:
+                await asyncio.wait(self._watching, timeout=_LAST_WORD)
 
     return Health()

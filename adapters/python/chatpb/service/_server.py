@@ -98,7 +98,7 @@ class Server:
 
     async def start(self) -> None:
         """Start to listen. Raises RuntimeError if the address is taken."""
-        from grpc_health.v1 import health_pb2, health_pb2_grpc
+        from grpc_health.v1 import health_pb2_grpc
 
         size = self._limits.message
         pending = max(_PENDING, 4 * self._limits.concurrent)
@@ -125,10 +125,8 @@ class Server:
             "StreamChatCompletion": grpc.stream_stream_rpc_method_handler(self._stream),
         }
         server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(SERVICE, methods),))
-        self._health = health_service(self._backend, ("", SERVICE))
+        self._health = health_service(self._backend, ("", SERVICE), self._limits)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
-        for name in ("", SERVICE):
-            await self._health.set(name, health_pb2.HealthCheckResponse.SERVING)
         if self._reflection:
             _add_reflection(server)
         credentials = self._tls.server() if self._tls else None
