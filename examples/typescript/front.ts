@@ -5,7 +5,6 @@
 import { once } from "node:events";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { buffer } from "node:stream/consumers";
 import { ConnectError, createClient } from "@connectrpc/connect";
 import { createGrpcTransport } from "@connectrpc/connect-node";
 import { JsonError } from "chatpb";
@@ -17,14 +16,28 @@ import { ChatCompletionService } from "./gen/chatcompletion/v1/chat_completion_s
 import { ErrorResponseSchema } from "./gen/chatcompletion/v1/error_pb.js";
 import { ErrorInfoSchema, RetryInfoSchema } from "./gen/google/rpc/error_details_pb.js";
 
+const largest = 64 << 20; // bytes of a request
 const [listen = "", target = ""] = process.argv.slice(2);
 const service = createClient(ChatCompletionService, createGrpcTransport({ baseUrl: `http://${target}` }));
 const event = (data: string): string => `data: ${data}\n\n`;
 
+async function read(request: IncomingMessage): Promise<Buffer> {
+  const pieces: Buffer[] = [];
+  let size = 0;
+  for await (const piece of request.iterator({ destroyOnReturn: false })) {
+    pieces.push(piece);
+    size += piece.length;
+    if (size > largest) {
+      throw new RangeError(`the body has more than ${largest} bytes`);
+    }
+  }
+  return Buffer.concat(pieces);
+}
+
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const left = new AbortController(); // when the client leaves, the call ends
   response.on("close", () => left.abort());
-  const body = fromJson(CreateChatCompletionRequestSchema, await buffer(request));
+  const body = fromJson(CreateChatCompletionRequestSchema, await read(request));
   const key = request.headers.authorization;
   const options = { signal: left.signal, ...(key && { headers: { authorization: key } }) };
   if (!body.stream) {
@@ -61,7 +74,8 @@ function fail(response: ServerResponse, error: unknown): void {
   if (retry?.retryDelay) {
     response.setHeader("retry-after", Number(retry.retryDelay.seconds) + retry.retryDelay.nanos / 1e9);
   }
-  const status = info?.metadata["http_status"] ?? (error instanceof JsonError ? 400 : 502);
+  const isBadRequest = error instanceof JsonError || error instanceof RangeError;
+  const status = info?.metadata["http_status"] ?? (isBadRequest ? 400 : 502);
   response.writeHead(Number(status), { "content-type": "application/json" }).end(text);
 }
 

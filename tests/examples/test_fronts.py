@@ -72,7 +72,7 @@ FRONTS: Final = [
         ),
         command=("java", "-XX:+UseSerialGC", "-cp", "target/classes:target/lib/*", "com.example.front.Front"),
         client=install.JAVA,
-        client_command=("java", "-cp", f"{install.JAVA}:{install.JAVA.parent / 'lib'}/*", "client.Client"),
+        client_command=install.JAVA_CLIENT,
         notices_late=True,
     ),
 ]

@@ -143,6 +143,16 @@ def test_openai_for_go(hops: str) -> None:
     run(main())
 
 
+@hops
+def test_openai_for_java(hops: str) -> None:
+    require(install.JAVA)
+    direct, through = run(both(hops, *install.JAVA_CLIENT))
+    assert through == direct
+    assert through["m"]["vendor"] == {"big": 2**63 - 1}
+    assert len(through["m streamed"]) > 3
+    assert [through[model][0] for model in ("busy", "broken")] == ["RateLimitException", "InternalServerException"]
+
+
 def require(path: Path) -> None:
     """Skip the test if the clients are not installed; fail it if CHATPB_REQUIRE_CLIENTS is set, as in CI."""
     if not path.exists():

@@ -10,6 +10,7 @@ project's own packages. The clients in Go and Java are built. What is already in
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import subprocess
 import sys
@@ -21,8 +22,9 @@ ENVIRONMENT = HERE / ".venv"
 PYTHON = ENVIRONMENT / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
 MODULES = HERE / "node_modules"
 GO = HERE / "go" / ("client.exe" if sys.platform == "win32" else "client")
-
 JAVA = HERE / "java" / "target" / "client-1.jar"
+JAVA_CLIENT = ("java", "-cp", f"{JAVA}{os.pathsep}{JAVA.parent / 'lib' / '*'}", "client.Client")
+"""The command that runs the client in Java, before the endpoint's address."""
 
 
 def main() -> None:
