@@ -6,14 +6,26 @@ a class of google.protobuf (package chatcompletion.v1) or of betterproto (packag
 Every error about data is a ChatpbError; wrong arguments raise TypeError or ValueError.
 """
 
-from chatcompletion.v1 import (
-    ChatCompletion,
-    ChatCompletionChunk,
-    ChatCompletionRecord,
-    ChatCompletionStream,
-    CreateChatCompletionRequest,
-    ErrorResponse,
-)
+try:
+    from chatcompletion.v1 import (
+        ChatCompletion,
+        ChatCompletionChunk,
+        ChatCompletionRecord,
+        ChatCompletionStream,
+        CreateChatCompletionRequest,
+        ErrorResponse,
+    )
+except (ImportError, TypeError) as error:
+    if isinstance(error, ImportError) and not (error.name or "").startswith("chatcompletion."):
+        raise
+    import chatcompletion
+
+    raise ImportError(
+        f"chatpb needs its own classes of chatcompletion.v1, and there are others ({error}). Python found the package "
+        f"in {chatcompletion.__spec__.origin}. Give another name to a package `chatcompletion` of yours, and another "
+        "package to a .proto file of yours that has `package chatcompletion.v1`."
+    ) from error
+
 from chatpb._contract.descriptor_set import descriptor_set
 from chatpb._contract.proto_files import proto_path
 from chatpb._contract.proto_gaps import ProtoGap, complete_proto, proto_gaps

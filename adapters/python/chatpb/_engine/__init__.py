@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
+from importlib import metadata
+from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
 from google.protobuf.descriptor import Descriptor
@@ -48,12 +51,28 @@ def _choose() -> Literal["native", "python"]:
                 f"CHATPB_ENGINE={forced}, but chatpb was installed without its native engine: "
                 "install a wheel, or install from source where a Rust toolchain is"
             ) from error
+        _warn_of_another_installation()
         return "python"
     except ImportError:  # such as in a second interpreter of the process
         if forced:
             raise
         return "python"
     return "native"
+
+
+def _warn_of_another_installation() -> None:
+    """Warn where this package, without a native engine, hides an installed one that has it."""
+    here = Path(__file__).resolve().parents[1]
+    for each in metadata.distributions(name="chatpb"):
+        other = Path(str(each.locate_file("chatpb"))).resolve()
+        if other != here and any(other.glob("_engine/native/native.*[od]")):  # .so or .pyd
+            warnings.warn(
+                f"chatpb was imported from {here}, which has no native engine, and not from {other}, which has one: "
+                "take the first from PYTHONPATH, or build its engine with `pip install -e .`",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+            return
 
 
 engine: Final = _choose()

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import Descriptor
 
+import chatpb._engine.native.native as native
 from chatpb._contract.descriptor_set import descriptor_set_of
 from chatpb._engine.codec import Column, ColumnReader
-from chatpb._engine.native import native
 
 __all__ = [
     "DESCRIPTION",
