@@ -31,7 +31,7 @@ SCALAR = ADAPTERS / "abi" / "chatpb-scalar.wasm"
 """The same module without SIMD: the tool that translates a module into Go source does not know SIMD."""
 JAVA = ADAPTERS / "abi" / "chatpb-java.wasm"
 """The module without SIMD and with small functions. Java's virtual machine compiles no method of more than 8,000 bytes,
-which 5,600 bytes of a module become: functions that have one caller stay functions."""
+which 5,600 bytes of a module become: functions that have one caller stay functions, unless they are small."""
 GO = tuple(ADAPTERS / "go" / "internal" / "core" / name for name in ("core.go", "core.dat", "LICENSE"))
 """The module without SIMD as Go source, and the license of what wrote it."""
 MADE = (VECTORS, SCALAR, JAVA, *GO)
@@ -50,12 +50,13 @@ RUSTFLAGS = (
     "-Zlocation-detail=none",
     "-Zfmt-debug=none",
     # What must be fast is inlined by its own attributes. Neither inlining nor unrolling the rest makes it faster.
-    "-Cllvm-args=-inline-threshold=5",
-    "-Cllvm-args=-inlinehint-threshold=120",
     "-Cllvm-args=-unroll-threshold=0",
 )
 NUMBERS = 'profile.release.package.zmij.opt-level="s"'
 """Doubles are printed with small tables of powers of ten. Large ones, which are faster, take 16 KB."""
+INLINING = {"inline-threshold": 5, "inlinehint-threshold": 120, "inline-instr-cost": 5, "inline-call-penalty": 25}
+"""What the compiler may inline, and the costs that it takes by default. One bound is fixed, that for a function with
+one caller, which is 15,000: where all of these are multiplied, it is less in proportion."""
 BUILD_STD = ("-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size")
 FEATURES = ("bulk-memory", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "multivalue")
 """What Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later have."""
@@ -142,7 +143,7 @@ def build(folder: Path) -> dict[Path, Path]:
     made = {path: folder / path.name for path in MADE}
     build_module(made[VECTORS], ("-Ctarget-feature=+simd128",), ("simd",))
     build_module(made[SCALAR])
-    build_module(made[JAVA], level="s", optimize=("--one-caller-inline-max-function-size=100",))
+    build_module(made[JAVA], level="s", price=10, optimize=("--one-caller-inline-max-function-size=100",))
     run = ["go", "run", WASM2GO, "-unsafe", "-embed", "-pkg", "core", "-o", made[GO[0]], made[SCALAR]]
     subprocess.run(run, cwd=folder, check=True)
     downloaded = subprocess.run(
@@ -157,18 +158,21 @@ def build_module(
     flags: tuple[str, ...] = (),
     features: tuple[str, ...] = (),
     level: str = "2",
+    price: int = 1,
     optimize: tuple[str, ...] = (),
 ) -> None:
     """Build a module. The flags are those of the compiler, the features those of WebAssembly, that others lack.
 
-    The level is the compiler's, and `optimize` holds the options of wasm-opt that others lack.
+    The level is the compiler's, `price` multiplies what inlining costs, and `optimize` holds the options of wasm-opt
+    that others lack.
     """
+    inlining = [f"-Cllvm-args=-{name}={price * value}" for name, value in INLINING.items()]
     # The compiler takes flags of unreleased features from those who set this.
     environment = {
         **os.environ,
         "RUSTC_BOOTSTRAP": "1",
         "CARGO_PROFILE_RELEASE_OPT_LEVEL": level,
-        f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": " ".join([*flags, *RUSTFLAGS]),
+        f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": " ".join([*flags, *RUSTFLAGS, *inlining]),
     }
     environment.pop("RUSTFLAGS", None)
     target = ADAPTERS / "target" / made.stem

@@ -120,6 +120,7 @@ impl<'s> Types<'s> {
         Ok(compiled)
     }
 
+    #[inline(never)] // Java compiles no method as large as this one and its caller
     fn row(&mut self, message: &MessageDescriptor, field: &'s FieldDescriptor<'s>) -> Result<FieldRow, SchemaError> {
         let number = u32::try_from(field.number).ok().filter(|&number| number > 0).ok_or_else(|| {
             SchemaError::Malformed(format!("{}.{} has no field number", message.full_name, field.name))

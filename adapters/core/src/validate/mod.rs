@@ -121,23 +121,30 @@ impl<'a> Validation<'a> {
             self.report.add("unknown_field", || format!("{count} fields that the contract does not have"));
         }
         if !verbatim.is_empty() {
-            let mut additional = HashSet::new();
-            for note in self.open_members(from, ADDITIONAL_PROPERTIES_ENTRY) {
-                let (mut wire, end) = self.open(note);
-                skip_struct(&mut wire, end, depth, &mut |name, kind| {
-                    _ = if kind == Kind::Nothing { additional.remove(name) } else { additional.insert(name) };
-                })?;
-            }
-            for (name, text) in verbatim {
-                self.report.path.push(Segment::Name(name));
-                if additional.contains(name) {
-                    self.report.add("conflict", || "both an additional and a verbatim property".into());
-                }
-                self.check_text(text);
-                self.report.path.pop();
-            }
+            self.verbatim_texts(from, depth, verbatim)?;
         }
         self.notes.truncate(from);
+        Ok(())
+    }
+
+    /// Look at the texts of the verbatim members of a message.
+    #[cold]
+    fn verbatim_texts(&mut self, from: usize, depth: usize, verbatim: Vec<(&'a [u8], &'a [u8])>) -> Read<()> {
+        let mut additional = HashSet::new();
+        for note in self.open_members(from, ADDITIONAL_PROPERTIES_ENTRY) {
+            let (mut wire, end) = self.open(note);
+            skip_struct(&mut wire, end, depth, &mut |name, kind| {
+                _ = if kind == Kind::Nothing { additional.remove(name) } else { additional.insert(name) };
+            })?;
+        }
+        for (name, text) in verbatim {
+            self.report.path.push(Segment::Name(name));
+            if additional.contains(name) {
+                self.report.add("conflict", || "both an additional and a verbatim property".into());
+            }
+            self.check_text(text);
+            self.report.path.pop();
+        }
         Ok(())
     }
 

@@ -24,7 +24,7 @@ func New() *Module {
 	m := new(Module)
 	m.t0 = make([]any, 76)
 	m.memory = make([]byte, 0x120000)
-	m.elements = [][]any{{m.fn537, m.fn66, m.fn67, m.fn69, m.fn542, m.fn543, m.fn280, m.fn544, m.fn318, m.fn263, m.fn66, m.fn400, fn453, m.fn147, m.fn494, m.fn493, m.fn495, m.fn222, m.fn222, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn229, m.fn229, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn147, m.fn492, m.fn513, m.fn522, m.fn521, m.fn524}}
+	m.elements = [][]any{{m.fn537, m.fn66, m.fn67, m.fn69, m.fn542, m.fn543, m.fn280, m.fn544, m.fn318, m.fn263, m.fn66, m.fn400, fn452, m.fn147, m.fn494, m.fn493, m.fn495, m.fn222, m.fn222, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn229, m.fn229, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn147, m.fn492, m.fn513, m.fn522, m.fn521, m.fn524}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
 	memory_init(m.memory, data[0:70849], uint32(i32(0x100000)), 0, len(data[0:70849]))
@@ -2740,7 +2740,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 									t37 := v5 + i32(48)
 									v23 = t36
 									v26 = v23 + i32(8)
-									m.fn404(t37, v26)
+									m.fn403(t37, v26)
 									t38 := int32(load32(m.memory, uint64(uint32(v5))+52))
 									v6 = t38
 									t39 := int32(load32(m.memory, uint64(uint32(v5))+48))
@@ -2770,7 +2770,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															t55 := int32(load32(m.memory, uint64(uint32(v0))+20))
 															t56 := v13
 															v11 = t55
-															m.fn405(t49, t50, t51, t52, t53, t54, t56, v11)
+															m.fn404(t49, t50, t51, t52, t53, t54, t56, v11)
 															t57 := int32(load32(m.memory, uint64(uint32(v5))+484))
 															v10 = t57
 															if v10 == i32(2) {
@@ -2811,7 +2811,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															goto l10
 														}
 													}
-													m.fn405(v5+i32(472), v2, v1, v7, v6, i32(0), i32(1), i32(0))
+													m.fn404(v5+i32(472), v2, v1, v7, v6, i32(0), i32(1), i32(0))
 													t47 := int32(load32(m.memory, uint64(uint32(v5))+484))
 													v6 = t47
 													if v6 != i32(2) {
@@ -2978,12 +2978,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																	goto l22
 																}
 																store32(m.memory, uint64(uint32(v5))+60, uint32(v18))
-																t100 := m.fn406(v32, v7, v6)
+																t100 := m.fn405(v32, v7, v6)
 																if t100 == 0 {
 																	store32(m.memory, uint64(uint32(v5))+320, uint32(i32(0)))
 																	store64(m.memory, uint64(uint32(v5))+312, uint64(i64(0x400000000)))
-																	m.fn407(v5+i32(472), v5+i32(312))
-																	t101 := m.fn408(v32, v7, v6)
+																	m.fn406(v5+i32(472), v5+i32(312))
+																	t101 := m.fn407(v32, v7, v6)
 																	v1 = t101
 																	m.fn132(v1)
 																	t102 := int64(load64(m.memory, uint64(uint32(v5))+480))
@@ -3002,7 +3002,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																		if t104 != i32(5) {
 																			goto l26
 																		}
-																		m.fn409(v5+i32(472), v16+i32(4))
+																		m.fn408(v5+i32(472), v16+i32(4))
 																		t105 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																		t106 := int32(load32(m.memory, uint64(uint32(v5))+472))
 																		p107 := v59
@@ -3165,7 +3165,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						store32(m.memory, uint64(uint32(v5))+588, uint32(v1))
 																						store32(m.memory, uint64(uint32(v5))+584, uint32(v11))
 																						store32(m.memory, uint64(uint32(v5))+580, uint32(v9))
-																						m.fn410(v5+i32(240), v5+i32(580), v55, v5+i32(144))
+																						m.fn409(v5+i32(240), v5+i32(580), v55, v5+i32(144))
 																						t132 := int32(load32(m.memory, uint64(uint32(v5))+248))
 																						v15 = t132
 																						t133 := int32(load32(m.memory, uint64(uint32(v5))+240))
@@ -3290,7 +3290,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								store32(m.memory, uint64(uint32(v5))+588, uint32(v2))
 																								store32(m.memory, uint64(uint32(v5))+584, uint32(v9))
 																								store32(m.memory, uint64(uint32(v5))+580, uint32(v6))
-																								m.fn411(v5+i32(580), v55, v5+i32(312), v7)
+																								m.fn410(v5+i32(580), v55, v5+i32(312), v7)
 																								t153 := int64(load64(m.memory, uint64(uint32(v5))+488))
 																								v55 = t153
 																								t154 := int32(load32(m.memory, uint64(uint32(v5))+484))
@@ -3317,7 +3317,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						store32(m.memory, uint64(uint32(v5))+236, uint32(v2))
 																						store32(m.memory, uint64(uint32(v5))+232, uint32(v10))
 																						store32(m.memory, uint64(uint32(v5))+228, uint32(v9))
-																						m.fn411(v5+i32(228), v55, v5+i32(312), v7)
+																						m.fn410(v5+i32(228), v55, v5+i32(312), v7)
 																						goto l37
 																					}
 																					v15 = i32(0)
@@ -3332,7 +3332,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																					goto l37
 																				}
 																			l32:
-																				m.fn410(v5+i32(240), v44, v55, v5+i32(144))
+																				m.fn409(v5+i32(240), v44, v55, v5+i32(144))
 																				t161 := int32(load32(m.memory, uint64(uint32(v5))+248))
 																				v15 = t161
 																				t162 := int32(load32(m.memory, uint64(uint32(v5))+240))
@@ -3430,7 +3430,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						{
 																							t183 := int32(load32(m.memory, uint64(uint32(v13))+4))
 																							t184 := int32(load32(m.memory, uint64(uint32(v13))+8))
-																							t185 := m.fn408(v9, t183, t184)
+																							t185 := m.fn407(v9, t183, t184)
 																							v2 = t185
 																							{
 																								t186 := int32(m.memory[uint64(uint32(v13))+12])
@@ -3529,7 +3529,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															if t209 == i32(5) {
 																																t210 := v5 + i32(312)
 																																v24 = v10 + i32(4)
-																																m.fn409(t210, v24)
+																																m.fn408(t210, v24)
 																																t211 := int64(load64(m.memory, uint64(uint32(v5))+320))
 																																t212 := v5
 																																v57 = t211
@@ -3610,7 +3610,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																p218 = i32(0)
 																															l53:
 																																v20 = p218
-																																m.fn412(v5+i32(32), v24, i32(1105608), i32(2))
+																																m.fn411(v5+i32(32), v24, i32(1105608), i32(2))
 																																t232 := int32(load32(m.memory, uint64(uint32(v5))+32))
 																																v25 = t232
 																																if v25 != 0 {
@@ -3718,7 +3718,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																		goto l57
 																																	}
 																																	t248 := int32(load32(m.memory, uint64(uint32(v20))))
-																																	m.fn413(v5+i32(24), t248, i32(1105608), i32(2))
+																																	m.fn412(v5+i32(24), t248, i32(1105608), i32(2))
 																																	t249 := int32(load32(m.memory, uint64(uint32(v5))+24))
 																																	if t249 == 0 {
 																																		goto l64
@@ -3738,12 +3738,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															t251 := int64(load64(m.memory, uint64(uint32(v7))+96))
 																															v55 = t251
 																															v1 = v5 + i32(472)
-																															m.fn414(v1, v10)
-																															_ = m.fn415(v7, v55, v1)
+																															m.fn413(v1, v10)
+																															_ = m.fn414(v7, v55, v1)
 																															goto l68
 																														}
 																													l66:
-																														t253 := m.fn416(v24)
+																														t253 := m.fn415(v24)
 																														if t253 != 0 {
 																															goto l69
 																														}
@@ -3773,7 +3773,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															goto l71
 																														}
 																													}
-																													t257 := m.fn416(v24)
+																													t257 := m.fn415(v24)
 																													if t257 != 0 {
 																														goto l69
 																													}
@@ -3781,7 +3781,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																													v12 = t258
 																													t259 := int32(load32(m.memory, uint64(uint32(v6))))
 																													t260 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
-																													t261 := m.fn406(v12, t259, t260)
+																													t261 := m.fn405(v12, t259, t260)
 																													v1 = t261
 																													if v1 == 0 {
 																														goto l69
@@ -3801,7 +3801,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																														if t263 == i32(5) {
 																															t264 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
 																															t265 := int32(load32(m.memory, uint64(uint32(v6+i32(8)))))
-																															t266 := m.fn406(v12, t264, t265)
+																															t266 := m.fn405(v12, t264, t265)
 																															v6 = t266
 																															if v6 == 0 {
 																																goto l69
@@ -3834,7 +3834,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										}
 																									l70:
 																										v2 = v5 + i32(472)
-																										m.fn409(v2, v24)
+																										m.fn408(v2, v24)
 																										t271 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																										v55 = t271
 																										t272 := int64(load64(m.memory, uint64(uint32(v5))+472))
@@ -3864,7 +3864,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										if int32(v57) != 0 {
 																											p278 = v55
 																										}
-																										t280 := m.fn415(t279, p278, v2)
+																										t280 := m.fn414(t279, p278, v2)
 																										v15 = t280
 																									}
 																								l64:
@@ -3895,8 +3895,8 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																											t290 := m.fn196(t287, t289, v20)
 																											if t290&i32(255) != i32(6) {
 																												t291 := int32(load32(m.memory, uint64(uint32(v12))+12))
-																												t292 := m.fn408(t291, v6, v20)
-																												m.fn417(v26, v6, v20, t292, v2, i32(0))
+																												t292 := m.fn407(t291, v6, v20)
+																												m.fn416(v26, v6, v20, t292, v2, i32(0))
 																											}
 																											v2 = v2 + i32(28)
 																											v1 = v1 - i32(28)
@@ -3906,7 +3906,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										}
 																									}
 																									t293 := int32(load32(m.memory, uint64(uint32(v12))+12))
-																									m.fn413(v5+i32(16), t293, i32(1105608), i32(2))
+																									m.fn412(v5+i32(16), t293, i32(1105608), i32(2))
 																									t294 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																									v2 = t294
 																									if v2 == 0 {
@@ -3940,7 +3940,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										if v1 != 0 {
 																											memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v1))
 																										}
-																										m.fn418(v30, v6, v1, v15)
+																										m.fn417(v30, v6, v1, v15)
 																									}
 																								l74:
 																									t301 := int64(load64(m.memory, uint64(uint32(v12))))
@@ -4139,7 +4139,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																									}
 																									store32(m.memory, uint64(uint32(v5))+316, uint32(v14))
 																									store32(m.memory, uint64(uint32(v5))+312, uint32(v5+i32(144)))
-																									m.fn303(v5, v14, v56, v5+i32(312), i32(1102072))
+																									m.fn291(v5, v14, v56, v5+i32(312), i32(1102072))
 																									t346 := int32(load32(m.memory, uint64(uint32(v14))))
 																									v1 = t346
 																									t347 := int32(load32(m.memory, uint64(uint32(v5))+4))
@@ -4180,7 +4180,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l49
 																							}
 																						l47:
-																							m.fn417(v26, v1, v6, v2, v13+i32(12), i32(0))
+																							m.fn416(v26, v1, v6, v2, v13+i32(12), i32(0))
 																						l49:
 																							t356 := v50
 																							v13 = v13 + i32(28)
@@ -4204,12 +4204,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																							m.fn131(v29)
 																							store32(m.memory, uint64(uint32(v29)), uint32(i32(-0x80000000)))
 																						}
-																						m.fn420(v29, v1)
+																						m.fn419(v29, v1)
 																						goto l44
 																					}
 																				}
 																				v9 = i32(0)
-																				t359 := m.fn408(v47, v6, v2)
+																				t359 := m.fn407(v47, v6, v2)
 																				v2 = t359
 																				t360 := int32(load32(m.memory, uint64(uint32(v2))))
 																				if t360 == i32(-0x7ffffffc) {
@@ -4226,15 +4226,15 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																				if t365&i32(255) != i32(3) {
 																					goto l88
 																				}
-																				m.fn419(v26, v2, v1, i32(0))
+																				m.fn418(v26, v2, v1, i32(0))
 																				goto l44
 																			}
 																		l88:
 																			if v9 == 0 {
-																				m.fn420(v2, v1)
+																				m.fn419(v2, v1)
 																				goto l44
 																			}
-																			m.fn419(v26, v2, v1, i32(0))
+																			m.fn418(v26, v2, v1, i32(0))
 																		}
 																	l44:
 																		v21 = v21 + i32(28)
@@ -4381,13 +4381,13 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 													goto l22
 												}
 											l22:
-												t387 := m.fn408(v32, v7, v6)
+												t387 := m.fn407(v32, v7, v6)
 												v1 = t387
 												if v13 == i32(1) {
-													m.fn421(v1, v5+i32(104))
+													m.fn420(v1, v5+i32(104))
 													goto l96
 												}
-												m.fn420(v1, v5+i32(104))
+												m.fn419(v1, v5+i32(104))
 											l96:
 												m.fn171(v5 + i32(104))
 												m.fn73(v5 + i32(92))
@@ -4793,7 +4793,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 					t7 := int32(load32(m.memory, uint64(uint32(v0))+80))
 					if t7 != 0 {
 						t8 := int32(load32(m.memory, uint64(uint32(v0))+84))
-						m.fn404(v5, t8+i32(8))
+						m.fn403(v5, t8+i32(8))
 						t9 := int32(load32(m.memory, uint64(uint32(v5))+4))
 						v20 = t9
 						t10 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -4893,7 +4893,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 											p31 = i32(0)
 											goto l3
 										}
-										m.fn448(v3, v4)
+										m.fn447(v3, v4)
 										goto l4
 									}
 								l2:
@@ -5066,7 +5066,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 												v0 = v2 + i32(16)
 												t69 := int32(load32(m.memory, uint64(uint32(v2))))
 												if t69 != i32(-0x7ffffff9) {
-													t70 := m.fn449(v2)
+													t70 := m.fn448(v2)
 													v3 = t70
 													t71 := int32(load32(m.memory, uint64(uint32(v2))+16))
 													p72 := v2
@@ -5184,7 +5184,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 											t92 := int32(load32(m.memory, uint64(uint32(v4))+4))
 											m.memory[uint64(uint32(t92+v0))] = byte(i32(58))
 											store32(m.memory, uint64(uint32(v4))+8, uint32(v0+i32(1)))
-											m.fn448(v11, v4)
+											m.fn447(v11, v4)
 											v9 = v9 - i32(1)
 											v0 = v14
 											goto l25
@@ -5581,7 +5581,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 								v17 = t24
 								v5 = v7 + i32(8)
 								t25 := int32(load32(m.memory, uint64(uint32(v3))+4))
-								m.fn297(v5, v3, t25)
+								m.fn288(v5, v3, t25)
 								{
 									t26 := int32(load32(m.memory, uint64(uint32(v7))+8))
 									v13 = t26
@@ -5873,7 +5873,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 									l16:
 										{
 											t108 := int32(load32(m.memory, uint64(uint32(v1))))
-											m.fn447(v5+i32(296), t108)
+											m.fn446(v5+i32(296), t108)
 											v1 = v1 + i32(16)
 											v6 = v6 - i32(1)
 											if v6 != 0 {
@@ -6511,7 +6511,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 																store32(m.memory, uint64(uint32(v5))+160, uint32(v6))
 																store32(m.memory, uint64(uint32(v5))+156, uint32(v15))
 																store32(m.memory, uint64(uint32(v5))+152, uint32(v10))
-																m.fn454(v5+i32(184), v5+i32(152), v17, v8, v2)
+																m.fn453(v5+i32(184), v5+i32(152), v17, v8, v2)
 																if v1 == 0 {
 																	goto l46
 																}
@@ -6628,7 +6628,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 																	store32(m.memory, uint64(uint32(v5))+192, uint32(v1))
 																	store32(m.memory, uint64(uint32(v5))+188, uint32(v10))
 																	store32(m.memory, uint64(uint32(v5))+184, uint32(v6))
-																	m.fn455(v5+i32(184), v16, v8, v2, v11)
+																	m.fn454(v5+i32(184), v16, v8, v2, v11)
 																	t265 := int32(load32(m.memory, uint64(uint32(v5))+296))
 																	v1 = t265
 																	if v1 == 0 {
@@ -6649,7 +6649,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 																	goto l52
 																}
 															}
-															m.fn454(v5+i32(184), v35, v17, v8, v2)
+															m.fn453(v5+i32(184), v35, v17, v8, v2)
 															goto l46
 														}
 														t272 := m.fn106()
@@ -6670,7 +6670,7 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 												store32(m.memory, uint64(uint32(v5))+192, uint32(v1))
 												store32(m.memory, uint64(uint32(v5))+188, uint32(v12))
 												store32(m.memory, uint64(uint32(v5))+184, uint32(v6))
-												m.fn455(v5+i32(184), v16, v8, v2, v11)
+												m.fn454(v5+i32(184), v16, v8, v2, v11)
 											l46:
 												t273 := int32(load32(m.memory, uint64(uint32(v5))+148))
 												store32(m.memory, uint64(uint32(v5))+148, uint32(t273+i32(1)))
@@ -7468,7 +7468,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 								v14 = t51
 								t52 := int32(load32(m.memory, uint64(uint32(v5))+12))
 								v18 = t52
-								t53 := m.fn443(v1)
+								t53 := m.fn442(v1)
 								v11 = t53
 								v17 = i32(0)
 								store32(m.memory, uint64(uint32(v5))+4160, uint32(i32(0)))
@@ -7759,7 +7759,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 							v17 = t111
 							t112 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v20 = t112
-							t113 := m.fn443(v22)
+							t113 := m.fn442(v22)
 							v18 = t113
 							v1 = i32(0)
 							store32(m.memory, uint64(uint32(v5))+4276, uint32(i32(0)))
@@ -7883,7 +7883,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 							l30:
 								{
 									t138 := int32(load32(m.memory, uint64(uint32(v13))))
-									m.fn447(v5+i32(56), t138)
+									m.fn446(v5+i32(56), t138)
 									v13 = v13 + i32(16)
 									v10 = v10 - i32(1)
 									if v10 != 0 {
@@ -8627,59 +8627,59 @@ func (m *Module) Xchatpb_schema_free(v0 int32) {
 	}
 }
 func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
-	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, _, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, _, v53 int32
-	var v54, v55, v56, v57, v58, v59, v60, v61, v62, v63, v64, v65, v66, v67, v68, v69, v70, v71, v72, v73 int64
+	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, _, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49, v50, v51, v52, _, v54 int32
+	var v55, v56, v57, v58, v59, v60, v61, v62, v63, v64, v65, v66, v67, v68, v69, v70, v71, v72, v73 int64
 	t0 := m.g0
-	v7 = t0 - i32(720)
-	m.g0 = v7
-	v6 = v7 + i32(56)
-	m.fn28(v6, v2, v3)
-	t1 := int32(load32(m.memory, uint64(uint32(v7))+64))
+	v9 = t0 - i32(720)
+	m.g0 = v9
+	v8 = v9 + i32(56)
+	m.fn28(v8, v2, v3)
+	t1 := int32(load32(m.memory, uint64(uint32(v9))+64))
 	v2 = t1
-	t2 := int32(load32(m.memory, uint64(uint32(v7))+60))
+	t2 := int32(load32(m.memory, uint64(uint32(v9))+60))
 	v3 = t2
 	{
 		var p3 int32
 		{
 			{
 				{
-					t4 := int32(load32(m.memory, uint64(uint32(v7))+56))
-					v16 = t4
-					if v16 != i32(11) {
+					t4 := int32(load32(m.memory, uint64(uint32(v9))+56))
+					v6 = t4
+					if v6 != i32(11) {
 						goto l0
 					}
-					m.fn527(v7+i32(688), v3, v2)
+					m.fn527(v9+i32(688), v3, v2)
 					{
 						{
 							var p5 int32
 							{
-								t6 := int32(load32(m.memory, uint64(uint32(v7))+688))
+								t6 := int32(load32(m.memory, uint64(uint32(v9))+688))
 								if t6 == i32(1) {
-									m.fn27(v6, i32(1097716), i32(17))
-									t7 := int64(load64(m.memory, uint64(uint32(v7))+72))
-									store64(m.memory, uint64(uint32(v7))+24, uint64(t7))
-									t8 := int32(load32(m.memory, uint64(uint32(v7))+80))
-									store32(m.memory, uint64(uint32(v7))+32, uint32(t8))
-									t9 := int32(load32(m.memory, uint64(uint32(v7))+64))
+									m.fn27(v8, i32(1097716), i32(17))
+									t7 := int64(load64(m.memory, uint64(uint32(v9))+72))
+									store64(m.memory, uint64(uint32(v9))+24, uint64(t7))
+									t8 := int32(load32(m.memory, uint64(uint32(v9))+80))
+									store32(m.memory, uint64(uint32(v9))+32, uint32(t8))
+									t9 := int32(load32(m.memory, uint64(uint32(v9))+64))
 									v2 = t9
-									t10 := int32(load32(m.memory, uint64(uint32(v7))+60))
+									t10 := int32(load32(m.memory, uint64(uint32(v9))+60))
 									v3 = t10
-									t11 := int32(load32(m.memory, uint64(uint32(v7))+56))
-									v16 = t11
-									t12 := int32(load32(m.memory, uint64(uint32(v7))+84))
-									v10 = t12
-									t13 := int32(load32(m.memory, uint64(uint32(v7))+88))
-									v6 = t13
-									t14 := int32(load32(m.memory, uint64(uint32(v7))+92))
-									v37 = t14
-									t15 := int32(load32(m.memory, uint64(uint32(v7))+68))
+									t11 := int32(load32(m.memory, uint64(uint32(v9))+56))
+									v6 = t11
+									t12 := int32(load32(m.memory, uint64(uint32(v9))+84))
+									v8 = t12
+									t13 := int32(load32(m.memory, uint64(uint32(v9))+88))
+									v7 = t13
+									t14 := int32(load32(m.memory, uint64(uint32(v9))+92))
+									v38 = t14
+									t15 := int32(load32(m.memory, uint64(uint32(v9))+68))
 									p5 = t15
 									goto l1
 								}
-								t16 := int32(load32(m.memory, uint64(uint32(v7))+696))
-								v13 = t16
-								t17 := int32(load32(m.memory, uint64(uint32(v7))+692))
-								v6 = t17
+								t16 := int32(load32(m.memory, uint64(uint32(v9))+696))
+								v8 = t16
+								t17 := int32(load32(m.memory, uint64(uint32(v9))+692))
+								v16 = t17
 								{
 									if v0 != 0 {
 										goto l2
@@ -8691,75 +8691,75 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 									v2 = i32(49140)
 									goto l3
 								l2:
-									m.fn28(v7+i32(56), v0, v1)
-									t18 := int32(load32(m.memory, uint64(uint32(v7))+64))
+									m.fn28(v9+i32(56), v0, v1)
+									t18 := int32(load32(m.memory, uint64(uint32(v9))+64))
 									v2 = t18
-									t19 := int32(load32(m.memory, uint64(uint32(v7))+60))
+									t19 := int32(load32(m.memory, uint64(uint32(v9))+60))
 									v3 = t19
-									t20 := int32(load32(m.memory, uint64(uint32(v7))+56))
-									v16 = t20
-									if v16 == i32(11) {
+									t20 := int32(load32(m.memory, uint64(uint32(v9))+56))
+									v6 = t20
+									if v6 == i32(11) {
 										goto l3
 									}
 									goto l0
 								}
 							l3:
-								v18 = v7 + i32(56)
+								v20 = v9 + i32(56)
 								t21 := m.g0
 								v0 = t21
 								t22 := v0
 								v5 = (v0 - i32(9344)) & i32(-128)
 								m.g0 = v5
-								store32(m.memory, uint64(uint32(v5))+140, uint32(v13))
 								t23 := v5
-								v17 = v6
-								store32(m.memory, uint64(uint32(t23))+136, uint32(v17))
-								v0 = v5 + i32(496)
+								v12 = v8
+								store32(m.memory, uint64(uint32(t23))+52, uint32(v12))
+								store32(m.memory, uint64(uint32(v5))+48, uint32(v16))
+								v0 = v5 + i32(408)
 								m.fn86(v0)
-								t24 := int64(load64(m.memory, uint64(uint32(v5))+496))
-								v54 = t24
-								t25 := int64(load64(m.memory, uint64(uint32(v5))+504))
-								v55 = t25
+								t24 := int64(load64(m.memory, uint64(uint32(v5))+408))
+								v55 = t24
+								t25 := int64(load64(m.memory, uint64(uint32(v5))+416))
+								v56 = t25
 								m.fn86(v0)
-								t26 := int64(load64(m.memory, uint64(uint32(v5))+496))
-								v57 = t26
-								t27 := int64(load64(m.memory, uint64(uint32(v5))+504))
-								v56 = t27
+								t26 := int64(load64(m.memory, uint64(uint32(v5))+408))
+								v58 = t26
+								t27 := int64(load64(m.memory, uint64(uint32(v5))+416))
+								v57 = t27
 								m.fn86(v0)
-								store64(m.memory, uint64(uint32(v5))+1048, uint64(v55))
-								store64(m.memory, uint64(uint32(v5))+1040, uint64(v54))
-								store64(m.memory, uint64(uint32(v5))+1080, uint64(v56))
-								store64(m.memory, uint64(uint32(v5))+1072, uint64(v57))
+								store64(m.memory, uint64(uint32(v5))+1048, uint64(v56))
+								store64(m.memory, uint64(uint32(v5))+1040, uint64(v55))
+								store64(m.memory, uint64(uint32(v5))+1080, uint64(v57))
+								store64(m.memory, uint64(uint32(v5))+1072, uint64(v58))
 								v6 = i32(0)
 								t28 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
 								t29 := v5
-								v54 = t28
-								store64(m.memory, uint64(uint32(t29))+1024, uint64(v54))
+								v55 = t28
+								store64(m.memory, uint64(uint32(t29))+1024, uint64(v55))
 								t30 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
 								t31 := v5
-								v55 = t30
-								store64(m.memory, uint64(uint32(t31))+1032, uint64(v55))
-								store64(m.memory, uint64(uint32(v5))+1056, uint64(v54))
-								store64(m.memory, uint64(uint32(v5))+1064, uint64(v55))
-								store64(m.memory, uint64(uint32(v5))+1088, uint64(v54))
-								store64(m.memory, uint64(uint32(v5))+1096, uint64(v55))
-								t32 := int64(load64(m.memory, uint64(uint32(v5))+504))
+								v56 = t30
+								store64(m.memory, uint64(uint32(t31))+1032, uint64(v56))
+								store64(m.memory, uint64(uint32(v5))+1056, uint64(v55))
+								store64(m.memory, uint64(uint32(v5))+1064, uint64(v56))
+								store64(m.memory, uint64(uint32(v5))+1088, uint64(v55))
+								store64(m.memory, uint64(uint32(v5))+1096, uint64(v56))
+								t32 := int64(load64(m.memory, uint64(uint32(v5))+416))
 								store64(m.memory, uint64(uint32(v5))+1112, uint64(t32))
-								t33 := int64(load64(m.memory, uint64(uint32(v5))+496))
+								t33 := int64(load64(m.memory, uint64(uint32(v5))+408))
 								store64(m.memory, uint64(uint32(v5))+1104, uint64(t33))
-								store32(m.memory, uint64(uint32(v5))+744, uint32(i32(0)))
-								store32(m.memory, uint64(uint32(v5))+740, uint32(v2))
-								store32(m.memory, uint64(uint32(v5))+736, uint32(v3))
+								store32(m.memory, uint64(uint32(v5))+160, uint32(i32(0)))
+								store32(m.memory, uint64(uint32(v5))+156, uint32(v2))
+								store32(m.memory, uint64(uint32(v5))+152, uint32(v3))
 								{
 									if v2 == 0 {
 										t34 := int64(load64(m.memory, uint64(uint32(v5))+1036))
-										v54 = t34
-										memory_copy(m.memory, uint32(v5+i32(768)), uint32(v5+i32(1044)), uint32(i32(76)))
+										v55 = t34
+										memory_copy(m.memory, uint32(v5+i32(680)), uint32(v5+i32(1044)), uint32(i32(76)))
 										v8 = i32(1102336)
 										v0 = i32(0)
 										goto l4
 									}
-									v16 = v5 + i32(504)
+									v14 = v5 + i32(416)
 									{
 										var p35 int64
 										{
@@ -8767,44 +8767,44 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 												{
 												l42:
 													{
-														m.fn188(v5+i32(496), v5+i32(736), v2)
-														t36 := int32(load32(m.memory, uint64(uint32(v5))+496))
+														m.fn188(v5+i32(408), v5+i32(152), v2)
+														t36 := int32(load32(m.memory, uint64(uint32(v5))+408))
 														v0 = t36
 														if v0 != i32(-0x80000000) {
 															goto l5
 														}
 														{
-															t37 := int32(load32(m.memory, uint64(uint32(v5))+500))
+															t37 := int32(load32(m.memory, uint64(uint32(v5))+412))
 															v1 = t37
 															switch v1 & i32(7) {
 															case 0:
 																{
-																	t38 := int32(load32(m.memory, uint64(uint32(v5))+744))
+																	t38 := int32(load32(m.memory, uint64(uint32(v5))+160))
 																	v0 = t38
-																	t39 := int32(load32(m.memory, uint64(uint32(v5))+740))
+																	t39 := int32(load32(m.memory, uint64(uint32(v5))+156))
 																	if uint32(v0) >= uint32(t39) {
 																		goto l9
 																	}
 																	if uint32(v0) >= uint32(v2) {
 																		goto l9
 																	}
-																	t40 := int32(load32(m.memory, uint64(uint32(v5))+736))
+																	t40 := int32(load32(m.memory, uint64(uint32(v5))+152))
 																	t41 := int32(int8(m.memory[uint64(uint32(t40+v0))]))
 																	if t41 >= i32(0) {
-																		store32(m.memory, uint64(uint32(v5))+744, uint32(v0+i32(1)))
+																		store32(m.memory, uint64(uint32(v5))+160, uint32(v0+i32(1)))
 																		goto l11
 																	}
 																}
 															l9:
-																m.fn292(v5+i32(496), v5+i32(736), v2)
-																t42 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																m.fn296(v5+i32(408), v5+i32(152), v2)
+																t42 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																if t42 == 0 {
 																	goto l11
 																}
 																goto l12
 															case 2:
-																m.fn301(v5+i32(496), v5+i32(736), v2)
-																t43 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																m.fn302(v5+i32(408), v5+i32(152), v2)
+																t43 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																v0 = t43
 																if v0 != i32(-0x80000000) {
 																	goto l5
@@ -8812,104 +8812,104 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																if v1&i32(-8) != i32(8) {
 																	goto l11
 																}
-																t44 := int32(load32(m.memory, uint64(uint32(v5))+504))
+																t44 := int32(load32(m.memory, uint64(uint32(v5))+416))
 																v8 = t44
-																t45 := int32(load32(m.memory, uint64(uint32(v5))+500))
-																v12 = t45
-																store32(m.memory, uint64(uint32(v5))+248, uint32(i32(0)))
-																store32(m.memory, uint64(uint32(v5))+244, uint32(v8))
-																store32(m.memory, uint64(uint32(v5))+240, uint32(v12))
+																t45 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																v17 = t45
+																store32(m.memory, uint64(uint32(v5))+896, uint32(i32(0)))
+																store32(m.memory, uint64(uint32(v5))+892, uint32(v8))
+																store32(m.memory, uint64(uint32(v5))+888, uint32(v17))
 																if v8 == 0 {
 																	goto l11
 																}
-																v14 = i32(0)
+																v3 = i32(0)
 																v11 = i32(1)
 																v10 = i32(0)
-																v19 = i32(0)
+																v15 = i32(0)
 															l28:
 																{
-																	m.fn188(v5+i32(496), v5+i32(240), v8)
-																	t46 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																	m.fn188(v5+i32(408), v5+i32(888), v8)
+																	t46 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																	v0 = t46
 																	if v0 != i32(-0x80000000) {
 																		goto l5
 																	}
 																	var p47 int32
 																	{
-																		t48 := int32(load32(m.memory, uint64(uint32(v5))+500))
+																		t48 := int32(load32(m.memory, uint64(uint32(v5))+412))
 																		v1 = t48
 																		switch v1 & i32(7) {
 																		case 0:
 																			var p49 int64
 																			{
 																				{
-																					t50 := int32(load32(m.memory, uint64(uint32(v5))+248))
+																					t50 := int32(load32(m.memory, uint64(uint32(v5))+896))
 																					v0 = t50
-																					t51 := int32(load32(m.memory, uint64(uint32(v5))+244))
+																					t51 := int32(load32(m.memory, uint64(uint32(v5))+892))
 																					if uint32(v0) >= uint32(t51) {
 																						goto l16
 																					}
 																					if uint32(v0) >= uint32(v8) {
 																						goto l16
 																					}
-																					t52 := int32(load32(m.memory, uint64(uint32(v5))+240))
+																					t52 := int32(load32(m.memory, uint64(uint32(v5))+888))
 																					t53 := int32(int8(m.memory[uint64(uint32(t52+v0))]))
-																					v3 = t53
-																					if v3 >= i32(0) {
+																					v6 = t53
+																					if v6 >= i32(0) {
 																						goto l17
 																					}
 																				}
 																			l16:
-																				m.fn292(v5+i32(496), v5+i32(240), v8)
-																				t54 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																				m.fn296(v5+i32(408), v5+i32(888), v8)
+																				t54 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																				if t54 != 0 {
 																					goto l12
 																				}
-																				t55 := int64(load64(m.memory, uint64(uint32(v5))+504))
+																				t55 := int64(load64(m.memory, uint64(uint32(v5))+416))
 																				p49 = t55
 																				goto l18
 																			}
 																		l17:
-																			store32(m.memory, uint64(uint32(v5))+248, uint32(v0+i32(1)))
-																			p49 = int64(uint32(v3)) & i64(255)
+																			store32(m.memory, uint64(uint32(v5))+896, uint32(v0+i32(1)))
+																			p49 = int64(uint32(v6)) & i64(255)
 																		l18:
-																			v54 = p49
-																			v3 = i32(0)
+																			v55 = p49
+																			v13 = i32(0)
 																			p47 = i32(0)
 																			goto l19
 																		case 2:
-																			m.fn301(v5+i32(496), v5+i32(240), v8)
-																			t56 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																			m.fn302(v5+i32(408), v5+i32(888), v8)
+																			t56 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																			v0 = t56
 																			if v0 != i32(-0x80000000) {
 																				goto l5
 																			}
-																			t57 := int64(load32(m.memory, uint64(uint32(v5))+504))
-																			v54 = t57 | v54&i64(-0x100000000)
-																			t58 := int32(load32(m.memory, uint64(uint32(v5))+500))
-																			v9 = t58
-																			v3 = i32(1)
+																			t57 := int64(load32(m.memory, uint64(uint32(v5))+416))
+																			v55 = t57 | v55&i64(-0x100000000)
+																			t58 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																			v7 = t58
+																			v13 = i32(1)
 																			p47 = i32(1)
 																			goto l19
 																		default:
-																			m.fn189(v5+i32(496), v5+i32(240), v1, v8, i32(0))
-																			t59 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																			m.fn189(v5+i32(408), v5+i32(888), v1, v8, i32(0))
+																			t59 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																			v0 = t59
 																			if v0 != i32(-0x80000000) {
 																				goto l5
 																			}
-																			v3 = i32(0)
+																			v13 = i32(0)
 																			p47 = i32(2)
 																		}
 																	}
 																l19:
 																	v0 = p47
-																	store32(m.memory, uint64(uint32(v5))+508, uint32(v9))
-																	store32(m.memory, uint64(uint32(v5))+504, uint32(v0))
+																	store32(m.memory, uint64(uint32(v5))+420, uint32(v7))
+																	store32(m.memory, uint64(uint32(v5))+416, uint32(v0))
 																	t60 := v5
 																	v0 = int32(uint32(v1) >> 3)
-																	store32(m.memory, uint64(uint32(t60))+496, uint32(v0))
-																	store64(m.memory, uint64(uint32(v5))+512, uint64(v54))
+																	store32(m.memory, uint64(uint32(t60))+408, uint32(v0))
+																	store64(m.memory, uint64(uint32(v5))+424, uint64(v55))
 																	{
 																		{
 																			var p61 int32
@@ -8917,47 +8917,47 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																			default:
 																				goto l21
 																			case 0:
-																				m.fn385(v5+i32(144), v16)
-																				t62 := int32(load32(m.memory, uint64(uint32(v5))+152))
+																				m.fn385(v5+i32(56), v14)
+																				t62 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																				v10 = t62
-																				t63 := int32(load32(m.memory, uint64(uint32(v5))+148))
+																				t63 := int32(load32(m.memory, uint64(uint32(v5))+60))
 																				v11 = t63
-																				t64 := int32(load32(m.memory, uint64(uint32(v5))+144))
+																				t64 := int32(load32(m.memory, uint64(uint32(v5))+56))
 																				v6 = t64
 																				if v6 == i32(2) {
 																					goto l21
 																				}
 																				v0 = v11
-																				t65 := int32(load32(m.memory, uint64(uint32(v5))+156))
+																				t65 := int32(load32(m.memory, uint64(uint32(v5))+68))
 																				p61 = t65
 																				goto l24
 																			case 6:
-																				if v3 == 0 {
+																				if v13 == 0 {
 																					goto l21
 																				}
-																				m.fn396(v5+i32(144), v9, int32(v54), i32(50))
-																				t66 := int32(m.memory[uint64(uint32(v5))+148])
+																				m.fn396(v5+i32(56), v7, int32(v55), i32(50))
+																				t66 := int32(m.memory[uint64(uint32(v5))+60])
 																				v0 = t66
-																				t67 := int32(load32(m.memory, uint64(uint32(v5))+144))
+																				t67 := int32(load32(m.memory, uint64(uint32(v5))+56))
 																				v6 = t67
 																				if v6 == i32(2) {
 																					goto l25
 																				}
-																				t68 := int32(m.memory[uint64(uint32(v5+i32(151)))])
-																				t69 := int32(load16(m.memory, uint64(uint32(v5))+149))
+																				t68 := int32(m.memory[uint64(uint32(v5+i32(63)))])
+																				t69 := int32(load16(m.memory, uint64(uint32(v5))+61))
 																				v0 = t68<<24 | t69<<8 | v0
-																				t70 := int32(load32(m.memory, uint64(uint32(v5))+152))
+																				t70 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																				v10 = t70
-																				t71 := int32(load32(m.memory, uint64(uint32(v5))+156))
+																				t71 := int32(load32(m.memory, uint64(uint32(v5))+68))
 																				p61 = t71
 																				goto l24
 																			case 10:
-																				m.fn385(v5+i32(144), v16)
-																				t72 := int32(load32(m.memory, uint64(uint32(v5))+152))
+																				m.fn385(v5+i32(56), v14)
+																				t72 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																				v1 = t72
-																				t73 := int32(load32(m.memory, uint64(uint32(v5))+148))
+																				t73 := int32(load32(m.memory, uint64(uint32(v5))+60))
 																				v0 = t73
-																				t74 := int32(load32(m.memory, uint64(uint32(v5))+144))
+																				t74 := int32(load32(m.memory, uint64(uint32(v5))+56))
 																				v6 = t74
 																				if v6 == i32(2) {
 																					var p76 int32
@@ -8972,94 +8972,94 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					if p76 == 0 {
 																						p79 = 1
 																					}
-																					v14 = p79 | v19
-																					v19 = v14 & i32(1)
+																					v3 = p79 | v15
+																					v15 = v3 & i32(1)
 																					goto l21
 																				}
 																				v10 = v1
-																				t75 := int32(load32(m.memory, uint64(uint32(v5))+156))
+																				t75 := int32(load32(m.memory, uint64(uint32(v5))+68))
 																				p61 = t75
 																			}
 																		l24:
 																			v1 = p61
-																			v54 = int64(uint32(v10)) | int64(uint32(v1))<<32
+																			v55 = int64(uint32(v10)) | int64(uint32(v1))<<32
 																			goto l27
 																		}
 																	l25:
 																		p80 := v0
 																		if v0 == i32(2) {
-																			p80 = v19
+																			p80 = v15
 																		}
-																		v14 = p80
-																		v19 = v14
+																		v3 = p80
+																		v15 = v3
 																	}
 																l21:
-																	t81 := int32(load32(m.memory, uint64(uint32(v5))+248))
+																	t81 := int32(load32(m.memory, uint64(uint32(v5))+896))
 																	if uint32(t81) < uint32(v8) {
 																		goto l28
 																	}
 																}
-																store32(m.memory, uint64(uint32(v5))+152, uint32(i32(0)))
-																store32(m.memory, uint64(uint32(v5))+148, uint32(v8))
-																store32(m.memory, uint64(uint32(v5))+144, uint32(v12))
+																store32(m.memory, uint64(uint32(v5))+64, uint32(i32(0)))
+																store32(m.memory, uint64(uint32(v5))+60, uint32(v8))
+																store32(m.memory, uint64(uint32(v5))+56, uint32(v17))
 															l41:
 																{
-																	m.fn188(v5+i32(496), v5+i32(144), v8)
-																	t82 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																	m.fn188(v5+i32(408), v5+i32(56), v8)
+																	t82 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																	v0 = t82
 																	if v0 != i32(-0x80000000) {
 																		goto l5
 																	}
 																	var p83 int32
 																	{
-																		t84 := int32(load32(m.memory, uint64(uint32(v5))+500))
+																		t84 := int32(load32(m.memory, uint64(uint32(v5))+412))
 																		v1 = t84
 																		switch v1 & i32(7) {
 																		case 0:
 																			{
-																				t85 := int32(load32(m.memory, uint64(uint32(v5))+152))
+																				t85 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																				v0 = t85
-																				t86 := int32(load32(m.memory, uint64(uint32(v5))+148))
+																				t86 := int32(load32(m.memory, uint64(uint32(v5))+60))
 																				if uint32(v0) >= uint32(t86) {
 																					goto l32
 																				}
 																				if uint32(v0) >= uint32(v8) {
 																					goto l32
 																				}
-																				t87 := int32(load32(m.memory, uint64(uint32(v5))+144))
+																				t87 := int32(load32(m.memory, uint64(uint32(v5))+56))
 																				t88 := int32(int8(m.memory[uint64(uint32(t87+v0))]))
-																				v3 = t88
-																				if v3 >= i32(0) {
-																					v54 = int64(uint32(v3)) & i64(255)
-																					store32(m.memory, uint64(uint32(v5))+152, uint32(v0+i32(1)))
+																				v6 = t88
+																				if v6 >= i32(0) {
+																					v55 = int64(uint32(v6)) & i64(255)
+																					store32(m.memory, uint64(uint32(v5))+64, uint32(v0+i32(1)))
 																					goto l34
 																				}
 																			}
 																		l32:
-																			m.fn292(v5+i32(496), v5+i32(144), v8)
-																			t89 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																			m.fn296(v5+i32(408), v5+i32(56), v8)
+																			t89 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																			if t89 != 0 {
 																				goto l12
 																			}
-																			t90 := int64(load64(m.memory, uint64(uint32(v5))+504))
-																			v54 = t90
+																			t90 := int64(load64(m.memory, uint64(uint32(v5))+416))
+																			v55 = t90
 																			goto l34
 																		case 2:
-																			m.fn301(v5+i32(496), v5+i32(144), v8)
-																			t91 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																			m.fn302(v5+i32(408), v5+i32(56), v8)
+																			t91 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																			v0 = t91
 																			if v0 != i32(-0x80000000) {
 																				goto l5
 																			}
-																			t92 := int64(load32(m.memory, uint64(uint32(v5))+504))
-																			v54 = t92
-																			t93 := int32(load32(m.memory, uint64(uint32(v5))+500))
-																			v9 = t93
+																			t92 := int64(load32(m.memory, uint64(uint32(v5))+416))
+																			v55 = t92
+																			t93 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																			v7 = t93
 																			p83 = i32(1)
 																			goto l35
 																		default:
-																			m.fn189(v5+i32(496), v5+i32(144), v1, v8, i32(0))
-																			t94 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																			m.fn189(v5+i32(408), v5+i32(56), v1, v8, i32(0))
+																			t94 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																			v0 = t94
 																			if v0 != i32(-0x80000000) {
 																				goto l5
@@ -9078,42 +9078,42 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																			if v0 == 0 {
 																				goto l38
 																			}
-																			m.fn388(v5+i32(496), v5+i32(1024), v9, int32(v54), v11, v10)
+																			m.fn388(v5+i32(408), v5+i32(1024), v7, int32(v55), v11, v10)
 																			goto l40
 																		case 3:
 																			if v0 == 0 {
 																				goto l38
 																			}
-																			m.fn389(v5+i32(496), v5+i32(1024), v9, int32(v54), v11, v10)
+																			m.fn389(v5+i32(408), v5+i32(1024), v7, int32(v55), v11, v10)
 																			goto l40
 																		case 0:
 																			if v0 == 0 {
 																				goto l38
 																			}
-																			m.fn384(v5+i32(496), v5+i32(1024), v9, int32(v54), v11, v10, v14&i32(1), i32(0))
+																			m.fn384(v5+i32(408), v5+i32(1024), v7, int32(v55), v11, v10, v3&i32(1), i32(0))
 																		}
 																	l40:
-																		t95 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																		t95 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																		v6 = t95
 																		if v6 == i32(2) {
 																			goto l38
 																		}
-																		t96 := int64(load64(m.memory, uint64(uint32(v5))+504))
-																		v54 = t96
-																		t97 := int32(load32(m.memory, uint64(uint32(v5))+500))
+																		t96 := int64(load64(m.memory, uint64(uint32(v5))+416))
+																		v55 = t96
+																		t97 := int32(load32(m.memory, uint64(uint32(v5))+412))
 																		v0 = t97
 																		goto l27
 																	}
 																l38:
-																	t98 := int32(load32(m.memory, uint64(uint32(v5))+152))
+																	t98 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																	if uint32(t98) < uint32(v8) {
 																		goto l41
 																	}
 																}
 																goto l11
 															default:
-																m.fn189(v5+i32(496), v5+i32(736), v1, v2, i32(0))
-																t99 := int32(load32(m.memory, uint64(uint32(v5))+496))
+																m.fn189(v5+i32(408), v5+i32(152), v1, v2, i32(0))
+																t99 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																v0 = t99
 																if v0 != i32(-0x80000000) {
 																	goto l5
@@ -9121,7 +9121,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 															}
 														}
 													l11:
-														t100 := int32(load32(m.memory, uint64(uint32(v5))+744))
+														t100 := int32(load32(m.memory, uint64(uint32(v5))+160))
 														if uint32(t100) < uint32(v2) {
 															goto l42
 														}
@@ -9133,58 +9133,58 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													t103 := int32(load32(m.memory, uint64(uint32(v5))+1024))
 													v8 = t103
 													t104 := int64(load64(m.memory, uint64(uint32(v5))+1036))
-													v54 = t104
-													memory_copy(m.memory, uint32(v5+i32(768)), uint32(v5+i32(1044)), uint32(i32(76)))
+													v55 = t104
+													memory_copy(m.memory, uint32(v5+i32(680)), uint32(v5+i32(1044)), uint32(i32(76)))
 													if v8 != 0 {
 														goto l4
 													}
 													goto l43
 												}
 											l12:
-												t105 := int32(load32(m.memory, uint64(uint32(v5))+500))
+												t105 := int32(load32(m.memory, uint64(uint32(v5))+412))
 												v0 = t105
-												t106 := int64(load64(m.memory, uint64(uint32(v5))+504))
+												t106 := int64(load64(m.memory, uint64(uint32(v5))+416))
 												p35 = t106
 												goto l44
 											}
 										l5:
-											t107 := int64(load64(m.memory, uint64(uint32(v5))+500))
+											t107 := int64(load64(m.memory, uint64(uint32(v5))+412))
 											p35 = t107
 										}
 									l44:
-										v54 = p35
+										v55 = p35
 										v6 = i32(0)
 									}
 								l27:
 									m.fn167(v5 + i32(1024))
 								l43:
-									store64(m.memory, uint64(uint32(v18))+20, uint64(v54))
-									store32(m.memory, uint64(uint32(v18))+16, uint32(v0))
-									store32(m.memory, uint64(uint32(v18))+12, uint32(v6))
-									store32(m.memory, uint64(uint32(v18))+8, uint32(i32(-0x80000000)))
+									store64(m.memory, uint64(uint32(v20))+20, uint64(v55))
+									store32(m.memory, uint64(uint32(v20))+16, uint32(v0))
+									store32(m.memory, uint64(uint32(v20))+12, uint32(v6))
+									store32(m.memory, uint64(uint32(v20))+8, uint32(i32(-0x80000000)))
 									goto l45
 								l4:
-									memory_copy(m.memory, uint32(v5+i32(164)), uint32(v5+i32(768)), uint32(i32(76)))
-									store64(m.memory, uint64(uint32(v5))+156, uint64(v54))
-									store32(m.memory, uint64(uint32(v5))+152, uint32(v0))
-									store32(m.memory, uint64(uint32(v5))+148, uint32(v6))
-									store32(m.memory, uint64(uint32(v5))+144, uint32(v8))
+									memory_copy(m.memory, uint32(v5+i32(76)), uint32(v5+i32(680)), uint32(i32(76)))
+									store64(m.memory, uint64(uint32(v5))+68, uint64(v55))
+									store32(m.memory, uint64(uint32(v5))+64, uint32(v0))
+									store32(m.memory, uint64(uint32(v5))+60, uint32(v6))
+									store32(m.memory, uint64(uint32(v5))+56, uint32(v8))
 									v0 = v5 + i32(1024)
 									m.fn86(v0)
-									store32(m.memory, uint64(uint32(v5))+284, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v5))+276, uint64(i64(0x400000000)))
-									store32(m.memory, uint64(uint32(v5))+296, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v5))+288, uint64(i64(0x400000000)))
+									store32(m.memory, uint64(uint32(v5))+196, uint32(i32(0)))
+									store64(m.memory, uint64(uint32(v5))+188, uint64(i64(0x400000000)))
+									store32(m.memory, uint64(uint32(v5))+208, uint32(i32(0)))
+									store64(m.memory, uint64(uint32(v5))+200, uint64(i64(0x400000000)))
 									t108 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
-									store64(m.memory, uint64(uint32(v5))+240, uint64(t108))
+									store64(m.memory, uint64(uint32(v5))+152, uint64(t108))
 									t109 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
-									store64(m.memory, uint64(uint32(v5))+248, uint64(t109))
+									store64(m.memory, uint64(uint32(v5))+160, uint64(t109))
 									t110 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-									store64(m.memory, uint64(uint32(v5))+264, uint64(t110))
+									store64(m.memory, uint64(uint32(v5))+176, uint64(t110))
 									t111 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-									store64(m.memory, uint64(uint32(v5))+256, uint64(t111))
-									store32(m.memory, uint64(uint32(v5))+272, uint32(v5+i32(144)))
-									m.fn397(v0, v5+i32(240), v17, v13)
+									store64(m.memory, uint64(uint32(v5))+168, uint64(t111))
+									store32(m.memory, uint64(uint32(v5))+184, uint32(v5+i32(56)))
+									m.fn397(v0, v5+i32(152), v16, v12)
 									t112 := int32(load32(m.memory, uint64(uint32(v5))+1028))
 									v0 = t112
 									{
@@ -9192,3490 +9192,3505 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										v1 = t113
 										if v1 != i32(2) {
 											t114 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-											store64(m.memory, uint64(uint32(v18))+20, uint64(t114))
-											store32(m.memory, uint64(uint32(v18))+16, uint32(v0))
-											store32(m.memory, uint64(uint32(v18))+12, uint32(v1))
-											store32(m.memory, uint64(uint32(v18))+8, uint32(i32(-0x80000000)))
+											store64(m.memory, uint64(uint32(v20))+20, uint64(t114))
+											store32(m.memory, uint64(uint32(v20))+16, uint32(v0))
+											store32(m.memory, uint64(uint32(v20))+12, uint32(v1))
+											store32(m.memory, uint64(uint32(v20))+8, uint32(i32(-0x80000000)))
 											goto l46
 										}
 										{
 											{
 												{
 													{
-														var p115 int32
 														{
-															var p116 int32
-															{
+															t115 := m.fn398(v0)
+															if t115 == 0 {
+																_ = m.fn399(v5+i32(152), v0)
+																v6 = i32(0)
+																store32(m.memory, uint64(uint32(v5))+228, uint32(i32(0)))
+																store64(m.memory, uint64(uint32(v5))+220, uint64(i64(0x800000000)))
+																t117 := int32(load32(m.memory, uint64(uint32(v5))+196))
+																if t117 == 0 {
+																	v0 = i32(8)
+																	goto l47
+																}
+																v58 = int64(uint32(v5+i32(612))) | i64(0x400000000)
+																v59 = int64(uint32(v5+i32(648))) | i64(0x300000000)
+																v60 = int64(uint32(v5+i32(1024))) | i64(0x300000000)
+																v61 = int64(uint32(v5+i32(9296))) | i64(0xb00000000)
+																v62 = int64(uint32(v5+i32(9272))) | i64(0xc00000000)
+																v40 = v5 + i32(9276)
+																v41 = v5 + i32(588)
+																v28 = v5 + i32(1028)
+																v42 = v5 + i32(1100)
+																v32 = v5 + i32(856)
+																v33 = v5 + i32(844)
+																v34 = v5 + i32(752)
+																v43 = v5 + i32(832)
+																v50 = v5 + i32(820)
+																v44 = v5 + i32(808)
+																v45 = v5 + i32(796)
+																v46 = v5 + i32(664)
+																v47 = v5 + i32(632)
+																v0 = v5 + i32(408)
+																v29 = v0 | i32(4)
+																v48 = v0 | i32(5)
+																v49 = v5 + i32(685)
+																v51 = v5 + i32(684)
+																t118 := int32(load32(m.memory, uint64(uint32(v5))+192))
+																v8 = t118
+																v21 = i32(1)
+															l164:
 																{
+																	t119 := int32(load32(m.memory, uint64(uint32(v8+v6<<2))))
+																	t120 := v5
+																	v14 = t119
+																	store32(m.memory, uint64(uint32(t120))+612, uint32(v14))
+																	var p121 int32
 																	{
-																		t117 := m.fn398(v0)
-																		if t117 == 0 {
-																			_ = m.fn399(v5+i32(240), v0)
-																			v6 = i32(0)
-																			store32(m.memory, uint64(uint32(v5))+316, uint32(i32(0)))
-																			store64(m.memory, uint64(uint32(v5))+308, uint64(i64(0x800000000)))
-																			t119 := int32(load32(m.memory, uint64(uint32(v5))+284))
-																			if t119 == 0 {
-																				v0 = i32(8)
-																				goto l47
-																			}
-																			v54 = int64(uint32(v5 + i32(9272)))
-																			v58 = v54 | i64(0x300000000)
-																			v57 = int64(uint32(v5+i32(700))) | i64(0x400000000)
-																			v59 = int64(uint32(v5+i32(736))) | i64(0x300000000)
-																			v60 = int64(uint32(v5+i32(1024))) | i64(0x300000000)
-																			v61 = int64(uint32(v5+i32(9296))) | i64(0xb00000000)
-																			v62 = v54 | i64(0xc00000000)
-																			v39 = v5 + i32(9276)
-																			v40 = v5 + i32(676)
-																			v27 = v5 + i32(1028)
-																			v32 = v5 + i32(944)
-																			v33 = v5 + i32(932)
-																			v34 = v5 + i32(840)
-																			v41 = v5 + i32(920)
-																			v48 = v5 + i32(908)
-																			v42 = v5 + i32(896)
-																			v43 = v5 + i32(884)
-																			v44 = v5 + i32(752)
-																			v45 = v5 + i32(720)
-																			v0 = v5 + i32(496)
-																			v28 = v0 | i32(4)
-																			v46 = v0 | i32(5)
-																			v47 = v5 + i32(773)
-																			v49 = v5 + i32(772)
-																			t120 := int32(load32(m.memory, uint64(uint32(v5))+280))
-																			v8 = t120
-																			v13 = i32(1)
-																		l166:
-																			{
-																				t121 := int32(load32(m.memory, uint64(uint32(v8+v6<<2))))
-																				t122 := v5
-																				v23 = t121
-																				store32(m.memory, uint64(uint32(t122))+700, uint32(v23))
-																				var p123 int32
+																		t122 := m.fn398(v14)
+																		v24 = t122
+																		if v24 == 0 {
+																			t123 := int32(load32(m.memory, uint64(uint32(v14))+16))
+																			v1 = t123
+																			v2 = v1 + i32(52)
+																			t124 := int32(load32(m.memory, uint64(uint32(v14))+20))
+																			v11 = t124
+																			v3 = v11 << 6
+																			v0 = i32(0)
+																		l49:
+																			if v11 != 0 {
+																				v8 = v0 + i32(12)
+																				t125 := int32(load32(m.memory, uint64(uint32(v0))+1103252))
+																				v12 = t125
+																				t126 := int32(load32(m.memory, uint64(uint32(v0))+1103248))
+																				v7 = t126
+																				t127 := int32(load32(m.memory, uint64(uint32(v0))+1103244))
+																				v10 = t127
+																				v6 = v3
+																				v0 = v2
+																			l51:
 																				{
-																					t124 := m.fn398(v23)
-																					v24 = t124
-																					if v24 == 0 {
-																						t125 := int32(load32(m.memory, uint64(uint32(v23))+16))
-																						v1 = t125
-																						v2 = v1 + i32(52)
-																						t126 := int32(load32(m.memory, uint64(uint32(v23))+20))
-																						v14 = t126
-																						v10 = v14 << 6
-																						v0 = i32(0)
-																					l49:
-																						if v14 != 0 {
-																							v3 = v0 + i32(12)
-																							t127 := int32(load32(m.memory, uint64(uint32(v0))+1103252))
-																							v8 = t127
-																							t128 := int32(load32(m.memory, uint64(uint32(v0))+1103248))
-																							v11 = t128
-																							t129 := int32(load32(m.memory, uint64(uint32(v0))+1103244))
-																							v17 = t129
-																							v6 = v10
-																							v0 = v2
-																						l51:
-																							{
-																								t130 := int32(load32(m.memory, uint64(uint32(v0-i32(40)))))
-																								if t130 != v11 {
-																									goto l48
-																								}
-																								t131 := int32(load32(m.memory, uint64(uint32(v0-i32(44)))))
-																								t132 := m.fn546(t131, v17, v11)
-																								if t132 != 0 {
-																									goto l48
-																								}
-																								t133 := int32(load32(m.memory, uint64(uint32(v0))))
-																								if t133 != v8 {
-																									goto l48
-																								}
-																								v0 = v3
-																								if v0 != i32(60) {
-																									goto l49
-																								}
-																								p123 = i32(1)
-																								goto l50
-																							}
-																						l48:
-																							v0 = v0 - i32(-64)
-																							v6 = v6 + i32(-64)
-																							if v6 != 0 {
-																								goto l51
-																							}
-																						}
-																						v2 = v1 + i32(8)
-																						v11 = i32(0)
-																						{
-																						l54:
-																							{
-																								v0 = v11
-																								v11 = v0 + i32(12)
-																								t134 := int32(load32(m.memory, uint64(uint32(v0))+1103252))
-																								v17 = t134
-																								t135 := int32(load32(m.memory, uint64(uint32(v0))+1103248))
-																								v3 = t135
-																								t136 := int32(load32(m.memory, uint64(uint32(v0))+1103244))
-																								v16 = t136
-																								v6 = v10
-																								v8 = v2
-																								v0 = v1
-																							l53:
-																								if v6 != 0 {
-																									t137 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																									if v3 == t137 {
-																										t138 := int32(load32(m.memory, uint64(uint32(v8))))
-																										t139 := m.fn546(t138, v16, v3)
-																										if t139 == 0 {
-																											goto l52
-																										}
-																									}
-																									v6 = v6 + i32(-64)
-																									v8 = v8 - i32(-64)
-																									t140 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																									v0 = v0 - i32(-64)
-																									if t140 != v17 {
-																										goto l53
-																									}
-																									goto l52
-																								}
-																								if v11 != i32(60) {
-																									goto l54
-																								}
-																							}
-																							t141 := int32(load32(m.memory, uint64(uint32(v23))+4))
-																							t142 := int32(load32(m.memory, uint64(uint32(v23))+8))
-																							t143 := m.fn268(t141, t142, i32(1105588), i32(16))
-																							if t143 == 0 {
-																								goto l55
+																					t128 := int32(load32(m.memory, uint64(uint32(v0-i32(40)))))
+																					if t128 != v7 {
+																						goto l48
+																					}
+																					t129 := int32(load32(m.memory, uint64(uint32(v0-i32(44)))))
+																					t130 := m.fn546(t129, v10, v7)
+																					if t130 != 0 {
+																						goto l48
+																					}
+																					t131 := int32(load32(m.memory, uint64(uint32(v0))))
+																					if t131 != v12 {
+																						goto l48
+																					}
+																					v0 = v8
+																					if v0 != i32(60) {
+																						goto l49
+																					}
+																					p121 = i32(1)
+																					goto l50
+																				}
+																			l48:
+																				v0 = v0 - i32(-64)
+																				v6 = v6 + i32(-64)
+																				if v6 != 0 {
+																					goto l51
+																				}
+																			}
+																			v2 = v1 + i32(8)
+																			v10 = i32(0)
+																			{
+																			l54:
+																				{
+																					v0 = v10
+																					v10 = v0 + i32(12)
+																					t132 := int32(load32(m.memory, uint64(uint32(v0))+1103252))
+																					v12 = t132
+																					t133 := int32(load32(m.memory, uint64(uint32(v0))+1103248))
+																					v7 = t133
+																					t134 := int32(load32(m.memory, uint64(uint32(v0))+1103244))
+																					v16 = t134
+																					v6 = v3
+																					v8 = v2
+																					v0 = v1
+																				l53:
+																					if v6 != 0 {
+																						t135 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																						if v7 == t135 {
+																							t136 := int32(load32(m.memory, uint64(uint32(v8))))
+																							t137 := m.fn546(t136, v16, v7)
+																							if t137 == 0 {
+																								goto l52
 																							}
 																						}
-																					l52:
-																						v0 = i32(0)
-																						m.fn64(v5+i32(1024), i32(5), i32(0), i32(4), i32(12))
-																						t144 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																						v1 = t144
-																						t145 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																						if t145 != i32(1) {
-																							store32(m.memory, uint64(uint32(v5))+712, uint32(i32(0)))
-																							t146 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																							store32(m.memory, uint64(uint32(v5))+708, uint32(t146))
-																							store32(m.memory, uint64(uint32(v5))+704, uint32(v1))
-																							m.fn393(v5+i32(704), i32(5))
-																							t147 := int32(load32(m.memory, uint64(uint32(v5))+708))
-																							v1 = t147
-																							t148 := int32(load32(m.memory, uint64(uint32(v5))+712))
-																							t149 := v1
-																							v6 = t148
-																							v3 = t149 + v6*i32(12)
-																						l56:
-																							{
-																								store32(m.memory, uint64(uint32(v5))+9272, uint32(v0+i32(1103244)))
-																								store32(m.memory, uint64(uint32(v5))+9296, uint32(v0+i32(1103252)))
-																								store64(m.memory, uint64(uint32(v5))+1032, uint64(v61))
-																								store64(m.memory, uint64(uint32(v5))+1024, uint64(v62))
-																								v8 = v5 + i32(736)
-																								t150 := v8
-																								v2 = v5 + i32(1024)
-																								m.fn68(t150, i32(1098286), v2)
-																								v10 = v0 + v3
-																								t151 := int32(load32(m.memory, uint64(uint32(v5))+744))
-																								store32(m.memory, uint64(uint32(v10))+8, uint32(t151))
-																								t152 := int64(load64(m.memory, uint64(uint32(v5))+736))
-																								store64(m.memory, uint64(uint32(v10)), uint64(t152))
-																								v6 = v6 + i32(1)
-																								v0 = v0 + i32(12)
-																								if v0 != i32(60) {
-																									goto l56
-																								}
+																						v6 = v6 + i32(-64)
+																						v8 = v8 - i32(-64)
+																						t138 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																						v13 = t138
+																						v0 = v0 - i32(-64)
+																						if v12 != v13 {
+																							goto l53
+																						}
+																						goto l52
+																					}
+																					if v10 != i32(60) {
+																						goto l54
+																					}
+																				}
+																				t139 := int32(load32(m.memory, uint64(uint32(v14))+4))
+																				t140 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																				t141 := m.fn268(t139, t140, i32(1105588), i32(16))
+																				if t141 == 0 {
+																					goto l55
+																				}
+																			}
+																		l52:
+																			v0 = i32(0)
+																			m.fn64(v5+i32(1024), i32(5), i32(0), i32(4), i32(12))
+																			t142 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																			v1 = t142
+																			t143 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																			if t143 != i32(1) {
+																				store32(m.memory, uint64(uint32(v5))+624, uint32(i32(0)))
+																				t144 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																				store32(m.memory, uint64(uint32(v5))+620, uint32(t144))
+																				store32(m.memory, uint64(uint32(v5))+616, uint32(v1))
+																				m.fn393(v5+i32(616), i32(5))
+																				t145 := int32(load32(m.memory, uint64(uint32(v5))+620))
+																				v1 = t145
+																				t146 := int32(load32(m.memory, uint64(uint32(v5))+624))
+																				t147 := v1
+																				v6 = t146
+																				v3 = t147 + v6*i32(12)
+																			l56:
+																				{
+																					store32(m.memory, uint64(uint32(v5))+9272, uint32(v0+i32(1103244)))
+																					store32(m.memory, uint64(uint32(v5))+9296, uint32(v0+i32(1103252)))
+																					store64(m.memory, uint64(uint32(v5))+1032, uint64(v61))
+																					store64(m.memory, uint64(uint32(v5))+1024, uint64(v62))
+																					v12 = v5 + i32(648)
+																					t148 := v12
+																					v2 = v5 + i32(1024)
+																					m.fn68(t148, i32(1098286), v2)
+																					v8 = v0 + v3
+																					t149 := int32(load32(m.memory, uint64(uint32(v5))+656))
+																					store32(m.memory, uint64(uint32(v8))+8, uint32(t149))
+																					t150 := int64(load64(m.memory, uint64(uint32(v5))+648))
+																					store64(m.memory, uint64(uint32(v8)), uint64(t150))
+																					v6 = v6 + i32(1)
+																					v0 = v0 + i32(12)
+																					if v0 != i32(60) {
+																						goto l56
+																					}
+																				}
+																				store32(m.memory, uint64(uint32(v5))+624, uint32(v6))
+																				v0 = v1
+																				t151 := m.g0
+																				v3 = t151 - i32(32)
+																				m.g0 = v3
+																				{
+																					if v6 != 0 {
+																						v8 = v6 * i32(12)
+																						v10 = v8 - i32(12)
+																						t152 := int32(uint32(v10) / uint32(i32(12)))
+																						v7 = t152 << 1
+																					l57:
+																						if v8 != 0 {
+																							v8 = v8 - i32(12)
+																							t153 := int32(load32(m.memory, uint64(uint32(v1))+8))
+																							v16 = t153
+																							v1 = v1 + i32(12)
+																							v7 = v7 + v16
+																							if uint32(v7) >= uint32(v16) {
+																								goto l57
 																							}
-																							store32(m.memory, uint64(uint32(v5))+712, uint32(v6))
-																							v0 = v1
-																							t153 := m.g0
-																							v3 = t153 - i32(32)
-																							m.g0 = v3
-																							{
-																								if v6 != 0 {
-																									v10 = v6 * i32(12)
-																									v17 = v10 - i32(12)
-																									t154 := int32(uint32(v17) / uint32(i32(12)))
-																									v11 = t154 << 1
-																								l57:
-																									if v10 != 0 {
-																										v10 = v10 - i32(12)
-																										t155 := int32(load32(m.memory, uint64(uint32(v1))+8))
-																										v13 = t155
-																										v1 = v1 + i32(12)
-																										v11 = v11 + v13
-																										if uint32(v11) >= uint32(v13) {
-																											goto l57
-																										}
-																										panic("unreachable")
-																									}
-																									m.fn64(v3+i32(20), v11, i32(0), i32(1), i32(1))
-																									t156 := int32(load32(m.memory, uint64(uint32(v3))+24))
-																									v1 = t156
-																									t157 := int32(load32(m.memory, uint64(uint32(v3))+20))
-																									if t157 != 0 {
-																										_ = int32(load32(m.memory, uint64(uint32(v3))+28))
-																										panic("unreachable")
-																									}
-																									store32(m.memory, uint64(uint32(v3))+16, uint32(i32(0)))
-																									t158 := int32(load32(m.memory, uint64(uint32(v3))+28))
-																									store32(m.memory, uint64(uint32(v3))+12, uint32(t158))
-																									store32(m.memory, uint64(uint32(v3))+8, uint32(v1))
-																									t159 := int32(load32(m.memory, uint64(uint32(v0))+4))
-																									t160 := v3 + i32(8)
-																									v1 = t159
-																									t161 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																									m.fn72(t160, v1, v1+t161)
-																									t162 := int32(load32(m.memory, uint64(uint32(v3))+16))
-																									t163 := v11
-																									v1 = t162
-																									v10 = t163 - v1
-																									t164 := int32(load32(m.memory, uint64(uint32(v3))+12))
-																									v1 = t164 + v1
-																									if v6 == i32(1) {
-																										goto l59
-																									}
-																									v6 = v0 + i32(16)
-																								l61:
-																									{
-																										if uint32(v10) <= uint32(i32(1)) {
-																											goto l60
-																										}
-																										t165 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
-																										v0 = t165
-																										t166 := int32(load32(m.memory, uint64(uint32(v6))))
-																										v13 = t166
-																										t167 := int32(load16(m.memory, uint64(uint32(i32(1102382)))))
-																										store16(m.memory, uint64(uint32(v1)), uint16(t167))
-																										v10 = v10 - i32(2)
-																										if uint32(v10) < uint32(v0) {
-																											goto l60
-																										}
-																										v1 = v1 + i32(2)
-																										if v0 != 0 {
-																											memory_copy(m.memory, uint32(v1), uint32(v13), uint32(v0))
-																										}
-																										v6 = v6 + i32(12)
-																										v10 = v10 - v0
-																										v1 = v0 + v1
-																										v17 = v17 - i32(12)
-																										if v17 != 0 {
-																											goto l61
-																										}
-																									}
-																									goto l59
-																								}
-																								store32(m.memory, uint64(uint32(v2))+8, uint32(i32(0)))
-																								store64(m.memory, uint64(uint32(v2)), uint64(i64(0x100000000)))
-																								goto l62
-																							l59:
-																								t168 := int64(load64(m.memory, uint64(uint32(v3))+8))
-																								store64(m.memory, uint64(uint32(v2)), uint64(t168))
-																								store32(m.memory, uint64(uint32(v2))+8, uint32(v11-v10))
-																							}
-																						l62:
-																							m.g0 = v3 + i32(32)
-																							{
-																								store64(m.memory, uint64(uint32(v5))+9296, uint64(v60))
-																								m.fn68(v8, i32(1098127), v5+i32(9296))
-																								m.fn74(v2, i32(1))
-																								store64(m.memory, uint64(uint32(v5))+1032, uint64(v59))
-																								store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v23))|i64(0x300000000)))
-																								m.fn68(v49, i32(1098327), v2)
-																								m.fn74(v8, i32(1))
-																								m.fn137(v5 + i32(704))
-																								t170 := int64(load64(m.memory, uint64(uint32(v47))))
-																								store64(m.memory, uint64(uint32(v46)), uint64(t170))
-																								t171 := int32(load32(m.memory, uint64(uint32(v47))+7))
-																								store32(m.memory, uint64(uint32(v46))+7, uint32(t171))
-																								store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
-																								store32(m.memory, uint64(uint32(v5))+496, uint32(i32(1)))
-																								t172 := int32(m.memory[uint64(uint32(v5))+772])
-																								m.memory[uint64(uint32(v5))+500] = byte(t172)
-																								goto l64
-																							}
-																						l60:
 																							panic("unreachable")
 																						}
-																						goto l65
+																						m.fn64(v3+i32(20), v7, i32(0), i32(1), i32(1))
+																						t154 := int32(load32(m.memory, uint64(uint32(v3))+24))
+																						v1 = t154
+																						t155 := int32(load32(m.memory, uint64(uint32(v3))+20))
+																						if t155 != 0 {
+																							_ = int32(load32(m.memory, uint64(uint32(v3))+28))
+																							panic("unreachable")
+																						}
+																						store32(m.memory, uint64(uint32(v3))+16, uint32(i32(0)))
+																						t156 := int32(load32(m.memory, uint64(uint32(v3))+28))
+																						store32(m.memory, uint64(uint32(v3))+12, uint32(t156))
+																						store32(m.memory, uint64(uint32(v3))+8, uint32(v1))
+																						t157 := int32(load32(m.memory, uint64(uint32(v0))+4))
+																						t158 := v3 + i32(8)
+																						v1 = t157
+																						t159 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																						m.fn72(t158, v1, v1+t159)
+																						t160 := int32(load32(m.memory, uint64(uint32(v3))+16))
+																						t161 := v7
+																						v1 = t160
+																						v8 = t161 - v1
+																						t162 := int32(load32(m.memory, uint64(uint32(v3))+12))
+																						v1 = t162 + v1
+																						if v6 == i32(1) {
+																							goto l59
+																						}
+																						v6 = v0 + i32(16)
+																					l61:
+																						{
+																							if uint32(v8) <= uint32(i32(1)) {
+																								goto l60
+																							}
+																							t163 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
+																							v0 = t163
+																							t164 := int32(load32(m.memory, uint64(uint32(v6))))
+																							v16 = t164
+																							t165 := int32(load16(m.memory, uint64(uint32(i32(1102382)))))
+																							store16(m.memory, uint64(uint32(v1)), uint16(t165))
+																							v8 = v8 - i32(2)
+																							if uint32(v8) < uint32(v0) {
+																								goto l60
+																							}
+																							v1 = v1 + i32(2)
+																							if v0 != 0 {
+																								memory_copy(m.memory, uint32(v1), uint32(v16), uint32(v0))
+																							}
+																							v6 = v6 + i32(12)
+																							v8 = v8 - v0
+																							v1 = v0 + v1
+																							v10 = v10 - i32(12)
+																							if v10 != 0 {
+																								goto l61
+																							}
+																						}
+																						goto l59
 																					}
-																					t173 := int32(load32(m.memory, uint64(uint32(v23))+20))
-																					v14 = t173
-																					v10 = v14 << 6
-																					t174 := int32(load32(m.memory, uint64(uint32(v23))+16))
-																					v1 = t174
+																					store32(m.memory, uint64(uint32(v2))+8, uint32(i32(0)))
+																					store64(m.memory, uint64(uint32(v2)), uint64(i64(0x100000000)))
+																					goto l62
+																				l59:
+																					t166 := int64(load64(m.memory, uint64(uint32(v3))+8))
+																					store64(m.memory, uint64(uint32(v2)), uint64(t166))
+																					store32(m.memory, uint64(uint32(v2))+8, uint32(v7-v8))
 																				}
-																			l55:
-																				p123 = i32(0)
-																			l50:
-																				v19 = p123
-																				v16 = v1 + v10
-																				v0 = v10
-																				v6 = v1
-																			l67:
+																			l62:
+																				m.g0 = v3 + i32(32)
 																				{
-																					if v0 == 0 {
-																						goto l66
-																					}
-																					v0 = v0 + i32(-64)
-																					t175 := int32(load32(m.memory, uint64(uint32(v6))+52))
-																					v6 = v6 - i32(-64)
-																					if t175 <= i32(63) {
-																						goto l67
-																					}
-																				}
-																				store64(m.memory, uint64(uint32(v5))+1024, uint64(v57))
-																				m.fn68(v28, i32(1098492), v5+i32(1024))
-																				store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
-																				store32(m.memory, uint64(uint32(v5))+496, uint32(i32(1)))
-																				goto l64
-																			l66:
-																				v0 = v5 + i32(1024)
-																				m.fn86(v0)
-																				t176 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																				v54 = t176
-																				t177 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																				v55 = t177
-																				m.fn86(v0)
-																				t178 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																				v56 = t178
-																				t179 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																				v63 = t179
-																				t180 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
-																				t181 := v5
-																				v64 = t180
-																				store64(m.memory, uint64(uint32(t181))+712, uint64(v64))
-																				t182 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
-																				t183 := v5
-																				v65 = t182
-																				store64(m.memory, uint64(uint32(t183))+704, uint64(v65))
-																				store64(m.memory, uint64(uint32(v5))+728, uint64(v55))
-																				store64(m.memory, uint64(uint32(v5))+720, uint64(v54))
-																				store64(m.memory, uint64(uint32(v5))+744, uint64(v64))
-																				store64(m.memory, uint64(uint32(v5))+736, uint64(v65))
-																				store64(m.memory, uint64(uint32(v5))+760, uint64(v63))
-																				store64(m.memory, uint64(uint32(v5))+752, uint64(v56))
-																				if v14 != 0 {
-																					v8 = i32(0)
-																				l85:
-																					{
-																						v9 = v1 + v8
-																						t184 := int32(load32(m.memory, uint64(uint32(v9+i32(8)))))
-																						v20 = t184
-																						t185 := int32(load32(m.memory, uint64(uint32(v9+i32(12)))))
-																						t186 := v5
-																						v25 = t185
-																						store32(m.memory, uint64(uint32(t186))+772, uint32(v25))
-																						store32(m.memory, uint64(uint32(v5))+768, uint32(v20))
-																						t187 := v45
-																						v0 = v5 + i32(768)
-																						t188 := m.fn98(t187, v0)
-																						v55 = t188
-																						store32(m.memory, uint64(uint32(v5))+9296, uint32(v0))
-																						t189 := int32(load32(m.memory, uint64(uint32(v5))+712))
-																						if t189 == 0 {
-																							{
-																								v21 = v5 + i32(128)
-																								v12 = i32(0)
-																								t190 := m.g0
-																								v0 = t190 + i32(-64)
-																								m.g0 = v0
-																								store32(m.memory, uint64(uint32(v0))+12, uint32(v45))
-																								v2 = v5 + i32(704)
-																								t191 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																								v17 = t191
-																								store32(m.memory, uint64(uint32(v0))+16, uint32(v0+i32(12)))
-																								{
-																									var p192 int32
-																									{
-																										{
-																											t193 := v17
-																											v3 = v17 + i32(1)
-																											if uint32(t193) <= uint32(v3) {
-																												t194 := int32(load32(m.memory, uint64(uint32(v2))+4))
-																												t195 := v3
-																												v6 = t194
-																												p196 := int32(uint32(v6+i32(1))>>3) * i32(7)
-																												if uint32(v6) < uint32(i32(8)) {
-																													p196 = v6
-																												}
-																												v6 = p196
-																												if uint32(t195) > uint32(int32(uint32(v6)>>1)) {
-																													goto l68
-																												}
-																												m.fn87(v2, v0+i32(16), i32(1102004), i32(8))
-																												goto l69
-																											}
-																											panic("unreachable")
-																										}
-																									l68:
-																										t197 := v0 + i32(48)
-																										v6 = v6 + i32(1)
-																										p198 := v3
-																										if uint32(v3) < uint32(v6) {
-																											p198 = v6
-																										}
-																										m.fn88(t197, i32(8), p198)
-																										t199 := int32(load32(m.memory, uint64(uint32(v0))+56))
-																										v12 = t199
-																										t200 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																										v11 = t200
-																										t201 := int32(load32(m.memory, uint64(uint32(v0))+48))
-																										t202 := v11
-																										v3 = t201
-																										if v3 == 0 {
-																											p192 = t202
-																											goto l71
-																										}
-																										t203 := int32(load32(m.memory, uint64(uint32(v0))+60))
-																										store32(m.memory, uint64(uint32(v0))+44, uint32(t203))
-																										store32(m.memory, uint64(uint32(v0))+40, uint32(v12))
-																										store32(m.memory, uint64(uint32(v0))+36, uint32(v11))
-																										store32(m.memory, uint64(uint32(v0))+32, uint32(v3))
-																										store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x800000008)))
-																										store32(m.memory, uint64(uint32(v0))+20, uint32(v2+i32(16)))
-																										var p204 int32
-																										if v17 != 0 {
-																											t205 := int32(load32(m.memory, uint64(uint32(v2))))
-																											v22 = t205
-																											t206 := int64(load64(m.memory, uint64(uint32(v22))))
-																											v54 = (t206 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-																											v14 = i32(0)
-																										l74:
-																											{
-																												if v54 == 0 {
-																												l72:
-																													{
-																														v14 = v14 + i32(8)
-																														v22 = v22 + i32(8)
-																														t207 := int64(load64(m.memory, uint64(uint32(v22))))
-																														v54 = t207 & i64(-0x7f7f7f7f7f7f7f80)
-																														if v54 == i64(-0x7f7f7f7f7f7f7f80) {
-																															goto l72
-																														}
-																													}
-																													v54 = v54 ^ i64(-0x7f7f7f7f7f7f7f80)
-																												}
-																												t208 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																												t209 := int32(load32(m.memory, uint64(uint32(v2))))
-																												t210 := v3
-																												t211 := v11
-																												v26 = int32(uint32(int64(bits.TrailingZeros64(uint64(v54))))>>3) + v14
-																												t212 := m.fn98(t208, t209-v26<<3-i32(8))
-																												v29 = int32(t212)
-																												v6 = t211 & v29
-																												t213 := int64(load64(m.memory, uint64(uint32(t210+v6))))
-																												v56 = t213 & i64(-0x7f7f7f7f7f7f7f80)
-																												if v56 == 0 {
-																													v15 = i32(8)
-																												l73:
-																													{
-																														v6 = v6 + v15
-																														v15 = v15 + i32(8)
-																														t214 := v3
-																														v6 = v6 & v11
-																														t215 := int64(load64(m.memory, uint64(uint32(t214+v6))))
-																														v56 = t215 & i64(-0x7f7f7f7f7f7f7f80)
-																														if v56 == 0 {
-																															goto l73
-																														}
-																													}
-																												}
-																												v54 = (v54 - i64(1)) & v54
-																												t216 := v3
-																												v6 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v56))))>>3) + v6) & v11
-																												t217 := int32(int8(m.memory[uint64(uint32(t216+v6))]))
-																												if t217 >= i32(0) {
-																													t218 := int64(load64(m.memory, uint64(uint32(v3))))
-																													v6 = int32(uint32(int64(bits.TrailingZeros64(uint64(t218&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
-																												}
-																												t219 := v3 + v6
-																												v15 = int32(uint32(v29) >> 25)
-																												m.memory[uint64(uint32(t219))] = byte(v15)
-																												m.memory[uint64(uint32(v3+(v6-i32(8))&v11+i32(8)))] = byte(v15)
-																												t220 := int32(load32(m.memory, uint64(uint32(v2))))
-																												t221 := int64(load64(m.memory, uint64(uint32(t220+(v26^i32(-1))<<3))))
-																												store64(m.memory, uint64(uint32(v3+(v6^i32(-1))<<3)), uint64(t221))
-																												v17 = v17 - i32(1)
-																												if v17 != 0 {
-																													goto l74
-																												}
-																											}
-																											t222 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																											p204 = t222
-																										} else {
-																											p204 = i32(0)
-																										}
-																										v3 = p204
-																										t223 := int32(load32(m.memory, uint64(uint32(v2))))
-																										v6 = t223
-																										t224 := int32(load32(m.memory, uint64(uint32(v0))+32))
-																										store32(m.memory, uint64(uint32(v2)), uint32(t224))
-																										t225 := int64(load64(m.memory, uint64(uint32(v2))+4))
-																										v54 = t225
-																										store32(m.memory, uint64(uint32(v2))+4, uint32(v11))
-																										store32(m.memory, uint64(uint32(v2))+8, uint32(v12-v3))
-																										t226 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																										v11 = t226
-																										store32(m.memory, uint64(uint32(v2))+12, uint32(v3))
-																										store32(m.memory, uint64(uint32(v0))+44, uint32(v11))
-																										store32(m.memory, uint64(uint32(v0))+32, uint32(v6))
-																										store64(m.memory, uint64(uint32(v0))+36, uint64(v54))
-																										m.fn90(v0 + i32(20))
-																									}
-																								l69:
-																									p192 = i32(-0x7fffffff)
-																								l71:
-																									v2 = p192
-																									store32(m.memory, uint64(uint32(v21))+4, uint32(v12))
-																									store32(m.memory, uint64(uint32(v21)), uint32(v2))
-																									m.g0 = v0 - i32(-64)
-																									goto l75
-																								}
-																							}
-																						l75:
-																						}
-																						t227 := v5
-																						v2 = v5 + i32(704)
-																						store32(m.memory, uint64(uint32(t227))+1028, uint32(v2))
-																						t228 := v5
-																						v0 = v5 + i32(9296)
-																						store32(m.memory, uint64(uint32(t228))+1024, uint32(v0))
-																						m.fn303(v5+i32(120), v2, v55, v5+i32(1024), i32(1102028))
-																						t229 := int32(load32(m.memory, uint64(uint32(v5))+120))
-																						if t229&i32(1) == 0 {
-																							goto l76
-																						}
-																						t230 := int32(load32(m.memory, uint64(uint32(v5))+704))
-																						v2 = t230
-																						t231 := int32(load32(m.memory, uint64(uint32(v5))+124))
-																						t232 := v2
-																						v3 = t231
-																						v6 = t232 + v3
-																						t233 := int32(m.memory[uint64(uint32(v6))])
-																						v11 = t233
-																						t234 := v6
-																						v6 = int32(uint32(int32(v55)) >> 25)
-																						m.memory[uint64(uint32(t234))] = byte(v6)
-																						t235 := int32(load32(m.memory, uint64(uint32(v5))+708))
-																						m.memory[uint64(uint32(v2+t235&(v3-i32(8))+i32(8)))] = byte(v6)
-																						v2 = v2 - v3<<3
-																						store32(m.memory, uint64(uint32(v2-i32(4))), uint32(v25))
-																						store32(m.memory, uint64(uint32(v2-i32(8))), uint32(v20))
-																						t236 := int32(load32(m.memory, uint64(uint32(v5))+716))
-																						store32(m.memory, uint64(uint32(v5))+716, uint32(t236+i32(1)))
-																						t237 := int32(load32(m.memory, uint64(uint32(v5))+712))
-																						store32(m.memory, uint64(uint32(v5))+712, uint32(t237-v11&i32(1)))
-																						t238 := int32(load32(m.memory, uint64(uint32(v9+i32(52)))))
-																						t239 := v5
-																						v22 = t238
-																						store32(m.memory, uint64(uint32(t239))+9296, uint32(v22))
-																						t240 := m.fn94(v44, v0)
-																						v55 = t240
-																						store32(m.memory, uint64(uint32(v5))+768, uint32(v0))
-																						t241 := int32(load32(m.memory, uint64(uint32(v5))+744))
-																						if t241 == 0 {
-																							{
-																								v20 = v5 + i32(112)
-																								v12 = i32(0)
-																								t242 := m.g0
-																								v0 = t242 + i32(-64)
-																								m.g0 = v0
-																								store32(m.memory, uint64(uint32(v0))+12, uint32(v44))
-																								v2 = v5 + i32(736)
-																								t243 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																								v17 = t243
-																								store32(m.memory, uint64(uint32(v0))+16, uint32(v0+i32(12)))
-																								{
-																									var p244 int32
-																									{
-																										{
-																											t245 := v17
-																											v3 = v17 + i32(1)
-																											if uint32(t245) <= uint32(v3) {
-																												t246 := int32(load32(m.memory, uint64(uint32(v2))+4))
-																												t247 := v3
-																												v6 = t246
-																												p248 := int32(uint32(v6+i32(1))>>3) * i32(7)
-																												if uint32(v6) < uint32(i32(8)) {
-																													p248 = v6
-																												}
-																												v6 = p248
-																												if uint32(t247) > uint32(int32(uint32(v6)>>1)) {
-																													goto l77
-																												}
-																												m.fn87(v2, v0+i32(16), i32(1102136), i32(4))
-																												goto l78
-																											}
-																											panic("unreachable")
-																										}
-																									l77:
-																										t249 := v0 + i32(48)
-																										v6 = v6 + i32(1)
-																										p250 := v3
-																										if uint32(v3) < uint32(v6) {
-																											p250 = v6
-																										}
-																										m.fn88(t249, i32(4), p250)
-																										t251 := int32(load32(m.memory, uint64(uint32(v0))+56))
-																										v12 = t251
-																										t252 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																										v11 = t252
-																										t253 := int32(load32(m.memory, uint64(uint32(v0))+48))
-																										t254 := v11
-																										v3 = t253
-																										if v3 == 0 {
-																											p244 = t254
-																											goto l80
-																										}
-																										t255 := int32(load32(m.memory, uint64(uint32(v0))+60))
-																										store32(m.memory, uint64(uint32(v0))+44, uint32(t255))
-																										store32(m.memory, uint64(uint32(v0))+40, uint32(v12))
-																										store32(m.memory, uint64(uint32(v0))+36, uint32(v11))
-																										store32(m.memory, uint64(uint32(v0))+32, uint32(v3))
-																										store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x800000004)))
-																										store32(m.memory, uint64(uint32(v0))+20, uint32(v2+i32(16)))
-																										var p256 int32
-																										if v17 != 0 {
-																											t257 := int32(load32(m.memory, uint64(uint32(v2))))
-																											v21 = t257
-																											t258 := int64(load64(m.memory, uint64(uint32(v21))))
-																											v54 = (t258 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-																											v14 = i32(0)
-																										l83:
-																											{
-																												if v54 == 0 {
-																												l81:
-																													{
-																														v14 = v14 + i32(8)
-																														v21 = v21 + i32(8)
-																														t259 := int64(load64(m.memory, uint64(uint32(v21))))
-																														v54 = t259 & i64(-0x7f7f7f7f7f7f7f80)
-																														if v54 == i64(-0x7f7f7f7f7f7f7f80) {
-																															goto l81
-																														}
-																													}
-																													v54 = v54 ^ i64(-0x7f7f7f7f7f7f7f80)
-																												}
-																												t260 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																												t261 := int32(load32(m.memory, uint64(uint32(v2))))
-																												t262 := v3
-																												t263 := v11
-																												v25 = int32(uint32(int64(bits.TrailingZeros64(uint64(v54))))>>3) + v14
-																												t264 := m.fn94(t260, t261-v25<<2-i32(4))
-																												v26 = int32(t264)
-																												v6 = t263 & v26
-																												t265 := int64(load64(m.memory, uint64(uint32(t262+v6))))
-																												v56 = t265 & i64(-0x7f7f7f7f7f7f7f80)
-																												if v56 == 0 {
-																													v15 = i32(8)
-																												l82:
-																													{
-																														v6 = v6 + v15
-																														v15 = v15 + i32(8)
-																														t266 := v3
-																														v6 = v6 & v11
-																														t267 := int64(load64(m.memory, uint64(uint32(t266+v6))))
-																														v56 = t267 & i64(-0x7f7f7f7f7f7f7f80)
-																														if v56 == 0 {
-																															goto l82
-																														}
-																													}
-																												}
-																												v54 = (v54 - i64(1)) & v54
-																												t268 := v3
-																												v6 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v56))))>>3) + v6) & v11
-																												t269 := int32(int8(m.memory[uint64(uint32(t268+v6))]))
-																												if t269 >= i32(0) {
-																													t270 := int64(load64(m.memory, uint64(uint32(v3))))
-																													v6 = int32(uint32(int64(bits.TrailingZeros64(uint64(t270&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
-																												}
-																												t271 := v3 + v6
-																												v15 = int32(uint32(v26) >> 25)
-																												m.memory[uint64(uint32(t271))] = byte(v15)
-																												m.memory[uint64(uint32(v3+(v6-i32(8))&v11+i32(8)))] = byte(v15)
-																												t272 := int32(load32(m.memory, uint64(uint32(v2))))
-																												t273 := int32(load32(m.memory, uint64(uint32(t272+(v25^i32(-1))<<2))))
-																												store32(m.memory, uint64(uint32(v3+(v6^i32(-1))<<2)), uint32(t273))
-																												v17 = v17 - i32(1)
-																												if v17 != 0 {
-																													goto l83
-																												}
-																											}
-																											t274 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																											p256 = t274
-																										} else {
-																											p256 = i32(0)
-																										}
-																										v3 = p256
-																										t275 := int32(load32(m.memory, uint64(uint32(v2))))
-																										v6 = t275
-																										t276 := int32(load32(m.memory, uint64(uint32(v0))+32))
-																										store32(m.memory, uint64(uint32(v2)), uint32(t276))
-																										t277 := int64(load64(m.memory, uint64(uint32(v2))+4))
-																										v54 = t277
-																										store32(m.memory, uint64(uint32(v2))+4, uint32(v11))
-																										store32(m.memory, uint64(uint32(v2))+8, uint32(v12-v3))
-																										t278 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																										v11 = t278
-																										store32(m.memory, uint64(uint32(v2))+12, uint32(v3))
-																										store32(m.memory, uint64(uint32(v0))+44, uint32(v11))
-																										store32(m.memory, uint64(uint32(v0))+32, uint32(v6))
-																										store64(m.memory, uint64(uint32(v0))+36, uint64(v54))
-																										m.fn90(v0 + i32(20))
-																									}
-																								l78:
-																									p244 = i32(-0x7fffffff)
-																								l80:
-																									v2 = p244
-																									store32(m.memory, uint64(uint32(v20))+4, uint32(v12))
-																									store32(m.memory, uint64(uint32(v20)), uint32(v2))
-																									m.g0 = v0 - i32(-64)
-																									goto l84
-																								}
-																							}
-																						l84:
-																						}
-																						t279 := v5
-																						v0 = v5 + i32(736)
-																						store32(m.memory, uint64(uint32(t279))+1028, uint32(v0))
-																						store32(m.memory, uint64(uint32(v5))+1024, uint32(v5+i32(768)))
-																						m.fn303(v5+i32(104), v0, v55, v5+i32(1024), i32(1102160))
-																						t280 := int32(load32(m.memory, uint64(uint32(v5))+104))
-																						if t280&i32(1) == 0 {
-																							goto l76
-																						}
-																						t281 := int32(load32(m.memory, uint64(uint32(v5))+736))
-																						v0 = t281
-																						t282 := int32(load32(m.memory, uint64(uint32(v5))+108))
-																						t283 := v0
-																						v2 = t282
-																						v3 = t283 + v2
-																						t284 := int32(m.memory[uint64(uint32(v3))])
-																						v6 = t284
-																						t285 := v3
-																						v3 = int32(uint32(int32(v55)) >> 25)
-																						m.memory[uint64(uint32(t285))] = byte(v3)
-																						t286 := int32(load32(m.memory, uint64(uint32(v5))+740))
-																						m.memory[uint64(uint32(v0+t286&(v2-i32(8))+i32(8)))] = byte(v3)
-																						store32(m.memory, uint64(uint32(v0-v2<<2-i32(4))), uint32(v22))
-																						t287 := int32(load32(m.memory, uint64(uint32(v5))+748))
-																						store32(m.memory, uint64(uint32(v5))+748, uint32(t287+i32(1)))
-																						t288 := int32(load32(m.memory, uint64(uint32(v5))+744))
-																						store32(m.memory, uint64(uint32(v5))+744, uint32(t288-v6&i32(1)))
-																						t289 := v10
-																						v8 = v8 - i32(-64)
-																						if t289 != v8 {
-																							goto l85
-																						}
-																					}
-																					v2 = v1
-																				l94:
-																					{
-																						v3 = v2 - i32(-64)
-																						{
-																							if v19 != 0 {
-																								t290 := int32(load32(m.memory, uint64(uint32(v2))+8))
-																								v10 = t290
-																								t291 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																								v6 = t291
-																								v0 = i32(-60)
-																							l87:
-																								{
-																									t292 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
-																									if v6 == t292 {
-																										t293 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
-																										t294 := m.fn546(t293, v10, v6)
-																										if t294 == 0 {
-																											goto l86
-																										}
-																									}
-																									v0 = v0 + i32(12)
-																									if v0 != 0 {
-																										goto l87
-																									}
-																								}
-																								v1 = v2
-																							}
-																							m.fn64(v5+i32(1024), i32(4), i32(0), i32(4), i32(4))
-																							t295 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																							v8 = t295
-																							t296 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																							if t296 != i32(1) {
-																								t297 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																								v12 = t297
-																								store32(m.memory, uint64(uint32(v12)), uint32(v1))
-																								store32(m.memory, uint64(uint32(v5))+776, uint32(i32(1)))
-																								store32(m.memory, uint64(uint32(v5))+772, uint32(v12))
-																								store32(m.memory, uint64(uint32(v5))+768, uint32(v8))
-																								if v3 != v16 {
-																									v9 = i32(1)
-																								l90:
-																									v1 = v3
-																									v2 = v1
-																								l92:
-																									{
-																										v3 = v2 - i32(-64)
-																										{
-																											if v19 != 0 {
-																												t298 := int32(load32(m.memory, uint64(uint32(v2))+8))
-																												v10 = t298
-																												t299 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																												v6 = t299
-																												v0 = i32(-60)
-																											l89:
-																												{
-																													t300 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
-																													if v6 == t300 {
-																														t301 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
-																														t302 := m.fn546(t301, v10, v6)
-																														if t302 == 0 {
-																															goto l88
-																														}
-																													}
-																													v0 = v0 + i32(12)
-																													if v0 != 0 {
-																														goto l89
-																													}
-																												}
-																												v1 = v2
-																											}
-																											t303 := int32(load32(m.memory, uint64(uint32(v5))+768))
-																											if t303 == v9 {
-																												m.fn71(v5+i32(768), v9, i32(1), i32(4), i32(4))
-																												t304 := int32(load32(m.memory, uint64(uint32(v5))+772))
-																												v12 = t304
-																											}
-																											store32(m.memory, uint64(uint32(v12+v9<<2)), uint32(v1))
-																											t305 := v5
-																											v9 = v9 + i32(1)
-																											store32(m.memory, uint64(uint32(t305))+776, uint32(v9))
-																											if v3 != v16 {
-																												goto l90
-																											}
-																											goto l91
-																										}
-																									l88:
-																										t306 := v16
-																										v2 = v3
-																										if t306 != v2 {
-																											goto l92
-																										}
-																									}
-																								l91:
-																									t307 := int32(load32(m.memory, uint64(uint32(v5))+772))
-																									v12 = t307
-																									t308 := int32(load32(m.memory, uint64(uint32(v5))+768))
-																									v8 = t308
-																									if uint32(v9) < uint32(i32(2)) {
-																										goto l93
-																									}
-																									if uint32(v9) >= uint32(i32(2050)) {
-																										v0 = v5 + i32(1024)
-																										m.fn401(v0, int32(uint32(v9)>>1))
-																										t309 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																										t310 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																										t311 := v12
-																										t312 := v9
-																										v1 = t310
-																										t313 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										m.fn207(t311, t312, t309+v1<<2, t313-v1)
-																										m.fn74(v0, i32(4))
-																										goto l93
-																									}
-																									m.fn207(v12, v9, v5+i32(1024), i32(1024))
-																									goto l93
-																								}
-																								v9 = i32(1)
-																								goto l93
-																							}
-																							goto l65
-																						}
-																					l86:
-																						t314 := v16
-																						v2 = v3
-																						if t314 != v2 {
-																							goto l94
-																						}
-																					}
-																				}
-																				v12 = i32(4)
-																				v8 = i32(0)
-																				v9 = i32(0)
-																				goto l93
-																			l76:
-																				store64(m.memory, uint64(uint32(v5))+1024, uint64(v57))
-																				store64(m.memory, uint64(uint32(v5))+1040, uint64(int64(uint32(v9+i32(52)))|i64(0x500000000)))
-																				store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v9+i32(8)))|i64(0x700000000)))
-																				m.fn68(v28, i32(1098841), v5+i32(1024))
-																				store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
-																				store32(m.memory, uint64(uint32(v5))+496, uint32(i32(0)))
-																				goto l95
-																			l93:
-																				t315 := int32(load32(m.memory, uint64(uint32(v23))+4))
-																				v14 = t315
-																				t316 := int32(load32(m.memory, uint64(uint32(v23))+8))
-																				t317 := v5 + i32(1024)
-																				v17 = t316
-																				m.fn64(t317, v17, i32(0), i32(1), i32(1))
-																				t318 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																				v3 = t318
-																				{
-																					var p319 int32
-																					{
-																						{
-																							t320 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																							if t320 != i32(1) {
-																								t321 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																								v1 = t321
-																								{
-																									var p322 int32
-																									if v17 == 0 {
-																										p322 = 1
-																									}
-																									v0 = p322
-																									if v0 != 0 {
-																										goto l96
-																									}
-																									if v0 != 0 {
-																										goto l96
-																									}
-																									memory_copy(m.memory, uint32(v1), uint32(v14), uint32(v17))
-																								}
-																							l96:
-																								v6 = i32(0)
-																							l97:
-																								{
-																									store64(m.memory, uint64(uint32(v39))+8, uint64(i64(0)))
-																									store64(m.memory, uint64(uint32(v39)), uint64(i64(0)))
-																									v2 = v5 + i32(1024)
-																									v0 = v2 + v6
-																									t323 := int64(load64(m.memory, uint64(uint32(i32(1103104)))))
-																									store64(m.memory, uint64(uint32(v0)), uint64(t323))
-																									t324 := int64(load64(m.memory, uint64(uint32(i32(1103112)))))
-																									store64(m.memory, uint64(uint32(v0))+8, uint64(t324))
-																									t325 := int64(load64(m.memory, uint64(uint32(i32(1103120)))))
-																									store64(m.memory, uint64(uint32(v0))+16, uint64(t325))
-																									t326 := int64(load64(m.memory, uint64(uint32(i32(1103128)))))
-																									store64(m.memory, uint64(uint32(v0))+24, uint64(t326))
-																									t327 := int64(load64(m.memory, uint64(uint32(i32(1103136)))))
-																									store64(m.memory, uint64(uint32(v0))+32, uint64(t327))
-																									t328 := int64(load64(m.memory, uint64(uint32(i32(1103144)))))
-																									store64(m.memory, uint64(uint32(v0))+40, uint64(t328))
-																									t329 := int64(load64(m.memory, uint64(uint32(i32(1103152)))))
-																									store64(m.memory, uint64(uint32(v0))+48, uint64(t329))
-																									t330 := int64(load64(m.memory, uint64(uint32(i32(1103160)))))
-																									store64(m.memory, uint64(uint32(v0))+56, uint64(t330))
-																									t331 := int32(load32(m.memory, uint64(uint32(v5))+9288))
-																									store32(m.memory, uint64(uint32(v5))+9312, uint32(t331))
-																									t332 := int64(load64(m.memory, uint64(uint32(v5))+9280))
-																									store64(m.memory, uint64(uint32(v5))+9304, uint64(t332))
-																									t333 := int64(load64(m.memory, uint64(uint32(v5))+9272))
-																									store64(m.memory, uint64(uint32(v5))+9296, uint64(t333))
-																									store32(m.memory, uint64(uint32(v0+i32(72))), uint32(i32(0)))
-																									store64(m.memory, uint64(uint32(v0-i32(-64))), uint64(i64(0)))
-																									store16(m.memory, uint64(uint32(v0+i32(96))), uint16(i32(63)))
-																									m.memory[uint64(uint32(v0+i32(98)))] = byte(i32(0))
-																									t334 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-																									store64(m.memory, uint64(uint32(v0+i32(76))), uint64(t334))
-																									t335 := int64(load64(m.memory, uint64(uint32(v5))+9304))
-																									store64(m.memory, uint64(uint32(v0+i32(84))), uint64(t335))
-																									t336 := int32(load32(m.memory, uint64(uint32(v5))+9312))
-																									store32(m.memory, uint64(uint32(v0+i32(92))), uint32(t336))
-																									v6 = v6 + i32(128)
-																									if v6 != i32(8192) {
-																										goto l97
-																									}
-																								}
-																								t337 := m.fn498(i32(8192), i32(128))
-																								v0 = t337
-																								if v0 == 0 {
-																									goto l98
-																								}
-																								memory_copy(m.memory, uint32(v0), uint32(v2), uint32(i32(8192)))
-																								t338 := m.fn498(i32(512), i32(1))
-																								v2 = t338
-																								if v2 == 0 {
-																									goto l98
-																								}
-																								memory_fill(m.memory, uint32(v2), i32(255), uint32(i32(512)))
-																								store64(m.memory, uint64(uint32(v5))+824, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+816, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+808, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+800, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+792, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+784, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+776, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+768, uint64(i64(0)))
-																								m.memory[uint64(uint32(v5))+957] = byte(v19)
-																								m.memory[uint64(uint32(v5))+956] = byte(v24)
-																								store32(m.memory, uint64(uint32(v5))+880, uint32(v17))
-																								store32(m.memory, uint64(uint32(v5))+876, uint32(v1))
-																								store32(m.memory, uint64(uint32(v5))+872, uint32(v3))
-																								v3 = i32(0)
-																								store32(m.memory, uint64(uint32(v5))+892, uint32(i32(0)))
-																								store64(m.memory, uint64(uint32(v5))+884, uint64(i64(0x800000000)))
-																								store32(m.memory, uint64(uint32(v5))+864, uint32(v0))
-																								store32(m.memory, uint64(uint32(v5))+904, uint32(i32(0)))
-																								store64(m.memory, uint64(uint32(v5))+896, uint64(i64(0x800000000)))
-																								store64(m.memory, uint64(uint32(v5))+832, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v34)), uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v34))+8, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v34))+16, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+924, uint64(i64(1)))
-																								store64(m.memory, uint64(uint32(v5))+916, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+908, uint64(i64(0x100000000)))
-																								store32(m.memory, uint64(uint32(v5))+868, uint32(v2))
-																								store64(m.memory, uint64(uint32(v5))+932, uint64(i64(0x400000000)))
-																								store64(m.memory, uint64(uint32(v5))+940, uint64(i64(0)))
-																								store64(m.memory, uint64(uint32(v5))+948, uint64(i64(4)))
-																								store32(m.memory, uint64(uint32(v5))+972, uint32(i32(0)))
-																								store64(m.memory, uint64(uint32(v5))+964, uint64(i64(0x800000000)))
-																								store32(m.memory, uint64(uint32(v5))+9304, uint32(v8))
-																								store32(m.memory, uint64(uint32(v5))+9296, uint32(v12))
-																								t339 := v5
-																								v22 = v12 + v9<<2
-																								store32(m.memory, uint64(uint32(t339))+9308, uint32(v22))
-																								if v9 == 0 {
-																									p319 = i32(8)
-																									goto l99
-																								}
-																								t340 := int32(load32(m.memory, uint64(uint32(v23))+28))
-																								v24 = t340
-																								t341 := int32(load32(m.memory, uint64(uint32(v23))+32))
-																								v25 = t341
-																								v9 = i32(8)
-																							l120:
-																								{
-																									v1 = v12 + i32(4)
-																									t342 := int32(load32(m.memory, uint64(uint32(v12))))
-																									v11 = t342
-																									t343 := int32(load32(m.memory, uint64(uint32(v11))+52))
-																									v26 = t343
-																									if v26 <= i32(0) {
-																										store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																										store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v11+i32(8)))|i64(0x700000000)))
-																										store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v23))|i64(0x300000000)))
-																										m.fn68(v5+i32(9272), i32(1098894), v5+i32(1024))
-																										t344 := int32(load32(m.memory, uint64(uint32(v5))+9272))
-																										v6 = t344
-																										v8 = int32(uint32(v6) >> 8)
-																										t345 := int64(load64(m.memory, uint64(uint32(v5))+9276))
-																										v54 = t345
-																										v2 = int32(int64(uint64(v54) >> 32))
-																										v0 = i32(0)
-																										t346 := int32(v54)
-																										p116 = t346
-																										goto l100
-																									}
-																									t347 := int32(load32(m.memory, uint64(uint32(v5))+272))
-																									m.fn390(v5+i32(1024), t347, v11)
-																									t348 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																									v54 = t348
-																									t349 := int32(m.memory[uint64(uint32(v5))+1049])
-																									v29 = t349
-																									if v29 == i32(2) {
-																										store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																										t350 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																										v6 = t350
-																										v8 = int32(uint32(v6) >> 8)
-																										v2 = int32(int64(uint64(v54) >> 32))
-																										t351 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										v0 = t351
-																										t352 := int32(v54)
-																										p116 = t352
-																										goto l100
-																									}
-																									t353 := int32(m.memory[uint64(uint32(v5))+1048])
-																									v30 = t353
-																									t354 := int32(load32(m.memory, uint64(uint32(v5))+1044))
-																									v16 = t354
-																									t355 := int32(load32(m.memory, uint64(uint32(v5))+1040))
-																									v21 = t355
-																									v2 = v5 + i32(1024)
-																									t356 := v2
-																									v10 = v5 + i32(240)
-																									t357 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																									m.fn402(t356, v10, v23, v11, t357)
-																									t358 := int32(m.memory[uint64(uint32(v5))+1028])
-																									v6 = t358
-																									t359 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																									v0 = t359
-																									if v0 != i32(2) {
-																										goto l101
-																									}
-																									t360 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																									v19 = t360
-																									t361 := int64(load64(m.memory, uint64(uint32(v11))+32))
-																									v55 = t361
-																									var p362 int32
-																									if v55 == i64(3) {
-																										p362 = 1
-																									}
-																									v15 = p362
-																									{
-																										if v6&i32(255) != i32(11) {
-																											goto l102
-																										}
-																										t363 := int32(load32(m.memory, uint64(uint32(v11))+16))
-																										t364 := int32(load32(m.memory, uint64(uint32(v11))+20))
-																										m.fn397(v2, v10, t363, t364)
-																										t365 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																										v10 = t365
-																										t366 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										v0 = t366
-																										if v0 != i32(2) {
-																											store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																											v8 = int32(uint32(v10) >> 8)
-																											t367 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																											v54 = t367
-																											v2 = int32(int64(uint64(v54) >> 32))
-																											v6 = v10
-																											t368 := int32(v54)
-																											p116 = t368
-																											goto l100
-																										}
-																										v6 = i32(11)
-																										t369 := int32(m.memory[uint64(uint32(v10))+48])
-																										if t369 != i32(1) {
-																											goto l102
-																										}
-																										{
-																											var p370 int32
-																											{
-																												{
-																													t371 := int32(load32(m.memory, uint64(uint32(v10))+20))
-																													v0 = t371
-																													if v0 == 0 {
-																														goto l103
-																													}
-																													v8 = v0 << 6
-																													v2 = v8
-																													t372 := int32(load32(m.memory, uint64(uint32(v10))+16))
-																													v6 = t372
-																													v0 = v6
-																												l105:
-																													{
-																														t373 := int32(load32(m.memory, uint64(uint32(v0+i32(12)))))
-																														if t373 == i32(3) {
-																															t374 := int32(load32(m.memory, uint64(uint32(v0+i32(8)))))
-																															v12 = t374
-																															t375 := int32(load16(m.memory, uint64(uint32(v12))))
-																															t376 := int32(m.memory[uint64(uint32(v12+i32(2)))])
-																															if t375^i32(25963)|(t376^i32(121)) == 0 {
-																																goto l107
-																															}
-																														}
-																														v0 = v0 - i32(-64)
-																														v2 = v2 + i32(-64)
-																														if v2 != 0 {
-																															goto l105
-																														}
-																													}
-																													v0 = i32(0)
-																												l107:
-																													{
-																														t377 := int32(load32(m.memory, uint64(uint32(v6+i32(12)))))
-																														if t377 == i32(5) {
-																															t378 := int32(load32(m.memory, uint64(uint32(v6+i32(8)))))
-																															v2 = t378
-																															t379 := int32(load32(m.memory, uint64(uint32(v2))))
-																															t380 := int32(m.memory[uint64(uint32(v2+i32(4)))])
-																															if t379^i32(1970037110)|(t380^i32(101)) == 0 {
-																																goto l106
-																															}
-																														}
-																														v6 = v6 - i32(-64)
-																														v8 = v8 + i32(-64)
-																														if v8 != 0 {
-																															goto l107
-																														}
-																														goto l103
-																													}
-																												l106:
-																													if v0 != 0 {
-																														goto l108
-																													}
-																												}
-																											l103:
-																												store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																												store64(m.memory, uint64(uint32(v5))+9272, uint64(int64(uint32(v10))|i64(0x300000000)))
-																												m.fn68(v27, i32(1098980), v5+i32(9272))
-																												p370 = i32(0)
-																												goto l109
-																											l108:
-																												t381 := int64(load64(m.memory, uint64(uint32(v0))+24))
-																												if t381 == i64(9) {
-																													goto l110
-																												}
-																												store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																												store64(m.memory, uint64(uint32(v5))+9272, uint64(int64(uint32(v10))|i64(0x300000000)))
-																												m.fn68(v27, i32(1099131), v5+i32(9272))
-																												p370 = i32(1)
-																											}
-																										l109:
-																											v0 = p370
-																											t382 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																											v6 = t382
-																											v8 = int32(uint32(v6) >> 8)
-																											t383 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																											v54 = t383
-																											v2 = int32(int64(uint64(v54) >> 32))
-																											t384 := int32(v54)
-																											p116 = t384
-																											goto l100
-																										}
-																									l110:
-																										t385 := int32(load32(m.memory, uint64(uint32(v5))+272))
-																										m.fn390(v5+i32(1024), t385, v6)
-																										t386 := int32(m.memory[uint64(uint32(v5))+1049])
-																										if t386 == i32(2) {
-																											store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																											t387 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																											v6 = t387
-																											v8 = int32(uint32(v6) >> 8)
-																											t388 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																											v54 = t388
-																											v2 = int32(int64(uint64(v54) >> 32))
-																											t389 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																											v0 = t389
-																											t390 := int32(v54)
-																											p116 = t390
-																											goto l100
-																										}
-																										t391 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																										m.fn402(v5+i32(1024), v5+i32(240), v10, v6, t391)
-																										t392 := int32(m.memory[uint64(uint32(v5))+1028])
-																										v6 = t392
-																										t393 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										v0 = t393
-																										if v0 != i32(2) {
-																											goto l101
-																										}
-																										t394 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																										v19 = t394
-																										v15 = i32(2)
-																									}
-																								l102:
-																									t395 := int32(load32(m.memory, uint64(uint32(v11))))
-																									v0 = t395
-																									{
-																										t396 := int32(m.memory[uint64(uint32(v11))+57])
-																										if t396 != i32(1) {
-																											goto l111
-																										}
-																										if v55 == i64(3) {
-																											goto l111
-																										}
-																										if v0 != 0 {
-																											goto l111
-																										}
-																										v2 = v6 & i32(255)
-																										if uint32(v2-i32(10)) < uint32(i32(3)) {
-																											goto l111
-																										}
-																										if v2 == i32(6) {
-																											goto l111
-																										}
-																										store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																										v0 = v5 + i32(9272)
-																										t397 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																										t398 := int32(load32(m.memory, uint64(uint32(v11))+12))
-																										m.fn386(v0, v14, v17, t397, t398)
-																										store64(m.memory, uint64(uint32(v5))+9328, uint64(v58))
-																										m.fn68(v5+i32(1024), i32(1099197), v5+i32(9328))
-																										t399 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										v6 = t399
-																										v8 = int32(uint32(v6) >> 8)
-																										t400 := int64(load64(m.memory, uint64(uint32(v5))+1028))
-																										v54 = t400
-																										v2 = int32(int64(uint64(v54) >> 32))
-																										m.fn74(v0, i32(1))
-																										v0 = i32(1)
-																										t401 := int32(v54)
-																										p116 = t401
-																										goto l100
-																									}
-																								l111:
-																									t402 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																									v8 = t402
-																									t403 := int32(m.memory[uint64(uint32(v11))+56])
-																									v20 = t403
-																									t404 := int32(load32(m.memory, uint64(uint32(v11))+4))
-																									v10 = t404
-																									t405 := int32(load32(m.memory, uint64(uint32(v11))+12))
-																									t406 := v5 + i32(1024)
-																									v2 = t405
-																									m.fn64(t406, v2, i32(0), i32(1), i32(1))
-																									t407 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																									v31 = t407
-																									t408 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																									if t408 != i32(1) {
-																										t409 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																										v11 = t409
-																										{
-																											var p410 int32
-																											if v2 == 0 {
-																												p410 = 1
-																											}
-																											v12 = p410
-																											if v12 != 0 {
-																												goto l112
-																											}
-																											if v12 != 0 {
-																												goto l112
-																											}
-																											memory_copy(m.memory, uint32(v11), uint32(v8), uint32(v2))
-																										}
-																									l112:
-																										m.memory[uint64(uint32(v5))+1032] = byte(i32(8))
-																										store64(m.memory, uint64(uint32(v5))+1024, uint64(i64(0x706050403020100)))
-																										v12 = i32(0)
-																										if uint64(v54) < uint64(i64(9)) {
-																											t411 := int32(m.memory[uint64(uint32(int32(v54)+(v5+i32(1024))))])
-																											v12 = t411
-																										}
-																										m.fn64(v5+i32(1024), v16, i32(0), i32(1), i32(1))
-																										t412 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																										v35 = t412
-																										t413 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										if t413 == i32(1) {
-																											goto l65
-																										}
-																										t414 := v0 & (v20 ^ i32(-1))
-																										var p415 int32
-																										if uint32(v10) < uint32(v25) {
-																											p415 = 1
-																										}
-																										v0 = t414 & p415
-																										t416 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																										v20 = t416
-																										{
-																											var p417 int32
-																											if v16 == 0 {
-																												p417 = 1
-																											}
-																											v8 = p417
-																											if v8 != 0 {
-																												goto l113
-																											}
-																											if v8 != 0 {
-																												goto l113
-																											}
-																											memory_copy(m.memory, uint32(v20), uint32(v21), uint32(v16))
-																										}
-																									l113:
-																										;
-																										var p418 int32
-																										{
-																											if v0 == 0 {
-																												v8 = i32(0)
-																												p418 = i32(1)
-																												goto l114
-																											}
-																											v0 = v24 + v10<<3
-																											t419 := int32(load32(m.memory, uint64(uint32(v0))+4))
-																											v8 = t419
-																											t420 := int32(load32(m.memory, uint64(uint32(v0))))
-																											p418 = t420
-																										}
-																									l114:
-																										v0 = p418
-																										m.fn64(v5+i32(1024), v8, i32(0), i32(1), i32(1))
-																										t421 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																										v10 = t421
-																										t422 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																										if t422 == i32(1) {
-																											goto l65
-																										}
-																										t423 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																										v21 = t423
-																										{
-																											var p424 int32
-																											if v8 == 0 {
-																												p424 = 1
-																											}
-																											v36 = p424
-																											if v36 != 0 {
-																												goto l116
-																											}
-																											if v36 != 0 {
-																												goto l116
-																											}
-																											memory_copy(m.memory, uint32(v21), uint32(v0), uint32(v8))
-																										}
-																									l116:
-																										if v10 == i32(-0x80000000) {
-																											store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																											v54 = i64(0)
-																											v0 = i32(0)
-																											p115 = i32(0)
-																											goto l117
-																										}
-																										t425 := int32(load32(m.memory, uint64(uint32(v5))+964))
-																										if t425 == v3 {
-																											t426 := m.g0
-																											v0 = t426 - i32(16)
-																											m.g0 = v0
-																											t427 := v0 + i32(8)
-																											v9 = v5 + i32(964)
-																											t428 := int32(load32(m.memory, uint64(uint32(v9))))
-																											m.fn215(t427, v9, t428, i32(1), i32(8), i32(88))
-																											t429 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																											if t429 != i32(-0x7fffffff) {
-																												goto l118
-																											}
-																											m.g0 = v0 + i32(16)
-																											t430 := int32(load32(m.memory, uint64(uint32(v5))+968))
-																											v9 = t430
-																										}
-																										v0 = v9 + v3*i32(88)
-																										store64(m.memory, uint64(uint32(v0))+16, uint64(i64(0)))
-																										store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0)))
-																										store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
-																										m.memory[uint64(uint32(v0))+85] = byte(v30 & i32(1))
-																										m.memory[uint64(uint32(v0))+84] = byte(v29)
-																										store32(m.memory, uint64(uint32(v0))+80, uint32(v8))
-																										store32(m.memory, uint64(uint32(v0))+76, uint32(v21))
-																										store32(m.memory, uint64(uint32(v0))+72, uint32(v10))
-																										m.memory[uint64(uint32(v0))+64] = byte(v15)
-																										m.memory[uint64(uint32(v0))+63] = byte(v12)
-																										m.memory[uint64(uint32(v0))+62] = byte(v6)
-																										store16(m.memory, uint64(uint32(v0))+60, uint16(i32(0)))
-																										store32(m.memory, uint64(uint32(v0))+56, uint32(v16))
-																										store32(m.memory, uint64(uint32(v0))+52, uint32(v20))
-																										store32(m.memory, uint64(uint32(v0))+48, uint32(v35))
-																										store32(m.memory, uint64(uint32(v0))+44, uint32(v2))
-																										store32(m.memory, uint64(uint32(v0))+40, uint32(v11))
-																										store32(m.memory, uint64(uint32(v0))+36, uint32(v31))
-																										store32(m.memory, uint64(uint32(v0))+32, uint32(i32(0)))
-																										store32(m.memory, uint64(uint32(v0))+28, uint32(v19))
-																										store32(m.memory, uint64(uint32(v0))+24, uint32(v26))
-																										t431 := v5
-																										v3 = v3 + i32(1)
-																										store32(m.memory, uint64(uint32(t431))+972, uint32(v3))
-																										v12 = v1
-																										if v12 == v22 {
-																											goto l119
-																										}
-																										goto l120
-																									}
-																								}
-																								goto l65
-																							}
-																							goto l65
-																						}
-																					l119:
-																						t432 := int32(load32(m.memory, uint64(uint32(v5))+968))
-																						p319 = t432
-																					}
-																				l99:
-																					v17 = p319
-																					store32(m.memory, uint64(uint32(v5))+9300, uint32(v12))
-																					v0 = v5 + i32(9296)
-																					m.fn126(v0)
-																					m.fn64(v5+i32(1024), v3, i32(0), i32(4), i32(12))
-																					t433 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																					v1 = t433
-																					{
-																						t434 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																						if t434 != i32(1) {
-																							store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(0)))
-																							t435 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																							store32(m.memory, uint64(uint32(v5))+9300, uint32(t435))
-																							store32(m.memory, uint64(uint32(v5))+9296, uint32(v1))
-																							m.fn393(v0, v3)
-																							t436 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																							v0 = t436
-																							if v3 != 0 {
-																								t437 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																								t438 := v0 + v3
-																								v0 = t437 + v0*i32(12)
-																								v6 = v17
-																								v8 = v3
-																							l121:
-																								{
-																									t439 := int32(load32(m.memory, uint64(uint32(v6+i32(80)))))
-																									t441 := v5 + i32(1024)
-																									t442 := v6
-																									p440 := i32(36)
-																									if t439 != 0 {
-																										p440 = i32(72)
-																									}
-																									m.fn523(t441, t442+p440)
-																									t443 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																									store32(m.memory, uint64(uint32(v0))+8, uint32(t443))
-																									t444 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																									store64(m.memory, uint64(uint32(v0)), uint64(t444))
-																									v6 = v6 + i32(88)
-																									v0 = v0 + i32(12)
-																									v8 = v8 - i32(1)
-																									if v8 != 0 {
-																										goto l121
-																									}
-																								}
-																								v0 = t438
-																							}
-																							v26 = v3*i32(88) + v17
-																							t445 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-																							store64(m.memory, uint64(uint32(v5))+976, uint64(t445))
-																							store32(m.memory, uint64(uint32(v5))+984, uint32(v0))
-																							store32(m.memory, uint64(uint32(v5))+9276, uint32(v5+i32(9343)))
-																							store32(m.memory, uint64(uint32(v5))+9272, uint32(v5+i32(976)))
-																							store32(m.memory, uint64(uint32(v5))+9328, uint32(v5+i32(9272)))
-																							{
-																								if uint32(v3) >= uint32(i32(2)) {
-																									if uint32(v3) >= uint32(i32(94)) {
-																										v1 = v5 + i32(9296)
-																										t446 := m.g0
-																										v0 = t446 - i32(16)
-																										m.g0 = v0
-																										m.fn64(v0+i32(4), int32(uint32(v3)>>1), i32(0), i32(8), i32(88))
-																										t447 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																										v2 = t447
-																										t448 := int32(load32(m.memory, uint64(uint32(v0))+4))
-																										if t448 == i32(1) {
-																											goto l118
-																										}
-																										t449 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																										v6 = t449
-																										store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
-																										store32(m.memory, uint64(uint32(v1))+4, uint32(v6))
-																										store32(m.memory, uint64(uint32(v1)), uint32(v2))
-																										m.g0 = v0 + i32(16)
-																										t450 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																										t451 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																										t452 := v17
-																										t453 := v3
-																										v0 = t451
-																										t454 := int32(load32(m.memory, uint64(uint32(v5))+9296))
-																										m.fn205(t452, t453, t450+v0*i32(88), t454-v0, v5+i32(9328))
-																										m.fn141(v1)
-																										t455 := int32(load32(m.memory, uint64(uint32(v5))+964))
-																										v29 = t455
-																										goto l122
-																									}
-																									m.fn205(v17, v3, v5+i32(1024), i32(46), v5+i32(9328))
-																									t456 := int32(load32(m.memory, uint64(uint32(v5))+964))
-																									v29 = t456
-																									goto l122
-																								}
-																								t457 := int32(load32(m.memory, uint64(uint32(v5))+964))
-																								v29 = t457
-																								v1 = v17
-																								if v3 == 0 {
-																									goto l123
-																								}
-																							}
-																						l122:
-																							v14 = v13
-																							v0 = v17
-																						l150:
-																							{
-																								v1 = v0 + i32(88)
-																								t458 := int32(load32(m.memory, uint64(uint32(v0))+72))
-																								v2 = t458
-																								if v2 == i32(-0x80000000) {
-																									goto l123
-																								}
-																								t459 := int32(m.memory[uint64(uint32(v0))+85])
-																								v11 = t459
-																								t460 := int32(m.memory[uint64(uint32(v0))+84])
-																								v16 = t460
-																								t461 := int32(m.memory[uint64(uint32(v0))+64])
-																								v15 = t461
-																								t462 := int32(m.memory[uint64(uint32(v0))+63])
-																								v35 = t462
-																								t463 := int32(m.memory[uint64(uint32(v0))+62])
-																								v20 = t463
-																								t464 := int32(load32(m.memory, uint64(uint32(v0))+44))
-																								v30 = t464
-																								t465 := int32(load32(m.memory, uint64(uint32(v0))+40))
-																								v31 = t465
-																								t466 := int32(load32(m.memory, uint64(uint32(v0))+36))
-																								v36 = t466
-																								t467 := int32(load32(m.memory, uint64(uint32(v0))+28))
-																								v50 = t467
-																								t468 := int32(load32(m.memory, uint64(uint32(v0))+24))
-																								v21 = t468
-																								t469 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																								v51 = t469
-																								t470 := int64(load64(m.memory, uint64(uint32(v0))+76))
-																								v54 = t470
-																								t471 := int32(load32(m.memory, uint64(uint32(v0))+56))
-																								store32(m.memory, uint64(uint32(v5))+9336, uint32(t471))
-																								t472 := int64(load64(m.memory, uint64(uint32(v0))+48))
-																								store64(m.memory, uint64(uint32(v5))+9328, uint64(t472))
-																								t473 := int32(load32(m.memory, uint64(uint32(v0))+68))
-																								store32(m.memory, uint64(uint32(v5))+9323, uint32(t473))
-																								t474 := int32(load32(m.memory, uint64(uint32(v0))+65))
-																								store32(m.memory, uint64(uint32(v5))+9320, uint32(t474))
-																								store64(m.memory, uint64(uint32(v5))+9276, uint64(v54))
-																								store32(m.memory, uint64(uint32(v5))+9272, uint32(v2))
-																								t475 := int32(load32(m.memory, uint64(uint32(v5))+904))
-																								v10 = t475
-																								v9 = v10 * i32(80)
-																								v55 = int64(uint64(v54) >> 32)
-																								v3 = int32(v55)
-																								v19 = int32(v54)
-																								t476 := int32(load32(m.memory, uint64(uint32(v5))+900))
-																								v12 = t476
-																								t477 := int32(load32(m.memory, uint64(uint32(v5))+892))
-																								v24 = t477
-																								var p478 int32
-																								{
-																									if v10 != 0 {
-																										t479 := v31
-																										t480 := v19
-																										var p481 int32
-																										if v55 == 0 {
-																											p481 = 1
-																										}
-																										v0 = p481
-																										p482 := t480
-																										if v0 != 0 {
-																											p482 = t479
-																										}
-																										v8 = p482
-																										p483 := v3
-																										if v0 != 0 {
-																											p483 = v30
-																										}
-																										v2 = p483
-																										v6 = i32(0)
-																										v0 = i32(0)
-																									l126:
-																										{
-																											{
-																												v22 = v0 + v12
-																												t484 := int32(load32(m.memory, uint64(uint32(v22+i32(40)))))
-																												if t484 != v2 {
-																													goto l124
-																												}
-																												t485 := int32(load32(m.memory, uint64(uint32(v22+i32(36)))))
-																												t486 := m.fn546(t485, v8, v2)
-																												if t486 != 0 {
-																													goto l124
-																												}
-																												v10 = v6
-																												p478 = i32(1)
-																												goto l125
-																											}
-																										l124:
-																											v6 = v6 + i32(1)
-																											t487 := v9
-																											v0 = v0 + i32(80)
-																											if t487 != v0 {
-																												goto l126
-																											}
-																										}
-																									}
-																									v54 = int64(uint32(v11)) & i64(255)
-																									v56 = int64(uint32(v16)) & i64(255)
-																									v8 = i32(1)
-																									{
-																										var p488 int32
-																										v2 = v15
-																										switch v2 - i32(1) {
-																										default:
-																											goto l129
-																										case 0:
-																											p488 = i32(1103014)
-																											goto l130
-																										case 1:
-																											p488 = i32(1102380)
-																										}
-																									l130:
-																										v8 = p488
-																										v2 = i32(2)
-																									}
-																								l129:
-																									t489 := int64(load64(m.memory, uint64(uint32(v5))+848))
-																									t490 := v5
-																									t491 := v56
-																									v56 = int64(uint32(v21))
-																									store64(m.memory, uint64(uint32(t490))+848, uint64(t489|i64_shl(t491, v56)))
-																									t492 := int64(load64(m.memory, uint64(uint32(v5))+856))
-																									store64(m.memory, uint64(uint32(v5))+856, uint64(t492|i64_shl(v54, v56)))
-																									m.fn64(v5+i32(1024), i32(1), i32(0), i32(1), i32(1))
-																									t493 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																									v0 = t493
-																									t494 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																									if t494 == i32(1) {
-																										goto l65
-																									}
-																									t495 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																									v6 = t495
-																									m.memory[uint64(uint32(v6))] = byte(i32(44))
-																									store32(m.memory, uint64(uint32(v5))+9300, uint32(v6))
-																									store32(m.memory, uint64(uint32(v5))+9296, uint32(v0))
-																									store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(1)))
-																									t496 := v31
-																									t497 := v19
-																									var p498 int32
-																									if v55 == 0 {
-																										p498 = 1
-																									}
-																									v0 = p498
-																									p499 := t497
-																									if v0 != 0 {
-																										p499 = t496
-																									}
-																									v19 = p499
-																									t501 := v19
-																									p500 := v3
-																									if v0 != 0 {
-																										p500 = v30
-																									}
-																									v3 = p500
-																									t502 := v3
-																									v6 = v5 + i32(9296)
-																									m.fn263(t501, t502, v6)
-																									t503 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																									v0 = t503
-																									t504 := int32(load32(m.memory, uint64(uint32(v5))+9296))
-																									if v0 == t504 {
-																										m.fn519(v6)
-																									}
-																									t505 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																									m.memory[uint64(uint32(t505+v0))] = byte(i32(58))
-																									store32(m.memory, uint64(uint32(v5))+9304, uint32(v0+i32(1)))
-																									m.fn64(v5+i32(1024), v3, i32(0), i32(1), i32(1))
-																									t506 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																									v22 = t506
-																									t507 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																									if t507 == i32(1) {
-																										goto l65
-																									}
-																									t508 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																									v6 = t508
-																									{
-																										var p509 int32
-																										if v3 == 0 {
-																											p509 = 1
-																										}
-																										v0 = p509
-																										if v0 != 0 {
-																											goto l131
-																										}
-																										if v0 != 0 {
-																											goto l131
-																										}
-																										memory_copy(m.memory, uint32(v6), uint32(v19), uint32(v3))
-																									}
-																								l131:
-																									t510 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																									store32(m.memory, uint64(uint32(v5))+1032, uint32(t510))
-																									t511 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-																									store64(m.memory, uint64(uint32(v5))+1024, uint64(t511))
-																									t512 := int32(load32(m.memory, uint64(uint32(v5))+896))
-																									if t512 == v10 {
-																										t513 := m.g0
-																										v0 = t513 - i32(16)
-																										m.g0 = v0
-																										t514 := int32(load32(m.memory, uint64(uint32(v42))))
-																										m.fn215(v0+i32(8), v42, t514, i32(1), i32(8), i32(80))
-																										t515 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																										if t515 != i32(-0x7fffffff) {
-																											goto l118
-																										}
-																										m.g0 = v0 + i32(16)
-																										t516 := int32(load32(m.memory, uint64(uint32(v5))+900))
-																										v12 = t516
-																									}
-																									v0 = v9 + v12
-																									store32(m.memory, uint64(uint32(v0))+40, uint32(v3))
-																									store32(m.memory, uint64(uint32(v0))+36, uint32(v6))
-																									store32(m.memory, uint64(uint32(v0))+32, uint32(v22))
-																									store32(m.memory, uint64(uint32(v0))+20, uint32(v2))
-																									store32(m.memory, uint64(uint32(v0))+16, uint32(v8))
-																									store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0)))
-																									store64(m.memory, uint64(uint32(v0)), uint64(i64_shl(i64(1), int64(uint32(v21&i32(63))))))
-																									t517 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																									store64(m.memory, uint64(uint32(v0))+44, uint64(t517))
-																									t518 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																									store32(m.memory, uint64(uint32(v0))+52, uint32(t518))
-																									store64(m.memory, uint64(uint32(v0))+64, uint64(i64(-0x100000000)))
-																									store64(m.memory, uint64(uint32(v0))+56, uint64(i64(0x100000000)))
-																									store16(m.memory, uint64(uint32(v0))+72, uint16(i32(0xffff)))
-																									t519 := v0
-																									var p520 int32
-																									if v55 != i64(0) {
-																										p520 = 1
-																									}
-																									m.memory[uint64(uint32(t519))+74] = byte(p520)
-																									t521 := v0
-																									t522 := v2
-																									v2 = v11 & i32(1)
-																									p523 := t522
-																									if v2 != 0 {
-																										p523 = i32(4)
-																									}
-																									v3 = v16 & i32(1)
-																									p524 := i32(0)
-																									if v3 != 0 {
-																										p524 = p523
-																									}
-																									store32(m.memory, uint64(uint32(t521))+28, uint32(p524))
-																									t526 := v0
-																									p525 := v8
-																									if v2 != 0 {
-																										p525 = i32(1101548)
-																									}
-																									p527 := i32(1)
-																									if v3 != 0 {
-																										p527 = p525
-																									}
-																									store32(m.memory, uint64(uint32(t526))+24, uint32(p527))
-																									store32(m.memory, uint64(uint32(v5))+904, uint32(v10+i32(1)))
-																									var p528 int32
-																									if v10 != i32(-1) {
-																										p528 = 1
-																									}
-																									p478 = p528
-																								}
-																							l125:
-																								;
-																								var p529 int32
-																								{
-																									if v15 != 0 {
-																										p529 = i32(2)
-																										goto l132
-																									}
-																									if v20 == i32(4) {
-																										p529 = i32(1)
-																										goto l132
-																									}
-																									p530 := i32(0)
-																									if uint32(v20) >= uint32(i32(7)) {
-																										p530 = i32(2)
-																									}
-																									p529 = p530
-																								}
-																							l132:
-																								v22 = v21 << 3
-																								v53 = p529 | v22
-																								v54 = int64(uint32(v53))
-																								var p531 int64
-																								if uint32(v22) < uint32(i32(128)) {
-																									v25 = i32(1)
-																									t532 := v54
-																									p531 = t532
-																									goto l133
-																								}
-																								{
-																									if uint32(v22) >= uint32(i32(0x4000)) {
-																										if uint32(v22) < uint32(i32(0x200000)) {
-																											goto l134
-																										}
-																										v25 = i32(0)
-																										p531 = i64(0)
-																										goto l133
-																									}
-																									v25 = i32(2)
-																									t533 := v54&i64(123) | v54<<1&i64(32512) | i64(128)
-																									p531 = t533
-																									goto l133
-																								}
-																							l134:
-																								v25 = i32(3)
-																								p531 = v54<<2&i64(0x7f0000) | (v54&i64(123) | v54<<1&i64(32512)) | i64(32896)
-																							l133:
-																								v55 = p531
-																								v0 = i32(1104921)
-																								{
-																									var p534 int32
-																									switch v15 - i32(1) {
-																									case 0:
-																										goto l135
-																									default:
-																										v8 = i32(1104920)
-																										v19 = i32(6)
-																										v16 = i32(1104914)
-																										v11 = i32(1104913)
-																										v9 = i32(2)
-																										v3 = i32(1104911)
-																										v0 = i32(1102379)
-																										switch v20 - i32(4) {
-																										case 0:
-																											goto l138
-																										case 1:
-																											goto l139
-																										case 2, 3, 4:
-																											v0 = i32(1099439)
-																											goto l135
-																										case 5, 8:
-																											goto l141
-																										case 6:
-																											goto l142
-																										case 7:
-																											goto l143
-																										default:
-																											goto l135
-																										}
-																									case 1:
-																										v0 = i32(1104920)
-																										goto l135
-																									}
-																								l141:
-																									v0 = i32(1104921)
-																								l135:
-																									v6 = i32(1102379)
-																									v9 = i32(1)
-																									v19 = i32(1)
-																									v3 = v0
-																									v11 = v3
-																									v16 = v11
-																									v8 = v16
-																									v2 = i32(1)
-																									switch v20 - i32(4) {
-																									case 0:
-																										goto l138
-																									case 1:
-																										goto l139
-																									case 2, 3, 4:
-																										p534 = i32(1099439)
-																										goto l147
-																									case 5, 8:
-																										p534 = i32(1104921)
-																										goto l147
-																									case 6:
-																										goto l142
-																									case 7:
-																										goto l143
-																									default:
-																										goto l146
-																									}
-																								l138:
-																									v6 = i32(1104911)
-																									v2 = i32(2)
-																									v0 = v3
-																									goto l146
-																								l139:
-																									v9 = i32(1)
-																									v0 = v11
-																									p534 = i32(1104913)
-																									goto l147
-																								l142:
-																									v6 = i32(1104914)
-																									v2 = i32(6)
-																									v0 = v16
-																									v9 = v19
-																									goto l146
-																								l143:
-																									v9 = i32(1)
-																									v0 = v8
-																									p534 = i32(1104920)
-																								l147:
-																									v6 = p534
-																									v2 = i32(1)
-																								}
-																							l146:
-																								v8 = i32(0)
-																							l148:
-																								{
-																									t535 := int32(m.memory[uint64(uint32(v6))])
-																									v8 = i32_shl(i32(1), t535) | v8
-																									v6 = v6 + i32(1)
-																									v2 = v2 - i32(1)
-																									if v2 != 0 {
-																										goto l148
-																									}
-																								}
-																								if p478 == 0 {
-																									goto l98
-																								}
-																								v2 = v12 + v10*i32(80)
-																								v3 = v2 + i32(68)
-																							l149:
-																								{
-																									t536 := int32(m.memory[uint64(uint32(v0))])
-																									m.memory[uint64(uint32(v3+t536))] = byte(v24)
-																									v0 = v0 + i32(1)
-																									v9 = v9 - i32(1)
-																									if v9 != 0 {
-																										goto l149
-																									}
-																								}
-																								t537 := int32(load32(m.memory, uint64(uint32(v2))+64))
-																								v0 = t537
-																								t538 := int32(load32(m.memory, uint64(uint32(v2))+56))
-																								if v0 == t538 {
-																									m.fn519(v2 + i32(56))
-																								}
-																								t539 := int32(load32(m.memory, uint64(uint32(v2))+60))
-																								m.memory[uint64(uint32(t539+v0))] = byte(v24)
-																								store32(m.memory, uint64(uint32(v2))+64, uint32(v0+i32(1)))
-																								t540 := v2
-																								v56 = i64_shl(i64(1), int64(uint32(v21)))
-																								t541 := int64(load64(m.memory, uint64(uint32(v2))+8))
-																								store64(m.memory, uint64(uint32(t540))+8, uint64(v56|t541))
-																								t542 := int64(load64(m.memory, uint64(uint32(v5))+840))
-																								store64(m.memory, uint64(uint32(v5))+840, uint64(t542|v56))
-																								if uint32(v21) > uint32(i32(63)) {
-																									goto l98
-																								}
-																								m.memory[uint64(uint32(v5+i32(768)+v21))] = byte(v10)
-																								if uint32(v22) >= uint32(i32(512)) {
-																									goto l98
-																								}
-																								t543 := int32(load32(m.memory, uint64(uint32(v5))+868))
-																								v0 = t543
-																								m.memory[uint64(uint32(v0+v53))] = byte(v24)
-																								if v15 == i32(1) {
-																									t545 := v0 + v22
-																									p544 := i32(0)
-																									if uint32(v20) >= uint32(i32(7)) {
-																										p544 = i32(2)
-																									}
-																									p546 := p544
-																									if v20 == i32(4) {
-																										p546 = i32(1)
-																									}
-																									m.memory[uint64(uint32(t545+p546))] = byte(v24)
-																								}
-																								t547 := int32(load32(m.memory, uint64(uint32(v5))+892))
-																								v2 = t547
-																								t548 := int32(load32(m.memory, uint64(uint32(v5))+884))
-																								if v2 == t548 {
-																									t549 := m.g0
-																									v0 = t549 - i32(16)
-																									m.g0 = v0
-																									t550 := int32(load32(m.memory, uint64(uint32(v43))))
-																									m.fn215(v0+i32(8), v43, t550, i32(1), i32(8), i32(72))
-																									t551 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																									if t551 != i32(-0x7fffffff) {
-																										goto l118
-																									}
-																									m.g0 = v0 + i32(16)
-																								}
-																								t552 := int32(load32(m.memory, uint64(uint32(v5))+888))
-																								v0 = t552 + v2*i32(72)
-																								store32(m.memory, uint64(uint32(v0))+44, uint32(v30))
-																								store32(m.memory, uint64(uint32(v0))+40, uint32(v31))
-																								store32(m.memory, uint64(uint32(v0))+36, uint32(v36))
-																								store32(m.memory, uint64(uint32(v0))+32, uint32(v14))
-																								store32(m.memory, uint64(uint32(v0))+28, uint32(v50))
-																								store32(m.memory, uint64(uint32(v0))+24, uint32(v21))
-																								store64(m.memory, uint64(uint32(v0))+16, uint64(v54))
-																								store32(m.memory, uint64(uint32(v0))+12, uint32(v51))
-																								store32(m.memory, uint64(uint32(v0))+8, uint32(v25))
-																								store64(m.memory, uint64(uint32(v0)), uint64(v55))
-																								t553 := int64(load64(m.memory, uint64(uint32(v5))+9328))
-																								store64(m.memory, uint64(uint32(v0))+48, uint64(t553))
-																								t554 := int32(load32(m.memory, uint64(uint32(v5))+9336))
-																								store32(m.memory, uint64(uint32(v0))+56, uint32(t554))
-																								m.memory[uint64(uint32(v0))+64] = byte(v15)
-																								m.memory[uint64(uint32(v0))+63] = byte(v35)
-																								m.memory[uint64(uint32(v0))+62] = byte(v20)
-																								m.memory[uint64(uint32(v0))+61] = byte(v8)
-																								m.memory[uint64(uint32(v0))+60] = byte(v10)
-																								t555 := int32(load32(m.memory, uint64(uint32(v5))+9323))
-																								store32(m.memory, uint64(uint32(v0))+68, uint32(t555))
-																								t556 := int32(load32(m.memory, uint64(uint32(v5))+9320))
-																								store32(m.memory, uint64(uint32(v0))+65, uint32(t556))
-																								store32(m.memory, uint64(uint32(v5))+892, uint32(v2+i32(1)))
-																								v14 = v14 + i32(1)
-																								m.fn74(v5+i32(9272), i32(1))
-																								t557 := v26
-																								v0 = v1
-																								if t557 != v0 {
-																									goto l150
-																								}
-																							}
-																						l123:
-																							t558 := int32(uint32(v26-v1) / uint32(i32(88)))
-																							v0 = t558
-																							if v1 != v26 {
-																							l151:
-																								m.fn142(v1)
-																								v1 = v1 + i32(88)
-																								v0 = v0 - i32(1)
-																								if v0 != 0 {
-																									goto l151
-																								}
-																							}
-																							store32(m.memory, uint64(uint32(v5))+1028, uint32(v17))
-																							store32(m.memory, uint64(uint32(v5))+1024, uint32(v29))
-																							v0 = v5 + i32(1024)
-																							m.fn74(v0, i32(88))
-																							t559 := int32(load32(m.memory, uint64(uint32(v5))+272))
-																							m.fn391(v0, t559, i32(1105073), i32(28), v23)
-																							t560 := int64(load64(m.memory, uint64(uint32(v27))))
-																							store64(m.memory, uint64(uint32(v5))+992, uint64(t560))
-																							t561 := int32(load32(m.memory, uint64(uint32(v27))+8))
-																							store32(m.memory, uint64(uint32(v5))+1000, uint32(t561))
-																							t562 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																							v0 = t562
-																							if v0 != i32(2) {
-																								v6 = v5 + i32(992)
-																								goto l152
-																							}
-																							m.fn137(v33)
-																							t563 := int32(load32(m.memory, uint64(uint32(v5))+1000))
-																							store32(m.memory, uint64(uint32(v33))+8, uint32(t563))
-																							t564 := int64(load64(m.memory, uint64(uint32(v5))+992))
-																							store64(m.memory, uint64(uint32(v33)), uint64(t564))
-																							t565 := int32(load32(m.memory, uint64(uint32(v5))+272))
-																							m.fn391(v5+i32(1024), t565, i32(1105101), i32(30), v23)
-																							t566 := int64(load64(m.memory, uint64(uint32(v27))))
-																							store64(m.memory, uint64(uint32(v5))+1008, uint64(t566))
-																							t567 := int32(load32(m.memory, uint64(uint32(v27))+8))
-																							store32(m.memory, uint64(uint32(v5))+1016, uint32(t567))
-																							t568 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																							v0 = t568
-																							if v0 != i32(2) {
-																								v6 = v5 + i32(1008)
-																								goto l152
-																							}
-																							m.fn137(v32)
-																							t569 := int32(load32(m.memory, uint64(uint32(v5))+1016))
-																							store32(m.memory, uint64(uint32(v32))+8, uint32(t569))
-																							t570 := int64(load64(m.memory, uint64(uint32(v5))+1008))
-																							store64(m.memory, uint64(uint32(v32)), uint64(t570))
-																							t571 := int32(m.memory[uint64(uint32(v5))+957])
-																							if t571 == 0 {
-																								goto l153
-																							}
-																							t572 := int32(load32(m.memory, uint64(uint32(v5))+868))
-																							m.memory[uint64(uint32(t572))+98] = byte(i32(244))
-																							t573 := int32(load32(m.memory, uint64(uint32(v5))+868))
-																							v0 = t573
-																							m.memory[uint64(uint32(v0))+130] = byte(i32(243))
-																							m.memory[uint64(uint32(v0))+122] = byte(i32(242))
-																							m.memory[uint64(uint32(v0))+112] = byte(i32(241))
-																							m.memory[uint64(uint32(v0))+104] = byte(i32(240))
-																							goto l153
-																						}
-																						goto l65
-																					}
-																				l153:
-																					v9 = i32(0)
-																					v3 = i32(0)
-																					{
-																						t574 := int32(load32(m.memory, uint64(uint32(v5))+904))
-																						v0 = t574
-																						if v0 == 0 {
-																							goto l158
-																						}
-																						t575 := int32(load32(m.memory, uint64(uint32(v5))+900))
-																						v1 = t575
-																						t576 := int32(load32(m.memory, uint64(uint32(v1))+40))
-																						v3 = t576
-																						if v0 == i32(1) {
-																							goto l158
-																						}
-																						t577 := int32(uint32(v0*i32(80)-i32(80)) / uint32(i32(80)))
-																						v2 = t577
-																						v6 = v2 & i32(3)
-																						v8 = i32(0)
-																						if uint32(v2-i32(1)) >= uint32(i32(3)) {
-																							v0 = v1 + i32(360)
-																							v2 = v2 & i32(0x3fffffc)
-																						l155:
-																							{
-																								t578 := int32(load32(m.memory, uint64(uint32(v0-i32(240)))))
-																								t579 := v3
-																								v10 = t578
-																								p580 := v10
-																								if uint32(v3) > uint32(v10) {
-																									p580 = t579
-																								}
-																								v3 = p580
-																								t581 := int32(load32(m.memory, uint64(uint32(v0-i32(160)))))
-																								t582 := v3
-																								v10 = t581
-																								p583 := v10
-																								if uint32(v3) > uint32(v10) {
-																									p583 = t582
-																								}
-																								v3 = p583
-																								t584 := int32(load32(m.memory, uint64(uint32(v0-i32(80)))))
-																								t585 := v3
-																								v10 = t584
-																								p586 := v10
-																								if uint32(v3) > uint32(v10) {
-																									p586 = t585
-																								}
-																								v3 = p586
-																								t587 := int32(load32(m.memory, uint64(uint32(v0))))
-																								t588 := v3
-																								v10 = t587
-																								p589 := v10
-																								if uint32(v3) > uint32(v10) {
-																									p589 = t588
-																								}
-																								v3 = p589
-																								v0 = v0 + i32(320)
-																								t590 := v2
-																								v8 = v8 + i32(4)
-																								if t590 != v8 {
-																									goto l155
-																								}
-																							}
-																							if v6 == 0 {
-																								goto l158
-																							}
-																						}
-																						v0 = v1 + v8*i32(80) + i32(120)
-																					l156:
-																						{
-																							t591 := int32(load32(m.memory, uint64(uint32(v0))))
-																							t592 := v3
-																							v1 = t591
-																							p593 := v1
-																							if uint32(v1) < uint32(v3) {
-																								p593 = t592
-																							}
-																							v3 = p593
-																							v0 = v0 + i32(80)
-																							v6 = v6 - i32(1)
-																							if v6 != 0 {
-																								goto l156
-																							}
-																						}
-																					}
-																				l158:
-																					{
-																						t594 := int32(load32(m.memory, uint64(uint32(v5))+916))
-																						v1 = t594
-																						t595 := int32(load32(m.memory, uint64(uint32(v5))+928))
-																						v0 = t595
-																						t596 := int32(load32(m.memory, uint64(uint32(v5))+920))
-																						if v0 == t596 {
-																							m.fn519(v41)
-																						}
-																						t597 := int32(load32(m.memory, uint64(uint32(v5))+924))
-																						m.memory[uint64(uint32(t597+v0))] = byte(v1)
-																						store32(m.memory, uint64(uint32(v5))+928, uint32(v0+i32(1)))
-																						t598 := int32(load32(m.memory, uint64(uint32(v5))+904))
-																						v0 = t598 * i32(80)
-																						v8 = i32(0)
-																						t599 := int32(load32(m.memory, uint64(uint32(v5))+900))
-																						v6 = t599
-																					l157:
-																						if v0 != 0 {
-																							t600 := int32(load32(m.memory, uint64(uint32(v6))+40))
-																							if v9 == t600 {
-																								t601 := int32(load32(m.memory, uint64(uint32(v5))+916))
-																								v1 = t601
-																								t602 := int32(load32(m.memory, uint64(uint32(v5))+908))
-																								if v1 == t602 {
-																									m.fn267(v48, i32(1))
-																								}
-																								t603 := int32(load32(m.memory, uint64(uint32(v5))+912))
-																								m.memory[uint64(uint32(t603+v1))] = byte(v8)
-																								store32(m.memory, uint64(uint32(v5))+916, uint32(v1+i32(1)))
-																							}
-																							v6 = v6 + i32(80)
-																							v8 = v8 + i32(1)
-																							v0 = v0 - i32(80)
-																							goto l157
-																						}
-																						var p604 int32
-																						if uint32(v3) > uint32(v9) {
-																							p604 = 1
-																						}
-																						v0 = p604
-																						if v0 != 0 {
-																							v0 = v0 + v9
-																							v9 = v0
-																							if uint32(v0) <= uint32(v3) {
-																								goto l158
-																							}
-																						}
-																					}
-																					t605 := int32(load32(m.memory, uint64(uint32(v5))+916))
-																					v1 = t605
-																					t606 := int32(load32(m.memory, uint64(uint32(v5))+928))
-																					v0 = t606
-																					t607 := int32(load32(m.memory, uint64(uint32(v5))+920))
-																					if v0 == t607 {
-																						m.fn519(v41)
-																					}
-																					t608 := int32(load32(m.memory, uint64(uint32(v5))+924))
-																					m.memory[uint64(uint32(t608+v0))] = byte(v1)
-																					store32(m.memory, uint64(uint32(v5))+928, uint32(v0+i32(1)))
-																					t609 := int32(load32(m.memory, uint64(uint32(v5))+904))
-																					v10 = t609
-																					if v10 == 0 {
-																						goto l159
-																					}
-																					v8 = i32(-8192)
-																					v6 = i32(0)
-																					v2 = i32(0)
-																				l164:
-																					{
-																						t610 := int32(load32(m.memory, uint64(uint32(v5))+904))
-																						if uint32(v6) >= uint32(t610) {
-																							goto l98
-																						}
-																						t611 := int32(load32(m.memory, uint64(uint32(v5))+900))
-																						v0 = t611 + v2
-																						t612 := int32(load32(m.memory, uint64(uint32(v0+i32(52)))))
-																						v1 = t612
-																						if v1 == 0 {
-																							goto l98
-																						}
-																						t613 := int32(load32(m.memory, uint64(uint32(v0+i32(48)))))
-																						m.fn330(v5+i32(1024), t613+i32(1), v1-i32(1))
-																						t614 := int64(load64(m.memory, uint64(uint32(v0))))
-																						v55 = t614
-																						var p615 int32
-																						{
-																							t616 := int32(load32(m.memory, uint64(uint32(v0-i32(-64)))))
-																							if t616 != i32(1) {
-																								v9 = i32(0)
-																								v54 = i64(0)
-																								v3 = i32(0)
-																								v12 = i32(0)
-																								v14 = i32(0)
-																								p615 = i32(0)
-																								goto l160
-																							}
-																							t617 := int32(load32(m.memory, uint64(uint32(v0+i32(60)))))
-																							t618 := int32(m.memory[uint64(uint32(t617))])
-																							v0 = t618
-																							t619 := int32(load32(m.memory, uint64(uint32(v5))+892))
-																							if uint32(v0) >= uint32(t619) {
-																								goto l98
-																							}
-																							t620 := int32(load32(m.memory, uint64(uint32(v5))+888))
-																							v0 = t620 + v0*i32(72)
-																							t621 := int32(m.memory[uint64(uint32(v0))+62])
-																							v1 = t621
-																							v9 = i32(0)
-																							{
-																								t622 := int32(m.memory[uint64(uint32(v0))+64])
-																								switch t622 - i32(1) {
-																								case 1:
-																									goto l162
-																								case 0:
-																									p623 := i32(0)
-																									if v1 == i32(11) {
-																										p623 = i32(5)
-																									}
-																									v9 = p623
-																									goto l162
-																								default:
-																									if uint32(v1) >= uint32(i32(12)) {
-																										goto l162
-																									}
-																									t624 := int32(m.memory[uint64(uint32(v1))+1106096])
-																									v9 = t624
-																								}
-																							}
-																						l162:
-																							;
-																							var p625 int32
-																							if (v1-i32(1))&i32(-3) == 0 {
-																								p625 = 1
-																							}
-																							v14 = p625
-																							t626 := int32(load32(m.memory, uint64(uint32(v0))+28))
-																							v12 = t626
-																							t627 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																							v3 = t627
-																							t628 := int64(load64(m.memory, uint64(uint32(v0))))
-																							v54 = t628
-																							t629 := int32(load32(m.memory, uint64(uint32(v0))+32))
-																							p615 = t629
-																						}
-																					l160:
-																						v1 = p615
-																						if v8 == 0 {
-																							goto l98
-																						}
-																						t630 := int32(load32(m.memory, uint64(uint32(v5))+864))
-																						v0 = t630 + v8
-																						t631 := int64(load64(m.memory, uint64(uint32(v5))+1080))
-																						store64(m.memory, uint64(uint32(v0+i32(8248))), uint64(t631))
-																						t632 := int64(load64(m.memory, uint64(uint32(v5))+1072))
-																						store64(m.memory, uint64(uint32(v0+i32(8240))), uint64(t632))
-																						t633 := int64(load64(m.memory, uint64(uint32(v5))+1064))
-																						store64(m.memory, uint64(uint32(v0+i32(8232))), uint64(t633))
-																						t634 := int64(load64(m.memory, uint64(uint32(v5))+1056))
-																						store64(m.memory, uint64(uint32(v0+i32(8224))), uint64(t634))
-																						t635 := int64(load64(m.memory, uint64(uint32(v5))+1048))
-																						store64(m.memory, uint64(uint32(v0+i32(8216))), uint64(t635))
-																						t636 := int64(load64(m.memory, uint64(uint32(v5))+1040))
-																						store64(m.memory, uint64(uint32(v0+i32(8208))), uint64(t636))
-																						t637 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																						store64(m.memory, uint64(uint32(v0+i32(8200))), uint64(t637))
-																						t638 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																						store64(m.memory, uint64(uint32(v0-i32(-8192))), uint64(t638))
-																						m.memory[uint64(uint32(v0+i32(8290)))] = byte(v14)
-																						m.memory[uint64(uint32(v0+i32(8289)))] = byte(v9)
-																						m.memory[uint64(uint32(v0+i32(8288)))] = byte(v6)
-																						store32(m.memory, uint64(uint32(v0+i32(8284))), uint32(v1))
-																						store32(m.memory, uint64(uint32(v0+i32(8280))), uint32(v12))
-																						store64(m.memory, uint64(uint32(v0+i32(8272))), uint64(v55))
-																						store32(m.memory, uint64(uint32(v0+i32(8264))), uint32(v3))
-																						store64(m.memory, uint64(uint32(v0+i32(8256))), uint64(v54))
-																						v2 = v2 + i32(80)
-																						v8 = v8 + i32(128)
-																						v0 = v6 + i32(1)
-																						v6 = v0
-																						if v0 != v10 {
-																							goto l164
-																						}
-																					}
-																					goto l159
-																				}
-																			l98:
-																				panic("unreachable")
-																			l159:
-																				v54 = i64(0)
-																				v6 = i32(0)
-																				t639 := int32(load32(m.memory, uint64(uint32(v5))+864))
-																				v1 = t639
-																			l165:
-																				{
-																					v0 = v1 + v6
-																					t640 := int64(load64(m.memory, uint64(uint32(v0+i32(208)))))
-																					t641 := int32(m.memory[uint64(uint32(v0+i32(225)))])
-																					p642 := i64(0)
-																					if uint32((t641-i32(1))&i32(255)) < uint32(i32(3)) {
-																						p642 = t640
-																					}
-																					t643 := int64(load64(m.memory, uint64(uint32(v0+i32(80)))))
-																					t644 := int32(m.memory[uint64(uint32(v0+i32(97)))])
-																					p645 := i64(0)
-																					if uint32((t644-i32(1))&i32(255)) < uint32(i32(3)) {
-																						p645 = t643
-																					}
-																					v54 = p642 | (p645 | v54)
-																					v6 = v6 + i32(256)
-																					if v6 != i32(8192) {
-																						goto l165
-																					}
-																				}
-																				store64(m.memory, uint64(uint32(v5))+832, uint64(v54))
-																				v0 = v5 + i32(496)
-																				memory_copy(m.memory, uint32(v0), uint32(v5+i32(768)), uint32(i32(192)))
-																				m.fn137(v5 + i32(976))
-																				m.fn160(v5 + i32(736))
-																				m.fn159(v5 + i32(704))
-																				t646 := int32(load32(m.memory, uint64(uint32(v5))+672))
-																				v3 = t646
-																				if v3 == i32(-0x80000000) {
+																					store64(m.memory, uint64(uint32(v5))+9296, uint64(v60))
+																					m.fn68(v12, i32(1098127), v5+i32(9296))
+																					m.fn74(v2, i32(1))
+																					store64(m.memory, uint64(uint32(v5))+1032, uint64(v59))
+																					store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v14))|i64(0x300000000)))
+																					m.fn68(v51, i32(1098327), v2)
+																					m.fn74(v12, i32(1))
+																					m.fn137(v5 + i32(616))
+																					t168 := int64(load64(m.memory, uint64(uint32(v49))))
+																					store64(m.memory, uint64(uint32(v48)), uint64(t168))
+																					t169 := int32(load32(m.memory, uint64(uint32(v49))+7))
+																					store32(m.memory, uint64(uint32(v48))+7, uint32(t169))
+																					store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
+																					store32(m.memory, uint64(uint32(v5))+408, uint32(i32(1)))
+																					t170 := int32(m.memory[uint64(uint32(v5))+684])
+																					m.memory[uint64(uint32(v5))+412] = byte(t170)
 																					goto l64
 																				}
-																				memory_copy(m.memory, uint32(v5+i32(320)), uint32(v0), uint32(i32(176)))
-																				t647 := int32(load32(m.memory, uint64(uint32(v40))+8))
-																				store32(m.memory, uint64(uint32(v5))+696, uint32(t647))
-																				t648 := int64(load64(m.memory, uint64(uint32(v40))))
-																				store64(m.memory, uint64(uint32(v5))+688, uint64(t648))
-																				t649 := int32(load32(m.memory, uint64(uint32(v5))+316))
-																				v2 = t649
-																				t650 := int32(load32(m.memory, uint64(uint32(v5))+308))
-																				if v2 == t650 {
-																					t651 := m.g0
-																					v0 = t651 - i32(16)
+																			l60:
+																				panic("unreachable")
+																			}
+																			goto l65
+																		}
+																		t171 := int32(load32(m.memory, uint64(uint32(v14))+20))
+																		v11 = t171
+																		v3 = v11 << 6
+																		t172 := int32(load32(m.memory, uint64(uint32(v14))+16))
+																		v1 = t172
+																	}
+																l55:
+																	p121 = i32(0)
+																l50:
+																	v15 = p121
+																	v16 = v1 + v3
+																	v0 = v3
+																	v6 = v1
+																l67:
+																	{
+																		if v0 == 0 {
+																			goto l66
+																		}
+																		v0 = v0 + i32(-64)
+																		t173 := int32(load32(m.memory, uint64(uint32(v6))+52))
+																		v6 = v6 - i32(-64)
+																		if t173 <= i32(63) {
+																			goto l67
+																		}
+																	}
+																	store64(m.memory, uint64(uint32(v5))+1024, uint64(v58))
+																	m.fn68(v29, i32(1098492), v5+i32(1024))
+																	store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
+																	store32(m.memory, uint64(uint32(v5))+408, uint32(i32(1)))
+																	goto l64
+																l66:
+																	v0 = v5 + i32(1024)
+																	m.fn86(v0)
+																	t174 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																	v55 = t174
+																	t175 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																	v56 = t175
+																	m.fn86(v0)
+																	t176 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																	v57 = t176
+																	t177 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																	v63 = t177
+																	t178 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
+																	t179 := v5
+																	v64 = t178
+																	store64(m.memory, uint64(uint32(t179))+624, uint64(v64))
+																	t180 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
+																	t181 := v5
+																	v65 = t180
+																	store64(m.memory, uint64(uint32(t181))+616, uint64(v65))
+																	store64(m.memory, uint64(uint32(v5))+640, uint64(v56))
+																	store64(m.memory, uint64(uint32(v5))+632, uint64(v55))
+																	store64(m.memory, uint64(uint32(v5))+656, uint64(v64))
+																	store64(m.memory, uint64(uint32(v5))+648, uint64(v65))
+																	store64(m.memory, uint64(uint32(v5))+672, uint64(v63))
+																	store64(m.memory, uint64(uint32(v5))+664, uint64(v57))
+																	if v11 != 0 {
+																		v8 = i32(0)
+																	l85:
+																		{
+																			v13 = v1 + v8
+																			t182 := int32(load32(m.memory, uint64(uint32(v13+i32(8)))))
+																			v19 = t182
+																			t183 := int32(load32(m.memory, uint64(uint32(v13+i32(12)))))
+																			t184 := v5
+																			v25 = t183
+																			store32(m.memory, uint64(uint32(t184))+684, uint32(v25))
+																			store32(m.memory, uint64(uint32(v5))+680, uint32(v19))
+																			t185 := v47
+																			v0 = v5 + i32(680)
+																			t186 := m.fn98(t185, v0)
+																			v56 = t186
+																			store32(m.memory, uint64(uint32(v5))+9296, uint32(v0))
+																			t187 := int32(load32(m.memory, uint64(uint32(v5))+624))
+																			if t187 == 0 {
+																				{
+																					v23 = v5 + i32(40)
+																					v11 = i32(0)
+																					t188 := m.g0
+																					v0 = t188 + i32(-64)
 																					m.g0 = v0
-																					t652 := v0 + i32(8)
-																					v1 = v5 + i32(308)
-																					t653 := int32(load32(m.memory, uint64(uint32(v1))))
-																					m.fn215(t652, v1, t653, i32(1), i32(8), i32(192))
-																					t654 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																					if t654 != i32(-0x7fffffff) {
-																						goto l118
+																					store32(m.memory, uint64(uint32(v0))+12, uint32(v47))
+																					v2 = v5 + i32(616)
+																					t189 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																					v10 = t189
+																					store32(m.memory, uint64(uint32(v0))+16, uint32(v0+i32(12)))
+																					{
+																						var p190 int32
+																						{
+																							{
+																								t191 := v10
+																								v6 = v10 + i32(1)
+																								if uint32(t191) <= uint32(v6) {
+																									t192 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																									t193 := v6
+																									v7 = t192
+																									p194 := int32(uint32(v7+i32(1))>>3) * i32(7)
+																									if uint32(v7) < uint32(i32(8)) {
+																										p194 = v7
+																									}
+																									v7 = p194
+																									if uint32(t193) > uint32(int32(uint32(v7)>>1)) {
+																										goto l68
+																									}
+																									m.fn87(v2, v0+i32(16), i32(1102004), i32(8))
+																									goto l69
+																								}
+																								panic("unreachable")
+																							}
+																						l68:
+																							t195 := v0 + i32(48)
+																							v7 = v7 + i32(1)
+																							p196 := v6
+																							if uint32(v6) < uint32(v7) {
+																								p196 = v7
+																							}
+																							m.fn88(t195, i32(8), p196)
+																							t197 := int32(load32(m.memory, uint64(uint32(v0))+56))
+																							v11 = t197
+																							t198 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																							v12 = t198
+																							t199 := int32(load32(m.memory, uint64(uint32(v0))+48))
+																							t200 := v12
+																							v6 = t199
+																							if v6 == 0 {
+																								p190 = t200
+																								goto l71
+																							}
+																							t201 := int32(load32(m.memory, uint64(uint32(v0))+60))
+																							store32(m.memory, uint64(uint32(v0))+44, uint32(t201))
+																							store32(m.memory, uint64(uint32(v0))+40, uint32(v11))
+																							store32(m.memory, uint64(uint32(v0))+36, uint32(v12))
+																							store32(m.memory, uint64(uint32(v0))+32, uint32(v6))
+																							store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x800000008)))
+																							store32(m.memory, uint64(uint32(v0))+20, uint32(v2+i32(16)))
+																							var p202 int32
+																							if v10 != 0 {
+																								t203 := int32(load32(m.memory, uint64(uint32(v2))))
+																								v22 = t203
+																								t204 := int64(load64(m.memory, uint64(uint32(v22))))
+																								v55 = (t204 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+																								v17 = i32(0)
+																							l74:
+																								{
+																									if v55 == 0 {
+																									l72:
+																										{
+																											v17 = v17 + i32(8)
+																											v22 = v22 + i32(8)
+																											t205 := int64(load64(m.memory, uint64(uint32(v22))))
+																											v55 = t205 & i64(-0x7f7f7f7f7f7f7f80)
+																											if v55 == i64(-0x7f7f7f7f7f7f7f80) {
+																												goto l72
+																											}
+																										}
+																										v55 = v55 ^ i64(-0x7f7f7f7f7f7f7f80)
+																									}
+																									t206 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																									t207 := int32(load32(m.memory, uint64(uint32(v2))))
+																									t208 := v6
+																									t209 := v12
+																									v26 = int32(uint32(int64(bits.TrailingZeros64(uint64(v55))))>>3) + v17
+																									t210 := m.fn98(t206, t207-v26<<3-i32(8))
+																									v27 = int32(t210)
+																									v7 = t209 & v27
+																									t211 := int64(load64(m.memory, uint64(uint32(t208+v7))))
+																									v57 = t211 & i64(-0x7f7f7f7f7f7f7f80)
+																									if v57 == 0 {
+																										v18 = i32(8)
+																									l73:
+																										{
+																											v7 = v7 + v18
+																											v18 = v18 + i32(8)
+																											t212 := v6
+																											v7 = v7 & v12
+																											t213 := int64(load64(m.memory, uint64(uint32(t212+v7))))
+																											v57 = t213 & i64(-0x7f7f7f7f7f7f7f80)
+																											if v57 == 0 {
+																												goto l73
+																											}
+																										}
+																									}
+																									v55 = (v55 - i64(1)) & v55
+																									t214 := v6
+																									v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v57))))>>3) + v7) & v12
+																									t215 := int32(int8(m.memory[uint64(uint32(t214+v7))]))
+																									if t215 >= i32(0) {
+																										t216 := int64(load64(m.memory, uint64(uint32(v6))))
+																										v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t216&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+																									}
+																									t217 := v6 + v7
+																									v18 = int32(uint32(v27) >> 25)
+																									m.memory[uint64(uint32(t217))] = byte(v18)
+																									m.memory[uint64(uint32(v6+(v7-i32(8))&v12+i32(8)))] = byte(v18)
+																									t218 := int32(load32(m.memory, uint64(uint32(v2))))
+																									t219 := int64(load64(m.memory, uint64(uint32(t218+(v26^i32(-1))<<3))))
+																									store64(m.memory, uint64(uint32(v6+(v7^i32(-1))<<3)), uint64(t219))
+																									v10 = v10 - i32(1)
+																									if v10 != 0 {
+																										goto l74
+																									}
+																								}
+																								t220 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																								p202 = t220
+																							} else {
+																								p202 = i32(0)
+																							}
+																							v6 = p202
+																							t221 := int32(load32(m.memory, uint64(uint32(v2))))
+																							v7 = t221
+																							t222 := int32(load32(m.memory, uint64(uint32(v0))+32))
+																							store32(m.memory, uint64(uint32(v2)), uint32(t222))
+																							t223 := int64(load64(m.memory, uint64(uint32(v2))+4))
+																							v55 = t223
+																							store32(m.memory, uint64(uint32(v2))+4, uint32(v12))
+																							store32(m.memory, uint64(uint32(v2))+8, uint32(v11-v6))
+																							t224 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																							v12 = t224
+																							store32(m.memory, uint64(uint32(v2))+12, uint32(v6))
+																							store32(m.memory, uint64(uint32(v0))+44, uint32(v12))
+																							store32(m.memory, uint64(uint32(v0))+32, uint32(v7))
+																							store64(m.memory, uint64(uint32(v0))+36, uint64(v55))
+																							m.fn90(v0 + i32(20))
+																						}
+																					l69:
+																						p190 = i32(-0x7fffffff)
+																					l71:
+																						v2 = p190
+																						store32(m.memory, uint64(uint32(v23))+4, uint32(v11))
+																						store32(m.memory, uint64(uint32(v23)), uint32(v2))
+																						m.g0 = v0 - i32(-64)
+																						goto l75
 																					}
-																					m.g0 = v0 + i32(16)
 																				}
-																				t655 := int32(load32(m.memory, uint64(uint32(v5))+312))
-																				v0 = t655
-																				v1 = v0 + v2*i32(192)
-																				memory_copy(m.memory, uint32(v1), uint32(v5+i32(320)), uint32(i32(176)))
-																				store32(m.memory, uint64(uint32(v1))+176, uint32(v3))
-																				t656 := int64(load64(m.memory, uint64(uint32(v5))+688))
-																				store64(m.memory, uint64(uint32(v1))+180, uint64(t656))
-																				t657 := int32(load32(m.memory, uint64(uint32(v5))+696))
-																				store32(m.memory, uint64(uint32(v1))+188, uint32(t657))
-																				t658 := v5
-																				v6 = v2 + i32(1)
-																				store32(m.memory, uint64(uint32(t658))+316, uint32(v6))
-																				var p659 int32
-																				if v6 != 0 {
-																					t660 := int32(load32(m.memory, uint64(uint32(v1))+124))
-																					p659 = t660
-																				} else {
-																					p659 = i32(0)
+																			l75:
+																			}
+																			t225 := v5
+																			v2 = v5 + i32(616)
+																			store32(m.memory, uint64(uint32(t225))+1028, uint32(v2))
+																			t226 := v5
+																			v0 = v5 + i32(9296)
+																			store32(m.memory, uint64(uint32(t226))+1024, uint32(v0))
+																			m.fn291(v5+i32(32), v2, v56, v5+i32(1024), i32(1102028))
+																			t227 := int32(load32(m.memory, uint64(uint32(v5))+32))
+																			if t227&i32(1) == 0 {
+																				goto l76
+																			}
+																			t228 := int32(load32(m.memory, uint64(uint32(v5))+616))
+																			v2 = t228
+																			t229 := int32(load32(m.memory, uint64(uint32(v5))+36))
+																			t230 := v2
+																			v6 = t229
+																			v7 = t230 + v6
+																			t231 := int32(m.memory[uint64(uint32(v7))])
+																			v12 = t231
+																			t232 := v7
+																			v7 = int32(uint32(int32(v56)) >> 25)
+																			m.memory[uint64(uint32(t232))] = byte(v7)
+																			t233 := int32(load32(m.memory, uint64(uint32(v5))+620))
+																			m.memory[uint64(uint32(v2+t233&(v6-i32(8))+i32(8)))] = byte(v7)
+																			v2 = v2 - v6<<3
+																			store32(m.memory, uint64(uint32(v2-i32(4))), uint32(v25))
+																			store32(m.memory, uint64(uint32(v2-i32(8))), uint32(v19))
+																			t234 := int32(load32(m.memory, uint64(uint32(v5))+628))
+																			store32(m.memory, uint64(uint32(v5))+628, uint32(t234+i32(1)))
+																			t235 := int32(load32(m.memory, uint64(uint32(v5))+624))
+																			store32(m.memory, uint64(uint32(v5))+624, uint32(t235-v12&i32(1)))
+																			t236 := int32(load32(m.memory, uint64(uint32(v13+i32(52)))))
+																			t237 := v5
+																			v22 = t236
+																			store32(m.memory, uint64(uint32(t237))+9296, uint32(v22))
+																			t238 := m.fn94(v46, v0)
+																			v56 = t238
+																			store32(m.memory, uint64(uint32(v5))+680, uint32(v0))
+																			t239 := int32(load32(m.memory, uint64(uint32(v5))+656))
+																			if t239 == 0 {
+																				{
+																					v19 = v5 + i32(24)
+																					v11 = i32(0)
+																					t240 := m.g0
+																					v0 = t240 + i32(-64)
+																					m.g0 = v0
+																					store32(m.memory, uint64(uint32(v0))+12, uint32(v46))
+																					v2 = v5 + i32(648)
+																					t241 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																					v10 = t241
+																					store32(m.memory, uint64(uint32(v0))+16, uint32(v0+i32(12)))
+																					{
+																						var p242 int32
+																						{
+																							{
+																								t243 := v10
+																								v6 = v10 + i32(1)
+																								if uint32(t243) <= uint32(v6) {
+																									t244 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																									t245 := v6
+																									v7 = t244
+																									p246 := int32(uint32(v7+i32(1))>>3) * i32(7)
+																									if uint32(v7) < uint32(i32(8)) {
+																										p246 = v7
+																									}
+																									v7 = p246
+																									if uint32(t245) > uint32(int32(uint32(v7)>>1)) {
+																										goto l77
+																									}
+																									m.fn87(v2, v0+i32(16), i32(1102136), i32(4))
+																									goto l78
+																								}
+																								panic("unreachable")
+																							}
+																						l77:
+																							t247 := v0 + i32(48)
+																							v7 = v7 + i32(1)
+																							p248 := v6
+																							if uint32(v6) < uint32(v7) {
+																								p248 = v7
+																							}
+																							m.fn88(t247, i32(4), p248)
+																							t249 := int32(load32(m.memory, uint64(uint32(v0))+56))
+																							v11 = t249
+																							t250 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																							v12 = t250
+																							t251 := int32(load32(m.memory, uint64(uint32(v0))+48))
+																							t252 := v12
+																							v6 = t251
+																							if v6 == 0 {
+																								p242 = t252
+																								goto l80
+																							}
+																							t253 := int32(load32(m.memory, uint64(uint32(v0))+60))
+																							store32(m.memory, uint64(uint32(v0))+44, uint32(t253))
+																							store32(m.memory, uint64(uint32(v0))+40, uint32(v11))
+																							store32(m.memory, uint64(uint32(v0))+36, uint32(v12))
+																							store32(m.memory, uint64(uint32(v0))+32, uint32(v6))
+																							store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x800000004)))
+																							store32(m.memory, uint64(uint32(v0))+20, uint32(v2+i32(16)))
+																							var p254 int32
+																							if v10 != 0 {
+																								t255 := int32(load32(m.memory, uint64(uint32(v2))))
+																								v23 = t255
+																								t256 := int64(load64(m.memory, uint64(uint32(v23))))
+																								v55 = (t256 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+																								v17 = i32(0)
+																							l83:
+																								{
+																									if v55 == 0 {
+																									l81:
+																										{
+																											v17 = v17 + i32(8)
+																											v23 = v23 + i32(8)
+																											t257 := int64(load64(m.memory, uint64(uint32(v23))))
+																											v55 = t257 & i64(-0x7f7f7f7f7f7f7f80)
+																											if v55 == i64(-0x7f7f7f7f7f7f7f80) {
+																												goto l81
+																											}
+																										}
+																										v55 = v55 ^ i64(-0x7f7f7f7f7f7f7f80)
+																									}
+																									t258 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																									t259 := int32(load32(m.memory, uint64(uint32(v2))))
+																									t260 := v6
+																									t261 := v12
+																									v25 = int32(uint32(int64(bits.TrailingZeros64(uint64(v55))))>>3) + v17
+																									t262 := m.fn94(t258, t259-v25<<2-i32(4))
+																									v26 = int32(t262)
+																									v7 = t261 & v26
+																									t263 := int64(load64(m.memory, uint64(uint32(t260+v7))))
+																									v57 = t263 & i64(-0x7f7f7f7f7f7f7f80)
+																									if v57 == 0 {
+																										v18 = i32(8)
+																									l82:
+																										{
+																											v7 = v7 + v18
+																											v18 = v18 + i32(8)
+																											t264 := v6
+																											v7 = v7 & v12
+																											t265 := int64(load64(m.memory, uint64(uint32(t264+v7))))
+																											v57 = t265 & i64(-0x7f7f7f7f7f7f7f80)
+																											if v57 == 0 {
+																												goto l82
+																											}
+																										}
+																									}
+																									v55 = (v55 - i64(1)) & v55
+																									t266 := v6
+																									v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v57))))>>3) + v7) & v12
+																									t267 := int32(int8(m.memory[uint64(uint32(t266+v7))]))
+																									if t267 >= i32(0) {
+																										t268 := int64(load64(m.memory, uint64(uint32(v6))))
+																										v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t268&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+																									}
+																									t269 := v6 + v7
+																									v18 = int32(uint32(v26) >> 25)
+																									m.memory[uint64(uint32(t269))] = byte(v18)
+																									m.memory[uint64(uint32(v6+(v7-i32(8))&v12+i32(8)))] = byte(v18)
+																									t270 := int32(load32(m.memory, uint64(uint32(v2))))
+																									t271 := int32(load32(m.memory, uint64(uint32(t270+(v25^i32(-1))<<2))))
+																									store32(m.memory, uint64(uint32(v6+(v7^i32(-1))<<2)), uint32(t271))
+																									v10 = v10 - i32(1)
+																									if v10 != 0 {
+																										goto l83
+																									}
+																								}
+																								t272 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																								p254 = t272
+																							} else {
+																								p254 = i32(0)
+																							}
+																							v6 = p254
+																							t273 := int32(load32(m.memory, uint64(uint32(v2))))
+																							v7 = t273
+																							t274 := int32(load32(m.memory, uint64(uint32(v0))+32))
+																							store32(m.memory, uint64(uint32(v2)), uint32(t274))
+																							t275 := int64(load64(m.memory, uint64(uint32(v2))+4))
+																							v55 = t275
+																							store32(m.memory, uint64(uint32(v2))+4, uint32(v12))
+																							store32(m.memory, uint64(uint32(v2))+8, uint32(v11-v6))
+																							t276 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																							v12 = t276
+																							store32(m.memory, uint64(uint32(v2))+12, uint32(v6))
+																							store32(m.memory, uint64(uint32(v0))+44, uint32(v12))
+																							store32(m.memory, uint64(uint32(v0))+32, uint32(v7))
+																							store64(m.memory, uint64(uint32(v0))+36, uint64(v55))
+																							m.fn90(v0 + i32(20))
+																						}
+																					l78:
+																						p242 = i32(-0x7fffffff)
+																					l80:
+																						v2 = p242
+																						store32(m.memory, uint64(uint32(v19))+4, uint32(v11))
+																						store32(m.memory, uint64(uint32(v19)), uint32(v2))
+																						m.g0 = v0 - i32(-64)
+																						goto l84
+																					}
 																				}
-																				v13 = p659 + v13
-																				t661 := int32(load32(m.memory, uint64(uint32(v5))+280))
-																				v8 = t661
-																				t662 := int32(load32(m.memory, uint64(uint32(v5))+284))
-																				if uint32(t662) > uint32(v6) {
-																					goto l166
+																			l84:
+																			}
+																			t277 := v5
+																			v0 = v5 + i32(648)
+																			store32(m.memory, uint64(uint32(t277))+1028, uint32(v0))
+																			store32(m.memory, uint64(uint32(v5))+1024, uint32(v5+i32(680)))
+																			m.fn291(v5+i32(16), v0, v56, v5+i32(1024), i32(1102160))
+																			t278 := int32(load32(m.memory, uint64(uint32(v5))+16))
+																			if t278&i32(1) == 0 {
+																				goto l76
+																			}
+																			t279 := int32(load32(m.memory, uint64(uint32(v5))+648))
+																			v0 = t279
+																			t280 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																			t281 := v0
+																			v2 = t280
+																			v6 = t281 + v2
+																			t282 := int32(m.memory[uint64(uint32(v6))])
+																			v7 = t282
+																			t283 := v6
+																			v6 = int32(uint32(int32(v56)) >> 25)
+																			m.memory[uint64(uint32(t283))] = byte(v6)
+																			t284 := int32(load32(m.memory, uint64(uint32(v5))+652))
+																			m.memory[uint64(uint32(v0+t284&(v2-i32(8))+i32(8)))] = byte(v6)
+																			store32(m.memory, uint64(uint32(v0-v2<<2-i32(4))), uint32(v22))
+																			t285 := int32(load32(m.memory, uint64(uint32(v5))+660))
+																			store32(m.memory, uint64(uint32(v5))+660, uint32(t285+i32(1)))
+																			t286 := int32(load32(m.memory, uint64(uint32(v5))+656))
+																			store32(m.memory, uint64(uint32(v5))+656, uint32(t286-v7&i32(1)))
+																			t287 := v3
+																			v8 = v8 - i32(-64)
+																			if t287 != v8 {
+																				goto l85
+																			}
+																		}
+																		v2 = v1
+																	l94:
+																		{
+																			v12 = v2 - i32(-64)
+																			{
+																				if v15 != 0 {
+																					t288 := int32(load32(m.memory, uint64(uint32(v2))+8))
+																					v6 = t288
+																					t289 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																					v3 = t289
+																					v0 = i32(-60)
+																				l87:
+																					{
+																						t290 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
+																						if v3 == t290 {
+																							t291 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
+																							t292 := m.fn546(t291, v6, v3)
+																							if t292 == 0 {
+																								goto l86
+																							}
+																						}
+																						v0 = v0 + i32(12)
+																						if v0 != 0 {
+																							goto l87
+																						}
+																					}
+																					v1 = v2
+																				}
+																				m.fn64(v5+i32(1024), i32(4), i32(0), i32(4), i32(4))
+																				t293 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																				v7 = t293
+																				t294 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																				if t294 != i32(1) {
+																					t295 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																					v2 = t295
+																					store32(m.memory, uint64(uint32(v2)), uint32(v1))
+																					store32(m.memory, uint64(uint32(v5))+688, uint32(i32(1)))
+																					store32(m.memory, uint64(uint32(v5))+684, uint32(v2))
+																					store32(m.memory, uint64(uint32(v5))+680, uint32(v7))
+																					if v12 != v16 {
+																						v13 = i32(1)
+																					l90:
+																						v1 = v12
+																						v7 = v1
+																					l92:
+																						{
+																							v12 = v7 - i32(-64)
+																							{
+																								if v15 != 0 {
+																									t296 := int32(load32(m.memory, uint64(uint32(v7))+8))
+																									v6 = t296
+																									t297 := int32(load32(m.memory, uint64(uint32(v7))+12))
+																									v3 = t297
+																									v0 = i32(-60)
+																								l89:
+																									{
+																										t298 := int32(load32(m.memory, uint64(uint32(v0+i32(1103308)))))
+																										if v3 == t298 {
+																											t299 := int32(load32(m.memory, uint64(uint32(v0+i32(1103304)))))
+																											t300 := m.fn546(t299, v6, v3)
+																											if t300 == 0 {
+																												goto l88
+																											}
+																										}
+																										v0 = v0 + i32(12)
+																										if v0 != 0 {
+																											goto l89
+																										}
+																									}
+																									v1 = v7
+																								}
+																								t301 := int32(load32(m.memory, uint64(uint32(v5))+680))
+																								if t301 == v13 {
+																									m.fn71(v5+i32(680), v13, i32(1), i32(4), i32(4))
+																									t302 := int32(load32(m.memory, uint64(uint32(v5))+684))
+																									v2 = t302
+																								}
+																								store32(m.memory, uint64(uint32(v2+v13<<2)), uint32(v1))
+																								t303 := v5
+																								v13 = v13 + i32(1)
+																								store32(m.memory, uint64(uint32(t303))+688, uint32(v13))
+																								if v12 != v16 {
+																									goto l90
+																								}
+																								goto l91
+																							}
+																						l88:
+																							t304 := v16
+																							v7 = v12
+																							if t304 != v7 {
+																								goto l92
+																							}
+																						}
+																					l91:
+																						t305 := int32(load32(m.memory, uint64(uint32(v5))+684))
+																						v2 = t305
+																						t306 := int32(load32(m.memory, uint64(uint32(v5))+680))
+																						v7 = t306
+																						if uint32(v13) < uint32(i32(2)) {
+																							goto l93
+																						}
+																						if uint32(v13) >= uint32(i32(2050)) {
+																							v0 = v5 + i32(1024)
+																							m.fn401(v0, int32(uint32(v13)>>1))
+																							t307 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																							t308 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																							t309 := v2
+																							t310 := v13
+																							v1 = t308
+																							t311 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																							m.fn207(t309, t310, t307+v1<<2, t311-v1)
+																							m.fn74(v0, i32(4))
+																							goto l93
+																						}
+																						m.fn207(v2, v13, v5+i32(1024), i32(1024))
+																						goto l93
+																					}
+																					v13 = i32(1)
+																					goto l93
+																				}
+																				goto l65
+																			}
+																		l86:
+																			t312 := v16
+																			v2 = v12
+																			if t312 != v2 {
+																				goto l94
+																			}
+																		}
+																	}
+																	v2 = i32(4)
+																	v7 = i32(0)
+																	v13 = i32(0)
+																	goto l93
+																l76:
+																	store64(m.memory, uint64(uint32(v5))+1024, uint64(v58))
+																	store64(m.memory, uint64(uint32(v5))+1040, uint64(int64(uint32(v13+i32(52)))|i64(0x500000000)))
+																	store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v13+i32(8)))|i64(0x700000000)))
+																	m.fn68(v29, i32(1098841), v5+i32(1024))
+																	store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
+																	store32(m.memory, uint64(uint32(v5))+408, uint32(i32(0)))
+																	goto l95
+																l93:
+																	t313 := int32(load32(m.memory, uint64(uint32(v14))+4))
+																	v0 = t313
+																	t314 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																	t315 := v5 + i32(1024)
+																	v1 = t314
+																	m.fn64(t315, v1, i32(0), i32(1), i32(1))
+																	t316 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																	v8 = t316
+																	{
+																		var p317 int32
+																		{
+																			{
+																				t318 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																				if t318 != i32(1) {
+																					t319 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																					v3 = t319
+																					{
+																						var p320 int32
+																						if v1 == 0 {
+																							p320 = 1
+																						}
+																						v6 = p320
+																						if v6 != 0 {
+																							goto l96
+																						}
+																						if v6 != 0 {
+																							goto l96
+																						}
+																						memory_copy(m.memory, uint32(v3), uint32(v0), uint32(v1))
+																					}
+																				l96:
+																					v6 = i32(0)
+																				l97:
+																					{
+																						store64(m.memory, uint64(uint32(v40))+8, uint64(i64(0)))
+																						store64(m.memory, uint64(uint32(v40)), uint64(i64(0)))
+																						v12 = v5 + i32(1024)
+																						v0 = v12 + v6
+																						t321 := int64(load64(m.memory, uint64(uint32(i32(1103104)))))
+																						store64(m.memory, uint64(uint32(v0)), uint64(t321))
+																						t322 := int64(load64(m.memory, uint64(uint32(i32(1103112)))))
+																						store64(m.memory, uint64(uint32(v0))+8, uint64(t322))
+																						t323 := int64(load64(m.memory, uint64(uint32(i32(1103120)))))
+																						store64(m.memory, uint64(uint32(v0))+16, uint64(t323))
+																						t324 := int64(load64(m.memory, uint64(uint32(i32(1103128)))))
+																						store64(m.memory, uint64(uint32(v0))+24, uint64(t324))
+																						t325 := int64(load64(m.memory, uint64(uint32(i32(1103136)))))
+																						store64(m.memory, uint64(uint32(v0))+32, uint64(t325))
+																						t326 := int64(load64(m.memory, uint64(uint32(i32(1103144)))))
+																						store64(m.memory, uint64(uint32(v0))+40, uint64(t326))
+																						t327 := int64(load64(m.memory, uint64(uint32(i32(1103152)))))
+																						store64(m.memory, uint64(uint32(v0))+48, uint64(t327))
+																						t328 := int64(load64(m.memory, uint64(uint32(i32(1103160)))))
+																						store64(m.memory, uint64(uint32(v0))+56, uint64(t328))
+																						t329 := int32(load32(m.memory, uint64(uint32(v5))+9288))
+																						store32(m.memory, uint64(uint32(v5))+9312, uint32(t329))
+																						t330 := int64(load64(m.memory, uint64(uint32(v5))+9280))
+																						store64(m.memory, uint64(uint32(v5))+9304, uint64(t330))
+																						t331 := int64(load64(m.memory, uint64(uint32(v5))+9272))
+																						store64(m.memory, uint64(uint32(v5))+9296, uint64(t331))
+																						store32(m.memory, uint64(uint32(v0+i32(72))), uint32(i32(0)))
+																						store64(m.memory, uint64(uint32(v0-i32(-64))), uint64(i64(0)))
+																						store16(m.memory, uint64(uint32(v0+i32(96))), uint16(i32(63)))
+																						m.memory[uint64(uint32(v0+i32(98)))] = byte(i32(0))
+																						t332 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+																						store64(m.memory, uint64(uint32(v0+i32(76))), uint64(t332))
+																						t333 := int64(load64(m.memory, uint64(uint32(v5))+9304))
+																						store64(m.memory, uint64(uint32(v0+i32(84))), uint64(t333))
+																						t334 := int32(load32(m.memory, uint64(uint32(v5))+9312))
+																						store32(m.memory, uint64(uint32(v0+i32(92))), uint32(t334))
+																						v6 = v6 + i32(128)
+																						if v6 != i32(8192) {
+																							goto l97
+																						}
+																					}
+																					t335 := m.fn498(i32(8192), i32(128))
+																					v0 = t335
+																					if v0 == 0 {
+																						goto l98
+																					}
+																					memory_copy(m.memory, uint32(v0), uint32(v12), uint32(i32(8192)))
+																					t336 := m.fn498(i32(512), i32(1))
+																					v6 = t336
+																					if v6 == 0 {
+																						goto l98
+																					}
+																					memory_fill(m.memory, uint32(v6), i32(255), uint32(i32(512)))
+																					store64(m.memory, uint64(uint32(v5))+736, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+728, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+720, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+712, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+704, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+696, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+688, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+680, uint64(i64(0)))
+																					m.memory[uint64(uint32(v5))+869] = byte(v15)
+																					m.memory[uint64(uint32(v5))+868] = byte(v24)
+																					store32(m.memory, uint64(uint32(v5))+792, uint32(v1))
+																					store32(m.memory, uint64(uint32(v5))+788, uint32(v3))
+																					store32(m.memory, uint64(uint32(v5))+784, uint32(v8))
+																					v8 = i32(0)
+																					store32(m.memory, uint64(uint32(v5))+804, uint32(i32(0)))
+																					store64(m.memory, uint64(uint32(v5))+796, uint64(i64(0x800000000)))
+																					store32(m.memory, uint64(uint32(v5))+776, uint32(v0))
+																					store32(m.memory, uint64(uint32(v5))+816, uint32(i32(0)))
+																					store64(m.memory, uint64(uint32(v5))+808, uint64(i64(0x800000000)))
+																					store64(m.memory, uint64(uint32(v5))+744, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v34)), uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v34))+8, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v34))+16, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+836, uint64(i64(1)))
+																					store64(m.memory, uint64(uint32(v5))+828, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+820, uint64(i64(0x100000000)))
+																					store32(m.memory, uint64(uint32(v5))+780, uint32(v6))
+																					store64(m.memory, uint64(uint32(v5))+844, uint64(i64(0x400000000)))
+																					store64(m.memory, uint64(uint32(v5))+852, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v5))+860, uint64(i64(4)))
+																					store32(m.memory, uint64(uint32(v5))+884, uint32(i32(0)))
+																					store64(m.memory, uint64(uint32(v5))+876, uint64(i64(0x800000000)))
+																					store32(m.memory, uint64(uint32(v5))+9304, uint32(v7))
+																					store32(m.memory, uint64(uint32(v5))+9296, uint32(v2))
+																					t337 := v5
+																					t338 := v2
+																					v7 = v13 << 2
+																					store32(m.memory, uint64(uint32(t337))+9308, uint32(t338+v7))
+																					if v13 == 0 {
+																						p317 = i32(8)
+																						goto l99
+																					}
+																					v12 = i32(8)
+																					v6 = i32(76)
+																				l117:
+																					{
+																						v1 = v5 + i32(1024)
+																						v11 = v5 + i32(152)
+																						t339 := int32(load32(m.memory, uint64(uint32(v2))))
+																						v10 = t339
+																						t340 := m.g0
+																						v0 = t340 + i32(-64)
+																						m.g0 = v0
+																						{
+																							t341 := int32(load32(m.memory, uint64(uint32(v10))+52))
+																							v24 = t341
+																							if v24 <= i32(0) {
+																								store64(m.memory, uint64(uint32(v0))+16, uint64(int64(uint32(v10+i32(8)))|i64(0x700000000)))
+																								store64(m.memory, uint64(uint32(v0))+8, uint64(int64(uint32(v14))|i64(0x300000000)))
+																								m.fn68(v0+i32(52), i32(1098894), v0+i32(8))
+																								t342 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																								v3 = t342
+																								t343 := int64(load64(m.memory, uint64(uint32(v0))+56))
+																								v55 = t343
+																								store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																								store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																								store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
+																								store32(m.memory, uint64(uint32(v1)), uint32(i32(0)))
+																								goto l100
+																							}
+																							t344 := int32(load32(m.memory, uint64(uint32(v11))+32))
+																							m.fn390(v0+i32(8), t344, v10)
+																							t345 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																							v55 = t345
+																							t346 := int64(load64(m.memory, uint64(uint32(v0))+8))
+																							v56 = t346
+																							t347 := int32(m.memory[uint64(uint32(v0))+33])
+																							v25 = t347
+																							if v25 == i32(2) {
+																								store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																								store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																								store64(m.memory, uint64(uint32(v1)), uint64(v56))
+																								goto l100
+																							}
+																							t348 := int32(m.memory[uint64(uint32(v0))+32])
+																							v26 = t348
+																							t349 := int32(load32(m.memory, uint64(uint32(v0))+28))
+																							v18 = t349
+																							t350 := int32(load32(m.memory, uint64(uint32(v0))+24))
+																							v27 = t350
+																							m.fn457(v0+i32(8), v11, v14, v10, v56)
+																							t351 := int32(m.memory[uint64(uint32(v0))+12])
+																							v3 = t351
+																							t352 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							v16 = t352
+																							if v16 != i32(2) {
+																								t353 := int32(m.memory[uint64(uint32(v0))+15])
+																								m.memory[uint64(uint32(v1))+7] = byte(t353)
+																								t354 := int32(load16(m.memory, uint64(uint32(v0))+13))
+																								store16(m.memory, uint64(uint32(v1))+5, uint16(t354))
+																								t355 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																								v55 = t355
+																								store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																								store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																								m.memory[uint64(uint32(v1))+4] = byte(v3)
+																								store32(m.memory, uint64(uint32(v1)), uint32(v16))
+																								goto l100
+																							}
+																							t356 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																							v15 = t356
+																							t357 := int64(load64(m.memory, uint64(uint32(v10))+32))
+																							v57 = t357
+																							var p358 int32
+																							if v57 == i64(3) {
+																								p358 = 1
+																							}
+																							v16 = p358
+																							{
+																								if v3 != i32(11) {
+																									goto l101
+																								}
+																								t359 := int32(load32(m.memory, uint64(uint32(v10))+16))
+																								t360 := int32(load32(m.memory, uint64(uint32(v10))+20))
+																								m.fn397(v0+i32(8), v11, t359, t360)
+																								t361 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																								v13 = t361
+																								t362 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								v3 = t362
+																								if v3 != i32(2) {
+																									t363 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																									v55 = t363
+																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																									store32(m.memory, uint64(uint32(v1))+4, uint32(v13))
+																									store32(m.memory, uint64(uint32(v1)), uint32(v3))
+																									goto l100
+																								}
+																								v3 = i32(11)
+																								t364 := int32(m.memory[uint64(uint32(v13))+48])
+																								if t364 != i32(1) {
+																									goto l101
+																								}
+																								t365 := m.g0
+																								v15 = t365 - i32(16)
+																								m.g0 = v15
+																								v19 = v0 + i32(8)
+																								t367 := v19
+																								var p366 int32
+																								{
+																									{
+																										t368 := int32(load32(m.memory, uint64(uint32(v13))+20))
+																										v3 = t368
+																										if v3 == 0 {
+																											goto l102
+																										}
+																										v23 = v3 << 6
+																										v17 = v23
+																										t369 := int32(load32(m.memory, uint64(uint32(v13))+16))
+																										v16 = t369
+																										v3 = v16
+																									l104:
+																										{
+																											t370 := int32(load32(m.memory, uint64(uint32(v3+i32(12)))))
+																											if t370 == i32(3) {
+																												t371 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
+																												v22 = t371
+																												t372 := int32(load16(m.memory, uint64(uint32(v22))))
+																												t373 := int32(m.memory[uint64(uint32(v22+i32(2)))])
+																												if t372^i32(25963)|(t373^i32(121)) == 0 {
+																													goto l106
+																												}
+																											}
+																											v3 = v3 - i32(-64)
+																											v17 = v17 + i32(-64)
+																											if v17 != 0 {
+																												goto l104
+																											}
+																										}
+																										v3 = i32(0)
+																									l106:
+																										{
+																											t374 := int32(load32(m.memory, uint64(uint32(v16+i32(12)))))
+																											if t374 == i32(5) {
+																												t375 := int32(load32(m.memory, uint64(uint32(v16+i32(8)))))
+																												v17 = t375
+																												t376 := int32(load32(m.memory, uint64(uint32(v17))))
+																												t377 := int32(m.memory[uint64(uint32(v17+i32(4)))])
+																												if t376^i32(1970037110)|(t377^i32(101)) == 0 {
+																													goto l105
+																												}
+																											}
+																											v16 = v16 - i32(-64)
+																											v23 = v23 + i32(-64)
+																											if v23 != 0 {
+																												goto l106
+																											}
+																											goto l102
+																										}
+																									l105:
+																										if v3 != 0 {
+																											goto l107
+																										}
+																									}
+																								l102:
+																									store64(m.memory, uint64(uint32(v15))+8, uint64(int64(uint32(v13))|i64(0x300000000)))
+																									m.fn68(v19+i32(4), i32(1098980), v15+i32(8))
+																									p366 = i32(0)
+																									goto l108
+																								l107:
+																									t378 := int64(load64(m.memory, uint64(uint32(v3))+24))
+																									if t378 == i64(9) {
+																										store32(m.memory, uint64(uint32(v19))+4, uint32(v16))
+																										p366 = i32(2)
+																										goto l108
+																									}
+																									store64(m.memory, uint64(uint32(v15))+8, uint64(int64(uint32(v13))|i64(0x300000000)))
+																									m.fn68(v19+i32(4), i32(1099131), v15+i32(8))
+																									p366 = i32(1)
+																								}
+																							l108:
+																								store32(m.memory, uint64(uint32(t367)), uint32(p366))
+																								m.g0 = v15 + i32(16)
+																								t379 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																								v3 = t379
+																								t380 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								v16 = t380
+																								if v16 != i32(2) {
+																									t381 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																									v55 = t381
+																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																									store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
+																									store32(m.memory, uint64(uint32(v1)), uint32(v16))
+																									goto l100
+																								}
+																								t382 := int32(load32(m.memory, uint64(uint32(v11))+32))
+																								m.fn390(v0+i32(8), t382, v3)
+																								t383 := int64(load64(m.memory, uint64(uint32(v0))+8))
+																								v56 = t383
+																								t384 := int32(m.memory[uint64(uint32(v0))+33])
+																								if t384 == i32(2) {
+																									t385 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																									v55 = t385
+																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																									store64(m.memory, uint64(uint32(v1)), uint64(v56))
+																									goto l100
+																								}
+																								m.fn457(v0+i32(8), v11, v13, v3, v56)
+																								v16 = i32(2)
+																								t386 := int32(m.memory[uint64(uint32(v0))+12])
+																								v3 = t386
+																								t387 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								v13 = t387
+																								if v13 != i32(2) {
+																									t388 := int32(m.memory[uint64(uint32(v0))+15])
+																									m.memory[uint64(uint32(v1))+7] = byte(t388)
+																									t389 := int32(load16(m.memory, uint64(uint32(v0))+13))
+																									store16(m.memory, uint64(uint32(v1))+5, uint16(t389))
+																									t390 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																									v55 = t390
+																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
+																									m.memory[uint64(uint32(v1))+4] = byte(v3)
+																									store32(m.memory, uint64(uint32(v1)), uint32(v13))
+																									goto l100
+																								}
+																								t391 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																								v15 = t391
+																							}
+																						l101:
+																							t392 := int32(load32(m.memory, uint64(uint32(v10))))
+																							v11 = t392
+																							{
+																								t393 := int32(m.memory[uint64(uint32(v10))+57])
+																								if t393 != i32(1) {
+																									goto l109
+																								}
+																								if v57 == i64(3) {
+																									goto l109
+																								}
+																								if v11 != 0 {
+																									goto l109
+																								}
+																								var p395 int32
+																								if uint32(v3) <= uint32(i32(12)) {
+																									p395 = 1
+																								}
+																								p394 := i32(0)
+																								if i32_shl(i32(1), v3)&i32(7232) != 0 {
+																									p394 = p395
+																								}
+																								if p394 != 0 {
+																									goto l109
+																								}
+																								v3 = v0 + i32(52)
+																								t396 := int32(load32(m.memory, uint64(uint32(v14))+4))
+																								t397 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																								t398 := int32(load32(m.memory, uint64(uint32(v10))+8))
+																								t399 := int32(load32(m.memory, uint64(uint32(v10))+12))
+																								m.fn386(v3, t396, t397, t398, t399)
+																								store64(m.memory, uint64(uint32(v0))+40, uint64(int64(uint32(v3))|i64(0x300000000)))
+																								m.fn68(v0+i32(8), i32(1099197), v0+i32(40))
+																								store32(m.memory, uint64(uint32(v1)), uint32(i32(1)))
+																								t400 := int64(load64(m.memory, uint64(uint32(v0))+8))
+																								store64(m.memory, uint64(uint32(v1))+4, uint64(t400))
+																								t401 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																								store32(m.memory, uint64(uint32(v1))+12, uint32(t401))
+																								store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
+																								m.fn74(v3, i32(1))
+																								goto l100
+																							}
+																						l109:
+																							t402 := int32(load32(m.memory, uint64(uint32(v10))+8))
+																							v17 = t402
+																							t403 := int32(load32(m.memory, uint64(uint32(v14))+28))
+																							v30 = t403
+																							t404 := int32(m.memory[uint64(uint32(v10))+56])
+																							v31 = t404
+																							t405 := int32(load32(m.memory, uint64(uint32(v10))+4))
+																							v19 = t405
+																							t406 := int32(load32(m.memory, uint64(uint32(v14))+32))
+																							v35 = t406
+																							t407 := int32(load32(m.memory, uint64(uint32(v10))+12))
+																							t408 := v0 + i32(8)
+																							v13 = t407
+																							m.fn64(t408, v13, i32(0), i32(1), i32(1))
+																							t409 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																							v36 = t409
+																							t410 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							if t410 == i32(1) {
+																								goto l110
+																							}
+																							t411 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																							v23 = t411
+																							{
+																								var p412 int32
+																								if v13 == 0 {
+																									p412 = 1
+																								}
+																								v10 = p412
+																								if v10 != 0 {
+																									goto l111
+																								}
+																								if v10 != 0 {
+																									goto l111
+																								}
+																								memory_copy(m.memory, uint32(v23), uint32(v17), uint32(v13))
+																							}
+																						l111:
+																							m.memory[uint64(uint32(v0))+16] = byte(i32(8))
+																							store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0x706050403020100)))
+																							v22 = i32(0)
+																							if uint64(v55) < uint64(i64(9)) {
+																								t413 := int32(m.memory[uint64(uint32(int32(v55)+(v0+i32(8))))])
+																								v22 = t413
+																							}
+																							m.fn64(v0+i32(8), v18, i32(0), i32(1), i32(1))
+																							t414 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																							v37 = t414
+																							t415 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							if t415 == i32(1) {
+																								goto l110
+																							}
+																							t416 := v11 & (v31 ^ i32(-1))
+																							var p417 int32
+																							if uint32(v19) < uint32(v35) {
+																								p417 = 1
+																							}
+																							t418 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																							t419 := t416 & p417
+																							v11 = t418
+																							{
+																								var p420 int32
+																								if v18 == 0 {
+																									p420 = 1
+																								}
+																								v10 = p420
+																								if v10 != 0 {
+																									goto l112
+																								}
+																								if v10 != 0 {
+																									goto l112
+																								}
+																								memory_copy(m.memory, uint32(v11), uint32(v27), uint32(v18))
+																							}
+																						l112:
+																							v17 = i32(1)
+																							v10 = i32(0)
+																							if t419 != 0 {
+																								v17 = v30 + v19<<3
+																								t421 := int32(load32(m.memory, uint64(uint32(v17))+4))
+																								v10 = t421
+																								t422 := int32(load32(m.memory, uint64(uint32(v17))))
+																								v17 = t422
+																							}
+																							m.fn64(v0+i32(8), v10, i32(0), i32(1), i32(1))
+																							t423 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																							v27 = t423
+																							t424 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							if t424 == i32(1) {
+																								goto l110
+																							}
+																							t425 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																							v19 = t425
+																							{
+																								var p426 int32
+																								if v10 == 0 {
+																									p426 = 1
+																								}
+																								v30 = p426
+																								if v30 != 0 {
+																									goto l113
+																								}
+																								if v30 != 0 {
+																									goto l113
+																								}
+																								memory_copy(m.memory, uint32(v19), uint32(v17), uint32(v10))
+																							}
+																						l113:
+																							m.memory[uint64(uint32(v1))+84] = byte(v25)
+																							store32(m.memory, uint64(uint32(v1))+80, uint32(v10))
+																							store32(m.memory, uint64(uint32(v1))+76, uint32(v19))
+																							store32(m.memory, uint64(uint32(v1))+72, uint32(v27))
+																							m.memory[uint64(uint32(v1))+64] = byte(v16)
+																							m.memory[uint64(uint32(v1))+63] = byte(v22)
+																							m.memory[uint64(uint32(v1))+62] = byte(v3)
+																							store16(m.memory, uint64(uint32(v1))+60, uint16(i32(0)))
+																							store32(m.memory, uint64(uint32(v1))+56, uint32(v18))
+																							store32(m.memory, uint64(uint32(v1))+52, uint32(v11))
+																							store32(m.memory, uint64(uint32(v1))+48, uint32(v37))
+																							store32(m.memory, uint64(uint32(v1))+44, uint32(v13))
+																							store32(m.memory, uint64(uint32(v1))+40, uint32(v23))
+																							store32(m.memory, uint64(uint32(v1))+36, uint32(v36))
+																							store32(m.memory, uint64(uint32(v1))+32, uint32(i32(0)))
+																							store32(m.memory, uint64(uint32(v1))+28, uint32(v15))
+																							store32(m.memory, uint64(uint32(v1))+24, uint32(v24))
+																							store64(m.memory, uint64(uint32(v1))+16, uint64(i64(0)))
+																							store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
+																							store64(m.memory, uint64(uint32(v1)), uint64(i64(0)))
+																							m.memory[uint64(uint32(v1))+85] = byte(v26 & i32(1))
+																						}
+																					l100:
+																						m.g0 = v0 - i32(-64)
+																						goto l114
+																					l110:
+																						_ = int32(load32(m.memory, uint64(uint32(v0))+16))
+																						panic("unreachable")
+																					l114:
+																						t428 := int32(load32(m.memory, uint64(uint32(v5))+1096))
+																						v1 = t428
+																						if v1 == i32(-0x80000000) {
+																							t429 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																							t430 := v5
+																							v55 = t429
+																							store64(m.memory, uint64(uint32(t430))+888, uint64(v55))
+																							t431 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																							t432 := v5
+																							v56 = t431
+																							store64(m.memory, uint64(uint32(t432))+896, uint64(v56))
+																							store32(m.memory, uint64(uint32(v5))+9300, uint32(v2+i32(4)))
+																							store64(m.memory, uint64(uint32(v5))+408, uint64(v55))
+																							store64(m.memory, uint64(uint32(v5))+416, uint64(v56))
+																							store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
+																							m.fn126(v5 + i32(9296))
+																							m.fn141(v5 + i32(876))
+																							goto l115
+																						}
+																						memory_copy(m.memory, uint32(v5+i32(888)), uint32(v5+i32(1024)), uint32(i32(72)))
+																						t433 := int32(load32(m.memory, uint64(uint32(v42))+8))
+																						store32(m.memory, uint64(uint32(v5))+968, uint32(t433))
+																						t434 := int64(load64(m.memory, uint64(uint32(v42))))
+																						store64(m.memory, uint64(uint32(v5))+960, uint64(t434))
+																						v2 = v2 + i32(4)
+																						t435 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																						if t435 == v8 {
+																							t436 := m.g0
+																							v0 = t436 - i32(16)
+																							m.g0 = v0
+																							t437 := v0 + i32(8)
+																							v3 = v5 + i32(876)
+																							t438 := int32(load32(m.memory, uint64(uint32(v3))))
+																							m.fn215(t437, v3, t438, i32(1), i32(8), i32(88))
+																							t439 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							if t439 != i32(-0x7fffffff) {
+																								goto l116
+																							}
+																							m.g0 = v0 + i32(16)
+																							t440 := int32(load32(m.memory, uint64(uint32(v5))+880))
+																							v12 = t440
+																						}
+																						v0 = v6 + v12
+																						memory_copy(m.memory, uint32(v0-i32(76)), uint32(v5+i32(888)), uint32(i32(72)))
+																						store32(m.memory, uint64(uint32(v0-i32(4))), uint32(v1))
+																						t441 := int64(load64(m.memory, uint64(uint32(v5))+960))
+																						store64(m.memory, uint64(uint32(v0)), uint64(t441))
+																						t442 := int32(load32(m.memory, uint64(uint32(v5))+968))
+																						store32(m.memory, uint64(uint32(v0))+8, uint32(t442))
+																						t443 := v5
+																						v8 = v8 + i32(1)
+																						store32(m.memory, uint64(uint32(t443))+884, uint32(v8))
+																						v6 = v6 + i32(88)
+																						v7 = v7 - i32(4)
+																						if v7 != 0 {
+																							goto l117
+																						}
+																					}
+																					goto l118
+																				}
+																				goto l65
+																			}
+																		l118:
+																			t444 := int32(load32(m.memory, uint64(uint32(v5))+880))
+																			p317 = t444
+																		}
+																	l99:
+																		v16 = p317
+																		store32(m.memory, uint64(uint32(v5))+9300, uint32(v2))
+																		v0 = v5 + i32(9296)
+																		m.fn126(v0)
+																		m.fn64(v5+i32(1024), v8, i32(0), i32(4), i32(12))
+																		t445 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																		v1 = t445
+																		{
+																			t446 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																			if t446 != i32(1) {
+																				store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(0)))
+																				t447 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																				store32(m.memory, uint64(uint32(v5))+9300, uint32(t447))
+																				store32(m.memory, uint64(uint32(v5))+9296, uint32(v1))
+																				m.fn393(v0, v8)
+																				t448 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																				v0 = t448
+																				if v8 != 0 {
+																					t449 := int32(load32(m.memory, uint64(uint32(v5))+9300))
+																					t450 := v0 + v8
+																					v0 = t449 + v0*i32(12)
+																					v6 = v16
+																					v2 = v8
+																				l119:
+																					{
+																						t451 := int32(load32(m.memory, uint64(uint32(v6+i32(80)))))
+																						t453 := v5 + i32(1024)
+																						t454 := v6
+																						p452 := i32(36)
+																						if t451 != 0 {
+																							p452 = i32(72)
+																						}
+																						m.fn523(t453, t454+p452)
+																						t455 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																						store32(m.memory, uint64(uint32(v0))+8, uint32(t455))
+																						t456 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																						store64(m.memory, uint64(uint32(v0)), uint64(t456))
+																						v6 = v6 + i32(88)
+																						v0 = v0 + i32(12)
+																						v2 = v2 - i32(1)
+																						if v2 != 0 {
+																							goto l119
+																						}
+																					}
+																					v0 = t450
+																				}
+																				v26 = v8*i32(88) + v16
+																				t457 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+																				store64(m.memory, uint64(uint32(v5))+976, uint64(t457))
+																				store32(m.memory, uint64(uint32(v5))+984, uint32(v0))
+																				store32(m.memory, uint64(uint32(v5))+9276, uint32(v5+i32(9343)))
+																				store32(m.memory, uint64(uint32(v5))+9272, uint32(v5+i32(976)))
+																				store32(m.memory, uint64(uint32(v5))+9328, uint32(v5+i32(9272)))
+																				{
+																					if uint32(v8) >= uint32(i32(2)) {
+																						if uint32(v8) >= uint32(i32(94)) {
+																							v1 = v5 + i32(9296)
+																							t458 := m.g0
+																							v0 = t458 - i32(16)
+																							m.g0 = v0
+																							m.fn64(v0+i32(4), int32(uint32(v8)>>1), i32(0), i32(8), i32(88))
+																							t459 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							v2 = t459
+																							t460 := int32(load32(m.memory, uint64(uint32(v0))+4))
+																							if t460 == i32(1) {
+																								goto l116
+																							}
+																							t461 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																							v3 = t461
+																							store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
+																							store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
+																							store32(m.memory, uint64(uint32(v1)), uint32(v2))
+																							m.g0 = v0 + i32(16)
+																							t462 := int32(load32(m.memory, uint64(uint32(v5))+9300))
+																							t463 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																							t464 := v16
+																							t465 := v8
+																							v0 = t463
+																							t466 := int32(load32(m.memory, uint64(uint32(v5))+9296))
+																							m.fn205(t464, t465, t462+v0*i32(88), t466-v0, v5+i32(9328))
+																							m.fn141(v1)
+																							t467 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																							v27 = t467
+																							goto l120
+																						}
+																						m.fn205(v16, v8, v5+i32(1024), i32(46), v5+i32(9328))
+																						t468 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																						v27 = t468
+																						goto l120
+																					}
+																					t469 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																					v27 = t469
+																					v1 = v16
+																					if v8 == 0 {
+																						goto l121
+																					}
+																				}
+																			l120:
+																				v18 = v21
+																				v0 = v16
+																			l148:
+																				{
+																					v1 = v0 + i32(88)
+																					t470 := int32(load32(m.memory, uint64(uint32(v0))+72))
+																					v2 = t470
+																					if v2 == i32(-0x80000000) {
+																						goto l121
+																					}
+																					t471 := int32(m.memory[uint64(uint32(v0))+85])
+																					v7 = t471
+																					t472 := int32(m.memory[uint64(uint32(v0))+84])
+																					v10 = t472
+																					t473 := int32(m.memory[uint64(uint32(v0))+64])
+																					v17 = t473
+																					t474 := int32(m.memory[uint64(uint32(v0))+63])
+																					v35 = t474
+																					t475 := int32(m.memory[uint64(uint32(v0))+62])
+																					v19 = t475
+																					t476 := int32(load32(m.memory, uint64(uint32(v0))+44))
+																					v30 = t476
+																					t477 := int32(load32(m.memory, uint64(uint32(v0))+40))
+																					v31 = t477
+																					t478 := int32(load32(m.memory, uint64(uint32(v0))+36))
+																					v36 = t478
+																					t479 := int32(load32(m.memory, uint64(uint32(v0))+28))
+																					v37 = t479
+																					t480 := int32(load32(m.memory, uint64(uint32(v0))+24))
+																					v23 = t480
+																					t481 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																					v52 = t481
+																					t482 := int64(load64(m.memory, uint64(uint32(v0))+76))
+																					v55 = t482
+																					t483 := int32(load32(m.memory, uint64(uint32(v0))+56))
+																					store32(m.memory, uint64(uint32(v5))+9336, uint32(t483))
+																					t484 := int64(load64(m.memory, uint64(uint32(v0))+48))
+																					store64(m.memory, uint64(uint32(v5))+9328, uint64(t484))
+																					t485 := int32(load32(m.memory, uint64(uint32(v0))+68))
+																					store32(m.memory, uint64(uint32(v5))+9323, uint32(t485))
+																					t486 := int32(load32(m.memory, uint64(uint32(v0))+65))
+																					store32(m.memory, uint64(uint32(v5))+9320, uint32(t486))
+																					store64(m.memory, uint64(uint32(v5))+9276, uint64(v55))
+																					store32(m.memory, uint64(uint32(v5))+9272, uint32(v2))
+																					t487 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																					v3 = t487
+																					v13 = v3 * i32(80)
+																					v56 = int64(uint64(v55) >> 32)
+																					v11 = int32(v56)
+																					v15 = int32(v55)
+																					t488 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																					v12 = t488
+																					t489 := int32(load32(m.memory, uint64(uint32(v5))+804))
+																					v24 = t489
+																					var p490 int32
+																					{
+																						if v3 != 0 {
+																							t491 := v31
+																							t492 := v15
+																							var p493 int32
+																							if v56 == 0 {
+																								p493 = 1
+																							}
+																							v0 = p493
+																							p494 := t492
+																							if v0 != 0 {
+																								p494 = t491
+																							}
+																							v8 = p494
+																							p495 := v11
+																							if v0 != 0 {
+																								p495 = v30
+																							}
+																							v2 = p495
+																							v6 = i32(0)
+																							v0 = i32(0)
+																						l124:
+																							{
+																								{
+																									v22 = v0 + v12
+																									t496 := int32(load32(m.memory, uint64(uint32(v22+i32(40)))))
+																									if t496 != v2 {
+																										goto l122
+																									}
+																									t497 := int32(load32(m.memory, uint64(uint32(v22+i32(36)))))
+																									t498 := m.fn546(t497, v8, v2)
+																									if t498 != 0 {
+																										goto l122
+																									}
+																									v3 = v6
+																									p490 = i32(1)
+																									goto l123
+																								}
+																							l122:
+																								v6 = v6 + i32(1)
+																								t499 := v13
+																								v0 = v0 + i32(80)
+																								if t499 != v0 {
+																									goto l124
+																								}
+																							}
+																						}
+																						v55 = int64(uint32(v7)) & i64(255)
+																						v57 = int64(uint32(v10)) & i64(255)
+																						v8 = i32(1)
+																						{
+																							var p500 int32
+																							v2 = v17
+																							switch v2 - i32(1) {
+																							default:
+																								goto l127
+																							case 0:
+																								p500 = i32(1103014)
+																								goto l128
+																							case 1:
+																								p500 = i32(1102380)
+																							}
+																						l128:
+																							v8 = p500
+																							v2 = i32(2)
+																						}
+																					l127:
+																						t501 := int64(load64(m.memory, uint64(uint32(v5))+760))
+																						t502 := v5
+																						t503 := v57
+																						v57 = int64(uint32(v23))
+																						store64(m.memory, uint64(uint32(t502))+760, uint64(t501|i64_shl(t503, v57)))
+																						t504 := int64(load64(m.memory, uint64(uint32(v5))+768))
+																						store64(m.memory, uint64(uint32(v5))+768, uint64(t504|i64_shl(v55, v57)))
+																						m.fn64(v5+i32(1024), i32(1), i32(0), i32(1), i32(1))
+																						t505 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																						v0 = t505
+																						t506 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																						if t506 == i32(1) {
+																							goto l65
+																						}
+																						t507 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																						v6 = t507
+																						m.memory[uint64(uint32(v6))] = byte(i32(44))
+																						store32(m.memory, uint64(uint32(v5))+9300, uint32(v6))
+																						store32(m.memory, uint64(uint32(v5))+9296, uint32(v0))
+																						store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(1)))
+																						t508 := v31
+																						t509 := v15
+																						var p510 int32
+																						if v56 == 0 {
+																							p510 = 1
+																						}
+																						v0 = p510
+																						p511 := t509
+																						if v0 != 0 {
+																							p511 = t508
+																						}
+																						v15 = p511
+																						t513 := v15
+																						p512 := v11
+																						if v0 != 0 {
+																							p512 = v30
+																						}
+																						v6 = p512
+																						t514 := v6
+																						v11 = v5 + i32(9296)
+																						m.fn263(t513, t514, v11)
+																						t515 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																						v0 = t515
+																						t516 := int32(load32(m.memory, uint64(uint32(v5))+9296))
+																						if v0 == t516 {
+																							m.fn519(v11)
+																						}
+																						t517 := int32(load32(m.memory, uint64(uint32(v5))+9300))
+																						m.memory[uint64(uint32(t517+v0))] = byte(i32(58))
+																						store32(m.memory, uint64(uint32(v5))+9304, uint32(v0+i32(1)))
+																						m.fn64(v5+i32(1024), v6, i32(0), i32(1), i32(1))
+																						t518 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																						v22 = t518
+																						t519 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																						if t519 == i32(1) {
+																							goto l65
+																						}
+																						t520 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																						v11 = t520
+																						{
+																							var p521 int32
+																							if v6 == 0 {
+																								p521 = 1
+																							}
+																							v0 = p521
+																							if v0 != 0 {
+																								goto l129
+																							}
+																							if v0 != 0 {
+																								goto l129
+																							}
+																							memory_copy(m.memory, uint32(v11), uint32(v15), uint32(v6))
+																						}
+																					l129:
+																						t522 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																						store32(m.memory, uint64(uint32(v5))+1032, uint32(t522))
+																						t523 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+																						store64(m.memory, uint64(uint32(v5))+1024, uint64(t523))
+																						t524 := int32(load32(m.memory, uint64(uint32(v5))+808))
+																						if t524 == v3 {
+																							t525 := m.g0
+																							v0 = t525 - i32(16)
+																							m.g0 = v0
+																							t526 := int32(load32(m.memory, uint64(uint32(v44))))
+																							m.fn215(v0+i32(8), v44, t526, i32(1), i32(8), i32(80))
+																							t527 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							if t527 != i32(-0x7fffffff) {
+																								goto l116
+																							}
+																							m.g0 = v0 + i32(16)
+																							t528 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																							v12 = t528
+																						}
+																						v0 = v12 + v13
+																						store32(m.memory, uint64(uint32(v0))+40, uint32(v6))
+																						store32(m.memory, uint64(uint32(v0))+36, uint32(v11))
+																						store32(m.memory, uint64(uint32(v0))+32, uint32(v22))
+																						store32(m.memory, uint64(uint32(v0))+20, uint32(v2))
+																						store32(m.memory, uint64(uint32(v0))+16, uint32(v8))
+																						store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0)))
+																						store64(m.memory, uint64(uint32(v0)), uint64(i64_shl(i64(1), int64(uint32(v23&i32(63))))))
+																						t529 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																						store64(m.memory, uint64(uint32(v0))+44, uint64(t529))
+																						t530 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																						store32(m.memory, uint64(uint32(v0))+52, uint32(t530))
+																						store64(m.memory, uint64(uint32(v0))+64, uint64(i64(-0x100000000)))
+																						store64(m.memory, uint64(uint32(v0))+56, uint64(i64(0x100000000)))
+																						store16(m.memory, uint64(uint32(v0))+72, uint16(i32(0xffff)))
+																						t531 := v0
+																						var p532 int32
+																						if v56 != i64(0) {
+																							p532 = 1
+																						}
+																						m.memory[uint64(uint32(t531))+74] = byte(p532)
+																						t533 := v0
+																						t534 := v2
+																						v2 = v7 & i32(1)
+																						p535 := t534
+																						if v2 != 0 {
+																							p535 = i32(4)
+																						}
+																						v6 = v10 & i32(1)
+																						p536 := i32(0)
+																						if v6 != 0 {
+																							p536 = p535
+																						}
+																						store32(m.memory, uint64(uint32(t533))+28, uint32(p536))
+																						t538 := v0
+																						p537 := v8
+																						if v2 != 0 {
+																							p537 = i32(1101548)
+																						}
+																						p539 := i32(1)
+																						if v6 != 0 {
+																							p539 = p537
+																						}
+																						store32(m.memory, uint64(uint32(t538))+24, uint32(p539))
+																						store32(m.memory, uint64(uint32(v5))+816, uint32(v3+i32(1)))
+																						var p540 int32
+																						if v3 != i32(-1) {
+																							p540 = 1
+																						}
+																						p490 = p540
+																					}
+																				l123:
+																					;
+																					var p541 int32
+																					{
+																						if v17 != 0 {
+																							p541 = i32(2)
+																							goto l130
+																						}
+																						if v19 == i32(4) {
+																							p541 = i32(1)
+																							goto l130
+																						}
+																						p542 := i32(0)
+																						if uint32(v19) >= uint32(i32(7)) {
+																							p542 = i32(2)
+																						}
+																						p541 = p542
+																					}
+																				l130:
+																					v22 = v23 << 3
+																					v54 = p541 | v22
+																					v55 = int64(uint32(v54))
+																					var p543 int64
+																					if uint32(v22) < uint32(i32(128)) {
+																						v25 = i32(1)
+																						t544 := v55
+																						p543 = t544
+																						goto l131
+																					}
+																					{
+																						if uint32(v22) >= uint32(i32(0x4000)) {
+																							if uint32(v22) < uint32(i32(0x200000)) {
+																								goto l132
+																							}
+																							v25 = i32(0)
+																							p543 = i64(0)
+																							goto l131
+																						}
+																						v25 = i32(2)
+																						t545 := v55&i64(123) | v55<<1&i64(32512) | i64(128)
+																						p543 = t545
+																						goto l131
+																					}
+																				l132:
+																					v25 = i32(3)
+																					p543 = v55<<2&i64(0x7f0000) | (v55&i64(123) | v55<<1&i64(32512)) | i64(32896)
+																				l131:
+																					v56 = p543
+																					v0 = i32(1104921)
+																					{
+																						var p546 int32
+																						switch v17 - i32(1) {
+																						case 0:
+																							goto l133
+																						default:
+																							v8 = i32(1104920)
+																							v15 = i32(6)
+																							v11 = i32(1104914)
+																							v10 = i32(1104913)
+																							v7 = i32(2)
+																							v13 = i32(1104911)
+																							v0 = i32(1102379)
+																							switch v19 - i32(4) {
+																							case 0:
+																								goto l136
+																							case 1:
+																								goto l137
+																							case 2, 3, 4:
+																								v0 = i32(1099439)
+																								goto l133
+																							case 5, 8:
+																								goto l139
+																							case 6:
+																								goto l140
+																							case 7:
+																								goto l141
+																							default:
+																								goto l133
+																							}
+																						case 1:
+																							v0 = i32(1104920)
+																							goto l133
+																						}
+																					l139:
+																						v0 = i32(1104921)
+																					l133:
+																						v6 = i32(1102379)
+																						v7 = i32(1)
+																						v15 = i32(1)
+																						v13 = v0
+																						v10 = v13
+																						v11 = v10
+																						v8 = v11
+																						v2 = i32(1)
+																						switch v19 - i32(4) {
+																						case 0:
+																							goto l136
+																						case 1:
+																							goto l137
+																						case 2, 3, 4:
+																							p546 = i32(1099439)
+																							goto l145
+																						case 5, 8:
+																							p546 = i32(1104921)
+																							goto l145
+																						case 6:
+																							goto l140
+																						case 7:
+																							goto l141
+																						default:
+																							goto l144
+																						}
+																					l136:
+																						v6 = i32(1104911)
+																						v2 = i32(2)
+																						v0 = v13
+																						goto l144
+																					l137:
+																						v7 = i32(1)
+																						v0 = v10
+																						p546 = i32(1104913)
+																						goto l145
+																					l140:
+																						v6 = i32(1104914)
+																						v2 = i32(6)
+																						v0 = v11
+																						v7 = v15
+																						goto l144
+																					l141:
+																						v7 = i32(1)
+																						v0 = v8
+																						p546 = i32(1104920)
+																					l145:
+																						v6 = p546
+																						v2 = i32(1)
+																					}
+																				l144:
+																					v8 = i32(0)
+																				l146:
+																					{
+																						t547 := int32(m.memory[uint64(uint32(v6))])
+																						v8 = i32_shl(i32(1), t547) | v8
+																						v6 = v6 + i32(1)
+																						v2 = v2 - i32(1)
+																						if v2 != 0 {
+																							goto l146
+																						}
+																					}
+																					if p490 == 0 {
+																						goto l98
+																					}
+																					v2 = v12 + v3*i32(80)
+																					v6 = v2 + i32(68)
+																				l147:
+																					{
+																						t548 := int32(m.memory[uint64(uint32(v0))])
+																						m.memory[uint64(uint32(v6+t548))] = byte(v24)
+																						v0 = v0 + i32(1)
+																						v7 = v7 - i32(1)
+																						if v7 != 0 {
+																							goto l147
+																						}
+																					}
+																					t549 := int32(load32(m.memory, uint64(uint32(v2))+64))
+																					v0 = t549
+																					t550 := int32(load32(m.memory, uint64(uint32(v2))+56))
+																					if v0 == t550 {
+																						m.fn519(v2 + i32(56))
+																					}
+																					t551 := int32(load32(m.memory, uint64(uint32(v2))+60))
+																					m.memory[uint64(uint32(t551+v0))] = byte(v24)
+																					store32(m.memory, uint64(uint32(v2))+64, uint32(v0+i32(1)))
+																					t552 := v2
+																					v57 = i64_shl(i64(1), int64(uint32(v23)))
+																					t553 := int64(load64(m.memory, uint64(uint32(v2))+8))
+																					store64(m.memory, uint64(uint32(t552))+8, uint64(v57|t553))
+																					t554 := int64(load64(m.memory, uint64(uint32(v5))+752))
+																					store64(m.memory, uint64(uint32(v5))+752, uint64(t554|v57))
+																					if uint32(v23) > uint32(i32(63)) {
+																						goto l98
+																					}
+																					m.memory[uint64(uint32(v5+i32(680)+v23))] = byte(v3)
+																					if uint32(v22) >= uint32(i32(512)) {
+																						goto l98
+																					}
+																					t555 := int32(load32(m.memory, uint64(uint32(v5))+780))
+																					v0 = t555
+																					m.memory[uint64(uint32(v0+v54))] = byte(v24)
+																					if v17 == i32(1) {
+																						t557 := v0 + v22
+																						p556 := i32(0)
+																						if uint32(v19) >= uint32(i32(7)) {
+																							p556 = i32(2)
+																						}
+																						p558 := p556
+																						if v19 == i32(4) {
+																							p558 = i32(1)
+																						}
+																						m.memory[uint64(uint32(t557+p558))] = byte(v24)
+																					}
+																					t559 := int32(load32(m.memory, uint64(uint32(v5))+804))
+																					v2 = t559
+																					t560 := int32(load32(m.memory, uint64(uint32(v5))+796))
+																					if v2 == t560 {
+																						t561 := m.g0
+																						v0 = t561 - i32(16)
+																						m.g0 = v0
+																						t562 := int32(load32(m.memory, uint64(uint32(v45))))
+																						m.fn215(v0+i32(8), v45, t562, i32(1), i32(8), i32(72))
+																						t563 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																						if t563 != i32(-0x7fffffff) {
+																							goto l116
+																						}
+																						m.g0 = v0 + i32(16)
+																					}
+																					t564 := int32(load32(m.memory, uint64(uint32(v5))+800))
+																					v0 = t564 + v2*i32(72)
+																					store32(m.memory, uint64(uint32(v0))+44, uint32(v30))
+																					store32(m.memory, uint64(uint32(v0))+40, uint32(v31))
+																					store32(m.memory, uint64(uint32(v0))+36, uint32(v36))
+																					store32(m.memory, uint64(uint32(v0))+32, uint32(v18))
+																					store32(m.memory, uint64(uint32(v0))+28, uint32(v37))
+																					store32(m.memory, uint64(uint32(v0))+24, uint32(v23))
+																					store64(m.memory, uint64(uint32(v0))+16, uint64(v55))
+																					store32(m.memory, uint64(uint32(v0))+12, uint32(v52))
+																					store32(m.memory, uint64(uint32(v0))+8, uint32(v25))
+																					store64(m.memory, uint64(uint32(v0)), uint64(v56))
+																					t565 := int64(load64(m.memory, uint64(uint32(v5))+9328))
+																					store64(m.memory, uint64(uint32(v0))+48, uint64(t565))
+																					t566 := int32(load32(m.memory, uint64(uint32(v5))+9336))
+																					store32(m.memory, uint64(uint32(v0))+56, uint32(t566))
+																					m.memory[uint64(uint32(v0))+64] = byte(v17)
+																					m.memory[uint64(uint32(v0))+63] = byte(v35)
+																					m.memory[uint64(uint32(v0))+62] = byte(v19)
+																					m.memory[uint64(uint32(v0))+61] = byte(v8)
+																					m.memory[uint64(uint32(v0))+60] = byte(v3)
+																					t567 := int32(load32(m.memory, uint64(uint32(v5))+9323))
+																					store32(m.memory, uint64(uint32(v0))+68, uint32(t567))
+																					t568 := int32(load32(m.memory, uint64(uint32(v5))+9320))
+																					store32(m.memory, uint64(uint32(v0))+65, uint32(t568))
+																					store32(m.memory, uint64(uint32(v5))+804, uint32(v2+i32(1)))
+																					v18 = v18 + i32(1)
+																					m.fn74(v5+i32(9272), i32(1))
+																					t569 := v26
+																					v0 = v1
+																					if t569 != v0 {
+																						goto l148
+																					}
+																				}
+																			l121:
+																				t570 := int32(uint32(v26-v1) / uint32(i32(88)))
+																				v0 = t570
+																				if v1 != v26 {
+																				l149:
+																					m.fn142(v1)
+																					v1 = v1 + i32(88)
+																					v0 = v0 - i32(1)
+																					if v0 != 0 {
+																						goto l149
+																					}
+																				}
+																				store32(m.memory, uint64(uint32(v5))+1028, uint32(v16))
+																				store32(m.memory, uint64(uint32(v5))+1024, uint32(v27))
+																				v0 = v5 + i32(1024)
+																				m.fn74(v0, i32(88))
+																				t571 := int32(load32(m.memory, uint64(uint32(v5))+184))
+																				m.fn391(v0, t571, i32(1105073), i32(28), v14)
+																				t572 := int64(load64(m.memory, uint64(uint32(v28))))
+																				store64(m.memory, uint64(uint32(v5))+992, uint64(t572))
+																				t573 := int32(load32(m.memory, uint64(uint32(v28))+8))
+																				store32(m.memory, uint64(uint32(v5))+1000, uint32(t573))
+																				t574 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																				v0 = t574
+																				if v0 != i32(2) {
+																					v6 = v5 + i32(992)
+																					goto l150
+																				}
+																				m.fn137(v33)
+																				t575 := int32(load32(m.memory, uint64(uint32(v5))+1000))
+																				store32(m.memory, uint64(uint32(v33))+8, uint32(t575))
+																				t576 := int64(load64(m.memory, uint64(uint32(v5))+992))
+																				store64(m.memory, uint64(uint32(v33)), uint64(t576))
+																				t577 := int32(load32(m.memory, uint64(uint32(v5))+184))
+																				m.fn391(v5+i32(1024), t577, i32(1105101), i32(30), v14)
+																				t578 := int64(load64(m.memory, uint64(uint32(v28))))
+																				store64(m.memory, uint64(uint32(v5))+1008, uint64(t578))
+																				t579 := int32(load32(m.memory, uint64(uint32(v28))+8))
+																				store32(m.memory, uint64(uint32(v5))+1016, uint32(t579))
+																				t580 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																				v0 = t580
+																				if v0 != i32(2) {
+																					v6 = v5 + i32(1008)
+																					goto l150
+																				}
+																				m.fn137(v32)
+																				t581 := int32(load32(m.memory, uint64(uint32(v5))+1016))
+																				store32(m.memory, uint64(uint32(v32))+8, uint32(t581))
+																				t582 := int64(load64(m.memory, uint64(uint32(v5))+1008))
+																				store64(m.memory, uint64(uint32(v32)), uint64(t582))
+																				t583 := int32(m.memory[uint64(uint32(v5))+869])
+																				if t583 == 0 {
+																					goto l151
+																				}
+																				t584 := int32(load32(m.memory, uint64(uint32(v5))+780))
+																				m.memory[uint64(uint32(t584))+98] = byte(i32(244))
+																				t585 := int32(load32(m.memory, uint64(uint32(v5))+780))
+																				v0 = t585
+																				m.memory[uint64(uint32(v0))+130] = byte(i32(243))
+																				m.memory[uint64(uint32(v0))+122] = byte(i32(242))
+																				m.memory[uint64(uint32(v0))+112] = byte(i32(241))
+																				m.memory[uint64(uint32(v0))+104] = byte(i32(240))
+																				goto l151
+																			}
+																			goto l65
+																		}
+																	l151:
+																		v7 = i32(0)
+																		v13 = i32(0)
+																		{
+																			t586 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																			v0 = t586
+																			if v0 == 0 {
+																				goto l156
+																			}
+																			t587 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																			v1 = t587
+																			t588 := int32(load32(m.memory, uint64(uint32(v1))+40))
+																			v13 = t588
+																			if v0 == i32(1) {
+																				goto l156
+																			}
+																			t589 := int32(uint32(v0*i32(80)-i32(80)) / uint32(i32(80)))
+																			v2 = t589
+																			v6 = v2 & i32(3)
+																			v8 = i32(0)
+																			if uint32(v2-i32(1)) >= uint32(i32(3)) {
+																				v0 = v1 + i32(360)
+																				v2 = v2 & i32(0x3fffffc)
+																			l153:
+																				{
+																					t590 := int32(load32(m.memory, uint64(uint32(v0-i32(240)))))
+																					t591 := v13
+																					v3 = t590
+																					p592 := v3
+																					if uint32(v3) < uint32(v13) {
+																						p592 = t591
+																					}
+																					v3 = p592
+																					t593 := int32(load32(m.memory, uint64(uint32(v0-i32(160)))))
+																					t594 := v3
+																					v12 = t593
+																					p595 := v12
+																					if uint32(v3) > uint32(v12) {
+																						p595 = t594
+																					}
+																					v3 = p595
+																					t596 := int32(load32(m.memory, uint64(uint32(v0-i32(80)))))
+																					t597 := v3
+																					v12 = t596
+																					p598 := v12
+																					if uint32(v3) > uint32(v12) {
+																						p598 = t597
+																					}
+																					v3 = p598
+																					t599 := int32(load32(m.memory, uint64(uint32(v0))))
+																					t600 := v3
+																					v12 = t599
+																					p601 := v12
+																					if uint32(v3) > uint32(v12) {
+																						p601 = t600
+																					}
+																					v13 = p601
+																					v0 = v0 + i32(320)
+																					t602 := v2
+																					v8 = v8 + i32(4)
+																					if t602 != v8 {
+																						goto l153
+																					}
+																				}
+																				if v6 == 0 {
+																					goto l156
 																				}
 																			}
-																			goto l47
+																			v0 = v1 + v8*i32(80) + i32(120)
+																		l154:
+																			{
+																				t603 := int32(load32(m.memory, uint64(uint32(v0))))
+																				t604 := v13
+																				v1 = t603
+																				p605 := v1
+																				if uint32(v1) < uint32(v13) {
+																					p605 = t604
+																				}
+																				v13 = p605
+																				v0 = v0 + i32(80)
+																				v6 = v6 - i32(1)
+																				if v6 != 0 {
+																					goto l154
+																				}
+																			}
 																		}
-																		store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v5+i32(136)))|i64(0x700000000)))
-																		m.fn68(v18+i32(16), i32(1098548), v5+i32(1024))
-																		store64(m.memory, uint64(uint32(v18))+8, uint64(i64(0x180000000)))
-																		goto l46
+																	l156:
+																		{
+																			t606 := int32(load32(m.memory, uint64(uint32(v5))+828))
+																			v1 = t606
+																			t607 := int32(load32(m.memory, uint64(uint32(v5))+840))
+																			v0 = t607
+																			t608 := int32(load32(m.memory, uint64(uint32(v5))+832))
+																			if v0 == t608 {
+																				m.fn519(v43)
+																			}
+																			t609 := int32(load32(m.memory, uint64(uint32(v5))+836))
+																			m.memory[uint64(uint32(t609+v0))] = byte(v1)
+																			store32(m.memory, uint64(uint32(v5))+840, uint32(v0+i32(1)))
+																			t610 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																			v0 = t610 * i32(80)
+																			v8 = i32(0)
+																			t611 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																			v6 = t611
+																		l155:
+																			if v0 != 0 {
+																				t612 := int32(load32(m.memory, uint64(uint32(v6))+40))
+																				if v7 == t612 {
+																					t613 := int32(load32(m.memory, uint64(uint32(v5))+828))
+																					v1 = t613
+																					t614 := int32(load32(m.memory, uint64(uint32(v5))+820))
+																					if v1 == t614 {
+																						m.fn267(v50, i32(1))
+																					}
+																					t615 := int32(load32(m.memory, uint64(uint32(v5))+824))
+																					m.memory[uint64(uint32(t615+v1))] = byte(v8)
+																					store32(m.memory, uint64(uint32(v5))+828, uint32(v1+i32(1)))
+																				}
+																				v6 = v6 + i32(80)
+																				v8 = v8 + i32(1)
+																				v0 = v0 - i32(80)
+																				goto l155
+																			}
+																			var p616 int32
+																			if uint32(v7) < uint32(v13) {
+																				p616 = 1
+																			}
+																			v0 = p616
+																			if v0 != 0 {
+																				v0 = v0 + v7
+																				v7 = v0
+																				if uint32(v0) <= uint32(v13) {
+																					goto l156
+																				}
+																			}
+																		}
+																		t617 := int32(load32(m.memory, uint64(uint32(v5))+828))
+																		v1 = t617
+																		t618 := int32(load32(m.memory, uint64(uint32(v5))+840))
+																		v0 = t618
+																		t619 := int32(load32(m.memory, uint64(uint32(v5))+832))
+																		if v0 == t619 {
+																			m.fn519(v43)
+																		}
+																		t620 := int32(load32(m.memory, uint64(uint32(v5))+836))
+																		m.memory[uint64(uint32(t620+v0))] = byte(v1)
+																		store32(m.memory, uint64(uint32(v5))+840, uint32(v0+i32(1)))
+																		t621 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																		v10 = t621
+																		if v10 == 0 {
+																			goto l157
+																		}
+																		v8 = i32(-8192)
+																		v6 = i32(0)
+																		v2 = i32(0)
+																	l162:
+																		{
+																			t622 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																			if uint32(v6) >= uint32(t622) {
+																				goto l98
+																			}
+																			t623 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																			v0 = t623 + v2
+																			t624 := int32(load32(m.memory, uint64(uint32(v0+i32(52)))))
+																			v1 = t624
+																			if v1 == 0 {
+																				goto l98
+																			}
+																			t625 := int32(load32(m.memory, uint64(uint32(v0+i32(48)))))
+																			m.fn330(v5+i32(1024), t625+i32(1), v1-i32(1))
+																			t626 := int64(load64(m.memory, uint64(uint32(v0))))
+																			v56 = t626
+																			var p627 int32
+																			{
+																				t628 := int32(load32(m.memory, uint64(uint32(v0-i32(-64)))))
+																				if t628 != i32(1) {
+																					v7 = i32(0)
+																					v55 = i64(0)
+																					v13 = i32(0)
+																					v12 = i32(0)
+																					v3 = i32(0)
+																					p627 = i32(0)
+																					goto l158
+																				}
+																				t629 := int32(load32(m.memory, uint64(uint32(v0+i32(60)))))
+																				t630 := int32(m.memory[uint64(uint32(t629))])
+																				v0 = t630
+																				t631 := int32(load32(m.memory, uint64(uint32(v5))+804))
+																				if uint32(v0) >= uint32(t631) {
+																					goto l98
+																				}
+																				t632 := int32(load32(m.memory, uint64(uint32(v5))+800))
+																				v0 = t632 + v0*i32(72)
+																				t633 := int32(m.memory[uint64(uint32(v0))+62])
+																				v1 = t633
+																				v7 = i32(0)
+																				{
+																					t634 := int32(m.memory[uint64(uint32(v0))+64])
+																					switch t634 - i32(1) {
+																					case 1:
+																						goto l160
+																					case 0:
+																						p635 := i32(0)
+																						if v1 == i32(11) {
+																							p635 = i32(5)
+																						}
+																						v7 = p635
+																						goto l160
+																					default:
+																						if uint32(v1) >= uint32(i32(12)) {
+																							goto l160
+																						}
+																						t636 := int32(m.memory[uint64(uint32(v1))+1106096])
+																						v7 = t636
+																					}
+																				}
+																			l160:
+																				;
+																				var p637 int32
+																				if (v1-i32(1))&i32(-3) == 0 {
+																					p637 = 1
+																				}
+																				v3 = p637
+																				t638 := int32(load32(m.memory, uint64(uint32(v0))+28))
+																				v12 = t638
+																				t639 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																				v13 = t639
+																				t640 := int64(load64(m.memory, uint64(uint32(v0))))
+																				v55 = t640
+																				t641 := int32(load32(m.memory, uint64(uint32(v0))+32))
+																				p627 = t641
+																			}
+																		l158:
+																			v1 = p627
+																			if v8 == 0 {
+																				goto l98
+																			}
+																			t642 := int32(load32(m.memory, uint64(uint32(v5))+776))
+																			v0 = t642 + v8
+																			t643 := int64(load64(m.memory, uint64(uint32(v5))+1080))
+																			store64(m.memory, uint64(uint32(v0+i32(8248))), uint64(t643))
+																			t644 := int64(load64(m.memory, uint64(uint32(v5))+1072))
+																			store64(m.memory, uint64(uint32(v0+i32(8240))), uint64(t644))
+																			t645 := int64(load64(m.memory, uint64(uint32(v5))+1064))
+																			store64(m.memory, uint64(uint32(v0+i32(8232))), uint64(t645))
+																			t646 := int64(load64(m.memory, uint64(uint32(v5))+1056))
+																			store64(m.memory, uint64(uint32(v0+i32(8224))), uint64(t646))
+																			t647 := int64(load64(m.memory, uint64(uint32(v5))+1048))
+																			store64(m.memory, uint64(uint32(v0+i32(8216))), uint64(t647))
+																			t648 := int64(load64(m.memory, uint64(uint32(v5))+1040))
+																			store64(m.memory, uint64(uint32(v0+i32(8208))), uint64(t648))
+																			t649 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																			store64(m.memory, uint64(uint32(v0+i32(8200))), uint64(t649))
+																			t650 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																			store64(m.memory, uint64(uint32(v0-i32(-8192))), uint64(t650))
+																			m.memory[uint64(uint32(v0+i32(8290)))] = byte(v3)
+																			m.memory[uint64(uint32(v0+i32(8289)))] = byte(v7)
+																			m.memory[uint64(uint32(v0+i32(8288)))] = byte(v6)
+																			store32(m.memory, uint64(uint32(v0+i32(8284))), uint32(v1))
+																			store32(m.memory, uint64(uint32(v0+i32(8280))), uint32(v12))
+																			store64(m.memory, uint64(uint32(v0+i32(8272))), uint64(v56))
+																			store32(m.memory, uint64(uint32(v0+i32(8264))), uint32(v13))
+																			store64(m.memory, uint64(uint32(v0+i32(8256))), uint64(v55))
+																			v2 = v2 + i32(80)
+																			v8 = v8 + i32(128)
+																			v0 = v6 + i32(1)
+																			v6 = v0
+																			if v0 != v10 {
+																				goto l162
+																			}
+																		}
+																		goto l157
 																	}
-																l152:
-																	t663 := int32(load32(m.memory, uint64(uint32(v6))+8))
-																	store32(m.memory, uint64(uint32(v28))+8, uint32(t663))
-																	t664 := int64(load64(m.memory, uint64(uint32(v6))))
-																	store64(m.memory, uint64(uint32(v28)), uint64(t664))
-																	store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
-																	store32(m.memory, uint64(uint32(v5))+496, uint32(v0))
+																l98:
+																	panic("unreachable")
+																l157:
+																	v55 = i64(0)
+																	v6 = i32(0)
+																	t651 := int32(load32(m.memory, uint64(uint32(v5))+776))
+																	v1 = t651
+																l163:
+																	{
+																		v0 = v1 + v6
+																		t652 := int64(load64(m.memory, uint64(uint32(v0+i32(208)))))
+																		t653 := int32(m.memory[uint64(uint32(v0+i32(225)))])
+																		p654 := i64(0)
+																		if uint32((t653-i32(1))&i32(255)) < uint32(i32(3)) {
+																			p654 = t652
+																		}
+																		t655 := int64(load64(m.memory, uint64(uint32(v0+i32(80)))))
+																		t656 := int32(m.memory[uint64(uint32(v0+i32(97)))])
+																		p657 := i64(0)
+																		if uint32((t656-i32(1))&i32(255)) < uint32(i32(3)) {
+																			p657 = t655
+																		}
+																		v55 = p654 | (p657 | v55)
+																		v6 = v6 + i32(256)
+																		if v6 != i32(8192) {
+																			goto l163
+																		}
+																	}
+																	store64(m.memory, uint64(uint32(v5))+744, uint64(v55))
+																	v0 = v5 + i32(408)
+																	memory_copy(m.memory, uint32(v0), uint32(v5+i32(680)), uint32(i32(192)))
 																	m.fn137(v5 + i32(976))
-																	goto l167
+																	m.fn160(v5 + i32(648))
+																	m.fn159(v5 + i32(616))
+																	t658 := int32(load32(m.memory, uint64(uint32(v5))+584))
+																	v3 = t658
+																	if v3 == i32(-0x80000000) {
+																		goto l64
+																	}
+																	memory_copy(m.memory, uint32(v5+i32(232)), uint32(v0), uint32(i32(176)))
+																	t659 := int32(load32(m.memory, uint64(uint32(v41))+8))
+																	store32(m.memory, uint64(uint32(v5))+608, uint32(t659))
+																	t660 := int64(load64(m.memory, uint64(uint32(v41))))
+																	store64(m.memory, uint64(uint32(v5))+600, uint64(t660))
+																	t661 := int32(load32(m.memory, uint64(uint32(v5))+228))
+																	v2 = t661
+																	t662 := int32(load32(m.memory, uint64(uint32(v5))+220))
+																	if v2 == t662 {
+																		t663 := m.g0
+																		v0 = t663 - i32(16)
+																		m.g0 = v0
+																		t664 := v0 + i32(8)
+																		v1 = v5 + i32(220)
+																		t665 := int32(load32(m.memory, uint64(uint32(v1))))
+																		m.fn215(t664, v1, t665, i32(1), i32(8), i32(192))
+																		t666 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																		if t666 != i32(-0x7fffffff) {
+																			goto l116
+																		}
+																		m.g0 = v0 + i32(16)
+																	}
+																	t667 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																	v0 = t667
+																	v1 = v0 + v2*i32(192)
+																	memory_copy(m.memory, uint32(v1), uint32(v5+i32(232)), uint32(i32(176)))
+																	store32(m.memory, uint64(uint32(v1))+176, uint32(v3))
+																	t668 := int64(load64(m.memory, uint64(uint32(v5))+600))
+																	store64(m.memory, uint64(uint32(v1))+180, uint64(t668))
+																	t669 := int32(load32(m.memory, uint64(uint32(v5))+608))
+																	store32(m.memory, uint64(uint32(v1))+188, uint32(t669))
+																	t670 := v5
+																	v6 = v2 + i32(1)
+																	store32(m.memory, uint64(uint32(t670))+228, uint32(v6))
+																	var p671 int32
+																	if v6 != 0 {
+																		t672 := int32(load32(m.memory, uint64(uint32(v1))+124))
+																		p671 = t672
+																	} else {
+																		p671 = i32(0)
+																	}
+																	v21 = p671 + v21
+																	t673 := int32(load32(m.memory, uint64(uint32(v5))+192))
+																	v8 = t673
+																	t674 := int32(load32(m.memory, uint64(uint32(v5))+196))
+																	if uint32(t674) > uint32(v6) {
+																		goto l164
+																	}
 																}
-															l101:
-																store32(m.memory, uint64(uint32(v5))+9300, uint32(v1))
-																t665 := int32(load16(m.memory, uint64(uint32(v5))+1029))
-																t666 := int32(m.memory[uint64(uint32(v5+i32(1031)))])
-																v8 = t665 | t666<<16
-																t667 := int32(load32(m.memory, uint64(uint32(v5))+1036))
-																v2 = t667
-																t668 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																p116 = t668
+																goto l47
 															}
-														l100:
-															v54 = int64(uint32(p116)) | int64(uint32(v2))<<32
-															p115 = v6&i32(255) | v8<<8
+															store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v5+i32(48)))|i64(0x700000000)))
+															m.fn68(v20+i32(16), i32(1098548), v5+i32(1024))
+															store64(m.memory, uint64(uint32(v20))+8, uint64(i64(0x180000000)))
+															goto l46
 														}
-													l117:
-														v1 = p115
-														store32(m.memory, uint64(uint32(v5))+672, uint32(i32(-0x80000000)))
-														store64(m.memory, uint64(uint32(v5))+504, uint64(v54))
-														store32(m.memory, uint64(uint32(v5))+500, uint32(v1))
-														store32(m.memory, uint64(uint32(v5))+496, uint32(v0))
-														m.fn126(v5 + i32(9296))
-														m.fn141(v5 + i32(964))
+													l150:
+														t675 := int32(load32(m.memory, uint64(uint32(v6))+8))
+														store32(m.memory, uint64(uint32(v29))+8, uint32(t675))
+														t676 := int64(load64(m.memory, uint64(uint32(v6))))
+														store64(m.memory, uint64(uint32(v29)), uint64(t676))
+														store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
+														store32(m.memory, uint64(uint32(v5))+408, uint32(v0))
+														m.fn137(v5 + i32(976))
 													}
-												l167:
-													m.fn162(v5 + i32(768))
+												l115:
+													m.fn162(v5 + i32(680))
 												l95:
-													m.fn160(v5 + i32(736))
-													m.fn159(v5 + i32(704))
+													m.fn160(v5 + i32(648))
+													m.fn159(v5 + i32(616))
 												l64:
-													t669 := int64(load64(m.memory, uint64(uint32(v5))+504))
-													t670 := v5
-													v54 = t669
-													store64(m.memory, uint64(uint32(t670))+328, uint64(v54))
-													t671 := int64(load64(m.memory, uint64(uint32(v5))+496))
-													t672 := v5
-													v55 = t671
-													store64(m.memory, uint64(uint32(t672))+320, uint64(v55))
-													store64(m.memory, uint64(uint32(v18))+20, uint64(v54))
-													store64(m.memory, uint64(uint32(v18))+12, uint64(v55))
-													store32(m.memory, uint64(uint32(v18))+8, uint32(i32(-0x80000000)))
-													t673 := int32(load32(m.memory, uint64(uint32(v5))+316))
-													v6 = t673
-													t674 := int32(load32(m.memory, uint64(uint32(v5))+312))
-													v0 = t674
-													goto l168
+													t677 := int64(load64(m.memory, uint64(uint32(v5))+416))
+													t678 := v5
+													v55 = t677
+													store64(m.memory, uint64(uint32(t678))+240, uint64(v55))
+													t679 := int64(load64(m.memory, uint64(uint32(v5))+408))
+													t680 := v5
+													v56 = t679
+													store64(m.memory, uint64(uint32(t680))+232, uint64(v56))
+													store64(m.memory, uint64(uint32(v20))+20, uint64(v55))
+													store64(m.memory, uint64(uint32(v20))+12, uint64(v56))
+													store32(m.memory, uint64(uint32(v20))+8, uint32(i32(-0x80000000)))
+													t681 := int32(load32(m.memory, uint64(uint32(v5))+228))
+													v6 = t681
+													t682 := int32(load32(m.memory, uint64(uint32(v5))+224))
+													v0 = t682
+													goto l165
 												}
 											l47:
-												t675 := int32(load32(m.memory, uint64(uint32(v5))+296))
-												v2 = t675
-												t676 := int32(load32(m.memory, uint64(uint32(v5))+292))
-												v1 = t676
-												store32(m.memory, uint64(uint32(v5))+704, uint32(i32(2)))
-												store32(m.memory, uint64(uint32(v5))+736, uint32(v1))
-												store32(m.memory, uint64(uint32(v5))+740, uint32(v1+v2<<2))
-												store32(m.memory, uint64(uint32(v5))+748, uint32(v5+i32(704)))
-												store32(m.memory, uint64(uint32(v5))+744, uint32(v5+i32(144)))
-												v1 = v5 + i32(768)
-												m.fn403(v1, v5+i32(736))
+												t683 := int32(load32(m.memory, uint64(uint32(v5))+208))
+												v2 = t683
+												t684 := int32(load32(m.memory, uint64(uint32(v5))+204))
+												v1 = t684
+												store32(m.memory, uint64(uint32(v5))+648, uint32(i32(2)))
+												store32(m.memory, uint64(uint32(v5))+888, uint32(v1))
+												store32(m.memory, uint64(uint32(v5))+892, uint32(v1+v2<<2))
+												store32(m.memory, uint64(uint32(v5))+900, uint32(v5+i32(648)))
+												store32(m.memory, uint64(uint32(v5))+896, uint32(v5+i32(56)))
+												v1 = v5 + i32(680)
+												m.fn402(v1, v5+i32(888))
 												{
-													t677 := int32(load32(m.memory, uint64(uint32(v5))+768))
-													if t677 != i32(-0x80000000) {
+													t685 := int32(load32(m.memory, uint64(uint32(v5))+680))
+													if t685 != i32(-0x80000000) {
 														v3 = v5 + i32(1024)
 														m.fn64(v3, i32(4), i32(0), i32(4), i32(100))
 														v8 = i32(1)
-														t678 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-														v10 = t678
-														t679 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-														if t679 == i32(1) {
+														t686 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+														v7 = t686
+														t687 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+														if t687 == i32(1) {
 															goto l65
 														}
-														t680 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-														v2 = t680
+														t688 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+														v2 = t688
 														memory_copy(m.memory, uint32(v2), uint32(v1), uint32(i32(100)))
-														store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(1)))
-														store32(m.memory, uint64(uint32(v5))+9300, uint32(v2))
-														store32(m.memory, uint64(uint32(v5))+9296, uint32(v10))
-														t681 := int64(load64(m.memory, uint64(uint32(v5))+744))
-														store64(m.memory, uint64(uint32(v5))+504, uint64(t681))
-														t682 := int64(load64(m.memory, uint64(uint32(v5))+736))
-														store64(m.memory, uint64(uint32(v5))+496, uint64(t682))
-														m.fn403(v3, v5+i32(496))
-														t683 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-														if t683 != i32(-0x80000000) {
-															v9 = i32(100)
-														l170:
+														store32(m.memory, uint64(uint32(v5))+624, uint32(i32(1)))
+														store32(m.memory, uint64(uint32(v5))+620, uint32(v2))
+														store32(m.memory, uint64(uint32(v5))+616, uint32(v7))
+														t689 := int64(load64(m.memory, uint64(uint32(v5))+896))
+														store64(m.memory, uint64(uint32(v5))+416, uint64(t689))
+														t690 := int64(load64(m.memory, uint64(uint32(v5))+888))
+														store64(m.memory, uint64(uint32(v5))+408, uint64(t690))
+														m.fn402(v3, v5+i32(408))
+														t691 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+														if t691 != i32(-0x80000000) {
+															v7 = i32(100)
+														l167:
 															{
-																t684 := int32(load32(m.memory, uint64(uint32(v5))+9296))
-																if t684 == v8 {
-																	m.fn71(v5+i32(9296), v8, i32(1), i32(4), i32(100))
-																	t685 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																	v2 = t685
+																t692 := int32(load32(m.memory, uint64(uint32(v5))+616))
+																if t692 == v8 {
+																	m.fn71(v5+i32(616), v8, i32(1), i32(4), i32(100))
+																	t693 := int32(load32(m.memory, uint64(uint32(v5))+620))
+																	v2 = t693
 																}
-																t686 := v2 + v9
+																t694 := v2 + v7
 																v1 = v5 + i32(1024)
-																memory_copy(m.memory, uint32(t686), uint32(v1), uint32(i32(100)))
-																t687 := v5
+																memory_copy(m.memory, uint32(t694), uint32(v1), uint32(i32(100)))
+																t695 := v5
 																v8 = v8 + i32(1)
-																store32(m.memory, uint64(uint32(t687))+9304, uint32(v8))
-																v9 = v9 + i32(100)
-																m.fn403(v1, v5+i32(496))
-																t688 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																if t688 != i32(-0x80000000) {
-																	goto l170
+																store32(m.memory, uint64(uint32(t695))+624, uint32(v8))
+																v7 = v7 + i32(100)
+																m.fn402(v1, v5+i32(408))
+																t696 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																if t696 != i32(-0x80000000) {
+																	goto l167
 																}
 															}
 														}
-														t689 := int32(load32(m.memory, uint64(uint32(v5))+704))
-														v9 = t689
-														if v9 == i32(2) {
-															goto l171
+														t697 := int32(load32(m.memory, uint64(uint32(v5))+648))
+														v7 = t697
+														if v7 == i32(2) {
+															goto l168
 														}
-														t690 := int32(load32(m.memory, uint64(uint32(v5))+716))
-														store32(m.memory, uint64(uint32(v5))+9280, uint32(t690))
-														t691 := int64(load64(m.memory, uint64(uint32(v5))+708))
-														store64(m.memory, uint64(uint32(v5))+9272, uint64(t691))
-													l172:
+														t698 := int32(load32(m.memory, uint64(uint32(v5))+660))
+														store32(m.memory, uint64(uint32(v5))+9304, uint32(t698))
+														t699 := int64(load64(m.memory, uint64(uint32(v5))+652))
+														store64(m.memory, uint64(uint32(v5))+9296, uint64(t699))
+													l169:
 														m.fn161(v2)
 														v2 = v2 + i32(100)
 														v8 = v8 - i32(1)
 														if v8 != 0 {
-															goto l172
+															goto l169
 														}
-														goto l173
+														goto l170
 													}
-													store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(0)))
-													store64(m.memory, uint64(uint32(v5))+9296, uint64(i64(0x400000000)))
-													t692 := int32(load32(m.memory, uint64(uint32(v5))+704))
-													v9 = t692
-													if v9 == i32(2) {
-														goto l171
+													store32(m.memory, uint64(uint32(v5))+624, uint32(i32(0)))
+													store64(m.memory, uint64(uint32(v5))+616, uint64(i64(0x400000000)))
+													t700 := int32(load32(m.memory, uint64(uint32(v5))+648))
+													v7 = t700
+													if v7 == i32(2) {
+														goto l168
 													}
-													t693 := int32(load32(m.memory, uint64(uint32(v5))+716))
-													store32(m.memory, uint64(uint32(v5))+9280, uint32(t693))
-													t694 := int64(load64(m.memory, uint64(uint32(v5))+708))
-													store64(m.memory, uint64(uint32(v5))+9272, uint64(t694))
+													t701 := int32(load32(m.memory, uint64(uint32(v5))+660))
+													store32(m.memory, uint64(uint32(v5))+9304, uint32(t701))
+													t702 := int64(load64(m.memory, uint64(uint32(v5))+652))
+													store64(m.memory, uint64(uint32(v5))+9296, uint64(t702))
 												}
-											l173:
-												m.fn74(v5+i32(9296), i32(100))
-												t695 := int32(load32(m.memory, uint64(uint32(v5))+9280))
-												t696 := v5
-												v1 = t695
-												store32(m.memory, uint64(uint32(t696))+9336, uint32(v1))
-												t697 := int64(load64(m.memory, uint64(uint32(v5))+9272))
-												t698 := v5
-												v54 = t697
-												store64(m.memory, uint64(uint32(t698))+9328, uint64(v54))
-												store32(m.memory, uint64(uint32(v18))+24, uint32(v1))
-												store64(m.memory, uint64(uint32(v18))+16, uint64(v54))
-												store32(m.memory, uint64(uint32(v18))+12, uint32(v9))
-												store32(m.memory, uint64(uint32(v18))+8, uint32(i32(-0x80000000)))
+											l170:
+												m.fn74(v5+i32(616), i32(100))
+												t703 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+												t704 := v5
+												v1 = t703
+												store32(m.memory, uint64(uint32(t704))+9280, uint32(v1))
+												t705 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+												t706 := v5
+												v55 = t705
+												store64(m.memory, uint64(uint32(t706))+9272, uint64(v55))
+												store32(m.memory, uint64(uint32(v20))+24, uint32(v1))
+												store64(m.memory, uint64(uint32(v20))+16, uint64(v55))
+												store32(m.memory, uint64(uint32(v20))+12, uint32(v7))
+												store32(m.memory, uint64(uint32(v20))+8, uint32(i32(-0x80000000)))
 											}
-										l168:
+										l165:
 											if v6 != 0 {
-											l174:
+											l171:
 												m.fn162(v0)
 												v0 = v0 + i32(192)
 												v6 = v6 - i32(1)
 												if v6 != 0 {
-													goto l174
+													goto l171
 												}
 											}
-											m.fn74(v5+i32(308), i32(192))
+											m.fn74(v5+i32(220), i32(192))
 											goto l46
-										l171:
-											t699 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-											t700 := v5
-											v54 = t699
-											store64(m.memory, uint64(uint32(t700))+9328, uint64(v54))
-											t701 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-											t702 := v5
-											v0 = t701
-											store32(m.memory, uint64(uint32(t702))+9336, uint32(v0))
-											store32(m.memory, uint64(uint32(v18))+28, uint32(v0))
-											store64(m.memory, uint64(uint32(v18))+20, uint64(v54))
-											t703 := int32(load32(m.memory, uint64(uint32(v5))+316))
-											store32(m.memory, uint64(uint32(v18))+16, uint32(t703))
-											t704 := int64(load64(m.memory, uint64(uint32(v5))+308))
-											store64(m.memory, uint64(uint32(v18))+8, uint64(t704))
-											t705 := int64(load64(m.memory, uint64(uint32(i32(1119464)))))
-											t706 := v18
-											v54 = t705
-											store64(m.memory, uint64(uint32(t706)), uint64(v54))
-											store64(m.memory, uint64(uint32(i32(1119464))), uint64(v54+i64(1)))
+										l168:
+											t707 := int64(load64(m.memory, uint64(uint32(v5))+616))
+											t708 := v5
+											v55 = t707
+											store64(m.memory, uint64(uint32(t708))+9272, uint64(v55))
+											t709 := int32(load32(m.memory, uint64(uint32(v5))+624))
+											t710 := v5
+											v0 = t709
+											store32(m.memory, uint64(uint32(t710))+9280, uint32(v0))
+											store32(m.memory, uint64(uint32(v20))+28, uint32(v0))
+											store64(m.memory, uint64(uint32(v20))+20, uint64(v55))
+											t711 := int32(load32(m.memory, uint64(uint32(v5))+228))
+											store32(m.memory, uint64(uint32(v20))+16, uint32(t711))
+											t712 := int64(load64(m.memory, uint64(uint32(v5))+220))
+											store64(m.memory, uint64(uint32(v20))+8, uint64(t712))
+											t713 := int64(load64(m.memory, uint64(uint32(i32(1119464)))))
+											t714 := v20
+											v55 = t713
+											store64(m.memory, uint64(uint32(t714)), uint64(v55))
+											store64(m.memory, uint64(uint32(i32(1119464))), uint64(v55+i64(1)))
 											goto l46
 										}
 									}
 								l46:
-									v0 = v5 + i32(240)
+									v0 = v5 + i32(152)
 									m.fn74(v0+i32(36), i32(4))
 									{
-										t707 := int32(load32(m.memory, uint64(uint32(v0))+4))
-										v1 = t707
+										t715 := int32(load32(m.memory, uint64(uint32(v0))+4))
+										v1 = t715
 										if v1 == 0 {
-											goto l175
+											goto l172
 										}
-										t708 := v1
+										t716 := v1
 										v2 = v1 << 3
-										v1 = t708 + v2 + i32(17)
+										v1 = t716 + v2 + i32(17)
 										if v1 == 0 {
-											goto l175
+											goto l172
 										}
-										t709 := int32(load32(m.memory, uint64(uint32(v0))))
-										m.fn501(t709-v2-i32(8), v1)
+										t717 := int32(load32(m.memory, uint64(uint32(v0))))
+										m.fn501(t717-v2-i32(8), v1)
 									}
-								l175:
+								l172:
 									m.fn74(v0+i32(48), i32(4))
-									m.fn167(v5 + i32(144))
+									m.fn167(v5 + i32(56))
 								}
 							l45:
 								m.g0 = t22
-								t710 := int32(load32(m.memory, uint64(uint32(v7))+64))
-								v0 = t710
+								t718 := int32(load32(m.memory, uint64(uint32(v9))+64))
+								v0 = t718
 								if v0 != i32(-0x80000000) {
-									goto l176
+									goto l173
 								}
-								t711 := int64(load64(m.memory, uint64(uint32(v7))+72))
-								t712 := v7
-								v54 = t711
-								store64(m.memory, uint64(uint32(t712))+8, uint64(v54))
-								t713 := int32(load32(m.memory, uint64(uint32(v7))+80))
-								t714 := v7
-								v0 = t713
-								store32(m.memory, uint64(uint32(t714))+16, uint32(v0))
-								store64(m.memory, uint64(uint32(v7))+24, uint64(v54))
-								store32(m.memory, uint64(uint32(v7))+32, uint32(v0))
-								t715 := int32(load32(m.memory, uint64(uint32(v7))+68))
-								v16 = t715 + i32(3)
+								t719 := int64(load64(m.memory, uint64(uint32(v9))+72))
+								t720 := v9
+								v55 = t719
+								store64(m.memory, uint64(uint32(t720))+8, uint64(v55))
+								t721 := int32(load32(m.memory, uint64(uint32(v9))+80))
+								t722 := v9
+								v0 = t721
+								store32(m.memory, uint64(uint32(t722))+16, uint32(v0))
+								store64(m.memory, uint64(uint32(v9))+24, uint64(v55))
+								store32(m.memory, uint64(uint32(v9))+32, uint32(v0))
+								t723 := int32(load32(m.memory, uint64(uint32(v9))+68))
+								v6 = t723 + i32(3)
 								v2 = i32(1)
 								v3 = i32(0)
-								v6 = i32(0)
-								v10 = i32(0)
+								v7 = i32(0)
+								v8 = i32(0)
 								p5 = i32(0)
 							}
 						l1:
 							v1 = p5
-							if v16 == i32(11) {
-								goto l177
+							if v6 == i32(11) {
+								goto l174
 							}
-							goto l178
+							goto l175
 						}
-					l176:
-						t716 := int64(load64(m.memory, uint64(uint32(v7))+72))
-						store64(m.memory, uint64(uint32(v7))+8, uint64(t716))
-						t717 := int32(load32(m.memory, uint64(uint32(v7))+80))
-						store32(m.memory, uint64(uint32(v7))+16, uint32(t717))
-						t718 := int32(load32(m.memory, uint64(uint32(v7))+68))
-						v3 = t718
-						t719 := int64(load64(m.memory, uint64(uint32(v7))+56))
-						v54 = t719
-						t720 := int32(load32(m.memory, uint64(uint32(v7))+84))
-						v23 = t720
-						t721 := m.fn498(i32(40), i32(8))
-						v19 = t721
-						if v19 == 0 {
-							goto l179
+					l173:
+						t724 := int64(load64(m.memory, uint64(uint32(v9))+72))
+						store64(m.memory, uint64(uint32(v9))+8, uint64(t724))
+						t725 := int32(load32(m.memory, uint64(uint32(v9))+80))
+						store32(m.memory, uint64(uint32(v9))+16, uint32(t725))
+						t726 := int32(load32(m.memory, uint64(uint32(v9))+68))
+						v3 = t726
+						t727 := int64(load64(m.memory, uint64(uint32(v9))+56))
+						v55 = t727
+						t728 := int32(load32(m.memory, uint64(uint32(v9))+84))
+						v20 = t728
+						t729 := m.fn498(i32(40), i32(8))
+						v17 = t729
+						if v17 == 0 {
+							goto l176
 						}
-						store32(m.memory, uint64(uint32(v19))+20, uint32(v3))
-						store32(m.memory, uint64(uint32(v19))+16, uint32(v0))
-						store64(m.memory, uint64(uint32(v19))+8, uint64(v54))
-						store64(m.memory, uint64(uint32(v19)), uint64(i64(0x100000001)))
-						t722 := int64(load64(m.memory, uint64(uint32(v7))+8))
-						t723 := v19
-						v54 = t722
-						store64(m.memory, uint64(uint32(t723))+24, uint64(v54))
-						t724 := int32(load32(m.memory, uint64(uint32(v7))+16))
-						store32(m.memory, uint64(uint32(v19))+32, uint32(t724))
-						store32(m.memory, uint64(uint32(v19))+36, uint32(v23))
-						t725 := v7 + i32(56)
-						v8 = int32(v54)
-						m.fn29(t725, v8, i32(8), i32(616))
-						t726 := int32(load32(m.memory, uint64(uint32(v7))+60))
-						v21 = t726
+						store32(m.memory, uint64(uint32(v17))+20, uint32(v3))
+						store32(m.memory, uint64(uint32(v17))+16, uint32(v0))
+						store64(m.memory, uint64(uint32(v17))+8, uint64(v55))
+						store64(m.memory, uint64(uint32(v17)), uint64(i64(0x100000001)))
+						t730 := int64(load64(m.memory, uint64(uint32(v9))+8))
+						t731 := v17
+						v55 = t730
+						store64(m.memory, uint64(uint32(t731))+24, uint64(v55))
+						t732 := int32(load32(m.memory, uint64(uint32(v9))+16))
+						store32(m.memory, uint64(uint32(v17))+32, uint32(t732))
+						store32(m.memory, uint64(uint32(v17))+36, uint32(v20))
+						t733 := v9 + i32(56)
+						v16 = int32(v55)
+						m.fn29(t733, v16, i32(8), i32(616))
+						t734 := int32(load32(m.memory, uint64(uint32(v9))+60))
+						v23 = t734
 						{
-							t727 := int32(load32(m.memory, uint64(uint32(v7))+56))
-							if t727 != i32(1) {
-								t728 := int32(load32(m.memory, uint64(uint32(v7))+64))
-								v17 = t728
-								if v8 != 0 {
-									v2 = v17
-									v16 = v8
-								l210:
+							t735 := int32(load32(m.memory, uint64(uint32(v9))+56))
+							if t735 != i32(1) {
+								t736 := int32(load32(m.memory, uint64(uint32(v9))+64))
+								v13 = t736
+								if v16 != 0 {
+									v2 = v13
+									v6 = v16
+								l207:
 									{
-										v55 = i64(0)
-										v57 = i64(0)
-										t729 := m.g0
-										v0 = t729
-										v27 = v0
-										v9 = (v0 - i32(17024)) & i32(-64)
-										m.g0 = v9
-										v6 = v3
-										t730 := int32(load32(m.memory, uint64(uint32(v6))+132))
-										v11 = t730
-										t731 := int32(load32(m.memory, uint64(uint32(v3))+136))
-										v3 = t731
-										if v3 != 0 {
-											v12 = v11 + v3*i32(80)
-											v10 = v11
-										l182:
+										v56 = i64(0)
+										v58 = i64(0)
+										t737 := m.g0
+										v0 = t737
+										v22 = v0
+										v11 = (v0 - i32(17024)) & i32(-64)
+										m.g0 = v11
+										t738 := int32(load32(m.memory, uint64(uint32(v3))+132))
+										v8 = t738
+										t739 := int32(load32(m.memory, uint64(uint32(v3))+136))
+										v12 = t739
+										if v12 != 0 {
+											v14 = v8 + v12*i32(80)
+											v7 = v8
+										l179:
 											{
-												t732 := int32(load32(m.memory, uint64(uint32(v10))+36))
-												v13 = t732
+												t740 := int32(load32(m.memory, uint64(uint32(v7))+36))
+												v1 = t740
 												{
-													t733 := int32(load32(m.memory, uint64(uint32(v10))+40))
-													v1 = t733
-													if uint32(v1) >= uint32(i32(8)) {
-														t734 := int64(load64(m.memory, uint64(uint32(v13))))
-														t735 := int64(load64(m.memory, uint64(uint32(v1+v13-i32(8)))))
-														v54 = t734 ^ i64_rotl(t735, i64(23))
-														goto l180
+													t741 := int32(load32(m.memory, uint64(uint32(v7))+40))
+													v10 = t741
+													if uint32(v10) >= uint32(i32(8)) {
+														t742 := int64(load64(m.memory, uint64(uint32(v1))))
+														t743 := int64(load64(m.memory, uint64(uint32(v1+v10-i32(8)))))
+														v55 = t742 ^ i64_rotl(t743, i64(23))
+														goto l177
 													}
-													if uint32(v1) >= uint32(i32(4)) {
-														t736 := int64(load32(m.memory, uint64(uint32(v13))))
-														t737 := int64(load32(m.memory, uint64(uint32(v1+v13-i32(4)))))
-														v54 = t736 | t737<<32
-														goto l180
+													if uint32(v10) >= uint32(i32(4)) {
+														t744 := int64(load32(m.memory, uint64(uint32(v1))))
+														t745 := int64(load32(m.memory, uint64(uint32(v1+v10-i32(4)))))
+														v55 = t744 | t745<<32
+														goto l177
 													}
-													v54 = i64(1)
-													if v1 == 0 {
-														goto l180
+													v55 = i64(1)
+													if v10 == 0 {
+														goto l177
 													}
-													v0 = v1
-												l181:
+													v0 = v10
+												l178:
 													{
-														t738 := int64(m.memory[uint64(uint32(v13))])
-														v54 = t738 | v54<<8
-														v13 = v13 + i32(1)
+														t746 := int64(m.memory[uint64(uint32(v1))])
+														v55 = t746 | v55<<8
+														v1 = v1 + i32(1)
 														v0 = v0 - i32(1)
 														if v0 != 0 {
-															goto l181
+															goto l178
 														}
 													}
 												}
-											l180:
-												v54 = (v54 ^ int64(uint32(v1))) * i64(-0x61c8864680b583eb)
-												v55 = i64_shl(i64(1), int64(uint64(v54)>>52)) | v55
-												v57 = i64_shl(i64(1), int64(uint64(v54)>>58)) | v57
-												v10 = v10 + i32(80)
-												if v10 != v12 {
-													goto l182
+											l177:
+												v55 = (v55 ^ int64(uint32(v10))) * i64(-0x61c8864680b583eb)
+												v56 = i64_shl(i64(1), int64(uint64(v55)>>52)) | v56
+												v58 = i64_shl(i64(1), int64(uint64(v55)>>58)) | v58
+												v7 = v7 + i32(80)
+												if v7 != v14 {
+													goto l179
 												}
 											}
 										}
-										v12 = v7 + i32(56)
-										store16(m.memory, uint64(uint32(v9))+62, uint16(i32(2569)))
-										store32(m.memory, uint64(uint32(v9))+58, uint32(i32(134678021)))
-										t739 := int32(load32(m.memory, uint64(uint32(v6))+124))
-										v14 = t739
-										v0 = v14 + i32(5)
-										v1 = v14 + i32(1)
-										v10 = v14 + i32(2)
-										v15 = v14 + i32(3)
-										v5 = v14 + i32(4)
-										t740 := int32(load32(m.memory, uint64(uint32(v6))+100))
-										v20 = t740
-										v13 = i32(0)
-									l197:
+										v14 = v9 + i32(56)
+										store16(m.memory, uint64(uint32(v11))+62, uint16(i32(2569)))
+										store32(m.memory, uint64(uint32(v11))+58, uint32(i32(134678021)))
+										t747 := int32(load32(m.memory, uint64(uint32(v3))+124))
+										v15 = t747
+										v0 = v15 + i32(5)
+										v7 = v15 + i32(1)
+										v10 = v15 + i32(2)
+										v21 = v15 + i32(3)
+										v18 = v15 + i32(4)
+										t748 := int32(load32(m.memory, uint64(uint32(v3))+100))
+										v19 = t748
+										v1 = i32(0)
+									l194:
 										{
-											v22 = v9 + i32(8256) + v13
-											t742 := v22
-											var p741 int32
-											{
-												v28 = v13 + v20
-												t743 := int32(m.memory[uint64(uint32(v28))])
-												v18 = t743
-												switch v18 - i32(240) {
-												default:
-													p744 := v0
-													if uint32(v14) > uint32(v18) {
-														p744 = v18
-													}
-													p741 = p744
-													goto l189
-												case 0:
-													t745 := v14
-													p741 = t745
-													goto l189
-												case 1:
-													t746 := v1
-													p741 = t746
-													goto l189
-												case 2:
-													t747 := v10
-													p741 = t747
-													goto l189
-												case 3:
-													t748 := v15
-													p741 = t748
-													goto l189
-												case 4:
-													p741 = v5
-												}
-											}
-										l189:
-											m.memory[uint64(uint32(t742))] = byte(p741)
-											t750 := v22 + i32(1)
+											v28 = v11 + i32(8256) + v1
+											t750 := v28
 											var p749 int32
 											{
-												t751 := int32(m.memory[uint64(uint32(v28+i32(1)))])
-												v18 = t751
-												switch v18 - i32(240) {
-												case 4:
-													t752 := v5
-													p749 = t752
-													goto l196
-												case 3:
+												v29 = v1 + v19
+												t751 := int32(m.memory[uint64(uint32(v29))])
+												v5 = t751
+												switch v5 - i32(240) {
+												default:
+													p752 := v0
+													if uint32(v5) < uint32(v15) {
+														p752 = v5
+													}
+													p749 = p752
+													goto l186
+												case 0:
 													t753 := v15
 													p749 = t753
-													goto l196
-												case 2:
-													t754 := v10
-													p749 = t754
-													goto l196
+													goto l186
 												case 1:
-													t755 := v1
+													t754 := v7
+													p749 = t754
+													goto l186
+												case 2:
+													t755 := v10
 													p749 = t755
-													goto l196
-												case 0:
-													t756 := v14
+													goto l186
+												case 3:
+													t756 := v21
 													p749 = t756
-													goto l196
-												default:
-													p757 := v0
-													if uint32(v14) > uint32(v18) {
-														p757 = v18
-													}
-													p749 = p757
+													goto l186
+												case 4:
+													p749 = v18
 												}
 											}
-										l196:
+										l186:
 											m.memory[uint64(uint32(t750))] = byte(p749)
-											v13 = v13 + i32(2)
-											if v13 != i32(512) {
-												goto l197
+											t758 := v28 + i32(1)
+											var p757 int32
+											{
+												t759 := int32(m.memory[uint64(uint32(v29+i32(1)))])
+												v5 = t759
+												switch v5 - i32(240) {
+												case 4:
+													t760 := v18
+													p757 = t760
+													goto l193
+												case 3:
+													t761 := v21
+													p757 = t761
+													goto l193
+												case 2:
+													t762 := v10
+													p757 = t762
+													goto l193
+												case 1:
+													t763 := v7
+													p757 = t763
+													goto l193
+												case 0:
+													t764 := v15
+													p757 = t764
+													goto l193
+												default:
+													p765 := v0
+													if uint32(v5) < uint32(v15) {
+														p765 = v5
+													}
+													p757 = p765
+												}
+											}
+										l193:
+											m.memory[uint64(uint32(t758))] = byte(p757)
+											v1 = v1 + i32(2)
+											if v1 != i32(512) {
+												goto l194
 											}
 										}
 										v0 = i32(0)
-										v22 = i32(0) - v14
-										t758 := int32(load32(m.memory, uint64(uint32(v6))+120))
-										v10 = t758 - i32(-64)
-										v28 = v9 + i32(58) - v14
-										v1 = i32(0)
+										v28 = i32(0) - v15
+										t766 := int32(load32(m.memory, uint64(uint32(v3))+120))
+										v7 = t766 - i32(-64)
+										v29 = v11 + i32(58) - v15
+										v10 = i32(0)
 										{
-										l206:
+										l203:
 											{
-												var p759 int32
+												var p767 int32
 												{
-													if uint32(v0) >= uint32(v14) {
-														v54 = i64(0)
-														store64(m.memory, uint64(uint32(v9))+64, uint64(i64(0)))
-														store64(m.memory, uint64(uint32(v9))+72, uint64(i64(0)))
-														store64(m.memory, uint64(uint32(v9))+80, uint64(i64(0)))
-														store64(m.memory, uint64(uint32(v9))+88, uint64(i64(0)))
-														p760 := v0 + v28
-														if uint32(v0+v22) >= uint32(i32(6)) {
-															p760 = i32(1102376)
+													if uint32(v0) >= uint32(v15) {
+														v55 = i64(0)
+														store64(m.memory, uint64(uint32(v11))+64, uint64(i64(0)))
+														store64(m.memory, uint64(uint32(v11))+72, uint64(i64(0)))
+														store64(m.memory, uint64(uint32(v11))+80, uint64(i64(0)))
+														store64(m.memory, uint64(uint32(v11))+88, uint64(i64(0)))
+														p768 := v0 + v29
+														if uint32(v0+v28) >= uint32(i32(6)) {
+															p768 = i32(1102376)
 														}
-														t761 := int32(m.memory[uint64(uint32(p760))])
-														v5 = t761
-														v13 = i32(0)
-														v18 = i32(0)
-														p759 = i32(0)
-														goto l198
+														t769 := int32(m.memory[uint64(uint32(p768))])
+														v18 = t769
+														v1 = i32(0)
+														v5 = i32(0)
+														p767 = i32(0)
+														goto l195
 													}
-													t762 := int32(m.memory[uint64(uint32(v10-i32(4)))])
-													t763 := v3
-													v15 = t762
-													if uint32(t763) <= uint32(v15) {
-														goto l199
+													t770 := int32(m.memory[uint64(uint32(v7-i32(4)))])
+													t771 := v12
+													v21 = t770
+													if uint32(t771) <= uint32(v21) {
+														goto l196
 													}
-													v5 = v11 + v15*i32(80)
-													t764 := int32(load32(m.memory, uint64(uint32(v5))+52))
-													v13 = t764
-													if v13 == 0 {
-														goto l199
+													v18 = v8 + v21*i32(80)
+													t772 := int32(load32(m.memory, uint64(uint32(v18))+52))
+													v1 = t772
+													if v1 == 0 {
+														goto l196
 													}
-													v18 = v13 - i32(1)
-													t765 := int32(load32(m.memory, uint64(uint32(v5))+48))
-													v20 = t765 + i32(1)
-													v5 = i32(4)
-													var p766 int32
+													v5 = v1 - i32(1)
+													t773 := int32(load32(m.memory, uint64(uint32(v18))+48))
+													v19 = t773 + i32(1)
+													v18 = i32(4)
+													var p774 int32
 													{
 														{
-															if uint32(v13) > uint32(i32(33)) {
-																goto l200
+															if uint32(v1) > uint32(i32(33)) {
+																goto l197
 															}
-															t767 := int32(m.memory[uint64(uint32(v10))])
-															if t767 != 0 {
-																goto l200
+															t775 := int32(m.memory[uint64(uint32(v7))])
+															if t775 != 0 {
+																goto l197
 															}
 															{
-																t768 := int32(m.memory[uint64(uint32(v10-i32(2)))])
-																switch t768 {
+																t776 := int32(m.memory[uint64(uint32(v7-i32(2)))])
+																switch t776 {
 																default:
-																	goto l200
+																	goto l197
 																case 7:
-																	v5 = i32(0)
-																	goto l200
+																	v18 = i32(0)
+																	goto l197
 																case 11:
-																	v5 = i32(1)
-																	goto l200
+																	v18 = i32(1)
+																	goto l197
 																case 0, 1, 2, 3:
-																	v5 = i32(2)
-																	goto l200
+																	v18 = i32(2)
+																	goto l197
 																case 6:
-																	m.fn474(v9-i32(-64), v20, v18)
-																	v5 = i32(3)
-																	t769 := int32(load32(m.memory, uint64(uint32(v10-i32(36)))))
-																	t770 := t769 << 6
-																	p766 = t770
-																	goto l205
+																	m.fn474(v11-i32(-64), v19, v5)
+																	v18 = i32(3)
+																	t777 := int32(load32(m.memory, uint64(uint32(v7-i32(36)))))
+																	t778 := t777 << 6
+																	p774 = t778
+																	goto l202
 																}
 															}
 														}
-													l200:
-														m.fn474(v9-i32(-64), v20, v18)
-														t771 := int32(load32(m.memory, uint64(uint32(v10-i32(36)))))
-														p766 = t771
+													l197:
+														m.fn474(v11-i32(-64), v19, v5)
+														t779 := int32(load32(m.memory, uint64(uint32(v7-i32(36)))))
+														p774 = t779
 													}
-												l205:
-													v13 = p766
-													v54 = i64_shl(i64(1), int64(uint32(v15)))
-													p759 = v0
+												l202:
+													v1 = p774
+													v55 = i64_shl(i64(1), int64(uint32(v21)))
+													p767 = v0
 												}
-											l198:
-												v24 = p759
-												v20 = v9 + i32(8768)
-												v15 = v20 + v1
-												t772 := int64(load64(m.memory, uint64(uint32(v9))+64))
-												store64(m.memory, uint64(uint32(v15)), uint64(t772))
-												t773 := int64(load64(m.memory, uint64(uint32(v9))+72))
-												store64(m.memory, uint64(uint32(v15))+8, uint64(t773))
-												t774 := int64(load64(m.memory, uint64(uint32(v9))+80))
-												store64(m.memory, uint64(uint32(v15))+16, uint64(t774))
-												t775 := int64(load64(m.memory, uint64(uint32(v9))+88))
-												store64(m.memory, uint64(uint32(v15))+24, uint64(t775))
-												m.memory[uint64(uint32(v15+i32(52)))] = byte(v5)
-												m.memory[uint64(uint32(v15+i32(53)))] = byte(v24)
-												store32(m.memory, uint64(uint32(v15+i32(48))), uint32(v13))
-												store64(m.memory, uint64(uint32(v15+i32(40))), uint64(v54))
-												store32(m.memory, uint64(uint32(v15+i32(32))), uint32(v18))
-												v10 = v10 + i32(72)
+											l195:
+												v24 = p767
+												v19 = v11 + i32(8768)
+												v21 = v19 + v10
+												t780 := int64(load64(m.memory, uint64(uint32(v11))+64))
+												store64(m.memory, uint64(uint32(v21)), uint64(t780))
+												t781 := int64(load64(m.memory, uint64(uint32(v11))+72))
+												store64(m.memory, uint64(uint32(v21))+8, uint64(t781))
+												t782 := int64(load64(m.memory, uint64(uint32(v11))+80))
+												store64(m.memory, uint64(uint32(v21))+16, uint64(t782))
+												t783 := int64(load64(m.memory, uint64(uint32(v11))+88))
+												store64(m.memory, uint64(uint32(v21))+24, uint64(t783))
+												m.memory[uint64(uint32(v21+i32(52)))] = byte(v18)
+												m.memory[uint64(uint32(v21+i32(53)))] = byte(v24)
+												store32(m.memory, uint64(uint32(v21+i32(48))), uint32(v1))
+												store64(m.memory, uint64(uint32(v21+i32(40))), uint64(v55))
+												store32(m.memory, uint64(uint32(v21+i32(32))), uint32(v5))
+												v7 = v7 + i32(72)
 												v0 = v0 + i32(1)
-												v1 = v1 - i32(-64)
-												if v1 != i32(8192) {
-													goto l206
+												v10 = v10 - i32(-64)
+												if v10 != i32(8192) {
+													goto l203
 												}
 											}
-											v0 = v9 - i32(-64)
-											memory_copy(m.memory, uint32(v0), uint32(v20), uint32(i32(8192)))
-											t776 := m.fn498(i32(8192), i32(64))
-											v10 = t776
-											if v10 == 0 {
-												goto l199
+											v0 = v11 - i32(-64)
+											memory_copy(m.memory, uint32(v0), uint32(v19), uint32(i32(8192)))
+											t784 := m.fn498(i32(8192), i32(64))
+											v7 = t784
+											if v7 == 0 {
+												goto l196
 											}
-											memory_copy(m.memory, uint32(v10), uint32(v0), uint32(i32(8192)))
-											m.fn64(v20, v3, i32(0), i32(64), i32(64))
-											t777 := int32(load32(m.memory, uint64(uint32(v9))+8772))
-											v14 = t777
-											t778 := int32(load32(m.memory, uint64(uint32(v9))+8768))
-											if t778 != i32(1) {
-												t779 := int32(load32(m.memory, uint64(uint32(v9))+8776))
-												v1 = t779
-												if v3 != 0 {
-													v13 = v1
-													v0 = v3
-												l207:
+											memory_copy(m.memory, uint32(v7), uint32(v0), uint32(i32(8192)))
+											m.fn64(v19, v12, i32(0), i32(64), i32(64))
+											t785 := int32(load32(m.memory, uint64(uint32(v11))+8772))
+											v15 = t785
+											t786 := int32(load32(m.memory, uint64(uint32(v11))+8768))
+											if t786 != i32(1) {
+												t787 := int32(load32(m.memory, uint64(uint32(v11))+8776))
+												v10 = t787
+												if v12 != 0 {
+													v1 = v10
+													v0 = v12
+												l204:
 													{
-														t780 := int32(load32(m.memory, uint64(uint32(v11+i32(52)))))
-														v15 = t780
-														if v15 == 0 {
-															goto l199
+														t788 := int32(load32(m.memory, uint64(uint32(v8+i32(52)))))
+														v21 = t788
+														if v21 == 0 {
+															goto l196
 														}
-														t781 := int32(load32(m.memory, uint64(uint32(v11+i32(48)))))
-														t782 := v9 + i32(8768)
-														t783 := t781 + i32(1)
-														v15 = v15 - i32(1)
-														m.fn474(t782, t783, v15)
-														t784 := int32(load32(m.memory, uint64(uint32(v11+i32(16)))))
-														t785 := int32(load32(m.memory, uint64(uint32(v11+i32(20)))))
-														t786 := m.fn261(t784, t785)
-														v54 = t786
-														t787 := int32(load32(m.memory, uint64(uint32(v11+i32(24)))))
-														t788 := int32(load32(m.memory, uint64(uint32(v11+i32(28)))))
-														t789 := m.fn261(t787, t788)
-														v56 = t789
-														t790 := int64(load64(m.memory, uint64(uint32(v11+i32(8)))))
-														store64(m.memory, uint64(uint32(v13))+40, uint64(t790))
-														store64(m.memory, uint64(uint32(v13))+48, uint64(v54))
-														store64(m.memory, uint64(uint32(v13))+56, uint64(v56))
-														t791 := int64(load64(m.memory, uint64(uint32(v9))+8768))
-														store64(m.memory, uint64(uint32(v13)), uint64(t791))
-														t792 := int64(load64(m.memory, uint64(uint32(v9))+8776))
-														store64(m.memory, uint64(uint32(v13))+8, uint64(t792))
-														t793 := int64(load64(m.memory, uint64(uint32(v9))+8784))
-														store64(m.memory, uint64(uint32(v13))+16, uint64(t793))
-														t794 := int64(load64(m.memory, uint64(uint32(v9))+8792))
-														store64(m.memory, uint64(uint32(v13))+24, uint64(t794))
-														store32(m.memory, uint64(uint32(v9))+8800, uint32(v15))
-														t795 := int64(load64(m.memory, uint64(uint32(v9))+8800))
-														store64(m.memory, uint64(uint32(v13))+32, uint64(t795))
-														v11 = v11 + i32(80)
-														v13 = v13 - i32(-64)
+														t789 := int32(load32(m.memory, uint64(uint32(v8+i32(48)))))
+														t790 := v11 + i32(8768)
+														t791 := t789 + i32(1)
+														v21 = v21 - i32(1)
+														m.fn474(t790, t791, v21)
+														t792 := int32(load32(m.memory, uint64(uint32(v8+i32(16)))))
+														t793 := int32(load32(m.memory, uint64(uint32(v8+i32(20)))))
+														t794 := m.fn261(t792, t793)
+														v55 = t794
+														t795 := int32(load32(m.memory, uint64(uint32(v8+i32(24)))))
+														t796 := int32(load32(m.memory, uint64(uint32(v8+i32(28)))))
+														t797 := m.fn261(t795, t796)
+														v57 = t797
+														t798 := int64(load64(m.memory, uint64(uint32(v8+i32(8)))))
+														store64(m.memory, uint64(uint32(v1))+40, uint64(t798))
+														store64(m.memory, uint64(uint32(v1))+48, uint64(v55))
+														store64(m.memory, uint64(uint32(v1))+56, uint64(v57))
+														t799 := int64(load64(m.memory, uint64(uint32(v11))+8768))
+														store64(m.memory, uint64(uint32(v1)), uint64(t799))
+														t800 := int64(load64(m.memory, uint64(uint32(v11))+8776))
+														store64(m.memory, uint64(uint32(v1))+8, uint64(t800))
+														t801 := int64(load64(m.memory, uint64(uint32(v11))+8784))
+														store64(m.memory, uint64(uint32(v1))+16, uint64(t801))
+														t802 := int64(load64(m.memory, uint64(uint32(v11))+8792))
+														store64(m.memory, uint64(uint32(v1))+24, uint64(t802))
+														store32(m.memory, uint64(uint32(v11))+8800, uint32(v21))
+														t803 := int64(load64(m.memory, uint64(uint32(v11))+8800))
+														store64(m.memory, uint64(uint32(v1))+32, uint64(t803))
+														v8 = v8 + i32(80)
+														v1 = v1 - i32(-64)
 														v0 = v0 - i32(1)
 														if v0 != 0 {
-															goto l207
+															goto l204
 														}
 													}
 												}
-												store32(m.memory, uint64(uint32(v9))+8772, uint32(v1))
-												store32(m.memory, uint64(uint32(v9))+8768, uint32(v14))
-												store32(m.memory, uint64(uint32(v9))+8776, uint32(v3))
-												if uint32(v3) < uint32(v14) {
-													m.fn116(v9+i32(48), v9+i32(8768), v3, i32(64), i32(64))
-													t796 := int32(load32(m.memory, uint64(uint32(v9))+48))
-													if t796 != i32(-0x7fffffff) {
-														_ = int32(load32(m.memory, uint64(uint32(v9))+52))
+												store32(m.memory, uint64(uint32(v11))+8772, uint32(v10))
+												store32(m.memory, uint64(uint32(v11))+8768, uint32(v15))
+												store32(m.memory, uint64(uint32(v11))+8776, uint32(v12))
+												if uint32(v12) < uint32(v15) {
+													m.fn116(v11+i32(48), v11+i32(8768), v12, i32(64), i32(64))
+													t804 := int32(load32(m.memory, uint64(uint32(v11))+48))
+													if t804 != i32(-0x7fffffff) {
+														_ = int32(load32(m.memory, uint64(uint32(v11))+52))
 														panic("unreachable")
 													}
-													t797 := int32(load32(m.memory, uint64(uint32(v9))+8776))
-													v3 = t797
-													t798 := int32(load32(m.memory, uint64(uint32(v9))+8772))
-													v1 = t798
+													t805 := int32(load32(m.memory, uint64(uint32(v11))+8772))
+													v10 = t805
+													t806 := int32(load32(m.memory, uint64(uint32(v11))+8776))
+													v12 = t806
 												}
-												t799 := int64(load64(m.memory, uint64(uint32(v6))+72))
-												v54 = t799
-												t800 := int32(m.memory[uint64(uint32(v6))+189])
-												v0 = t800
-												memory_copy(m.memory, uint32(v12+i32(8)), uint32(v9+i32(8256)), uint32(i32(512)))
-												m.memory[uint64(uint32(v12))+612] = byte(v0)
-												store64(m.memory, uint64(uint32(v12))+536, uint64(v54))
-												store64(m.memory, uint64(uint32(v12))+528, uint64(v55))
-												store64(m.memory, uint64(uint32(v12))+520, uint64(v57))
-												store32(m.memory, uint64(uint32(v12))+4, uint32(v3))
-												store32(m.memory, uint64(uint32(v12)), uint32(v1))
-												store32(m.memory, uint64(uint32(v12))+608, uint32(v10))
-												t801 := int64(load64(m.memory, uint64(uint32(v6))))
-												store64(m.memory, uint64(uint32(v12))+544, uint64(t801))
-												t802 := int64(load64(m.memory, uint64(uint32(v6))+8))
-												store64(m.memory, uint64(uint32(v12))+552, uint64(t802))
-												t803 := int64(load64(m.memory, uint64(uint32(v6))+16))
-												store64(m.memory, uint64(uint32(v12))+560, uint64(t803))
-												t804 := int64(load64(m.memory, uint64(uint32(v6))+24))
-												store64(m.memory, uint64(uint32(v12))+568, uint64(t804))
-												t805 := int64(load64(m.memory, uint64(uint32(v6))+32))
-												store64(m.memory, uint64(uint32(v12))+576, uint64(t805))
-												t806 := int64(load64(m.memory, uint64(uint32(v6))+40))
-												store64(m.memory, uint64(uint32(v12))+584, uint64(t806))
-												t807 := int64(load64(m.memory, uint64(uint32(v6))+48))
-												store64(m.memory, uint64(uint32(v12))+592, uint64(t807))
-												t808 := int64(load64(m.memory, uint64(uint32(v6))+56))
-												store64(m.memory, uint64(uint32(v12))+600, uint64(t808))
-												m.g0 = v27
-												goto l209
+												t807 := int64(load64(m.memory, uint64(uint32(v3))+72))
+												v55 = t807
+												t808 := int32(m.memory[uint64(uint32(v3))+189])
+												v0 = t808
+												memory_copy(m.memory, uint32(v14+i32(8)), uint32(v11+i32(8256)), uint32(i32(512)))
+												m.memory[uint64(uint32(v14))+612] = byte(v0)
+												store64(m.memory, uint64(uint32(v14))+536, uint64(v55))
+												store64(m.memory, uint64(uint32(v14))+528, uint64(v56))
+												store64(m.memory, uint64(uint32(v14))+520, uint64(v58))
+												store32(m.memory, uint64(uint32(v14))+4, uint32(v12))
+												store32(m.memory, uint64(uint32(v14)), uint32(v10))
+												store32(m.memory, uint64(uint32(v14))+608, uint32(v7))
+												t809 := int64(load64(m.memory, uint64(uint32(v3))))
+												store64(m.memory, uint64(uint32(v14))+544, uint64(t809))
+												t810 := int64(load64(m.memory, uint64(uint32(v3))+8))
+												store64(m.memory, uint64(uint32(v14))+552, uint64(t810))
+												t811 := int64(load64(m.memory, uint64(uint32(v3))+16))
+												store64(m.memory, uint64(uint32(v14))+560, uint64(t811))
+												t812 := int64(load64(m.memory, uint64(uint32(v3))+24))
+												store64(m.memory, uint64(uint32(v14))+568, uint64(t812))
+												t813 := int64(load64(m.memory, uint64(uint32(v3))+32))
+												store64(m.memory, uint64(uint32(v14))+576, uint64(t813))
+												t814 := int64(load64(m.memory, uint64(uint32(v3))+40))
+												store64(m.memory, uint64(uint32(v14))+584, uint64(t814))
+												t815 := int64(load64(m.memory, uint64(uint32(v3))+48))
+												store64(m.memory, uint64(uint32(v14))+592, uint64(t815))
+												t816 := int64(load64(m.memory, uint64(uint32(v3))+56))
+												store64(m.memory, uint64(uint32(v14))+600, uint64(t816))
+												m.g0 = v22
+												goto l206
 											}
-											_ = int32(load32(m.memory, uint64(uint32(v9))+8776))
+											_ = int32(load32(m.memory, uint64(uint32(v11))+8776))
 											panic("unreachable")
 										}
-									l199:
+									l196:
 										panic("unreachable")
-									l209:
-										memory_copy(m.memory, uint32(v2), uint32(v12), uint32(i32(616)))
+									l206:
+										memory_copy(m.memory, uint32(v2), uint32(v14), uint32(i32(616)))
 										v2 = v2 + i32(616)
-										v3 = v6 + i32(192)
-										v16 = v16 - i32(1)
-										if v16 != 0 {
+										v3 = v3 + i32(192)
+										v6 = v6 - i32(1)
+										if v6 != 0 {
+											goto l207
+										}
+									}
+								}
+								v6 = i32(0)
+								store32(m.memory, uint64(uint32(v9))+44, uint32(i32(0)))
+								store32(m.memory, uint64(uint32(v9))+32, uint32(i32(0)))
+								t819 := int32(load32(m.memory, uint64(uint32(v17))+32))
+								t820 := v9
+								v0 = t819
+								store32(m.memory, uint64(uint32(t820))+24, uint32(v0))
+								store32(m.memory, uint64(uint32(v9))+28, uint32(v0+v20*i32(100)))
+								m.fn35(v9+i32(56), v9+i32(24))
+								v1 = i32(1)
+								t821 := int32(m.memory[uint64(uint32(v9))+56])
+								if t821 != i32(1) {
+									v2 = i32(0)
+									goto l211
+								}
+								t822 := int32(load32(m.memory, uint64(uint32(v9))+32))
+								var p823 int32
+								if t822 != 0 {
+									t824 := int32(load32(m.memory, uint64(uint32(v9))+40))
+									v0 = t824
+									t825 := int32(load32(m.memory, uint64(uint32(v9))+36))
+									t826 := v0
+									v1 = t825
+									p827 := i32(0)
+									if v0 > v1 {
+										p827 = t826 - v1
+									}
+									p823 = p827
+								} else {
+									p823 = i32(0)
+								}
+								v0 = p823
+								v6 = i32(1)
+								v2 = v9 + i32(688)
+								t828 := int32(load32(m.memory, uint64(uint32(v9))+44))
+								t830 := v2
+								var p829 int32
+								if t828 != 0 {
+									t831 := int32(load32(m.memory, uint64(uint32(v9))+52))
+									t832 := v0
+									v1 = t831
+									t833 := int32(load32(m.memory, uint64(uint32(v9))+48))
+									t834 := v1
+									v3 = t833
+									v8 = t832 + (t834 - v3)
+									p835 := v8
+									if uint32(v0) > uint32(v8) {
+										p835 = i32(-1)
+									}
+									p836 := v0
+									if v1 > v3 {
+										p836 = p835
+									}
+									p829 = p836
+								} else {
+									p829 = v0
+								}
+								v0 = p829 + i32(1)
+								p837 := i32(-1)
+								if v0 != 0 {
+									p837 = v0
+								}
+								v0 = p837
+								p838 := v0
+								if uint32(v0) <= uint32(i32(4)) {
+									p838 = i32(4)
+								}
+								m.fn29(t830, p838, i32(1), i32(33))
+								t839 := int32(load32(m.memory, uint64(uint32(v9))+692))
+								v8 = t839
+								t840 := int32(load32(m.memory, uint64(uint32(v9))+688))
+								if t840 != 0 {
+									_ = int32(load32(m.memory, uint64(uint32(v9))+696))
+									panic("unreachable")
+								}
+								t841 := int32(load32(m.memory, uint64(uint32(v9))+696))
+								v1 = t841
+								t842 := v1
+								v3 = v9 + i32(57)
+								v0 = v3
+								t843 := int32(m.memory[uint64(uint32(v0))+32])
+								m.memory[uint64(uint32(t842))+32] = byte(t843)
+								t844 := int64(load64(m.memory, uint64(uint32(v0))+24))
+								store64(m.memory, uint64(uint32(v1))+24, uint64(t844))
+								t845 := int64(load64(m.memory, uint64(uint32(v0))+16))
+								store64(m.memory, uint64(uint32(v1))+16, uint64(t845))
+								t846 := int64(load64(m.memory, uint64(uint32(v0))+8))
+								store64(m.memory, uint64(uint32(v1))+8, uint64(t846))
+								t847 := int64(load64(m.memory, uint64(uint32(v0))))
+								store64(m.memory, uint64(uint32(v1)), uint64(t847))
+								store32(m.memory, uint64(uint32(v9))+684, uint32(i32(1)))
+								store32(m.memory, uint64(uint32(v9))+680, uint32(v1))
+								store32(m.memory, uint64(uint32(v9))+676, uint32(v8))
+								t848 := int64(load64(m.memory, uint64(uint32(v9))+48))
+								store64(m.memory, uint64(uint32(v9))+712, uint64(t848))
+								t849 := int64(load64(m.memory, uint64(uint32(v9))+40))
+								store64(m.memory, uint64(uint32(v9))+704, uint64(t849))
+								t850 := int64(load64(m.memory, uint64(uint32(v9))+32))
+								store64(m.memory, uint64(uint32(v9))+696, uint64(t850))
+								t851 := int64(load64(m.memory, uint64(uint32(v9))+24))
+								store64(m.memory, uint64(uint32(v9))+688, uint64(t851))
+								m.fn35(v9+i32(56), v2)
+								t852 := int32(m.memory[uint64(uint32(v9))+56])
+								if t852 == i32(1) {
+									v0 = i32(33)
+								l210:
+									{
+										t853 := int32(load32(m.memory, uint64(uint32(v9))+676))
+										if t853 == v6 {
+											v2 = i32(0)
+											t854 := int32(load32(m.memory, uint64(uint32(v9))+696))
+											if t854 != 0 {
+												t855 := int32(load32(m.memory, uint64(uint32(v9))+704))
+												v1 = t855
+												t856 := int32(load32(m.memory, uint64(uint32(v9))+700))
+												t857 := v1
+												v2 = t856
+												p858 := i32(0)
+												if v1 > v2 {
+													p858 = t857 - v2
+												}
+												v2 = p858
+											}
+											t859 := int32(load32(m.memory, uint64(uint32(v9))+708))
+											t861 := v9 + i32(676)
+											t862 := v6
+											var p860 int32
+											if t859 != 0 {
+												t863 := int32(load32(m.memory, uint64(uint32(v9))+716))
+												t864 := v2
+												v1 = t863
+												t865 := int32(load32(m.memory, uint64(uint32(v9))+712))
+												t866 := v1
+												v8 = t865
+												v7 = t864 + (t866 - v8)
+												p867 := v7
+												if uint32(v2) > uint32(v7) {
+													p867 = i32(-1)
+												}
+												p868 := v2
+												if v1 > v8 {
+													p868 = p867
+												}
+												p860 = p868
+											} else {
+												p860 = v2
+											}
+											v1 = p860 + i32(1)
+											p869 := i32(-1)
+											if v1 != 0 {
+												p869 = v1
+											}
+											m.fn22(t861, t862, p869, i32(33))
+											t870 := int32(load32(m.memory, uint64(uint32(v9))+680))
+											v1 = t870
+										}
+										v2 = v0 + v1
+										t871 := int32(m.memory[uint64(uint32(v3))+32])
+										m.memory[uint64(uint32(v2))+32] = byte(t871)
+										t872 := int64(load64(m.memory, uint64(uint32(v3))+24))
+										store64(m.memory, uint64(uint32(v2))+24, uint64(t872))
+										t873 := int64(load64(m.memory, uint64(uint32(v3))+16))
+										store64(m.memory, uint64(uint32(v2))+16, uint64(t873))
+										t874 := int64(load64(m.memory, uint64(uint32(v3))+8))
+										store64(m.memory, uint64(uint32(v2))+8, uint64(t874))
+										t875 := int64(load64(m.memory, uint64(uint32(v3))))
+										store64(m.memory, uint64(uint32(v2)), uint64(t875))
+										t876 := v9
+										v6 = v6 + i32(1)
+										store32(m.memory, uint64(uint32(t876))+684, uint32(v6))
+										v0 = v0 + i32(33)
+										m.fn35(v9+i32(56), v9+i32(688))
+										t877 := int32(m.memory[uint64(uint32(v9))+56])
+										if t877 != 0 {
 											goto l210
 										}
 									}
 								}
-								v16 = i32(0)
-								store32(m.memory, uint64(uint32(v7))+44, uint32(i32(0)))
-								store32(m.memory, uint64(uint32(v7))+32, uint32(i32(0)))
-								t811 := int32(load32(m.memory, uint64(uint32(v19))+32))
-								t812 := v7
-								v0 = t811
-								store32(m.memory, uint64(uint32(t812))+24, uint32(v0))
-								store32(m.memory, uint64(uint32(v7))+28, uint32(v0+v23*i32(100)))
-								m.fn35(v7+i32(56), v7+i32(24))
-								v1 = i32(1)
-								t813 := int32(m.memory[uint64(uint32(v7))+56])
-								if t813 != i32(1) {
-									v2 = i32(0)
-									goto l214
-								}
-								t814 := int32(load32(m.memory, uint64(uint32(v7))+32))
-								var p815 int32
-								if t814 != 0 {
-									t816 := int32(load32(m.memory, uint64(uint32(v7))+40))
-									v0 = t816
-									t817 := int32(load32(m.memory, uint64(uint32(v7))+36))
-									t818 := v0
-									v1 = t817
-									p819 := i32(0)
-									if v0 > v1 {
-										p819 = t818 - v1
-									}
-									p815 = p819
-								} else {
-									p815 = i32(0)
-								}
-								v0 = p815
-								v16 = i32(1)
-								v2 = v7 + i32(688)
-								t820 := int32(load32(m.memory, uint64(uint32(v7))+44))
-								t822 := v2
-								var p821 int32
-								if t820 != 0 {
-									t823 := int32(load32(m.memory, uint64(uint32(v7))+52))
-									t824 := v0
-									v1 = t823
-									t825 := int32(load32(m.memory, uint64(uint32(v7))+48))
-									t826 := v1
-									v3 = t825
-									v6 = t824 + (t826 - v3)
-									p827 := v6
-									if uint32(v0) > uint32(v6) {
-										p827 = i32(-1)
-									}
-									p828 := v0
-									if v1 > v3 {
-										p828 = p827
-									}
-									p821 = p828
-								} else {
-									p821 = v0
-								}
-								v0 = p821 + i32(1)
-								p829 := i32(-1)
-								if v0 != 0 {
-									p829 = v0
-								}
-								v0 = p829
-								p830 := v0
-								if uint32(v0) <= uint32(i32(4)) {
-									p830 = i32(4)
-								}
-								m.fn29(t822, p830, i32(1), i32(33))
-								t831 := int32(load32(m.memory, uint64(uint32(v7))+692))
-								v6 = t831
-								t832 := int32(load32(m.memory, uint64(uint32(v7))+688))
-								if t832 != 0 {
-									_ = int32(load32(m.memory, uint64(uint32(v7))+696))
-									panic("unreachable")
-								}
-								t833 := int32(load32(m.memory, uint64(uint32(v7))+696))
-								v1 = t833
-								t834 := v1
-								v3 = v7 + i32(57)
-								v0 = v3
-								t835 := int32(m.memory[uint64(uint32(v0))+32])
-								m.memory[uint64(uint32(t834))+32] = byte(t835)
-								t836 := int64(load64(m.memory, uint64(uint32(v0))+24))
-								store64(m.memory, uint64(uint32(v1))+24, uint64(t836))
-								t837 := int64(load64(m.memory, uint64(uint32(v0))+16))
-								store64(m.memory, uint64(uint32(v1))+16, uint64(t837))
-								t838 := int64(load64(m.memory, uint64(uint32(v0))+8))
-								store64(m.memory, uint64(uint32(v1))+8, uint64(t838))
-								t839 := int64(load64(m.memory, uint64(uint32(v0))))
-								store64(m.memory, uint64(uint32(v1)), uint64(t839))
-								store32(m.memory, uint64(uint32(v7))+684, uint32(i32(1)))
-								store32(m.memory, uint64(uint32(v7))+680, uint32(v1))
-								store32(m.memory, uint64(uint32(v7))+676, uint32(v6))
-								t840 := int64(load64(m.memory, uint64(uint32(v7))+48))
-								store64(m.memory, uint64(uint32(v7))+712, uint64(t840))
-								t841 := int64(load64(m.memory, uint64(uint32(v7))+40))
-								store64(m.memory, uint64(uint32(v7))+704, uint64(t841))
-								t842 := int64(load64(m.memory, uint64(uint32(v7))+32))
-								store64(m.memory, uint64(uint32(v7))+696, uint64(t842))
-								t843 := int64(load64(m.memory, uint64(uint32(v7))+24))
-								store64(m.memory, uint64(uint32(v7))+688, uint64(t843))
-								m.fn35(v7+i32(56), v2)
-								t844 := int32(m.memory[uint64(uint32(v7))+56])
-								if t844 == i32(1) {
-									v0 = i32(33)
-								l213:
-									{
-										t845 := int32(load32(m.memory, uint64(uint32(v7))+676))
-										if t845 == v16 {
-											v2 = i32(0)
-											t846 := int32(load32(m.memory, uint64(uint32(v7))+696))
-											if t846 != 0 {
-												t847 := int32(load32(m.memory, uint64(uint32(v7))+704))
-												v1 = t847
-												t848 := int32(load32(m.memory, uint64(uint32(v7))+700))
-												t849 := v1
-												v2 = t848
-												p850 := i32(0)
-												if v1 > v2 {
-													p850 = t849 - v2
-												}
-												v2 = p850
-											}
-											t851 := int32(load32(m.memory, uint64(uint32(v7))+708))
-											t853 := v7 + i32(676)
-											t854 := v16
-											var p852 int32
-											if t851 != 0 {
-												t855 := int32(load32(m.memory, uint64(uint32(v7))+716))
-												t856 := v2
-												v1 = t855
-												t857 := int32(load32(m.memory, uint64(uint32(v7))+712))
-												t858 := v1
-												v6 = t857
-												v10 = t856 + (t858 - v6)
-												p859 := v10
-												if uint32(v2) > uint32(v10) {
-													p859 = i32(-1)
-												}
-												p860 := v2
-												if v1 > v6 {
-													p860 = p859
-												}
-												p852 = p860
-											} else {
-												p852 = v2
-											}
-											v1 = p852 + i32(1)
-											p861 := i32(-1)
-											if v1 != 0 {
-												p861 = v1
-											}
-											m.fn22(t853, t854, p861, i32(33))
-											t862 := int32(load32(m.memory, uint64(uint32(v7))+680))
-											v1 = t862
-										}
-										v2 = v0 + v1
-										t863 := int32(m.memory[uint64(uint32(v3))+32])
-										m.memory[uint64(uint32(v2))+32] = byte(t863)
-										t864 := int64(load64(m.memory, uint64(uint32(v3))+24))
-										store64(m.memory, uint64(uint32(v2))+24, uint64(t864))
-										t865 := int64(load64(m.memory, uint64(uint32(v3))+16))
-										store64(m.memory, uint64(uint32(v2))+16, uint64(t865))
-										t866 := int64(load64(m.memory, uint64(uint32(v3))+8))
-										store64(m.memory, uint64(uint32(v2))+8, uint64(t866))
-										t867 := int64(load64(m.memory, uint64(uint32(v3))))
-										store64(m.memory, uint64(uint32(v2)), uint64(t867))
-										t868 := v7
-										v16 = v16 + i32(1)
-										store32(m.memory, uint64(uint32(t868))+684, uint32(v16))
-										v0 = v0 + i32(33)
-										m.fn35(v7+i32(56), v7+i32(688))
-										t869 := int32(m.memory[uint64(uint32(v7))+56])
-										if t869 != 0 {
-											goto l213
-										}
-									}
-								}
-								t870 := int32(load32(m.memory, uint64(uint32(v7))+676))
-								v2 = t870
-								goto l214
+								t878 := int32(load32(m.memory, uint64(uint32(v9))+676))
+								v2 = t878
+								goto l211
 							}
-							_ = int32(load32(m.memory, uint64(uint32(v7))+64))
+							_ = int32(load32(m.memory, uint64(uint32(v9))+64))
 							panic("unreachable")
 						}
-					l214:
-						t873 := m.fn498(i32(36), i32(4))
-						v3 = t873
+					l211:
+						t881 := m.fn498(i32(36), i32(4))
+						v3 = t881
 						if v3 == 0 {
-							goto l179
+							goto l176
 						}
-						store32(m.memory, uint64(uint32(v3))+32, uint32(v19))
-						store32(m.memory, uint64(uint32(v3))+28, uint32(v16))
+						store32(m.memory, uint64(uint32(v3))+32, uint32(v17))
+						store32(m.memory, uint64(uint32(v3))+28, uint32(v6))
 						store32(m.memory, uint64(uint32(v3))+24, uint32(v1))
 						store32(m.memory, uint64(uint32(v3))+20, uint32(v2))
-						store32(m.memory, uint64(uint32(v3))+16, uint32(v8))
-						store32(m.memory, uint64(uint32(v3))+12, uint32(v17))
-						store32(m.memory, uint64(uint32(v3))+8, uint32(v21))
+						store32(m.memory, uint64(uint32(v3))+16, uint32(v16))
+						store32(m.memory, uint64(uint32(v3))+12, uint32(v13))
+						store32(m.memory, uint64(uint32(v3))+8, uint32(v23))
 						store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000001)))
 					}
-				l177:
-					t874 := m.fn498(i32(4), i32(4))
-					v0 = t874
+				l174:
+					t882 := m.fn498(i32(4), i32(4))
+					v0 = t882
 					if v0 == 0 {
-						goto l179
+						goto l176
 					}
 					store32(m.memory, uint64(uint32(v0)), uint32(v3))
-					v54 = i64(0)
+					v55 = i64(0)
 					v3 = i32(0)
 					p3 = i32(0)
-					goto l215
+					goto l212
 				}
 			l0:
-				t875 := int64(load64(m.memory, uint64(uint32(v7))+72))
-				store64(m.memory, uint64(uint32(v7))+24, uint64(t875))
-				t876 := int32(load32(m.memory, uint64(uint32(v7))+80))
-				store32(m.memory, uint64(uint32(v7))+32, uint32(t876))
-				t877 := int32(load32(m.memory, uint64(uint32(v7))+68))
-				v1 = t877
-				t878 := int32(load32(m.memory, uint64(uint32(v7))+84))
-				v10 = t878
-				t879 := int32(load32(m.memory, uint64(uint32(v7))+88))
-				v6 = t879
-				t880 := int32(load32(m.memory, uint64(uint32(v7))+92))
-				v37 = t880
+				t883 := int64(load64(m.memory, uint64(uint32(v9))+72))
+				store64(m.memory, uint64(uint32(v9))+24, uint64(t883))
+				t884 := int32(load32(m.memory, uint64(uint32(v9))+80))
+				store32(m.memory, uint64(uint32(v9))+32, uint32(t884))
+				t885 := int32(load32(m.memory, uint64(uint32(v9))+68))
+				v1 = t885
+				t886 := int32(load32(m.memory, uint64(uint32(v9))+84))
+				v8 = t886
+				t887 := int32(load32(m.memory, uint64(uint32(v9))+88))
+				v7 = t887
+				t888 := int32(load32(m.memory, uint64(uint32(v9))+92))
+				v38 = t888
 			}
-		l178:
+		l175:
 			v0 = i32(0)
-			t881 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
-			if t881 != 0 {
-				goto l179
+			t889 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
+			if t889 != 0 {
+				goto l176
 			}
 			store32(m.memory, uint64(uint32(i32(1119420))), uint32(i32(-1)))
 			m.fn1(i32(1119424))
 			store32(m.memory, uint64(uint32(i32(1119436))), uint32(v1))
 			store32(m.memory, uint64(uint32(i32(1119432))), uint32(v2))
 			store32(m.memory, uint64(uint32(i32(1119428))), uint32(v3))
-			store32(m.memory, uint64(uint32(i32(1119424))), uint32(v16))
-			store32(m.memory, uint64(uint32(i32(1119460))), uint32(v37))
-			store32(m.memory, uint64(uint32(i32(1119456))), uint32(v6))
-			store32(m.memory, uint64(uint32(i32(1119452))), uint32(v10))
-			t882 := int64(load64(m.memory, uint64(uint32(v7))+24))
-			store64(m.memory, uint64(uint32(i32(1119440))), uint64(t882))
-			t883 := int32(load32(m.memory, uint64(uint32(v7))+32))
-			store32(m.memory, uint64(uint32(i32(1119448))), uint32(t883))
-			m.fn31(v7-i32(-64), i32(1119424))
-			t884 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
-			store32(m.memory, uint64(uint32(i32(1119420))), uint32(t884+i32(1)))
-			t885 := int64(load64(m.memory, uint64(uint32(v7))+64))
-			v66 = t885
-			t886 := int64(load64(m.memory, uint64(uint32(v7))+72))
-			v67 = t886
-			t887 := int64(load64(m.memory, uint64(uint32(v7))+80))
-			v68 = t887
-			t888 := int64(load64(m.memory, uint64(uint32(v7))+88))
-			v69 = t888
-			t889 := int64(load64(m.memory, uint64(uint32(v7))+96))
-			v70 = t889
-			t890 := int64(load64(m.memory, uint64(uint32(v7))+104))
-			v71 = t890
-			t891 := int64(load64(m.memory, uint64(uint32(v7))+112))
-			v72 = t891
-			t892 := int64(load64(m.memory, uint64(uint32(v7))+120))
-			v73 = t892
-			t893 := int64(load64(m.memory, uint64(uint32(v7))+128))
-			v54 = t893
-			t894 := int32(load32(m.memory, uint64(uint32(v7))+136))
-			v3 = t894
-			t895 := int32(load32(m.memory, uint64(uint32(v7))+140))
-			p3 = t895
+			store32(m.memory, uint64(uint32(i32(1119424))), uint32(v6))
+			store32(m.memory, uint64(uint32(i32(1119460))), uint32(v38))
+			store32(m.memory, uint64(uint32(i32(1119456))), uint32(v7))
+			store32(m.memory, uint64(uint32(i32(1119452))), uint32(v8))
+			t890 := int64(load64(m.memory, uint64(uint32(v9))+24))
+			store64(m.memory, uint64(uint32(i32(1119440))), uint64(t890))
+			t891 := int32(load32(m.memory, uint64(uint32(v9))+32))
+			store32(m.memory, uint64(uint32(i32(1119448))), uint32(t891))
+			m.fn31(v9-i32(-64), i32(1119424))
+			t892 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
+			store32(m.memory, uint64(uint32(i32(1119420))), uint32(t892+i32(1)))
+			t893 := int64(load64(m.memory, uint64(uint32(v9))+64))
+			v66 = t893
+			t894 := int64(load64(m.memory, uint64(uint32(v9))+72))
+			v67 = t894
+			t895 := int64(load64(m.memory, uint64(uint32(v9))+80))
+			v68 = t895
+			t896 := int64(load64(m.memory, uint64(uint32(v9))+88))
+			v69 = t896
+			t897 := int64(load64(m.memory, uint64(uint32(v9))+96))
+			v70 = t897
+			t898 := int64(load64(m.memory, uint64(uint32(v9))+104))
+			v71 = t898
+			t899 := int64(load64(m.memory, uint64(uint32(v9))+112))
+			v72 = t899
+			t900 := int64(load64(m.memory, uint64(uint32(v9))+120))
+			v73 = t900
+			t901 := int64(load64(m.memory, uint64(uint32(v9))+128))
+			v55 = t901
+			t902 := int32(load32(m.memory, uint64(uint32(v9))+136))
+			v3 = t902
+			t903 := int32(load32(m.memory, uint64(uint32(v9))+140))
+			p3 = t903
 		}
-	l215:
+	l212:
 		v1 = p3
 		if v4 != 0 {
 			store32(m.memory, uint64(uint32(v4))+76, uint32(v1))
 			store32(m.memory, uint64(uint32(v4))+72, uint32(v3))
-			store64(m.memory, uint64(uint32(v4))+64, uint64(v54))
+			store64(m.memory, uint64(uint32(v4))+64, uint64(v55))
 			store64(m.memory, uint64(uint32(v4))+56, uint64(v73))
 			store64(m.memory, uint64(uint32(v4))+48, uint64(v72))
 			store64(m.memory, uint64(uint32(v4))+40, uint64(v71))
@@ -12685,15 +12700,15 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 			store64(m.memory, uint64(uint32(v4))+8, uint64(v67))
 			store64(m.memory, uint64(uint32(v4)), uint64(v66))
 		}
-		m.g0 = v7 + i32(720)
+		m.g0 = v9 + i32(720)
 		return v0
 	}
-l179:
+l176:
 	panic("unreachable")
 l65:
 	_ = int32(load32(m.memory, uint64(uint32(v5))+1032))
 	panic("unreachable")
-l118:
+l116:
 	_ = int32(load32(m.memory, uint64(uint32(v0))+12))
 	panic("unreachable")
 }
@@ -12971,7 +12986,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 						m.memory[uint64(uint32(v7))+64] = byte(i32(0))
 						{
 							{
-								t63 := m.fn425(v7+i32(200), v7-i32(-64))
+								t63 := m.fn424(v7+i32(200), v7-i32(-64))
 								if t63 != 0 {
 									{
 										t64 := int32(load32(m.memory, uint64(uint32(v7))+208))
@@ -13224,14 +13239,14 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 											store64(m.memory, uint64(uint32(v7))+32, uint64(v70))
 											store32(m.memory, uint64(uint32(v7))+56, uint32(v1))
 											store64(m.memory, uint64(uint32(v7))+48, uint64(v71))
-											m.fn404(v7+i32(16), v17)
+											m.fn403(v7+i32(16), v17)
 											t127 := int32(load32(m.memory, uint64(uint32(v7))+16))
 											t128 := v7 + i32(48)
 											v20 = t127
 											t129 := int32(load32(m.memory, uint64(uint32(v7))+20))
 											t130 := v20
 											v19 = t129
-											t131 := m.fn426(t128, t130, v19)
+											t131 := m.fn425(t128, t130, v19)
 											v0 = t131
 											if v0 == 0 {
 												goto l17
@@ -13618,7 +13633,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v28 = v0
 																								if v28 != v51 {
 																									t225 := int32(load32(m.memory, uint64(uint32(v0+v25))))
-																									m.fn409(v7+i32(272), t225)
+																									m.fn408(v7+i32(272), t225)
 																									v0 = v0 + i32(4)
 																									t226 := int64(load64(m.memory, uint64(uint32(v7))+272))
 																									if t226 == 0 {
@@ -13723,7 +13738,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																										v39 = p236
 																										{
 																											{
-																												t246 := m.fn426(v29, v45, v34)
+																												t246 := m.fn425(v29, v45, v34)
 																												v9 = t246
 																												if v9 == 0 {
 																													goto l45
@@ -13849,7 +13864,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				v1 = v7 + i32(168)
 																																				store32(m.memory, uint64(uint32(t290))+280, uint32(v1))
 																																				if v0 == 0 {
-																																					m.fn427(v1, v38)
+																																					m.fn426(v1, v38)
 																																					goto l56
 																																				}
 																																				t291 := m.fn85(v7+i32(272), v38)
@@ -13866,7 +13881,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					goto l57
 																																				}
 																																				v2 = v7 + i32(272)
-																																				m.fn428(v2, v0-v1)
+																																				m.fn427(v2, v0-v1)
 																																				t295 := m.fn85(v2, v38)
 																																				if t295 == 0 {
 																																					goto l56
@@ -13885,7 +13900,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			t277 := v29
 																																			t278 := v1
 																																			v3 = t276
-																																			t279 := m.fn426(t277, t278, v3)
+																																			t279 := m.fn425(t277, t278, v3)
 																																			if t279 == 0 {
 																																				goto l55
 																																			}
@@ -13907,7 +13922,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		t300 := int32(load32(m.memory, uint64(uint32(v7))+208))
 																																		store32(m.memory, uint64(uint32(v7))+228, uint32(t300))
 																																		store32(m.memory, uint64(uint32(v7))+224, uint32(v0))
-																																		m.fn427(v7+i32(224), v38)
+																																		m.fn426(v7+i32(224), v38)
 																																		t301 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																		store32(m.memory, uint64(uint32(v7))+208, uint32(t301))
 																																		t302 := int32(load32(m.memory, uint64(uint32(v7))+228))
@@ -13922,7 +13937,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		store32(m.memory, uint64(uint32(t305))+212, uint32(t306+v1))
 																																		if v1 != 0 {
 																																			v0 = v7 + i32(272)
-																																			m.fn428(v0, v1)
+																																			m.fn427(v0, v1)
 																																			m.fn83(v0, v2)
 																																		}
 																																		m.fn155(v7 + i32(200))
@@ -13963,13 +13978,13 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																	{
 																																		t316 := v7 + i32(8)
 																																		v10 = v0 + i32(12)
-																																		m.fn429(t316, v10)
+																																		m.fn428(t316, v10)
 																																		{
 																																			t317 := int32(load32(m.memory, uint64(uint32(v7))+8))
 																																			if t317 != 0 {
 																																				t318 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
 																																				t319 := int32(load32(m.memory, uint64(uint32(v0+i32(8)))))
-																																				t320 := m.fn430(v17, t318, t319)
+																																				t320 := m.fn429(v17, t318, t319)
 																																				if t320&i32(255) == i32(3) {
 																																					goto l60
 																																				}
@@ -14053,7 +14068,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																t344 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																store64(m.memory, uint64(uint32(v24)), uint64(t344))
 																																store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																																m.fn424(v31, v7+i32(272))
+																																m.fn423(v31, v7+i32(272))
 																																if v1 == 0 {
 																																	goto l63
 																																}
@@ -14064,7 +14079,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																	t345 := v7
 																																	v1 = v0 + v4
 																																	v3 = v1 + i32(12)
-																																	m.fn429(t345, v3)
+																																	m.fn428(t345, v3)
 																																	{
 																																		{
 																																			t346 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -14073,7 +14088,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				v10 = v1 + i32(4)
 																																				t348 := int32(load32(m.memory, uint64(uint32(v10))))
 																																				t349 := int32(load32(m.memory, uint64(uint32(v1+i32(8)))))
-																																				t350 := m.fn430(t347, t348, t349)
+																																				t350 := m.fn429(t347, t348, t349)
 																																				if t350&i32(255) == i32(3) {
 																																					goto l64
 																																				}
@@ -14098,7 +14113,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			t354 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																			t355 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
 																																			t356 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
-																																			m.fn423(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104842), i32(2))
+																																			m.fn422(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104842), i32(2))
 																																			m.fn74(v3, i32(1))
 																																		}
 																																		if v0 == v2 {
@@ -14166,7 +14181,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																						v16 = v0 + v63
 																																						t366 := int32(load32(m.memory, uint64(uint32(v16))))
 																																						t367 := int32(load32(m.memory, uint64(uint32(v16+i32(4)))))
-																																						t368 := m.fn426(t365, t366, t367)
+																																						t368 := m.fn425(t365, t366, t367)
 																																						v2 = t368
 																																						if v2 == 0 {
 																																							goto l72
@@ -14180,7 +14195,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																						v37 = v16 + i32(8)
 																																						t371 := int32(load32(m.memory, uint64(uint32(v37))))
 																																						t372 := int32(load32(m.memory, uint64(uint32(v16+i32(12)))))
-																																						t373 := m.fn426(t370, t371, t372)
+																																						t373 := m.fn425(t370, t371, t372)
 																																						v2 = t373
 																																						if v2 == 0 {
 																																							goto l72
@@ -14213,7 +14228,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				t379 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																				store64(m.memory, uint64(uint32(v24)), uint64(t379))
 																																				store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																																				m.fn424(v31, v7+i32(272))
+																																				m.fn423(v31, v7+i32(272))
 																																				goto l76
 																																			}
 																																		l71:
@@ -14232,7 +14247,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			store32(m.memory, uint64(uint32(v7))+264, uint32(t381))
 																																			t382 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																			store64(m.memory, uint64(uint32(v7))+256, uint64(t382))
-																																			t383 := m.fn426(v1, i32(1102885), i32(5))
+																																			t383 := m.fn425(v1, i32(1102885), i32(5))
 																																			v2 = t383
 																																			v0 = v7 + i32(324)
 																																			m.fn311(v0, v7+i32(200))
@@ -14310,7 +14325,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
 																																							t407 := v31
 																																							v0 = v7 + i32(272)
-																																							m.fn424(t407, v0)
+																																							m.fn423(t407, v0)
 																																							if v16 != 0 {
 																																								store32(m.memory, uint64(uint32(v7))+316, uint32(i32(3)))
 																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104839)))
@@ -14334,7 +14349,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								t413 := int32(load32(m.memory, uint64(uint32(v43))+8))
 																																								t414 := int32(load32(m.memory, uint64(uint32(v7))+276))
 																																								t415 := int32(load32(m.memory, uint64(uint32(v7))+280))
-																																								m.fn423(v7-i32(-64), v7+i32(200), t410, t411, t412, t413, t414, t415)
+																																								m.fn422(v7-i32(-64), v7+i32(200), t410, t411, t412, t413, t414, t415)
 																																								m.fn74(v0, i32(1))
 																																								m.fn74(v1, i32(1))
 																																							}
@@ -14549,7 +14564,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																store32(m.memory, uint64(uint32(v7))+236, uint32(i32(0)))
 																																store64(m.memory, uint64(uint32(v7))+228, uint64(i64(0x400000000)))
 																																m.memory[uint64(uint32(v7))+224] = byte(i32(5))
-																																t459 := m.fn426(v29, v11, v5)
+																																t459 := m.fn425(v29, v11, v5)
 																																v0 = t459
 																																p460 := v7 + i32(224)
 																																if v0 != 0 {
@@ -14650,7 +14665,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		t475 := int64(load64(m.memory, uint64(uint32(v7))+352))
 																																		store64(m.memory, uint64(uint32(v24)), uint64(t475))
 																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																																		m.fn424(v31, v7+i32(272))
+																																		m.fn423(v31, v7+i32(272))
 																																		m.fn171(v7 + i32(224))
 																																		m.fn125(v7 + i32(200))
 																																		m.fn171(v7 + i32(152))
@@ -14803,7 +14818,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											t266 := int64(load64(m.memory, uint64(uint32(v7))+200))
 																											store64(m.memory, uint64(uint32(v24)), uint64(t266))
 																											store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																											m.fn424(v31, v7+i32(272))
+																											m.fn423(v31, v7+i32(272))
 																											goto l48
 																										}
 																									l48:
@@ -14992,7 +15007,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																									t528 := int64(load64(m.memory, uint64(uint32(v7))+200))
 																									store64(m.memory, uint64(uint32(v7))+276, uint64(t528))
 																									store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x7ffffffe)))
-																									m.fn424(v31, v10)
+																									m.fn423(v31, v10)
 																								}
 																							l101:
 																								memory_copy(m.memory, uint32(v44), uint32(v7-i32(-64)), uint32(i32(72)))
@@ -15195,7 +15210,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 											t557 := int64(load64(m.memory, uint64(uint32(v7))+200))
 											store64(m.memory, uint64(uint32(v7))+276, uint64(t557))
 											store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x7ffffffe)))
-											m.fn424(v7+i32(96), v7+i32(272))
+											m.fn423(v7+i32(96), v7+i32(272))
 											memory_copy(m.memory, uint32(v44), uint32(v7-i32(-64)), uint32(i32(72)))
 											m.fn145(v7 + i32(48))
 											m.fn145(v7 + i32(32))
@@ -15627,7 +15642,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 							}
 						l9:
 							v6 = v2 + i32(56)
-							m.fn452(v6, v14)
+							m.fn451(v6, v14)
 							m.fn130(v6)
 							goto l10
 						l2:
@@ -15669,7 +15684,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 						store32(m.memory, uint64(uint32(v7))+12, uint32(i32(0)))
 						store64(m.memory, uint64(uint32(v7))+4, uint64(i64(0x100000000)))
 						v6 = v2 + i32(56)
-						m.fn452(v6, v14)
+						m.fn451(v6, v14)
 						m.fn130(v6)
 					}
 				l1:
@@ -22221,7 +22236,7 @@ func (m *Module) fn188(v0, v1, v2 int32) {
 				}
 			}
 		l0:
-			m.fn292(v3, v1, v2)
+			m.fn296(v3, v1, v2)
 			t5 := int32(load32(m.memory, uint64(uint32(v3))))
 			if t5 != 0 {
 				t6 := int32(load32(m.memory, uint64(uint32(v3))+4))
@@ -22286,7 +22301,7 @@ func (m *Module) fn189(v0, v1, v2, v3, v4 int32) {
 					}
 				}
 			l13:
-				m.fn292(v5+i32(8), v1, v3)
+				m.fn296(v5+i32(8), v1, v3)
 				t23 := int32(load32(m.memory, uint64(uint32(v5))+8))
 				if t23 == 0 {
 					goto l15
@@ -22315,7 +22330,7 @@ func (m *Module) fn189(v0, v1, v2, v3, v4 int32) {
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 			goto l10
 		case 2:
-			m.fn301(v5+i32(8), v1, v3)
+			m.fn302(v5+i32(8), v1, v3)
 			t13 := int32(load32(m.memory, uint64(uint32(v5))+8))
 			if t13 != i32(-0x80000000) {
 				t14 := int32(load32(m.memory, uint64(uint32(v5))+16))
@@ -27879,7 +27894,7 @@ func (m *Module) fn253(v0, v1 int32) {
 			store64(m.memory, uint64(uint32(v2))+24, uint64(t6))
 			goto l0
 		}
-		m.fn301(v2+i32(24), v2+i32(12), v3)
+		m.fn302(v2+i32(24), v2+i32(12), v3)
 	}
 l0:
 	t8 := v0
@@ -28111,7 +28126,7 @@ func (m *Module) fn257(v0, v1 int32) {
 						if uint32(v0) > uint32(v1) {
 							p23 = t22
 						}
-						m.fn428(t21, p23)
+						m.fn427(t21, p23)
 						t24 := m.fn84(v2, v3)
 						if t24 == 0 {
 							goto l2
@@ -28164,7 +28179,7 @@ func (m *Module) fn257(v0, v1 int32) {
 				v1 = t36
 				store32(m.memory, uint64(uint32(t37))+68, uint32(t38+v1))
 				if v1 != 0 {
-					m.fn428(v2, v1)
+					m.fn427(v2, v1)
 					m.fn83(v2, v2+i32(56))
 				}
 				m.fn155(v2 + i32(56))
@@ -29101,7 +29116,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) int32 {
 					if t11 != i32(1) {
 						goto l2
 					}
-					m.fn457(v7+i32(256), v2, v3)
+					m.fn456(v7+i32(256), v2, v3)
 					t12 := int64(load64(m.memory, uint64(uint32(v7))+256))
 					if t12 != i64(1) {
 						goto l0
@@ -29196,7 +29211,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) int32 {
 								if v23&i32(1) != 0 {
 									p26 = v36
 								} else {
-									m.fn457(v7+i32(256), v11, v14)
+									m.fn456(v7+i32(256), v11, v14)
 									t30 := int32(load32(m.memory, uint64(uint32(v7))+256))
 									if t30 == 0 {
 										goto l7
@@ -31506,8 +31521,8 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5, v6 int32) {
 	if t1 != 0 {
 		v2 = v7 + i32(56)
 		t2 := int32(load32(m.memory, uint64(uint32(v1))+12))
-		m.fn438(v2, t2)
-		m.fn439(v7+i32(316), v7+i32(12), v2, v3, i32(1))
+		m.fn437(v2, t2)
+		m.fn438(v7+i32(316), v7+i32(12), v2, v3, i32(1))
 		v1 = v7 + i32(344)
 		memory_copy(m.memory, uint32(v1), uint32(v2), uint32(i32(136)))
 		{
@@ -31929,11 +31944,11 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 						t70 := int32(load32(m.memory, uint64(uint32(v9))+40))
 						t71 := v7
 						v8 = t70
-						t72 := m.fn450(t69, t71, v8)
+						t72 := m.fn449(t69, t71, v8)
 						if t72 != 0 {
 							goto l17
 						}
-						m.fn441(v4+i32(16), v19, v7, v8)
+						m.fn440(v4+i32(16), v19, v7, v8)
 						t73 := int32(load32(m.memory, uint64(uint32(v4))+16))
 						if t73 == i32(1) {
 							t74 := int32(load32(m.memory, uint64(uint32(v4))+20))
@@ -32224,7 +32239,7 @@ func (m *Module) fn273(v0, v1, v2, v3 int32) {
 									goto l30
 								}
 							}
-							t140 := m.fn450(v15, v6, v9)
+							t140 := m.fn449(v15, v6, v9)
 							if t140 != 0 {
 								goto l30
 							}
@@ -32357,7 +32372,7 @@ func (m *Module) fn275(v0, v1, v2, v3, v4 int32) {
 			v11 = v5 + i32(32)
 			v4 = v5 + i32(20)
 			t8 := int32(load32(m.memory, uint64(uint32(v1))+12))
-			m.fn293(v9, v7, t8, i32(0), i32(1), i32(1))
+			m.fn297(v9, v7, t8, i32(0), i32(1), i32(1))
 			t9 := int32(load32(m.memory, uint64(uint32(v5))+148))
 			m.fn73(v9)
 			if t9 == i32(-0x80000000) {
@@ -36392,38 +36407,7 @@ func (m *Module) fn286(v0, v1 int32) {
 		m.fn71(v0, v2, v1, i32(4), i32(4))
 	}
 }
-func (m *Module) fn287(v0, v1, v2, v3, v4, v5 int32) {
-	var v6 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	v6 = t0
-	t1 := int32(load32(m.memory, uint64(uint32(v0))))
-	if v6 == t1 {
-		m.fn288(v0)
-	}
-	store32(m.memory, uint64(uint32(v0))+8, uint32(v6+i32(1)))
-	t2 := int32(load32(m.memory, uint64(uint32(v0))+4))
-	v0 = t2 + v6*i32(12)
-	m.memory[uint64(uint32(v0))+10] = byte(v3)
-	m.memory[uint64(uint32(v0))+9] = byte(v2)
-	m.memory[uint64(uint32(v0))+8] = byte(v1)
-	store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
-	store32(m.memory, uint64(uint32(v0)), uint32(v4))
-}
-func (m *Module) fn288(v0 int32) {
-	var v1 int32
-	t0 := m.g0
-	v1 = t0 - i32(16)
-	m.g0 = v1
-	t1 := int32(load32(m.memory, uint64(uint32(v0))))
-	m.fn215(v1+i32(8), v0, t1, i32(1), i32(4), i32(12))
-	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	if t2 != i32(-0x7fffffff) {
-		_ = int32(load32(m.memory, uint64(uint32(v1))+12))
-		panic("unreachable")
-	}
-	m.g0 = v1 + i32(16)
-}
-func (m *Module) fn289(v0, v1, v2 int32) {
+func (m *Module) fn287(v0, v1, v2 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	if uint32(t0) > uint32(v2) {
 		t1 := int64(load64(m.memory, uint64(uint32(v1))+84))
@@ -36435,5037 +36419,7 @@ func (m *Module) fn289(v0, v1, v2 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn290(v0, v1, v2, v3, v4, v5 int32) {
-	var v6, v7, v8, v9, v10 int32
-	var v11 int64
-	t0 := m.g0
-	v6 = t0 - i32(32)
-	m.g0 = v6
-	{
-		{
-			t1 := int32(load32(m.memory, uint64(uint32(v1))+8))
-			if uint32(t1) > uint32(v3) {
-				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
-				t3 := int32(m.memory[uint64(uint32(t2+v3*i32(12)))+10])
-				if t3 == 0 {
-					t4 := int32(load32(m.memory, uint64(uint32(v4))))
-					v7 = t4
-					t5 := int32(load32(m.memory, uint64(uint32(v1))+32))
-					v8 = t5
-					t6 := int32(load32(m.memory, uint64(uint32(v1))+24))
-					if v8 == t6 {
-						m.fn75(v1 + i32(24))
-					}
-					t7 := int32(load32(m.memory, uint64(uint32(v1))+28))
-					v9 = t7 + v8<<3
-					store32(m.memory, uint64(uint32(v9))+4, uint32(v7))
-					store32(m.memory, uint64(uint32(v9)), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(v1))+32, uint32(v8+i32(1)))
-					m.fn291(v6+i32(16), v1, v2, v3, v3+i32(1), v5)
-					t8 := int32(load32(m.memory, uint64(uint32(v6))+16))
-					if t8 == i32(-0x80000000) {
-						goto l0
-					}
-					t9 := int32(load32(m.memory, uint64(uint32(v6))+24))
-					store32(m.memory, uint64(uint32(v0))+8, uint32(t9))
-					t10 := int64(load64(m.memory, uint64(uint32(v6))+16))
-					store64(m.memory, uint64(uint32(v0)), uint64(t10))
-					goto l1
-				}
-				m.fn289(v6+i32(16), v1, v3)
-				t11 := int32(load32(m.memory, uint64(uint32(v6))+24))
-				t12 := v6
-				v3 = t11
-				store32(m.memory, uint64(uint32(t12))+8, uint32(v3))
-				t13 := int64(load64(m.memory, uint64(uint32(v6))+16))
-				store64(m.memory, uint64(uint32(v6)), uint64(t13))
-				t14 := int32(load32(m.memory, uint64(uint32(v6))+28))
-				v7 = t14
-				if uint32(v7) > uint32(v3) {
-					v8 = v1 + i32(24)
-					t15 := int32(load32(m.memory, uint64(uint32(v4))))
-					v5 = t15
-				l4:
-					{
-						{
-							{
-								t16 := int32(load32(m.memory, uint64(uint32(v6))+4))
-								if uint32(v3) >= uint32(t16) {
-									goto l2
-								}
-								t17 := int32(load32(m.memory, uint64(uint32(v6))))
-								t18 := int64(int8(m.memory[uint64(uint32(t17+v3))]))
-								v11 = t18
-								if v11 < i64(0) {
-									goto l2
-								}
-								store64(m.memory, uint64(uint32(v6))+24, uint64(v11))
-								store32(m.memory, uint64(uint32(v6))+8, uint32(v3+i32(1)))
-								goto l3
-							}
-						l2:
-							m.fn292(v6+i32(16), v6, v7)
-							t19 := int32(load32(m.memory, uint64(uint32(v6))+16))
-							if t19 != i32(1) {
-								goto l3
-							}
-							t20 := int32(load32(m.memory, uint64(uint32(v6))+20))
-							v1 = t20
-							t21 := int64(load64(m.memory, uint64(uint32(v6))+24))
-							store64(m.memory, uint64(uint32(v0))+4, uint64(t21))
-							store32(m.memory, uint64(uint32(v0)), uint32(v1))
-							goto l1
-						}
-					l3:
-						t22 := int32(load32(m.memory, uint64(uint32(v6))+24))
-						v9 = t22
-						t23 := int32(load32(m.memory, uint64(uint32(v1))+32))
-						v3 = t23
-						t24 := int32(load32(m.memory, uint64(uint32(v1))+24))
-						if v3 == t24 {
-							m.fn75(v8)
-						}
-						t25 := int32(load32(m.memory, uint64(uint32(v1))+28))
-						v10 = t25 + v3<<3
-						store32(m.memory, uint64(uint32(v10))+4, uint32(v5))
-						store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
-						store32(m.memory, uint64(uint32(v1))+32, uint32(v3+i32(1)))
-						m.fn284(v1, v2, v9)
-						t26 := int32(load32(m.memory, uint64(uint32(v1))+32))
-						v3 = t26
-						if v3 != 0 {
-							store32(m.memory, uint64(uint32(v1))+32, uint32(v3-i32(1)))
-						}
-						t27 := v4
-						v5 = v5 + i32(1)
-						store32(m.memory, uint64(uint32(t27)), uint32(v5))
-						t28 := int32(load32(m.memory, uint64(uint32(v6))+8))
-						v3 = t28
-						if uint32(v3) < uint32(v7) {
-							goto l4
-						}
-					}
-				}
-				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-				goto l1
-			}
-			panic("unreachable")
-		}
-	l0:
-		t29 := int32(load32(m.memory, uint64(uint32(v1))+32))
-		v2 = t29
-		if v2 != 0 {
-			store32(m.memory, uint64(uint32(v1))+32, uint32(v2-i32(1)))
-		}
-		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-		store32(m.memory, uint64(uint32(v4)), uint32(v7+i32(1)))
-	}
-l1:
-	m.g0 = v6 + i32(32)
-}
-func (m *Module) fn291(v0, v1, v2, v3, v4, v5 int32) {
-	var v6, v7, v8, v9, v10 int32
-	t0 := m.g0
-	v6 = t0 - i32(48)
-	m.g0 = v6
-	{
-		var p1 int32
-		if uint32(v3) >= uint32(v4) {
-			p1 = 1
-		}
-		v9 = p1
-		if v9 == 0 {
-			v7 = v4 - i32(1)
-			t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
-			if uint32(v7) >= uint32(t2) {
-				goto l0
-			}
-			t3 := int32(load32(m.memory, uint64(uint32(v1))+4))
-			v7 = t3 + v7*i32(12)
-			t4 := int32(load32(m.memory, uint64(uint32(v7))+4))
-			v8 = t4
-			t5 := int32(load32(m.memory, uint64(uint32(v7))))
-			v7 = t5
-		}
-		{
-			t6 := int32(m.memory[uint64(uint32(v2))+62])
-			switch t6 - i32(6) {
-			case 5:
-				t16 := int32(load32(m.memory, uint64(uint32(v2))+28))
-				v2 = t16
-				t17 := int32(load32(m.memory, uint64(uint32(v1))+80))
-				t18 := v2
-				v7 = t17
-				t19 := int32(load32(m.memory, uint64(uint32(v7))+16))
-				if uint32(t18) >= uint32(t19) {
-					goto l0
-				}
-				t20 := int32(load32(m.memory, uint64(uint32(v7))+12))
-				m.fn293(v0, v1, t20+v2*i32(192), v3, v4, v5+i32(1))
-				goto l8
-			case 6:
-				t21 := int32(load32(m.memory, uint64(uint32(v2))+28))
-				v2 = t21
-				t22 := int32(load32(m.memory, uint64(uint32(v1))+80))
-				t23 := v2
-				v7 = t22
-				t24 := int32(load32(m.memory, uint64(uint32(v7))+16))
-				if uint32(t23) >= uint32(t24) {
-					goto l0
-				}
-				t25 := int32(load32(m.memory, uint64(uint32(v7))+12))
-				v7 = t25
-				store32(m.memory, uint64(uint32(v6))+12, uint32(i32(0)))
-				if v9 == 0 {
-					v10 = v5 + i32(1)
-					if uint32(v10) > uint32(i32(200)) {
-						m.fn295(v0)
-						goto l8
-					}
-					v5 = v7 + v2*i32(192)
-				l13:
-					{
-						m.fn289(v6+i32(32), v1, v3)
-						t26 := int32(load32(m.memory, uint64(uint32(v6))+40))
-						t27 := v6
-						v2 = t26
-						store32(m.memory, uint64(uint32(t27))+24, uint32(v2))
-						t28 := int64(load64(m.memory, uint64(uint32(v6))+32))
-						store64(m.memory, uint64(uint32(v6))+16, uint64(t28))
-						t29 := int32(load32(m.memory, uint64(uint32(v6))+44))
-						v7 = t29
-						if uint32(v7) > uint32(v2) {
-						l12:
-							{
-								m.fn188(v6+i32(32), v6+i32(16), v7)
-								t30 := int32(load32(m.memory, uint64(uint32(v6))+36))
-								v2 = t30
-								t31 := int32(load32(m.memory, uint64(uint32(v6))+32))
-								v8 = t31
-								if v8 != i32(-0x80000000) {
-									t32 := int32(load32(m.memory, uint64(uint32(v6))+40))
-									store32(m.memory, uint64(uint32(v0))+8, uint32(t32))
-									store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
-									store32(m.memory, uint64(uint32(v0)), uint32(v8))
-									goto l8
-								}
-								{
-									{
-										if uint32(v2) <= uint32(i32(511)) {
-											t33 := int32(load32(m.memory, uint64(uint32(v5))+100))
-											t34 := int32(m.memory[uint64(uint32(t33+v2))])
-											v9 = t34
-											if v9 != i32(255) {
-												goto l10
-											}
-										}
-										m.fn189(v6+i32(32), v6+i32(16), v2, v7, i32(0))
-										t35 := int32(load32(m.memory, uint64(uint32(v6))+32))
-										if t35 == i32(-0x80000000) {
-											goto l11
-										}
-										t36 := int32(load32(m.memory, uint64(uint32(v6))+40))
-										store32(m.memory, uint64(uint32(v0))+8, uint32(t36))
-										t37 := int64(load64(m.memory, uint64(uint32(v6))+32))
-										store64(m.memory, uint64(uint32(v0)), uint64(t37))
-										goto l8
-									}
-								l10:
-									t38 := int32(load32(m.memory, uint64(uint32(v1))+8))
-									v8 = t38
-									m.fn294(v6+i32(32), v1, v5, v9, v2, v6+i32(16), v7)
-									t39 := int32(load32(m.memory, uint64(uint32(v6))+32))
-									v2 = t39
-									if v2 != i32(-0x80000000) {
-										t40 := int32(load32(m.memory, uint64(uint32(v6))+37))
-										store32(m.memory, uint64(uint32(v0))+5, uint32(t40))
-										t41 := int32(load32(m.memory, uint64(uint32(v6))+40))
-										store32(m.memory, uint64(uint32(v0))+8, uint32(t41))
-										t42 := int32(m.memory[uint64(uint32(v6))+36])
-										m.memory[uint64(uint32(v0))+4] = byte(t42)
-										store32(m.memory, uint64(uint32(v0)), uint32(v2))
-										goto l8
-									}
-									t43 := int32(load32(m.memory, uint64(uint32(v1))+8))
-									if uint32(t43) <= uint32(v8) {
-										goto l11
-									}
-									t44 := int32(load32(m.memory, uint64(uint32(v5))+124))
-									if uint32(t44) <= uint32(v9) {
-										goto l0
-									}
-									t45 := int32(load32(m.memory, uint64(uint32(v5))+120))
-									m.fn290(v6+i32(32), v1, t45+v9*i32(72), v8, v6+i32(12), v10)
-									t46 := int32(load32(m.memory, uint64(uint32(v6))+32))
-									if t46 != i32(-0x80000000) {
-										t47 := int32(load32(m.memory, uint64(uint32(v6))+40))
-										store32(m.memory, uint64(uint32(v0))+8, uint32(t47))
-										t48 := int64(load64(m.memory, uint64(uint32(v6))+32))
-										store64(m.memory, uint64(uint32(v0)), uint64(t48))
-										goto l8
-									}
-									t49 := int32(load32(m.memory, uint64(uint32(v1))+8))
-									if uint32(v8) > uint32(t49) {
-										goto l11
-									}
-									store32(m.memory, uint64(uint32(v1))+8, uint32(v8))
-								}
-							l11:
-								t50 := int32(load32(m.memory, uint64(uint32(v6))+24))
-								if uint32(t50) < uint32(v7) {
-									goto l12
-								}
-							}
-						}
-						v3 = v3 + i32(1)
-						if v3 != v4 {
-							goto l13
-						}
-					}
-				}
-				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-				goto l8
-			default:
-				goto l2
-			case 0:
-				t7 := int32(load32(m.memory, uint64(uint32(v1))+88))
-				t8 := v6
-				v3 = t7
-				store32(m.memory, uint64(uint32(t8))+20, uint32(v3))
-				t9 := int32(load32(m.memory, uint64(uint32(v1))+84))
-				t10 := v6
-				v4 = t9
-				store32(m.memory, uint64(uint32(t10))+16, uint32(v4))
-				store32(m.memory, uint64(uint32(v6))+24, uint32(v7))
-				{
-					{
-						if uint32(v3) <= uint32(v7) {
-							goto l6
-						}
-						if uint32(v7) >= uint32(v8) {
-							goto l6
-						}
-						t11 := int32(int8(m.memory[uint64(uint32(v4+v7))]))
-						v4 = t11
-						if v4 >= i32(0) {
-							goto l7
-						}
-					}
-				l6:
-					m.fn292(v6+i32(32), v6+i32(16), v8)
-					t12 := int32(load32(m.memory, uint64(uint32(v6))+32))
-					if t12 != i32(1) {
-						t13 := int32(load32(m.memory, uint64(uint32(v6))+40))
-						m.fn284(v1, v2, t13)
-						goto l2
-					}
-					m.fn134(v6 + i32(32))
-					v4 = i32(0)
-				}
-			l7:
-				m.fn284(v1, v2, v4)
-				goto l2
-			case 4:
-				if uint32(v7) > uint32(v8) {
-					goto l0
-				}
-				t14 := int32(load32(m.memory, uint64(uint32(v1))+88))
-				if uint32(v8) > uint32(t14) {
-					goto l0
-				}
-				t15 := int32(load32(m.memory, uint64(uint32(v1))+84))
-				m.fn281(v1, t15+v7, v8-v7)
-			}
-		}
-	l2:
-		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-		goto l8
-	}
-l0:
-	panic("unreachable")
-l8:
-	m.g0 = v6 + i32(48)
-}
-func (m *Module) fn292(v0, v1, v2 int32) {
-	var v3, v4, v5 int32
-	var v6 int64
-	t0 := m.g0
-	v3 = t0 - i32(32)
-	m.g0 = v3
-	m.fn114(v3+i32(8), v1, v2)
-	t2 := v0
-	var p1 int32
-	{
-		{
-			t3 := int32(load32(m.memory, uint64(uint32(v3))+12))
-			v4 = t3
-			if v4 == 0 {
-				goto l0
-			}
-			{
-				t4 := int32(load32(m.memory, uint64(uint32(v3))+8))
-				v5 = t4
-				t5 := int64(int8(m.memory[uint64(uint32(v5))]))
-				v6 = t5
-				if v6 >= i64(0) {
-					store64(m.memory, uint64(uint32(v3))+16, uint64(v6))
-					store32(m.memory, uint64(uint32(v3))+28, uint32(v4-i32(1)))
-					goto l1
-				}
-				m.fn174(v3+i32(16), v5, v4)
-				t6 := int32(load32(m.memory, uint64(uint32(v3))+24))
-				if t6 == 0 {
-					goto l0
-				}
-			}
-		l1:
-			t7 := int32(load32(m.memory, uint64(uint32(v3))+28))
-			v4 = t7
-			t8 := int64(load64(m.memory, uint64(uint32(v3))+16))
-			store64(m.memory, uint64(uint32(v0))+8, uint64(t8))
-			store32(m.memory, uint64(uint32(v1))+8, uint32(v2-v4))
-			p1 = i32(0)
-			goto l2
-		}
-	l0:
-		t9 := v0 + i32(4)
-		var p10 int32
-		if uint32(v4) < uint32(i32(10)) {
-			p10 = 1
-		}
-		v1 = p10
-		p11 := i32(1104922)
-		if v1 != 0 {
-			p11 = i32(1102284)
-		}
-		p12 := i32(31)
-		if v1 != 0 {
-			p12 = i32(45)
-		}
-		m.fn115(t9, p11, p12)
-		p1 = i32(1)
-	}
-l2:
-	store32(m.memory, uint64(uint32(t2)), uint32(p1))
-	m.g0 = v3 + i32(32)
-}
-func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
-	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29 int32
-	var v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42 int64
-	t0 := m.g0
-	v6 = t0 - i32(4256)
-	m.g0 = v6
-	t1 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	v27 = t1
-	store64(m.memory, uint64(uint32(v6))+77, uint64(i64(0)))
-	store64(m.memory, uint64(uint32(v6))+72, uint64(i64(0)))
-	store64(m.memory, uint64(uint32(v6))+64, uint64(i64(0)))
-	store64(m.memory, uint64(uint32(v6))+56, uint64(i64(0)))
-	store64(m.memory, uint64(uint32(v6))+48, uint64(i64(0)))
-	store64(m.memory, uint64(uint32(v6))+40, uint64(i64(0)))
-	store64(m.memory, uint64(uint32(v6))+32, uint64(i64(0)))
-	v12 = v27
-	{
-		{
-			if uint32(v3) < uint32(v4) {
-				if uint32(v5) > uint32(i32(200)) {
-					m.fn295(v0)
-					goto l47
-				}
-				t2 := int32(load32(m.memory, uint64(uint32(v2))+120))
-				v22 = t2
-				t3 := int32(load32(m.memory, uint64(uint32(v2))+124))
-				v28 = t3
-				t4 := int32(load32(m.memory, uint64(uint32(v2))+132))
-				v23 = t4
-				t5 := int32(load32(m.memory, uint64(uint32(v2))+136))
-				v25 = t5
-				t6 := int32(load32(m.memory, uint64(uint32(v2))+100))
-				v21 = t6
-				v12 = i32(0)
-			l49:
-				{
-					m.fn289(v6+i32(120), v1, v3)
-					t7 := int32(load32(m.memory, uint64(uint32(v6))+128))
-					t8 := v6
-					v7 = t7
-					store32(m.memory, uint64(uint32(t8))+112, uint32(v7))
-					t9 := int64(load64(m.memory, uint64(uint32(v6))+120))
-					store64(m.memory, uint64(uint32(v6))+104, uint64(t9))
-					t10 := int32(load32(m.memory, uint64(uint32(v6))+132))
-					v20 = t10
-					if uint32(v20) > uint32(v7) {
-					l48:
-						{
-							m.fn188(v6+i32(120), v6+i32(104), v20)
-							{
-								t11 := int32(load32(m.memory, uint64(uint32(v6))+120))
-								v10 = t11
-								if v10 != i32(-0x80000000) {
-									t12 := int64(load64(m.memory, uint64(uint32(v6))+124))
-									v31 = t12
-									goto l1
-								}
-								{
-									{
-										{
-											t13 := int32(load32(m.memory, uint64(uint32(v6))+124))
-											v9 = t13
-											if uint32(v9) > uint32(i32(511)) {
-												goto l2
-											}
-											t14 := int32(m.memory[uint64(uint32(v9+v21))])
-											v19 = t14
-											switch v19 - i32(240) {
-											case 0:
-												{
-													t20 := int32(load32(m.memory, uint64(uint32(v6))+112))
-													v9 = t20
-													t21 := int32(load32(m.memory, uint64(uint32(v6))+108))
-													if uint32(v9) >= uint32(t21) {
-														goto l11
-													}
-													if uint32(v9) >= uint32(v20) {
-														goto l11
-													}
-													t22 := int32(load32(m.memory, uint64(uint32(v6))+104))
-													t23 := int32(int8(m.memory[uint64(uint32(t22+v9))]))
-													v7 = t23
-													if v7 >= i32(0) {
-														store32(m.memory, uint64(uint32(v6))+112, uint32(v9+i32(1)))
-														store64(m.memory, uint64(uint32(v6))+56, uint64(int64(uint32(v7))&i64(255)))
-														goto l10
-													}
-												}
-											l11:
-												m.fn292(v6+i32(120), v6+i32(104), v20)
-												t24 := int32(load32(m.memory, uint64(uint32(v6))+120))
-												if t24 != 0 {
-													goto l13
-												}
-												t25 := int64(load64(m.memory, uint64(uint32(v6))+128))
-												store64(m.memory, uint64(uint32(v6))+56, uint64(t25))
-												goto l10
-											case 1:
-												{
-													t26 := int32(load32(m.memory, uint64(uint32(v6))+112))
-													v9 = t26
-													t27 := int32(load32(m.memory, uint64(uint32(v6))+108))
-													if uint32(v9) >= uint32(t27) {
-														goto l14
-													}
-													if uint32(v9) >= uint32(v20) {
-														goto l14
-													}
-													t28 := int32(load32(m.memory, uint64(uint32(v6))+104))
-													t29 := int32(int8(m.memory[uint64(uint32(t28+v9))]))
-													v7 = t29
-													if v7 >= i32(0) {
-														store32(m.memory, uint64(uint32(v6))+112, uint32(v9+i32(1)))
-														t33 := v6
-														v38 = int64(uint32(v7)) & i64(255)
-														store64(m.memory, uint64(uint32(t33))+48, uint64(v38))
-														goto l10
-													}
-												}
-											l14:
-												m.fn292(v6+i32(120), v6+i32(104), v20)
-												t30 := int32(load32(m.memory, uint64(uint32(v6))+120))
-												if t30 != 0 {
-													goto l13
-												}
-												t31 := int64(load64(m.memory, uint64(uint32(v6))+128))
-												t32 := v6
-												v38 = t31
-												store64(m.memory, uint64(uint32(t32))+48, uint64(v38))
-												goto l10
-											case 2:
-												m.fn297(v6+i32(120), v6+i32(104), v20)
-												t34 := int32(load32(m.memory, uint64(uint32(v6))+120))
-												v10 = t34
-												if v10 != i32(-0x80000000) {
-													t35 := int64(load64(m.memory, uint64(uint32(v6))+124))
-													v31 = t35
-													goto l1
-												}
-												t36 := int32(load32(m.memory, uint64(uint32(v6))+112))
-												t37 := int32(load32(m.memory, uint64(uint32(v6))+124))
-												t38 := v1
-												v24 = t37
-												m.fn287(t38, i32(255), i32(242), i32(0), t36, v24)
-												t39 := int32(load32(m.memory, uint64(uint32(v6))+112))
-												if uint32(t39) >= uint32(v24) {
-													goto l10
-												}
-											l27:
-												{
-													v16 = v6 + i32(120)
-													t40 := v16
-													v7 = v6 + i32(104)
-													m.fn188(t40, v7, v24)
-													{
-														{
-															var p41 int32
-															{
-																t42 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																v9 = t42
-																t43 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																t44 := int32(uint32(v9) >> 8)
-																v10 = t43
-																if v10 != i32(-0x80000000) {
-																	p41 = t44
-																	goto l16
-																}
-																if v9 == i32(10) {
-																	m.fn297(v16, v7, v24)
-																	t45 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																	v9 = t45
-																	t46 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																	t47 := int32(uint32(v9) >> 8)
-																	v10 = t46
-																	if v10 != i32(-0x80000000) {
-																		p41 = t47
-																		goto l16
-																	}
-																	t48 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																	t49 := v9
-																	v10 = t48
-																	if uint32(t49) <= uint32(v10) {
-																		v17 = i32(0)
-																		v8 = i32(1)
-																		v14 = i32(0)
-																		goto l17
-																	}
-																	v8 = i32(1)
-																	v14 = i32(0)
-																	v17 = i32(0)
-																l23:
-																	{
-																		m.fn188(v6+i32(120), v6+i32(104), v9)
-																		t50 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																		v16 = t50
-																		t51 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																		v10 = t51
-																		if v10 != i32(-0x80000000) {
-																			v7 = int32(uint32(v16) >> 8)
-																			t52 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																			v17 = t52
-																			v9 = v16
-																			goto l18
-																		}
-																		switch v16 - i32(10) {
-																		case 0:
-																			m.fn298(v6+i32(120), v6+i32(104), v9)
-																			t53 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																			v17 = t53
-																			t54 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																			v8 = t54
-																			t55 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																			v10 = t55
-																			if v10 == i32(-0x80000000) {
-																				goto l22
-																			}
-																			v7 = int32(uint32(v8) >> 8)
-																			v9 = v8
-																			goto l18
-																		case 8:
-																			m.fn297(v6+i32(120), v6+i32(104), v9)
-																			t56 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																			v16 = t56
-																			t57 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																			v10 = t57
-																			if v10 != i32(-0x80000000) {
-																				v7 = int32(uint32(v16) >> 8)
-																				t58 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																				v17 = t58
-																				v9 = v16
-																				goto l18
-																			}
-																			m.fn299(v6+i32(120), v6+i32(104), v16, v5, v14)
-																			t59 := int32(m.memory[uint64(uint32(v6))+124])
-																			v14 = t59
-																			t60 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																			v10 = t60
-																			if v10 == i32(-0x80000000) {
-																				goto l22
-																			}
-																			t61 := int32(load16(m.memory, uint64(uint32(v6))+125))
-																			t62 := int32(m.memory[uint64(uint32(v6+i32(127)))])
-																			v7 = t61 | t62<<16
-																			t63 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																			v17 = t63
-																			v9 = v14
-																			goto l18
-																		default:
-																			m.fn189(v6+i32(120), v6+i32(104), v16, v9, i32(0))
-																			t64 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																			v10 = t64
-																			if v10 == i32(-0x80000000) {
-																				goto l22
-																			}
-																			t65 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																			v9 = t65
-																			t66 := int32(uint32(v9) >> 8)
-																			p41 = t66
-																			goto l16
-																		}
-																	l22:
-																		t67 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																		t68 := v9
-																		v10 = t67
-																		if uint32(t68) > uint32(v10) {
-																			goto l23
-																		}
-																	}
-																	goto l17
-																}
-																m.fn189(v6+i32(120), v6+i32(104), v9, v24, i32(0))
-																t69 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																v10 = t69
-																if v10 == i32(-0x80000000) {
-																	t72 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																	v10 = t72
-																	goto l25
-																}
-																t70 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																v9 = t70
-																p41 = int32(uint32(v9) >> 8)
-															}
-														l16:
-															v7 = p41
-															t71 := int32(load32(m.memory, uint64(uint32(v6))+128))
-															v17 = t71
-														}
-													l18:
-														v31 = int64(uint32(v9))&i64(255) | int64(uint32(v7))&i64(0xffffff)<<8 | int64(uint32(v17))<<32
-														goto l1
-													l17:
-														m.fn259(v6+i32(24), v2, v8, v17)
-														t73 := int32(m.memory[uint64(uint32(v6))+24])
-														if t73 == 0 {
-															goto l25
-														}
-														t74 := int32(m.memory[uint64(uint32(v6))+25])
-														t75 := v25
-														v7 = t74
-														if uint32(t75) <= uint32(v7) {
-															goto l26
-														}
-														t76 := int64(load64(m.memory, uint64(uint32(v23+v7*i32(80)))))
-														t77 := v6
-														v32 = t76
-														t78 := v32 | v35
-														t79 := v35
-														v30 = v32 ^ i64(-1)
-														p80 := t79 & v30
-														if v14 == i32(1) {
-															p80 = t78
-														}
-														v35 = p80
-														store64(m.memory, uint64(uint32(t77))+72, uint64(v35))
-														t82 := v6
-														p81 := v30 & v34
-														if v14 != 0 {
-															p81 = v32 | v34
-														}
-														v34 = p81
-														store64(m.memory, uint64(uint32(t82))+64, uint64(v34))
-													}
-												l25:
-													if uint32(v10) < uint32(v24) {
-														goto l27
-													}
-												}
-												goto l10
-											case 3:
-												m.fn297(v6+i32(120), v6+i32(104), v20)
-												t147 := int32(load32(m.memory, uint64(uint32(v6))+120))
-												v10 = t147
-												if v10 != i32(-0x80000000) {
-													t148 := int64(load64(m.memory, uint64(uint32(v6))+124))
-													v31 = t148
-													goto l1
-												}
-												t149 := int32(load32(m.memory, uint64(uint32(v6))+112))
-												t150 := int32(load32(m.memory, uint64(uint32(v6))+124))
-												t151 := v1
-												v7 = t150
-												m.fn287(t151, i32(255), i32(243), i32(0), t149, v7)
-												v11 = i32(1)
-												m.memory[uint64(uint32(v6))+84] = byte(i32(1))
-												store32(m.memory, uint64(uint32(v6))+112, uint32(v7))
-												goto l10
-											case 4:
-												m.fn297(v6+i32(120), v6+i32(104), v20)
-												t17 := int32(load32(m.memory, uint64(uint32(v6))+120))
-												v10 = t17
-												if v10 != i32(-0x80000000) {
-													t18 := int64(load64(m.memory, uint64(uint32(v6))+124))
-													v31 = t18
-													goto l1
-												}
-												t19 := int32(load32(m.memory, uint64(uint32(v6))+124))
-												store32(m.memory, uint64(uint32(v6))+112, uint32(t19))
-												goto l10
-											case 15:
-												goto l2
-											default:
-												if uint32(v19) >= uint32(v28) {
-													goto l26
-												}
-												t86 := v25
-												v17 = v22 + v19*i32(72)
-												t87 := int32(m.memory[uint64(uint32(v17))+60])
-												v7 = t87
-												if uint32(t86) <= uint32(v7) {
-													goto l26
-												}
-												t88 := int64(load64(m.memory, uint64(uint32(v23+v7*i32(80)))))
-												v32 = t88
-												t89 := int32(load32(m.memory, uint64(uint32(v1))+8))
-												v24 = t89
-												{
-													{
-														{
-															var p90 int32
-															{
-																{
-																	t91 := int32(m.memory[uint64(uint32(v17))+64])
-																	switch t91 - i32(1) {
-																	default:
-																		t92 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																		v16 = t92
-																		{
-																			{
-																				t93 := int32(m.memory[uint64(uint32(v17))+62])
-																				v9 = t93
-																				if uint32(v9) <= uint32(i32(12)) {
-																					v7 = i32_shl(i32(1), v9)
-																					if v7&i32(6912) != 0 {
-																						m.fn301(v6+i32(120), v6+i32(104), v20)
-																						t101 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																						v10 = t101
-																						if v10 != i32(-0x80000000) {
-																							goto l37
-																						}
-																						t102 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																						v10 = t102
-																						goto l35
-																					}
-																					if v7&i32(1152) != 0 {
-																						m.fn298(v6+i32(120), v6+i32(104), v20)
-																						t99 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																						v10 = t99
-																						if v10 != i32(-0x80000000) {
-																							goto l37
-																						}
-																						t100 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																						v10 = t100
-																						goto l35
-																					}
-																					if v9 == i32(4) {
-																						m.fn300(v6+i32(120), v6+i32(104), v20)
-																						t98 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																						if t98 != 0 {
-																							goto l36
-																						}
-																						v10 = i32(8)
-																						goto l35
-																					}
-																				}
-																				t94 := int32(load32(m.memory, uint64(uint32(v6))+108))
-																				if uint32(v16) >= uint32(t94) {
-																					goto l34
-																				}
-																				if uint32(v16) >= uint32(v20) {
-																					goto l34
-																				}
-																				t95 := int32(load32(m.memory, uint64(uint32(v6))+104))
-																				t96 := int32(int8(m.memory[uint64(uint32(t95+v16))]))
-																				if t96 < i32(0) {
-																					goto l34
-																				}
-																				t97 := v6
-																				v7 = v16 + i32(1)
-																				store32(m.memory, uint64(uint32(t97))+112, uint32(v7))
-																				v10 = v7 - v16
-																				goto l35
-																			}
-																		l34:
-																			m.fn292(v6+i32(120), v6+i32(104), v20)
-																			t103 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																			if t103 != 0 {
-																				goto l36
-																			}
-																			t104 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																			v10 = t104 - v16
-																			goto l35
-																		}
-																	l36:
-																		t105 := int32(load32(m.memory, uint64(uint32(v6))+132))
-																		v9 = t105
-																		t106 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																		v8 = t106
-																		t107 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																		t108 := v8
-																		v10 = t107
-																		if v10 != i32(-0x80000000) {
-																			p90 = t108
-																			goto l38
-																		}
-																		goto l39
-																	case 0:
-																		m.fn294(v6+i32(120), v1, v2, v19, v9, v6+i32(104), v20)
-																		t109 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																		v10 = t109
-																		if v10 != i32(-0x80000000) {
-																			t110 := int64(load64(m.memory, uint64(uint32(v6))+124))
-																			v31 = t110
-																			goto l1
-																		}
-																		t111 := int32(m.memory[uint64(uint32(v6))+124])
-																		p112 := i64(0)
-																		if t111 != 0 {
-																			p112 = v32
-																		}
-																		v30 = p112
-																		goto l40
-																	case 1:
-																		m.fn297(v6+i32(120), v6+i32(104), v20)
-																		t113 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																		v10 = t113
-																		if v10 != i32(-0x80000000) {
-																			t114 := int64(load64(m.memory, uint64(uint32(v6))+124))
-																			v31 = t114
-																			goto l1
-																		}
-																		t115 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																		t116 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																		t117 := v1
-																		t118 := v7
-																		t119 := v19
-																		v7 = t116
-																		m.fn287(t117, t118, t119, i32(0), t115, v7)
-																		store32(m.memory, uint64(uint32(v6))+112, uint32(v7))
-																		v30 = v32
-																		goto l40
-																	}
-																}
-															l37:
-																t120 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																v9 = t120
-																t121 := int32(load32(m.memory, uint64(uint32(v6))+124))
-																p90 = t121
-															}
-														l38:
-															v31 = int64(uint32(p90)) | int64(uint32(v9))<<32
-															goto l1
-														}
-													l35:
-														t122 := int32(load32(m.memory, uint64(uint32(v6))+112))
-														v9 = t122
-														v8 = v9 - v10
-													}
-												l39:
-													v37 = v32 & v33
-													{
-														t123 := int32(m.memory[uint64(uint32(v17))+62])
-														switch t123 - i32(6) {
-														case 4, 5, 6:
-															goto l43
-														case 0:
-															t124 := int32(load32(m.memory, uint64(uint32(v1))+88))
-															t125 := v6
-															v16 = t124
-															store32(m.memory, uint64(uint32(t125))+4244, uint32(v16))
-															t126 := int32(load32(m.memory, uint64(uint32(v1))+84))
-															t127 := v6
-															v7 = t126
-															store32(m.memory, uint64(uint32(t127))+4240, uint32(v7))
-															store32(m.memory, uint64(uint32(v6))+4248, uint32(v8))
-															{
-																{
-																	if uint32(v8) >= uint32(v16) {
-																		goto l44
-																	}
-																	if uint32(v8) >= uint32(v9) {
-																		goto l44
-																	}
-																	t128 := int32(int8(m.memory[uint64(uint32(v7+v8))]))
-																	v14 = t128
-																	if v14 >= i32(0) {
-																		goto l45
-																	}
-																}
-															l44:
-																m.fn292(v6+i32(120), v6+i32(4240), v9)
-																t129 := int32(load32(m.memory, uint64(uint32(v6))+120))
-																if t129 != i32(1) {
-																	t130 := int32(load32(m.memory, uint64(uint32(v6))+128))
-																	v14 = t130
-																	goto l45
-																}
-																m.fn134(v6 + i32(120))
-																v14 = i32(0)
-															}
-														l45:
-															t131 := int32(load32(m.memory, uint64(uint32(v17))+28))
-															v16 = t131
-															t132 := int32(load32(m.memory, uint64(uint32(v1))+80))
-															t133 := v16
-															v7 = t132
-															t134 := int32(load32(m.memory, uint64(uint32(v7))+28))
-															if uint32(t133) >= uint32(t134) {
-																goto l26
-															}
-															t135 := int32(load32(m.memory, uint64(uint32(v7))+24))
-															v16 = t135 + v16*i32(100)
-															if uint32(v14) >= uint32(i32(64)) {
-																t136 := int32(load32(m.memory, uint64(uint32(v16))+20))
-																v7 = t136
-																v10 = v7 * i32(-40)
-																t137 := int32(load32(m.memory, uint64(uint32(v16))+16))
-																v7 = t137 + v7*i32(40)
-															l46:
-																{
-																	if v10 == 0 {
-																		goto l43
-																	}
-																	v10 = v10 + i32(40)
-																	t138 := v7 - i32(4)
-																	v7 = v7 - i32(40)
-																	t139 := int32(load32(m.memory, uint64(uint32(t138))))
-																	if t139 != v14 {
-																		goto l46
-																	}
-																}
-																v30 = v32
-																if v37 != i64(0) {
-																	goto l43
-																}
-																goto l40
-															}
-															if v37 != i64(0) {
-																goto l43
-															}
-															v30 = v32
-															t140 := int32(load32(m.memory, uint64(uint32(v16))+20))
-															t141 := int32(m.memory[uint64(uint32(v14+v16))+36])
-															if uint32(t140) <= uint32(t141) {
-																goto l43
-															}
-															goto l40
-														default:
-															v30 = v32
-															if v37 == 0 {
-																goto l40
-															}
-														}
-													}
-												l43:
-													t142 := int32(m.memory[uint64(uint32(v17))+60])
-													m.fn287(v1, t142, v19, i32(0), v8, v9)
-													v30 = v32
-												}
-											l40:
-												t143 := v6
-												v33 = v30 | v33
-												store64(m.memory, uint64(uint32(t143))+32, uint64(v33))
-												t144 := int32(load32(m.memory, uint64(uint32(v1))+8))
-												t146 := v6
-												p145 := i64(0)
-												if uint32(t144) > uint32(v24) {
-													p145 = v32
-												}
-												v36 = p145 | v36
-												store64(m.memory, uint64(uint32(t146))+40, uint64(v36))
-												goto l10
-											}
-										}
-									l2:
-										m.fn189(v6+i32(120), v6+i32(104), v9, v20, i32(0))
-										t15 := int32(load32(m.memory, uint64(uint32(v6))+120))
-										v10 = t15
-										if v10 == i32(-0x80000000) {
-											t83 := v6
-											v12 = v12 + i32(1)
-											store32(m.memory, uint64(uint32(t83))+80, uint32(v12))
-											goto l10
-										}
-										t16 := int64(load64(m.memory, uint64(uint32(v6))+124))
-										v31 = t16
-										goto l1
-									}
-								l13:
-									t84 := int64(load64(m.memory, uint64(uint32(v6))+128))
-									v31 = t84
-									t85 := int32(load32(m.memory, uint64(uint32(v6))+124))
-									v10 = t85
-									if v10 == i32(-0x80000000) {
-										goto l10
-									}
-									goto l1
-								}
-							}
-						l1:
-							store64(m.memory, uint64(uint32(v0))+4, uint64(v31))
-							store32(m.memory, uint64(uint32(v0)), uint32(v10))
-							goto l47
-						l10:
-							t152 := int32(load32(m.memory, uint64(uint32(v6))+112))
-							if uint32(t152) < uint32(v20) {
-								goto l48
-							}
-						}
-					}
-					v3 = v3 + i32(1)
-					if v3 != v4 {
-						goto l49
-					}
-				}
-				t153 := int32(load32(m.memory, uint64(uint32(v1))+8))
-				t154 := v27
-				v12 = t153
-				if uint32(t154) > uint32(v12) {
-					goto l26
-				}
-			}
-			if v12 == v27 {
-				goto l50
-			}
-			v3 = v12 * i32(12)
-			t155 := v3
-			v4 = v27 * i32(12)
-			if t155 == v4+i32(12) {
-				goto l50
-			}
-			t156 := int32(load32(m.memory, uint64(uint32(v1))+4))
-			v16 = t156 + v4
-			v7 = v16 + i32(20)
-			v9 = v3 - v4 - i32(12)
-			t157 := int32(m.memory[uint64(uint32(v16))+8])
-			v10 = t157
-		l51:
-			{
-				t158 := int32(m.memory[uint64(uint32(v7))])
-				t159 := v10 & i32(255)
-				v10 = t158
-				if uint32(t159) <= uint32(v10) {
-					v7 = v7 + i32(12)
-					v9 = v9 - i32(12)
-					if v9 != 0 {
-						goto l51
-					}
-					goto l50
-				}
-			}
-			v9 = v12 - v27
-			if uint32(v9) < uint32(i32(2)) {
-				goto l50
-			}
-			if uint32(v9) >= uint32(i32(684)) {
-				t160 := m.g0
-				v10 = t160 - i32(16)
-				m.g0 = v10
-				m.fn64(v10+i32(4), int32(uint32(v9)>>1), i32(0), i32(4), i32(12))
-				t161 := int32(load32(m.memory, uint64(uint32(v10))+8))
-				v4 = t161
-				t162 := int32(load32(m.memory, uint64(uint32(v10))+4))
-				if t162 == i32(1) {
-					_ = int32(load32(m.memory, uint64(uint32(v10))+12))
-					panic("unreachable")
-				}
-				t164 := int32(load32(m.memory, uint64(uint32(v10))+12))
-				v3 = t164
-				v7 = v6 + i32(4240)
-				store32(m.memory, uint64(uint32(v7))+8, uint32(i32(0)))
-				store32(m.memory, uint64(uint32(v7))+4, uint32(v3))
-				store32(m.memory, uint64(uint32(v7)), uint32(v4))
-				m.g0 = v10 + i32(16)
-				t165 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-				t166 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-				t167 := v16
-				t168 := v9
-				v3 = t166
-				t169 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-				m.fn203(t167, t168, t165+v3*i32(12), t169-v3)
-				m.fn74(v7, i32(12))
-				goto l50
-			}
-			m.fn203(v16, v9, v6+i32(120), i32(341))
-			goto l50
-		}
-	l50:
-		{
-			if v11&i32(1) == 0 {
-				store32(m.memory, uint64(uint32(v6))+96, uint32(i32(0)))
-				store64(m.memory, uint64(uint32(v6))+88, uint64(i64(0x400000000)))
-				goto l52
-			}
-			v26 = v6 + i32(120)
-			v23 = v6 + i32(32)
-			t170 := m.g0
-			v18 = t170 - i32(96)
-			m.g0 = v18
-			v3 = v18 + i32(80)
-			m.fn86(v3)
-			store64(m.memory, uint64(uint32(v18))+40, uint64(i64(0x400000000)))
-			t171 := int64(load64(m.memory, uint64(uint32(v18))+88))
-			store64(m.memory, uint64(uint32(v18))+32, uint64(t171))
-			t172 := int64(load64(m.memory, uint64(uint32(v18))+80))
-			store64(m.memory, uint64(uint32(v18))+24, uint64(t172))
-			store32(m.memory, uint64(uint32(v18))+48, uint32(i32(0)))
-			t173 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
-			store64(m.memory, uint64(uint32(v18))+8, uint64(t173))
-			t174 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
-			store64(m.memory, uint64(uint32(v18))+16, uint64(t174))
-			m.fn285(v3, v1, v27, i32(243))
-			t175 := int32(load32(m.memory, uint64(uint32(v18))+80))
-			v7 = t175
-			t176 := int32(load32(m.memory, uint64(uint32(v18))+84))
-			t177 := v18
-			v4 = t176
-			t178 := int32(load32(m.memory, uint64(uint32(v18))+88))
-			t179 := v4
-			v3 = t178
-			v22 = t179 + v3<<2
-			store32(m.memory, uint64(uint32(t177))+92, uint32(v22))
-			store32(m.memory, uint64(uint32(v18))+88, uint32(v7))
-			store32(m.memory, uint64(uint32(v18))+84, uint32(v4))
-			store32(m.memory, uint64(uint32(v18))+80, uint32(v4))
-			v25 = v18 + i32(40)
-			{
-				if v3 != 0 {
-					v28 = v18 + i32(24)
-					t180 := int32(load32(m.memory, uint64(uint32(v23))+48))
-					v19 = t180
-					t181 := int32(load32(m.memory, uint64(uint32(v1))+88))
-					v21 = t181
-					t182 := int32(load32(m.memory, uint64(uint32(v1))+84))
-					v24 = t182
-					t183 := int32(load32(m.memory, uint64(uint32(v1))+4))
-					v8 = t183
-					t184 := int32(load32(m.memory, uint64(uint32(v1))+8))
-					v11 = t184
-				l67:
-					{
-						t185 := v18
-						v3 = v4
-						v4 = v3 + i32(4)
-						store32(m.memory, uint64(uint32(t185))+84, uint32(v4))
-						t186 := int32(load32(m.memory, uint64(uint32(v3))))
-						v3 = t186
-						if uint32(v3) >= uint32(v11) {
-							goto l53
-						}
-						v3 = v8 + v3*i32(12)
-						t187 := int32(load32(m.memory, uint64(uint32(v3))+4))
-						v16 = t187
-						t188 := int32(load32(m.memory, uint64(uint32(v3))))
-						t189 := v18
-						v3 = t188
-						store32(m.memory, uint64(uint32(t189))+64, uint32(v3))
-						store32(m.memory, uint64(uint32(v18))+60, uint32(v21))
-						store32(m.memory, uint64(uint32(v18))+56, uint32(v24))
-						if uint32(v3) >= uint32(v16) {
-							v3 = i32(0)
-							v12 = i32(1)
-							v14 = i32(1)
-							v17 = i32(0)
-							goto l54
-						}
-						v14 = i32(1)
-						v17 = i32(0)
-						v3 = i32(0)
-						v12 = i32(1)
-					l60:
-						{
-							m.fn188(v18+i32(68), v18+i32(56), v16)
-							t190 := int32(load32(m.memory, uint64(uint32(v18))+72))
-							v9 = t190
-							t191 := int32(load32(m.memory, uint64(uint32(v18))+68))
-							v7 = t191
-							if v7 != i32(-0x80000000) {
-								t192 := int32(load32(m.memory, uint64(uint32(v18))+76))
-								store32(m.memory, uint64(uint32(v26))+12, uint32(t192))
-								store32(m.memory, uint64(uint32(v26))+8, uint32(v9))
-								store32(m.memory, uint64(uint32(v26))+4, uint32(v7))
-								goto l55
-							}
-							switch v9 - i32(10) {
-							case 0:
-								m.fn298(v18+i32(68), v18+i32(56), v16)
-								t193 := int32(load32(m.memory, uint64(uint32(v18))+76))
-								v3 = t193
-								t194 := int32(load32(m.memory, uint64(uint32(v18))+72))
-								v12 = t194
-								t195 := int32(load32(m.memory, uint64(uint32(v18))+68))
-								v7 = t195
-								if v7 == i32(-0x80000000) {
-									goto l59
-								}
-								store32(m.memory, uint64(uint32(v26))+12, uint32(v3))
-								store32(m.memory, uint64(uint32(v26))+8, uint32(v12))
-								store32(m.memory, uint64(uint32(v26))+4, uint32(v7))
-								goto l55
-							case 8:
-								m.fn298(v18+i32(68), v18+i32(56), v16)
-								t196 := int32(load32(m.memory, uint64(uint32(v18))+76))
-								v17 = t196
-								t197 := int32(load32(m.memory, uint64(uint32(v18))+72))
-								v14 = t197
-								t198 := int32(load32(m.memory, uint64(uint32(v18))+68))
-								v7 = t198
-								if v7 == i32(-0x80000000) {
-									goto l59
-								}
-								store32(m.memory, uint64(uint32(v26))+12, uint32(v17))
-								store32(m.memory, uint64(uint32(v26))+8, uint32(v14))
-								store32(m.memory, uint64(uint32(v26))+4, uint32(v7))
-								goto l55
-							default:
-								m.fn189(v18+i32(68), v18+i32(56), v9, v16, i32(0))
-								t199 := int32(load32(m.memory, uint64(uint32(v18))+68))
-								if t199 != i32(-0x80000000) {
-									t200 := int32(load32(m.memory, uint64(uint32(v18))+76))
-									store32(m.memory, uint64(uint32(v26))+12, uint32(t200))
-									t201 := int64(load64(m.memory, uint64(uint32(v18))+68))
-									store64(m.memory, uint64(uint32(v26))+4, uint64(t201))
-									goto l55
-								}
-								t202 := v23
-								v19 = v19 + i32(1)
-								store32(m.memory, uint64(uint32(t202))+48, uint32(v19))
-							}
-						l59:
-							t203 := int32(load32(m.memory, uint64(uint32(v18))+64))
-							if uint32(v16) > uint32(t203) {
-								goto l60
-							}
-							goto l54
-						}
-					l55:
-						store32(m.memory, uint64(uint32(v26)), uint32(i32(1)))
-						m.fn126(v18 + i32(80))
-						m.fn74(v25, i32(16))
-						goto l61
-					l54:
-						{
-							{
-								{
-									t204 := int32(load32(m.memory, uint64(uint32(v18))+48))
-									v20 = t204
-									if uint32(v20) >= uint32(i32(13)) {
-										t205 := m.fn81(v18+i32(8), v12, v3)
-										v7 = t205
-										if v7 == 0 {
-											goto l62
-										}
-										t206 := int32(load32(m.memory, uint64(uint32(v7))))
-										v9 = t206
-										goto l63
-									}
-									if v20 == 0 {
-										goto l62
-									}
-									t207 := int32(load32(m.memory, uint64(uint32(v18))+44))
-									v16 = t207
-									v9 = v20 - i32(1)
-									v10 = v20 << 4
-								l64:
-									{
-										t208 := v3
-										v7 = v10 + v16
-										t209 := int32(load32(m.memory, uint64(uint32(v7-i32(12)))))
-										if t208 == t209 {
-											t210 := int32(load32(m.memory, uint64(uint32(v7-i32(16)))))
-											t211 := m.fn546(t210, v12, v3)
-											if t211 == 0 {
-												goto l63
-											}
-										}
-										v9 = v9 - i32(1)
-										v10 = v10 - i32(16)
-										if v10 != 0 {
-											goto l64
-										}
-									}
-								}
-							l62:
-								t212 := int32(load32(m.memory, uint64(uint32(v18))+40))
-								if t212 == v20 {
-									m.fn190(v25)
-								}
-								t213 := int32(load32(m.memory, uint64(uint32(v18))+44))
-								v10 = t213
-								v7 = v10 + v20<<4
-								store32(m.memory, uint64(uint32(v7))+12, uint32(v17))
-								store32(m.memory, uint64(uint32(v7))+8, uint32(v14))
-								store32(m.memory, uint64(uint32(v7))+4, uint32(v3))
-								store32(m.memory, uint64(uint32(v7)), uint32(v12))
-								t214 := v18
-								v7 = v20 + i32(1)
-								store32(m.memory, uint64(uint32(t214))+48, uint32(v7))
-								if v7 == i32(13) {
-									t215 := int32(load32(m.memory, uint64(uint32(v18))+20))
-									t217 := v18 + i32(8)
-									p216 := i32(13)
-									if t215 != 0 {
-										p216 = i32(7)
-									}
-									m.fn97(t217, p216, v28)
-									v9 = i32(0)
-								l65:
-									{
-										t218 := int32(load32(m.memory, uint64(uint32(v10))))
-										t219 := int32(load32(m.memory, uint64(uint32(v10+i32(4)))))
-										m.fn302(v18+i32(8), t218, t219, v9)
-										v10 = v10 + i32(16)
-										v9 = v9 + i32(1)
-										if v9 != i32(13) {
-											goto l65
-										}
-									}
-									goto l66
-								}
-								if uint32(v20) < uint32(i32(12)) {
-									goto l66
-								}
-								m.fn302(v18+i32(8), v12, v3, v20)
-								goto l66
-							}
-						l63:
-							if uint32(v9) >= uint32(v20) {
-								goto l53
-							}
-							t220 := int32(load32(m.memory, uint64(uint32(v18))+44))
-							v3 = t220 + v9<<4
-							store32(m.memory, uint64(uint32(v3))+12, uint32(v17))
-							store32(m.memory, uint64(uint32(v3))+8, uint32(v14))
-						}
-					l66:
-						if v4 != v22 {
-							goto l67
-						}
-					}
-				}
-				m.fn126(v18 + i32(80))
-				{
-					t221 := int32(load32(m.memory, uint64(uint32(v18))+48))
-					v16 = t221
-					if v16 == 0 {
-						goto l68
-					}
-					v4 = i32(0) - v16
-					t222 := int32(load32(m.memory, uint64(uint32(v18))+44))
-					v10 = t222
-					v9 = v10
-					v3 = i32(2)
-					var p223 int32
-				l72:
-					{
-						t224 := int32(load32(m.memory, uint64(uint32(v9+i32(12)))))
-						if t224 == 0 {
-							v8 = v3 - i32(2)
-							t225 := v16
-							v4 = v3 - i32(1)
-							if uint32(t225) > uint32(v4) {
-								{
-									v7 = v3 - v16
-									if v7&i32(1) != 0 {
-										v3 = v4
-										goto l69
-									}
-									t226 := int32(load32(m.memory, uint64(uint32(v9+i32(28)))))
-									if t226 == 0 {
-										goto l69
-									}
-									t227 := v9
-									v4 = v9 + i32(16)
-									t228 := int64(load64(m.memory, uint64(uint32(v4))+8))
-									store64(m.memory, uint64(uint32(t227))+8, uint64(t228))
-									t229 := int64(load64(m.memory, uint64(uint32(v4))))
-									store64(m.memory, uint64(uint32(v9)), uint64(t229))
-									v8 = v3 - i32(1)
-								}
-							l69:
-								if v7 != 0 {
-									v12 = v16 - v3
-									v9 = v10 + v3<<4
-								l70:
-									{
-										t230 := int32(load32(m.memory, uint64(uint32(v9+i32(12)))))
-										if t230 != 0 {
-											v3 = v10 + v8<<4
-											t231 := int64(load64(m.memory, uint64(uint32(v9))+8))
-											store64(m.memory, uint64(uint32(v3))+8, uint64(t231))
-											t232 := int64(load64(m.memory, uint64(uint32(v9))))
-											store64(m.memory, uint64(uint32(v3)), uint64(t232))
-											v8 = v8 + i32(1)
-										}
-										t233 := int32(load32(m.memory, uint64(uint32(v9+i32(28)))))
-										if t233 != 0 {
-											v3 = v10 + v8<<4
-											t234 := int64(load64(m.memory, uint64(uint32(v9+i32(24)))))
-											store64(m.memory, uint64(uint32(v3))+8, uint64(t234))
-											t235 := int64(load64(m.memory, uint64(uint32(v9+i32(16)))))
-											store64(m.memory, uint64(uint32(v3)), uint64(t235))
-											v8 = v8 + i32(1)
-										}
-										v9 = v9 + i32(32)
-										v12 = v12 - i32(2)
-										if v12 != 0 {
-											goto l70
-										}
-									}
-								}
-								t236 := int32(load32(m.memory, uint64(uint32(v18))+44))
-								v10 = t236
-							}
-							store32(m.memory, uint64(uint32(v18))+48, uint32(v8))
-							if v8 == 0 {
-								goto l68
-							}
-							t237 := v10 + v8<<4
-							p223 = t237
-							goto l71
-						}
-						v9 = v9 + i32(16)
-						t238 := v4
-						v3 = v3 + i32(1)
-						if t238+v3 != i32(2) {
-							goto l72
-						}
-					}
-					p223 = v10 + v16<<4
-				l71:
-					v9 = p223
-					t239 := int64(load64(m.memory, uint64(uint32(v23))+32))
-					v31 = t239
-					t240 := int32(load32(m.memory, uint64(uint32(v2))+132))
-					v7 = t240
-					t241 := int32(load32(m.memory, uint64(uint32(v2))+136))
-					v4 = t241
-				l73:
-					{
-						t242 := int32(load32(m.memory, uint64(uint32(v10))))
-						t243 := int32(load32(m.memory, uint64(uint32(v10+i32(4)))))
-						m.fn259(v18, v2, t242, t243)
-						t244 := int32(m.memory[uint64(uint32(v18))])
-						t246 := v23
-						var p245 int64
-						if t244 != 0 {
-							t247 := int32(m.memory[uint64(uint32(v18))+1])
-							t248 := v4
-							v3 = t247
-							if uint32(t248) <= uint32(v3) {
-								goto l53
-							}
-							t249 := int64(load64(m.memory, uint64(uint32(v7+v3*i32(80)))))
-							p245 = t249
-						} else {
-							p245 = i64(0)
-						}
-						v31 = p245 | v31
-						store64(m.memory, uint64(uint32(t246))+32, uint64(v31))
-						v10 = v10 + i32(16)
-						if v10 != v9 {
-							goto l73
-						}
-					}
-				}
-			l68:
-				store32(m.memory, uint64(uint32(v26)), uint32(i32(0)))
-				t250 := int32(load32(m.memory, uint64(uint32(v25))+8))
-				store32(m.memory, uint64(uint32(v26))+12, uint32(t250))
-				t251 := int64(load64(m.memory, uint64(uint32(v25))))
-				store64(m.memory, uint64(uint32(v26))+4, uint64(t251))
-			}
-		l61:
-			m.fn157(v18 + i32(8))
-			m.g0 = v18 + i32(96)
-			{
-				t252 := int64(load64(m.memory, uint64(uint32(v6))+124))
-				store64(m.memory, uint64(uint32(v6))+4240, uint64(t252))
-				t253 := int32(load32(m.memory, uint64(uint32(v6))+132))
-				store32(m.memory, uint64(uint32(v6))+4248, uint32(t253))
-				t254 := int32(load32(m.memory, uint64(uint32(v6))+120))
-				if t254 == 0 {
-					t255 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-					store32(m.memory, uint64(uint32(v6))+96, uint32(t255))
-					t256 := int64(load64(m.memory, uint64(uint32(v6))+4240))
-					store64(m.memory, uint64(uint32(v6))+88, uint64(t256))
-					t257 := int64(load64(m.memory, uint64(uint32(v6))+48))
-					v38 = t257
-					goto l52
-				}
-				t258 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-				store32(m.memory, uint64(uint32(v0))+8, uint32(t258))
-				t259 := int64(load64(m.memory, uint64(uint32(v6))+4240))
-				store64(m.memory, uint64(uint32(v0)), uint64(t259))
-				goto l47
-			}
-		l53:
-			panic("unreachable")
-		}
-	l52:
-		v36 = i64(0)
-		v33 = i64(0)
-		t260 := int64(load64(m.memory, uint64(uint32(v2))+72))
-		v40 = t260
-		v31 = v40 & v38
-		if v31 != i64(0) {
-			t261 := int32(load32(m.memory, uint64(uint32(v2))+132))
-			v7 = t261
-			t262 := int32(load32(m.memory, uint64(uint32(v2))+136))
-			v4 = t262
-		l75:
-			{
-				t263 := int32(m.memory[uint64(uint32(v2+int32(int64(bits.TrailingZeros64(uint64(v31))))))])
-				t264 := v4
-				v3 = t263
-				if uint32(t264) <= uint32(v3) {
-					goto l26
-				}
-				t265 := int64(load64(m.memory, uint64(uint32(v7+v3*i32(80)))))
-				v33 = t265 | v33
-				v31 = (v31 - i64(1)) & v31
-				if v31 != i64(0) {
-					goto l75
-				}
-			}
-		}
-		t266 := int64(load64(m.memory, uint64(uint32(v6))+56))
-		v37 = t266
-		v31 = v37 & v40
-		if v31 != i64(0) {
-			t267 := int32(load32(m.memory, uint64(uint32(v2))+132))
-			v7 = t267
-			t268 := int32(load32(m.memory, uint64(uint32(v2))+136))
-			v4 = t268
-		l76:
-			{
-				t269 := int32(m.memory[uint64(uint32(v2+int32(int64(bits.TrailingZeros64(uint64(v31))))))])
-				t270 := v4
-				v3 = t269
-				if uint32(t270) <= uint32(v3) {
-					goto l26
-				}
-				t271 := int64(load64(m.memory, uint64(uint32(v7+v3*i32(80)))))
-				v36 = t271 | v36
-				v31 = (v31 - i64(1)) & v31
-				if v31 != i64(0) {
-					goto l76
-				}
-			}
-		}
-		{
-			t272 := int64(load64(m.memory, uint64(uint32(v6))+64))
-			v39 = t272
-			t273 := int64(load64(m.memory, uint64(uint32(v6))+40))
-			t274 := int64(load64(m.memory, uint64(uint32(v6))+32))
-			t275 := v39
-			v41 = t274
-			t276 := int64(load64(m.memory, uint64(uint32(v2))+88))
-			t277 := v41
-			v42 = t276
-			t278 := int64(load64(m.memory, uint64(uint32(v2))+80))
-			t279 := t275 | (t273 | (t277|(v42^i64(-1)))&v33 | v36)
-			v34 = t278 & (v36 | v39 | v33 | v41 ^ i64(-1))
-			v35 = t279 | v34
-			if v35 != i64(0) {
-				v18 = v5 + i32(1)
-				v23 = v1 + i32(24)
-				v25 = v6 + i32(152)
-				v28 = v6 + i32(136)
-				t280 := int32(load32(m.memory, uint64(uint32(v2))+124))
-				v26 = t280
-				t281 := int32(load32(m.memory, uint64(uint32(v2))+120))
-				v20 = t281
-				t282 := int32(load32(m.memory, uint64(uint32(v2))+132))
-				v21 = t282
-				t283 := int32(load32(m.memory, uint64(uint32(v2))+136))
-				v24 = t283
-				v9 = v27
-			l178:
-				{
-					t284 := int32(m.memory[uint64(uint32(v2+int32(int64(bits.TrailingZeros64(uint64(v35))))))])
-					t285 := v24
-					v11 = t284
-					if uint32(t285) <= uint32(v11) {
-						goto l26
-					}
-					v16 = v21 + v11*i32(80)
-					t286 := int32(load32(m.memory, uint64(uint32(v16))+40))
-					v7 = t286
-					t287 := int32(load32(m.memory, uint64(uint32(v16))+36))
-					v4 = t287
-					t288 := int32(load32(m.memory, uint64(uint32(v1))+32))
-					v10 = t288
-					t289 := int32(load32(m.memory, uint64(uint32(v1))+24))
-					if v10 == t289 {
-						m.fn75(v23)
-					}
-					t290 := int32(load32(m.memory, uint64(uint32(v1))+28))
-					v3 = t290 + v10<<3
-					store32(m.memory, uint64(uint32(v3))+4, uint32(v7))
-					store32(m.memory, uint64(uint32(v3)), uint32(v4))
-					store32(m.memory, uint64(uint32(v1))+32, uint32(v10+i32(1)))
-					v10 = v9
-					{
-						t291 := int32(load32(m.memory, uint64(uint32(v1))+8))
-						t292 := v9
-						v14 = t291
-						if uint32(t292) >= uint32(v14) {
-							goto l77
-						}
-						t293 := int32(load32(m.memory, uint64(uint32(v1))+4))
-						v7 = t293 + v9*i32(12) + i32(8)
-					l78:
-						{
-							t294 := int32(m.memory[uint64(uint32(v7))])
-							if t294 != v11 {
-								goto l77
-							}
-							v7 = v7 + i32(12)
-							t295 := v14
-							v10 = v10 + i32(1)
-							if t295 != v10 {
-								goto l78
-							}
-						}
-						v10 = v14
-					}
-				l77:
-					{
-						if uint32(v9) >= uint32(v10) {
-							goto l79
-						}
-						v11 = v10 - i32(1)
-						if uint32(v11) >= uint32(v14) {
-							goto l26
-						}
-						t296 := int32(load32(m.memory, uint64(uint32(v1))+4))
-						t297 := v26
-						v3 = t296
-						t298 := int32(m.memory[uint64(uint32(v3+v11*i32(12)))+9])
-						v19 = t298
-						if uint32(t297) <= uint32(v19) {
-							goto l26
-						}
-						{
-							v15 = v20 + v19*i32(72)
-							t299 := int32(m.memory[uint64(uint32(v15))+64])
-							switch t299 - i32(1) {
-							default:
-								v12 = v3 + v10*i32(12) - i32(15)
-								t300 := int32(m.memory[uint64(uint32(v15))+62])
-								var p301 int32
-								if uint32(t300) > uint32(i32(10)) {
-									p301 = 1
-								}
-								v8 = p301
-								v7 = v10
-							l84:
-								{
-									v3 = v11
-									v4 = v7 - i32(1)
-									if uint32(v4) <= uint32(v9) {
-										v4 = v9
-										goto l83
-									}
-									if uint32(v7-i32(2)) >= uint32(v14) {
-										goto l26
-									}
-									t302 := int32(m.memory[uint64(uint32(v12))])
-									if t302 != v19 {
-										goto l83
-									}
-									v11 = v3 - i32(1)
-									v12 = v12 - i32(12)
-									v7 = v4
-									if v8 != 0 {
-										goto l84
-									}
-								}
-							l83:
-								if uint32(v4) > uint32(v9) {
-									p303 := v3
-									if uint32(v3) < uint32(v9) {
-										p303 = v9
-									}
-									v11 = p303
-									v7 = v9*i32(12) + i32(9)
-								l86:
-									{
-										t304 := int32(load32(m.memory, uint64(uint32(v1))+8))
-										if uint32(v9) >= uint32(t304) {
-											goto l26
-										}
-										t305 := int32(load32(m.memory, uint64(uint32(v1))+4))
-										t306 := int32(m.memory[uint64(uint32(t305+v7))])
-										t307 := v26
-										v3 = t306
-										if uint32(t307) <= uint32(v3) {
-											goto l26
-										}
-										t308 := v6 + i32(120)
-										t309 := v1
-										t310 := v20 + v3*i32(72)
-										t311 := v9
-										v9 = v9 + i32(1)
-										m.fn296(t308, t309, t310, t311, v9, v5)
-										t312 := int32(load32(m.memory, uint64(uint32(v6))+120))
-										if t312 != i32(-0x80000000) {
-											t313 := int32(load32(m.memory, uint64(uint32(v6))+128))
-											store32(m.memory, uint64(uint32(v6))+4224, uint32(t313))
-											t314 := int64(load64(m.memory, uint64(uint32(v6))+120))
-											store64(m.memory, uint64(uint32(v6))+4216, uint64(t314))
-											goto l85
-										}
-										v7 = v7 + i32(12)
-										if v9 != v11 {
-											goto l86
-										}
-									}
-								}
-								m.fn291(v6+i32(4216), v1, v15, v4, v10, v5)
-								goto l85
-							case 1:
-								m.fn86(v6 + i32(120))
-								t315 := int64(load64(m.memory, uint64(uint32(v6))+120))
-								v32 = t315
-								t316 := int64(load64(m.memory, uint64(uint32(v6))+128))
-								v30 = t316
-								t317 := int32(load32(m.memory, uint64(uint32(v1))+8))
-								v22 = t317
-								store64(m.memory, uint64(uint32(v6))+152, uint64(i64(0x400000000)))
-								store64(m.memory, uint64(uint32(v6))+144, uint64(v30))
-								store64(m.memory, uint64(uint32(v6))+136, uint64(v32))
-								store32(m.memory, uint64(uint32(v6))+160, uint32(i32(0)))
-								t318 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
-								store64(m.memory, uint64(uint32(v6))+128, uint64(t318))
-								t319 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
-								store64(m.memory, uint64(uint32(v6))+120, uint64(t319))
-								t320 := int32(load32(m.memory, uint64(uint32(v6))+80))
-								v29 = t320
-								{
-									{
-									l105:
-										{
-											t321 := int32(load32(m.memory, uint64(uint32(v1))+8))
-											t322 := v9
-											v17 = t321
-											if uint32(t322) >= uint32(v17) {
-												goto l26
-											}
-											t323 := int32(m.memory[uint64(uint32(v15))+62])
-											v4 = t323
-											t324 := int32(load32(m.memory, uint64(uint32(v1))+4))
-											v3 = t324 + v9*i32(12)
-											t325 := int32(load32(m.memory, uint64(uint32(v3))+4))
-											v13 = t325
-											t326 := int64(load64(m.memory, uint64(uint32(v1))+84))
-											v30 = t326
-											t327 := int32(load32(m.memory, uint64(uint32(v3))))
-											t328 := v6
-											v3 = t327
-											store32(m.memory, uint64(uint32(t328))+112, uint32(v3))
-											store64(m.memory, uint64(uint32(v6))+104, uint64(v30))
-											var p329 int32
-											{
-												if uint32(v3) >= uint32(v13) {
-													v3 = i32(0)
-													v4 = i32(1)
-													t330 := v17
-													p329 = t330
-													goto l87
-												}
-												p331 := i32(18)
-												if uint32(v4) < uint32(i32(7)) {
-													p331 = i32(16)
-												}
-												p332 := p331
-												if v4 == i32(4) {
-													p332 = i32(17)
-												}
-												v14 = p332
-												v4 = i32(1)
-												v3 = i32(0)
-											l98:
-												{
-													v11 = v6 + i32(4240)
-													t333 := v11
-													v7 = v6 + i32(104)
-													m.fn188(t333, v7, v13)
-													t334 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-													v12 = t334
-													if v12 != i32(-0x80000000) {
-														goto l88
-													}
-													{
-														t335 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-														v8 = t335
-														if v8 == i32(10) {
-															m.fn298(v11, v7, v13)
-															t336 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-															v12 = t336
-															if v12 != i32(-0x80000000) {
-																goto l88
-															}
-															t337 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-															v3 = t337
-															t338 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-															v4 = t338
-															goto l89
-														}
-														if v8 != v14 {
-															m.fn189(v6+i32(4240), v6+i32(104), v8, v13, i32(0))
-															t339 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-															v12 = t339
-															if v12 != i32(-0x80000000) {
-																goto l88
-															}
-															v29 = v29 + i32(1)
-															goto l89
-														}
-														t340 := int32(load32(m.memory, uint64(uint32(v6))+112))
-														v8 = t340
-														var p341 int32
-														{
-															{
-																{
-																	{
-																		t342 := int32(m.memory[uint64(uint32(v15))+62])
-																		v11 = t342
-																		if uint32(v11) <= uint32(i32(12)) {
-																			v7 = i32_shl(i32(1), v11)
-																			if v7&i32(6912) != 0 {
-																				m.fn301(v6+i32(4240), v6+i32(104), v13)
-																				t350 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-																				v12 = t350
-																				if v12 != i32(-0x80000000) {
-																					goto l88
-																				}
-																				t351 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-																				v12 = t351
-																				goto l94
-																			}
-																			if v7&i32(1152) != 0 {
-																				m.fn298(v6+i32(4240), v6+i32(104), v13)
-																				t348 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-																				v12 = t348
-																				if v12 != i32(-0x80000000) {
-																					goto l88
-																				}
-																				t349 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-																				v12 = t349
-																				goto l94
-																			}
-																			if v11 == i32(4) {
-																				m.fn300(v6+i32(4240), v6+i32(104), v13)
-																				t347 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-																				if t347 != 0 {
-																					goto l95
-																				}
-																				v12 = i32(8)
-																				goto l94
-																			}
-																		}
-																		t343 := int32(load32(m.memory, uint64(uint32(v6))+108))
-																		if uint32(v8) >= uint32(t343) {
-																			goto l93
-																		}
-																		if uint32(v8) >= uint32(v13) {
-																			goto l93
-																		}
-																		t344 := int32(load32(m.memory, uint64(uint32(v6))+104))
-																		t345 := int32(int8(m.memory[uint64(uint32(t344+v8))]))
-																		if t345 < i32(0) {
-																			goto l93
-																		}
-																		t346 := v6
-																		v7 = v8 + i32(1)
-																		store32(m.memory, uint64(uint32(t346))+112, uint32(v7))
-																		v12 = v7 - v8
-																		goto l94
-																	}
-																l93:
-																	m.fn292(v6+i32(4240), v6+i32(104), v13)
-																	t352 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-																	if t352 != 0 {
-																		goto l95
-																	}
-																	t353 := int32(load32(m.memory, uint64(uint32(v6))+112))
-																	v12 = t353 - v8
-																	goto l94
-																}
-															l95:
-																t354 := int32(load32(m.memory, uint64(uint32(v6))+4252))
-																v7 = t354
-																t355 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-																v11 = t355
-																t356 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-																t357 := v11
-																v12 = t356
-																if v12 == i32(-0x80000000) {
-																	p341 = t357
-																	goto l96
-																}
-																store32(m.memory, uint64(uint32(v6))+80, uint32(v29))
-																goto l97
-															}
-														l94:
-															t358 := int32(load32(m.memory, uint64(uint32(v6))+112))
-															v7 = t358
-															p341 = v7 - v12
-														}
-													l96:
-														v11 = p341
-														t359 := int32(m.memory[uint64(uint32(v15))+60])
-														m.fn287(v1, t359, v19, i32(0), v11, v7)
-													}
-												l89:
-													t360 := int32(load32(m.memory, uint64(uint32(v6))+112))
-													if uint32(t360) < uint32(v13) {
-														goto l98
-													}
-												}
-												store32(m.memory, uint64(uint32(v6))+80, uint32(v29))
-												t361 := int32(load32(m.memory, uint64(uint32(v1))+8))
-												p329 = t361
-											}
-										l87:
-											v8 = p329
-											{
-												{
-													{
-														t362 := int32(load32(m.memory, uint64(uint32(v6))+160))
-														v13 = t362
-														if uint32(v13) >= uint32(i32(13)) {
-															t363 := m.fn81(v6+i32(120), v4, v3)
-															v7 = t363
-															if v7 == 0 {
-																goto l99
-															}
-															t364 := int32(load32(m.memory, uint64(uint32(v7))))
-															v12 = t364
-															goto l100
-														}
-														if v13 == 0 {
-															goto l99
-														}
-														t365 := int32(load32(m.memory, uint64(uint32(v6))+156))
-														v14 = t365
-														v12 = v13 - i32(1)
-														v7 = v13 << 4
-													l101:
-														{
-															t366 := v3
-															v11 = v7 + v14
-															t367 := int32(load32(m.memory, uint64(uint32(v11-i32(12)))))
-															if t366 == t367 {
-																t368 := int32(load32(m.memory, uint64(uint32(v11-i32(16)))))
-																t369 := m.fn546(t368, v4, v3)
-																if t369 == 0 {
-																	goto l100
-																}
-															}
-															v12 = v12 - i32(1)
-															v7 = v7 - i32(16)
-															if v7 != 0 {
-																goto l101
-															}
-														}
-													}
-												l99:
-													t370 := int32(load32(m.memory, uint64(uint32(v6))+152))
-													if t370 == v13 {
-														m.fn190(v25)
-													}
-													t371 := int32(load32(m.memory, uint64(uint32(v6))+156))
-													v7 = t371
-													v11 = v7 + v13<<4
-													store32(m.memory, uint64(uint32(v11))+12, uint32(v8))
-													store32(m.memory, uint64(uint32(v11))+8, uint32(v17))
-													store32(m.memory, uint64(uint32(v11))+4, uint32(v3))
-													store32(m.memory, uint64(uint32(v11)), uint32(v4))
-													t372 := v6
-													v11 = v13 + i32(1)
-													store32(m.memory, uint64(uint32(t372))+160, uint32(v11))
-													if v11 == i32(13) {
-														t373 := int32(load32(m.memory, uint64(uint32(v6))+132))
-														t375 := v6 + i32(120)
-														p374 := i32(13)
-														if t373 != 0 {
-															p374 = i32(7)
-														}
-														m.fn97(t375, p374, v28)
-														v3 = i32(0)
-													l102:
-														{
-															t376 := int32(load32(m.memory, uint64(uint32(v7))))
-															t377 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
-															m.fn302(v6+i32(120), t376, t377, v3)
-															v7 = v7 + i32(16)
-															v3 = v3 + i32(1)
-															if v3 != i32(13) {
-																goto l102
-															}
-														}
-														goto l103
-													}
-													if uint32(v13) < uint32(i32(12)) {
-														goto l103
-													}
-													m.fn302(v6+i32(120), v4, v3, v13)
-													goto l103
-												}
-											l100:
-												if uint32(v12) >= uint32(v13) {
-													goto l26
-												}
-												t378 := int32(load32(m.memory, uint64(uint32(v6))+156))
-												v7 = t378 + v12<<4
-												t379 := int32(load32(m.memory, uint64(uint32(v7))+12))
-												v4 = t379
-												store32(m.memory, uint64(uint32(v7))+12, uint32(v8))
-												t380 := int32(load32(m.memory, uint64(uint32(v7))+8))
-												v3 = t380
-												store32(m.memory, uint64(uint32(v7))+8, uint32(v17))
-												m.fn296(v6+i32(4240), v1, v15, v3, v4, v18)
-												t381 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-												if t381 == i32(-0x80000000) {
-													goto l103
-												}
-												t382 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-												store32(m.memory, uint64(uint32(v6))+4224, uint32(t382))
-												t383 := int64(load64(m.memory, uint64(uint32(v6))+4240))
-												store64(m.memory, uint64(uint32(v6))+4216, uint64(t383))
-												goto l104
-											}
-										l103:
-											v9 = v9 + i32(1)
-											if v9 != v10 {
-												goto l105
-											}
-										}
-										t384 := int32(load32(m.memory, uint64(uint32(v6))+160))
-										v4 = t384
-										t385 := int32(load32(m.memory, uint64(uint32(v6))+156))
-										v7 = t385
-										t386 := int32(load32(m.memory, uint64(uint32(v6))+152))
-										store32(m.memory, uint64(uint32(v6))+4248, uint32(t386))
-										store32(m.memory, uint64(uint32(v6))+4240, uint32(v7))
-										t387 := v6
-										v3 = v7 + v4<<4
-										store32(m.memory, uint64(uint32(t387))+4252, uint32(v3))
-										if v4 == 0 {
-											goto l106
-										}
-									l109:
-										{
-											{
-												t388 := int32(load32(m.memory, uint64(uint32(v7))))
-												v8 = t388
-												if v8 != 0 {
-													t389 := int32(load32(m.memory, uint64(uint32(v7+i32(12)))))
-													v14 = t389
-													t390 := int32(load32(m.memory, uint64(uint32(v7+i32(8)))))
-													v11 = t390
-													t391 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
-													v9 = t391
-													t392 := int32(load32(m.memory, uint64(uint32(v1))+32))
-													v12 = t392
-													t393 := int32(load32(m.memory, uint64(uint32(v1))+24))
-													if v12 == t393 {
-														m.fn75(v23)
-													}
-													t394 := int32(load32(m.memory, uint64(uint32(v1))+28))
-													v4 = t394 + v12<<3
-													store32(m.memory, uint64(uint32(v4))+4, uint32(v9))
-													store32(m.memory, uint64(uint32(v4)), uint32(v8))
-													store32(m.memory, uint64(uint32(v1))+32, uint32(v12+i32(1)))
-													m.fn291(v6+i32(104), v1, v15, v11, v14, v18)
-													t395 := int32(load32(m.memory, uint64(uint32(v6))+104))
-													if t395 == i32(-0x80000000) {
-														goto l107
-													}
-													t396 := int64(load64(m.memory, uint64(uint32(v6))+104))
-													store64(m.memory, uint64(uint32(v6))+4216, uint64(t396))
-													t397 := int32(load32(m.memory, uint64(uint32(v6))+112))
-													store32(m.memory, uint64(uint32(v6))+4224, uint32(t397))
-													store32(m.memory, uint64(uint32(v6))+4244, uint32(v7+i32(16)))
-													m.fn152(v6 + i32(4240))
-													goto l108
-												}
-												v7 = v7 + i32(16)
-												goto l106
-											}
-										l107:
-											t398 := int32(load32(m.memory, uint64(uint32(v1))+32))
-											v4 = t398
-											if v4 != 0 {
-												store32(m.memory, uint64(uint32(v1))+32, uint32(v4-i32(1)))
-											}
-											v7 = v7 + i32(16)
-											if v7 != v3 {
-												goto l109
-											}
-										}
-										v7 = v3
-									l106:
-										store32(m.memory, uint64(uint32(v6))+4244, uint32(v7))
-										m.fn152(v6 + i32(4240))
-										t399 := int32(load32(m.memory, uint64(uint32(v1))+8))
-										if uint32(t399) >= uint32(v22) {
-											store32(m.memory, uint64(uint32(v1))+8, uint32(v22))
-										}
-										m.fn157(v6 + i32(120))
-										goto l79
-									}
-								l88:
-									store32(m.memory, uint64(uint32(v6))+80, uint32(v29))
-									t400 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-									v11 = t400
-									t401 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-									v7 = t401
-								}
-							l97:
-								store32(m.memory, uint64(uint32(v6))+4224, uint32(v7))
-								store32(m.memory, uint64(uint32(v6))+4220, uint32(v11))
-								store32(m.memory, uint64(uint32(v6))+4216, uint32(v12))
-							l104:
-								m.fn74(v25, i32(16))
-							l108:
-								m.fn157(v6 + i32(120))
-								goto l85
-							case 0:
-								store32(m.memory, uint64(uint32(v6))+4240, uint32(i32(0)))
-							l110:
-								{
-									m.fn290(v6+i32(120), v1, v15, v9, v6+i32(4240), v18)
-									t402 := int32(load32(m.memory, uint64(uint32(v6))+120))
-									v3 = t402
-									if v3 != i32(-0x80000000) {
-										t403 := int64(load64(m.memory, uint64(uint32(v6))+124))
-										store64(m.memory, uint64(uint32(v6))+4220, uint64(t403))
-										store32(m.memory, uint64(uint32(v6))+4216, uint32(v3))
-										goto l85
-									}
-									t404 := v10
-									v9 = v9 + i32(1)
-									if t404 != v9 {
-										goto l110
-									}
-								}
-								store32(m.memory, uint64(uint32(v6))+4216, uint32(i32(-0x80000000)))
-							}
-						}
-					l85:
-						t405 := int32(load32(m.memory, uint64(uint32(v6))+4216))
-						v3 = t405
-						if v3 == i32(-0x80000000) {
-							goto l79
-						}
-						t406 := int64(load64(m.memory, uint64(uint32(v6))+4220))
-						store64(m.memory, uint64(uint32(v0))+4, uint64(t406))
-						store32(m.memory, uint64(uint32(v0)), uint32(v3))
-						goto l111
-					}
-				l79:
-					t407 := int64(load64(m.memory, uint64(uint32(v16))))
-					t408 := v6
-					t409 := v41
-					v31 = t407
-					var p410 int32
-					if t409&v31 != i64(0) {
-						p410 = 1
-					}
-					var p411 int32
-					if v31&v33 != i64(0) {
-						p411 = 1
-					}
-					t412 := p410 + p411
-					var p413 int32
-					if v31&v36 != i64(0) {
-						p413 = 1
-					}
-					t414 := t412 + p413
-					var p415 int32
-					if v31&v39 != i64(0) {
-						p415 = 1
-					}
-					v3 = t414 + p415
-					store32(m.memory, uint64(uint32(t408))+4228, uint32(v3))
-					if uint32(v3) > uint32(i32(1)) {
-						v7 = v6 + i32(4228)
-						v14 = i32(0)
-						t416 := m.g0
-						v12 = t416 + i32(-64)
-						m.g0 = v12
-						{
-							v8 = v1 + i32(12)
-							t417 := int32(m.memory[uint64(uint32(v8))+29])
-							if t417 != 0 {
-								goto l112
-							}
-							{
-								{
-									t418 := int32(load32(m.memory, uint64(uint32(v8))+8))
-									v11 = t418
-									if v11 != i32(1000) {
-										t419 := int32(load32(m.memory, uint64(uint32(v8))+24))
-										v4 = t419
-										if uint32(v4) < uint32(i32(0x100001)) {
-											m.fn64(v12+i32(24), i32(64), i32(0), i32(1), i32(1))
-											t431 := int32(load32(m.memory, uint64(uint32(v12))+28))
-											v3 = t431
-											t432 := int32(load32(m.memory, uint64(uint32(v12))+24))
-											if t432 == i32(1) {
-												_ = int32(load32(m.memory, uint64(uint32(v12))+32))
-												panic("unreachable")
-											}
-											store32(m.memory, uint64(uint32(v12))+20, uint32(i32(0)))
-											t433 := int32(load32(m.memory, uint64(uint32(v12))+32))
-											store32(m.memory, uint64(uint32(v12))+16, uint32(t433))
-											store32(m.memory, uint64(uint32(v12))+12, uint32(v3))
-											t434 := int32(load32(m.memory, uint64(uint32(v8))+20))
-											v3 = t434
-											if v3 == 0 {
-												goto l116
-											}
-											v9 = v3 << 3
-											t435 := int32(load32(m.memory, uint64(uint32(v8))+16))
-											v14 = t435 + i32(4)
-											v30 = int64(uint32(v12+i32(48))) | i64(0x200000000)
-										l118:
-											{
-												t436 := int32(load32(m.memory, uint64(uint32(v14-i32(4)))))
-												v3 = t436
-												if v3 == 0 {
-													store32(m.memory, uint64(uint32(v12))+48, uint32(v14))
-													store64(m.memory, uint64(uint32(v12))+24, uint64(v30))
-													_ = m.fn526(v12+i32(12), i32(1099440), i32(1098065), v12+i32(24))
-													goto l117
-												}
-												t438 := int32(load32(m.memory, uint64(uint32(v14))))
-												m.fn58(v12+i32(12), v3, t438)
-											}
-										l117:
-											v14 = v14 + i32(8)
-											v9 = v9 - i32(8)
-											if v9 != 0 {
-												goto l118
-											}
-											goto l119
-										}
-									}
-									m.fn64(v12+i32(24), i32(45), i32(0), i32(1), i32(1))
-									t420 := int32(load32(m.memory, uint64(uint32(v12))+28))
-									v3 = t420
-									t421 := int32(load32(m.memory, uint64(uint32(v12))+24))
-									if t421 == i32(1) {
-										_ = int32(load32(m.memory, uint64(uint32(v12))+32))
-										panic("unreachable")
-									}
-									t422 := int32(load32(m.memory, uint64(uint32(v12))+32))
-									v7 = t422
-									t423 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-									store64(m.memory, uint64(uint32(v7))+37, uint64(t423))
-									t424 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-									store64(m.memory, uint64(uint32(v7))+32, uint64(t424))
-									t425 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-									store64(m.memory, uint64(uint32(v7))+24, uint64(t425))
-									t426 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-									store64(m.memory, uint64(uint32(v7))+16, uint64(t426))
-									t427 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-									store64(m.memory, uint64(uint32(v7))+8, uint64(t427))
-									t428 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-									store64(m.memory, uint64(uint32(v7)), uint64(t428))
-									t429 := int32(load32(m.memory, uint64(uint32(v8))))
-									if t429 == v11 {
-										m.fn65(v8)
-									}
-									m.memory[uint64(uint32(v8))+29] = byte(i32(1))
-									store32(m.memory, uint64(uint32(v8))+8, uint32(v11+i32(1)))
-									t430 := int32(load32(m.memory, uint64(uint32(v8))+4))
-									v4 = t430 + v11<<5
-									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-									store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-									goto l112
-								}
-							l119:
-								t441 := int32(load32(m.memory, uint64(uint32(v12))+20))
-								v14 = t441
-							}
-						l116:
-							store32(m.memory, uint64(uint32(v8))+24, uint32(v4+v14))
-							t442 := int32(load32(m.memory, uint64(uint32(v12))+20))
-							store32(m.memory, uint64(uint32(v12))+32, uint32(t442))
-							t443 := int64(load64(m.memory, uint64(uint32(v12))+12))
-							store64(m.memory, uint64(uint32(v12))+24, uint64(t443))
-							store64(m.memory, uint64(uint32(v12))+56, uint64(int64(uint32(v7))|i64(0x600000000)))
-							store64(m.memory, uint64(uint32(v12))+48, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v12+i32(36), i32(1098604), v12+i32(48))
-							t444 := int32(load32(m.memory, uint64(uint32(v8))))
-							if t444 == v11 {
-								m.fn65(v8)
-							}
-							store32(m.memory, uint64(uint32(v8))+8, uint32(v11+i32(1)))
-							t445 := int32(load32(m.memory, uint64(uint32(v8))+4))
-							v3 = t445 + v11<<5
-							t446 := int64(load64(m.memory, uint64(uint32(v12))+24))
-							store64(m.memory, uint64(uint32(v3)), uint64(t446))
-							t447 := int64(load64(m.memory, uint64(uint32(v12))+32))
-							store64(m.memory, uint64(uint32(v3))+8, uint64(t447))
-							t448 := int64(load64(m.memory, uint64(uint32(v12))+40))
-							store64(m.memory, uint64(uint32(v3))+16, uint64(t448))
-							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(8)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103384)))
-						}
-					l112:
-						m.g0 = v12 - i32(-64)
-						t449 := int64(load64(m.memory, uint64(uint32(v16))))
-						v31 = t449
-					}
-					{
-						if v31&v33 == 0 {
-							goto l120
-						}
-						t450 := int64(load64(m.memory, uint64(uint32(v16))))
-						if t450&v42 != i64(0) {
-							goto l120
-						}
-						v11 = i32(0)
-						t451 := m.g0
-						v8 = t451 - i32(48)
-						m.g0 = v8
-						{
-							v14 = v1 + i32(12)
-							t452 := int32(m.memory[uint64(uint32(v14))+29])
-							if t452 != 0 {
-								goto l121
-							}
-							{
-								{
-									t453 := int32(load32(m.memory, uint64(uint32(v14))+8))
-									v9 = t453
-									if v9 != i32(1000) {
-										t454 := int32(load32(m.memory, uint64(uint32(v14))+24))
-										v4 = t454
-										if uint32(v4) < uint32(i32(0x100001)) {
-											m.fn64(v8+i32(16), i32(64), i32(0), i32(1), i32(1))
-											t466 := int32(load32(m.memory, uint64(uint32(v8))+20))
-											v3 = t466
-											t467 := int32(load32(m.memory, uint64(uint32(v8))+16))
-											if t467 == i32(1) {
-												goto l123
-											}
-											store32(m.memory, uint64(uint32(v8))+12, uint32(i32(0)))
-											t468 := int32(load32(m.memory, uint64(uint32(v8))+24))
-											store32(m.memory, uint64(uint32(v8))+8, uint32(t468))
-											store32(m.memory, uint64(uint32(v8))+4, uint32(v3))
-											t469 := int32(load32(m.memory, uint64(uint32(v14))+20))
-											v3 = t469
-											if v3 == 0 {
-												goto l124
-											}
-											v7 = v3 << 3
-											t470 := int32(load32(m.memory, uint64(uint32(v14))+16))
-											v11 = t470 + i32(4)
-											v30 = int64(uint32(v8+i32(40))) | i64(0x200000000)
-										l126:
-											{
-												t471 := int32(load32(m.memory, uint64(uint32(v11-i32(4)))))
-												v3 = t471
-												if v3 == 0 {
-													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
-													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
-													goto l125
-												}
-												t473 := int32(load32(m.memory, uint64(uint32(v11))))
-												m.fn58(v8+i32(4), v3, t473)
-											}
-										l125:
-											v11 = v11 + i32(8)
-											v7 = v7 - i32(8)
-											if v7 != 0 {
-												goto l126
-											}
-											goto l127
-										}
-									}
-									m.fn64(v8+i32(16), i32(45), i32(0), i32(1), i32(1))
-									t455 := int32(load32(m.memory, uint64(uint32(v8))+20))
-									v3 = t455
-									t456 := int32(load32(m.memory, uint64(uint32(v8))+16))
-									if t456 == i32(1) {
-										goto l123
-									}
-									t457 := int32(load32(m.memory, uint64(uint32(v8))+24))
-									v7 = t457
-									t458 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-									store64(m.memory, uint64(uint32(v7))+37, uint64(t458))
-									t459 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-									store64(m.memory, uint64(uint32(v7))+32, uint64(t459))
-									t460 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-									store64(m.memory, uint64(uint32(v7))+24, uint64(t460))
-									t461 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-									store64(m.memory, uint64(uint32(v7))+16, uint64(t461))
-									t462 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-									store64(m.memory, uint64(uint32(v7))+8, uint64(t462))
-									t463 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-									store64(m.memory, uint64(uint32(v7)), uint64(t463))
-									t464 := int32(load32(m.memory, uint64(uint32(v14))))
-									if t464 == v9 {
-										m.fn65(v14)
-									}
-									m.memory[uint64(uint32(v14))+29] = byte(i32(1))
-									store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-									t465 := int32(load32(m.memory, uint64(uint32(v14))+4))
-									v4 = t465 + v9<<5
-									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-									store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-									goto l121
-								}
-							l127:
-								t474 := int32(load32(m.memory, uint64(uint32(v8))+12))
-								v11 = t474
-							}
-						l124:
-							store32(m.memory, uint64(uint32(v14))+24, uint32(v4+v11))
-							t475 := int32(load32(m.memory, uint64(uint32(v8))+12))
-							store32(m.memory, uint64(uint32(v8))+24, uint32(t475))
-							t476 := int64(load64(m.memory, uint64(uint32(v8))+4))
-							store64(m.memory, uint64(uint32(v8))+16, uint64(t476))
-							store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v8+i32(28), i32(1098410), v8+i32(40))
-							t477 := int32(load32(m.memory, uint64(uint32(v14))))
-							if t477 == v9 {
-								m.fn65(v14)
-							}
-							store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-							t478 := int32(load32(m.memory, uint64(uint32(v14))+4))
-							v3 = t478 + v9<<5
-							t479 := int64(load64(m.memory, uint64(uint32(v8))+16))
-							store64(m.memory, uint64(uint32(v3)), uint64(t479))
-							t480 := int64(load64(m.memory, uint64(uint32(v8))+24))
-							store64(m.memory, uint64(uint32(v3))+8, uint64(t480))
-							t481 := int64(load64(m.memory, uint64(uint32(v8))+32))
-							store64(m.memory, uint64(uint32(v3))+16, uint64(t481))
-							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(12)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103392)))
-						}
-					l121:
-						m.g0 = v8 + i32(48)
-						t482 := int64(load64(m.memory, uint64(uint32(v16))))
-						v31 = t482
-					}
-				l120:
-					{
-						if v31&v36 == 0 {
-							goto l128
-						}
-						t483 := int32(load32(m.memory, uint64(uint32(v16))+20))
-						if t483 != 0 {
-							goto l128
-						}
-						v11 = i32(0)
-						t484 := m.g0
-						v8 = t484 - i32(48)
-						m.g0 = v8
-						{
-							v14 = v1 + i32(12)
-							t485 := int32(m.memory[uint64(uint32(v14))+29])
-							if t485 != 0 {
-								goto l129
-							}
-							{
-								{
-									t486 := int32(load32(m.memory, uint64(uint32(v14))+8))
-									v9 = t486
-									if v9 != i32(1000) {
-										t487 := int32(load32(m.memory, uint64(uint32(v14))+24))
-										v4 = t487
-										if uint32(v4) < uint32(i32(0x100001)) {
-											m.fn64(v8+i32(16), i32(64), i32(0), i32(1), i32(1))
-											t499 := int32(load32(m.memory, uint64(uint32(v8))+20))
-											v3 = t499
-											t500 := int32(load32(m.memory, uint64(uint32(v8))+16))
-											if t500 == i32(1) {
-												goto l123
-											}
-											store32(m.memory, uint64(uint32(v8))+12, uint32(i32(0)))
-											t501 := int32(load32(m.memory, uint64(uint32(v8))+24))
-											store32(m.memory, uint64(uint32(v8))+8, uint32(t501))
-											store32(m.memory, uint64(uint32(v8))+4, uint32(v3))
-											t502 := int32(load32(m.memory, uint64(uint32(v14))+20))
-											v3 = t502
-											if v3 == 0 {
-												goto l131
-											}
-											v7 = v3 << 3
-											t503 := int32(load32(m.memory, uint64(uint32(v14))+16))
-											v11 = t503 + i32(4)
-											v30 = int64(uint32(v8+i32(40))) | i64(0x200000000)
-										l133:
-											{
-												t504 := int32(load32(m.memory, uint64(uint32(v11-i32(4)))))
-												v3 = t504
-												if v3 == 0 {
-													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
-													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
-													goto l132
-												}
-												t506 := int32(load32(m.memory, uint64(uint32(v11))))
-												m.fn58(v8+i32(4), v3, t506)
-											}
-										l132:
-											v11 = v11 + i32(8)
-											v7 = v7 - i32(8)
-											if v7 != 0 {
-												goto l133
-											}
-											goto l134
-										}
-									}
-									m.fn64(v8+i32(16), i32(45), i32(0), i32(1), i32(1))
-									t488 := int32(load32(m.memory, uint64(uint32(v8))+20))
-									v3 = t488
-									t489 := int32(load32(m.memory, uint64(uint32(v8))+16))
-									if t489 == i32(1) {
-										goto l123
-									}
-									t490 := int32(load32(m.memory, uint64(uint32(v8))+24))
-									v7 = t490
-									t491 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-									store64(m.memory, uint64(uint32(v7))+37, uint64(t491))
-									t492 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-									store64(m.memory, uint64(uint32(v7))+32, uint64(t492))
-									t493 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-									store64(m.memory, uint64(uint32(v7))+24, uint64(t493))
-									t494 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-									store64(m.memory, uint64(uint32(v7))+16, uint64(t494))
-									t495 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-									store64(m.memory, uint64(uint32(v7))+8, uint64(t495))
-									t496 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-									store64(m.memory, uint64(uint32(v7)), uint64(t496))
-									t497 := int32(load32(m.memory, uint64(uint32(v14))))
-									if t497 == v9 {
-										m.fn65(v14)
-									}
-									m.memory[uint64(uint32(v14))+29] = byte(i32(1))
-									store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-									t498 := int32(load32(m.memory, uint64(uint32(v14))+4))
-									v4 = t498 + v9<<5
-									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-									store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-									goto l129
-								}
-							l134:
-								t507 := int32(load32(m.memory, uint64(uint32(v8))+12))
-								v11 = t507
-							}
-						l131:
-							store32(m.memory, uint64(uint32(v14))+24, uint32(v4+v11))
-							t508 := int32(load32(m.memory, uint64(uint32(v8))+12))
-							store32(m.memory, uint64(uint32(v8))+24, uint32(t508))
-							t509 := int64(load64(m.memory, uint64(uint32(v8))+4))
-							store64(m.memory, uint64(uint32(v8))+16, uint64(t509))
-							store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v8+i32(28), i32(1098920), v8+i32(40))
-							t510 := int32(load32(m.memory, uint64(uint32(v14))))
-							if t510 == v9 {
-								m.fn65(v14)
-							}
-							store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-							t511 := int32(load32(m.memory, uint64(uint32(v14))+4))
-							v3 = t511 + v9<<5
-							t512 := int64(load64(m.memory, uint64(uint32(v8))+16))
-							store64(m.memory, uint64(uint32(v3)), uint64(t512))
-							t513 := int64(load64(m.memory, uint64(uint32(v8))+24))
-							store64(m.memory, uint64(uint32(v3))+8, uint64(t513))
-							t514 := int64(load64(m.memory, uint64(uint32(v8))+32))
-							store64(m.memory, uint64(uint32(v3))+16, uint64(t514))
-							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(11)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103404)))
-						}
-					l129:
-						m.g0 = v8 + i32(48)
-						t515 := int64(load64(m.memory, uint64(uint32(v16))))
-						v31 = t515
-					}
-				l128:
-					{
-						var p516 int64
-						if v31&v39 != i64(0) {
-							t517 := int64(load64(m.memory, uint64(uint32(v6))+72))
-							v30 = t517
-							store32(m.memory, uint64(uint32(v6))+4244, uint32(v2))
-							store32(m.memory, uint64(uint32(v6))+4240, uint32(v16))
-							{
-								{
-									if v30&v31 == 0 {
-										goto l135
-									}
-									t518 := int32(load32(m.memory, uint64(uint32(v16))+64))
-									v7 = t518
-									t519 := int32(load32(m.memory, uint64(uint32(v16))+60))
-									v9 = t519
-								l136:
-									{
-										if v7 == 0 {
-											goto l135
-										}
-										t520 := int32(m.memory[uint64(uint32(v9))])
-										t521 := v26
-										v3 = t520
-										if uint32(t521) <= uint32(v3) {
-											goto l26
-										}
-										v7 = v7 - i32(1)
-										v9 = v9 + i32(1)
-										v3 = v20 + v3*i32(72)
-										t522 := int32(m.memory[uint64(uint32(v3))+62])
-										if t522 != i32(6) {
-											goto l136
-										}
-										t523 := int32(m.memory[uint64(uint32(v3))+64])
-										if t523 != 0 {
-											goto l136
-										}
-									}
-									t524 := int32(load32(m.memory, uint64(uint32(v1))+80))
-									store32(m.memory, uint64(uint32(v6))+120, uint32(t524))
-									store32(m.memory, uint64(uint32(v6))+124, uint32(v6+i32(4240)))
-									v11 = v6 + i32(120)
-									v19 = i32(0)
-									t525 := m.g0
-									v13 = t525 - i32(144)
-									m.g0 = v13
-									{
-										v17 = v1 + i32(12)
-										t526 := int32(m.memory[uint64(uint32(v17))+29])
-										if t526 != 0 {
-											goto l137
-										}
-										{
-											t527 := int32(load32(m.memory, uint64(uint32(v17))+8))
-											v15 = t527
-											if v15 != i32(1000) {
-												t528 := int32(load32(m.memory, uint64(uint32(v17))+24))
-												v4 = t528
-												if uint32(v4) < uint32(i32(0x100001)) {
-													goto l138
-												}
-											}
-											m.fn64(v13+i32(96), i32(45), i32(0), i32(1), i32(1))
-											t529 := int32(load32(m.memory, uint64(uint32(v13))+100))
-											v3 = t529
-											t530 := int32(load32(m.memory, uint64(uint32(v13))+96))
-											if t530 == i32(1) {
-												goto l139
-											}
-											t531 := int32(load32(m.memory, uint64(uint32(v13))+104))
-											v7 = t531
-											t532 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-											store64(m.memory, uint64(uint32(v7))+37, uint64(t532))
-											t533 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-											store64(m.memory, uint64(uint32(v7))+32, uint64(t533))
-											t534 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-											store64(m.memory, uint64(uint32(v7))+24, uint64(t534))
-											t535 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-											store64(m.memory, uint64(uint32(v7))+16, uint64(t535))
-											t536 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-											store64(m.memory, uint64(uint32(v7))+8, uint64(t536))
-											t537 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-											store64(m.memory, uint64(uint32(v7)), uint64(t537))
-											t538 := int32(load32(m.memory, uint64(uint32(v17))))
-											if t538 == v15 {
-												m.fn65(v17)
-											}
-											m.memory[uint64(uint32(v17))+29] = byte(i32(1))
-											store32(m.memory, uint64(uint32(v17))+8, uint32(v15+i32(1)))
-											t539 := int32(load32(m.memory, uint64(uint32(v17))+4))
-											v4 = t539 + v15<<5
-											store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-											store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-											store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-											store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-											store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-											store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-											store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-											goto l137
-										}
-									l138:
-										m.fn64(v13+i32(96), i32(64), i32(0), i32(1), i32(1))
-										t540 := int32(load32(m.memory, uint64(uint32(v13))+100))
-										v3 = t540
-										{
-											{
-												t541 := int32(load32(m.memory, uint64(uint32(v13))+96))
-												if t541 != i32(1) {
-													store32(m.memory, uint64(uint32(v13))+12, uint32(i32(0)))
-													t542 := int32(load32(m.memory, uint64(uint32(v13))+104))
-													store32(m.memory, uint64(uint32(v13))+8, uint32(t542))
-													store32(m.memory, uint64(uint32(v13))+4, uint32(v3))
-													t543 := int32(load32(m.memory, uint64(uint32(v17))+20))
-													v3 = t543
-													if v3 == 0 {
-														goto l140
-													}
-													v22 = v3 << 3
-													t544 := int32(load32(m.memory, uint64(uint32(v17))+16))
-													v19 = t544 + i32(4)
-													v30 = int64(uint32(v13+i32(40))) | i64(0x200000000)
-												l142:
-													{
-														t545 := int32(load32(m.memory, uint64(uint32(v19-i32(4)))))
-														v3 = t545
-														if v3 == 0 {
-															store32(m.memory, uint64(uint32(v13))+40, uint32(v19))
-															store64(m.memory, uint64(uint32(v13))+96, uint64(v30))
-															_ = m.fn526(v13+i32(4), i32(1099440), i32(1098065), v13+i32(96))
-															goto l141
-														}
-														t547 := int32(load32(m.memory, uint64(uint32(v19))))
-														m.fn58(v13+i32(4), v3, t547)
-													}
-												l141:
-													v19 = v19 + i32(8)
-													v22 = v22 - i32(8)
-													if v22 != 0 {
-														goto l142
-													}
-													goto l143
-												}
-												_ = int32(load32(m.memory, uint64(uint32(v13))+104))
-												panic("unreachable")
-											}
-										l143:
-											t549 := int32(load32(m.memory, uint64(uint32(v13))+12))
-											v19 = t549
-										}
-									l140:
-										store32(m.memory, uint64(uint32(v17))+24, uint32(v4+v19))
-										t550 := int32(load32(m.memory, uint64(uint32(v13))+12))
-										store32(m.memory, uint64(uint32(v13))+24, uint32(t550))
-										t551 := int64(load64(m.memory, uint64(uint32(v13))+4))
-										store64(m.memory, uint64(uint32(v13))+16, uint64(t551))
-										t552 := int32(load32(m.memory, uint64(uint32(v11))+4))
-										v4 = t552
-										t553 := int32(load32(m.memory, uint64(uint32(v4))))
-										v3 = t553
-										t554 := int32(load32(m.memory, uint64(uint32(v3))+64))
-										v7 = t554
-										t555 := int32(load32(m.memory, uint64(uint32(v3))+60))
-										v9 = t555
-										t556 := int32(load32(m.memory, uint64(uint32(v4))+4))
-										v4 = t556
-										t557 := int32(load32(m.memory, uint64(uint32(v11))))
-										v3 = t557
-										store32(m.memory, uint64(uint32(v13))+64, uint32(i32(0)))
-										store32(m.memory, uint64(uint32(v13))+56, uint32(i32(0)))
-										store32(m.memory, uint64(uint32(v13))+52, uint32(v3))
-										store32(m.memory, uint64(uint32(v13))+48, uint32(v4))
-										store32(m.memory, uint64(uint32(v13))+44, uint32(v7+v9))
-										store32(m.memory, uint64(uint32(v13))+40, uint32(v9))
-										m.fn70(v13+i32(84), v13+i32(40))
-										{
-											t558 := int32(load32(m.memory, uint64(uint32(v13))+84))
-											if t558 != i32(-0x7fffffff) {
-												v19 = i32(1)
-												v4 = v13 + i32(96)
-												t559 := int32(load32(m.memory, uint64(uint32(v13))+56))
-												t560 := v4
-												v3 = t559
-												var p561 int32
-												if v3 != 0 {
-													t562 := int32(load32(m.memory, uint64(uint32(v13))+60))
-													t563 := int32(uint32(t562-v3) / uint32(i32(40)))
-													p561 = t563
-												} else {
-													p561 = i32(0)
-												}
-												t564 := int32(load32(m.memory, uint64(uint32(v13))+64))
-												v3 = t564
-												var p565 int32
-												if v3 != 0 {
-													t566 := int32(load32(m.memory, uint64(uint32(v13))+68))
-													t567 := int32(uint32(t566-v3) / uint32(i32(40)))
-													p565 = t567
-												} else {
-													p565 = i32(0)
-												}
-												v3 = p561 + p565
-												p568 := v3
-												if uint32(v3) <= uint32(i32(3)) {
-													p568 = i32(3)
-												}
-												m.fn64(t560, p568+i32(1), i32(0), i32(4), i32(12))
-												t569 := int32(load32(m.memory, uint64(uint32(v13))+100))
-												v3 = t569
-												t570 := int32(load32(m.memory, uint64(uint32(v13))+96))
-												if t570 != i32(1) {
-													t571 := int32(load32(m.memory, uint64(uint32(v13))+104))
-													v15 = t571
-													t572 := int32(load32(m.memory, uint64(uint32(v13))+92))
-													store32(m.memory, uint64(uint32(v15))+8, uint32(t572))
-													t573 := int64(load64(m.memory, uint64(uint32(v13))+84))
-													store64(m.memory, uint64(uint32(v15)), uint64(t573))
-													store32(m.memory, uint64(uint32(v13))+80, uint32(i32(1)))
-													store32(m.memory, uint64(uint32(v13))+76, uint32(v15))
-													store32(m.memory, uint64(uint32(v13))+72, uint32(v3))
-													t574 := int64(load64(m.memory, uint64(uint32(v13))+64))
-													store64(m.memory, uint64(uint32(v13))+120, uint64(t574))
-													t575 := int64(load64(m.memory, uint64(uint32(v13))+56))
-													store64(m.memory, uint64(uint32(v13))+112, uint64(t575))
-													t576 := int64(load64(m.memory, uint64(uint32(v13))+48))
-													store64(m.memory, uint64(uint32(v13))+104, uint64(t576))
-													t577 := int64(load64(m.memory, uint64(uint32(v13))+40))
-													store64(m.memory, uint64(uint32(v13))+96, uint64(t577))
-													m.fn70(v13+i32(132), v4)
-													t578 := int32(load32(m.memory, uint64(uint32(v13))+132))
-													if t578 != i32(-0x7fffffff) {
-														v22 = i32(12)
-													l144:
-														{
-															t579 := int32(load32(m.memory, uint64(uint32(v13))+72))
-															if t579 == v19 {
-																v12 = i32(1)
-																t580 := int32(load32(m.memory, uint64(uint32(v13))+112))
-																v3 = t580
-																if v3 != 0 {
-																	t581 := int32(load32(m.memory, uint64(uint32(v13))+116))
-																	t582 := int32(uint32(t581-v3) / uint32(i32(40)))
-																	v12 = t582 + i32(1)
-																}
-																t583 := int32(load32(m.memory, uint64(uint32(v13))+120))
-																t584 := v13 + i32(72)
-																t585 := v19
-																v3 = t583
-																var p586 int32
-																if v3 != 0 {
-																	t587 := int32(load32(m.memory, uint64(uint32(v13))+124))
-																	t588 := int32(uint32(t587-v3) / uint32(i32(40)))
-																	p586 = t588
-																} else {
-																	p586 = i32(0)
-																}
-																m.fn71(t584, t585, p586+v12, i32(4), i32(12))
-																t589 := int32(load32(m.memory, uint64(uint32(v13))+76))
-																v15 = t589
-															}
-															v3 = v15 + v22
-															t590 := int32(load32(m.memory, uint64(uint32(v13))+140))
-															store32(m.memory, uint64(uint32(v3))+8, uint32(t590))
-															t591 := int64(load64(m.memory, uint64(uint32(v13))+132))
-															store64(m.memory, uint64(uint32(v3)), uint64(t591))
-															t592 := v13
-															v19 = v19 + i32(1)
-															store32(m.memory, uint64(uint32(t592))+80, uint32(v19))
-															v22 = v22 + i32(12)
-															m.fn70(v13+i32(132), v13+i32(96))
-															t593 := int32(load32(m.memory, uint64(uint32(v13))+132))
-															if t593 != i32(-0x7fffffff) {
-																goto l144
-															}
-														}
-													}
-													v12 = v19 * i32(12)
-													v11 = v12 - i32(12)
-													t594 := int32(uint32(v11) / uint32(i32(12)))
-													v8 = t594 << 1
-													t595 := int32(load32(m.memory, uint64(uint32(v13))+76))
-													v22 = t595
-													v15 = v22
-												l145:
-													if v12 != 0 {
-														v12 = v12 - i32(12)
-														t596 := int32(load32(m.memory, uint64(uint32(v15))+8))
-														v3 = t596
-														v15 = v15 + i32(12)
-														v8 = v3 + v8
-														if uint32(v8) >= uint32(v3) {
-															goto l145
-														}
-														panic("unreachable")
-													}
-													m.fn64(v13+i32(96), v8, i32(0), i32(1), i32(1))
-													t597 := int32(load32(m.memory, uint64(uint32(v13))+100))
-													v3 = t597
-													t598 := int32(load32(m.memory, uint64(uint32(v13))+96))
-													if t598 != 0 {
-														goto l139
-													}
-													store32(m.memory, uint64(uint32(v13))+140, uint32(i32(0)))
-													t599 := int32(load32(m.memory, uint64(uint32(v13))+104))
-													store32(m.memory, uint64(uint32(v13))+136, uint32(t599))
-													store32(m.memory, uint64(uint32(v13))+132, uint32(v3))
-													t600 := int32(load32(m.memory, uint64(uint32(v22))+4))
-													t601 := v13 + i32(132)
-													v3 = t600
-													t602 := int32(load32(m.memory, uint64(uint32(v22))+8))
-													m.fn72(t601, v3, v3+t602)
-													t603 := int32(load32(m.memory, uint64(uint32(v13))+140))
-													t604 := v8
-													v3 = t603
-													v12 = t604 - v3
-													t605 := int32(load32(m.memory, uint64(uint32(v13))+136))
-													v9 = t605
-													if v19 != i32(1) {
-														v15 = v22 + i32(16)
-														v7 = v3 + v9
-													l147:
-														{
-															if uint32(v12) <= uint32(i32(1)) {
-																goto l146
-															}
-															t606 := int32(load32(m.memory, uint64(uint32(v15+i32(4)))))
-															v14 = t606
-															t607 := int32(load32(m.memory, uint64(uint32(v15))))
-															v4 = t607
-															store16(m.memory, uint64(uint32(v7)), uint16(i32(8236)))
-															v3 = v12 - i32(2)
-															if uint32(v3) < uint32(v14) {
-																goto l146
-															}
-															v7 = v7 + i32(2)
-															if v14 != 0 {
-																memory_copy(m.memory, uint32(v7), uint32(v4), uint32(v14))
-															}
-															v15 = v15 + i32(12)
-															v12 = v3 - v14
-															v7 = v7 + v14
-															v11 = v11 - i32(12)
-															if v11 != 0 {
-																goto l147
-															}
-														}
-													}
-													store32(m.memory, uint64(uint32(v13))+32, uint32(v9))
-													t608 := int32(load32(m.memory, uint64(uint32(v13))+132))
-													store32(m.memory, uint64(uint32(v13))+28, uint32(t608))
-													store32(m.memory, uint64(uint32(v13))+36, uint32(v8-v12))
-												l148:
-													m.fn73(v22)
-													v22 = v22 + i32(12)
-													v19 = v19 - i32(1)
-													if v19 != 0 {
-														goto l148
-													}
-													t609 := int32(load32(m.memory, uint64(uint32(v17))+8))
-													v15 = t609
-													goto l149
-												}
-												goto l139
-											}
-											store32(m.memory, uint64(uint32(v13))+80, uint32(i32(0)))
-											store64(m.memory, uint64(uint32(v13))+72, uint64(i64(0x400000000)))
-											store32(m.memory, uint64(uint32(v13))+36, uint32(i32(0)))
-											store64(m.memory, uint64(uint32(v13))+28, uint64(i64(0x100000000)))
-										}
-									l149:
-										m.fn74(v13+i32(72), i32(12))
-										t610 := v13
-										v3 = v13 + i32(28)
-										store64(m.memory, uint64(uint32(t610))+48, uint64(int64(uint32(v3))|i64(0x300000000)))
-										store64(m.memory, uint64(uint32(v13))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-										m.fn68(v13+i32(108), i32(1098205), v13+i32(40))
-										m.fn74(v3, i32(1))
-										t611 := int64(load64(m.memory, uint64(uint32(v13))+16))
-										store64(m.memory, uint64(uint32(v13))+96, uint64(t611))
-										t612 := int32(load32(m.memory, uint64(uint32(v13))+24))
-										store32(m.memory, uint64(uint32(v13))+104, uint32(t612))
-										t613 := int32(load32(m.memory, uint64(uint32(v17))))
-										if t613 == v15 {
-											m.fn65(v17)
-										}
-										store32(m.memory, uint64(uint32(v17))+8, uint32(v15+i32(1)))
-										t614 := int32(load32(m.memory, uint64(uint32(v17))+4))
-										v3 = t614 + v15<<5
-										t615 := int64(load64(m.memory, uint64(uint32(v13))+96))
-										store64(m.memory, uint64(uint32(v3)), uint64(t615))
-										t616 := int64(load64(m.memory, uint64(uint32(v13))+104))
-										store64(m.memory, uint64(uint32(v3))+8, uint64(t616))
-										t617 := int64(load64(m.memory, uint64(uint32(v13))+112))
-										store64(m.memory, uint64(uint32(v3))+16, uint64(t617))
-										store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103380)))
-									}
-								l137:
-									m.g0 = v13 + i32(144)
-									goto l151
-								l146:
-									panic("unreachable")
-								l139:
-									_ = int32(load32(m.memory, uint64(uint32(v13))+104))
-									panic("unreachable")
-								}
-							l135:
-								v7 = v6 + i32(4240)
-								v17 = i32(0)
-								t619 := m.g0
-								v15 = t619 - i32(96)
-								m.g0 = v15
-								{
-									v22 = v1 + i32(12)
-									t620 := int32(m.memory[uint64(uint32(v22))+29])
-									if t620 != 0 {
-										goto l152
-									}
-									{
-										t621 := int32(load32(m.memory, uint64(uint32(v22))+8))
-										v9 = t621
-										if v9 != i32(1000) {
-											t622 := int32(load32(m.memory, uint64(uint32(v22))+24))
-											v4 = t622
-											if uint32(v4) < uint32(i32(0x100001)) {
-												goto l153
-											}
-										}
-										m.fn64(v15+i32(16), i32(45), i32(0), i32(1), i32(1))
-										t623 := int32(load32(m.memory, uint64(uint32(v15))+20))
-										v3 = t623
-										t624 := int32(load32(m.memory, uint64(uint32(v15))+16))
-										if t624 == i32(1) {
-											goto l154
-										}
-										t625 := int32(load32(m.memory, uint64(uint32(v15))+24))
-										v7 = t625
-										t626 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-										store64(m.memory, uint64(uint32(v7))+37, uint64(t626))
-										t627 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-										store64(m.memory, uint64(uint32(v7))+32, uint64(t627))
-										t628 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-										store64(m.memory, uint64(uint32(v7))+24, uint64(t628))
-										t629 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-										store64(m.memory, uint64(uint32(v7))+16, uint64(t629))
-										t630 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-										store64(m.memory, uint64(uint32(v7))+8, uint64(t630))
-										t631 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-										store64(m.memory, uint64(uint32(v7)), uint64(t631))
-										t632 := int32(load32(m.memory, uint64(uint32(v22))))
-										if t632 == v9 {
-											m.fn65(v22)
-										}
-										m.memory[uint64(uint32(v22))+29] = byte(i32(1))
-										store32(m.memory, uint64(uint32(v22))+8, uint32(v9+i32(1)))
-										t633 := int32(load32(m.memory, uint64(uint32(v22))+4))
-										v4 = t633 + v9<<5
-										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-										store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-										store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-										store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-										goto l152
-									}
-								l153:
-									m.fn64(v15+i32(16), i32(64), i32(0), i32(1), i32(1))
-									t634 := int32(load32(m.memory, uint64(uint32(v15))+20))
-									v3 = t634
-									t635 := int32(load32(m.memory, uint64(uint32(v15))+16))
-									if t635 == i32(1) {
-										goto l154
-									}
-									store32(m.memory, uint64(uint32(v15))+12, uint32(i32(0)))
-									t636 := int32(load32(m.memory, uint64(uint32(v15))+24))
-									store32(m.memory, uint64(uint32(v15))+8, uint32(t636))
-									store32(m.memory, uint64(uint32(v15))+4, uint32(v3))
-									t637 := int32(load32(m.memory, uint64(uint32(v22))+20))
-									v3 = t637
-									if v3 != 0 {
-										v19 = v3 << 3
-										t638 := int32(load32(m.memory, uint64(uint32(v22))+16))
-										v17 = t638 + i32(4)
-										v30 = int64(uint32(v15-i32(-64))) | i64(0x200000000)
-									l156:
-										{
-											t639 := int32(load32(m.memory, uint64(uint32(v17-i32(4)))))
-											v3 = t639
-											if v3 == 0 {
-												store32(m.memory, uint64(uint32(v15))+64, uint32(v17))
-												store64(m.memory, uint64(uint32(v15))+16, uint64(v30))
-												_ = m.fn526(v15+i32(4), i32(1099440), i32(1098065), v15+i32(16))
-												goto l155
-											}
-											t641 := int32(load32(m.memory, uint64(uint32(v17))))
-											m.fn58(v15+i32(4), v3, t641)
-										}
-									l155:
-										v17 = v17 + i32(8)
-										v19 = v19 - i32(8)
-										if v19 != 0 {
-											goto l156
-										}
-										t642 := int32(load32(m.memory, uint64(uint32(v15))+12))
-										v17 = t642
-									}
-									store32(m.memory, uint64(uint32(v22))+24, uint32(v4+v17))
-									t643 := int32(load32(m.memory, uint64(uint32(v15))+12))
-									store32(m.memory, uint64(uint32(v15))+48, uint32(t643))
-									t644 := int64(load64(m.memory, uint64(uint32(v15))+4))
-									store64(m.memory, uint64(uint32(v15))+40, uint64(t644))
-									t645 := int32(load32(m.memory, uint64(uint32(v7))+4))
-									v14 = t645
-									t646 := int32(load32(m.memory, uint64(uint32(v7))))
-									v3 = t646
-									t647 := int32(load32(m.memory, uint64(uint32(v3))+64))
-									v8 = t647
-									t648 := int32(load32(m.memory, uint64(uint32(v3))+60))
-									v9 = t648
-									v17 = i32(0)
-									store32(m.memory, uint64(uint32(v15))+92, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v15))+84, uint64(i64(0x400000000)))
-									{
-										if v8 == 0 {
-											v12 = i32(1)
-											v19 = i32(0)
-											goto l157
-										}
-										v11 = i32(4)
-										v19 = i32(4)
-									l161:
-										{
-											t649 := int32(m.memory[uint64(uint32(v9+v17))])
-											v3 = t649
-											t650 := int32(load32(m.memory, uint64(uint32(v14))+124))
-											if uint32(v3) >= uint32(t650) {
-												goto l158
-											}
-											{
-												t651 := int32(load32(m.memory, uint64(uint32(v14))+120))
-												v4 = t651 + v3*i32(72)
-												t652 := int32(m.memory[uint64(uint32(v4))+64])
-												v3 = t652
-												if v3 != 0 {
-													if v3 != i32(2) {
-														v19 = i32(24)
-														m.fn64(v15+i32(16), i32(24), i32(0), i32(1), i32(1))
-														t653 := int32(load32(m.memory, uint64(uint32(v15))+20))
-														v17 = t653
-														t654 := int32(load32(m.memory, uint64(uint32(v15))+16))
-														if t654 == i32(1) {
-															goto l159
-														}
-														t655 := int32(load32(m.memory, uint64(uint32(v15))+24))
-														v12 = t655
-														t656 := int64(load64(m.memory, uint64(uint32(i32(1102590)))))
-														store64(m.memory, uint64(uint32(v12))+16, uint64(t656))
-														t657 := int64(load64(m.memory, uint64(uint32(i32(1102582)))))
-														store64(m.memory, uint64(uint32(v12))+8, uint64(t657))
-														t658 := int64(load64(m.memory, uint64(uint32(i32(1102574)))))
-														store64(m.memory, uint64(uint32(v12)), uint64(t658))
-														goto l157
-													}
-													v19 = i32(27)
-													m.fn64(v15+i32(16), i32(27), i32(0), i32(1), i32(1))
-													t659 := int32(load32(m.memory, uint64(uint32(v15))+20))
-													v17 = t659
-													t660 := int32(load32(m.memory, uint64(uint32(v15))+16))
-													if t660 == i32(1) {
-														goto l154
-													}
-													t661 := int32(load32(m.memory, uint64(uint32(v15))+24))
-													v12 = t661
-													t662 := int32(load32(m.memory, uint64(uint32(i32(1102621)))))
-													store32(m.memory, uint64(uint32(v12))+23, uint32(t662))
-													t663 := int64(load64(m.memory, uint64(uint32(i32(1102614)))))
-													store64(m.memory, uint64(uint32(v12))+16, uint64(t663))
-													t664 := int64(load64(m.memory, uint64(uint32(i32(1102606)))))
-													store64(m.memory, uint64(uint32(v12))+8, uint64(t664))
-													t665 := int64(load64(m.memory, uint64(uint32(i32(1102598)))))
-													store64(m.memory, uint64(uint32(v12)), uint64(t665))
-													goto l157
-												}
-												t666 := int32(m.memory[uint64(uint32(v4))+62])
-												v3 = t666 << 2
-												t667 := int32(load32(m.memory, uint64(uint32(v3))+1105992))
-												v7 = t667
-												t668 := int32(load32(m.memory, uint64(uint32(v3))+1105940))
-												v4 = t668
-												t669 := int32(load32(m.memory, uint64(uint32(v15))+84))
-												if t669 == v17 {
-													m.fn75(v15 + i32(84))
-													t670 := int32(load32(m.memory, uint64(uint32(v15))+88))
-													v11 = t670
-												}
-												v3 = v11 + v19
-												store32(m.memory, uint64(uint32(v3)), uint32(v7))
-												store32(m.memory, uint64(uint32(v3-i32(4))), uint32(v4))
-												t671 := v15
-												v17 = v17 + i32(1)
-												store32(m.memory, uint64(uint32(t671))+92, uint32(v17))
-												v19 = v19 + i32(8)
-												if v8 == v17 {
-													goto l160
-												}
-												goto l161
-											}
-										l159:
-										}
-										goto l154
-									l160:
-										t672 := int32(load32(m.memory, uint64(uint32(v15))+88))
-										v3 = t672
-										t673 := v3
-										v19 = v8 << 3
-										v9 = t673 + v19
-										v8 = int32(uint32(v19-i32(8)) >> 1)
-										v4 = v3
-									l162:
-										if v19 != 0 {
-											v19 = v19 - i32(8)
-											t674 := int32(load32(m.memory, uint64(uint32(v4))+4))
-											v7 = t674
-											v4 = v4 + i32(8)
-											v8 = v7 + v8
-											if uint32(v8) >= uint32(v7) {
-												goto l162
-											}
-											panic("unreachable")
-										}
-										m.fn64(v15+i32(16), v8, i32(0), i32(1), i32(1))
-										t675 := int32(load32(m.memory, uint64(uint32(v15))+20))
-										v4 = t675
-										t676 := int32(load32(m.memory, uint64(uint32(v15))+16))
-										if t676 != 0 {
-											goto l154
-										}
-										store32(m.memory, uint64(uint32(v15))+72, uint32(i32(0)))
-										t677 := int32(load32(m.memory, uint64(uint32(v15))+24))
-										store32(m.memory, uint64(uint32(v15))+68, uint32(t677))
-										store32(m.memory, uint64(uint32(v15))+64, uint32(v4))
-										t678 := int32(load32(m.memory, uint64(uint32(v3))))
-										t679 := v15 - i32(-64)
-										v4 = t678
-										t680 := int32(load32(m.memory, uint64(uint32(v3))+4))
-										m.fn72(t679, v4, v4+t680)
-										t681 := int32(load32(m.memory, uint64(uint32(v15))+72))
-										t682 := v8
-										v7 = t681
-										v4 = t682 - v7
-										t683 := int32(load32(m.memory, uint64(uint32(v15))+68))
-										v12 = t683
-										if v17 != i32(1) {
-											v11 = v7 + v12
-											v19 = v3 + i32(8)
-										l163:
-											{
-												if uint32(v4) <= uint32(i32(3)) {
-													goto l158
-												}
-												t684 := int32(load32(m.memory, uint64(uint32(v19+i32(4)))))
-												v14 = t684
-												t685 := int32(load32(m.memory, uint64(uint32(v19))))
-												v7 = t685
-												store32(m.memory, uint64(uint32(v11)), uint32(i32(544370464)))
-												v3 = v4 - i32(4)
-												if uint32(v3) < uint32(v14) {
-													goto l158
-												}
-												v11 = v11 + i32(4)
-												if v14 != 0 {
-													memory_copy(m.memory, uint32(v11), uint32(v7), uint32(v14))
-												}
-												v4 = v3 - v14
-												v11 = v11 + v14
-												v19 = v19 + i32(8)
-												if v19 != v9 {
-													goto l163
-												}
-											}
-										}
-										v19 = v8 - v4
-										t686 := int32(load32(m.memory, uint64(uint32(v15))+64))
-										v17 = t686
-									}
-								l157:
-									store32(m.memory, uint64(uint32(v15))+60, uint32(v19))
-									store32(m.memory, uint64(uint32(v15))+56, uint32(v12))
-									store32(m.memory, uint64(uint32(v15))+52, uint32(v17))
-									m.fn74(v15+i32(84), i32(8))
-									t687 := v15
-									v3 = v15 + i32(52)
-									store64(m.memory, uint64(uint32(t687))+72, uint64(int64(uint32(v3))|i64(0x300000000)))
-									store64(m.memory, uint64(uint32(v15))+64, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-									m.fn68(v15+i32(28), i32(1098074), v15-i32(-64))
-									m.fn74(v3, i32(1))
-									t688 := int64(load64(m.memory, uint64(uint32(v15))+40))
-									store64(m.memory, uint64(uint32(v15))+16, uint64(t688))
-									t689 := int32(load32(m.memory, uint64(uint32(v15))+48))
-									store32(m.memory, uint64(uint32(v15))+24, uint32(t689))
-									t690 := int32(load32(m.memory, uint64(uint32(v22))+8))
-									v3 = t690
-									t691 := int32(load32(m.memory, uint64(uint32(v22))))
-									if v3 == t691 {
-										m.fn65(v22)
-									}
-									store32(m.memory, uint64(uint32(v22))+8, uint32(v3+i32(1)))
-									t692 := int32(load32(m.memory, uint64(uint32(v22))+4))
-									v3 = t692 + v3<<5
-									t693 := int64(load64(m.memory, uint64(uint32(v15))+16))
-									store64(m.memory, uint64(uint32(v3)), uint64(t693))
-									t694 := int64(load64(m.memory, uint64(uint32(v15))+24))
-									store64(m.memory, uint64(uint32(v3))+8, uint64(t694))
-									t695 := int64(load64(m.memory, uint64(uint32(v15))+32))
-									store64(m.memory, uint64(uint32(v3))+16, uint64(t695))
-									store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1102881)))
-								}
-							l152:
-								m.g0 = v15 + i32(96)
-								goto l164
-							l158:
-								panic("unreachable")
-							l154:
-								_ = int32(load32(m.memory, uint64(uint32(v15))+24))
-								panic("unreachable")
-							l164:
-							}
-						l151:
-							t697 := int64(load64(m.memory, uint64(uint32(v16))))
-							p516 = t697
-						} else {
-							p516 = v31
-						}
-						if p516&v34 == 0 {
-							goto l165
-						}
-						t698 := int64(load64(m.memory, uint64(uint32(v16))))
-						if t698&v42 != i64(0) {
-							t699 := int32(m.memory[uint64(uint32(v1))+40])
-							if t699 != 0 {
-								goto l165
-							}
-							v11 = i32(0)
-							t700 := m.g0
-							v8 = t700 - i32(48)
-							m.g0 = v8
-							{
-								v14 = v1 + i32(12)
-								t701 := int32(m.memory[uint64(uint32(v14))+29])
-								if t701 != 0 {
-									goto l166
-								}
-								{
-									{
-										t702 := int32(load32(m.memory, uint64(uint32(v14))+8))
-										v9 = t702
-										if v9 != i32(1000) {
-											t703 := int32(load32(m.memory, uint64(uint32(v14))+24))
-											v4 = t703
-											if uint32(v4) < uint32(i32(0x100001)) {
-												m.fn64(v8+i32(16), i32(64), i32(0), i32(1), i32(1))
-												t715 := int32(load32(m.memory, uint64(uint32(v8))+20))
-												v3 = t715
-												t716 := int32(load32(m.memory, uint64(uint32(v8))+16))
-												if t716 == i32(1) {
-													goto l123
-												}
-												store32(m.memory, uint64(uint32(v8))+12, uint32(i32(0)))
-												t717 := int32(load32(m.memory, uint64(uint32(v8))+24))
-												store32(m.memory, uint64(uint32(v8))+8, uint32(t717))
-												store32(m.memory, uint64(uint32(v8))+4, uint32(v3))
-												t718 := int32(load32(m.memory, uint64(uint32(v14))+20))
-												v3 = t718
-												if v3 == 0 {
-													goto l168
-												}
-												v7 = v3 << 3
-												t719 := int32(load32(m.memory, uint64(uint32(v14))+16))
-												v11 = t719 + i32(4)
-												v30 = int64(uint32(v8+i32(40))) | i64(0x200000000)
-											l170:
-												{
-													t720 := int32(load32(m.memory, uint64(uint32(v11-i32(4)))))
-													v3 = t720
-													if v3 == 0 {
-														store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
-														store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-														_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
-														goto l169
-													}
-													t722 := int32(load32(m.memory, uint64(uint32(v11))))
-													m.fn58(v8+i32(4), v3, t722)
-												}
-											l169:
-												v11 = v11 + i32(8)
-												v7 = v7 - i32(8)
-												if v7 != 0 {
-													goto l170
-												}
-												goto l171
-											}
-										}
-										m.fn64(v8+i32(16), i32(45), i32(0), i32(1), i32(1))
-										t704 := int32(load32(m.memory, uint64(uint32(v8))+20))
-										v3 = t704
-										t705 := int32(load32(m.memory, uint64(uint32(v8))+16))
-										if t705 == i32(1) {
-											goto l123
-										}
-										t706 := int32(load32(m.memory, uint64(uint32(v8))+24))
-										v7 = t706
-										t707 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-										store64(m.memory, uint64(uint32(v7))+37, uint64(t707))
-										t708 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-										store64(m.memory, uint64(uint32(v7))+32, uint64(t708))
-										t709 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-										store64(m.memory, uint64(uint32(v7))+24, uint64(t709))
-										t710 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-										store64(m.memory, uint64(uint32(v7))+16, uint64(t710))
-										t711 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-										store64(m.memory, uint64(uint32(v7))+8, uint64(t711))
-										t712 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-										store64(m.memory, uint64(uint32(v7)), uint64(t712))
-										t713 := int32(load32(m.memory, uint64(uint32(v14))))
-										if t713 == v9 {
-											m.fn65(v14)
-										}
-										m.memory[uint64(uint32(v14))+29] = byte(i32(1))
-										store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-										t714 := int32(load32(m.memory, uint64(uint32(v14))+4))
-										v4 = t714 + v9<<5
-										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-										store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-										store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-										store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-										goto l166
-									}
-								l171:
-									t723 := int32(load32(m.memory, uint64(uint32(v8))+12))
-									v11 = t723
-								}
-							l168:
-								store32(m.memory, uint64(uint32(v14))+24, uint32(v4+v11))
-								t724 := int32(load32(m.memory, uint64(uint32(v8))+12))
-								store32(m.memory, uint64(uint32(v8))+24, uint32(t724))
-								t725 := int64(load64(m.memory, uint64(uint32(v8))+4))
-								store64(m.memory, uint64(uint32(v8))+16, uint64(t725))
-								store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-								m.fn68(v8+i32(28), i32(1099004), v8+i32(40))
-								t726 := int32(load32(m.memory, uint64(uint32(v14))))
-								if t726 == v9 {
-									m.fn65(v14)
-								}
-								store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-								t727 := int32(load32(m.memory, uint64(uint32(v14))+4))
-								v3 = t727 + v9<<5
-								t728 := int64(load64(m.memory, uint64(uint32(v8))+16))
-								store64(m.memory, uint64(uint32(v3)), uint64(t728))
-								t729 := int64(load64(m.memory, uint64(uint32(v8))+24))
-								store64(m.memory, uint64(uint32(v3))+8, uint64(t729))
-								t730 := int64(load64(m.memory, uint64(uint32(v8))+32))
-								store64(m.memory, uint64(uint32(v3))+16, uint64(t730))
-								store32(m.memory, uint64(uint32(v3))+28, uint32(i32(17)))
-								store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103423)))
-							}
-						l166:
-							m.g0 = v8 + i32(48)
-							goto l165
-						}
-						v11 = i32(0)
-						t731 := m.g0
-						v8 = t731 - i32(48)
-						m.g0 = v8
-						{
-							v14 = v1 + i32(12)
-							t732 := int32(m.memory[uint64(uint32(v14))+29])
-							if t732 != 0 {
-								goto l172
-							}
-							{
-								{
-									t733 := int32(load32(m.memory, uint64(uint32(v14))+8))
-									v9 = t733
-									if v9 != i32(1000) {
-										t734 := int32(load32(m.memory, uint64(uint32(v14))+24))
-										v4 = t734
-										if uint32(v4) < uint32(i32(0x100001)) {
-											m.fn64(v8+i32(16), i32(64), i32(0), i32(1), i32(1))
-											t746 := int32(load32(m.memory, uint64(uint32(v8))+20))
-											v3 = t746
-											t747 := int32(load32(m.memory, uint64(uint32(v8))+16))
-											if t747 == i32(1) {
-												goto l123
-											}
-											store32(m.memory, uint64(uint32(v8))+12, uint32(i32(0)))
-											t748 := int32(load32(m.memory, uint64(uint32(v8))+24))
-											store32(m.memory, uint64(uint32(v8))+8, uint32(t748))
-											store32(m.memory, uint64(uint32(v8))+4, uint32(v3))
-											t749 := int32(load32(m.memory, uint64(uint32(v14))+20))
-											v3 = t749
-											if v3 == 0 {
-												goto l174
-											}
-											v7 = v3 << 3
-											t750 := int32(load32(m.memory, uint64(uint32(v14))+16))
-											v11 = t750 + i32(4)
-											v30 = int64(uint32(v8+i32(40))) | i64(0x200000000)
-										l176:
-											{
-												t751 := int32(load32(m.memory, uint64(uint32(v11-i32(4)))))
-												v3 = t751
-												if v3 == 0 {
-													store32(m.memory, uint64(uint32(v8))+40, uint32(v11))
-													store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-													_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(16))
-													goto l175
-												}
-												t753 := int32(load32(m.memory, uint64(uint32(v11))))
-												m.fn58(v8+i32(4), v3, t753)
-											}
-										l175:
-											v11 = v11 + i32(8)
-											v7 = v7 - i32(8)
-											if v7 != 0 {
-												goto l176
-											}
-											goto l177
-										}
-									}
-									m.fn64(v8+i32(16), i32(45), i32(0), i32(1), i32(1))
-									t735 := int32(load32(m.memory, uint64(uint32(v8))+20))
-									v3 = t735
-									t736 := int32(load32(m.memory, uint64(uint32(v8))+16))
-									if t736 == i32(1) {
-										goto l123
-									}
-									t737 := int32(load32(m.memory, uint64(uint32(v8))+24))
-									v7 = t737
-									t738 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-									store64(m.memory, uint64(uint32(v7))+37, uint64(t738))
-									t739 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-									store64(m.memory, uint64(uint32(v7))+32, uint64(t739))
-									t740 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-									store64(m.memory, uint64(uint32(v7))+24, uint64(t740))
-									t741 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-									store64(m.memory, uint64(uint32(v7))+16, uint64(t741))
-									t742 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-									store64(m.memory, uint64(uint32(v7))+8, uint64(t742))
-									t743 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-									store64(m.memory, uint64(uint32(v7)), uint64(t743))
-									t744 := int32(load32(m.memory, uint64(uint32(v14))))
-									if t744 == v9 {
-										m.fn65(v14)
-									}
-									m.memory[uint64(uint32(v14))+29] = byte(i32(1))
-									store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-									t745 := int32(load32(m.memory, uint64(uint32(v14))+4))
-									v4 = t745 + v9<<5
-									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
-									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
-									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
-									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
-									store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
-									goto l172
-								}
-							l177:
-								t754 := int32(load32(m.memory, uint64(uint32(v8))+12))
-								v11 = t754
-							}
-						l174:
-							store32(m.memory, uint64(uint32(v14))+24, uint32(v4+v11))
-							t755 := int32(load32(m.memory, uint64(uint32(v8))+12))
-							store32(m.memory, uint64(uint32(v8))+24, uint32(t755))
-							t756 := int64(load64(m.memory, uint64(uint32(v8))+4))
-							store64(m.memory, uint64(uint32(v8))+16, uint64(t756))
-							store64(m.memory, uint64(uint32(v8))+40, uint64(int64(uint32(v16+i32(32)))|i64(0x300000000)))
-							m.fn68(v8+i32(28), i32(1099034), v8+i32(40))
-							t757 := int32(load32(m.memory, uint64(uint32(v14))))
-							if t757 == v9 {
-								m.fn65(v14)
-							}
-							store32(m.memory, uint64(uint32(v14))+8, uint32(v9+i32(1)))
-							t758 := int32(load32(m.memory, uint64(uint32(v14))+4))
-							v3 = t758 + v9<<5
-							t759 := int64(load64(m.memory, uint64(uint32(v8))+16))
-							store64(m.memory, uint64(uint32(v3)), uint64(t759))
-							t760 := int64(load64(m.memory, uint64(uint32(v8))+24))
-							store64(m.memory, uint64(uint32(v3))+8, uint64(t760))
-							t761 := int64(load64(m.memory, uint64(uint32(v8))+32))
-							store64(m.memory, uint64(uint32(v3))+16, uint64(t761))
-							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(8)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103415)))
-						}
-					l172:
-						m.g0 = v8 + i32(48)
-					}
-				l165:
-					v35 = (v35 - i64(1)) & v35
-					t762 := int32(load32(m.memory, uint64(uint32(v1))+32))
-					v3 = t762
-					if v3 != 0 {
-						store32(m.memory, uint64(uint32(v1))+32, uint32(v3-i32(1)))
-					}
-					v9 = v10
-					if v35 != i64(0) {
-						goto l178
-					}
-				}
-			}
-			if (v37|v38)&(v40^i64(-1)) != i64(0) {
-				{
-					v9 = i32(0)
-					t763 := m.g0
-					v10 = t763 - i32(48)
-					m.g0 = v10
-					{
-						v16 = v1 + i32(12)
-						t764 := int32(m.memory[uint64(uint32(v16))+29])
-						if t764 != 0 {
-							goto l179
-						}
-						{
-							t765 := int32(load32(m.memory, uint64(uint32(v16))+8))
-							v7 = t765
-							if v7 != i32(1000) {
-								t766 := int32(load32(m.memory, uint64(uint32(v16))+24))
-								v3 = t766
-								if uint32(v3) < uint32(i32(0x100001)) {
-									goto l180
-								}
-							}
-							m.fn64(v10+i32(32), i32(45), i32(0), i32(1), i32(1))
-							t767 := int32(load32(m.memory, uint64(uint32(v10))+36))
-							v2 = t767
-							t768 := int32(load32(m.memory, uint64(uint32(v10))+32))
-							if t768 == i32(1) {
-								goto l181
-							}
-							t769 := int32(load32(m.memory, uint64(uint32(v10))+40))
-							v4 = t769
-							t770 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-							store64(m.memory, uint64(uint32(v4))+37, uint64(t770))
-							t771 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-							store64(m.memory, uint64(uint32(v4))+32, uint64(t771))
-							t772 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-							store64(m.memory, uint64(uint32(v4))+24, uint64(t772))
-							t773 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-							store64(m.memory, uint64(uint32(v4))+16, uint64(t773))
-							t774 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-							store64(m.memory, uint64(uint32(v4))+8, uint64(t774))
-							t775 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-							store64(m.memory, uint64(uint32(v4)), uint64(t775))
-							t776 := int32(load32(m.memory, uint64(uint32(v16))))
-							if t776 == v7 {
-								m.fn65(v16)
-							}
-							m.memory[uint64(uint32(v16))+29] = byte(i32(1))
-							store32(m.memory, uint64(uint32(v16))+8, uint32(v7+i32(1)))
-							t777 := int32(load32(m.memory, uint64(uint32(v16))+4))
-							v3 = t777 + v7<<5
-							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101597)))
-							store32(m.memory, uint64(uint32(v3))+20, uint32(i32(45)))
-							store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
-							store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
-							store32(m.memory, uint64(uint32(v3))+8, uint32(i32(0)))
-							store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000000)))
-							goto l179
-						}
-					l180:
-						m.fn64(v10+i32(32), i32(64), i32(0), i32(1), i32(1))
-						t778 := int32(load32(m.memory, uint64(uint32(v10))+36))
-						v2 = t778
-						t779 := int32(load32(m.memory, uint64(uint32(v10))+32))
-						if t779 == i32(1) {
-							goto l181
-						}
-						store32(m.memory, uint64(uint32(v10))+12, uint32(i32(0)))
-						t780 := int32(load32(m.memory, uint64(uint32(v10))+40))
-						store32(m.memory, uint64(uint32(v10))+8, uint32(t780))
-						store32(m.memory, uint64(uint32(v10))+4, uint32(v2))
-						t781 := int32(load32(m.memory, uint64(uint32(v16))+20))
-						t782 := v16
-						v2 = t781
-						var p783 int32
-						if v2 != 0 {
-							v4 = v2 << 3
-							t784 := int32(load32(m.memory, uint64(uint32(v16))+16))
-							v9 = t784 + i32(4)
-							v30 = int64(uint32(v10+i32(16))) | i64(0x200000000)
-						l183:
-							{
-								t785 := int32(load32(m.memory, uint64(uint32(v9-i32(4)))))
-								v2 = t785
-								if v2 == 0 {
-									store32(m.memory, uint64(uint32(v10))+16, uint32(v9))
-									store64(m.memory, uint64(uint32(v10))+32, uint64(v30))
-									_ = m.fn526(v10+i32(4), i32(1099440), i32(1098065), v10+i32(32))
-									goto l182
-								}
-								t787 := int32(load32(m.memory, uint64(uint32(v9))))
-								m.fn58(v10+i32(4), v2, t787)
-							}
-						l182:
-							v9 = v9 + i32(8)
-							v4 = v4 - i32(8)
-							if v4 != 0 {
-								goto l183
-							}
-							t788 := int32(load32(m.memory, uint64(uint32(v10))+12))
-							p783 = t788
-						} else {
-							p783 = i32(0)
-						}
-						store32(m.memory, uint64(uint32(t782))+24, uint32(p783+v3))
-						t789 := int32(load32(m.memory, uint64(uint32(v10))+12))
-						store32(m.memory, uint64(uint32(v10))+24, uint32(t789))
-						t790 := int64(load64(m.memory, uint64(uint32(v10))+4))
-						store64(m.memory, uint64(uint32(v10))+16, uint64(t790))
-						m.fn64(v10+i32(32), i32(61), i32(0), i32(1), i32(1))
-						t791 := int32(load32(m.memory, uint64(uint32(v10))+36))
-						v2 = t791
-						t792 := int32(load32(m.memory, uint64(uint32(v10))+32))
-						if t792 == i32(1) {
-							goto l181
-						}
-						t793 := int32(load32(m.memory, uint64(uint32(v10))+40))
-						v4 = t793
-						t794 := int64(load64(m.memory, uint64(uint32(i32(1102945)))))
-						store64(m.memory, uint64(uint32(v4))+53, uint64(t794))
-						t795 := int64(load64(m.memory, uint64(uint32(i32(1102940)))))
-						store64(m.memory, uint64(uint32(v4))+48, uint64(t795))
-						t796 := int64(load64(m.memory, uint64(uint32(i32(1102932)))))
-						store64(m.memory, uint64(uint32(v4))+40, uint64(t796))
-						t797 := int64(load64(m.memory, uint64(uint32(i32(1102924)))))
-						store64(m.memory, uint64(uint32(v4))+32, uint64(t797))
-						t798 := int64(load64(m.memory, uint64(uint32(i32(1102916)))))
-						store64(m.memory, uint64(uint32(v4))+24, uint64(t798))
-						t799 := int64(load64(m.memory, uint64(uint32(i32(1102908)))))
-						store64(m.memory, uint64(uint32(v4))+16, uint64(t799))
-						t800 := int64(load64(m.memory, uint64(uint32(i32(1102900)))))
-						store64(m.memory, uint64(uint32(v4))+8, uint64(t800))
-						t801 := int64(load64(m.memory, uint64(uint32(i32(1102892)))))
-						store64(m.memory, uint64(uint32(v4)), uint64(t801))
-						t802 := int32(load32(m.memory, uint64(uint32(v10))+24))
-						store32(m.memory, uint64(uint32(v10))+40, uint32(t802))
-						t803 := int64(load64(m.memory, uint64(uint32(v10))+16))
-						store64(m.memory, uint64(uint32(v10))+32, uint64(t803))
-						t804 := int32(load32(m.memory, uint64(uint32(v16))))
-						if t804 == v7 {
-							m.fn65(v16)
-						}
-						store32(m.memory, uint64(uint32(v16))+8, uint32(v7+i32(1)))
-						t805 := int32(load32(m.memory, uint64(uint32(v16))+4))
-						v3 = t805 + v7<<5
-						t806 := int64(load64(m.memory, uint64(uint32(v10))+32))
-						store64(m.memory, uint64(uint32(v3)), uint64(t806))
-						t807 := int32(load32(m.memory, uint64(uint32(v10))+40))
-						store32(m.memory, uint64(uint32(v3))+8, uint32(t807))
-						store32(m.memory, uint64(uint32(v3))+28, uint32(i32(11)))
-						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103404)))
-						store32(m.memory, uint64(uint32(v3))+20, uint32(i32(61)))
-						store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
-						store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
-					}
-				l179:
-					m.g0 = v10 + i32(48)
-					goto l184
-				l181:
-					_ = int32(load32(m.memory, uint64(uint32(v10))+40))
-					panic("unreachable")
-				}
-			l184:
-			}
-			t809 := int32(load32(m.memory, uint64(uint32(v6))+80))
-			v2 = t809
-			if v2 != 0 {
-				store32(m.memory, uint64(uint32(v6))+120, uint32(v2))
-				v4 = v6 + i32(120)
-				v16 = i32(0)
-				t810 := m.g0
-				v11 = t810 - i32(48)
-				m.g0 = v11
-				{
-					v10 = v1 + i32(12)
-					t811 := int32(m.memory[uint64(uint32(v10))+29])
-					if t811 != 0 {
-						goto l185
-					}
-					{
-						{
-							t812 := int32(load32(m.memory, uint64(uint32(v10))+8))
-							v9 = t812
-							if v9 != i32(1000) {
-								t813 := int32(load32(m.memory, uint64(uint32(v10))+24))
-								v3 = t813
-								if uint32(v3) < uint32(i32(0x100001)) {
-									m.fn64(v11+i32(16), i32(64), i32(0), i32(1), i32(1))
-									t825 := int32(load32(m.memory, uint64(uint32(v11))+20))
-									v2 = t825
-									t826 := int32(load32(m.memory, uint64(uint32(v11))+16))
-									if t826 == i32(1) {
-										_ = int32(load32(m.memory, uint64(uint32(v11))+24))
-										panic("unreachable")
-									}
-									store32(m.memory, uint64(uint32(v11))+12, uint32(i32(0)))
-									t827 := int32(load32(m.memory, uint64(uint32(v11))+24))
-									store32(m.memory, uint64(uint32(v11))+8, uint32(t827))
-									store32(m.memory, uint64(uint32(v11))+4, uint32(v2))
-									t828 := int32(load32(m.memory, uint64(uint32(v10))+20))
-									v2 = t828
-									if v2 == 0 {
-										goto l189
-									}
-									v7 = v2 << 3
-									t829 := int32(load32(m.memory, uint64(uint32(v10))+16))
-									v16 = t829 + i32(4)
-									v30 = int64(uint32(v11+i32(40))) | i64(0x200000000)
-								l191:
-									{
-										t830 := int32(load32(m.memory, uint64(uint32(v16-i32(4)))))
-										v2 = t830
-										if v2 == 0 {
-											store32(m.memory, uint64(uint32(v11))+40, uint32(v16))
-											store64(m.memory, uint64(uint32(v11))+16, uint64(v30))
-											_ = m.fn526(v11+i32(4), i32(1099440), i32(1098065), v11+i32(16))
-											goto l190
-										}
-										t832 := int32(load32(m.memory, uint64(uint32(v16))))
-										m.fn58(v11+i32(4), v2, t832)
-									}
-								l190:
-									v16 = v16 + i32(8)
-									v7 = v7 - i32(8)
-									if v7 != 0 {
-										goto l191
-									}
-									goto l192
-								}
-							}
-							m.fn64(v11+i32(16), i32(45), i32(0), i32(1), i32(1))
-							t814 := int32(load32(m.memory, uint64(uint32(v11))+20))
-							v2 = t814
-							t815 := int32(load32(m.memory, uint64(uint32(v11))+16))
-							if t815 == i32(1) {
-								_ = int32(load32(m.memory, uint64(uint32(v11))+24))
-								panic("unreachable")
-							}
-							t816 := int32(load32(m.memory, uint64(uint32(v11))+24))
-							v4 = t816
-							t817 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-							store64(m.memory, uint64(uint32(v4))+37, uint64(t817))
-							t818 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-							store64(m.memory, uint64(uint32(v4))+32, uint64(t818))
-							t819 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-							store64(m.memory, uint64(uint32(v4))+24, uint64(t819))
-							t820 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-							store64(m.memory, uint64(uint32(v4))+16, uint64(t820))
-							t821 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-							store64(m.memory, uint64(uint32(v4))+8, uint64(t821))
-							t822 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-							store64(m.memory, uint64(uint32(v4)), uint64(t822))
-							t823 := int32(load32(m.memory, uint64(uint32(v10))))
-							if t823 == v9 {
-								m.fn65(v10)
-							}
-							m.memory[uint64(uint32(v10))+29] = byte(i32(1))
-							store32(m.memory, uint64(uint32(v10))+8, uint32(v9+i32(1)))
-							t824 := int32(load32(m.memory, uint64(uint32(v10))+4))
-							v3 = t824 + v9<<5
-							store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-							store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101597)))
-							store32(m.memory, uint64(uint32(v3))+20, uint32(i32(45)))
-							store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
-							store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
-							store32(m.memory, uint64(uint32(v3))+8, uint32(i32(0)))
-							store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000000)))
-							goto l185
-						}
-					l192:
-						t835 := int32(load32(m.memory, uint64(uint32(v11))+12))
-						v16 = t835
-					}
-				l189:
-					store32(m.memory, uint64(uint32(v10))+24, uint32(v3+v16))
-					t836 := int32(load32(m.memory, uint64(uint32(v11))+12))
-					store32(m.memory, uint64(uint32(v11))+24, uint32(t836))
-					t837 := int64(load64(m.memory, uint64(uint32(v11))+4))
-					store64(m.memory, uint64(uint32(v11))+16, uint64(t837))
-					store64(m.memory, uint64(uint32(v11))+40, uint64(int64(uint32(v4))|i64(0x600000000)))
-					m.fn68(v11+i32(28), i32(1099089), v11+i32(40))
-					t838 := int32(load32(m.memory, uint64(uint32(v10))))
-					if t838 == v9 {
-						m.fn65(v10)
-					}
-					store32(m.memory, uint64(uint32(v10))+8, uint32(v9+i32(1)))
-					t839 := int32(load32(m.memory, uint64(uint32(v10))+4))
-					v2 = t839 + v9<<5
-					t840 := int64(load64(m.memory, uint64(uint32(v11))+16))
-					store64(m.memory, uint64(uint32(v2)), uint64(t840))
-					t841 := int64(load64(m.memory, uint64(uint32(v11))+24))
-					store64(m.memory, uint64(uint32(v2))+8, uint64(t841))
-					t842 := int64(load64(m.memory, uint64(uint32(v11))+32))
-					store64(m.memory, uint64(uint32(v2))+16, uint64(t842))
-					store32(m.memory, uint64(uint32(v2))+28, uint32(i32(13)))
-					store32(m.memory, uint64(uint32(v2))+24, uint32(i32(1103440)))
-				}
-			l185:
-				m.g0 = v11 + i32(48)
-			}
-			t843 := int32(load32(m.memory, uint64(uint32(v6))+96))
-			v24 = t843
-			if v24 == 0 {
-				t844 := int32(load32(m.memory, uint64(uint32(v1))+8))
-				if uint32(t844) >= uint32(v27) {
-					store32(m.memory, uint64(uint32(v1))+8, uint32(v27))
-				}
-				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-				m.fn74(v6+i32(88), i32(16))
-				goto l47
-			}
-			v2 = v6 + i32(4240)
-			m.fn86(v2)
-			t845 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
-			store64(m.memory, uint64(uint32(v6))+120, uint64(t845))
-			t846 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
-			store64(m.memory, uint64(uint32(v6))+128, uint64(t846))
-			t847 := int64(load64(m.memory, uint64(uint32(v6))+4248))
-			store64(m.memory, uint64(uint32(v6))+144, uint64(t847))
-			t848 := int64(load64(m.memory, uint64(uint32(v6))+4240))
-			store64(m.memory, uint64(uint32(v6))+136, uint64(t848))
-			m.fn285(v2, v1, v27, i32(242))
-			t849 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-			v3 = t849
-			t850 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-			t851 := v6
-			v7 = t850
-			t852 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-			t853 := v7
-			v2 = t852
-			v16 = t853 + v2<<2
-			store32(m.memory, uint64(uint32(t851))+116, uint32(v16))
-			store32(m.memory, uint64(uint32(v6))+112, uint32(v3))
-			store32(m.memory, uint64(uint32(v6))+108, uint32(v7))
-			store32(m.memory, uint64(uint32(v6))+104, uint32(v7))
-			v28 = v6 + i32(136)
-			if v2 != 0 {
-			l218:
-				{
-					t854 := v6
-					v2 = v7 + i32(4)
-					store32(m.memory, uint64(uint32(t854))+108, uint32(v2))
-					t855 := int32(load32(m.memory, uint64(uint32(v7))))
-					m.fn289(v6+i32(4240), v1, t855)
-					t856 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-					t857 := v6
-					v3 = t856
-					store32(m.memory, uint64(uint32(t857))+4224, uint32(v3))
-					t858 := int64(load64(m.memory, uint64(uint32(v6))+4240))
-					store64(m.memory, uint64(uint32(v6))+4216, uint64(t858))
-					{
-						t859 := int32(load32(m.memory, uint64(uint32(v6))+4252))
-						t860 := v3
-						v21 = t859
-						if uint32(t860) >= uint32(v21) {
-							goto l193
-						}
-						{
-						l217:
-							{
-								m.fn188(v6+i32(4240), v6+i32(4216), v21)
-								t861 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-								v7 = t861
-								t862 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-								v10 = t862
-								if v10 != i32(-0x80000000) {
-									v1 = int32(uint32(v7) >> 8)
-									goto l194
-								}
-								{
-									{
-										{
-											if v7 == i32(10) {
-												m.fn297(v6+i32(4240), v6+i32(4216), v21)
-												t863 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-												v7 = t863
-												t864 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-												v10 = t864
-												if v10 != i32(-0x80000000) {
-													v1 = int32(uint32(v7) >> 8)
-													goto l194
-												}
-												v4 = i32(1)
-												v17 = i32(0)
-												v12 = i32(0)
-												t865 := int32(load32(m.memory, uint64(uint32(v6))+4224))
-												if uint32(t865) >= uint32(v7) {
-													goto l195
-												}
-												v11 = i32(0)
-											l203:
-												{
-													m.fn188(v6+i32(4240), v6+i32(4216), v7)
-													t866 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-													v3 = t866
-													t867 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-													v10 = t867
-													if v10 != i32(-0x80000000) {
-														v1 = int32(uint32(v3) >> 8)
-														t868 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-														v12 = t868
-														v7 = v3
-														goto l196
-													}
-													{
-														switch v3 - i32(10) {
-														case 0:
-															m.fn298(v6+i32(4240), v6+i32(4216), v7)
-															t869 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-															v12 = t869
-															t870 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-															v4 = t870
-															t871 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-															v10 = t871
-															if v10 == i32(-0x80000000) {
-																goto l200
-															}
-															v1 = int32(uint32(v4) >> 8)
-															v7 = v4
-															goto l196
-														case 8:
-															m.fn297(v6+i32(4240), v6+i32(4216), v7)
-															t872 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-															v3 = t872
-															t873 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-															v10 = t873
-															if v10 != i32(-0x80000000) {
-																v1 = int32(uint32(v3) >> 8)
-																t874 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-																v12 = t874
-																v7 = v3
-																goto l196
-															}
-															m.fn299(v6+i32(4240), v6+i32(4216), v3, v5, v11)
-															t875 := int32(m.memory[uint64(uint32(v6))+4244])
-															v11 = t875
-															t876 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-															v10 = t876
-															if v10 == i32(-0x80000000) {
-																goto l200
-															}
-															t877 := int32(load16(m.memory, uint64(uint32(v6))+4245))
-															t878 := int32(m.memory[uint64(uint32(v6+i32(4247)))])
-															v1 = t877 | t878<<16
-															t879 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-															v12 = t879
-															v7 = v11
-															goto l196
-														default:
-															m.fn189(v6+i32(4240), v6+i32(4216), v3, v7, i32(0))
-															t880 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-															v10 = t880
-															if v10 != i32(-0x80000000) {
-																goto l201
-															}
-														}
-													l200:
-														t881 := int32(load32(m.memory, uint64(uint32(v6))+4224))
-														if uint32(t881) >= uint32(v7) {
-															goto l202
-														}
-														goto l203
-													}
-												l201:
-												}
-												t882 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-												v7 = t882
-												v1 = int32(uint32(v7) >> 8)
-												goto l194
-											}
-											m.fn189(v6+i32(4240), v6+i32(4216), v7, v21, i32(0))
-											t883 := int32(load32(m.memory, uint64(uint32(v6))+4240))
-											v10 = t883
-											if v10 == i32(-0x80000000) {
-												goto l204
-											}
-											t884 := int32(load32(m.memory, uint64(uint32(v6))+4244))
-											v7 = t884
-											v1 = int32(uint32(v7) >> 8)
-											goto l194
-										}
-									l202:
-										if v11 != 0 {
-											goto l205
-										}
-									l195:
-										t885 := m.fn77(v28, v4, v12)
-										v30 = t885
-										t886 := int32(load32(m.memory, uint64(uint32(v6))+124))
-										v7 = t886
-										v10 = v7 & int32(v30)
-										v32 = int64(uint64(v30)>>25) & i64(127) * i64(72340172838076673)
-										t887 := int32(load32(m.memory, uint64(uint32(v6))+120))
-										v9 = t887
-									l208:
-										{
-											t888 := int64(load64(m.memory, uint64(uint32(v9+v10))))
-											v34 = t888
-											v30 = v34 ^ v32
-											v31 = (v30 ^ i64(-1)) & (v30 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
-											{
-											l207:
-												{
-													if v31 == 0 {
-														if v34&(v34<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
-															goto l204
-														}
-														t898 := v10
-														v17 = v17 + i32(8)
-														v10 = (t898 + v17) & v7
-														goto l208
-													}
-													v30 = int64(bits.TrailingZeros64(uint64(v31)))
-													v31 = (v31 - i64(1)) & v31
-													t889 := v4
-													t890 := v12
-													t891 := v9
-													v3 = (int32(uint32(int32(v30))>>3) + v10) & v7
-													t892 := m.fn82(t889, t890, t891-v3<<3-i32(8))
-													if t892 == 0 {
-														goto l207
-													}
-												}
-												v10 = i32(128)
-												v4 = v3 + v9
-												t893 := int64(load64(m.memory, uint64(uint32(v4))))
-												v30 = t893
-												t894 := int32(uint32(int64(bits.TrailingZeros64(uint64(v30&(v30<<1)&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
-												v3 = v9 + (v3-i32(8))&v7
-												t895 := int64(load64(m.memory, uint64(uint32(v3))))
-												v30 = t895
-												if uint32(t894+int32(uint32(int64(bits.LeadingZeros64(uint64(v30&(v30<<1)&i64(-0x7f7f7f7f7f7f7f80)))))>>3)) <= uint32(i32(7)) {
-													t896 := int32(load32(m.memory, uint64(uint32(v6))+128))
-													store32(m.memory, uint64(uint32(v6))+128, uint32(t896+i32(1)))
-													v10 = i32(255)
-												}
-												m.memory[uint64(uint32(v4))] = byte(v10)
-												m.memory[uint64(uint32(v3+i32(8)))] = byte(v10)
-												t897 := int32(load32(m.memory, uint64(uint32(v6))+132))
-												store32(m.memory, uint64(uint32(v6))+132, uint32(t897-i32(1)))
-												goto l204
-											}
-										}
-									}
-								l205:
-									store32(m.memory, uint64(uint32(v6))+4232, uint32(v12))
-									store32(m.memory, uint64(uint32(v6))+4228, uint32(v4))
-									t899 := v28
-									v3 = v6 + i32(4228)
-									t900 := m.fn95(t899, v3)
-									v32 = t900
-									store32(m.memory, uint64(uint32(v6))+4236, uint32(v3))
-									t901 := int32(load32(m.memory, uint64(uint32(v6))+128))
-									if t901 == 0 {
-										{
-											v14 = v6 + i32(16)
-											v29 = i32(0)
-											t902 := m.g0
-											v20 = t902 + i32(-64)
-											m.g0 = v20
-											store32(m.memory, uint64(uint32(v20))+12, uint32(v28))
-											v23 = v6 + i32(120)
-											t903 := int32(load32(m.memory, uint64(uint32(v23))+12))
-											v8 = t903
-											store32(m.memory, uint64(uint32(v20))+16, uint32(v20+i32(12)))
-											{
-												var p904 int32
-												{
-													{
-														t905 := v8
-														v7 = v8 + i32(1)
-														if uint32(t905) <= uint32(v7) {
-															t906 := int32(load32(m.memory, uint64(uint32(v23))+4))
-															t907 := v7
-															v3 = t906
-															p908 := int32(uint32(v3+i32(1))>>3) * i32(7)
-															if uint32(v3) < uint32(i32(8)) {
-																p908 = v3
-															}
-															v3 = p908
-															if uint32(t907) > uint32(int32(uint32(v3)>>1)) {
-																goto l209
-															}
-															m.fn87(v23, v20+i32(16), i32(1101960), i32(8))
-															goto l210
-														}
-														panic("unreachable")
-													}
-												l209:
-													t909 := v20 + i32(48)
-													v3 = v3 + i32(1)
-													p910 := v7
-													if uint32(v3) > uint32(v7) {
-														p910 = v3
-													}
-													m.fn88(t909, i32(8), p910)
-													t911 := int32(load32(m.memory, uint64(uint32(v20))+56))
-													v29 = t911
-													t912 := int32(load32(m.memory, uint64(uint32(v20))+52))
-													v22 = t912
-													t913 := int32(load32(m.memory, uint64(uint32(v20))+48))
-													t914 := v22
-													v25 = t913
-													if v25 == 0 {
-														p904 = t914
-														goto l212
-													}
-													t915 := int32(load32(m.memory, uint64(uint32(v20))+60))
-													store32(m.memory, uint64(uint32(v20))+44, uint32(t915))
-													store32(m.memory, uint64(uint32(v20))+40, uint32(v29))
-													store32(m.memory, uint64(uint32(v20))+36, uint32(v22))
-													store32(m.memory, uint64(uint32(v20))+32, uint32(v25))
-													store64(m.memory, uint64(uint32(v20))+24, uint64(i64(0x800000008)))
-													store32(m.memory, uint64(uint32(v20))+20, uint32(v23+i32(16)))
-													var p916 int32
-													if v8 != 0 {
-														t917 := int32(load32(m.memory, uint64(uint32(v23))))
-														v11 = t917
-														t918 := int64(load64(m.memory, uint64(uint32(v11))))
-														v31 = (t918 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-													l215:
-														{
-															if v31 == 0 {
-															l213:
-																{
-																	v17 = v17 + i32(8)
-																	v11 = v11 + i32(8)
-																	t919 := int64(load64(m.memory, uint64(uint32(v11))))
-																	v30 = t919 & i64(-0x7f7f7f7f7f7f7f80)
-																	if v30 == i64(-0x7f7f7f7f7f7f7f80) {
-																		goto l213
-																	}
-																}
-																v31 = v30 ^ i64(-0x7f7f7f7f7f7f7f80)
-															}
-															t920 := int32(load32(m.memory, uint64(uint32(v20))+12))
-															t921 := int32(load32(m.memory, uint64(uint32(v23))))
-															t922 := v25
-															t923 := v22
-															v9 = int32(uint32(int64(bits.TrailingZeros64(uint64(v31))))>>3) + v17
-															t924 := m.fn95(t920, t921-v9<<3-i32(8))
-															v7 = int32(t924)
-															v10 = t923 & v7
-															t925 := int64(load64(m.memory, uint64(uint32(t922+v10))))
-															v33 = t925 & i64(-0x7f7f7f7f7f7f7f80)
-															if v33 == 0 {
-																v19 = i32(8)
-															l214:
-																{
-																	v3 = v10 + v19
-																	v19 = v19 + i32(8)
-																	t926 := v25
-																	v10 = v3 & v22
-																	t927 := int64(load64(m.memory, uint64(uint32(t926+v10))))
-																	v33 = t927 & i64(-0x7f7f7f7f7f7f7f80)
-																	if v33 == 0 {
-																		goto l214
-																	}
-																}
-															}
-															v31 = (v31 - i64(1)) & v31
-															t928 := v25
-															v10 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v33))))>>3) + v10) & v22
-															t929 := int32(int8(m.memory[uint64(uint32(t928+v10))]))
-															if t929 >= i32(0) {
-																t930 := int64(load64(m.memory, uint64(uint32(v25))))
-																v10 = int32(uint32(int64(bits.TrailingZeros64(uint64(t930&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
-															}
-															t931 := v10 + v25
-															v3 = int32(uint32(v7) >> 25)
-															m.memory[uint64(uint32(t931))] = byte(v3)
-															m.memory[uint64(uint32(v25+(v10-i32(8))&v22+i32(8)))] = byte(v3)
-															t932 := int32(load32(m.memory, uint64(uint32(v23))))
-															t933 := int64(load64(m.memory, uint64(uint32(t932+(v9^i32(-1))<<3))))
-															store64(m.memory, uint64(uint32(v25+(v10^i32(-1))<<3)), uint64(t933))
-															v8 = v8 - i32(1)
-															if v8 != 0 {
-																goto l215
-															}
-														}
-														t934 := int32(load32(m.memory, uint64(uint32(v23))+12))
-														p916 = t934
-													} else {
-														p916 = i32(0)
-													}
-													v9 = p916
-													t935 := int32(load32(m.memory, uint64(uint32(v23))))
-													v7 = t935
-													t936 := int32(load32(m.memory, uint64(uint32(v20))+32))
-													store32(m.memory, uint64(uint32(v23)), uint32(t936))
-													t937 := int64(load64(m.memory, uint64(uint32(v23))+4))
-													v30 = t937
-													store32(m.memory, uint64(uint32(v23))+4, uint32(v22))
-													store32(m.memory, uint64(uint32(v23))+8, uint32(v29-v9))
-													t938 := int32(load32(m.memory, uint64(uint32(v23))+12))
-													v3 = t938
-													store32(m.memory, uint64(uint32(v23))+12, uint32(v9))
-													store32(m.memory, uint64(uint32(v20))+44, uint32(v3))
-													store32(m.memory, uint64(uint32(v20))+32, uint32(v7))
-													store64(m.memory, uint64(uint32(v20))+36, uint64(v30))
-													m.fn90(v20 + i32(20))
-												}
-											l210:
-												p904 = i32(-0x7fffffff)
-											l212:
-												v3 = p904
-												store32(m.memory, uint64(uint32(v14))+4, uint32(v29))
-												store32(m.memory, uint64(uint32(v14)), uint32(v3))
-												m.g0 = v20 - i32(-64)
-												goto l216
-											}
-										}
-									l216:
-									}
-									t939 := v6
-									v3 = v6 + i32(120)
-									store32(m.memory, uint64(uint32(t939))+4244, uint32(v3))
-									store32(m.memory, uint64(uint32(v6))+4240, uint32(v6+i32(4236)))
-									m.fn303(v6+i32(8), v3, v32, v6+i32(4240), i32(1101984))
-									t940 := int32(load32(m.memory, uint64(uint32(v6))+8))
-									if t940&i32(1) == 0 {
-										goto l204
-									}
-									t941 := int32(load32(m.memory, uint64(uint32(v6))+120))
-									v10 = t941
-									t942 := int32(load32(m.memory, uint64(uint32(v6))+12))
-									t943 := v10
-									v9 = t942
-									v3 = t943 + v9
-									t944 := int32(m.memory[uint64(uint32(v3))])
-									v7 = t944
-									t945 := v3
-									v3 = int32(uint32(int32(v32)) >> 25)
-									m.memory[uint64(uint32(t945))] = byte(v3)
-									t946 := int32(load32(m.memory, uint64(uint32(v6))+124))
-									m.memory[uint64(uint32(v10+t946&(v9-i32(8))+i32(8)))] = byte(v3)
-									v3 = v10 - v9<<3
-									store32(m.memory, uint64(uint32(v3-i32(4))), uint32(v12))
-									store32(m.memory, uint64(uint32(v3-i32(8))), uint32(v4))
-									t947 := int32(load32(m.memory, uint64(uint32(v6))+132))
-									store32(m.memory, uint64(uint32(v6))+132, uint32(t947+i32(1)))
-									t948 := int32(load32(m.memory, uint64(uint32(v6))+128))
-									store32(m.memory, uint64(uint32(v6))+128, uint32(t948-v7&i32(1)))
-								}
-							l204:
-								t949 := int32(load32(m.memory, uint64(uint32(v6))+4224))
-								if uint32(v21) > uint32(t949) {
-									goto l217
-								}
-								goto l193
-							}
-						l194:
-							t950 := int32(load32(m.memory, uint64(uint32(v6))+4248))
-							v12 = t950
-						}
-					l196:
-						store32(m.memory, uint64(uint32(v0))+8, uint32(v12))
-						store32(m.memory, uint64(uint32(v0)), uint32(v10))
-						store32(m.memory, uint64(uint32(v0))+4, uint32(v7&i32(255)|v1<<8))
-						m.fn126(v6 + i32(104))
-						m.fn159(v6 + i32(120))
-						goto l111
-					}
-				l193:
-					v7 = v2
-					if v7 != v16 {
-						goto l218
-					}
-				}
-			}
-			v14 = v1 + i32(24)
-			m.fn126(v6 + i32(104))
-			t951 := int32(load32(m.memory, uint64(uint32(v6))+92))
-			v4 = t951
-			v11 = v4 + v24<<4
-			t952 := int32(load32(m.memory, uint64(uint32(v6))+88))
-			v10 = t952
-			v2 = v1 + i32(12)
-			v7 = v4
-		l229:
-			{
-				t953 := int32(load32(m.memory, uint64(uint32(v7))))
-				v24 = t953
-				if v24 != 0 {
-					t954 := int32(load32(m.memory, uint64(uint32(v7))+12))
-					v16 = t954
-					t955 := int32(load32(m.memory, uint64(uint32(v7))+8))
-					v9 = t955
-					t956 := int32(load32(m.memory, uint64(uint32(v7))+4))
-					v12 = t956
-					t957 := int32(load32(m.memory, uint64(uint32(v1))+32))
-					v5 = t957
-					t958 := int32(load32(m.memory, uint64(uint32(v1))+24))
-					if v5 == t958 {
-						m.fn75(v14)
-					}
-					t959 := int32(load32(m.memory, uint64(uint32(v1))+28))
-					v3 = t959 + v5<<3
-					store32(m.memory, uint64(uint32(v3))+4, uint32(v12))
-					store32(m.memory, uint64(uint32(v3)), uint32(v24))
-					store32(m.memory, uint64(uint32(v1))+32, uint32(v5+i32(1)))
-					{
-						t960 := int32(load32(m.memory, uint64(uint32(v6))+132))
-						if t960 == 0 {
-							goto l219
-						}
-						t961 := m.fn77(v28, v24, v12)
-						v30 = t961
-						t962 := int32(load32(m.memory, uint64(uint32(v6))+124))
-						v8 = t962
-						v3 = v8 & int32(v30)
-						v32 = int64(uint64(v30)>>25) & i64(127) * i64(72340172838076673)
-						v17 = i32(0)
-						t963 := int32(load32(m.memory, uint64(uint32(v6))+120))
-						v5 = t963
-					l228:
-						{
-							t964 := int64(load64(m.memory, uint64(uint32(v3+v5))))
-							v34 = t964
-							v30 = v34 ^ v32
-							v31 = (v30 ^ i64(-1)) & (v30 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
-							{
-							l221:
-								{
-									if v31 == 0 {
-										if v34&(v34<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
-											goto l219
-										}
-										t1010 := v3
-										v17 = v17 + i32(8)
-										v3 = (t1010 + v17) & v8
-										goto l228
-									}
-									v30 = int64(bits.TrailingZeros64(uint64(v31)))
-									v31 = (v31 - i64(1)) & v31
-									t965 := m.fn82(v24, v12, v5-(int32(uint32(int32(v30))>>3)+v3)&v8<<3-i32(8))
-									if t965 == 0 {
-										goto l221
-									}
-								}
-								v24 = i32(0)
-								t966 := m.g0
-								v21 = t966 - i32(48)
-								m.g0 = v21
-								{
-									t967 := int32(m.memory[uint64(uint32(v2))+29])
-									if t967 != 0 {
-										goto l222
-									}
-									{
-										t968 := int32(load32(m.memory, uint64(uint32(v2))+8))
-										v12 = t968
-										if v12 != i32(1000) {
-											t969 := int32(load32(m.memory, uint64(uint32(v2))+24))
-											v5 = t969
-											if uint32(v5) < uint32(i32(0x100001)) {
-												goto l223
-											}
-										}
-										m.fn64(v21+i32(32), i32(45), i32(0), i32(1), i32(1))
-										t970 := int32(load32(m.memory, uint64(uint32(v21))+36))
-										v3 = t970
-										t971 := int32(load32(m.memory, uint64(uint32(v21))+32))
-										if t971 == i32(1) {
-											goto l224
-										}
-										t972 := int32(load32(m.memory, uint64(uint32(v21))+40))
-										v8 = t972
-										t973 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
-										store64(m.memory, uint64(uint32(v8))+37, uint64(t973))
-										t974 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
-										store64(m.memory, uint64(uint32(v8))+32, uint64(t974))
-										t975 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
-										store64(m.memory, uint64(uint32(v8))+24, uint64(t975))
-										t976 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
-										store64(m.memory, uint64(uint32(v8))+16, uint64(t976))
-										t977 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
-										store64(m.memory, uint64(uint32(v8))+8, uint64(t977))
-										t978 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
-										store64(m.memory, uint64(uint32(v8)), uint64(t978))
-										t979 := int32(load32(m.memory, uint64(uint32(v2))))
-										if t979 == v12 {
-											m.fn65(v2)
-										}
-										m.memory[uint64(uint32(v2))+29] = byte(i32(1))
-										store32(m.memory, uint64(uint32(v2))+8, uint32(v12+i32(1)))
-										t980 := int32(load32(m.memory, uint64(uint32(v2))+4))
-										v5 = t980 + v12<<5
-										store32(m.memory, uint64(uint32(v5))+28, uint32(i32(4)))
-										store32(m.memory, uint64(uint32(v5))+24, uint32(i32(1101597)))
-										store32(m.memory, uint64(uint32(v5))+20, uint32(i32(45)))
-										store32(m.memory, uint64(uint32(v5))+16, uint32(v8))
-										store32(m.memory, uint64(uint32(v5))+12, uint32(v3))
-										store32(m.memory, uint64(uint32(v5))+8, uint32(i32(0)))
-										store64(m.memory, uint64(uint32(v5)), uint64(i64(0x100000000)))
-										goto l222
-									}
-								l223:
-									m.fn64(v21+i32(32), i32(64), i32(0), i32(1), i32(1))
-									t981 := int32(load32(m.memory, uint64(uint32(v21))+36))
-									v3 = t981
-									t982 := int32(load32(m.memory, uint64(uint32(v21))+32))
-									if t982 == i32(1) {
-										goto l224
-									}
-									store32(m.memory, uint64(uint32(v21))+12, uint32(i32(0)))
-									t983 := int32(load32(m.memory, uint64(uint32(v21))+40))
-									store32(m.memory, uint64(uint32(v21))+8, uint32(t983))
-									store32(m.memory, uint64(uint32(v21))+4, uint32(v3))
-									t984 := int32(load32(m.memory, uint64(uint32(v2))+20))
-									t985 := v2
-									v3 = t984
-									var p986 int32
-									if v3 != 0 {
-										v8 = v3 << 3
-										t987 := int32(load32(m.memory, uint64(uint32(v2))+16))
-										v24 = t987 + i32(4)
-										v30 = int64(uint32(v21+i32(16))) | i64(0x200000000)
-									l226:
-										{
-											t988 := int32(load32(m.memory, uint64(uint32(v24-i32(4)))))
-											v3 = t988
-											if v3 == 0 {
-												store32(m.memory, uint64(uint32(v21))+16, uint32(v24))
-												store64(m.memory, uint64(uint32(v21))+32, uint64(v30))
-												_ = m.fn526(v21+i32(4), i32(1099440), i32(1098065), v21+i32(32))
-												goto l225
-											}
-											t990 := int32(load32(m.memory, uint64(uint32(v24))))
-											m.fn58(v21+i32(4), v3, t990)
-										}
-									l225:
-										v24 = v24 + i32(8)
-										v8 = v8 - i32(8)
-										if v8 != 0 {
-											goto l226
-										}
-										t991 := int32(load32(m.memory, uint64(uint32(v21))+12))
-										p986 = t991
-									} else {
-										p986 = i32(0)
-									}
-									store32(m.memory, uint64(uint32(t985))+24, uint32(p986+v5))
-									t992 := int32(load32(m.memory, uint64(uint32(v21))+12))
-									store32(m.memory, uint64(uint32(v21))+24, uint32(t992))
-									t993 := int64(load64(m.memory, uint64(uint32(v21))+4))
-									store64(m.memory, uint64(uint32(v21))+16, uint64(t993))
-									m.fn64(v21+i32(32), i32(42), i32(0), i32(1), i32(1))
-									t994 := int32(load32(m.memory, uint64(uint32(v21))+36))
-									v3 = t994
-									t995 := int32(load32(m.memory, uint64(uint32(v21))+32))
-									if t995 == i32(1) {
-										goto l224
-									}
-									t996 := int32(load32(m.memory, uint64(uint32(v21))+40))
-									v8 = t996
-									t997 := int32(load16(m.memory, uint64(uint32(i32(1102993)))))
-									store16(m.memory, uint64(uint32(v8))+40, uint16(t997))
-									t998 := int64(load64(m.memory, uint64(uint32(i32(1102985)))))
-									store64(m.memory, uint64(uint32(v8))+32, uint64(t998))
-									t999 := int64(load64(m.memory, uint64(uint32(i32(1102977)))))
-									store64(m.memory, uint64(uint32(v8))+24, uint64(t999))
-									t1000 := int64(load64(m.memory, uint64(uint32(i32(1102969)))))
-									store64(m.memory, uint64(uint32(v8))+16, uint64(t1000))
-									t1001 := int64(load64(m.memory, uint64(uint32(i32(1102961)))))
-									store64(m.memory, uint64(uint32(v8))+8, uint64(t1001))
-									t1002 := int64(load64(m.memory, uint64(uint32(i32(1102953)))))
-									store64(m.memory, uint64(uint32(v8)), uint64(t1002))
-									t1003 := int64(load64(m.memory, uint64(uint32(v21))+16))
-									store64(m.memory, uint64(uint32(v21))+32, uint64(t1003))
-									t1004 := int32(load32(m.memory, uint64(uint32(v21))+24))
-									store32(m.memory, uint64(uint32(v21))+40, uint32(t1004))
-									t1005 := int32(load32(m.memory, uint64(uint32(v2))))
-									if t1005 == v12 {
-										m.fn65(v2)
-									}
-									store32(m.memory, uint64(uint32(v2))+8, uint32(v12+i32(1)))
-									t1006 := int32(load32(m.memory, uint64(uint32(v2))+4))
-									v5 = t1006 + v12<<5
-									t1007 := int64(load64(m.memory, uint64(uint32(v21))+32))
-									store64(m.memory, uint64(uint32(v5)), uint64(t1007))
-									t1008 := int32(load32(m.memory, uint64(uint32(v21))+40))
-									store32(m.memory, uint64(uint32(v5))+8, uint32(t1008))
-									store32(m.memory, uint64(uint32(v5))+28, uint32(i32(8)))
-									store32(m.memory, uint64(uint32(v5))+24, uint32(i32(1103384)))
-									store32(m.memory, uint64(uint32(v5))+20, uint32(i32(42)))
-									store32(m.memory, uint64(uint32(v5))+16, uint32(v8))
-									store32(m.memory, uint64(uint32(v5))+12, uint32(v3))
-								}
-							l222:
-								m.g0 = v21 + i32(48)
-								goto l219
-							l224:
-								_ = int32(load32(m.memory, uint64(uint32(v21))+40))
-								panic("unreachable")
-							}
-						}
-					}
-				l219:
-					m.fn281(v1, v9, v16)
-					t1011 := int32(load32(m.memory, uint64(uint32(v1))+32))
-					v3 = t1011
-					if v3 != 0 {
-						store32(m.memory, uint64(uint32(v1))+32, uint32(v3-i32(1)))
-					}
-					v7 = v7 + i32(16)
-					if v7 != v11 {
-						goto l229
-					}
-				}
-			}
-			store32(m.memory, uint64(uint32(v6))+4244, uint32(v4))
-			store32(m.memory, uint64(uint32(v6))+4240, uint32(v10))
-			m.fn74(v6+i32(4240), i32(16))
-			m.fn159(v6 + i32(120))
-			t1012 := int32(load32(m.memory, uint64(uint32(v1))+8))
-			if uint32(t1012) >= uint32(v27) {
-				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-				store32(m.memory, uint64(uint32(v1))+8, uint32(v27))
-				goto l47
-			}
-			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-			goto l47
-		}
-	l111:
-		m.fn74(v6+i32(88), i32(16))
-	}
-l47:
-	m.g0 = v6 + i32(4256)
-	return
-l26:
-	panic("unreachable")
-l123:
-	_ = int32(load32(m.memory, uint64(uint32(v8))+24))
-	panic("unreachable")
-}
-func (m *Module) fn294(v0, v1, v2, v3, v4, v5, v6 int32) {
-	var v7, v8, v9, v10, v11, v12, v13 int32
-	t0 := m.g0
-	v7 = t0 - i32(16)
-	m.g0 = v7
-	{
-		{
-			{
-				{
-					t2 := v0
-					var p1 int32
-					{
-						{
-							v8 = v3 & i32(255)
-							t3 := int32(load32(m.memory, uint64(uint32(v2))+124))
-							if uint32(v8) < uint32(t3) {
-								t4 := int32(load32(m.memory, uint64(uint32(v2))+120))
-								var p5 int32
-								if v4&i32(7) == i32(2) {
-									p5 = 1
-								}
-								v10 = t4 + v8*i32(72)
-								t6 := int32(m.memory[uint64(uint32(v10))+62])
-								v9 = t6
-								var p7 int32
-								if uint32(v9) < uint32(i32(7)) {
-									p7 = 1
-								}
-								v11 = p5 & p7
-								if v11 == 0 {
-									t8 := int32(load32(m.memory, uint64(uint32(v5))+8))
-									v2 = t8
-									{
-										{
-											if uint32(v9) <= uint32(i32(12)) {
-												v4 = i32_shl(i32(1), v9)
-												if v4&i32(6912) != 0 {
-													m.fn301(v7, v5, v6)
-													t16 := int32(load32(m.memory, uint64(uint32(v7))))
-													v6 = t16
-													if v6 != i32(-0x80000000) {
-														goto l6
-													}
-													t17 := int32(load32(m.memory, uint64(uint32(v7))+8))
-													v6 = t17
-													goto l4
-												}
-												if v4&i32(1152) != 0 {
-													m.fn298(v7, v5, v6)
-													t14 := int32(load32(m.memory, uint64(uint32(v7))))
-													v6 = t14
-													if v6 != i32(-0x80000000) {
-														goto l6
-													}
-													t15 := int32(load32(m.memory, uint64(uint32(v7))+8))
-													v6 = t15
-													goto l4
-												}
-												if v9 == i32(4) {
-													m.fn300(v7, v5, v6)
-													t13 := int32(load32(m.memory, uint64(uint32(v7))))
-													if t13 != 0 {
-														goto l5
-													}
-													v6 = i32(8)
-													goto l4
-												}
-											}
-											t9 := int32(load32(m.memory, uint64(uint32(v5))+4))
-											if uint32(v2) >= uint32(t9) {
-												goto l3
-											}
-											if uint32(v2) >= uint32(v6) {
-												goto l3
-											}
-											t10 := int32(load32(m.memory, uint64(uint32(v5))))
-											t11 := int32(int8(m.memory[uint64(uint32(t10+v2))]))
-											if t11 < i32(0) {
-												goto l3
-											}
-											t12 := v5
-											v4 = v2 + i32(1)
-											store32(m.memory, uint64(uint32(t12))+8, uint32(v4))
-											v6 = v4 - v2
-											goto l4
-										}
-									l3:
-										m.fn292(v7, v5, v6)
-										t18 := int32(load32(m.memory, uint64(uint32(v7))))
-										if t18 != 0 {
-											goto l5
-										}
-										t19 := int32(load32(m.memory, uint64(uint32(v5))+8))
-										v6 = t19 - v2
-										goto l4
-									}
-								l5:
-									t20 := int32(load32(m.memory, uint64(uint32(v7))+12))
-									v2 = t20
-									t21 := int32(load32(m.memory, uint64(uint32(v7))+8))
-									v4 = t21
-									t22 := int32(load32(m.memory, uint64(uint32(v7))+4))
-									v6 = t22
-									if v6 == i32(-0x80000000) {
-										goto l7
-									}
-									goto l8
-								}
-								m.fn297(v7, v5, v6)
-								t23 := int32(load32(m.memory, uint64(uint32(v7))+4))
-								v2 = t23
-								t24 := int32(load32(m.memory, uint64(uint32(v7))))
-								v4 = t24
-								if v4 != i32(-0x80000000) {
-									t25 := int32(load32(m.memory, uint64(uint32(v7))+8))
-									store32(m.memory, uint64(uint32(v0))+8, uint32(t25))
-									store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
-									store32(m.memory, uint64(uint32(v0)), uint32(v4))
-									goto l9
-								}
-								t26 := int32(load32(m.memory, uint64(uint32(v5))+8))
-								v4 = t26
-								if uint32(v4) >= uint32(v2) {
-									goto l7
-								}
-								t27 := int32(m.memory[uint64(uint32(v10))+62])
-								v12 = t27
-								var p28 int32
-								if uint32(v12) > uint32(i32(12)) {
-									p28 = 1
-								}
-								v13 = p28
-								v8 = v4
-							l18:
-								{
-									{
-										{
-											{
-												if v13 == 0 {
-													v6 = i32_shl(i32(1), v12)
-													if v6&i32(6912) != 0 {
-														m.fn301(v7, v5, v2)
-														t38 := int32(load32(m.memory, uint64(uint32(v7))))
-														v6 = t38
-														if v6 != i32(-0x80000000) {
-															goto l17
-														}
-														goto l15
-													}
-													if v6&i32(1152) != 0 {
-														m.fn298(v7, v5, v2)
-														t37 := int32(load32(m.memory, uint64(uint32(v7))))
-														v6 = t37
-														if v6 == i32(-0x80000000) {
-															goto l15
-														}
-														goto l17
-													}
-													if v12 == i32(4) {
-														goto l12
-													}
-												}
-												t29 := int32(load32(m.memory, uint64(uint32(v5))+4))
-												if uint32(t29) > uint32(v8) {
-													t30 := int32(load32(m.memory, uint64(uint32(v5))))
-													t31 := int32(int8(m.memory[uint64(uint32(t30+v8))]))
-													if t31 >= i32(0) {
-														goto l13
-													}
-												}
-												m.fn292(v7, v5, v2)
-												t32 := int32(load32(m.memory, uint64(uint32(v7))))
-												if t32 != 0 {
-													goto l14
-												}
-												goto l15
-											}
-										l12:
-											m.fn300(v7, v5, v2)
-											t33 := int32(load32(m.memory, uint64(uint32(v7))))
-											if t33 == 0 {
-												goto l15
-											}
-										}
-									l14:
-										t34 := int32(load32(m.memory, uint64(uint32(v7))+8))
-										v8 = t34
-										t35 := int32(load32(m.memory, uint64(uint32(v7))+12))
-										t36 := int32(load32(m.memory, uint64(uint32(v7))+4))
-										v6 = t36
-										if v6 != i32(-0x80000000) {
-											p1 = t35
-											goto l16
-										}
-										goto l15
-									}
-								l13:
-									store32(m.memory, uint64(uint32(v5))+8, uint32(v8+i32(1)))
-								l15:
-									t39 := int32(load32(m.memory, uint64(uint32(v5))+8))
-									t40 := v2
-									v8 = t39
-									if uint32(t40) > uint32(v8) {
-										goto l18
-									}
-								}
-								goto l7
-							}
-							panic("unreachable")
-						}
-					l17:
-						t41 := int32(load32(m.memory, uint64(uint32(v7))+4))
-						v8 = t41
-						t42 := int32(load32(m.memory, uint64(uint32(v7))+8))
-						p1 = t42
-					}
-				l16:
-					store32(m.memory, uint64(uint32(t2))+8, uint32(p1))
-					store32(m.memory, uint64(uint32(v0))+4, uint32(v8))
-					store32(m.memory, uint64(uint32(v0)), uint32(v6))
-					goto l9
-				}
-			l6:
-				t43 := int32(load32(m.memory, uint64(uint32(v7))+8))
-				v2 = t43
-				t44 := int32(load32(m.memory, uint64(uint32(v7))+4))
-				v4 = t44
-			}
-		l8:
-			store32(m.memory, uint64(uint32(v0))+8, uint32(v2))
-			store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
-			store32(m.memory, uint64(uint32(v0)), uint32(v6))
-			goto l9
-		l4:
-			t45 := int32(load32(m.memory, uint64(uint32(v5))+8))
-			v2 = t45
-			v4 = v2 - v6
-		}
-	l7:
-		{
-			if uint32(v9) > uint32(i32(12)) {
-				goto l19
-			}
-			if i32_shl(i32(1), v9)&i32(7232) == 0 {
-				goto l19
-			}
-			t46 := int32(m.memory[uint64(uint32(v10))+60])
-			m.fn287(v1, t46, v3, v11, v4, v2)
-		}
-	l19:
-		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-		t47 := v0
-		var p48 int32
-		if v11 == 0 {
-			p48 = 1
-		}
-		var p49 int32
-		if uint32(v2) > uint32(v4) {
-			p49 = 1
-		}
-		m.memory[uint64(uint32(t47))+4] = byte(p48 | p49)
-	}
-l9:
-	m.g0 = v7 + i32(16)
-}
-func (m *Module) fn295(v0 int32) {
-	var v1 int32
-	t0 := m.g0
-	v1 = t0 - i32(16)
-	m.g0 = v1
-	store64(m.memory, uint64(uint32(v1))+8, uint64(i64(25770907524)))
-	m.fn68(v0, i32(1098662), v1+i32(8))
-	m.g0 = v1 + i32(16)
-}
-func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
-	var v6, v7 int32
-	t0 := m.g0
-	v6 = t0 - i32(16)
-	m.g0 = v6
-	t1 := int32(m.memory[uint64(uint32(v1))+41])
-	v7 = t1
-	m.memory[uint64(uint32(v1))+41] = byte(i32(1))
-	m.fn291(v6+i32(4), v1, v2, v3, v4, v5)
-	{
-		t2 := int32(load32(m.memory, uint64(uint32(v6))+4))
-		if t2 != i32(-0x80000000) {
-			t3 := int32(load32(m.memory, uint64(uint32(v6))+12))
-			store32(m.memory, uint64(uint32(v0))+8, uint32(t3))
-			t4 := int64(load64(m.memory, uint64(uint32(v6))+4))
-			store64(m.memory, uint64(uint32(v0)), uint64(t4))
-			goto l0
-		}
-		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-		m.memory[uint64(uint32(v1))+41] = byte(v7)
-	}
-l0:
-	m.g0 = v6 + i32(16)
-}
-func (m *Module) fn297(v0, v1, v2 int32) {
+func (m *Module) fn288(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	var v6 int64
 	t0 := m.g0
@@ -41493,7 +36447,7 @@ func (m *Module) fn297(v0, v1, v2 int32) {
 					}
 				}
 			l0:
-				m.fn292(v3, v1, v2)
+				m.fn296(v3, v1, v2)
 				t6 := int32(load32(m.memory, uint64(uint32(v3))))
 				if t6 == 0 {
 					t7 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -41527,12 +36481,12 @@ func (m *Module) fn297(v0, v1, v2 int32) {
 l3:
 	m.g0 = v3 + i32(16)
 }
-func (m *Module) fn298(v0, v1, v2 int32) {
+func (m *Module) fn289(v0, v1, v2 int32) {
 	var v3, v4, v5, _ int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
 	m.g0 = v4
-	m.fn301(v4+i32(4), v1, v2)
+	m.fn302(v4+i32(4), v1, v2)
 	t1 := int32(load32(m.memory, uint64(uint32(v4))+12))
 	v1 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v4))+8))
@@ -41612,7 +36566,7 @@ func (m *Module) fn298(v0, v1, v2 int32) {
 l0:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn290(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	t0 := m.g0
 	v5 = t0 - i32(16)
@@ -41650,7 +36604,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 				v6 = p6 & i32(255)
 				switch v6 - i32(8) {
 				case 18:
-					m.fn298(v5, v1, v2)
+					m.fn289(v5, v1, v2)
 					t7 := int32(load32(m.memory, uint64(uint32(v5))))
 					v3 = t7
 					if v3 != i32(-0x80000000) {
@@ -41662,7 +36616,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 					v4 = i32(1)
 					goto l8
 				case 9:
-					m.fn300(v5, v1, v2)
+					m.fn301(v5, v1, v2)
 					t9 := int32(load32(m.memory, uint64(uint32(v5))))
 					if t9 != 0 {
 						t72 := int32(load32(m.memory, uint64(uint32(v5))+4))
@@ -41693,7 +36647,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 							}
 						}
 					l10:
-						m.fn292(v5, v1, v2)
+						m.fn296(v5, v1, v2)
 						t14 := int32(load32(m.memory, uint64(uint32(v5))))
 						if t14 == 0 {
 							goto l12
@@ -41718,7 +36672,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 					if v11 != 0 {
 						goto l13
 					}
-					m.fn297(v5, v1, v2)
+					m.fn288(v5, v1, v2)
 					t18 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					v9 = t18
 					t19 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -41753,7 +36707,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 											goto l14
 										}
 										if v3 == i32(10) {
-											m.fn297(v5, v1, v9)
+											m.fn288(v5, v1, v9)
 											t26 := int32(load32(m.memory, uint64(uint32(v5))+4))
 											v3 = t26
 											t27 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -41784,7 +36738,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 												{
 													switch v6 - i32(10) {
 													case 0:
-														m.fn298(v5, v1, v3)
+														m.fn289(v5, v1, v3)
 														t32 := int32(load32(m.memory, uint64(uint32(v5))))
 														v7 = t32
 														if v7 == i32(-0x80000000) {
@@ -41796,7 +36750,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 														p23 = t34
 														goto l14
 													case 8:
-														m.fn297(v5, v1, v3)
+														m.fn288(v5, v1, v3)
 														t35 := int32(load32(m.memory, uint64(uint32(v5))+4))
 														v6 = t35
 														t36 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -41806,7 +36760,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 															v3 = v6
 															goto l16
 														}
-														m.fn299(v5, v1, v6, v10, v8)
+														m.fn290(v5, v1, v6, v10, v8)
 														t37 := int32(m.memory[uint64(uint32(v5))+4])
 														v8 = t37
 														t38 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -41892,7 +36846,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 					if v11 != 0 {
 						goto l13
 					}
-					m.fn297(v5, v1, v2)
+					m.fn288(v5, v1, v2)
 					t53 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					v6 = t53
 					t54 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -41926,7 +36880,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 										goto l26
 									}
 									if v3 == i32(10) {
-										m.fn297(v5, v1, v6)
+										m.fn288(v5, v1, v6)
 										t61 := int32(load32(m.memory, uint64(uint32(v5))+4))
 										v3 = t61
 										t62 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -41936,7 +36890,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 											p58 = t63
 											goto l26
 										}
-										m.fn299(v5, v1, v3, v10, i32(0))
+										m.fn290(v5, v1, v3, v10, i32(0))
 										t64 := int32(load32(m.memory, uint64(uint32(v5))))
 										v8 = t64
 										if v8 == i32(-0x80000000) {
@@ -41979,7 +36933,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4 int32) {
 				}
 			}
 		l13:
-			m.fn295(v0)
+			m.fn299(v0)
 			goto l1
 		l8:
 			t74 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -41994,123 +36948,7 @@ l0:
 l1:
 	m.g0 = v5 + i32(16)
 }
-func (m *Module) fn300(v0, v1, v2 int32) {
-	var v3 int32
-	t0 := m.g0
-	v3 = t0 - i32(16)
-	m.g0 = v3
-	m.fn113(v3+i32(4), v1, v2)
-	t2 := v0
-	var p1 int32
-	{
-		t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
-		if t3 != i32(-0x80000000) {
-			t4 := int32(load32(m.memory, uint64(uint32(v3))+12))
-			store32(m.memory, uint64(uint32(v0))+12, uint32(t4))
-			t5 := int64(load64(m.memory, uint64(uint32(v3))+4))
-			store64(m.memory, uint64(uint32(v0))+4, uint64(t5))
-			p1 = i32(1)
-			goto l0
-		}
-		t6 := math.Float64frombits(load64(m.memory, uint64(uint32(v3))+8))
-		store64(m.memory, uint64(uint32(v0))+8, math.Float64bits(t6))
-		p1 = i32(0)
-	}
-l0:
-	store32(m.memory, uint64(uint32(t2)), uint32(p1))
-	m.g0 = v3 + i32(16)
-}
-func (m *Module) fn301(v0, v1, v2 int32) {
-	var v3, v4 int32
-	t0 := m.g0
-	v3 = t0 - i32(16)
-	m.g0 = v3
-	m.fn297(v3+i32(4), v1, v2)
-	t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
-	v2 = t1
-	{
-		t2 := int32(load32(m.memory, uint64(uint32(v3))+4))
-		v4 = t2
-		if v4 != i32(-0x80000000) {
-			t3 := int32(load32(m.memory, uint64(uint32(v3))+12))
-			store32(m.memory, uint64(uint32(v0))+8, uint32(t3))
-			store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
-			store32(m.memory, uint64(uint32(v0)), uint32(v4))
-			goto l0
-		}
-		t4 := int32(load32(m.memory, uint64(uint32(v1))+4))
-		if uint32(v2) > uint32(t4) {
-			goto l1
-		}
-		t5 := int32(load32(m.memory, uint64(uint32(v1))+8))
-		t6 := v2
-		v4 = t5
-		if uint32(t6) < uint32(v4) {
-			goto l1
-		}
-		store32(m.memory, uint64(uint32(v1))+8, uint32(v2))
-		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-		store32(m.memory, uint64(uint32(v0))+8, uint32(v2-v4))
-		t7 := int32(load32(m.memory, uint64(uint32(v1))))
-		store32(m.memory, uint64(uint32(v0))+4, uint32(t7+v4))
-	}
-l0:
-	m.g0 = v3 + i32(16)
-	return
-l1:
-	panic("unreachable")
-}
-func (m *Module) fn302(v0, v1, v2, v3 int32) {
-	var v4, v5, v6, v7, v8 int32
-	var v9 int64
-	t0 := m.g0
-	v4 = t0 - i32(32)
-	m.g0 = v4
-	store32(m.memory, uint64(uint32(v4))+16, uint32(v2))
-	store32(m.memory, uint64(uint32(v4))+12, uint32(v1))
-	v6 = v0 + i32(16)
-	t1 := v6
-	v5 = v4 + i32(12)
-	t2 := m.fn95(t1, v5)
-	v9 = t2
-	store32(m.memory, uint64(uint32(v4))+20, uint32(v5))
-	m.fn97(v0, i32(1), v6)
-	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
-	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
-	m.fn303(v4, v0, v9, v4+i32(24), i32(1101940))
-	t3 := int32(load32(m.memory, uint64(uint32(v0))))
-	v6 = t3
-	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
-	v5 = t4
-	{
-		t5 := int32(load32(m.memory, uint64(uint32(v4))))
-		if t5&i32(1) != 0 {
-			v7 = v5 + v6
-			t6 := int32(m.memory[uint64(uint32(v7))])
-			v8 = t6
-			t7 := v7
-			v7 = int32(uint32(int32(v9)) >> 25)
-			m.memory[uint64(uint32(t7))] = byte(v7)
-			t8 := int32(load32(m.memory, uint64(uint32(v0))+4))
-			m.memory[uint64(uint32(v6+t8&(v5-i32(8))+i32(8)))] = byte(v7)
-			t9 := int32(load32(m.memory, uint64(uint32(v0))+12))
-			store32(m.memory, uint64(uint32(v0))+12, uint32(t9+i32(1)))
-			t10 := int32(load32(m.memory, uint64(uint32(v0))+8))
-			store32(m.memory, uint64(uint32(v0))+8, uint32(t10-v8&i32(1)))
-			t11 := v6
-			v0 = i32(0) - v5
-			v5 = t11 + v0*i32(12)
-			store32(m.memory, uint64(uint32(v5-i32(8))), uint32(v2))
-			store32(m.memory, uint64(uint32(v5-i32(12))), uint32(v1))
-			goto l0
-		}
-		v0 = i32(0) - v5
-	}
-l0:
-	store32(m.memory, uint64(uint32(v6+v0*i32(12)-i32(4))), uint32(v3))
-	m.g0 = v4 + i32(32)
-}
-func (m *Module) fn303(v0, v1 int32, v2 int64, v3, v4 int32) {
+func (m *Module) fn291(v0, v1 int32, v2 int64, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	var v12, v13, v14 int64
 	v13 = int64(uint64(v2)>>25) & i64(127) * i64(72340172838076673)
@@ -42175,6 +37013,5191 @@ func (m *Module) fn303(v0, v1 int32, v2 int64, v3, v4 int32) {
 l1:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
+}
+func (m *Module) fn292(v0, v1, v2, v3, v4, v5 int32) {
+	var v6 int32
+	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
+	v6 = t0
+	t1 := int32(load32(m.memory, uint64(uint32(v0))))
+	if v6 == t1 {
+		m.fn293(v0)
+	}
+	store32(m.memory, uint64(uint32(v0))+8, uint32(v6+i32(1)))
+	t2 := int32(load32(m.memory, uint64(uint32(v0))+4))
+	v0 = t2 + v6*i32(12)
+	m.memory[uint64(uint32(v0))+10] = byte(v3)
+	m.memory[uint64(uint32(v0))+9] = byte(v2)
+	m.memory[uint64(uint32(v0))+8] = byte(v1)
+	store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
+	store32(m.memory, uint64(uint32(v0)), uint32(v4))
+}
+func (m *Module) fn293(v0 int32) {
+	var v1 int32
+	t0 := m.g0
+	v1 = t0 - i32(16)
+	m.g0 = v1
+	t1 := int32(load32(m.memory, uint64(uint32(v0))))
+	m.fn215(v1+i32(8), v0, t1, i32(1), i32(4), i32(12))
+	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
+	if t2 != i32(-0x7fffffff) {
+		_ = int32(load32(m.memory, uint64(uint32(v1))+12))
+		panic("unreachable")
+	}
+	m.g0 = v1 + i32(16)
+}
+func (m *Module) fn294(v0, v1, v2, v3, v4, v5 int32) {
+	var v6, v7, v8, v9, v10 int32
+	var v11 int64
+	t0 := m.g0
+	v6 = t0 - i32(32)
+	m.g0 = v6
+	{
+		{
+			t1 := int32(load32(m.memory, uint64(uint32(v1))+8))
+			if uint32(t1) > uint32(v3) {
+				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
+				t3 := int32(m.memory[uint64(uint32(t2+v3*i32(12)))+10])
+				if t3 == 0 {
+					t4 := int32(load32(m.memory, uint64(uint32(v4))))
+					v7 = t4
+					t5 := int32(load32(m.memory, uint64(uint32(v1))+32))
+					v8 = t5
+					t6 := int32(load32(m.memory, uint64(uint32(v1))+24))
+					if v8 == t6 {
+						m.fn75(v1 + i32(24))
+					}
+					t7 := int32(load32(m.memory, uint64(uint32(v1))+28))
+					v9 = t7 + v8<<3
+					store32(m.memory, uint64(uint32(v9))+4, uint32(v7))
+					store32(m.memory, uint64(uint32(v9)), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(v1))+32, uint32(v8+i32(1)))
+					m.fn295(v6+i32(16), v1, v2, v3, v3+i32(1), v5)
+					t8 := int32(load32(m.memory, uint64(uint32(v6))+16))
+					if t8 == i32(-0x80000000) {
+						goto l0
+					}
+					t9 := int32(load32(m.memory, uint64(uint32(v6))+24))
+					store32(m.memory, uint64(uint32(v0))+8, uint32(t9))
+					t10 := int64(load64(m.memory, uint64(uint32(v6))+16))
+					store64(m.memory, uint64(uint32(v0)), uint64(t10))
+					goto l1
+				}
+				m.fn287(v6+i32(16), v1, v3)
+				t11 := int32(load32(m.memory, uint64(uint32(v6))+24))
+				t12 := v6
+				v3 = t11
+				store32(m.memory, uint64(uint32(t12))+8, uint32(v3))
+				t13 := int64(load64(m.memory, uint64(uint32(v6))+16))
+				store64(m.memory, uint64(uint32(v6)), uint64(t13))
+				t14 := int32(load32(m.memory, uint64(uint32(v6))+28))
+				v7 = t14
+				if uint32(v7) > uint32(v3) {
+					v8 = v1 + i32(24)
+					t15 := int32(load32(m.memory, uint64(uint32(v4))))
+					v5 = t15
+				l4:
+					{
+						{
+							{
+								t16 := int32(load32(m.memory, uint64(uint32(v6))+4))
+								if uint32(v3) >= uint32(t16) {
+									goto l2
+								}
+								t17 := int32(load32(m.memory, uint64(uint32(v6))))
+								t18 := int64(int8(m.memory[uint64(uint32(t17+v3))]))
+								v11 = t18
+								if v11 < i64(0) {
+									goto l2
+								}
+								store64(m.memory, uint64(uint32(v6))+24, uint64(v11))
+								store32(m.memory, uint64(uint32(v6))+8, uint32(v3+i32(1)))
+								goto l3
+							}
+						l2:
+							m.fn296(v6+i32(16), v6, v7)
+							t19 := int32(load32(m.memory, uint64(uint32(v6))+16))
+							if t19 != i32(1) {
+								goto l3
+							}
+							t20 := int32(load32(m.memory, uint64(uint32(v6))+20))
+							v1 = t20
+							t21 := int64(load64(m.memory, uint64(uint32(v6))+24))
+							store64(m.memory, uint64(uint32(v0))+4, uint64(t21))
+							store32(m.memory, uint64(uint32(v0)), uint32(v1))
+							goto l1
+						}
+					l3:
+						t22 := int32(load32(m.memory, uint64(uint32(v6))+24))
+						v9 = t22
+						t23 := int32(load32(m.memory, uint64(uint32(v1))+32))
+						v3 = t23
+						t24 := int32(load32(m.memory, uint64(uint32(v1))+24))
+						if v3 == t24 {
+							m.fn75(v8)
+						}
+						t25 := int32(load32(m.memory, uint64(uint32(v1))+28))
+						v10 = t25 + v3<<3
+						store32(m.memory, uint64(uint32(v10))+4, uint32(v5))
+						store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
+						store32(m.memory, uint64(uint32(v1))+32, uint32(v3+i32(1)))
+						m.fn284(v1, v2, v9)
+						t26 := int32(load32(m.memory, uint64(uint32(v1))+32))
+						v3 = t26
+						if v3 != 0 {
+							store32(m.memory, uint64(uint32(v1))+32, uint32(v3-i32(1)))
+						}
+						t27 := v4
+						v5 = v5 + i32(1)
+						store32(m.memory, uint64(uint32(t27)), uint32(v5))
+						t28 := int32(load32(m.memory, uint64(uint32(v6))+8))
+						v3 = t28
+						if uint32(v3) < uint32(v7) {
+							goto l4
+						}
+					}
+				}
+				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+				goto l1
+			}
+			panic("unreachable")
+		}
+	l0:
+		t29 := int32(load32(m.memory, uint64(uint32(v1))+32))
+		v2 = t29
+		if v2 != 0 {
+			store32(m.memory, uint64(uint32(v1))+32, uint32(v2-i32(1)))
+		}
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+		store32(m.memory, uint64(uint32(v4)), uint32(v7+i32(1)))
+	}
+l1:
+	m.g0 = v6 + i32(32)
+}
+func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
+	var v6, v7, v8, v9, v10 int32
+	t0 := m.g0
+	v6 = t0 - i32(48)
+	m.g0 = v6
+	{
+		var p1 int32
+		if uint32(v3) >= uint32(v4) {
+			p1 = 1
+		}
+		v9 = p1
+		if v9 == 0 {
+			v7 = v4 - i32(1)
+			t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
+			if uint32(v7) >= uint32(t2) {
+				goto l0
+			}
+			t3 := int32(load32(m.memory, uint64(uint32(v1))+4))
+			v7 = t3 + v7*i32(12)
+			t4 := int32(load32(m.memory, uint64(uint32(v7))+4))
+			v8 = t4
+			t5 := int32(load32(m.memory, uint64(uint32(v7))))
+			v7 = t5
+		}
+		{
+			t6 := int32(m.memory[uint64(uint32(v2))+62])
+			switch t6 - i32(6) {
+			case 5:
+				t16 := int32(load32(m.memory, uint64(uint32(v2))+28))
+				v2 = t16
+				t17 := int32(load32(m.memory, uint64(uint32(v1))+80))
+				t18 := v2
+				v7 = t17
+				t19 := int32(load32(m.memory, uint64(uint32(v7))+16))
+				if uint32(t18) >= uint32(t19) {
+					goto l0
+				}
+				t20 := int32(load32(m.memory, uint64(uint32(v7))+12))
+				m.fn297(v0, v1, t20+v2*i32(192), v3, v4, v5+i32(1))
+				goto l8
+			case 6:
+				t21 := int32(load32(m.memory, uint64(uint32(v2))+28))
+				v2 = t21
+				t22 := int32(load32(m.memory, uint64(uint32(v1))+80))
+				t23 := v2
+				v7 = t22
+				t24 := int32(load32(m.memory, uint64(uint32(v7))+16))
+				if uint32(t23) >= uint32(t24) {
+					goto l0
+				}
+				t25 := int32(load32(m.memory, uint64(uint32(v7))+12))
+				v7 = t25
+				store32(m.memory, uint64(uint32(v6))+12, uint32(i32(0)))
+				if v9 == 0 {
+					v10 = v5 + i32(1)
+					if uint32(v10) > uint32(i32(200)) {
+						m.fn299(v0)
+						goto l8
+					}
+					v5 = v7 + v2*i32(192)
+				l13:
+					{
+						m.fn287(v6+i32(32), v1, v3)
+						t26 := int32(load32(m.memory, uint64(uint32(v6))+40))
+						t27 := v6
+						v2 = t26
+						store32(m.memory, uint64(uint32(t27))+24, uint32(v2))
+						t28 := int64(load64(m.memory, uint64(uint32(v6))+32))
+						store64(m.memory, uint64(uint32(v6))+16, uint64(t28))
+						t29 := int32(load32(m.memory, uint64(uint32(v6))+44))
+						v7 = t29
+						if uint32(v7) > uint32(v2) {
+						l12:
+							{
+								m.fn188(v6+i32(32), v6+i32(16), v7)
+								t30 := int32(load32(m.memory, uint64(uint32(v6))+36))
+								v2 = t30
+								t31 := int32(load32(m.memory, uint64(uint32(v6))+32))
+								v8 = t31
+								if v8 != i32(-0x80000000) {
+									t32 := int32(load32(m.memory, uint64(uint32(v6))+40))
+									store32(m.memory, uint64(uint32(v0))+8, uint32(t32))
+									store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
+									store32(m.memory, uint64(uint32(v0)), uint32(v8))
+									goto l8
+								}
+								{
+									{
+										if uint32(v2) <= uint32(i32(511)) {
+											t33 := int32(load32(m.memory, uint64(uint32(v5))+100))
+											t34 := int32(m.memory[uint64(uint32(t33+v2))])
+											v9 = t34
+											if v9 != i32(255) {
+												goto l10
+											}
+										}
+										m.fn189(v6+i32(32), v6+i32(16), v2, v7, i32(0))
+										t35 := int32(load32(m.memory, uint64(uint32(v6))+32))
+										if t35 == i32(-0x80000000) {
+											goto l11
+										}
+										t36 := int32(load32(m.memory, uint64(uint32(v6))+40))
+										store32(m.memory, uint64(uint32(v0))+8, uint32(t36))
+										t37 := int64(load64(m.memory, uint64(uint32(v6))+32))
+										store64(m.memory, uint64(uint32(v0)), uint64(t37))
+										goto l8
+									}
+								l10:
+									t38 := int32(load32(m.memory, uint64(uint32(v1))+8))
+									v8 = t38
+									m.fn298(v6+i32(32), v1, v5, v9, v2, v6+i32(16), v7)
+									t39 := int32(load32(m.memory, uint64(uint32(v6))+32))
+									v2 = t39
+									if v2 != i32(-0x80000000) {
+										t40 := int32(load32(m.memory, uint64(uint32(v6))+37))
+										store32(m.memory, uint64(uint32(v0))+5, uint32(t40))
+										t41 := int32(load32(m.memory, uint64(uint32(v6))+40))
+										store32(m.memory, uint64(uint32(v0))+8, uint32(t41))
+										t42 := int32(m.memory[uint64(uint32(v6))+36])
+										m.memory[uint64(uint32(v0))+4] = byte(t42)
+										store32(m.memory, uint64(uint32(v0)), uint32(v2))
+										goto l8
+									}
+									t43 := int32(load32(m.memory, uint64(uint32(v1))+8))
+									if uint32(t43) <= uint32(v8) {
+										goto l11
+									}
+									t44 := int32(load32(m.memory, uint64(uint32(v5))+124))
+									if uint32(t44) <= uint32(v9) {
+										goto l0
+									}
+									t45 := int32(load32(m.memory, uint64(uint32(v5))+120))
+									m.fn294(v6+i32(32), v1, t45+v9*i32(72), v8, v6+i32(12), v10)
+									t46 := int32(load32(m.memory, uint64(uint32(v6))+32))
+									if t46 != i32(-0x80000000) {
+										t47 := int32(load32(m.memory, uint64(uint32(v6))+40))
+										store32(m.memory, uint64(uint32(v0))+8, uint32(t47))
+										t48 := int64(load64(m.memory, uint64(uint32(v6))+32))
+										store64(m.memory, uint64(uint32(v0)), uint64(t48))
+										goto l8
+									}
+									t49 := int32(load32(m.memory, uint64(uint32(v1))+8))
+									if uint32(v8) > uint32(t49) {
+										goto l11
+									}
+									store32(m.memory, uint64(uint32(v1))+8, uint32(v8))
+								}
+							l11:
+								t50 := int32(load32(m.memory, uint64(uint32(v6))+24))
+								if uint32(t50) < uint32(v7) {
+									goto l12
+								}
+							}
+						}
+						v3 = v3 + i32(1)
+						if v3 != v4 {
+							goto l13
+						}
+					}
+				}
+				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+				goto l8
+			default:
+				goto l2
+			case 0:
+				t7 := int32(load32(m.memory, uint64(uint32(v1))+88))
+				t8 := v6
+				v3 = t7
+				store32(m.memory, uint64(uint32(t8))+20, uint32(v3))
+				t9 := int32(load32(m.memory, uint64(uint32(v1))+84))
+				t10 := v6
+				v4 = t9
+				store32(m.memory, uint64(uint32(t10))+16, uint32(v4))
+				store32(m.memory, uint64(uint32(v6))+24, uint32(v7))
+				{
+					{
+						if uint32(v3) <= uint32(v7) {
+							goto l6
+						}
+						if uint32(v7) >= uint32(v8) {
+							goto l6
+						}
+						t11 := int32(int8(m.memory[uint64(uint32(v4+v7))]))
+						v4 = t11
+						if v4 >= i32(0) {
+							goto l7
+						}
+					}
+				l6:
+					m.fn296(v6+i32(32), v6+i32(16), v8)
+					t12 := int32(load32(m.memory, uint64(uint32(v6))+32))
+					if t12 != i32(1) {
+						t13 := int32(load32(m.memory, uint64(uint32(v6))+40))
+						m.fn284(v1, v2, t13)
+						goto l2
+					}
+					m.fn134(v6 + i32(32))
+					v4 = i32(0)
+				}
+			l7:
+				m.fn284(v1, v2, v4)
+				goto l2
+			case 4:
+				if uint32(v7) > uint32(v8) {
+					goto l0
+				}
+				t14 := int32(load32(m.memory, uint64(uint32(v1))+88))
+				if uint32(v8) > uint32(t14) {
+					goto l0
+				}
+				t15 := int32(load32(m.memory, uint64(uint32(v1))+84))
+				m.fn281(v1, t15+v7, v8-v7)
+			}
+		}
+	l2:
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+		goto l8
+	}
+l0:
+	panic("unreachable")
+l8:
+	m.g0 = v6 + i32(48)
+}
+func (m *Module) fn296(v0, v1, v2 int32) {
+	var v3, v4, v5 int32
+	var v6 int64
+	t0 := m.g0
+	v3 = t0 - i32(32)
+	m.g0 = v3
+	m.fn114(v3+i32(8), v1, v2)
+	t2 := v0
+	var p1 int32
+	{
+		{
+			t3 := int32(load32(m.memory, uint64(uint32(v3))+12))
+			v4 = t3
+			if v4 == 0 {
+				goto l0
+			}
+			{
+				t4 := int32(load32(m.memory, uint64(uint32(v3))+8))
+				v5 = t4
+				t5 := int64(int8(m.memory[uint64(uint32(v5))]))
+				v6 = t5
+				if v6 >= i64(0) {
+					store64(m.memory, uint64(uint32(v3))+16, uint64(v6))
+					store32(m.memory, uint64(uint32(v3))+28, uint32(v4-i32(1)))
+					goto l1
+				}
+				m.fn174(v3+i32(16), v5, v4)
+				t6 := int32(load32(m.memory, uint64(uint32(v3))+24))
+				if t6 == 0 {
+					goto l0
+				}
+			}
+		l1:
+			t7 := int32(load32(m.memory, uint64(uint32(v3))+28))
+			v4 = t7
+			t8 := int64(load64(m.memory, uint64(uint32(v3))+16))
+			store64(m.memory, uint64(uint32(v0))+8, uint64(t8))
+			store32(m.memory, uint64(uint32(v1))+8, uint32(v2-v4))
+			p1 = i32(0)
+			goto l2
+		}
+	l0:
+		t9 := v0 + i32(4)
+		var p10 int32
+		if uint32(v4) < uint32(i32(10)) {
+			p10 = 1
+		}
+		v1 = p10
+		p11 := i32(1104922)
+		if v1 != 0 {
+			p11 = i32(1102284)
+		}
+		p12 := i32(31)
+		if v1 != 0 {
+			p12 = i32(45)
+		}
+		m.fn115(t9, p11, p12)
+		p1 = i32(1)
+	}
+l2:
+	store32(m.memory, uint64(uint32(t2)), uint32(p1))
+	m.g0 = v3 + i32(32)
+}
+func (m *Module) fn297(v0, v1, v2, v3, v4, v5 int32) {
+	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30 int32
+	var v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42 int64
+	t0 := m.g0
+	v6 = t0 - i32(4224)
+	m.g0 = v6
+	t1 := int32(load32(m.memory, uint64(uint32(v1))+8))
+	v27 = t1
+	store64(m.memory, uint64(uint32(v6))+53, uint64(i64(0)))
+	store64(m.memory, uint64(uint32(v6))+48, uint64(i64(0)))
+	store64(m.memory, uint64(uint32(v6))+40, uint64(i64(0)))
+	store64(m.memory, uint64(uint32(v6))+32, uint64(i64(0)))
+	store64(m.memory, uint64(uint32(v6))+24, uint64(i64(0)))
+	store64(m.memory, uint64(uint32(v6))+16, uint64(i64(0)))
+	store64(m.memory, uint64(uint32(v6))+8, uint64(i64(0)))
+	v10 = v27
+	{
+		{
+			if uint32(v3) < uint32(v4) {
+				if uint32(v5) > uint32(i32(200)) {
+					m.fn299(v0)
+					goto l47
+				}
+				t2 := int32(load32(m.memory, uint64(uint32(v2))+120))
+				v29 = t2
+				t3 := int32(load32(m.memory, uint64(uint32(v2))+124))
+				v19 = t3
+				t4 := int32(load32(m.memory, uint64(uint32(v2))+132))
+				v20 = t4
+				t5 := int32(load32(m.memory, uint64(uint32(v2))+136))
+				v28 = t5
+				t6 := int32(load32(m.memory, uint64(uint32(v2))+100))
+				v17 = t6
+				v10 = i32(0)
+			l49:
+				{
+					m.fn287(v6+i32(80), v1, v3)
+					t7 := int32(load32(m.memory, uint64(uint32(v6))+88))
+					t8 := v6
+					v7 = t7
+					store32(m.memory, uint64(uint32(t8))+4200, uint32(v7))
+					t9 := int64(load64(m.memory, uint64(uint32(v6))+80))
+					store64(m.memory, uint64(uint32(v6))+4192, uint64(t9))
+					t10 := int32(load32(m.memory, uint64(uint32(v6))+92))
+					v21 = t10
+					if uint32(v21) > uint32(v7) {
+					l48:
+						{
+							m.fn188(v6+i32(80), v6+i32(4192), v21)
+							{
+								t11 := int32(load32(m.memory, uint64(uint32(v6))+80))
+								v11 = t11
+								if v11 != i32(-0x80000000) {
+									t12 := int64(load64(m.memory, uint64(uint32(v6))+84))
+									v32 = t12
+									goto l1
+								}
+								{
+									{
+										{
+											t13 := int32(load32(m.memory, uint64(uint32(v6))+84))
+											v11 = t13
+											if uint32(v11) > uint32(i32(511)) {
+												goto l2
+											}
+											t14 := int32(m.memory[uint64(uint32(v11+v17))])
+											v13 = t14
+											switch v13 - i32(240) {
+											case 0:
+												{
+													t20 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+													v11 = t20
+													t21 := int32(load32(m.memory, uint64(uint32(v6))+4196))
+													if uint32(v11) >= uint32(t21) {
+														goto l11
+													}
+													if uint32(v11) >= uint32(v21) {
+														goto l11
+													}
+													t22 := int32(load32(m.memory, uint64(uint32(v6))+4192))
+													t23 := int32(int8(m.memory[uint64(uint32(t22+v11))]))
+													v7 = t23
+													if v7 >= i32(0) {
+														store32(m.memory, uint64(uint32(v6))+4200, uint32(v11+i32(1)))
+														store64(m.memory, uint64(uint32(v6))+32, uint64(int64(uint32(v7))&i64(255)))
+														goto l10
+													}
+												}
+											l11:
+												m.fn296(v6+i32(80), v6+i32(4192), v21)
+												t24 := int32(load32(m.memory, uint64(uint32(v6))+80))
+												if t24 != 0 {
+													goto l13
+												}
+												t25 := int64(load64(m.memory, uint64(uint32(v6))+88))
+												store64(m.memory, uint64(uint32(v6))+32, uint64(t25))
+												goto l10
+											case 1:
+												{
+													t26 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+													v11 = t26
+													t27 := int32(load32(m.memory, uint64(uint32(v6))+4196))
+													if uint32(v11) >= uint32(t27) {
+														goto l14
+													}
+													if uint32(v11) >= uint32(v21) {
+														goto l14
+													}
+													t28 := int32(load32(m.memory, uint64(uint32(v6))+4192))
+													t29 := int32(int8(m.memory[uint64(uint32(t28+v11))]))
+													v7 = t29
+													if v7 >= i32(0) {
+														store32(m.memory, uint64(uint32(v6))+4200, uint32(v11+i32(1)))
+														t33 := v6
+														v38 = int64(uint32(v7)) & i64(255)
+														store64(m.memory, uint64(uint32(t33))+24, uint64(v38))
+														goto l10
+													}
+												}
+											l14:
+												m.fn296(v6+i32(80), v6+i32(4192), v21)
+												t30 := int32(load32(m.memory, uint64(uint32(v6))+80))
+												if t30 != 0 {
+													goto l13
+												}
+												t31 := int64(load64(m.memory, uint64(uint32(v6))+88))
+												t32 := v6
+												v38 = t31
+												store64(m.memory, uint64(uint32(t32))+24, uint64(v38))
+												goto l10
+											case 2:
+												m.fn288(v6+i32(80), v6+i32(4192), v21)
+												t34 := int32(load32(m.memory, uint64(uint32(v6))+80))
+												v11 = t34
+												if v11 != i32(-0x80000000) {
+													t35 := int64(load64(m.memory, uint64(uint32(v6))+84))
+													v32 = t35
+													goto l1
+												}
+												t36 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+												t37 := int32(load32(m.memory, uint64(uint32(v6))+84))
+												t38 := v1
+												v25 = t37
+												m.fn292(t38, i32(255), i32(242), i32(0), t36, v25)
+												t39 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+												if uint32(t39) >= uint32(v25) {
+													goto l10
+												}
+											l27:
+												{
+													v8 = v6 + i32(80)
+													t40 := v8
+													v9 = v6 + i32(4192)
+													m.fn188(t40, v9, v25)
+													{
+														{
+															var p41 int32
+															{
+																t42 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																v7 = t42
+																t43 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																t44 := int32(uint32(v7) >> 8)
+																v11 = t43
+																if v11 != i32(-0x80000000) {
+																	p41 = t44
+																	goto l16
+																}
+																if v7 == i32(10) {
+																	m.fn288(v8, v9, v25)
+																	t45 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																	v7 = t45
+																	t46 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																	t47 := int32(uint32(v7) >> 8)
+																	v11 = t46
+																	if v11 != i32(-0x80000000) {
+																		p41 = t47
+																		goto l16
+																	}
+																	t48 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																	t49 := v7
+																	v11 = t48
+																	if uint32(t49) <= uint32(v11) {
+																		v12 = i32(0)
+																		v9 = i32(1)
+																		v8 = i32(0)
+																		goto l17
+																	}
+																	v9 = i32(1)
+																	v8 = i32(0)
+																	v12 = i32(0)
+																l23:
+																	{
+																		m.fn188(v6+i32(80), v6+i32(4192), v7)
+																		t50 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																		v14 = t50
+																		t51 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																		v11 = t51
+																		if v11 != i32(-0x80000000) {
+																			v4 = int32(uint32(v14) >> 8)
+																			t52 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																			v12 = t52
+																			v7 = v14
+																			goto l18
+																		}
+																		switch v14 - i32(10) {
+																		case 0:
+																			m.fn289(v6+i32(80), v6+i32(4192), v7)
+																			t53 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																			v12 = t53
+																			t54 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																			v9 = t54
+																			t55 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																			v11 = t55
+																			if v11 == i32(-0x80000000) {
+																				goto l22
+																			}
+																			v4 = int32(uint32(v9) >> 8)
+																			v7 = v9
+																			goto l18
+																		case 8:
+																			m.fn288(v6+i32(80), v6+i32(4192), v7)
+																			t56 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																			v14 = t56
+																			t57 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																			v11 = t57
+																			if v11 != i32(-0x80000000) {
+																				v4 = int32(uint32(v14) >> 8)
+																				t58 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																				v12 = t58
+																				v7 = v14
+																				goto l18
+																			}
+																			m.fn290(v6+i32(80), v6+i32(4192), v14, v5, v8)
+																			t59 := int32(m.memory[uint64(uint32(v6))+84])
+																			v8 = t59
+																			t60 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																			v11 = t60
+																			if v11 == i32(-0x80000000) {
+																				goto l22
+																			}
+																			t61 := int32(load16(m.memory, uint64(uint32(v6))+85))
+																			t62 := int32(m.memory[uint64(uint32(v6+i32(87)))])
+																			v4 = t61 | t62<<16
+																			t63 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																			v12 = t63
+																			v7 = v8
+																			goto l18
+																		default:
+																			m.fn189(v6+i32(80), v6+i32(4192), v14, v7, i32(0))
+																			t64 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																			v11 = t64
+																			if v11 == i32(-0x80000000) {
+																				goto l22
+																			}
+																			t65 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																			v7 = t65
+																			t66 := int32(uint32(v7) >> 8)
+																			p41 = t66
+																			goto l16
+																		}
+																	l22:
+																		t67 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																		t68 := v7
+																		v11 = t67
+																		if uint32(t68) > uint32(v11) {
+																			goto l23
+																		}
+																	}
+																	goto l17
+																}
+																m.fn189(v6+i32(80), v6+i32(4192), v7, v25, i32(0))
+																t69 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																v11 = t69
+																if v11 == i32(-0x80000000) {
+																	t72 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																	v11 = t72
+																	goto l25
+																}
+																t70 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																v7 = t70
+																p41 = int32(uint32(v7) >> 8)
+															}
+														l16:
+															v4 = p41
+															t71 := int32(load32(m.memory, uint64(uint32(v6))+88))
+															v12 = t71
+														}
+													l18:
+														v32 = int64(uint32(v7))&i64(255) | int64(uint32(v4))&i64(0xffffff)<<8 | int64(uint32(v12))<<32
+														goto l1
+													l17:
+														m.fn259(v6, v2, v9, v12)
+														t73 := int32(m.memory[uint64(uint32(v6))])
+														if t73 == 0 {
+															goto l25
+														}
+														t74 := int32(m.memory[uint64(uint32(v6))+1])
+														t75 := v28
+														v7 = t74
+														if uint32(t75) <= uint32(v7) {
+															goto l26
+														}
+														t76 := int64(load64(m.memory, uint64(uint32(v20+v7*i32(80)))))
+														t77 := v6
+														t78 := v36
+														v32 = t76
+														t79 := t78 | v32
+														t80 := v36
+														v31 = v32 ^ i64(-1)
+														p81 := t80 & v31
+														if v8 == i32(1) {
+															p81 = t79
+														}
+														v36 = p81
+														store64(m.memory, uint64(uint32(t77))+48, uint64(v36))
+														t83 := v6
+														p82 := v31 & v34
+														if v8 != 0 {
+															p82 = v32 | v34
+														}
+														v34 = p82
+														store64(m.memory, uint64(uint32(t83))+40, uint64(v34))
+													}
+												l25:
+													if uint32(v11) < uint32(v25) {
+														goto l27
+													}
+												}
+												goto l10
+											case 3:
+												m.fn288(v6+i32(80), v6+i32(4192), v21)
+												t149 := int32(load32(m.memory, uint64(uint32(v6))+80))
+												v11 = t149
+												if v11 != i32(-0x80000000) {
+													t150 := int64(load64(m.memory, uint64(uint32(v6))+84))
+													v32 = t150
+													goto l1
+												}
+												t151 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+												t152 := int32(load32(m.memory, uint64(uint32(v6))+84))
+												t153 := v1
+												v7 = t152
+												m.fn292(t153, i32(255), i32(243), i32(0), t151, v7)
+												v30 = i32(1)
+												m.memory[uint64(uint32(v6))+60] = byte(i32(1))
+												store32(m.memory, uint64(uint32(v6))+4200, uint32(v7))
+												goto l10
+											case 4:
+												m.fn288(v6+i32(80), v6+i32(4192), v21)
+												t17 := int32(load32(m.memory, uint64(uint32(v6))+80))
+												v11 = t17
+												if v11 != i32(-0x80000000) {
+													t18 := int64(load64(m.memory, uint64(uint32(v6))+84))
+													v32 = t18
+													goto l1
+												}
+												t19 := int32(load32(m.memory, uint64(uint32(v6))+84))
+												store32(m.memory, uint64(uint32(v6))+4200, uint32(t19))
+												goto l10
+											case 15:
+												goto l2
+											default:
+												if uint32(v13) >= uint32(v19) {
+													goto l26
+												}
+												t87 := v28
+												v15 = v29 + v13*i32(72)
+												t88 := int32(m.memory[uint64(uint32(v15))+60])
+												v7 = t88
+												if uint32(t87) <= uint32(v7) {
+													goto l26
+												}
+												t89 := int64(load64(m.memory, uint64(uint32(v20+v7*i32(80)))))
+												v31 = t89
+												t90 := int32(load32(m.memory, uint64(uint32(v1))+8))
+												v14 = t90
+												{
+													{
+														{
+															var p91 int32
+															{
+																{
+																	t92 := int32(m.memory[uint64(uint32(v15))+64])
+																	switch t92 - i32(1) {
+																	default:
+																		t93 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																		v9 = t93
+																		{
+																			{
+																				t94 := int32(m.memory[uint64(uint32(v15))+62])
+																				v11 = t94
+																				if uint32(v11) <= uint32(i32(12)) {
+																					v7 = i32_shl(i32(1), v11)
+																					if v7&i32(6912) != 0 {
+																						m.fn302(v6+i32(80), v6+i32(4192), v21)
+																						t102 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																						v11 = t102
+																						if v11 != i32(-0x80000000) {
+																							goto l37
+																						}
+																						t103 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																						v11 = t103
+																						goto l35
+																					}
+																					if v7&i32(1152) != 0 {
+																						m.fn289(v6+i32(80), v6+i32(4192), v21)
+																						t100 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																						v11 = t100
+																						if v11 != i32(-0x80000000) {
+																							goto l37
+																						}
+																						t101 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																						v11 = t101
+																						goto l35
+																					}
+																					if v11 == i32(4) {
+																						m.fn301(v6+i32(80), v6+i32(4192), v21)
+																						t99 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																						if t99 != 0 {
+																							goto l36
+																						}
+																						v11 = i32(8)
+																						goto l35
+																					}
+																				}
+																				t95 := int32(load32(m.memory, uint64(uint32(v6))+4196))
+																				if uint32(v9) >= uint32(t95) {
+																					goto l34
+																				}
+																				if uint32(v9) >= uint32(v21) {
+																					goto l34
+																				}
+																				t96 := int32(load32(m.memory, uint64(uint32(v6))+4192))
+																				t97 := int32(int8(m.memory[uint64(uint32(t96+v9))]))
+																				if t97 < i32(0) {
+																					goto l34
+																				}
+																				t98 := v6
+																				v7 = v9 + i32(1)
+																				store32(m.memory, uint64(uint32(t98))+4200, uint32(v7))
+																				v11 = v7 - v9
+																				goto l35
+																			}
+																		l34:
+																			m.fn296(v6+i32(80), v6+i32(4192), v21)
+																			t104 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																			if t104 != 0 {
+																				goto l36
+																			}
+																			t105 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																			v11 = t105 - v9
+																			goto l35
+																		}
+																	l36:
+																		t106 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																		v9 = t106
+																		t107 := int32(load32(m.memory, uint64(uint32(v6))+92))
+																		v7 = t107
+																		t108 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																		t109 := v7
+																		v11 = t108
+																		if v11 != i32(-0x80000000) {
+																			p91 = t109
+																			goto l38
+																		}
+																		goto l39
+																	case 0:
+																		m.fn298(v6+i32(80), v1, v2, v13, v11, v6+i32(4192), v21)
+																		t110 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																		v11 = t110
+																		if v11 != i32(-0x80000000) {
+																			t111 := int64(load64(m.memory, uint64(uint32(v6))+84))
+																			v32 = t111
+																			goto l1
+																		}
+																		t112 := int32(m.memory[uint64(uint32(v6))+84])
+																		p113 := i64(0)
+																		if t112 != 0 {
+																			p113 = v31
+																		}
+																		v32 = p113
+																		goto l40
+																	case 1:
+																		m.fn288(v6+i32(80), v6+i32(4192), v21)
+																		t114 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																		v11 = t114
+																		if v11 != i32(-0x80000000) {
+																			t115 := int64(load64(m.memory, uint64(uint32(v6))+84))
+																			v32 = t115
+																			goto l1
+																		}
+																		t116 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																		t117 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																		t118 := v1
+																		t119 := v7
+																		t120 := v13
+																		v7 = t117
+																		m.fn292(t118, t119, t120, i32(0), t116, v7)
+																		store32(m.memory, uint64(uint32(v6))+4200, uint32(v7))
+																		v32 = v31
+																		goto l40
+																	}
+																}
+															l37:
+																t121 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																v9 = t121
+																t122 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																p91 = t122
+															}
+														l38:
+															v1 = p91
+															v32 = int64(uint32(v9)) | int64(uint32(v1))<<32
+															goto l1
+														}
+													l35:
+														t123 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+														v7 = t123
+														v9 = v7 - v11
+													}
+												l39:
+													v33 = v31 & v35
+													{
+														t124 := int32(m.memory[uint64(uint32(v15))+62])
+														switch t124 - i32(6) {
+														case 4, 5, 6:
+															goto l43
+														case 0:
+															t125 := int32(load32(m.memory, uint64(uint32(v1))+88))
+															t126 := v6
+															v8 = t125
+															store32(m.memory, uint64(uint32(t126))+4212, uint32(v8))
+															t127 := int32(load32(m.memory, uint64(uint32(v1))+84))
+															t128 := v6
+															v11 = t127
+															store32(m.memory, uint64(uint32(t128))+4208, uint32(v11))
+															store32(m.memory, uint64(uint32(v6))+4216, uint32(v9))
+															{
+																{
+																	if uint32(v8) <= uint32(v9) {
+																		goto l44
+																	}
+																	if uint32(v7) <= uint32(v9) {
+																		goto l44
+																	}
+																	t129 := int32(int8(m.memory[uint64(uint32(v9+v11))]))
+																	v18 = t129
+																	if v18 >= i32(0) {
+																		goto l45
+																	}
+																}
+															l44:
+																m.fn296(v6+i32(80), v6+i32(4208), v7)
+																t130 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																if t130 != i32(1) {
+																	t131 := int32(load32(m.memory, uint64(uint32(v6))+88))
+																	v18 = t131
+																	goto l45
+																}
+																m.fn134(v6 + i32(80))
+																v18 = i32(0)
+															}
+														l45:
+															t132 := int32(load32(m.memory, uint64(uint32(v15))+28))
+															v8 = t132
+															t133 := int32(load32(m.memory, uint64(uint32(v1))+80))
+															t134 := v8
+															v11 = t133
+															t135 := int32(load32(m.memory, uint64(uint32(v11))+28))
+															if uint32(t134) >= uint32(t135) {
+																goto l26
+															}
+															t136 := int32(load32(m.memory, uint64(uint32(v11))+24))
+															v25 = t136 + v8*i32(100)
+															if uint32(v18) >= uint32(i32(64)) {
+																t137 := int32(load32(m.memory, uint64(uint32(v25))+20))
+																v8 = t137
+																v11 = v8 * i32(-40)
+																t138 := int32(load32(m.memory, uint64(uint32(v25))+16))
+																v12 = t138 + v8*i32(40)
+															l46:
+																{
+																	if v11 == 0 {
+																		goto l43
+																	}
+																	v11 = v11 + i32(40)
+																	t139 := v12 - i32(4)
+																	v12 = v12 - i32(40)
+																	t140 := int32(load32(m.memory, uint64(uint32(t139))))
+																	if t140 != v18 {
+																		goto l46
+																	}
+																}
+																v32 = v31
+																if v33 != i64(0) {
+																	goto l43
+																}
+																goto l40
+															}
+															if v33 != i64(0) {
+																goto l43
+															}
+															v32 = v31
+															t141 := int32(load32(m.memory, uint64(uint32(v25))+20))
+															t142 := int32(m.memory[uint64(uint32(v18+v25))+36])
+															if uint32(t141) <= uint32(t142) {
+																goto l43
+															}
+															goto l40
+														default:
+															v32 = v31
+															if v33 == 0 {
+																goto l40
+															}
+														}
+													}
+												l43:
+													t143 := int32(m.memory[uint64(uint32(v15))+60])
+													m.fn292(v1, t143, v13, i32(0), v9, v7)
+													v32 = v31
+												}
+											l40:
+												t144 := v6
+												v35 = v32 | v35
+												store64(m.memory, uint64(uint32(t144))+8, uint64(v35))
+												t145 := int32(load32(m.memory, uint64(uint32(v1))+8))
+												t147 := v6
+												t148 := v37
+												p146 := i64(0)
+												if uint32(t145) > uint32(v14) {
+													p146 = v31
+												}
+												v37 = t148 | p146
+												store64(m.memory, uint64(uint32(t147))+16, uint64(v37))
+												goto l10
+											}
+										}
+									l2:
+										m.fn189(v6+i32(80), v6+i32(4192), v11, v21, i32(0))
+										t15 := int32(load32(m.memory, uint64(uint32(v6))+80))
+										v11 = t15
+										if v11 == i32(-0x80000000) {
+											t84 := v6
+											v10 = v10 + i32(1)
+											store32(m.memory, uint64(uint32(t84))+56, uint32(v10))
+											goto l10
+										}
+										t16 := int64(load64(m.memory, uint64(uint32(v6))+84))
+										v32 = t16
+										goto l1
+									}
+								l13:
+									t85 := int64(load64(m.memory, uint64(uint32(v6))+88))
+									v32 = t85
+									t86 := int32(load32(m.memory, uint64(uint32(v6))+84))
+									v11 = t86
+									if v11 == i32(-0x80000000) {
+										goto l10
+									}
+									goto l1
+								}
+							}
+						l1:
+							store64(m.memory, uint64(uint32(v0))+4, uint64(v32))
+							store32(m.memory, uint64(uint32(v0)), uint32(v11))
+							goto l47
+						l10:
+							t154 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+							if uint32(t154) < uint32(v21) {
+								goto l48
+							}
+						}
+					}
+					v3 = v3 + i32(1)
+					if v3 != v4 {
+						goto l49
+					}
+				}
+				t155 := int32(load32(m.memory, uint64(uint32(v1))+8))
+				t156 := v27
+				v10 = t155
+				if uint32(t156) > uint32(v10) {
+					goto l26
+				}
+			}
+			if v10 == v27 {
+				goto l50
+			}
+			v3 = v10 * i32(12)
+			t157 := v3
+			v7 = v27 * i32(12)
+			if t157 == v7+i32(12) {
+				goto l50
+			}
+			t158 := int32(load32(m.memory, uint64(uint32(v1))+4))
+			v9 = t158 + v7
+			v4 = v9 + i32(20)
+			v7 = v3 - v7 - i32(12)
+			t159 := int32(m.memory[uint64(uint32(v9))+8])
+			v11 = t159
+		l51:
+			{
+				t160 := int32(m.memory[uint64(uint32(v4))])
+				t161 := v11 & i32(255)
+				v11 = t160
+				if uint32(t161) <= uint32(v11) {
+					v4 = v4 + i32(12)
+					v7 = v7 - i32(12)
+					if v7 != 0 {
+						goto l51
+					}
+					goto l50
+				}
+			}
+			v11 = v10 - v27
+			if uint32(v11) < uint32(i32(2)) {
+				goto l50
+			}
+			if uint32(v11) >= uint32(i32(684)) {
+				t162 := m.g0
+				v8 = t162 - i32(16)
+				m.g0 = v8
+				m.fn64(v8+i32(4), int32(uint32(v11)>>1), i32(0), i32(4), i32(12))
+				t163 := int32(load32(m.memory, uint64(uint32(v8))+8))
+				v4 = t163
+				t164 := int32(load32(m.memory, uint64(uint32(v8))+4))
+				if t164 == i32(1) {
+					_ = int32(load32(m.memory, uint64(uint32(v8))+12))
+					panic("unreachable")
+				}
+				t166 := int32(load32(m.memory, uint64(uint32(v8))+12))
+				v3 = t166
+				v7 = v6 + i32(4208)
+				store32(m.memory, uint64(uint32(v7))+8, uint32(i32(0)))
+				store32(m.memory, uint64(uint32(v7))+4, uint32(v3))
+				store32(m.memory, uint64(uint32(v7)), uint32(v4))
+				m.g0 = v8 + i32(16)
+				t167 := int32(load32(m.memory, uint64(uint32(v6))+4212))
+				t168 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+				t169 := v9
+				t170 := v11
+				v3 = t168
+				t171 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+				m.fn203(t169, t170, t167+v3*i32(12), t171-v3)
+				m.fn74(v7, i32(12))
+				goto l50
+			}
+			m.fn203(v9, v11, v6+i32(80), i32(341))
+			goto l50
+		}
+	l50:
+		{
+			if v30 == 0 {
+				store32(m.memory, uint64(uint32(v6))+72, uint32(i32(0)))
+				store64(m.memory, uint64(uint32(v6))+64, uint64(i64(0x400000000)))
+				goto l52
+			}
+			v22 = v6 + i32(80)
+			v13 = v6 + i32(8)
+			t172 := m.g0
+			v16 = t172 - i32(96)
+			m.g0 = v16
+			v3 = v16 + i32(80)
+			m.fn86(v3)
+			store64(m.memory, uint64(uint32(v16))+40, uint64(i64(0x400000000)))
+			t173 := int64(load64(m.memory, uint64(uint32(v16))+88))
+			store64(m.memory, uint64(uint32(v16))+32, uint64(t173))
+			t174 := int64(load64(m.memory, uint64(uint32(v16))+80))
+			store64(m.memory, uint64(uint32(v16))+24, uint64(t174))
+			store32(m.memory, uint64(uint32(v16))+48, uint32(i32(0)))
+			t175 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
+			store64(m.memory, uint64(uint32(v16))+8, uint64(t175))
+			t176 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
+			store64(m.memory, uint64(uint32(v16))+16, uint64(t176))
+			m.fn285(v3, v1, v27, i32(243))
+			t177 := int32(load32(m.memory, uint64(uint32(v16))+80))
+			v7 = t177
+			t178 := int32(load32(m.memory, uint64(uint32(v16))+84))
+			t179 := v16
+			v4 = t178
+			t180 := int32(load32(m.memory, uint64(uint32(v16))+88))
+			t181 := v4
+			v3 = t180
+			v20 = t181 + v3<<2
+			store32(m.memory, uint64(uint32(t179))+92, uint32(v20))
+			store32(m.memory, uint64(uint32(v16))+88, uint32(v7))
+			store32(m.memory, uint64(uint32(v16))+84, uint32(v4))
+			store32(m.memory, uint64(uint32(v16))+80, uint32(v4))
+			v15 = v16 + i32(40)
+			{
+				if v3 != 0 {
+					v28 = v16 + i32(24)
+					t182 := int32(load32(m.memory, uint64(uint32(v13))+48))
+					v25 = t182
+					t183 := int32(load32(m.memory, uint64(uint32(v1))+88))
+					v29 = t183
+					t184 := int32(load32(m.memory, uint64(uint32(v1))+84))
+					v19 = t184
+					t185 := int32(load32(m.memory, uint64(uint32(v1))+4))
+					v17 = t185
+					t186 := int32(load32(m.memory, uint64(uint32(v1))+8))
+					v10 = t186
+				l67:
+					{
+						t187 := v16
+						v3 = v4
+						v4 = v3 + i32(4)
+						store32(m.memory, uint64(uint32(t187))+84, uint32(v4))
+						t188 := int32(load32(m.memory, uint64(uint32(v3))))
+						v3 = t188
+						if uint32(v3) >= uint32(v10) {
+							goto l53
+						}
+						v3 = v17 + v3*i32(12)
+						t189 := int32(load32(m.memory, uint64(uint32(v3))+4))
+						v8 = t189
+						t190 := int32(load32(m.memory, uint64(uint32(v3))))
+						t191 := v16
+						v3 = t190
+						store32(m.memory, uint64(uint32(t191))+64, uint32(v3))
+						store32(m.memory, uint64(uint32(v16))+60, uint32(v29))
+						store32(m.memory, uint64(uint32(v16))+56, uint32(v19))
+						if uint32(v3) >= uint32(v8) {
+							v7 = i32(0)
+							v3 = i32(1)
+							v18 = i32(1)
+							v24 = i32(0)
+							goto l54
+						}
+						v18 = i32(1)
+						v24 = i32(0)
+						v7 = i32(0)
+						v3 = i32(1)
+					l60:
+						{
+							m.fn188(v16+i32(68), v16+i32(56), v8)
+							t192 := int32(load32(m.memory, uint64(uint32(v16))+72))
+							v9 = t192
+							t193 := int32(load32(m.memory, uint64(uint32(v16))+68))
+							v11 = t193
+							if v11 != i32(-0x80000000) {
+								t194 := int32(load32(m.memory, uint64(uint32(v16))+76))
+								store32(m.memory, uint64(uint32(v22))+12, uint32(t194))
+								store32(m.memory, uint64(uint32(v22))+8, uint32(v9))
+								store32(m.memory, uint64(uint32(v22))+4, uint32(v11))
+								goto l55
+							}
+							switch v9 - i32(10) {
+							case 0:
+								m.fn289(v16+i32(68), v16+i32(56), v8)
+								t195 := int32(load32(m.memory, uint64(uint32(v16))+76))
+								v7 = t195
+								t196 := int32(load32(m.memory, uint64(uint32(v16))+72))
+								v3 = t196
+								t197 := int32(load32(m.memory, uint64(uint32(v16))+68))
+								v11 = t197
+								if v11 == i32(-0x80000000) {
+									goto l59
+								}
+								store32(m.memory, uint64(uint32(v22))+12, uint32(v7))
+								store32(m.memory, uint64(uint32(v22))+8, uint32(v3))
+								store32(m.memory, uint64(uint32(v22))+4, uint32(v11))
+								goto l55
+							case 8:
+								m.fn289(v16+i32(68), v16+i32(56), v8)
+								t198 := int32(load32(m.memory, uint64(uint32(v16))+76))
+								v24 = t198
+								t199 := int32(load32(m.memory, uint64(uint32(v16))+72))
+								v18 = t199
+								t200 := int32(load32(m.memory, uint64(uint32(v16))+68))
+								v11 = t200
+								if v11 == i32(-0x80000000) {
+									goto l59
+								}
+								store32(m.memory, uint64(uint32(v22))+12, uint32(v24))
+								store32(m.memory, uint64(uint32(v22))+8, uint32(v18))
+								store32(m.memory, uint64(uint32(v22))+4, uint32(v11))
+								goto l55
+							default:
+								m.fn189(v16+i32(68), v16+i32(56), v9, v8, i32(0))
+								t201 := int32(load32(m.memory, uint64(uint32(v16))+68))
+								if t201 != i32(-0x80000000) {
+									t202 := int32(load32(m.memory, uint64(uint32(v16))+76))
+									store32(m.memory, uint64(uint32(v22))+12, uint32(t202))
+									t203 := int64(load64(m.memory, uint64(uint32(v16))+68))
+									store64(m.memory, uint64(uint32(v22))+4, uint64(t203))
+									goto l55
+								}
+								t204 := v13
+								v25 = v25 + i32(1)
+								store32(m.memory, uint64(uint32(t204))+48, uint32(v25))
+							}
+						l59:
+							t205 := int32(load32(m.memory, uint64(uint32(v16))+64))
+							if uint32(v8) > uint32(t205) {
+								goto l60
+							}
+							goto l54
+						}
+					l55:
+						store32(m.memory, uint64(uint32(v22)), uint32(i32(1)))
+						m.fn126(v16 + i32(80))
+						m.fn74(v15, i32(16))
+						goto l61
+					l54:
+						{
+							{
+								{
+									t206 := int32(load32(m.memory, uint64(uint32(v16))+48))
+									v21 = t206
+									if uint32(v21) >= uint32(i32(13)) {
+										t207 := m.fn81(v16+i32(8), v3, v7)
+										v11 = t207
+										if v11 == 0 {
+											goto l62
+										}
+										t208 := int32(load32(m.memory, uint64(uint32(v11))))
+										v11 = t208
+										goto l63
+									}
+									if v21 == 0 {
+										goto l62
+									}
+									t209 := int32(load32(m.memory, uint64(uint32(v16))+44))
+									v14 = t209
+									v11 = v21 - i32(1)
+									v8 = v21 << 4
+								l64:
+									{
+										t210 := v7
+										v9 = v8 + v14
+										t211 := int32(load32(m.memory, uint64(uint32(v9-i32(12)))))
+										if t210 == t211 {
+											t212 := int32(load32(m.memory, uint64(uint32(v9-i32(16)))))
+											t213 := m.fn546(t212, v3, v7)
+											if t213 == 0 {
+												goto l63
+											}
+										}
+										v11 = v11 - i32(1)
+										v8 = v8 - i32(16)
+										if v8 != 0 {
+											goto l64
+										}
+									}
+								}
+							l62:
+								t214 := int32(load32(m.memory, uint64(uint32(v16))+40))
+								if t214 == v21 {
+									m.fn190(v15)
+								}
+								t215 := int32(load32(m.memory, uint64(uint32(v16))+44))
+								v8 = t215
+								v11 = v8 + v21<<4
+								store32(m.memory, uint64(uint32(v11))+12, uint32(v24))
+								store32(m.memory, uint64(uint32(v11))+8, uint32(v18))
+								store32(m.memory, uint64(uint32(v11))+4, uint32(v7))
+								store32(m.memory, uint64(uint32(v11)), uint32(v3))
+								t216 := v16
+								v11 = v21 + i32(1)
+								store32(m.memory, uint64(uint32(t216))+48, uint32(v11))
+								if v11 == i32(13) {
+									t217 := int32(load32(m.memory, uint64(uint32(v16))+20))
+									t219 := v16 + i32(8)
+									p218 := i32(13)
+									if t217 != 0 {
+										p218 = i32(7)
+									}
+									m.fn97(t219, p218, v28)
+									v11 = i32(0)
+								l65:
+									{
+										t220 := int32(load32(m.memory, uint64(uint32(v8))))
+										t221 := int32(load32(m.memory, uint64(uint32(v8+i32(4)))))
+										m.fn303(v16+i32(8), t220, t221, v11)
+										v8 = v8 + i32(16)
+										v11 = v11 + i32(1)
+										if v11 != i32(13) {
+											goto l65
+										}
+									}
+									goto l66
+								}
+								if uint32(v21) < uint32(i32(12)) {
+									goto l66
+								}
+								m.fn303(v16+i32(8), v3, v7, v21)
+								goto l66
+							}
+						l63:
+							if uint32(v11) >= uint32(v21) {
+								goto l53
+							}
+							t222 := int32(load32(m.memory, uint64(uint32(v16))+44))
+							v3 = t222 + v11<<4
+							store32(m.memory, uint64(uint32(v3))+12, uint32(v24))
+							store32(m.memory, uint64(uint32(v3))+8, uint32(v18))
+						}
+					l66:
+						if v4 != v20 {
+							goto l67
+						}
+					}
+				}
+				m.fn126(v16 + i32(80))
+				{
+					t223 := int32(load32(m.memory, uint64(uint32(v16))+48))
+					v14 = t223
+					if v14 == 0 {
+						goto l68
+					}
+					v3 = i32(0) - v14
+					t224 := int32(load32(m.memory, uint64(uint32(v16))+44))
+					v8 = t224
+					v11 = v8
+					v7 = i32(2)
+					var p225 int32
+				l72:
+					{
+						t226 := int32(load32(m.memory, uint64(uint32(v11+i32(12)))))
+						if t226 == 0 {
+							v9 = v7 - i32(2)
+							t227 := v14
+							v3 = v7 - i32(1)
+							if uint32(t227) > uint32(v3) {
+								{
+									v4 = v7 - v14
+									if v4&i32(1) != 0 {
+										v7 = v3
+										goto l69
+									}
+									t228 := int32(load32(m.memory, uint64(uint32(v11+i32(28)))))
+									if t228 == 0 {
+										goto l69
+									}
+									t229 := v11
+									v3 = v11 + i32(16)
+									t230 := int64(load64(m.memory, uint64(uint32(v3))+8))
+									store64(m.memory, uint64(uint32(t229))+8, uint64(t230))
+									t231 := int64(load64(m.memory, uint64(uint32(v3))))
+									store64(m.memory, uint64(uint32(v11)), uint64(t231))
+									v9 = v7 - i32(1)
+								}
+							l69:
+								if v4 != 0 {
+									v3 = v14 - v7
+									v11 = v8 + v7<<4
+								l70:
+									{
+										t232 := int32(load32(m.memory, uint64(uint32(v11+i32(12)))))
+										if t232 != 0 {
+											v4 = v8 + v9<<4
+											t233 := int64(load64(m.memory, uint64(uint32(v11))+8))
+											store64(m.memory, uint64(uint32(v4))+8, uint64(t233))
+											t234 := int64(load64(m.memory, uint64(uint32(v11))))
+											store64(m.memory, uint64(uint32(v4)), uint64(t234))
+											v9 = v9 + i32(1)
+										}
+										t235 := int32(load32(m.memory, uint64(uint32(v11+i32(28)))))
+										if t235 != 0 {
+											v4 = v8 + v9<<4
+											t236 := int64(load64(m.memory, uint64(uint32(v11+i32(24)))))
+											store64(m.memory, uint64(uint32(v4))+8, uint64(t236))
+											t237 := int64(load64(m.memory, uint64(uint32(v11+i32(16)))))
+											store64(m.memory, uint64(uint32(v4)), uint64(t237))
+											v9 = v9 + i32(1)
+										}
+										v11 = v11 + i32(32)
+										v3 = v3 - i32(2)
+										if v3 != 0 {
+											goto l70
+										}
+									}
+								}
+								t238 := int32(load32(m.memory, uint64(uint32(v16))+44))
+								v8 = t238
+							}
+							store32(m.memory, uint64(uint32(v16))+48, uint32(v9))
+							if v9 == 0 {
+								goto l68
+							}
+							t239 := v8 + v9<<4
+							p225 = t239
+							goto l71
+						}
+						v11 = v11 + i32(16)
+						t240 := v3
+						v7 = v7 + i32(1)
+						if t240+v7 != i32(2) {
+							goto l72
+						}
+					}
+					p225 = v8 + v14<<4
+				l71:
+					v11 = p225
+					t241 := int64(load64(m.memory, uint64(uint32(v13))+32))
+					v32 = t241
+					t242 := int32(load32(m.memory, uint64(uint32(v2))+132))
+					v7 = t242
+					t243 := int32(load32(m.memory, uint64(uint32(v2))+136))
+					v4 = t243
+				l73:
+					{
+						t244 := int32(load32(m.memory, uint64(uint32(v8))))
+						t245 := int32(load32(m.memory, uint64(uint32(v8+i32(4)))))
+						m.fn259(v16, v2, t244, t245)
+						t246 := int32(m.memory[uint64(uint32(v16))])
+						t248 := v13
+						var p247 int64
+						if t246 != 0 {
+							t249 := int32(m.memory[uint64(uint32(v16))+1])
+							t250 := v4
+							v3 = t249
+							if uint32(t250) <= uint32(v3) {
+								goto l53
+							}
+							t251 := int64(load64(m.memory, uint64(uint32(v7+v3*i32(80)))))
+							p247 = t251
+						} else {
+							p247 = i64(0)
+						}
+						v32 = p247 | v32
+						store64(m.memory, uint64(uint32(t248))+32, uint64(v32))
+						v8 = v8 + i32(16)
+						if v8 != v11 {
+							goto l73
+						}
+					}
+				}
+			l68:
+				store32(m.memory, uint64(uint32(v22)), uint32(i32(0)))
+				t252 := int32(load32(m.memory, uint64(uint32(v15))+8))
+				store32(m.memory, uint64(uint32(v22))+12, uint32(t252))
+				t253 := int64(load64(m.memory, uint64(uint32(v15))))
+				store64(m.memory, uint64(uint32(v22))+4, uint64(t253))
+			}
+		l61:
+			m.fn157(v16 + i32(8))
+			m.g0 = v16 + i32(96)
+			{
+				t254 := int64(load64(m.memory, uint64(uint32(v6))+84))
+				store64(m.memory, uint64(uint32(v6))+4208, uint64(t254))
+				t255 := int32(load32(m.memory, uint64(uint32(v6))+92))
+				store32(m.memory, uint64(uint32(v6))+4216, uint32(t255))
+				t256 := int32(load32(m.memory, uint64(uint32(v6))+80))
+				if t256 == 0 {
+					t257 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+					store32(m.memory, uint64(uint32(v6))+72, uint32(t257))
+					t258 := int64(load64(m.memory, uint64(uint32(v6))+4208))
+					store64(m.memory, uint64(uint32(v6))+64, uint64(t258))
+					t259 := int64(load64(m.memory, uint64(uint32(v6))+24))
+					v38 = t259
+					goto l52
+				}
+				t260 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+				store32(m.memory, uint64(uint32(v0))+8, uint32(t260))
+				t261 := int64(load64(m.memory, uint64(uint32(v6))+4208))
+				store64(m.memory, uint64(uint32(v0)), uint64(t261))
+				goto l47
+			}
+		l53:
+			panic("unreachable")
+		}
+	l52:
+		v37 = i64(0)
+		v35 = i64(0)
+		t262 := int64(load64(m.memory, uint64(uint32(v2))+72))
+		v40 = t262
+		v32 = v40 & v38
+		if v32 != i64(0) {
+			t263 := int32(load32(m.memory, uint64(uint32(v2))+132))
+			v7 = t263
+			t264 := int32(load32(m.memory, uint64(uint32(v2))+136))
+			v4 = t264
+		l75:
+			{
+				t265 := int32(m.memory[uint64(uint32(v2+int32(int64(bits.TrailingZeros64(uint64(v32))))))])
+				t266 := v4
+				v3 = t265
+				if uint32(t266) <= uint32(v3) {
+					goto l26
+				}
+				t267 := int64(load64(m.memory, uint64(uint32(v7+v3*i32(80)))))
+				v35 = t267 | v35
+				v32 = (v32 - i64(1)) & v32
+				if v32 != i64(0) {
+					goto l75
+				}
+			}
+		}
+		t268 := int64(load64(m.memory, uint64(uint32(v6))+32))
+		v33 = t268
+		v32 = v33 & v40
+		if v32 != i64(0) {
+			t269 := int32(load32(m.memory, uint64(uint32(v2))+132))
+			v7 = t269
+			t270 := int32(load32(m.memory, uint64(uint32(v2))+136))
+			v4 = t270
+		l76:
+			{
+				t271 := int32(m.memory[uint64(uint32(v2+int32(int64(bits.TrailingZeros64(uint64(v32))))))])
+				t272 := v4
+				v3 = t271
+				if uint32(t272) <= uint32(v3) {
+					goto l26
+				}
+				t273 := int64(load64(m.memory, uint64(uint32(v7+v3*i32(80)))))
+				v37 = t273 | v37
+				v32 = (v32 - i64(1)) & v32
+				if v32 != i64(0) {
+					goto l76
+				}
+			}
+		}
+		t274 := int64(load64(m.memory, uint64(uint32(v6))+40))
+		v39 = t274
+		t275 := int64(load64(m.memory, uint64(uint32(v6))+16))
+		t276 := int64(load64(m.memory, uint64(uint32(v6))+8))
+		t277 := v39
+		v41 = t276
+		t278 := int64(load64(m.memory, uint64(uint32(v2))+88))
+		t279 := v41
+		v42 = t278
+		t280 := int64(load64(m.memory, uint64(uint32(v2))+80))
+		t281 := t277 | (t275 | (t279|(v42^i64(-1)))&v35 | v37)
+		v34 = t280 & (v35 | v37 | v39 | v41 ^ i64(-1))
+		v36 = t281 | v34
+		if v36 != i64(0) {
+			v23 = v5 + i32(1)
+			v25 = v1 + i32(24)
+			v16 = v6 + i32(112)
+			v28 = v6 + i32(96)
+			t282 := int32(load32(m.memory, uint64(uint32(v2))+124))
+			v22 = t282
+			t283 := int32(load32(m.memory, uint64(uint32(v2))+120))
+			v21 = t283
+			t284 := int32(load32(m.memory, uint64(uint32(v2))+132))
+			v29 = t284
+			t285 := int32(load32(m.memory, uint64(uint32(v2))+136))
+			v19 = t285
+			v7 = v27
+		l166:
+			{
+				t286 := int32(m.memory[uint64(uint32(v2+int32(int64(bits.TrailingZeros64(uint64(v36))))))])
+				t287 := v19
+				v8 = t286
+				if uint32(t287) <= uint32(v8) {
+					goto l26
+				}
+				v26 = v29 + v8*i32(80)
+				t288 := int32(load32(m.memory, uint64(uint32(v26))+40))
+				v11 = t288
+				t289 := int32(load32(m.memory, uint64(uint32(v26))+36))
+				v4 = t289
+				t290 := int32(load32(m.memory, uint64(uint32(v1))+32))
+				v9 = t290
+				t291 := int32(load32(m.memory, uint64(uint32(v1))+24))
+				if v9 == t291 {
+					m.fn75(v25)
+				}
+				t292 := int32(load32(m.memory, uint64(uint32(v1))+28))
+				v3 = t292 + v9<<3
+				store32(m.memory, uint64(uint32(v3))+4, uint32(v11))
+				store32(m.memory, uint64(uint32(v3)), uint32(v4))
+				store32(m.memory, uint64(uint32(v1))+32, uint32(v9+i32(1)))
+				v11 = v7
+				{
+					t293 := int32(load32(m.memory, uint64(uint32(v1))+8))
+					t294 := v7
+					v14 = t293
+					if uint32(t294) >= uint32(v14) {
+						goto l77
+					}
+					t295 := int32(load32(m.memory, uint64(uint32(v1))+4))
+					v4 = t295 + v7*i32(12) + i32(8)
+				l78:
+					{
+						t296 := int32(m.memory[uint64(uint32(v4))])
+						if t296 != v8 {
+							goto l77
+						}
+						v4 = v4 + i32(12)
+						t297 := v14
+						v11 = v11 + i32(1)
+						if t297 != v11 {
+							goto l78
+						}
+					}
+					v11 = v14
+				}
+			l77:
+				{
+					if uint32(v7) >= uint32(v11) {
+						store32(m.memory, uint64(uint32(v6))+4176, uint32(i32(-0x80000000)))
+						goto l79
+					}
+					v8 = v11 - i32(1)
+					if uint32(v8) >= uint32(v14) {
+						goto l26
+					}
+					t298 := int32(load32(m.memory, uint64(uint32(v1))+4))
+					t299 := v22
+					v3 = t298
+					t300 := int32(m.memory[uint64(uint32(v3+v8*i32(12)))+9])
+					v13 = t300
+					if uint32(t299) <= uint32(v13) {
+						goto l26
+					}
+					{
+						v18 = v21 + v13*i32(72)
+						t301 := int32(m.memory[uint64(uint32(v18))+64])
+						switch t301 - i32(1) {
+						default:
+							v10 = v3 + v11*i32(12) - i32(15)
+							t302 := int32(m.memory[uint64(uint32(v18))+62])
+							var p303 int32
+							if uint32(t302) > uint32(i32(10)) {
+								p303 = 1
+							}
+							v17 = p303
+							v4 = v11
+						l84:
+							{
+								v3 = v8
+								v9 = v4 - i32(1)
+								if uint32(v9) <= uint32(v7) {
+									v9 = v7
+									goto l83
+								}
+								if uint32(v4-i32(2)) >= uint32(v14) {
+									goto l26
+								}
+								t304 := int32(m.memory[uint64(uint32(v10))])
+								if t304 != v13 {
+									goto l83
+								}
+								v8 = v3 - i32(1)
+								v10 = v10 - i32(12)
+								v4 = v9
+								if v17 != 0 {
+									goto l84
+								}
+							}
+						l83:
+							if uint32(v7) < uint32(v9) {
+								p305 := v3
+								if uint32(v3) < uint32(v7) {
+									p305 = v7
+								}
+								v8 = p305
+								v4 = v7*i32(12) + i32(9)
+							l86:
+								{
+									t306 := int32(load32(m.memory, uint64(uint32(v1))+8))
+									if uint32(v7) >= uint32(t306) {
+										goto l26
+									}
+									t307 := int32(load32(m.memory, uint64(uint32(v1))+4))
+									t308 := int32(m.memory[uint64(uint32(t307+v4))])
+									t309 := v22
+									v3 = t308
+									if uint32(t309) <= uint32(v3) {
+										goto l26
+									}
+									t310 := v6 + i32(80)
+									t311 := v1
+									t312 := v21 + v3*i32(72)
+									t313 := v7
+									v7 = v7 + i32(1)
+									m.fn300(t310, t311, t312, t313, v7, v5)
+									t314 := int32(load32(m.memory, uint64(uint32(v6))+80))
+									if t314 != i32(-0x80000000) {
+										t315 := int32(load32(m.memory, uint64(uint32(v6))+88))
+										store32(m.memory, uint64(uint32(v6))+4184, uint32(t315))
+										t316 := int64(load64(m.memory, uint64(uint32(v6))+80))
+										store64(m.memory, uint64(uint32(v6))+4176, uint64(t316))
+										goto l85
+									}
+									v4 = v4 + i32(12)
+									if v7 != v8 {
+										goto l86
+									}
+								}
+							}
+							m.fn295(v6+i32(4176), v1, v18, v9, v11, v5)
+							goto l85
+						case 1:
+							m.fn86(v6 + i32(80))
+							t317 := int64(load64(m.memory, uint64(uint32(v6))+80))
+							v32 = t317
+							t318 := int64(load64(m.memory, uint64(uint32(v6))+88))
+							v31 = t318
+							t319 := int32(load32(m.memory, uint64(uint32(v1))+8))
+							v20 = t319
+							store64(m.memory, uint64(uint32(v6))+112, uint64(i64(0x400000000)))
+							store64(m.memory, uint64(uint32(v6))+104, uint64(v31))
+							store64(m.memory, uint64(uint32(v6))+96, uint64(v32))
+							store32(m.memory, uint64(uint32(v6))+120, uint32(i32(0)))
+							t320 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
+							store64(m.memory, uint64(uint32(v6))+88, uint64(t320))
+							t321 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
+							store64(m.memory, uint64(uint32(v6))+80, uint64(t321))
+							t322 := int32(load32(m.memory, uint64(uint32(v6))+56))
+							v30 = t322
+							{
+								{
+								l105:
+									{
+										t323 := int32(load32(m.memory, uint64(uint32(v1))+8))
+										t324 := v7
+										v15 = t323
+										if uint32(t324) >= uint32(v15) {
+											goto l26
+										}
+										t325 := int32(m.memory[uint64(uint32(v18))+62])
+										v4 = t325
+										t326 := int32(load32(m.memory, uint64(uint32(v1))+4))
+										v3 = t326 + v7*i32(12)
+										t327 := int32(load32(m.memory, uint64(uint32(v3))+4))
+										v17 = t327
+										t328 := int64(load64(m.memory, uint64(uint32(v1))+84))
+										v31 = t328
+										t329 := int32(load32(m.memory, uint64(uint32(v3))))
+										t330 := v6
+										v3 = t329
+										store32(m.memory, uint64(uint32(t330))+4200, uint32(v3))
+										store64(m.memory, uint64(uint32(v6))+4192, uint64(v31))
+										var p331 int32
+										{
+											if uint32(v3) >= uint32(v17) {
+												v3 = i32(0)
+												v9 = i32(1)
+												t332 := v15
+												p331 = t332
+												goto l87
+											}
+											p333 := i32(18)
+											if uint32(v4) < uint32(i32(7)) {
+												p333 = i32(16)
+											}
+											p334 := p333
+											if v4 == i32(4) {
+												p334 = i32(17)
+											}
+											v14 = p334
+											v9 = i32(1)
+											v3 = i32(0)
+										l98:
+											{
+												v8 = v6 + i32(4208)
+												t335 := v8
+												v4 = v6 + i32(4192)
+												m.fn188(t335, v4, v17)
+												t336 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+												v10 = t336
+												if v10 != i32(-0x80000000) {
+													goto l88
+												}
+												{
+													t337 := int32(load32(m.memory, uint64(uint32(v6))+4212))
+													v10 = t337
+													if v10 == i32(10) {
+														m.fn289(v8, v4, v17)
+														t338 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+														v10 = t338
+														if v10 != i32(-0x80000000) {
+															goto l88
+														}
+														t339 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+														v3 = t339
+														t340 := int32(load32(m.memory, uint64(uint32(v6))+4212))
+														v9 = t340
+														goto l89
+													}
+													if v10 != v14 {
+														m.fn189(v6+i32(4208), v6+i32(4192), v10, v17, i32(0))
+														t341 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+														v10 = t341
+														if v10 != i32(-0x80000000) {
+															goto l88
+														}
+														v30 = v30 + i32(1)
+														goto l89
+													}
+													t342 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+													v10 = t342
+													var p343 int32
+													{
+														{
+															{
+																{
+																	t344 := int32(m.memory[uint64(uint32(v18))+62])
+																	v8 = t344
+																	if uint32(v8) <= uint32(i32(12)) {
+																		v4 = i32_shl(i32(1), v8)
+																		if v4&i32(6912) != 0 {
+																			m.fn302(v6+i32(4208), v6+i32(4192), v17)
+																			t352 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+																			v10 = t352
+																			if v10 != i32(-0x80000000) {
+																				goto l88
+																			}
+																			t353 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+																			v10 = t353
+																			goto l94
+																		}
+																		if v4&i32(1152) != 0 {
+																			m.fn289(v6+i32(4208), v6+i32(4192), v17)
+																			t350 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+																			v10 = t350
+																			if v10 != i32(-0x80000000) {
+																				goto l88
+																			}
+																			t351 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+																			v10 = t351
+																			goto l94
+																		}
+																		if v8 == i32(4) {
+																			m.fn301(v6+i32(4208), v6+i32(4192), v17)
+																			t349 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+																			if t349 != 0 {
+																				goto l95
+																			}
+																			v10 = i32(8)
+																			goto l94
+																		}
+																	}
+																	t345 := int32(load32(m.memory, uint64(uint32(v6))+4196))
+																	if uint32(v10) >= uint32(t345) {
+																		goto l93
+																	}
+																	if uint32(v10) >= uint32(v17) {
+																		goto l93
+																	}
+																	t346 := int32(load32(m.memory, uint64(uint32(v6))+4192))
+																	t347 := int32(int8(m.memory[uint64(uint32(t346+v10))]))
+																	if t347 < i32(0) {
+																		goto l93
+																	}
+																	t348 := v6
+																	v4 = v10 + i32(1)
+																	store32(m.memory, uint64(uint32(t348))+4200, uint32(v4))
+																	v10 = v4 - v10
+																	goto l94
+																}
+															l93:
+																m.fn296(v6+i32(4208), v6+i32(4192), v17)
+																t354 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+																if t354 != 0 {
+																	goto l95
+																}
+																t355 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+																v10 = t355 - v10
+																goto l94
+															}
+														l95:
+															t356 := int32(load32(m.memory, uint64(uint32(v6))+4220))
+															v12 = t356
+															t357 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+															v8 = t357
+															t358 := int32(load32(m.memory, uint64(uint32(v6))+4212))
+															t359 := v8
+															v10 = t358
+															if v10 == i32(-0x80000000) {
+																p343 = t359
+																goto l96
+															}
+															store32(m.memory, uint64(uint32(v6))+56, uint32(v30))
+															goto l97
+														}
+													l94:
+														t360 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+														v12 = t360
+														p343 = v12 - v10
+													}
+												l96:
+													v4 = p343
+													t361 := int32(m.memory[uint64(uint32(v18))+60])
+													m.fn292(v1, t361, v13, i32(0), v4, v12)
+												}
+											l89:
+												t362 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+												if uint32(t362) < uint32(v17) {
+													goto l98
+												}
+											}
+											store32(m.memory, uint64(uint32(v6))+56, uint32(v30))
+											t363 := int32(load32(m.memory, uint64(uint32(v1))+8))
+											p331 = t363
+										}
+									l87:
+										v17 = p331
+										{
+											{
+												{
+													t364 := int32(load32(m.memory, uint64(uint32(v6))+120))
+													v12 = t364
+													if uint32(v12) >= uint32(i32(13)) {
+														t365 := m.fn81(v6+i32(80), v9, v3)
+														v4 = t365
+														if v4 == 0 {
+															goto l99
+														}
+														t366 := int32(load32(m.memory, uint64(uint32(v4))))
+														v10 = t366
+														goto l100
+													}
+													if v12 == 0 {
+														goto l99
+													}
+													t367 := int32(load32(m.memory, uint64(uint32(v6))+116))
+													v14 = t367
+													v10 = v12 - i32(1)
+													v4 = v12 << 4
+												l101:
+													{
+														t368 := v3
+														v8 = v4 + v14
+														t369 := int32(load32(m.memory, uint64(uint32(v8-i32(12)))))
+														if t368 == t369 {
+															t370 := int32(load32(m.memory, uint64(uint32(v8-i32(16)))))
+															t371 := m.fn546(t370, v9, v3)
+															if t371 == 0 {
+																goto l100
+															}
+														}
+														v10 = v10 - i32(1)
+														v4 = v4 - i32(16)
+														if v4 != 0 {
+															goto l101
+														}
+													}
+												}
+											l99:
+												t372 := int32(load32(m.memory, uint64(uint32(v6))+112))
+												if t372 == v12 {
+													m.fn190(v16)
+												}
+												t373 := int32(load32(m.memory, uint64(uint32(v6))+116))
+												v4 = t373
+												v8 = v4 + v12<<4
+												store32(m.memory, uint64(uint32(v8))+12, uint32(v17))
+												store32(m.memory, uint64(uint32(v8))+8, uint32(v15))
+												store32(m.memory, uint64(uint32(v8))+4, uint32(v3))
+												store32(m.memory, uint64(uint32(v8)), uint32(v9))
+												t374 := v6
+												v8 = v12 + i32(1)
+												store32(m.memory, uint64(uint32(t374))+120, uint32(v8))
+												if v8 == i32(13) {
+													t375 := int32(load32(m.memory, uint64(uint32(v6))+92))
+													t377 := v6 + i32(80)
+													p376 := i32(13)
+													if t375 != 0 {
+														p376 = i32(7)
+													}
+													m.fn97(t377, p376, v28)
+													v3 = i32(0)
+												l102:
+													{
+														t378 := int32(load32(m.memory, uint64(uint32(v4))))
+														t379 := int32(load32(m.memory, uint64(uint32(v4+i32(4)))))
+														m.fn303(v6+i32(80), t378, t379, v3)
+														v4 = v4 + i32(16)
+														v3 = v3 + i32(1)
+														if v3 != i32(13) {
+															goto l102
+														}
+													}
+													goto l103
+												}
+												if uint32(v12) < uint32(i32(12)) {
+													goto l103
+												}
+												m.fn303(v6+i32(80), v9, v3, v12)
+												goto l103
+											}
+										l100:
+											if uint32(v10) >= uint32(v12) {
+												goto l26
+											}
+											t380 := int32(load32(m.memory, uint64(uint32(v6))+116))
+											v9 = t380 + v10<<4
+											t381 := int32(load32(m.memory, uint64(uint32(v9))+12))
+											v4 = t381
+											store32(m.memory, uint64(uint32(v9))+12, uint32(v17))
+											t382 := int32(load32(m.memory, uint64(uint32(v9))+8))
+											v3 = t382
+											store32(m.memory, uint64(uint32(v9))+8, uint32(v15))
+											m.fn300(v6+i32(4208), v1, v18, v3, v4, v23)
+											t383 := int32(load32(m.memory, uint64(uint32(v6))+4208))
+											if t383 == i32(-0x80000000) {
+												goto l103
+											}
+											t384 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+											store32(m.memory, uint64(uint32(v6))+4184, uint32(t384))
+											t385 := int64(load64(m.memory, uint64(uint32(v6))+4208))
+											store64(m.memory, uint64(uint32(v6))+4176, uint64(t385))
+											m.fn74(v16, i32(16))
+											goto l104
+										}
+									l103:
+										v7 = v7 + i32(1)
+										if v7 != v11 {
+											goto l105
+										}
+									}
+									t386 := int32(load32(m.memory, uint64(uint32(v6))+120))
+									v3 = t386
+									t387 := int32(load32(m.memory, uint64(uint32(v6))+116))
+									v7 = t387
+									t388 := int32(load32(m.memory, uint64(uint32(v6))+112))
+									store32(m.memory, uint64(uint32(v6))+4216, uint32(t388))
+									store32(m.memory, uint64(uint32(v6))+4208, uint32(v7))
+									t389 := v6
+									v10 = v7 + v3<<4
+									store32(m.memory, uint64(uint32(t389))+4220, uint32(v10))
+									t391 := v6
+									var p390 int32
+									if v3 != 0 {
+									l106:
+										{
+											v3 = v7
+											t392 := int32(load32(m.memory, uint64(uint32(v3))))
+											v14 = t392
+											if v14 != 0 {
+												t393 := int32(load32(m.memory, uint64(uint32(v3+i32(12)))))
+												v8 = t393
+												t394 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
+												v9 = t394
+												t395 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
+												v7 = t395
+												t396 := int32(load32(m.memory, uint64(uint32(v1))+32))
+												v17 = t396
+												t397 := int32(load32(m.memory, uint64(uint32(v1))+24))
+												if v17 == t397 {
+													m.fn75(v25)
+												}
+												t398 := int32(load32(m.memory, uint64(uint32(v1))+28))
+												v4 = t398 + v17<<3
+												store32(m.memory, uint64(uint32(v4))+4, uint32(v7))
+												store32(m.memory, uint64(uint32(v4)), uint32(v14))
+												store32(m.memory, uint64(uint32(v1))+32, uint32(v17+i32(1)))
+												m.fn295(v6+i32(4192), v1, v18, v9, v8, v23)
+												t399 := int32(load32(m.memory, uint64(uint32(v6))+4192))
+												if t399 != i32(-0x80000000) {
+													t400 := int64(load64(m.memory, uint64(uint32(v6))+4192))
+													store64(m.memory, uint64(uint32(v6))+4176, uint64(t400))
+													t401 := int32(load32(m.memory, uint64(uint32(v6))+4200))
+													store32(m.memory, uint64(uint32(v6))+4184, uint32(t401))
+													store32(m.memory, uint64(uint32(v6))+4212, uint32(v3+i32(16)))
+													m.fn152(v6 + i32(4208))
+													goto l104
+												}
+												t402 := int32(load32(m.memory, uint64(uint32(v1))+32))
+												v4 = t402
+												if v4 != 0 {
+													store32(m.memory, uint64(uint32(v1))+32, uint32(v4-i32(1)))
+												}
+												v7 = v3 + i32(16)
+												if v7 != v10 {
+													goto l106
+												}
+											}
+										}
+										p390 = v3 + i32(16)
+									} else {
+										p390 = v7
+									}
+									store32(m.memory, uint64(uint32(t391))+4212, uint32(p390))
+									m.fn152(v6 + i32(4208))
+									t403 := int32(load32(m.memory, uint64(uint32(v1))+8))
+									if uint32(t403) >= uint32(v20) {
+										store32(m.memory, uint64(uint32(v1))+8, uint32(v20))
+									}
+									store32(m.memory, uint64(uint32(v6))+4176, uint32(i32(-0x80000000)))
+									m.fn157(v6 + i32(80))
+									goto l79
+								}
+							l88:
+								store32(m.memory, uint64(uint32(v6))+56, uint32(v30))
+								t404 := int32(load32(m.memory, uint64(uint32(v6))+4212))
+								v8 = t404
+								t405 := int32(load32(m.memory, uint64(uint32(v6))+4216))
+								v12 = t405
+							}
+						l97:
+							store32(m.memory, uint64(uint32(v6))+4184, uint32(v12))
+							store32(m.memory, uint64(uint32(v6))+4180, uint32(v8))
+							store32(m.memory, uint64(uint32(v6))+4176, uint32(v10))
+							m.fn74(v16, i32(16))
+						l104:
+							m.fn157(v6 + i32(80))
+							goto l85
+						case 0:
+							store32(m.memory, uint64(uint32(v6))+4208, uint32(i32(0)))
+						l107:
+							{
+								m.fn294(v6+i32(80), v1, v18, v7, v6+i32(4208), v23)
+								t406 := int32(load32(m.memory, uint64(uint32(v6))+80))
+								v3 = t406
+								if v3 != i32(-0x80000000) {
+									t407 := int64(load64(m.memory, uint64(uint32(v6))+84))
+									store64(m.memory, uint64(uint32(v6))+4180, uint64(t407))
+									store32(m.memory, uint64(uint32(v6))+4176, uint32(v3))
+									goto l85
+								}
+								t408 := v11
+								v7 = v7 + i32(1)
+								if t408 != v7 {
+									goto l107
+								}
+							}
+							store32(m.memory, uint64(uint32(v6))+4176, uint32(i32(-0x80000000)))
+						}
+					}
+				l85:
+					t409 := int32(load32(m.memory, uint64(uint32(v6))+4176))
+					v3 = t409
+					if v3 == i32(-0x80000000) {
+						goto l79
+					}
+					t410 := int64(load64(m.memory, uint64(uint32(v6))+4180))
+					store64(m.memory, uint64(uint32(v0))+4, uint64(t410))
+					store32(m.memory, uint64(uint32(v0)), uint32(v3))
+					m.fn74(v6-i32(-64), i32(16))
+					goto l47
+				}
+			l79:
+				t411 := int64(load64(m.memory, uint64(uint32(v26))))
+				t412 := v6
+				t413 := v41
+				v32 = t411
+				var p414 int32
+				if t413&v32 != i64(0) {
+					p414 = 1
+				}
+				var p415 int32
+				if v32&v35 != i64(0) {
+					p415 = 1
+				}
+				t416 := p414 + p415
+				var p417 int32
+				if v32&v37 != i64(0) {
+					p417 = 1
+				}
+				t418 := t416 + p417
+				var p419 int32
+				if v32&v39 != i64(0) {
+					p419 = 1
+				}
+				v3 = t418 + p419
+				store32(m.memory, uint64(uint32(t412))+4188, uint32(v3))
+				if uint32(v3) > uint32(i32(1)) {
+					v9 = v6 + i32(4188)
+					v7 = i32(0)
+					t420 := m.g0
+					v17 = t420 + i32(-64)
+					m.g0 = v17
+					{
+						v10 = v1 + i32(12)
+						t421 := int32(m.memory[uint64(uint32(v10))+29])
+						if t421 != 0 {
+							goto l108
+						}
+						{
+							{
+								t422 := int32(load32(m.memory, uint64(uint32(v10))+8))
+								v14 = t422
+								if v14 != i32(1000) {
+									t423 := int32(load32(m.memory, uint64(uint32(v10))+24))
+									v4 = t423
+									if uint32(v4) < uint32(i32(0x100001)) {
+										m.fn64(v17+i32(24), i32(64), i32(0), i32(1), i32(1))
+										t435 := int32(load32(m.memory, uint64(uint32(v17))+28))
+										v3 = t435
+										t436 := int32(load32(m.memory, uint64(uint32(v17))+24))
+										if t436 == i32(1) {
+											_ = int32(load32(m.memory, uint64(uint32(v17))+32))
+											panic("unreachable")
+										}
+										store32(m.memory, uint64(uint32(v17))+20, uint32(i32(0)))
+										t437 := int32(load32(m.memory, uint64(uint32(v17))+32))
+										store32(m.memory, uint64(uint32(v17))+16, uint32(t437))
+										store32(m.memory, uint64(uint32(v17))+12, uint32(v3))
+										t438 := int32(load32(m.memory, uint64(uint32(v10))+20))
+										v3 = t438
+										if v3 == 0 {
+											goto l112
+										}
+										v8 = v3 << 3
+										t439 := int32(load32(m.memory, uint64(uint32(v10))+16))
+										v7 = t439 + i32(4)
+										v31 = int64(uint32(v17+i32(48))) | i64(0x200000000)
+									l114:
+										{
+											t440 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
+											v3 = t440
+											if v3 == 0 {
+												store32(m.memory, uint64(uint32(v17))+48, uint32(v7))
+												store64(m.memory, uint64(uint32(v17))+24, uint64(v31))
+												_ = m.fn526(v17+i32(12), i32(1099440), i32(1098065), v17+i32(24))
+												goto l113
+											}
+											t442 := int32(load32(m.memory, uint64(uint32(v7))))
+											m.fn58(v17+i32(12), v3, t442)
+										}
+									l113:
+										v7 = v7 + i32(8)
+										v8 = v8 - i32(8)
+										if v8 != 0 {
+											goto l114
+										}
+										goto l115
+									}
+								}
+								m.fn64(v17+i32(24), i32(45), i32(0), i32(1), i32(1))
+								t424 := int32(load32(m.memory, uint64(uint32(v17))+28))
+								v3 = t424
+								t425 := int32(load32(m.memory, uint64(uint32(v17))+24))
+								if t425 == i32(1) {
+									_ = int32(load32(m.memory, uint64(uint32(v17))+32))
+									panic("unreachable")
+								}
+								t426 := int32(load32(m.memory, uint64(uint32(v17))+32))
+								v7 = t426
+								t427 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+								store64(m.memory, uint64(uint32(v7))+37, uint64(t427))
+								t428 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+								store64(m.memory, uint64(uint32(v7))+32, uint64(t428))
+								t429 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+								store64(m.memory, uint64(uint32(v7))+24, uint64(t429))
+								t430 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+								store64(m.memory, uint64(uint32(v7))+16, uint64(t430))
+								t431 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+								store64(m.memory, uint64(uint32(v7))+8, uint64(t431))
+								t432 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+								store64(m.memory, uint64(uint32(v7)), uint64(t432))
+								t433 := int32(load32(m.memory, uint64(uint32(v10))))
+								if t433 == v14 {
+									m.fn65(v10)
+								}
+								m.memory[uint64(uint32(v10))+29] = byte(i32(1))
+								store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+								t434 := int32(load32(m.memory, uint64(uint32(v10))+4))
+								v4 = t434 + v14<<5
+								store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
+								store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
+								store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
+								store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
+								store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
+								store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
+								store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
+								goto l108
+							}
+						l115:
+							t445 := int32(load32(m.memory, uint64(uint32(v17))+20))
+							v7 = t445
+						}
+					l112:
+						store32(m.memory, uint64(uint32(v10))+24, uint32(v4+v7))
+						t446 := int32(load32(m.memory, uint64(uint32(v17))+20))
+						store32(m.memory, uint64(uint32(v17))+32, uint32(t446))
+						t447 := int64(load64(m.memory, uint64(uint32(v17))+12))
+						store64(m.memory, uint64(uint32(v17))+24, uint64(t447))
+						store64(m.memory, uint64(uint32(v17))+56, uint64(int64(uint32(v9))|i64(0x600000000)))
+						store64(m.memory, uint64(uint32(v17))+48, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+						m.fn68(v17+i32(36), i32(1098604), v17+i32(48))
+						t448 := int32(load32(m.memory, uint64(uint32(v10))))
+						if t448 == v14 {
+							m.fn65(v10)
+						}
+						store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+						t449 := int32(load32(m.memory, uint64(uint32(v10))+4))
+						v3 = t449 + v14<<5
+						t450 := int64(load64(m.memory, uint64(uint32(v17))+24))
+						store64(m.memory, uint64(uint32(v3)), uint64(t450))
+						t451 := int64(load64(m.memory, uint64(uint32(v17))+32))
+						store64(m.memory, uint64(uint32(v3))+8, uint64(t451))
+						t452 := int64(load64(m.memory, uint64(uint32(v17))+40))
+						store64(m.memory, uint64(uint32(v3))+16, uint64(t452))
+						store32(m.memory, uint64(uint32(v3))+28, uint32(i32(8)))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103384)))
+					}
+				l108:
+					m.g0 = v17 - i32(-64)
+					t453 := int64(load64(m.memory, uint64(uint32(v26))))
+					v32 = t453
+				}
+				{
+					if v32&v35 == 0 {
+						goto l116
+					}
+					t454 := int64(load64(m.memory, uint64(uint32(v26))))
+					if t454&v42 != i64(0) {
+						goto l116
+					}
+					v7 = i32(0)
+					t455 := m.g0
+					v3 = t455 - i32(48)
+					m.g0 = v3
+					{
+						v10 = v1 + i32(12)
+						t456 := int32(m.memory[uint64(uint32(v10))+29])
+						if t456 != 0 {
+							goto l117
+						}
+						{
+							t457 := int32(load32(m.memory, uint64(uint32(v10))+8))
+							v14 = t457
+							if v14 != i32(1000) {
+								t458 := int32(load32(m.memory, uint64(uint32(v10))+24))
+								v9 = t458
+								if uint32(v9) < uint32(i32(0x100001)) {
+									goto l118
+								}
+							}
+							m.fn64(v3+i32(16), i32(45), i32(0), i32(1), i32(1))
+							t459 := int32(load32(m.memory, uint64(uint32(v3))+20))
+							v4 = t459
+							t460 := int32(load32(m.memory, uint64(uint32(v3))+16))
+							if t460 == i32(1) {
+								goto l119
+							}
+							t461 := int32(load32(m.memory, uint64(uint32(v3))+24))
+							v9 = t461
+							t462 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+							store64(m.memory, uint64(uint32(v9))+37, uint64(t462))
+							t463 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+							store64(m.memory, uint64(uint32(v9))+32, uint64(t463))
+							t464 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+							store64(m.memory, uint64(uint32(v9))+24, uint64(t464))
+							t465 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+							store64(m.memory, uint64(uint32(v9))+16, uint64(t465))
+							t466 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+							store64(m.memory, uint64(uint32(v9))+8, uint64(t466))
+							t467 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+							store64(m.memory, uint64(uint32(v9)), uint64(t467))
+							t468 := int32(load32(m.memory, uint64(uint32(v10))))
+							if t468 == v14 {
+								m.fn65(v10)
+							}
+							m.memory[uint64(uint32(v10))+29] = byte(i32(1))
+							store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+							t469 := int32(load32(m.memory, uint64(uint32(v10))+4))
+							v7 = t469 + v14<<5
+							store32(m.memory, uint64(uint32(v7))+28, uint32(i32(4)))
+							store32(m.memory, uint64(uint32(v7))+24, uint32(i32(1101597)))
+							store32(m.memory, uint64(uint32(v7))+20, uint32(i32(45)))
+							store32(m.memory, uint64(uint32(v7))+16, uint32(v9))
+							store32(m.memory, uint64(uint32(v7))+12, uint32(v4))
+							store32(m.memory, uint64(uint32(v7))+8, uint32(i32(0)))
+							store64(m.memory, uint64(uint32(v7)), uint64(i64(0x100000000)))
+							goto l117
+						}
+					l118:
+						m.fn64(v3+i32(16), i32(64), i32(0), i32(1), i32(1))
+						t470 := int32(load32(m.memory, uint64(uint32(v3))+20))
+						v4 = t470
+						t471 := int32(load32(m.memory, uint64(uint32(v3))+16))
+						if t471 == i32(1) {
+							goto l119
+						}
+						store32(m.memory, uint64(uint32(v3))+12, uint32(i32(0)))
+						t472 := int32(load32(m.memory, uint64(uint32(v3))+24))
+						store32(m.memory, uint64(uint32(v3))+8, uint32(t472))
+						store32(m.memory, uint64(uint32(v3))+4, uint32(v4))
+						t473 := int32(load32(m.memory, uint64(uint32(v10))+20))
+						v4 = t473
+						if v4 != 0 {
+							v8 = v4 << 3
+							t474 := int32(load32(m.memory, uint64(uint32(v10))+16))
+							v7 = t474 + i32(4)
+							v31 = int64(uint32(v3+i32(40))) | i64(0x200000000)
+						l121:
+							{
+								t475 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
+								v4 = t475
+								if v4 == 0 {
+									store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
+									store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
+									_ = m.fn526(v3+i32(4), i32(1099440), i32(1098065), v3+i32(16))
+									goto l120
+								}
+								t477 := int32(load32(m.memory, uint64(uint32(v7))))
+								m.fn58(v3+i32(4), v4, t477)
+							}
+						l120:
+							v7 = v7 + i32(8)
+							v8 = v8 - i32(8)
+							if v8 != 0 {
+								goto l121
+							}
+							t478 := int32(load32(m.memory, uint64(uint32(v3))+12))
+							v7 = t478
+						}
+						store32(m.memory, uint64(uint32(v10))+24, uint32(v7+v9))
+						t479 := int32(load32(m.memory, uint64(uint32(v3))+12))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(t479))
+						t480 := int64(load64(m.memory, uint64(uint32(v3))+4))
+						store64(m.memory, uint64(uint32(v3))+16, uint64(t480))
+						store64(m.memory, uint64(uint32(v3))+40, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+						m.fn68(v3+i32(28), i32(1098410), v3+i32(40))
+						t481 := int32(load32(m.memory, uint64(uint32(v10))))
+						if t481 == v14 {
+							m.fn65(v10)
+						}
+						store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+						t482 := int32(load32(m.memory, uint64(uint32(v10))+4))
+						v4 = t482 + v14<<5
+						t483 := int64(load64(m.memory, uint64(uint32(v3))+16))
+						store64(m.memory, uint64(uint32(v4)), uint64(t483))
+						t484 := int64(load64(m.memory, uint64(uint32(v3))+24))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(t484))
+						t485 := int64(load64(m.memory, uint64(uint32(v3))+32))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(t485))
+						store32(m.memory, uint64(uint32(v4))+28, uint32(i32(12)))
+						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103392)))
+					}
+				l117:
+					m.g0 = v3 + i32(48)
+					t486 := int64(load64(m.memory, uint64(uint32(v26))))
+					v32 = t486
+				}
+			l116:
+				{
+					if v32&v37 == 0 {
+						goto l122
+					}
+					t487 := int32(load32(m.memory, uint64(uint32(v26))+20))
+					if t487 != 0 {
+						goto l122
+					}
+					v7 = i32(0)
+					t488 := m.g0
+					v3 = t488 - i32(48)
+					m.g0 = v3
+					{
+						v10 = v1 + i32(12)
+						t489 := int32(m.memory[uint64(uint32(v10))+29])
+						if t489 != 0 {
+							goto l123
+						}
+						{
+							t490 := int32(load32(m.memory, uint64(uint32(v10))+8))
+							v14 = t490
+							if v14 != i32(1000) {
+								t491 := int32(load32(m.memory, uint64(uint32(v10))+24))
+								v9 = t491
+								if uint32(v9) < uint32(i32(0x100001)) {
+									goto l124
+								}
+							}
+							m.fn64(v3+i32(16), i32(45), i32(0), i32(1), i32(1))
+							t492 := int32(load32(m.memory, uint64(uint32(v3))+20))
+							v4 = t492
+							t493 := int32(load32(m.memory, uint64(uint32(v3))+16))
+							if t493 == i32(1) {
+								goto l119
+							}
+							t494 := int32(load32(m.memory, uint64(uint32(v3))+24))
+							v9 = t494
+							t495 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+							store64(m.memory, uint64(uint32(v9))+37, uint64(t495))
+							t496 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+							store64(m.memory, uint64(uint32(v9))+32, uint64(t496))
+							t497 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+							store64(m.memory, uint64(uint32(v9))+24, uint64(t497))
+							t498 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+							store64(m.memory, uint64(uint32(v9))+16, uint64(t498))
+							t499 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+							store64(m.memory, uint64(uint32(v9))+8, uint64(t499))
+							t500 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+							store64(m.memory, uint64(uint32(v9)), uint64(t500))
+							t501 := int32(load32(m.memory, uint64(uint32(v10))))
+							if t501 == v14 {
+								m.fn65(v10)
+							}
+							m.memory[uint64(uint32(v10))+29] = byte(i32(1))
+							store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+							t502 := int32(load32(m.memory, uint64(uint32(v10))+4))
+							v7 = t502 + v14<<5
+							store32(m.memory, uint64(uint32(v7))+28, uint32(i32(4)))
+							store32(m.memory, uint64(uint32(v7))+24, uint32(i32(1101597)))
+							store32(m.memory, uint64(uint32(v7))+20, uint32(i32(45)))
+							store32(m.memory, uint64(uint32(v7))+16, uint32(v9))
+							store32(m.memory, uint64(uint32(v7))+12, uint32(v4))
+							store32(m.memory, uint64(uint32(v7))+8, uint32(i32(0)))
+							store64(m.memory, uint64(uint32(v7)), uint64(i64(0x100000000)))
+							goto l123
+						}
+					l124:
+						m.fn64(v3+i32(16), i32(64), i32(0), i32(1), i32(1))
+						t503 := int32(load32(m.memory, uint64(uint32(v3))+20))
+						v4 = t503
+						t504 := int32(load32(m.memory, uint64(uint32(v3))+16))
+						if t504 == i32(1) {
+							goto l119
+						}
+						store32(m.memory, uint64(uint32(v3))+12, uint32(i32(0)))
+						t505 := int32(load32(m.memory, uint64(uint32(v3))+24))
+						store32(m.memory, uint64(uint32(v3))+8, uint32(t505))
+						store32(m.memory, uint64(uint32(v3))+4, uint32(v4))
+						t506 := int32(load32(m.memory, uint64(uint32(v10))+20))
+						v4 = t506
+						if v4 != 0 {
+							v8 = v4 << 3
+							t507 := int32(load32(m.memory, uint64(uint32(v10))+16))
+							v7 = t507 + i32(4)
+							v31 = int64(uint32(v3+i32(40))) | i64(0x200000000)
+						l126:
+							{
+								t508 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
+								v4 = t508
+								if v4 == 0 {
+									store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
+									store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
+									_ = m.fn526(v3+i32(4), i32(1099440), i32(1098065), v3+i32(16))
+									goto l125
+								}
+								t510 := int32(load32(m.memory, uint64(uint32(v7))))
+								m.fn58(v3+i32(4), v4, t510)
+							}
+						l125:
+							v7 = v7 + i32(8)
+							v8 = v8 - i32(8)
+							if v8 != 0 {
+								goto l126
+							}
+							t511 := int32(load32(m.memory, uint64(uint32(v3))+12))
+							v7 = t511
+						}
+						store32(m.memory, uint64(uint32(v10))+24, uint32(v7+v9))
+						t512 := int32(load32(m.memory, uint64(uint32(v3))+12))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(t512))
+						t513 := int64(load64(m.memory, uint64(uint32(v3))+4))
+						store64(m.memory, uint64(uint32(v3))+16, uint64(t513))
+						store64(m.memory, uint64(uint32(v3))+40, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+						m.fn68(v3+i32(28), i32(1098920), v3+i32(40))
+						t514 := int32(load32(m.memory, uint64(uint32(v10))))
+						if t514 == v14 {
+							m.fn65(v10)
+						}
+						store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+						t515 := int32(load32(m.memory, uint64(uint32(v10))+4))
+						v4 = t515 + v14<<5
+						t516 := int64(load64(m.memory, uint64(uint32(v3))+16))
+						store64(m.memory, uint64(uint32(v4)), uint64(t516))
+						t517 := int64(load64(m.memory, uint64(uint32(v3))+24))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(t517))
+						t518 := int64(load64(m.memory, uint64(uint32(v3))+32))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(t518))
+						store32(m.memory, uint64(uint32(v4))+28, uint32(i32(11)))
+						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103404)))
+					}
+				l123:
+					m.g0 = v3 + i32(48)
+					t519 := int64(load64(m.memory, uint64(uint32(v26))))
+					v32 = t519
+				}
+			l122:
+				{
+					var p520 int64
+					if v32&v39 != i64(0) {
+						t521 := int64(load64(m.memory, uint64(uint32(v6))+48))
+						v31 = t521
+						store32(m.memory, uint64(uint32(v6))+4212, uint32(v2))
+						store32(m.memory, uint64(uint32(v6))+4208, uint32(v26))
+						{
+							{
+								if v31&v32 == 0 {
+									goto l127
+								}
+								t522 := int32(load32(m.memory, uint64(uint32(v26))+64))
+								v4 = t522
+								t523 := int32(load32(m.memory, uint64(uint32(v26))+60))
+								v7 = t523
+							l128:
+								{
+									if v4 == 0 {
+										goto l127
+									}
+									t524 := int32(m.memory[uint64(uint32(v7))])
+									t525 := v22
+									v3 = t524
+									if uint32(t525) <= uint32(v3) {
+										goto l26
+									}
+									v4 = v4 - i32(1)
+									v7 = v7 + i32(1)
+									v3 = v21 + v3*i32(72)
+									t526 := int32(m.memory[uint64(uint32(v3))+62])
+									if t526 != i32(6) {
+										goto l128
+									}
+									t527 := int32(m.memory[uint64(uint32(v3))+64])
+									if t527 != 0 {
+										goto l128
+									}
+								}
+								t528 := int32(load32(m.memory, uint64(uint32(v1))+80))
+								store32(m.memory, uint64(uint32(v6))+80, uint32(t528))
+								store32(m.memory, uint64(uint32(v6))+84, uint32(v6+i32(4208)))
+								v14 = v6 + i32(80)
+								v7 = i32(0)
+								t529 := m.g0
+								v13 = t529 - i32(144)
+								m.g0 = v13
+								{
+									v15 = v1 + i32(12)
+									t530 := int32(m.memory[uint64(uint32(v15))+29])
+									if t530 != 0 {
+										goto l129
+									}
+									{
+										t531 := int32(load32(m.memory, uint64(uint32(v15))+8))
+										v4 = t531
+										if v4 != i32(1000) {
+											t532 := int32(load32(m.memory, uint64(uint32(v15))+24))
+											v9 = t532
+											if uint32(v9) < uint32(i32(0x100001)) {
+												goto l130
+											}
+										}
+										m.fn64(v13+i32(96), i32(45), i32(0), i32(1), i32(1))
+										t533 := int32(load32(m.memory, uint64(uint32(v13))+100))
+										v3 = t533
+										t534 := int32(load32(m.memory, uint64(uint32(v13))+96))
+										if t534 == i32(1) {
+											goto l131
+										}
+										t535 := int32(load32(m.memory, uint64(uint32(v13))+104))
+										v7 = t535
+										t536 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+										store64(m.memory, uint64(uint32(v7))+37, uint64(t536))
+										t537 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+										store64(m.memory, uint64(uint32(v7))+32, uint64(t537))
+										t538 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+										store64(m.memory, uint64(uint32(v7))+24, uint64(t538))
+										t539 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+										store64(m.memory, uint64(uint32(v7))+16, uint64(t539))
+										t540 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+										store64(m.memory, uint64(uint32(v7))+8, uint64(t540))
+										t541 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+										store64(m.memory, uint64(uint32(v7)), uint64(t541))
+										t542 := int32(load32(m.memory, uint64(uint32(v15))))
+										if t542 == v4 {
+											m.fn65(v15)
+										}
+										m.memory[uint64(uint32(v15))+29] = byte(i32(1))
+										store32(m.memory, uint64(uint32(v15))+8, uint32(v4+i32(1)))
+										t543 := int32(load32(m.memory, uint64(uint32(v15))+4))
+										v4 = t543 + v4<<5
+										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
+										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
+										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
+										store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
+										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
+										store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
+										store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
+										goto l129
+									}
+								l130:
+									m.fn64(v13+i32(96), i32(64), i32(0), i32(1), i32(1))
+									t544 := int32(load32(m.memory, uint64(uint32(v13))+100))
+									v3 = t544
+									{
+										{
+											t545 := int32(load32(m.memory, uint64(uint32(v13))+96))
+											if t545 != i32(1) {
+												store32(m.memory, uint64(uint32(v13))+12, uint32(i32(0)))
+												t546 := int32(load32(m.memory, uint64(uint32(v13))+104))
+												store32(m.memory, uint64(uint32(v13))+8, uint32(t546))
+												store32(m.memory, uint64(uint32(v13))+4, uint32(v3))
+												t547 := int32(load32(m.memory, uint64(uint32(v15))+20))
+												v3 = t547
+												if v3 == 0 {
+													goto l132
+												}
+												v8 = v3 << 3
+												t548 := int32(load32(m.memory, uint64(uint32(v15))+16))
+												v7 = t548 + i32(4)
+												v31 = int64(uint32(v13+i32(40))) | i64(0x200000000)
+											l134:
+												{
+													t549 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
+													v3 = t549
+													if v3 == 0 {
+														store32(m.memory, uint64(uint32(v13))+40, uint32(v7))
+														store64(m.memory, uint64(uint32(v13))+96, uint64(v31))
+														_ = m.fn526(v13+i32(4), i32(1099440), i32(1098065), v13+i32(96))
+														goto l133
+													}
+													t551 := int32(load32(m.memory, uint64(uint32(v7))))
+													m.fn58(v13+i32(4), v3, t551)
+												}
+											l133:
+												v7 = v7 + i32(8)
+												v8 = v8 - i32(8)
+												if v8 != 0 {
+													goto l134
+												}
+												goto l135
+											}
+											_ = int32(load32(m.memory, uint64(uint32(v13))+104))
+											panic("unreachable")
+										}
+									l135:
+										t553 := int32(load32(m.memory, uint64(uint32(v13))+12))
+										v7 = t553
+									}
+								l132:
+									store32(m.memory, uint64(uint32(v15))+24, uint32(v7+v9))
+									t554 := int32(load32(m.memory, uint64(uint32(v13))+12))
+									store32(m.memory, uint64(uint32(v13))+24, uint32(t554))
+									t555 := int64(load64(m.memory, uint64(uint32(v13))+4))
+									store64(m.memory, uint64(uint32(v13))+16, uint64(t555))
+									t556 := int32(load32(m.memory, uint64(uint32(v14))+4))
+									v7 = t556
+									t557 := int32(load32(m.memory, uint64(uint32(v7))))
+									v3 = t557
+									t558 := int32(load32(m.memory, uint64(uint32(v3))+64))
+									v9 = t558
+									t559 := int32(load32(m.memory, uint64(uint32(v3))+60))
+									v8 = t559
+									t560 := int32(load32(m.memory, uint64(uint32(v7))+4))
+									v7 = t560
+									t561 := int32(load32(m.memory, uint64(uint32(v14))))
+									v3 = t561
+									store32(m.memory, uint64(uint32(v13))+64, uint32(i32(0)))
+									store32(m.memory, uint64(uint32(v13))+56, uint32(i32(0)))
+									store32(m.memory, uint64(uint32(v13))+52, uint32(v3))
+									store32(m.memory, uint64(uint32(v13))+48, uint32(v7))
+									store32(m.memory, uint64(uint32(v13))+44, uint32(v8+v9))
+									store32(m.memory, uint64(uint32(v13))+40, uint32(v8))
+									m.fn70(v13+i32(84), v13+i32(40))
+									{
+										t562 := int32(load32(m.memory, uint64(uint32(v13))+84))
+										if t562 != i32(-0x7fffffff) {
+											v7 = i32(1)
+											v9 = v13 + i32(96)
+											t563 := int32(load32(m.memory, uint64(uint32(v13))+56))
+											t564 := v9
+											v3 = t563
+											var p565 int32
+											if v3 != 0 {
+												t566 := int32(load32(m.memory, uint64(uint32(v13))+60))
+												t567 := int32(uint32(t566-v3) / uint32(i32(40)))
+												p565 = t567
+											} else {
+												p565 = i32(0)
+											}
+											t568 := int32(load32(m.memory, uint64(uint32(v13))+64))
+											v3 = t568
+											var p569 int32
+											if v3 != 0 {
+												t570 := int32(load32(m.memory, uint64(uint32(v13))+68))
+												t571 := int32(uint32(t570-v3) / uint32(i32(40)))
+												p569 = t571
+											} else {
+												p569 = i32(0)
+											}
+											v3 = p565 + p569
+											p572 := v3
+											if uint32(v3) <= uint32(i32(3)) {
+												p572 = i32(3)
+											}
+											m.fn64(t564, p572+i32(1), i32(0), i32(4), i32(12))
+											t573 := int32(load32(m.memory, uint64(uint32(v13))+100))
+											v3 = t573
+											t574 := int32(load32(m.memory, uint64(uint32(v13))+96))
+											if t574 != i32(1) {
+												t575 := int32(load32(m.memory, uint64(uint32(v13))+104))
+												v4 = t575
+												t576 := int32(load32(m.memory, uint64(uint32(v13))+92))
+												store32(m.memory, uint64(uint32(v4))+8, uint32(t576))
+												t577 := int64(load64(m.memory, uint64(uint32(v13))+84))
+												store64(m.memory, uint64(uint32(v4)), uint64(t577))
+												store32(m.memory, uint64(uint32(v13))+80, uint32(i32(1)))
+												store32(m.memory, uint64(uint32(v13))+76, uint32(v4))
+												store32(m.memory, uint64(uint32(v13))+72, uint32(v3))
+												t578 := int64(load64(m.memory, uint64(uint32(v13))+64))
+												store64(m.memory, uint64(uint32(v13))+120, uint64(t578))
+												t579 := int64(load64(m.memory, uint64(uint32(v13))+56))
+												store64(m.memory, uint64(uint32(v13))+112, uint64(t579))
+												t580 := int64(load64(m.memory, uint64(uint32(v13))+48))
+												store64(m.memory, uint64(uint32(v13))+104, uint64(t580))
+												t581 := int64(load64(m.memory, uint64(uint32(v13))+40))
+												store64(m.memory, uint64(uint32(v13))+96, uint64(t581))
+												m.fn70(v13+i32(132), v9)
+												t582 := int32(load32(m.memory, uint64(uint32(v13))+132))
+												if t582 != i32(-0x7fffffff) {
+													v8 = i32(12)
+												l136:
+													{
+														t583 := int32(load32(m.memory, uint64(uint32(v13))+72))
+														if t583 == v7 {
+															v10 = i32(1)
+															t584 := int32(load32(m.memory, uint64(uint32(v13))+112))
+															v3 = t584
+															if v3 != 0 {
+																t585 := int32(load32(m.memory, uint64(uint32(v13))+116))
+																t586 := int32(uint32(t585-v3) / uint32(i32(40)))
+																v10 = t586 + i32(1)
+															}
+															t587 := int32(load32(m.memory, uint64(uint32(v13))+120))
+															t588 := v13 + i32(72)
+															t589 := v7
+															v3 = t587
+															var p590 int32
+															if v3 != 0 {
+																t591 := int32(load32(m.memory, uint64(uint32(v13))+124))
+																t592 := int32(uint32(t591-v3) / uint32(i32(40)))
+																p590 = t592
+															} else {
+																p590 = i32(0)
+															}
+															m.fn71(t588, t589, p590+v10, i32(4), i32(12))
+															t593 := int32(load32(m.memory, uint64(uint32(v13))+76))
+															v4 = t593
+														}
+														v3 = v4 + v8
+														t594 := int32(load32(m.memory, uint64(uint32(v13))+140))
+														store32(m.memory, uint64(uint32(v3))+8, uint32(t594))
+														t595 := int64(load64(m.memory, uint64(uint32(v13))+132))
+														store64(m.memory, uint64(uint32(v3)), uint64(t595))
+														t596 := v13
+														v7 = v7 + i32(1)
+														store32(m.memory, uint64(uint32(t596))+80, uint32(v7))
+														v8 = v8 + i32(12)
+														m.fn70(v13+i32(132), v13+i32(96))
+														t597 := int32(load32(m.memory, uint64(uint32(v13))+132))
+														if t597 != i32(-0x7fffffff) {
+															goto l136
+														}
+													}
+												}
+												v10 = v7 * i32(12)
+												v30 = v10 - i32(12)
+												t598 := int32(uint32(v30) / uint32(i32(12)))
+												v24 = t598 << 1
+												t599 := int32(load32(m.memory, uint64(uint32(v13))+76))
+												v8 = t599
+												v4 = v8
+											l137:
+												if v10 != 0 {
+													v10 = v10 - i32(12)
+													t600 := int32(load32(m.memory, uint64(uint32(v4))+8))
+													v3 = t600
+													v4 = v4 + i32(12)
+													v24 = v3 + v24
+													if uint32(v24) >= uint32(v3) {
+														goto l137
+													}
+													panic("unreachable")
+												}
+												m.fn64(v13+i32(96), v24, i32(0), i32(1), i32(1))
+												t601 := int32(load32(m.memory, uint64(uint32(v13))+100))
+												v3 = t601
+												t602 := int32(load32(m.memory, uint64(uint32(v13))+96))
+												if t602 != 0 {
+													goto l131
+												}
+												store32(m.memory, uint64(uint32(v13))+140, uint32(i32(0)))
+												t603 := int32(load32(m.memory, uint64(uint32(v13))+104))
+												store32(m.memory, uint64(uint32(v13))+136, uint32(t603))
+												store32(m.memory, uint64(uint32(v13))+132, uint32(v3))
+												t604 := int32(load32(m.memory, uint64(uint32(v8))+4))
+												t605 := v13 + i32(132)
+												v3 = t604
+												t606 := int32(load32(m.memory, uint64(uint32(v8))+8))
+												m.fn72(t605, v3, v3+t606)
+												t607 := int32(load32(m.memory, uint64(uint32(v13))+140))
+												t608 := v24
+												v3 = t607
+												v10 = t608 - v3
+												t609 := int32(load32(m.memory, uint64(uint32(v13))+136))
+												v17 = t609
+												if v7 != i32(1) {
+													v4 = v8 + i32(16)
+													v18 = v3 + v17
+												l139:
+													{
+														if uint32(v10) <= uint32(i32(1)) {
+															goto l138
+														}
+														t610 := int32(load32(m.memory, uint64(uint32(v4+i32(4)))))
+														v20 = t610
+														t611 := int32(load32(m.memory, uint64(uint32(v4))))
+														v9 = t611
+														store16(m.memory, uint64(uint32(v18)), uint16(i32(8236)))
+														v3 = v10 - i32(2)
+														if uint32(v3) < uint32(v20) {
+															goto l138
+														}
+														v14 = v18 + i32(2)
+														if v20 != 0 {
+															memory_copy(m.memory, uint32(v14), uint32(v9), uint32(v20))
+														}
+														v4 = v4 + i32(12)
+														v10 = v3 - v20
+														v18 = v14 + v20
+														v30 = v30 - i32(12)
+														if v30 != 0 {
+															goto l139
+														}
+													}
+												}
+												store32(m.memory, uint64(uint32(v13))+32, uint32(v17))
+												t612 := int32(load32(m.memory, uint64(uint32(v13))+132))
+												store32(m.memory, uint64(uint32(v13))+28, uint32(t612))
+												store32(m.memory, uint64(uint32(v13))+36, uint32(v24-v10))
+											l140:
+												m.fn73(v8)
+												v8 = v8 + i32(12)
+												v7 = v7 - i32(1)
+												if v7 != 0 {
+													goto l140
+												}
+												t613 := int32(load32(m.memory, uint64(uint32(v15))+8))
+												v4 = t613
+												goto l141
+											}
+											goto l131
+										}
+										store32(m.memory, uint64(uint32(v13))+80, uint32(i32(0)))
+										store64(m.memory, uint64(uint32(v13))+72, uint64(i64(0x400000000)))
+										store32(m.memory, uint64(uint32(v13))+36, uint32(i32(0)))
+										store64(m.memory, uint64(uint32(v13))+28, uint64(i64(0x100000000)))
+									}
+								l141:
+									m.fn74(v13+i32(72), i32(12))
+									t614 := v13
+									v3 = v13 + i32(28)
+									store64(m.memory, uint64(uint32(t614))+48, uint64(int64(uint32(v3))|i64(0x300000000)))
+									store64(m.memory, uint64(uint32(v13))+40, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+									m.fn68(v13+i32(108), i32(1098205), v13+i32(40))
+									m.fn74(v3, i32(1))
+									t615 := int64(load64(m.memory, uint64(uint32(v13))+16))
+									store64(m.memory, uint64(uint32(v13))+96, uint64(t615))
+									t616 := int32(load32(m.memory, uint64(uint32(v13))+24))
+									store32(m.memory, uint64(uint32(v13))+104, uint32(t616))
+									t617 := int32(load32(m.memory, uint64(uint32(v15))))
+									if t617 == v4 {
+										m.fn65(v15)
+									}
+									store32(m.memory, uint64(uint32(v15))+8, uint32(v4+i32(1)))
+									t618 := int32(load32(m.memory, uint64(uint32(v15))+4))
+									v3 = t618 + v4<<5
+									t619 := int64(load64(m.memory, uint64(uint32(v13))+96))
+									store64(m.memory, uint64(uint32(v3)), uint64(t619))
+									t620 := int64(load64(m.memory, uint64(uint32(v13))+104))
+									store64(m.memory, uint64(uint32(v3))+8, uint64(t620))
+									t621 := int64(load64(m.memory, uint64(uint32(v13))+112))
+									store64(m.memory, uint64(uint32(v3))+16, uint64(t621))
+									store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
+									store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103380)))
+								}
+							l129:
+								m.g0 = v13 + i32(144)
+								goto l143
+							l138:
+								panic("unreachable")
+							l131:
+								_ = int32(load32(m.memory, uint64(uint32(v13))+104))
+								panic("unreachable")
+							}
+						l127:
+							v7 = v6 + i32(4208)
+							v8 = i32(0)
+							t623 := m.g0
+							v15 = t623 - i32(96)
+							m.g0 = v15
+							{
+								v20 = v1 + i32(12)
+								t624 := int32(m.memory[uint64(uint32(v20))+29])
+								if t624 != 0 {
+									goto l144
+								}
+								{
+									t625 := int32(load32(m.memory, uint64(uint32(v20))+8))
+									v9 = t625
+									if v9 != i32(1000) {
+										t626 := int32(load32(m.memory, uint64(uint32(v20))+24))
+										v4 = t626
+										if uint32(v4) < uint32(i32(0x100001)) {
+											goto l145
+										}
+									}
+									m.fn64(v15+i32(16), i32(45), i32(0), i32(1), i32(1))
+									t627 := int32(load32(m.memory, uint64(uint32(v15))+20))
+									v3 = t627
+									t628 := int32(load32(m.memory, uint64(uint32(v15))+16))
+									if t628 == i32(1) {
+										goto l146
+									}
+									t629 := int32(load32(m.memory, uint64(uint32(v15))+24))
+									v7 = t629
+									t630 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+									store64(m.memory, uint64(uint32(v7))+37, uint64(t630))
+									t631 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+									store64(m.memory, uint64(uint32(v7))+32, uint64(t631))
+									t632 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+									store64(m.memory, uint64(uint32(v7))+24, uint64(t632))
+									t633 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+									store64(m.memory, uint64(uint32(v7))+16, uint64(t633))
+									t634 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+									store64(m.memory, uint64(uint32(v7))+8, uint64(t634))
+									t635 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+									store64(m.memory, uint64(uint32(v7)), uint64(t635))
+									t636 := int32(load32(m.memory, uint64(uint32(v20))))
+									if t636 == v9 {
+										m.fn65(v20)
+									}
+									m.memory[uint64(uint32(v20))+29] = byte(i32(1))
+									store32(m.memory, uint64(uint32(v20))+8, uint32(v9+i32(1)))
+									t637 := int32(load32(m.memory, uint64(uint32(v20))+4))
+									v4 = t637 + v9<<5
+									store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
+									store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
+									store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
+									store32(m.memory, uint64(uint32(v4))+16, uint32(v7))
+									store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
+									store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
+									store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
+									goto l144
+								}
+							l145:
+								m.fn64(v15+i32(16), i32(64), i32(0), i32(1), i32(1))
+								t638 := int32(load32(m.memory, uint64(uint32(v15))+20))
+								v3 = t638
+								t639 := int32(load32(m.memory, uint64(uint32(v15))+16))
+								if t639 == i32(1) {
+									goto l146
+								}
+								store32(m.memory, uint64(uint32(v15))+12, uint32(i32(0)))
+								t640 := int32(load32(m.memory, uint64(uint32(v15))+24))
+								store32(m.memory, uint64(uint32(v15))+8, uint32(t640))
+								store32(m.memory, uint64(uint32(v15))+4, uint32(v3))
+								t641 := int32(load32(m.memory, uint64(uint32(v20))+20))
+								t642 := v20
+								v3 = t641
+								var p643 int32
+								if v3 != 0 {
+									v9 = v3 << 3
+									t644 := int32(load32(m.memory, uint64(uint32(v20))+16))
+									v8 = t644 + i32(4)
+									v31 = int64(uint32(v15-i32(-64))) | i64(0x200000000)
+								l148:
+									{
+										t645 := int32(load32(m.memory, uint64(uint32(v8-i32(4)))))
+										v3 = t645
+										if v3 == 0 {
+											store32(m.memory, uint64(uint32(v15))+64, uint32(v8))
+											store64(m.memory, uint64(uint32(v15))+16, uint64(v31))
+											_ = m.fn526(v15+i32(4), i32(1099440), i32(1098065), v15+i32(16))
+											goto l147
+										}
+										t647 := int32(load32(m.memory, uint64(uint32(v8))))
+										m.fn58(v15+i32(4), v3, t647)
+									}
+								l147:
+									v8 = v8 + i32(8)
+									v9 = v9 - i32(8)
+									if v9 != 0 {
+										goto l148
+									}
+									t648 := int32(load32(m.memory, uint64(uint32(v15))+12))
+									p643 = t648
+								} else {
+									p643 = i32(0)
+								}
+								store32(m.memory, uint64(uint32(t642))+24, uint32(p643+v4))
+								t649 := int32(load32(m.memory, uint64(uint32(v15))+12))
+								store32(m.memory, uint64(uint32(v15))+48, uint32(t649))
+								t650 := int64(load64(m.memory, uint64(uint32(v15))+4))
+								store64(m.memory, uint64(uint32(v15))+40, uint64(t650))
+								t651 := int32(load32(m.memory, uint64(uint32(v7))+4))
+								v10 = t651
+								t652 := int32(load32(m.memory, uint64(uint32(v7))))
+								v3 = t652
+								t653 := int32(load32(m.memory, uint64(uint32(v3))+64))
+								v17 = t653
+								t654 := int32(load32(m.memory, uint64(uint32(v3))+60))
+								v14 = t654
+								v8 = i32(0)
+								store32(m.memory, uint64(uint32(v15))+92, uint32(i32(0)))
+								store64(m.memory, uint64(uint32(v15))+84, uint64(i64(0x400000000)))
+								{
+									if v17 == 0 {
+										v24 = i32(1)
+										v9 = i32(0)
+										goto l149
+									}
+									v24 = i32(4)
+									v9 = i32(4)
+								l153:
+									{
+										t655 := int32(m.memory[uint64(uint32(v8+v14))])
+										v3 = t655
+										t656 := int32(load32(m.memory, uint64(uint32(v10))+124))
+										if uint32(v3) >= uint32(t656) {
+											goto l150
+										}
+										{
+											t657 := int32(load32(m.memory, uint64(uint32(v10))+120))
+											v4 = t657 + v3*i32(72)
+											t658 := int32(m.memory[uint64(uint32(v4))+64])
+											v3 = t658
+											if v3 != 0 {
+												if v3 != i32(2) {
+													v9 = i32(24)
+													m.fn64(v15+i32(16), i32(24), i32(0), i32(1), i32(1))
+													t659 := int32(load32(m.memory, uint64(uint32(v15))+20))
+													v8 = t659
+													t660 := int32(load32(m.memory, uint64(uint32(v15))+16))
+													if t660 == i32(1) {
+														goto l151
+													}
+													t661 := int32(load32(m.memory, uint64(uint32(v15))+24))
+													v24 = t661
+													t662 := int64(load64(m.memory, uint64(uint32(i32(1102590)))))
+													store64(m.memory, uint64(uint32(v24))+16, uint64(t662))
+													t663 := int64(load64(m.memory, uint64(uint32(i32(1102582)))))
+													store64(m.memory, uint64(uint32(v24))+8, uint64(t663))
+													t664 := int64(load64(m.memory, uint64(uint32(i32(1102574)))))
+													store64(m.memory, uint64(uint32(v24)), uint64(t664))
+													goto l149
+												}
+												v9 = i32(27)
+												m.fn64(v15+i32(16), i32(27), i32(0), i32(1), i32(1))
+												t665 := int32(load32(m.memory, uint64(uint32(v15))+20))
+												v8 = t665
+												t666 := int32(load32(m.memory, uint64(uint32(v15))+16))
+												if t666 == i32(1) {
+													goto l146
+												}
+												t667 := int32(load32(m.memory, uint64(uint32(v15))+24))
+												v24 = t667
+												t668 := int32(load32(m.memory, uint64(uint32(i32(1102621)))))
+												store32(m.memory, uint64(uint32(v24))+23, uint32(t668))
+												t669 := int64(load64(m.memory, uint64(uint32(i32(1102614)))))
+												store64(m.memory, uint64(uint32(v24))+16, uint64(t669))
+												t670 := int64(load64(m.memory, uint64(uint32(i32(1102606)))))
+												store64(m.memory, uint64(uint32(v24))+8, uint64(t670))
+												t671 := int64(load64(m.memory, uint64(uint32(i32(1102598)))))
+												store64(m.memory, uint64(uint32(v24)), uint64(t671))
+												goto l149
+											}
+											t672 := int32(m.memory[uint64(uint32(v4))+62])
+											v3 = t672 << 2
+											t673 := int32(load32(m.memory, uint64(uint32(v3))+1105992))
+											v7 = t673
+											t674 := int32(load32(m.memory, uint64(uint32(v3))+1105940))
+											v4 = t674
+											t675 := int32(load32(m.memory, uint64(uint32(v15))+84))
+											if t675 == v8 {
+												m.fn75(v15 + i32(84))
+												t676 := int32(load32(m.memory, uint64(uint32(v15))+88))
+												v24 = t676
+											}
+											v3 = v9 + v24
+											store32(m.memory, uint64(uint32(v3)), uint32(v7))
+											store32(m.memory, uint64(uint32(v3-i32(4))), uint32(v4))
+											t677 := v15
+											v8 = v8 + i32(1)
+											store32(m.memory, uint64(uint32(t677))+92, uint32(v8))
+											v9 = v9 + i32(8)
+											if v8 == v17 {
+												goto l152
+											}
+											goto l153
+										}
+									l151:
+									}
+									goto l146
+								l152:
+									t678 := int32(load32(m.memory, uint64(uint32(v15))+88))
+									v4 = t678
+									t679 := v4
+									v9 = v17 << 3
+									v14 = t679 + v9
+									v12 = int32(uint32(v9-i32(8)) >> 1)
+									v3 = v4
+								l154:
+									if v9 != 0 {
+										v9 = v9 - i32(8)
+										t680 := int32(load32(m.memory, uint64(uint32(v3))+4))
+										v7 = t680
+										v3 = v3 + i32(8)
+										v12 = v7 + v12
+										if uint32(v12) >= uint32(v7) {
+											goto l154
+										}
+										panic("unreachable")
+									}
+									m.fn64(v15+i32(16), v12, i32(0), i32(1), i32(1))
+									t681 := int32(load32(m.memory, uint64(uint32(v15))+20))
+									v3 = t681
+									t682 := int32(load32(m.memory, uint64(uint32(v15))+16))
+									if t682 != 0 {
+										goto l146
+									}
+									store32(m.memory, uint64(uint32(v15))+72, uint32(i32(0)))
+									t683 := int32(load32(m.memory, uint64(uint32(v15))+24))
+									store32(m.memory, uint64(uint32(v15))+68, uint32(t683))
+									store32(m.memory, uint64(uint32(v15))+64, uint32(v3))
+									t684 := int32(load32(m.memory, uint64(uint32(v4))))
+									t685 := v15 - i32(-64)
+									v3 = t684
+									t686 := int32(load32(m.memory, uint64(uint32(v4))+4))
+									m.fn72(t685, v3, v3+t686)
+									t687 := int32(load32(m.memory, uint64(uint32(v15))+72))
+									t688 := v12
+									v7 = t687
+									v3 = t688 - v7
+									t689 := int32(load32(m.memory, uint64(uint32(v15))+68))
+									v24 = t689
+									if v8 != i32(1) {
+										v8 = v7 + v24
+										v9 = v4 + i32(8)
+									l155:
+										{
+											if uint32(v3) <= uint32(i32(3)) {
+												goto l150
+											}
+											t690 := int32(load32(m.memory, uint64(uint32(v9+i32(4)))))
+											v10 = t690
+											t691 := int32(load32(m.memory, uint64(uint32(v9))))
+											v4 = t691
+											store32(m.memory, uint64(uint32(v8)), uint32(i32(544370464)))
+											v3 = v3 - i32(4)
+											if uint32(v3) < uint32(v10) {
+												goto l150
+											}
+											v7 = v8 + i32(4)
+											if v10 != 0 {
+												memory_copy(m.memory, uint32(v7), uint32(v4), uint32(v10))
+											}
+											v3 = v3 - v10
+											v8 = v7 + v10
+											v9 = v9 + i32(8)
+											if v9 != v14 {
+												goto l155
+											}
+										}
+									}
+									v9 = v12 - v3
+									t692 := int32(load32(m.memory, uint64(uint32(v15))+64))
+									v8 = t692
+								}
+							l149:
+								store32(m.memory, uint64(uint32(v15))+60, uint32(v9))
+								store32(m.memory, uint64(uint32(v15))+56, uint32(v24))
+								store32(m.memory, uint64(uint32(v15))+52, uint32(v8))
+								m.fn74(v15+i32(84), i32(8))
+								t693 := v15
+								v3 = v15 + i32(52)
+								store64(m.memory, uint64(uint32(t693))+72, uint64(int64(uint32(v3))|i64(0x300000000)))
+								store64(m.memory, uint64(uint32(v15))+64, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+								m.fn68(v15+i32(28), i32(1098074), v15-i32(-64))
+								m.fn74(v3, i32(1))
+								t694 := int64(load64(m.memory, uint64(uint32(v15))+40))
+								store64(m.memory, uint64(uint32(v15))+16, uint64(t694))
+								t695 := int32(load32(m.memory, uint64(uint32(v15))+48))
+								store32(m.memory, uint64(uint32(v15))+24, uint32(t695))
+								t696 := int32(load32(m.memory, uint64(uint32(v20))+8))
+								v3 = t696
+								t697 := int32(load32(m.memory, uint64(uint32(v20))))
+								if v3 == t697 {
+									m.fn65(v20)
+								}
+								store32(m.memory, uint64(uint32(v20))+8, uint32(v3+i32(1)))
+								t698 := int32(load32(m.memory, uint64(uint32(v20))+4))
+								v3 = t698 + v3<<5
+								t699 := int64(load64(m.memory, uint64(uint32(v15))+16))
+								store64(m.memory, uint64(uint32(v3)), uint64(t699))
+								t700 := int64(load64(m.memory, uint64(uint32(v15))+24))
+								store64(m.memory, uint64(uint32(v3))+8, uint64(t700))
+								t701 := int64(load64(m.memory, uint64(uint32(v15))+32))
+								store64(m.memory, uint64(uint32(v3))+16, uint64(t701))
+								store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
+								store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1102881)))
+							}
+						l144:
+							m.g0 = v15 + i32(96)
+							goto l156
+						l150:
+							panic("unreachable")
+						l146:
+							_ = int32(load32(m.memory, uint64(uint32(v15))+24))
+							panic("unreachable")
+						l156:
+						}
+					l143:
+						t703 := int64(load64(m.memory, uint64(uint32(v26))))
+						p520 = t703
+					} else {
+						p520 = v32
+					}
+					if p520&v34 == 0 {
+						goto l157
+					}
+					t704 := int64(load64(m.memory, uint64(uint32(v26))))
+					if t704&v42 != i64(0) {
+						t705 := int32(m.memory[uint64(uint32(v1))+40])
+						if t705 != 0 {
+							goto l157
+						}
+						v7 = i32(0)
+						t706 := m.g0
+						v3 = t706 - i32(48)
+						m.g0 = v3
+						{
+							v10 = v1 + i32(12)
+							t707 := int32(m.memory[uint64(uint32(v10))+29])
+							if t707 != 0 {
+								goto l158
+							}
+							{
+								t708 := int32(load32(m.memory, uint64(uint32(v10))+8))
+								v14 = t708
+								if v14 != i32(1000) {
+									t709 := int32(load32(m.memory, uint64(uint32(v10))+24))
+									v9 = t709
+									if uint32(v9) < uint32(i32(0x100001)) {
+										goto l159
+									}
+								}
+								m.fn64(v3+i32(16), i32(45), i32(0), i32(1), i32(1))
+								t710 := int32(load32(m.memory, uint64(uint32(v3))+20))
+								v4 = t710
+								t711 := int32(load32(m.memory, uint64(uint32(v3))+16))
+								if t711 == i32(1) {
+									goto l119
+								}
+								t712 := int32(load32(m.memory, uint64(uint32(v3))+24))
+								v9 = t712
+								t713 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+								store64(m.memory, uint64(uint32(v9))+37, uint64(t713))
+								t714 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+								store64(m.memory, uint64(uint32(v9))+32, uint64(t714))
+								t715 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+								store64(m.memory, uint64(uint32(v9))+24, uint64(t715))
+								t716 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+								store64(m.memory, uint64(uint32(v9))+16, uint64(t716))
+								t717 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+								store64(m.memory, uint64(uint32(v9))+8, uint64(t717))
+								t718 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+								store64(m.memory, uint64(uint32(v9)), uint64(t718))
+								t719 := int32(load32(m.memory, uint64(uint32(v10))))
+								if t719 == v14 {
+									m.fn65(v10)
+								}
+								m.memory[uint64(uint32(v10))+29] = byte(i32(1))
+								store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+								t720 := int32(load32(m.memory, uint64(uint32(v10))+4))
+								v7 = t720 + v14<<5
+								store32(m.memory, uint64(uint32(v7))+28, uint32(i32(4)))
+								store32(m.memory, uint64(uint32(v7))+24, uint32(i32(1101597)))
+								store32(m.memory, uint64(uint32(v7))+20, uint32(i32(45)))
+								store32(m.memory, uint64(uint32(v7))+16, uint32(v9))
+								store32(m.memory, uint64(uint32(v7))+12, uint32(v4))
+								store32(m.memory, uint64(uint32(v7))+8, uint32(i32(0)))
+								store64(m.memory, uint64(uint32(v7)), uint64(i64(0x100000000)))
+								goto l158
+							}
+						l159:
+							m.fn64(v3+i32(16), i32(64), i32(0), i32(1), i32(1))
+							t721 := int32(load32(m.memory, uint64(uint32(v3))+20))
+							v4 = t721
+							t722 := int32(load32(m.memory, uint64(uint32(v3))+16))
+							if t722 == i32(1) {
+								goto l119
+							}
+							store32(m.memory, uint64(uint32(v3))+12, uint32(i32(0)))
+							t723 := int32(load32(m.memory, uint64(uint32(v3))+24))
+							store32(m.memory, uint64(uint32(v3))+8, uint32(t723))
+							store32(m.memory, uint64(uint32(v3))+4, uint32(v4))
+							t724 := int32(load32(m.memory, uint64(uint32(v10))+20))
+							v4 = t724
+							if v4 != 0 {
+								v8 = v4 << 3
+								t725 := int32(load32(m.memory, uint64(uint32(v10))+16))
+								v7 = t725 + i32(4)
+								v31 = int64(uint32(v3+i32(40))) | i64(0x200000000)
+							l161:
+								{
+									t726 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
+									v4 = t726
+									if v4 == 0 {
+										store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
+										store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
+										_ = m.fn526(v3+i32(4), i32(1099440), i32(1098065), v3+i32(16))
+										goto l160
+									}
+									t728 := int32(load32(m.memory, uint64(uint32(v7))))
+									m.fn58(v3+i32(4), v4, t728)
+								}
+							l160:
+								v7 = v7 + i32(8)
+								v8 = v8 - i32(8)
+								if v8 != 0 {
+									goto l161
+								}
+								t729 := int32(load32(m.memory, uint64(uint32(v3))+12))
+								v7 = t729
+							}
+							store32(m.memory, uint64(uint32(v10))+24, uint32(v7+v9))
+							t730 := int32(load32(m.memory, uint64(uint32(v3))+12))
+							store32(m.memory, uint64(uint32(v3))+24, uint32(t730))
+							t731 := int64(load64(m.memory, uint64(uint32(v3))+4))
+							store64(m.memory, uint64(uint32(v3))+16, uint64(t731))
+							store64(m.memory, uint64(uint32(v3))+40, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+							m.fn68(v3+i32(28), i32(1099004), v3+i32(40))
+							t732 := int32(load32(m.memory, uint64(uint32(v10))))
+							if t732 == v14 {
+								m.fn65(v10)
+							}
+							store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+							t733 := int32(load32(m.memory, uint64(uint32(v10))+4))
+							v4 = t733 + v14<<5
+							t734 := int64(load64(m.memory, uint64(uint32(v3))+16))
+							store64(m.memory, uint64(uint32(v4)), uint64(t734))
+							t735 := int64(load64(m.memory, uint64(uint32(v3))+24))
+							store64(m.memory, uint64(uint32(v4))+8, uint64(t735))
+							t736 := int64(load64(m.memory, uint64(uint32(v3))+32))
+							store64(m.memory, uint64(uint32(v4))+16, uint64(t736))
+							store32(m.memory, uint64(uint32(v4))+28, uint32(i32(17)))
+							store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103423)))
+						}
+					l158:
+						m.g0 = v3 + i32(48)
+						goto l157
+					}
+					v7 = i32(0)
+					t737 := m.g0
+					v3 = t737 - i32(48)
+					m.g0 = v3
+					{
+						v10 = v1 + i32(12)
+						t738 := int32(m.memory[uint64(uint32(v10))+29])
+						if t738 != 0 {
+							goto l162
+						}
+						{
+							t739 := int32(load32(m.memory, uint64(uint32(v10))+8))
+							v14 = t739
+							if v14 != i32(1000) {
+								t740 := int32(load32(m.memory, uint64(uint32(v10))+24))
+								v9 = t740
+								if uint32(v9) < uint32(i32(0x100001)) {
+									goto l163
+								}
+							}
+							m.fn64(v3+i32(16), i32(45), i32(0), i32(1), i32(1))
+							t741 := int32(load32(m.memory, uint64(uint32(v3))+20))
+							v4 = t741
+							t742 := int32(load32(m.memory, uint64(uint32(v3))+16))
+							if t742 == i32(1) {
+								goto l119
+							}
+							t743 := int32(load32(m.memory, uint64(uint32(v3))+24))
+							v9 = t743
+							t744 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+							store64(m.memory, uint64(uint32(v9))+37, uint64(t744))
+							t745 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+							store64(m.memory, uint64(uint32(v9))+32, uint64(t745))
+							t746 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+							store64(m.memory, uint64(uint32(v9))+24, uint64(t746))
+							t747 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+							store64(m.memory, uint64(uint32(v9))+16, uint64(t747))
+							t748 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+							store64(m.memory, uint64(uint32(v9))+8, uint64(t748))
+							t749 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+							store64(m.memory, uint64(uint32(v9)), uint64(t749))
+							t750 := int32(load32(m.memory, uint64(uint32(v10))))
+							if t750 == v14 {
+								m.fn65(v10)
+							}
+							m.memory[uint64(uint32(v10))+29] = byte(i32(1))
+							store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+							t751 := int32(load32(m.memory, uint64(uint32(v10))+4))
+							v7 = t751 + v14<<5
+							store32(m.memory, uint64(uint32(v7))+28, uint32(i32(4)))
+							store32(m.memory, uint64(uint32(v7))+24, uint32(i32(1101597)))
+							store32(m.memory, uint64(uint32(v7))+20, uint32(i32(45)))
+							store32(m.memory, uint64(uint32(v7))+16, uint32(v9))
+							store32(m.memory, uint64(uint32(v7))+12, uint32(v4))
+							store32(m.memory, uint64(uint32(v7))+8, uint32(i32(0)))
+							store64(m.memory, uint64(uint32(v7)), uint64(i64(0x100000000)))
+							goto l162
+						}
+					l163:
+						m.fn64(v3+i32(16), i32(64), i32(0), i32(1), i32(1))
+						t752 := int32(load32(m.memory, uint64(uint32(v3))+20))
+						v4 = t752
+						t753 := int32(load32(m.memory, uint64(uint32(v3))+16))
+						if t753 == i32(1) {
+							goto l119
+						}
+						store32(m.memory, uint64(uint32(v3))+12, uint32(i32(0)))
+						t754 := int32(load32(m.memory, uint64(uint32(v3))+24))
+						store32(m.memory, uint64(uint32(v3))+8, uint32(t754))
+						store32(m.memory, uint64(uint32(v3))+4, uint32(v4))
+						t755 := int32(load32(m.memory, uint64(uint32(v10))+20))
+						v4 = t755
+						if v4 != 0 {
+							v8 = v4 << 3
+							t756 := int32(load32(m.memory, uint64(uint32(v10))+16))
+							v7 = t756 + i32(4)
+							v31 = int64(uint32(v3+i32(40))) | i64(0x200000000)
+						l165:
+							{
+								t757 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
+								v4 = t757
+								if v4 == 0 {
+									store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
+									store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
+									_ = m.fn526(v3+i32(4), i32(1099440), i32(1098065), v3+i32(16))
+									goto l164
+								}
+								t759 := int32(load32(m.memory, uint64(uint32(v7))))
+								m.fn58(v3+i32(4), v4, t759)
+							}
+						l164:
+							v7 = v7 + i32(8)
+							v8 = v8 - i32(8)
+							if v8 != 0 {
+								goto l165
+							}
+							t760 := int32(load32(m.memory, uint64(uint32(v3))+12))
+							v7 = t760
+						}
+						store32(m.memory, uint64(uint32(v10))+24, uint32(v7+v9))
+						t761 := int32(load32(m.memory, uint64(uint32(v3))+12))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(t761))
+						t762 := int64(load64(m.memory, uint64(uint32(v3))+4))
+						store64(m.memory, uint64(uint32(v3))+16, uint64(t762))
+						store64(m.memory, uint64(uint32(v3))+40, uint64(int64(uint32(v26+i32(32)))|i64(0x300000000)))
+						m.fn68(v3+i32(28), i32(1099034), v3+i32(40))
+						t763 := int32(load32(m.memory, uint64(uint32(v10))))
+						if t763 == v14 {
+							m.fn65(v10)
+						}
+						store32(m.memory, uint64(uint32(v10))+8, uint32(v14+i32(1)))
+						t764 := int32(load32(m.memory, uint64(uint32(v10))+4))
+						v4 = t764 + v14<<5
+						t765 := int64(load64(m.memory, uint64(uint32(v3))+16))
+						store64(m.memory, uint64(uint32(v4)), uint64(t765))
+						t766 := int64(load64(m.memory, uint64(uint32(v3))+24))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(t766))
+						t767 := int64(load64(m.memory, uint64(uint32(v3))+32))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(t767))
+						store32(m.memory, uint64(uint32(v4))+28, uint32(i32(8)))
+						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103415)))
+					}
+				l162:
+					m.g0 = v3 + i32(48)
+				}
+			l157:
+				v36 = (v36 - i64(1)) & v36
+				t768 := int32(load32(m.memory, uint64(uint32(v1))+32))
+				v3 = t768
+				if v3 != 0 {
+					store32(m.memory, uint64(uint32(v1))+32, uint32(v3-i32(1)))
+				}
+				v7 = v11
+				if v36 != i64(0) {
+					goto l166
+				}
+			}
+		}
+		if (v33|v38)&(v40^i64(-1)) != i64(0) {
+			{
+				t769 := m.g0
+				v8 = t769 - i32(48)
+				m.g0 = v8
+				{
+					v9 = v1 + i32(12)
+					t770 := int32(m.memory[uint64(uint32(v9))+29])
+					if t770 != 0 {
+						goto l167
+					}
+					{
+						t771 := int32(load32(m.memory, uint64(uint32(v9))+8))
+						v7 = t771
+						if v7 != i32(1000) {
+							t772 := int32(load32(m.memory, uint64(uint32(v9))+24))
+							v3 = t772
+							if uint32(v3) < uint32(i32(0x100001)) {
+								goto l168
+							}
+						}
+						m.fn64(v8+i32(32), i32(45), i32(0), i32(1), i32(1))
+						t773 := int32(load32(m.memory, uint64(uint32(v8))+36))
+						v2 = t773
+						t774 := int32(load32(m.memory, uint64(uint32(v8))+32))
+						if t774 == i32(1) {
+							goto l169
+						}
+						t775 := int32(load32(m.memory, uint64(uint32(v8))+40))
+						v4 = t775
+						t776 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+						store64(m.memory, uint64(uint32(v4))+37, uint64(t776))
+						t777 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+						store64(m.memory, uint64(uint32(v4))+32, uint64(t777))
+						t778 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+						store64(m.memory, uint64(uint32(v4))+24, uint64(t778))
+						t779 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(t779))
+						t780 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(t780))
+						t781 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+						store64(m.memory, uint64(uint32(v4)), uint64(t781))
+						t782 := int32(load32(m.memory, uint64(uint32(v9))))
+						if t782 == v7 {
+							m.fn65(v9)
+						}
+						m.memory[uint64(uint32(v9))+29] = byte(i32(1))
+						store32(m.memory, uint64(uint32(v9))+8, uint32(v7+i32(1)))
+						t783 := int32(load32(m.memory, uint64(uint32(v9))+4))
+						v3 = t783 + v7<<5
+						store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101597)))
+						store32(m.memory, uint64(uint32(v3))+20, uint32(i32(45)))
+						store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
+						store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
+						store32(m.memory, uint64(uint32(v3))+8, uint32(i32(0)))
+						store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000000)))
+						goto l167
+					}
+				l168:
+					m.fn64(v8+i32(32), i32(64), i32(0), i32(1), i32(1))
+					t784 := int32(load32(m.memory, uint64(uint32(v8))+36))
+					v2 = t784
+					t785 := int32(load32(m.memory, uint64(uint32(v8))+32))
+					if t785 == i32(1) {
+						goto l169
+					}
+					store32(m.memory, uint64(uint32(v8))+12, uint32(i32(0)))
+					t786 := int32(load32(m.memory, uint64(uint32(v8))+40))
+					store32(m.memory, uint64(uint32(v8))+8, uint32(t786))
+					store32(m.memory, uint64(uint32(v8))+4, uint32(v2))
+					t787 := int32(load32(m.memory, uint64(uint32(v9))+20))
+					t788 := v9
+					v2 = t787
+					var p789 int32
+					if v2 != 0 {
+						v11 = v2 << 3
+						t790 := int32(load32(m.memory, uint64(uint32(v9))+16))
+						v4 = t790 + i32(4)
+						v31 = int64(uint32(v8+i32(16))) | i64(0x200000000)
+					l171:
+						{
+							t791 := int32(load32(m.memory, uint64(uint32(v4-i32(4)))))
+							v2 = t791
+							if v2 == 0 {
+								store32(m.memory, uint64(uint32(v8))+16, uint32(v4))
+								store64(m.memory, uint64(uint32(v8))+32, uint64(v31))
+								_ = m.fn526(v8+i32(4), i32(1099440), i32(1098065), v8+i32(32))
+								goto l170
+							}
+							t793 := int32(load32(m.memory, uint64(uint32(v4))))
+							m.fn58(v8+i32(4), v2, t793)
+						}
+					l170:
+						v4 = v4 + i32(8)
+						v11 = v11 - i32(8)
+						if v11 != 0 {
+							goto l171
+						}
+						t794 := int32(load32(m.memory, uint64(uint32(v8))+12))
+						p789 = t794
+					} else {
+						p789 = i32(0)
+					}
+					store32(m.memory, uint64(uint32(t788))+24, uint32(p789+v3))
+					t795 := int32(load32(m.memory, uint64(uint32(v8))+12))
+					store32(m.memory, uint64(uint32(v8))+24, uint32(t795))
+					t796 := int64(load64(m.memory, uint64(uint32(v8))+4))
+					store64(m.memory, uint64(uint32(v8))+16, uint64(t796))
+					m.fn64(v8+i32(32), i32(61), i32(0), i32(1), i32(1))
+					t797 := int32(load32(m.memory, uint64(uint32(v8))+36))
+					v2 = t797
+					t798 := int32(load32(m.memory, uint64(uint32(v8))+32))
+					if t798 == i32(1) {
+						goto l169
+					}
+					t799 := int32(load32(m.memory, uint64(uint32(v8))+40))
+					v4 = t799
+					t800 := int64(load64(m.memory, uint64(uint32(i32(1102987)))))
+					store64(m.memory, uint64(uint32(v4))+53, uint64(t800))
+					t801 := int64(load64(m.memory, uint64(uint32(i32(1102982)))))
+					store64(m.memory, uint64(uint32(v4))+48, uint64(t801))
+					t802 := int64(load64(m.memory, uint64(uint32(i32(1102974)))))
+					store64(m.memory, uint64(uint32(v4))+40, uint64(t802))
+					t803 := int64(load64(m.memory, uint64(uint32(i32(1102966)))))
+					store64(m.memory, uint64(uint32(v4))+32, uint64(t803))
+					t804 := int64(load64(m.memory, uint64(uint32(i32(1102958)))))
+					store64(m.memory, uint64(uint32(v4))+24, uint64(t804))
+					t805 := int64(load64(m.memory, uint64(uint32(i32(1102950)))))
+					store64(m.memory, uint64(uint32(v4))+16, uint64(t805))
+					t806 := int64(load64(m.memory, uint64(uint32(i32(1102942)))))
+					store64(m.memory, uint64(uint32(v4))+8, uint64(t806))
+					t807 := int64(load64(m.memory, uint64(uint32(i32(1102934)))))
+					store64(m.memory, uint64(uint32(v4)), uint64(t807))
+					t808 := int32(load32(m.memory, uint64(uint32(v8))+24))
+					store32(m.memory, uint64(uint32(v8))+40, uint32(t808))
+					t809 := int64(load64(m.memory, uint64(uint32(v8))+16))
+					store64(m.memory, uint64(uint32(v8))+32, uint64(t809))
+					t810 := int32(load32(m.memory, uint64(uint32(v9))))
+					if t810 == v7 {
+						m.fn65(v9)
+					}
+					store32(m.memory, uint64(uint32(v9))+8, uint32(v7+i32(1)))
+					t811 := int32(load32(m.memory, uint64(uint32(v9))+4))
+					v3 = t811 + v7<<5
+					t812 := int64(load64(m.memory, uint64(uint32(v8))+32))
+					store64(m.memory, uint64(uint32(v3)), uint64(t812))
+					t813 := int32(load32(m.memory, uint64(uint32(v8))+40))
+					store32(m.memory, uint64(uint32(v3))+8, uint32(t813))
+					store32(m.memory, uint64(uint32(v3))+28, uint32(i32(11)))
+					store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103404)))
+					store32(m.memory, uint64(uint32(v3))+20, uint32(i32(61)))
+					store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
+					store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
+				}
+			l167:
+				m.g0 = v8 + i32(48)
+				goto l172
+			l169:
+				_ = int32(load32(m.memory, uint64(uint32(v8))+40))
+				panic("unreachable")
+			}
+		l172:
+		}
+		t815 := int32(load32(m.memory, uint64(uint32(v6))+56))
+		v2 = t815
+		if v2 != 0 {
+			store32(m.memory, uint64(uint32(v6))+80, uint32(v2))
+			v7 = v6 + i32(80)
+			v4 = i32(0)
+			t816 := m.g0
+			v14 = t816 - i32(48)
+			m.g0 = v14
+			{
+				v8 = v1 + i32(12)
+				t817 := int32(m.memory[uint64(uint32(v8))+29])
+				if t817 != 0 {
+					goto l173
+				}
+				{
+					{
+						t818 := int32(load32(m.memory, uint64(uint32(v8))+8))
+						v9 = t818
+						if v9 != i32(1000) {
+							t819 := int32(load32(m.memory, uint64(uint32(v8))+24))
+							v3 = t819
+							if uint32(v3) < uint32(i32(0x100001)) {
+								m.fn64(v14+i32(16), i32(64), i32(0), i32(1), i32(1))
+								t831 := int32(load32(m.memory, uint64(uint32(v14))+20))
+								v2 = t831
+								t832 := int32(load32(m.memory, uint64(uint32(v14))+16))
+								if t832 == i32(1) {
+									_ = int32(load32(m.memory, uint64(uint32(v14))+24))
+									panic("unreachable")
+								}
+								store32(m.memory, uint64(uint32(v14))+12, uint32(i32(0)))
+								t833 := int32(load32(m.memory, uint64(uint32(v14))+24))
+								store32(m.memory, uint64(uint32(v14))+8, uint32(t833))
+								store32(m.memory, uint64(uint32(v14))+4, uint32(v2))
+								t834 := int32(load32(m.memory, uint64(uint32(v8))+20))
+								v2 = t834
+								if v2 == 0 {
+									goto l177
+								}
+								v11 = v2 << 3
+								t835 := int32(load32(m.memory, uint64(uint32(v8))+16))
+								v4 = t835 + i32(4)
+								v31 = int64(uint32(v14+i32(40))) | i64(0x200000000)
+							l179:
+								{
+									t836 := int32(load32(m.memory, uint64(uint32(v4-i32(4)))))
+									v2 = t836
+									if v2 == 0 {
+										store32(m.memory, uint64(uint32(v14))+40, uint32(v4))
+										store64(m.memory, uint64(uint32(v14))+16, uint64(v31))
+										_ = m.fn526(v14+i32(4), i32(1099440), i32(1098065), v14+i32(16))
+										goto l178
+									}
+									t838 := int32(load32(m.memory, uint64(uint32(v4))))
+									m.fn58(v14+i32(4), v2, t838)
+								}
+							l178:
+								v4 = v4 + i32(8)
+								v11 = v11 - i32(8)
+								if v11 != 0 {
+									goto l179
+								}
+								goto l180
+							}
+						}
+						m.fn64(v14+i32(16), i32(45), i32(0), i32(1), i32(1))
+						t820 := int32(load32(m.memory, uint64(uint32(v14))+20))
+						v2 = t820
+						t821 := int32(load32(m.memory, uint64(uint32(v14))+16))
+						if t821 == i32(1) {
+							_ = int32(load32(m.memory, uint64(uint32(v14))+24))
+							panic("unreachable")
+						}
+						t822 := int32(load32(m.memory, uint64(uint32(v14))+24))
+						v4 = t822
+						t823 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+						store64(m.memory, uint64(uint32(v4))+37, uint64(t823))
+						t824 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+						store64(m.memory, uint64(uint32(v4))+32, uint64(t824))
+						t825 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+						store64(m.memory, uint64(uint32(v4))+24, uint64(t825))
+						t826 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(t826))
+						t827 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(t827))
+						t828 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+						store64(m.memory, uint64(uint32(v4)), uint64(t828))
+						t829 := int32(load32(m.memory, uint64(uint32(v8))))
+						if t829 == v9 {
+							m.fn65(v8)
+						}
+						m.memory[uint64(uint32(v8))+29] = byte(i32(1))
+						store32(m.memory, uint64(uint32(v8))+8, uint32(v9+i32(1)))
+						t830 := int32(load32(m.memory, uint64(uint32(v8))+4))
+						v3 = t830 + v9<<5
+						store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1101597)))
+						store32(m.memory, uint64(uint32(v3))+20, uint32(i32(45)))
+						store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
+						store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
+						store32(m.memory, uint64(uint32(v3))+8, uint32(i32(0)))
+						store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000000)))
+						goto l173
+					}
+				l180:
+					t841 := int32(load32(m.memory, uint64(uint32(v14))+12))
+					v4 = t841
+				}
+			l177:
+				store32(m.memory, uint64(uint32(v8))+24, uint32(v3+v4))
+				t842 := int32(load32(m.memory, uint64(uint32(v14))+12))
+				store32(m.memory, uint64(uint32(v14))+24, uint32(t842))
+				t843 := int64(load64(m.memory, uint64(uint32(v14))+4))
+				store64(m.memory, uint64(uint32(v14))+16, uint64(t843))
+				store64(m.memory, uint64(uint32(v14))+40, uint64(int64(uint32(v7))|i64(0x600000000)))
+				m.fn68(v14+i32(28), i32(1099089), v14+i32(40))
+				t844 := int32(load32(m.memory, uint64(uint32(v8))))
+				if t844 == v9 {
+					m.fn65(v8)
+				}
+				store32(m.memory, uint64(uint32(v8))+8, uint32(v9+i32(1)))
+				t845 := int32(load32(m.memory, uint64(uint32(v8))+4))
+				v2 = t845 + v9<<5
+				t846 := int64(load64(m.memory, uint64(uint32(v14))+16))
+				store64(m.memory, uint64(uint32(v2)), uint64(t846))
+				t847 := int64(load64(m.memory, uint64(uint32(v14))+24))
+				store64(m.memory, uint64(uint32(v2))+8, uint64(t847))
+				t848 := int64(load64(m.memory, uint64(uint32(v14))+32))
+				store64(m.memory, uint64(uint32(v2))+16, uint64(t848))
+				store32(m.memory, uint64(uint32(v2))+28, uint32(i32(13)))
+				store32(m.memory, uint64(uint32(v2))+24, uint32(i32(1103440)))
+			}
+		l173:
+			m.g0 = v14 + i32(48)
+		}
+		t849 := int32(load32(m.memory, uint64(uint32(v6))+72))
+		if t849 == 0 {
+			t850 := int32(load32(m.memory, uint64(uint32(v1))+8))
+			if uint32(t850) >= uint32(v27) {
+				store32(m.memory, uint64(uint32(v1))+8, uint32(v27))
+			}
+			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+			m.fn74(v6-i32(-64), i32(16))
+			goto l47
+		}
+		v28 = v6 + i32(80)
+		v17 = v6 - i32(-64)
+		t851 := m.g0
+		v12 = t851 - i32(112)
+		m.g0 = v12
+		v2 = v12 + i32(80)
+		m.fn86(v2)
+		t852 := int64(load64(m.memory, uint64(uint32(i32(1102344)))))
+		store64(m.memory, uint64(uint32(v12))+16, uint64(t852))
+		t853 := int64(load64(m.memory, uint64(uint32(i32(1102352)))))
+		store64(m.memory, uint64(uint32(v12))+24, uint64(t853))
+		t854 := int64(load64(m.memory, uint64(uint32(v12))+88))
+		store64(m.memory, uint64(uint32(v12))+40, uint64(t854))
+		t855 := int64(load64(m.memory, uint64(uint32(v12))+80))
+		store64(m.memory, uint64(uint32(v12))+32, uint64(t855))
+		t856 := v2
+		v11 = v1
+		m.fn285(t856, v11, v27, i32(242))
+		t857 := int32(load32(m.memory, uint64(uint32(v12))+80))
+		v3 = t857
+		t858 := int32(load32(m.memory, uint64(uint32(v12))+84))
+		t859 := v12
+		v1 = t858
+		t860 := int32(load32(m.memory, uint64(uint32(v12))+88))
+		t861 := v1
+		v2 = t860
+		v9 = t861 + v2<<2
+		store32(m.memory, uint64(uint32(t859))+60, uint32(v9))
+		store32(m.memory, uint64(uint32(v12))+56, uint32(v3))
+		store32(m.memory, uint64(uint32(v12))+52, uint32(v1))
+		store32(m.memory, uint64(uint32(v12))+48, uint32(v1))
+		v29 = v12 + i32(32)
+		{
+			{
+				if v2 != 0 {
+				l205:
+					{
+						t862 := v12
+						v2 = v1 + i32(4)
+						store32(m.memory, uint64(uint32(t862))+52, uint32(v2))
+						t863 := int32(load32(m.memory, uint64(uint32(v1))))
+						m.fn287(v12+i32(80), v11, t863)
+						t864 := int32(load32(m.memory, uint64(uint32(v12))+88))
+						t865 := v12
+						v1 = t864
+						store32(m.memory, uint64(uint32(t865))+72, uint32(v1))
+						t866 := int64(load64(m.memory, uint64(uint32(v12))+80))
+						store64(m.memory, uint64(uint32(v12))+64, uint64(t866))
+						t867 := int32(load32(m.memory, uint64(uint32(v12))+92))
+						v10 = t867
+						if uint32(v10) > uint32(v1) {
+						l204:
+							{
+								m.fn188(v12+i32(80), v12-i32(-64), v10)
+								t868 := int32(load32(m.memory, uint64(uint32(v12))+84))
+								v1 = t868
+								t869 := int32(load32(m.memory, uint64(uint32(v12))+80))
+								v18 = t869
+								if v18 != i32(-0x80000000) {
+									v2 = int32(uint32(v1) >> 8)
+									goto l181
+								}
+								{
+									{
+										{
+											if v1 == i32(10) {
+												m.fn288(v12+i32(80), v12-i32(-64), v10)
+												t870 := int32(load32(m.memory, uint64(uint32(v12))+84))
+												v1 = t870
+												t871 := int32(load32(m.memory, uint64(uint32(v12))+80))
+												v18 = t871
+												if v18 != i32(-0x80000000) {
+													v2 = int32(uint32(v1) >> 8)
+													goto l181
+												}
+												v7 = i32(1)
+												v20 = i32(0)
+												v22 = i32(0)
+												t872 := int32(load32(m.memory, uint64(uint32(v12))+72))
+												if uint32(t872) >= uint32(v1) {
+													goto l182
+												}
+												v4 = i32(0)
+											l190:
+												{
+													m.fn188(v12+i32(80), v12-i32(-64), v1)
+													t873 := int32(load32(m.memory, uint64(uint32(v12))+84))
+													v3 = t873
+													t874 := int32(load32(m.memory, uint64(uint32(v12))+80))
+													v18 = t874
+													if v18 != i32(-0x80000000) {
+														v2 = int32(uint32(v3) >> 8)
+														t875 := int32(load32(m.memory, uint64(uint32(v12))+88))
+														v22 = t875
+														v1 = v3
+														goto l183
+													}
+													{
+														switch v3 - i32(10) {
+														case 0:
+															m.fn289(v12+i32(80), v12-i32(-64), v1)
+															t876 := int32(load32(m.memory, uint64(uint32(v12))+88))
+															v22 = t876
+															t877 := int32(load32(m.memory, uint64(uint32(v12))+84))
+															v7 = t877
+															t878 := int32(load32(m.memory, uint64(uint32(v12))+80))
+															v18 = t878
+															if v18 == i32(-0x80000000) {
+																goto l187
+															}
+															v2 = int32(uint32(v7) >> 8)
+															v1 = v7
+															goto l183
+														case 8:
+															m.fn288(v12+i32(80), v12-i32(-64), v1)
+															t879 := int32(load32(m.memory, uint64(uint32(v12))+84))
+															v3 = t879
+															t880 := int32(load32(m.memory, uint64(uint32(v12))+80))
+															v18 = t880
+															if v18 != i32(-0x80000000) {
+																v2 = int32(uint32(v3) >> 8)
+																t881 := int32(load32(m.memory, uint64(uint32(v12))+88))
+																v22 = t881
+																v1 = v3
+																goto l183
+															}
+															m.fn290(v12+i32(80), v12-i32(-64), v3, v5, v4)
+															t882 := int32(m.memory[uint64(uint32(v12))+84])
+															v4 = t882
+															t883 := int32(load32(m.memory, uint64(uint32(v12))+80))
+															v18 = t883
+															if v18 == i32(-0x80000000) {
+																goto l187
+															}
+															t884 := int32(load16(m.memory, uint64(uint32(v12))+85))
+															t885 := int32(m.memory[uint64(uint32(v12+i32(87)))])
+															v2 = t884 | t885<<16
+															t886 := int32(load32(m.memory, uint64(uint32(v12))+88))
+															v22 = t886
+															v1 = v4
+															goto l183
+														default:
+															m.fn189(v12+i32(80), v12-i32(-64), v3, v1, i32(0))
+															t887 := int32(load32(m.memory, uint64(uint32(v12))+80))
+															v18 = t887
+															if v18 != i32(-0x80000000) {
+																goto l188
+															}
+														}
+													l187:
+														t888 := int32(load32(m.memory, uint64(uint32(v12))+72))
+														if uint32(t888) >= uint32(v1) {
+															goto l189
+														}
+														goto l190
+													}
+												l188:
+												}
+												t889 := int32(load32(m.memory, uint64(uint32(v12))+84))
+												v1 = t889
+												v2 = int32(uint32(v1) >> 8)
+												goto l181
+											}
+											m.fn189(v12+i32(80), v12-i32(-64), v1, v10, i32(0))
+											t890 := int32(load32(m.memory, uint64(uint32(v12))+80))
+											v18 = t890
+											if v18 == i32(-0x80000000) {
+												goto l191
+											}
+											t891 := int32(load32(m.memory, uint64(uint32(v12))+84))
+											v1 = t891
+											v2 = int32(uint32(v1) >> 8)
+											goto l181
+										}
+									l189:
+										if v4 != 0 {
+											goto l192
+										}
+									l182:
+										t892 := m.fn77(v29, v7, v22)
+										v31 = t892
+										t893 := int32(load32(m.memory, uint64(uint32(v12))+20))
+										v4 = t893
+										v18 = v4 & int32(v31)
+										v32 = int64(uint64(v31)>>25) & i64(127) * i64(72340172838076673)
+										t894 := int32(load32(m.memory, uint64(uint32(v12))+16))
+										v8 = t894
+									l195:
+										{
+											t895 := int64(load64(m.memory, uint64(uint32(v8+v18))))
+											v34 = t895
+											v31 = v34 ^ v32
+											v33 = (v31 ^ i64(-1)) & (v31 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
+											{
+											l194:
+												{
+													if v33 == 0 {
+														if v34&(v34<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
+															goto l191
+														}
+														t905 := v18
+														v20 = v20 + i32(8)
+														v18 = (t905 + v20) & v4
+														goto l195
+													}
+													v31 = int64(bits.TrailingZeros64(uint64(v33)))
+													v33 = (v33 - i64(1)) & v33
+													t896 := v7
+													t897 := v22
+													t898 := v8
+													v1 = (int32(uint32(int32(v31))>>3) + v18) & v4
+													t899 := m.fn82(t896, t897, t898-v1<<3-i32(8))
+													if t899 == 0 {
+														goto l194
+													}
+												}
+												v18 = i32(128)
+												v3 = v1 + v8
+												t900 := int64(load64(m.memory, uint64(uint32(v3))))
+												v31 = t900
+												t901 := int32(uint32(int64(bits.TrailingZeros64(uint64(v31&(v31<<1)&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+												v1 = v8 + (v1-i32(8))&v4
+												t902 := int64(load64(m.memory, uint64(uint32(v1))))
+												v31 = t902
+												if uint32(t901+int32(uint32(int64(bits.LeadingZeros64(uint64(v31&(v31<<1)&i64(-0x7f7f7f7f7f7f7f80)))))>>3)) <= uint32(i32(7)) {
+													t903 := int32(load32(m.memory, uint64(uint32(v12))+24))
+													store32(m.memory, uint64(uint32(v12))+24, uint32(t903+i32(1)))
+													v18 = i32(255)
+												}
+												m.memory[uint64(uint32(v3))] = byte(v18)
+												m.memory[uint64(uint32(v1+i32(8)))] = byte(v18)
+												t904 := int32(load32(m.memory, uint64(uint32(v12))+28))
+												store32(m.memory, uint64(uint32(v12))+28, uint32(t904-i32(1)))
+												goto l191
+											}
+										}
+									}
+								l192:
+									store32(m.memory, uint64(uint32(v12))+104, uint32(v22))
+									store32(m.memory, uint64(uint32(v12))+100, uint32(v7))
+									t906 := v29
+									v1 = v12 + i32(100)
+									t907 := m.fn95(t906, v1)
+									v32 = t907
+									store32(m.memory, uint64(uint32(v12))+108, uint32(v1))
+									t908 := int32(load32(m.memory, uint64(uint32(v12))+24))
+									if t908 == 0 {
+										{
+											v8 = v12 + i32(8)
+											v21 = i32(0)
+											t909 := m.g0
+											v23 = t909 + i32(-64)
+											m.g0 = v23
+											store32(m.memory, uint64(uint32(v23))+12, uint32(v29))
+											v16 = v12 + i32(16)
+											t910 := int32(load32(m.memory, uint64(uint32(v16))+12))
+											v19 = t910
+											store32(m.memory, uint64(uint32(v23))+16, uint32(v23+i32(12)))
+											{
+												var p911 int32
+												{
+													{
+														t912 := v19
+														v3 = v19 + i32(1)
+														if uint32(t912) <= uint32(v3) {
+															t913 := int32(load32(m.memory, uint64(uint32(v16))+4))
+															t914 := v3
+															v1 = t913
+															p915 := int32(uint32(v1+i32(1))>>3) * i32(7)
+															if uint32(v1) < uint32(i32(8)) {
+																p915 = v1
+															}
+															v1 = p915
+															if uint32(t914) > uint32(int32(uint32(v1)>>1)) {
+																goto l196
+															}
+															m.fn87(v16, v23+i32(16), i32(1101960), i32(8))
+															goto l197
+														}
+														panic("unreachable")
+													}
+												l196:
+													t916 := v23 + i32(48)
+													v1 = v1 + i32(1)
+													p917 := v3
+													if uint32(v1) > uint32(v3) {
+														p917 = v1
+													}
+													m.fn88(t916, i32(8), p917)
+													t918 := int32(load32(m.memory, uint64(uint32(v23))+56))
+													v21 = t918
+													t919 := int32(load32(m.memory, uint64(uint32(v23))+52))
+													v25 = t919
+													t920 := int32(load32(m.memory, uint64(uint32(v23))+48))
+													t921 := v25
+													v15 = t920
+													if v15 == 0 {
+														p911 = t921
+														goto l199
+													}
+													t922 := int32(load32(m.memory, uint64(uint32(v23))+60))
+													store32(m.memory, uint64(uint32(v23))+44, uint32(t922))
+													store32(m.memory, uint64(uint32(v23))+40, uint32(v21))
+													store32(m.memory, uint64(uint32(v23))+36, uint32(v25))
+													store32(m.memory, uint64(uint32(v23))+32, uint32(v15))
+													store64(m.memory, uint64(uint32(v23))+24, uint64(i64(0x800000008)))
+													store32(m.memory, uint64(uint32(v23))+20, uint32(v16+i32(16)))
+													var p923 int32
+													if v19 != 0 {
+														t924 := int32(load32(m.memory, uint64(uint32(v16))))
+														v20 = t924
+														t925 := int64(load64(m.memory, uint64(uint32(v20))))
+														v33 = (t925 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+														v14 = i32(0)
+													l202:
+														{
+															if v33 == 0 {
+															l200:
+																{
+																	v14 = v14 + i32(8)
+																	v20 = v20 + i32(8)
+																	t926 := int64(load64(m.memory, uint64(uint32(v20))))
+																	v31 = t926 & i64(-0x7f7f7f7f7f7f7f80)
+																	if v31 == i64(-0x7f7f7f7f7f7f7f80) {
+																		goto l200
+																	}
+																}
+																v33 = v31 ^ i64(-0x7f7f7f7f7f7f7f80)
+															}
+															t927 := int32(load32(m.memory, uint64(uint32(v23))+12))
+															t928 := int32(load32(m.memory, uint64(uint32(v16))))
+															t929 := v15
+															t930 := v25
+															v4 = int32(uint32(int64(bits.TrailingZeros64(uint64(v33))))>>3) + v14
+															t931 := m.fn95(t927, t928-v4<<3-i32(8))
+															v3 = int32(t931)
+															v18 = t930 & v3
+															t932 := int64(load64(m.memory, uint64(uint32(t929+v18))))
+															v31 = t932 & i64(-0x7f7f7f7f7f7f7f80)
+															if v31 == 0 {
+																v13 = i32(8)
+															l201:
+																{
+																	v1 = v13 + v18
+																	v13 = v13 + i32(8)
+																	t933 := v15
+																	v18 = v1 & v25
+																	t934 := int64(load64(m.memory, uint64(uint32(t933+v18))))
+																	v31 = t934 & i64(-0x7f7f7f7f7f7f7f80)
+																	if v31 == 0 {
+																		goto l201
+																	}
+																}
+															}
+															v33 = (v33 - i64(1)) & v33
+															t935 := v15
+															v18 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v31))))>>3) + v18) & v25
+															t936 := int32(int8(m.memory[uint64(uint32(t935+v18))]))
+															if t936 >= i32(0) {
+																t937 := int64(load64(m.memory, uint64(uint32(v15))))
+																v18 = int32(uint32(int64(bits.TrailingZeros64(uint64(t937&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+															}
+															t938 := v15 + v18
+															v1 = int32(uint32(v3) >> 25)
+															m.memory[uint64(uint32(t938))] = byte(v1)
+															m.memory[uint64(uint32(v15+(v18-i32(8))&v25+i32(8)))] = byte(v1)
+															t939 := int32(load32(m.memory, uint64(uint32(v16))))
+															t940 := int64(load64(m.memory, uint64(uint32(t939+(v4^i32(-1))<<3))))
+															store64(m.memory, uint64(uint32(v15+(v18^i32(-1))<<3)), uint64(t940))
+															v19 = v19 - i32(1)
+															if v19 != 0 {
+																goto l202
+															}
+														}
+														t941 := int32(load32(m.memory, uint64(uint32(v16))+12))
+														p923 = t941
+													} else {
+														p923 = i32(0)
+													}
+													v4 = p923
+													t942 := int32(load32(m.memory, uint64(uint32(v16))))
+													v3 = t942
+													t943 := int32(load32(m.memory, uint64(uint32(v23))+32))
+													store32(m.memory, uint64(uint32(v16)), uint32(t943))
+													t944 := int64(load64(m.memory, uint64(uint32(v16))+4))
+													v31 = t944
+													store32(m.memory, uint64(uint32(v16))+4, uint32(v25))
+													store32(m.memory, uint64(uint32(v16))+8, uint32(v21-v4))
+													t945 := int32(load32(m.memory, uint64(uint32(v16))+12))
+													v1 = t945
+													store32(m.memory, uint64(uint32(v16))+12, uint32(v4))
+													store32(m.memory, uint64(uint32(v23))+44, uint32(v1))
+													store32(m.memory, uint64(uint32(v23))+32, uint32(v3))
+													store64(m.memory, uint64(uint32(v23))+36, uint64(v31))
+													m.fn90(v23 + i32(20))
+												}
+											l197:
+												p911 = i32(-0x7fffffff)
+											l199:
+												v1 = p911
+												store32(m.memory, uint64(uint32(v8))+4, uint32(v21))
+												store32(m.memory, uint64(uint32(v8)), uint32(v1))
+												m.g0 = v23 - i32(-64)
+												goto l203
+											}
+										}
+									l203:
+									}
+									t946 := v12
+									v1 = v12 + i32(16)
+									store32(m.memory, uint64(uint32(t946))+84, uint32(v1))
+									store32(m.memory, uint64(uint32(v12))+80, uint32(v12+i32(108)))
+									m.fn291(v12, v1, v32, v12+i32(80), i32(1101984))
+									t947 := int32(load32(m.memory, uint64(uint32(v12))))
+									if t947&i32(1) == 0 {
+										goto l191
+									}
+									t948 := int32(load32(m.memory, uint64(uint32(v12))+16))
+									v8 = t948
+									t949 := int32(load32(m.memory, uint64(uint32(v12))+4))
+									t950 := v8
+									v4 = t949
+									v1 = t950 + v4
+									t951 := int32(m.memory[uint64(uint32(v1))])
+									v3 = t951
+									t952 := v1
+									v1 = int32(uint32(int32(v32)) >> 25)
+									m.memory[uint64(uint32(t952))] = byte(v1)
+									t953 := int32(load32(m.memory, uint64(uint32(v12))+20))
+									m.memory[uint64(uint32(v8+t953&(v4-i32(8))+i32(8)))] = byte(v1)
+									v1 = v8 - v4<<3
+									store32(m.memory, uint64(uint32(v1-i32(4))), uint32(v22))
+									store32(m.memory, uint64(uint32(v1-i32(8))), uint32(v7))
+									t954 := int32(load32(m.memory, uint64(uint32(v12))+28))
+									store32(m.memory, uint64(uint32(v12))+28, uint32(t954+i32(1)))
+									t955 := int32(load32(m.memory, uint64(uint32(v12))+24))
+									store32(m.memory, uint64(uint32(v12))+24, uint32(t955-v3&i32(1)))
+								}
+							l191:
+								t956 := int32(load32(m.memory, uint64(uint32(v12))+72))
+								if uint32(t956) < uint32(v10) {
+									goto l204
+								}
+							}
+						}
+						v1 = v2
+						if v1 != v9 {
+							goto l205
+						}
+					}
+				}
+				m.fn126(v12 + i32(48))
+				t957 := int32(load32(m.memory, uint64(uint32(v17))+4))
+				v2 = t957
+				t958 := int32(load32(m.memory, uint64(uint32(v17))))
+				v14 = t958
+				{
+					t959 := int32(load32(m.memory, uint64(uint32(v17))+8))
+					v1 = t959
+					if v1 == 0 {
+						goto l206
+					}
+					v8 = v2 + v1<<4
+					v9 = v11 + i32(24)
+					v20 = v11 + i32(12)
+					v1 = v2
+				l217:
+					{
+						t960 := int32(load32(m.memory, uint64(uint32(v1))))
+						v17 = t960
+						if v17 == 0 {
+							goto l206
+						}
+						t961 := int32(load32(m.memory, uint64(uint32(v1))+12))
+						v7 = t961
+						t962 := int32(load32(m.memory, uint64(uint32(v1))+8))
+						v5 = t962
+						t963 := int32(load32(m.memory, uint64(uint32(v1))+4))
+						v10 = t963
+						t964 := int32(load32(m.memory, uint64(uint32(v11))+32))
+						v4 = t964
+						t965 := int32(load32(m.memory, uint64(uint32(v11))+24))
+						if v4 == t965 {
+							m.fn75(v9)
+						}
+						t966 := int32(load32(m.memory, uint64(uint32(v11))+28))
+						v3 = t966 + v4<<3
+						store32(m.memory, uint64(uint32(v3))+4, uint32(v10))
+						store32(m.memory, uint64(uint32(v3)), uint32(v17))
+						store32(m.memory, uint64(uint32(v11))+32, uint32(v4+i32(1)))
+						{
+							t967 := int32(load32(m.memory, uint64(uint32(v12))+28))
+							if t967 == 0 {
+								goto l207
+							}
+							t968 := m.fn77(v29, v17, v10)
+							v31 = t968
+							t969 := int32(load32(m.memory, uint64(uint32(v12))+20))
+							v4 = t969
+							v19 = v4 & int32(v31)
+							v32 = int64(uint64(v31)>>25) & i64(127) * i64(72340172838076673)
+							v13 = i32(0)
+							t970 := int32(load32(m.memory, uint64(uint32(v12))+16))
+							v3 = t970
+						l216:
+							{
+								t971 := int64(load64(m.memory, uint64(uint32(v3+v19))))
+								v34 = t971
+								v31 = v34 ^ v32
+								v33 = (v31 ^ i64(-1)) & (v31 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
+								{
+								l209:
+									{
+										if v33 == 0 {
+											if v34&(v34<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
+												goto l207
+											}
+											t1017 := v19
+											v13 = v13 + i32(8)
+											v19 = (t1017 + v13) & v4
+											goto l216
+										}
+										v31 = int64(bits.TrailingZeros64(uint64(v33)))
+										v33 = (v33 - i64(1)) & v33
+										t972 := m.fn82(v17, v10, v3-(int32(uint32(int32(v31))>>3)+v19)&v4<<3-i32(8))
+										if t972 == 0 {
+											goto l209
+										}
+									}
+									t973 := m.g0
+									v19 = t973 - i32(48)
+									m.g0 = v19
+									{
+										t974 := int32(m.memory[uint64(uint32(v20))+29])
+										if t974 != 0 {
+											goto l210
+										}
+										{
+											t975 := int32(load32(m.memory, uint64(uint32(v20))+8))
+											v17 = t975
+											if v17 != i32(1000) {
+												t976 := int32(load32(m.memory, uint64(uint32(v20))+24))
+												v4 = t976
+												if uint32(v4) < uint32(i32(0x100001)) {
+													goto l211
+												}
+											}
+											m.fn64(v19+i32(32), i32(45), i32(0), i32(1), i32(1))
+											t977 := int32(load32(m.memory, uint64(uint32(v19))+36))
+											v3 = t977
+											t978 := int32(load32(m.memory, uint64(uint32(v19))+32))
+											if t978 == i32(1) {
+												goto l212
+											}
+											t979 := int32(load32(m.memory, uint64(uint32(v19))+40))
+											v10 = t979
+											t980 := int64(load64(m.memory, uint64(uint32(i32(1101589)))))
+											store64(m.memory, uint64(uint32(v10))+37, uint64(t980))
+											t981 := int64(load64(m.memory, uint64(uint32(i32(1101584)))))
+											store64(m.memory, uint64(uint32(v10))+32, uint64(t981))
+											t982 := int64(load64(m.memory, uint64(uint32(i32(1101576)))))
+											store64(m.memory, uint64(uint32(v10))+24, uint64(t982))
+											t983 := int64(load64(m.memory, uint64(uint32(i32(1101568)))))
+											store64(m.memory, uint64(uint32(v10))+16, uint64(t983))
+											t984 := int64(load64(m.memory, uint64(uint32(i32(1101560)))))
+											store64(m.memory, uint64(uint32(v10))+8, uint64(t984))
+											t985 := int64(load64(m.memory, uint64(uint32(i32(1101552)))))
+											store64(m.memory, uint64(uint32(v10)), uint64(t985))
+											t986 := int32(load32(m.memory, uint64(uint32(v20))))
+											if t986 == v17 {
+												m.fn65(v20)
+											}
+											m.memory[uint64(uint32(v20))+29] = byte(i32(1))
+											store32(m.memory, uint64(uint32(v20))+8, uint32(v17+i32(1)))
+											t987 := int32(load32(m.memory, uint64(uint32(v20))+4))
+											v4 = t987 + v17<<5
+											store32(m.memory, uint64(uint32(v4))+28, uint32(i32(4)))
+											store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1101597)))
+											store32(m.memory, uint64(uint32(v4))+20, uint32(i32(45)))
+											store32(m.memory, uint64(uint32(v4))+16, uint32(v10))
+											store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
+											store32(m.memory, uint64(uint32(v4))+8, uint32(i32(0)))
+											store64(m.memory, uint64(uint32(v4)), uint64(i64(0x100000000)))
+											goto l210
+										}
+									l211:
+										m.fn64(v19+i32(32), i32(64), i32(0), i32(1), i32(1))
+										t988 := int32(load32(m.memory, uint64(uint32(v19))+36))
+										v3 = t988
+										t989 := int32(load32(m.memory, uint64(uint32(v19))+32))
+										if t989 == i32(1) {
+											goto l212
+										}
+										store32(m.memory, uint64(uint32(v19))+12, uint32(i32(0)))
+										t990 := int32(load32(m.memory, uint64(uint32(v19))+40))
+										store32(m.memory, uint64(uint32(v19))+8, uint32(t990))
+										store32(m.memory, uint64(uint32(v19))+4, uint32(v3))
+										t991 := int32(load32(m.memory, uint64(uint32(v20))+20))
+										t992 := v20
+										v3 = t991
+										var p993 int32
+										if v3 != 0 {
+											v13 = v3 << 3
+											t994 := int32(load32(m.memory, uint64(uint32(v20))+16))
+											v21 = t994 + i32(4)
+											v31 = int64(uint32(v19+i32(16))) | i64(0x200000000)
+										l214:
+											{
+												t995 := int32(load32(m.memory, uint64(uint32(v21-i32(4)))))
+												v3 = t995
+												if v3 == 0 {
+													store32(m.memory, uint64(uint32(v19))+16, uint32(v21))
+													store64(m.memory, uint64(uint32(v19))+32, uint64(v31))
+													_ = m.fn526(v19+i32(4), i32(1099440), i32(1098065), v19+i32(32))
+													goto l213
+												}
+												t997 := int32(load32(m.memory, uint64(uint32(v21))))
+												m.fn58(v19+i32(4), v3, t997)
+											}
+										l213:
+											v21 = v21 + i32(8)
+											v13 = v13 - i32(8)
+											if v13 != 0 {
+												goto l214
+											}
+											t998 := int32(load32(m.memory, uint64(uint32(v19))+12))
+											p993 = t998
+										} else {
+											p993 = i32(0)
+										}
+										store32(m.memory, uint64(uint32(t992))+24, uint32(p993+v4))
+										t999 := int32(load32(m.memory, uint64(uint32(v19))+12))
+										store32(m.memory, uint64(uint32(v19))+24, uint32(t999))
+										t1000 := int64(load64(m.memory, uint64(uint32(v19))+4))
+										store64(m.memory, uint64(uint32(v19))+16, uint64(t1000))
+										m.fn64(v19+i32(32), i32(42), i32(0), i32(1), i32(1))
+										t1001 := int32(load32(m.memory, uint64(uint32(v19))+36))
+										v3 = t1001
+										t1002 := int32(load32(m.memory, uint64(uint32(v19))+32))
+										if t1002 == i32(1) {
+											goto l212
+										}
+										t1003 := int32(load32(m.memory, uint64(uint32(v19))+40))
+										v10 = t1003
+										t1004 := int32(load16(m.memory, uint64(uint32(i32(1102932)))))
+										store16(m.memory, uint64(uint32(v10))+40, uint16(t1004))
+										t1005 := int64(load64(m.memory, uint64(uint32(i32(1102924)))))
+										store64(m.memory, uint64(uint32(v10))+32, uint64(t1005))
+										t1006 := int64(load64(m.memory, uint64(uint32(i32(1102916)))))
+										store64(m.memory, uint64(uint32(v10))+24, uint64(t1006))
+										t1007 := int64(load64(m.memory, uint64(uint32(i32(1102908)))))
+										store64(m.memory, uint64(uint32(v10))+16, uint64(t1007))
+										t1008 := int64(load64(m.memory, uint64(uint32(i32(1102900)))))
+										store64(m.memory, uint64(uint32(v10))+8, uint64(t1008))
+										t1009 := int64(load64(m.memory, uint64(uint32(i32(1102892)))))
+										store64(m.memory, uint64(uint32(v10)), uint64(t1009))
+										t1010 := int64(load64(m.memory, uint64(uint32(v19))+16))
+										store64(m.memory, uint64(uint32(v19))+32, uint64(t1010))
+										t1011 := int32(load32(m.memory, uint64(uint32(v19))+24))
+										store32(m.memory, uint64(uint32(v19))+40, uint32(t1011))
+										t1012 := int32(load32(m.memory, uint64(uint32(v20))))
+										if t1012 == v17 {
+											m.fn65(v20)
+										}
+										store32(m.memory, uint64(uint32(v20))+8, uint32(v17+i32(1)))
+										t1013 := int32(load32(m.memory, uint64(uint32(v20))+4))
+										v4 = t1013 + v17<<5
+										t1014 := int64(load64(m.memory, uint64(uint32(v19))+32))
+										store64(m.memory, uint64(uint32(v4)), uint64(t1014))
+										t1015 := int32(load32(m.memory, uint64(uint32(v19))+40))
+										store32(m.memory, uint64(uint32(v4))+8, uint32(t1015))
+										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(8)))
+										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103384)))
+										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(42)))
+										store32(m.memory, uint64(uint32(v4))+16, uint32(v10))
+										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
+									}
+								l210:
+									m.g0 = v19 + i32(48)
+									goto l207
+								l212:
+									_ = int32(load32(m.memory, uint64(uint32(v19))+40))
+									panic("unreachable")
+								}
+							}
+						}
+					l207:
+						m.fn281(v11, v5, v7)
+						t1018 := int32(load32(m.memory, uint64(uint32(v11))+32))
+						v3 = t1018
+						if v3 != 0 {
+							store32(m.memory, uint64(uint32(v11))+32, uint32(v3-i32(1)))
+						}
+						v1 = v1 + i32(16)
+						if v1 != v8 {
+							goto l217
+						}
+					}
+				}
+			l206:
+				store32(m.memory, uint64(uint32(v12))+84, uint32(v2))
+				store32(m.memory, uint64(uint32(v12))+80, uint32(v14))
+				m.fn74(v12+i32(80), i32(16))
+				store32(m.memory, uint64(uint32(v28)), uint32(i32(-0x80000000)))
+				m.fn159(v12 + i32(16))
+				goto l218
+			}
+		l181:
+			t1019 := int32(load32(m.memory, uint64(uint32(v12))+88))
+			v22 = t1019
+		}
+	l183:
+		store32(m.memory, uint64(uint32(v28))+8, uint32(v22))
+		store32(m.memory, uint64(uint32(v28)), uint32(v18))
+		store32(m.memory, uint64(uint32(v28))+4, uint32(v1&i32(255)|v2<<8))
+		m.fn126(v12 + i32(48))
+		m.fn159(v12 + i32(16))
+		m.fn74(v17, i32(16))
+	l218:
+		m.g0 = v12 + i32(112)
+		t1020 := int32(load32(m.memory, uint64(uint32(v6))+80))
+		if t1020 != i32(-0x80000000) {
+			t1021 := int32(load32(m.memory, uint64(uint32(v6))+88))
+			store32(m.memory, uint64(uint32(v0))+8, uint32(t1021))
+			t1022 := int64(load64(m.memory, uint64(uint32(v6))+80))
+			store64(m.memory, uint64(uint32(v0)), uint64(t1022))
+			goto l47
+		}
+		t1023 := int32(load32(m.memory, uint64(uint32(v11))+8))
+		if uint32(t1023) < uint32(v27) {
+			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+			goto l47
+		}
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+		store32(m.memory, uint64(uint32(v11))+8, uint32(v27))
+	}
+l47:
+	m.g0 = v6 + i32(4224)
+	return
+l26:
+	panic("unreachable")
+l119:
+	_ = int32(load32(m.memory, uint64(uint32(v3))+24))
+	panic("unreachable")
+}
+func (m *Module) fn298(v0, v1, v2, v3, v4, v5, v6 int32) {
+	var v7, v8, v9, v10, v11, v12, v13 int32
+	t0 := m.g0
+	v7 = t0 - i32(16)
+	m.g0 = v7
+	{
+		{
+			{
+				{
+					t2 := v0
+					var p1 int32
+					{
+						{
+							v8 = v3 & i32(255)
+							t3 := int32(load32(m.memory, uint64(uint32(v2))+124))
+							if uint32(v8) < uint32(t3) {
+								t4 := int32(load32(m.memory, uint64(uint32(v2))+120))
+								var p5 int32
+								if v4&i32(7) == i32(2) {
+									p5 = 1
+								}
+								v10 = t4 + v8*i32(72)
+								t6 := int32(m.memory[uint64(uint32(v10))+62])
+								v9 = t6
+								var p7 int32
+								if uint32(v9) < uint32(i32(7)) {
+									p7 = 1
+								}
+								v11 = p5 & p7
+								if v11 == 0 {
+									t8 := int32(load32(m.memory, uint64(uint32(v5))+8))
+									v2 = t8
+									{
+										{
+											if uint32(v9) <= uint32(i32(12)) {
+												v4 = i32_shl(i32(1), v9)
+												if v4&i32(6912) != 0 {
+													m.fn302(v7, v5, v6)
+													t16 := int32(load32(m.memory, uint64(uint32(v7))))
+													v6 = t16
+													if v6 != i32(-0x80000000) {
+														goto l6
+													}
+													t17 := int32(load32(m.memory, uint64(uint32(v7))+8))
+													v6 = t17
+													goto l4
+												}
+												if v4&i32(1152) != 0 {
+													m.fn289(v7, v5, v6)
+													t14 := int32(load32(m.memory, uint64(uint32(v7))))
+													v6 = t14
+													if v6 != i32(-0x80000000) {
+														goto l6
+													}
+													t15 := int32(load32(m.memory, uint64(uint32(v7))+8))
+													v6 = t15
+													goto l4
+												}
+												if v9 == i32(4) {
+													m.fn301(v7, v5, v6)
+													t13 := int32(load32(m.memory, uint64(uint32(v7))))
+													if t13 != 0 {
+														goto l5
+													}
+													v6 = i32(8)
+													goto l4
+												}
+											}
+											t9 := int32(load32(m.memory, uint64(uint32(v5))+4))
+											if uint32(v2) >= uint32(t9) {
+												goto l3
+											}
+											if uint32(v2) >= uint32(v6) {
+												goto l3
+											}
+											t10 := int32(load32(m.memory, uint64(uint32(v5))))
+											t11 := int32(int8(m.memory[uint64(uint32(t10+v2))]))
+											if t11 < i32(0) {
+												goto l3
+											}
+											t12 := v5
+											v4 = v2 + i32(1)
+											store32(m.memory, uint64(uint32(t12))+8, uint32(v4))
+											v6 = v4 - v2
+											goto l4
+										}
+									l3:
+										m.fn296(v7, v5, v6)
+										t18 := int32(load32(m.memory, uint64(uint32(v7))))
+										if t18 != 0 {
+											goto l5
+										}
+										t19 := int32(load32(m.memory, uint64(uint32(v5))+8))
+										v6 = t19 - v2
+										goto l4
+									}
+								l5:
+									t20 := int32(load32(m.memory, uint64(uint32(v7))+12))
+									v2 = t20
+									t21 := int32(load32(m.memory, uint64(uint32(v7))+8))
+									v4 = t21
+									t22 := int32(load32(m.memory, uint64(uint32(v7))+4))
+									v6 = t22
+									if v6 == i32(-0x80000000) {
+										goto l7
+									}
+									goto l8
+								}
+								m.fn288(v7, v5, v6)
+								t23 := int32(load32(m.memory, uint64(uint32(v7))+4))
+								v2 = t23
+								t24 := int32(load32(m.memory, uint64(uint32(v7))))
+								v4 = t24
+								if v4 != i32(-0x80000000) {
+									t25 := int32(load32(m.memory, uint64(uint32(v7))+8))
+									store32(m.memory, uint64(uint32(v0))+8, uint32(t25))
+									store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
+									store32(m.memory, uint64(uint32(v0)), uint32(v4))
+									goto l9
+								}
+								t26 := int32(load32(m.memory, uint64(uint32(v5))+8))
+								v4 = t26
+								if uint32(v4) >= uint32(v2) {
+									goto l7
+								}
+								t27 := int32(m.memory[uint64(uint32(v10))+62])
+								v12 = t27
+								var p28 int32
+								if uint32(v12) > uint32(i32(12)) {
+									p28 = 1
+								}
+								v13 = p28
+								v8 = v4
+							l18:
+								{
+									{
+										{
+											{
+												if v13 == 0 {
+													v6 = i32_shl(i32(1), v12)
+													if v6&i32(6912) != 0 {
+														m.fn302(v7, v5, v2)
+														t38 := int32(load32(m.memory, uint64(uint32(v7))))
+														v6 = t38
+														if v6 != i32(-0x80000000) {
+															goto l17
+														}
+														goto l15
+													}
+													if v6&i32(1152) != 0 {
+														m.fn289(v7, v5, v2)
+														t37 := int32(load32(m.memory, uint64(uint32(v7))))
+														v6 = t37
+														if v6 == i32(-0x80000000) {
+															goto l15
+														}
+														goto l17
+													}
+													if v12 == i32(4) {
+														goto l12
+													}
+												}
+												t29 := int32(load32(m.memory, uint64(uint32(v5))+4))
+												if uint32(t29) > uint32(v8) {
+													t30 := int32(load32(m.memory, uint64(uint32(v5))))
+													t31 := int32(int8(m.memory[uint64(uint32(t30+v8))]))
+													if t31 >= i32(0) {
+														goto l13
+													}
+												}
+												m.fn296(v7, v5, v2)
+												t32 := int32(load32(m.memory, uint64(uint32(v7))))
+												if t32 != 0 {
+													goto l14
+												}
+												goto l15
+											}
+										l12:
+											m.fn301(v7, v5, v2)
+											t33 := int32(load32(m.memory, uint64(uint32(v7))))
+											if t33 == 0 {
+												goto l15
+											}
+										}
+									l14:
+										t34 := int32(load32(m.memory, uint64(uint32(v7))+8))
+										v8 = t34
+										t35 := int32(load32(m.memory, uint64(uint32(v7))+12))
+										t36 := int32(load32(m.memory, uint64(uint32(v7))+4))
+										v6 = t36
+										if v6 != i32(-0x80000000) {
+											p1 = t35
+											goto l16
+										}
+										goto l15
+									}
+								l13:
+									store32(m.memory, uint64(uint32(v5))+8, uint32(v8+i32(1)))
+								l15:
+									t39 := int32(load32(m.memory, uint64(uint32(v5))+8))
+									t40 := v2
+									v8 = t39
+									if uint32(t40) > uint32(v8) {
+										goto l18
+									}
+								}
+								goto l7
+							}
+							panic("unreachable")
+						}
+					l17:
+						t41 := int32(load32(m.memory, uint64(uint32(v7))+4))
+						v8 = t41
+						t42 := int32(load32(m.memory, uint64(uint32(v7))+8))
+						p1 = t42
+					}
+				l16:
+					store32(m.memory, uint64(uint32(t2))+8, uint32(p1))
+					store32(m.memory, uint64(uint32(v0))+4, uint32(v8))
+					store32(m.memory, uint64(uint32(v0)), uint32(v6))
+					goto l9
+				}
+			l6:
+				t43 := int32(load32(m.memory, uint64(uint32(v7))+8))
+				v2 = t43
+				t44 := int32(load32(m.memory, uint64(uint32(v7))+4))
+				v4 = t44
+			}
+		l8:
+			store32(m.memory, uint64(uint32(v0))+8, uint32(v2))
+			store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
+			store32(m.memory, uint64(uint32(v0)), uint32(v6))
+			goto l9
+		l4:
+			t45 := int32(load32(m.memory, uint64(uint32(v5))+8))
+			v2 = t45
+			v4 = v2 - v6
+		}
+	l7:
+		{
+			if uint32(v9) > uint32(i32(12)) {
+				goto l19
+			}
+			if i32_shl(i32(1), v9)&i32(7232) == 0 {
+				goto l19
+			}
+			t46 := int32(m.memory[uint64(uint32(v10))+60])
+			m.fn292(v1, t46, v3, v11, v4, v2)
+		}
+	l19:
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+		t47 := v0
+		var p48 int32
+		if v11 == 0 {
+			p48 = 1
+		}
+		var p49 int32
+		if uint32(v2) > uint32(v4) {
+			p49 = 1
+		}
+		m.memory[uint64(uint32(t47))+4] = byte(p48 | p49)
+	}
+l9:
+	m.g0 = v7 + i32(16)
+}
+func (m *Module) fn299(v0 int32) {
+	var v1 int32
+	t0 := m.g0
+	v1 = t0 - i32(16)
+	m.g0 = v1
+	store64(m.memory, uint64(uint32(v1))+8, uint64(i64(25770907524)))
+	m.fn68(v0, i32(1098662), v1+i32(8))
+	m.g0 = v1 + i32(16)
+}
+func (m *Module) fn300(v0, v1, v2, v3, v4, v5 int32) {
+	var v6, v7 int32
+	t0 := m.g0
+	v6 = t0 - i32(16)
+	m.g0 = v6
+	t1 := int32(m.memory[uint64(uint32(v1))+41])
+	v7 = t1
+	m.memory[uint64(uint32(v1))+41] = byte(i32(1))
+	m.fn295(v6+i32(4), v1, v2, v3, v4, v5)
+	{
+		t2 := int32(load32(m.memory, uint64(uint32(v6))+4))
+		if t2 != i32(-0x80000000) {
+			t3 := int32(load32(m.memory, uint64(uint32(v6))+12))
+			store32(m.memory, uint64(uint32(v0))+8, uint32(t3))
+			t4 := int64(load64(m.memory, uint64(uint32(v6))+4))
+			store64(m.memory, uint64(uint32(v0)), uint64(t4))
+			goto l0
+		}
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+		m.memory[uint64(uint32(v1))+41] = byte(v7)
+	}
+l0:
+	m.g0 = v6 + i32(16)
+}
+func (m *Module) fn301(v0, v1, v2 int32) {
+	var v3 int32
+	t0 := m.g0
+	v3 = t0 - i32(16)
+	m.g0 = v3
+	m.fn113(v3+i32(4), v1, v2)
+	t2 := v0
+	var p1 int32
+	{
+		t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
+		if t3 != i32(-0x80000000) {
+			t4 := int32(load32(m.memory, uint64(uint32(v3))+12))
+			store32(m.memory, uint64(uint32(v0))+12, uint32(t4))
+			t5 := int64(load64(m.memory, uint64(uint32(v3))+4))
+			store64(m.memory, uint64(uint32(v0))+4, uint64(t5))
+			p1 = i32(1)
+			goto l0
+		}
+		t6 := math.Float64frombits(load64(m.memory, uint64(uint32(v3))+8))
+		store64(m.memory, uint64(uint32(v0))+8, math.Float64bits(t6))
+		p1 = i32(0)
+	}
+l0:
+	store32(m.memory, uint64(uint32(t2)), uint32(p1))
+	m.g0 = v3 + i32(16)
+}
+func (m *Module) fn302(v0, v1, v2 int32) {
+	var v3, v4 int32
+	t0 := m.g0
+	v3 = t0 - i32(16)
+	m.g0 = v3
+	m.fn288(v3+i32(4), v1, v2)
+	t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
+	v2 = t1
+	{
+		t2 := int32(load32(m.memory, uint64(uint32(v3))+4))
+		v4 = t2
+		if v4 != i32(-0x80000000) {
+			t3 := int32(load32(m.memory, uint64(uint32(v3))+12))
+			store32(m.memory, uint64(uint32(v0))+8, uint32(t3))
+			store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
+			store32(m.memory, uint64(uint32(v0)), uint32(v4))
+			goto l0
+		}
+		t4 := int32(load32(m.memory, uint64(uint32(v1))+4))
+		if uint32(v2) > uint32(t4) {
+			goto l1
+		}
+		t5 := int32(load32(m.memory, uint64(uint32(v1))+8))
+		t6 := v2
+		v4 = t5
+		if uint32(t6) < uint32(v4) {
+			goto l1
+		}
+		store32(m.memory, uint64(uint32(v1))+8, uint32(v2))
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
+		store32(m.memory, uint64(uint32(v0))+8, uint32(v2-v4))
+		t7 := int32(load32(m.memory, uint64(uint32(v1))))
+		store32(m.memory, uint64(uint32(v0))+4, uint32(t7+v4))
+	}
+l0:
+	m.g0 = v3 + i32(16)
+	return
+l1:
+	panic("unreachable")
+}
+func (m *Module) fn303(v0, v1, v2, v3 int32) {
+	var v4, v5, v6, v7, v8 int32
+	var v9 int64
+	t0 := m.g0
+	v4 = t0 - i32(32)
+	m.g0 = v4
+	store32(m.memory, uint64(uint32(v4))+16, uint32(v2))
+	store32(m.memory, uint64(uint32(v4))+12, uint32(v1))
+	v6 = v0 + i32(16)
+	t1 := v6
+	v5 = v4 + i32(12)
+	t2 := m.fn95(t1, v5)
+	v9 = t2
+	store32(m.memory, uint64(uint32(v4))+20, uint32(v5))
+	m.fn97(v0, i32(1), v6)
+	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
+	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
+	m.fn291(v4, v0, v9, v4+i32(24), i32(1101940))
+	t3 := int32(load32(m.memory, uint64(uint32(v0))))
+	v6 = t3
+	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
+	v5 = t4
+	{
+		t5 := int32(load32(m.memory, uint64(uint32(v4))))
+		if t5&i32(1) != 0 {
+			v7 = v5 + v6
+			t6 := int32(m.memory[uint64(uint32(v7))])
+			v8 = t6
+			t7 := v7
+			v7 = int32(uint32(int32(v9)) >> 25)
+			m.memory[uint64(uint32(t7))] = byte(v7)
+			t8 := int32(load32(m.memory, uint64(uint32(v0))+4))
+			m.memory[uint64(uint32(v6+t8&(v5-i32(8))+i32(8)))] = byte(v7)
+			t9 := int32(load32(m.memory, uint64(uint32(v0))+12))
+			store32(m.memory, uint64(uint32(v0))+12, uint32(t9+i32(1)))
+			t10 := int32(load32(m.memory, uint64(uint32(v0))+8))
+			store32(m.memory, uint64(uint32(v0))+8, uint32(t10-v8&i32(1)))
+			t11 := v6
+			v0 = i32(0) - v5
+			v5 = t11 + v0*i32(12)
+			store32(m.memory, uint64(uint32(v5-i32(8))), uint32(v2))
+			store32(m.memory, uint64(uint32(v5-i32(12))), uint32(v1))
+			goto l0
+		}
+		v0 = i32(0) - v5
+	}
+l0:
+	store32(m.memory, uint64(uint32(v6+v0*i32(12)-i32(4))), uint32(v3))
+	m.g0 = v4 + i32(32)
 }
 func (m *Module) fn304(v0, v1 int32) {
 	var v2 int32
@@ -42887,7 +42910,7 @@ func (m *Module) fn306(v0, v1, v2 int32) {
 						}
 						store32(m.memory, uint64(uint32(v3))+92, uint32(v4))
 						store32(m.memory, uint64(uint32(v3))+88, uint32(v3+i32(84)))
-						m.fn303(v3, v4, v27, v3+i32(88), i32(1101628))
+						m.fn291(v3, v4, v27, v3+i32(88), i32(1101628))
 						t95 := int32(load32(m.memory, uint64(uint32(v3))))
 						if t95&i32(1) == 0 {
 							m.fn74(v3+i32(32), i32(1))
@@ -45431,7 +45454,7 @@ func (m *Module) fn322(v0, v1 int32) int32 {
 							v8 = t109
 							t110 := int32(load32(m.memory, uint64(uint32(v5))+64))
 							if t110 == v10 {
-								m.fn288(v5 - i32(-64))
+								m.fn293(v5 - i32(-64))
 								t111 := int32(load32(m.memory, uint64(uint32(v5))+68))
 								v9 = t111
 							}
@@ -47010,7 +47033,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 												}
 											}
 										l8:
-											m.fn292(v5+i32(120), v8, v3)
+											m.fn296(v5+i32(120), v8, v3)
 											t17 := int32(load32(m.memory, uint64(uint32(v5))+120))
 											if t17 == 0 {
 												goto l10
@@ -47032,7 +47055,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 										p12 = i32(-0x7fffffff)
 										goto l11
 									case 9:
-										m.fn300(v5+i32(120), v8, v3)
+										m.fn301(v5+i32(120), v8, v3)
 										t20 := int32(load32(m.memory, uint64(uint32(v5))+120))
 										if t20 != 0 {
 											goto l12
@@ -47053,7 +47076,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 										v7 = i32(1)
 										goto l0
 									case 18:
-										m.fn298(v5+i32(120), v8, v3)
+										m.fn289(v5+i32(120), v8, v3)
 										t25 := int32(load32(m.memory, uint64(uint32(v5))+128))
 										v6 = t25
 										t26 := int32(load32(m.memory, uint64(uint32(v5))+124))
@@ -47095,7 +47118,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 												}
 											}
 										l14:
-											m.fn292(v5+i32(120), v8, v3)
+											m.fn296(v5+i32(120), v8, v3)
 											t34 := int32(load32(m.memory, uint64(uint32(v5))+120))
 											if t34 == 0 {
 												t35 := int64(load64(m.memory, uint64(uint32(v5))+128))
@@ -47129,7 +47152,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 										if v20 != 0 {
 											goto l17
 										}
-										m.fn297(v5+i32(120), v8, v3)
+										m.fn288(v5+i32(120), v8, v3)
 										t39 := int32(load32(m.memory, uint64(uint32(v5))+124))
 										v6 = t39
 										t40 := int32(load32(m.memory, uint64(uint32(v5))+120))
@@ -47211,7 +47234,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 										if v20 != 0 {
 											goto l17
 										}
-										m.fn297(v5+i32(120), v8, v3)
+										m.fn288(v5+i32(120), v8, v3)
 										t65 := int32(load32(m.memory, uint64(uint32(v5))+124))
 										v10 = t65
 										t66 := int32(load32(m.memory, uint64(uint32(v5))+120))
@@ -47263,7 +47286,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 													}
 													{
 														if v6 == i32(10) {
-															m.fn297(v5+i32(120), v8, v10)
+															m.fn288(v5+i32(120), v8, v10)
 															t75 := int32(load32(m.memory, uint64(uint32(v5))+124))
 															v6 = t75
 															t76 := int32(load32(m.memory, uint64(uint32(v5))+120))
@@ -47460,7 +47483,7 @@ func (m *Module) fn332(v0, v1, v2, v3, v4 int32) {
 			goto l32
 		}
 	l17:
-		m.fn295(v0)
+		m.fn299(v0)
 		store32(m.memory, uint64(uint32(v0))+32, uint32(i32(-0x7ffffff9)))
 		v7 = i32(1)
 		goto l0
@@ -47549,7 +47572,7 @@ func (m *Module) fn334(v0, v1, v2, v3, v4 int32) {
 				{
 					{
 						if v6 == i32(10) {
-							m.fn297(v5+i32(144), v9, v3)
+							m.fn288(v5+i32(144), v9, v3)
 							t7 := int32(load32(m.memory, uint64(uint32(v5))+148))
 							v6 = t7
 							t8 := int32(load32(m.memory, uint64(uint32(v5))+144))
@@ -47587,7 +47610,7 @@ func (m *Module) fn334(v0, v1, v2, v3, v4 int32) {
 									}
 									switch v7 - i32(10) {
 									case 0:
-										m.fn298(v5+i32(144), v9, v6)
+										m.fn289(v5+i32(144), v9, v6)
 										t14 := int32(load32(m.memory, uint64(uint32(v5))+152))
 										v10 = t14
 										t15 := int32(load32(m.memory, uint64(uint32(v5))+148))
@@ -47602,7 +47625,7 @@ func (m *Module) fn334(v0, v1, v2, v3, v4 int32) {
 										store32(m.memory, uint64(uint32(v0)), uint32(v7))
 										goto l2
 									case 8:
-										m.fn297(v5+i32(144), v9, v6)
+										m.fn288(v5+i32(144), v9, v6)
 										t17 := int32(load32(m.memory, uint64(uint32(v5))+148))
 										v7 = t17
 										t18 := int32(load32(m.memory, uint64(uint32(v5))+144))
@@ -47774,7 +47797,7 @@ func (m *Module) fn334(v0, v1, v2, v3, v4 int32) {
 									{
 										t67 := int32(load32(m.memory, uint64(uint32(v7))))
 										t68 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
-										m.fn302(v2, t67, t68, v6)
+										m.fn303(v2, t67, t68, v6)
 										v7 = v7 + i32(56)
 										t69 := v8
 										v6 = v6 + i32(1)
@@ -47787,7 +47810,7 @@ func (m *Module) fn334(v0, v1, v2, v3, v4 int32) {
 								if v6 < i32(12) {
 									goto l8
 								}
-								m.fn302(v2, v11, v10, v6)
+								m.fn303(v2, v11, v10, v6)
 								goto l8
 							}
 						l9:
@@ -59492,7 +59515,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 									}
 								}
 							l5:
-								m.fn292(v8+i32(104), v8+i32(168), v3)
+								m.fn296(v8+i32(104), v8+i32(168), v3)
 								t9 := int32(load32(m.memory, uint64(uint32(v8))+104))
 								if t9 != 0 {
 									t15 := int32(load32(m.memory, uint64(uint32(v8))+108))
@@ -59513,7 +59536,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 							v11 = i32(0)
 							goto l9
 						case 2:
-							m.fn301(v8+i32(104), v8+i32(168), v3)
+							m.fn302(v8+i32(104), v8+i32(168), v3)
 							t11 := int32(load32(m.memory, uint64(uint32(v8))+104))
 							v11 = t11
 							if v11 != i32(-0x80000000) {
@@ -59644,7 +59667,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 															}
 														}
 													l18:
-														m.fn292(v8+i32(104), v8+i32(92), v3)
+														m.fn296(v8+i32(104), v8+i32(92), v3)
 														t35 := int32(load32(m.memory, uint64(uint32(v8))+104))
 														if t35 != 0 {
 															goto l20
@@ -59653,7 +59676,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 														v19 = t36
 														goto l21
 													case 2:
-														m.fn301(v8+i32(104), v8+i32(92), v3)
+														m.fn302(v8+i32(104), v8+i32(92), v3)
 														t37 := int32(load32(m.memory, uint64(uint32(v8))+104))
 														v9 = t37
 														if v9 != i32(-0x80000000) {
@@ -59842,7 +59865,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																		}
 																	}
 																l36:
-																	m.fn292(v8+i32(104), v8+i32(224), v2)
+																	m.fn296(v8+i32(104), v8+i32(224), v2)
 																	t85 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																	if t85 != 0 {
 																		m.memory[uint64(uint32(v8))+72] = byte(v12)
@@ -59871,7 +59894,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																v12 = p87
 																goto l40
 															case 2:
-																m.fn301(v8+i32(104), v8+i32(224), v2)
+																m.fn302(v8+i32(104), v8+i32(224), v2)
 																t88 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																v9 = t88
 																if v9 != i32(-0x80000000) {
@@ -59944,7 +59967,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																		}
 																	}
 																l46:
-																	m.fn292(v8+i32(104), v8+i32(212), v4)
+																	m.fn296(v8+i32(104), v8+i32(212), v4)
 																	t100 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																	if t100 != 0 {
 																		goto l20
@@ -59961,7 +59984,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																p93 = i32(0)
 																goto l49
 															case 2:
-																m.fn301(v8+i32(104), v8+i32(212), v4)
+																m.fn302(v8+i32(104), v8+i32(212), v4)
 																t102 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																v9 = t102
 																if v9 != i32(-0x80000000) {
@@ -60230,7 +60253,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 										}
 										store32(m.memory, uint64(uint32(v8))+108, uint32(v1))
 										store32(m.memory, uint64(uint32(v8))+104, uint32(v8+i32(224)))
-										m.fn303(v8+i32(8), v1, v20, v8+i32(104), i32(1101760))
+										m.fn291(v8+i32(8), v1, v20, v8+i32(104), i32(1101760))
 										t167 := int32(load32(m.memory, uint64(uint32(v1))))
 										v2 = t167
 										t168 := int32(load32(m.memory, uint64(uint32(v8))+12))
@@ -60566,7 +60589,7 @@ func (m *Module) fn387(v0, v1, v2, v3 int32) {
 										}
 									}
 								l4:
-									m.fn292(v4+i32(88), v4+i32(76), v2)
+									m.fn296(v4+i32(88), v4+i32(76), v2)
 									t9 := int32(load32(m.memory, uint64(uint32(v4))+88))
 									if t9 != 0 {
 										t15 := int32(load32(m.memory, uint64(uint32(v4))+92))
@@ -60589,7 +60612,7 @@ func (m *Module) fn387(v0, v1, v2, v3 int32) {
 								v3 = i32(0)
 								goto l8
 							case 2:
-								m.fn301(v4+i32(88), v4+i32(76), v2)
+								m.fn302(v4+i32(88), v4+i32(76), v2)
 								t11 := int32(load32(m.memory, uint64(uint32(v4))+88))
 								v3 = t11
 								if v3 != i32(-0x80000000) {
@@ -60871,7 +60894,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 											}
 										}
 									l5:
-										m.fn292(v6+i32(128), v6+i32(36), v3)
+										m.fn296(v6+i32(128), v6+i32(36), v3)
 										t11 := int32(load32(m.memory, uint64(uint32(v6))+128))
 										if t11 == 0 {
 											t12 := int64(load64(m.memory, uint64(uint32(v6))+136))
@@ -60895,7 +60918,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 									p4 = i32(0)
 									goto l9
 								case 2:
-									m.fn301(v6+i32(128), v6+i32(36), v3)
+									m.fn302(v6+i32(128), v6+i32(36), v3)
 									t15 := int32(load32(m.memory, uint64(uint32(v6))+128))
 									v2 = t15
 									if v2 != i32(-0x80000000) {
@@ -60998,7 +61021,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 															}
 														}
 													l18:
-														m.fn292(v6+i32(128), v6+i32(100), v16)
+														m.fn296(v6+i32(128), v6+i32(100), v16)
 														t33 := int32(load32(m.memory, uint64(uint32(v6))+128))
 														if t33 != 0 {
 															store32(m.memory, uint64(uint32(v6))+32, uint32(v12))
@@ -61023,7 +61046,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 													v2 = i32(0)
 													goto l22
 												case 2:
-													m.fn301(v6+i32(128), v6+i32(100), v16)
+													m.fn302(v6+i32(128), v6+i32(100), v16)
 													t35 := int32(load32(m.memory, uint64(uint32(v6))+128))
 													v2 = t35
 													if v2 != i32(-0x80000000) {
@@ -61341,7 +61364,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 						}
 						store32(m.memory, uint64(uint32(v6))+132, uint32(v2))
 						store32(m.memory, uint64(uint32(v6))+128, uint32(v6+i32(48)))
-						m.fn303(v6, v2, v21, v6+i32(128), i32(1101716))
+						m.fn291(v6, v2, v21, v6+i32(128), i32(1101716))
 						t102 := int32(load32(m.memory, uint64(uint32(v2))))
 						v8 = t102
 						t103 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -61662,7 +61685,7 @@ func (m *Module) fn389(v0, v1, v2, v3, v4, v5 int32) {
 			}
 			store32(m.memory, uint64(uint32(v6))+84, uint32(v2))
 			store32(m.memory, uint64(uint32(v6))+80, uint32(v6+i32(172)))
-			m.fn303(v6, v2, v20, v6+i32(80), i32(1101804))
+			m.fn291(v6, v2, v20, v6+i32(80), i32(1101804))
 			t58 := int32(load32(m.memory, uint64(uint32(v2))))
 			v8 = t58
 			t59 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -61807,7 +61830,7 @@ func (m *Module) fn390(v0, v1, v2 int32) {
 													}
 												}
 											l5:
-												m.fn292(v3+i32(24), v3+i32(12), v5)
+												m.fn296(v3+i32(24), v3+i32(12), v5)
 												t25 := int32(load32(m.memory, uint64(uint32(v3))+24))
 												if t25 != 0 {
 													t36 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -61881,7 +61904,7 @@ func (m *Module) fn390(v0, v1, v2 int32) {
 											v2 = (p30 | v2) & i32(1)
 											goto l10
 										case 2:
-											m.fn301(v3+i32(24), v3+i32(12), v5)
+											m.fn302(v3+i32(24), v3+i32(12), v5)
 											t31 := int32(load32(m.memory, uint64(uint32(v3))+24))
 											v4 = t31
 											if v4 != i32(-0x80000000) {
@@ -61956,7 +61979,7 @@ func (m *Module) fn390(v0, v1, v2 int32) {
 												goto l17
 											}
 										l16:
-											m.fn292(v3-i32(-64), v3+i32(52), v4)
+											m.fn296(v3-i32(-64), v3+i32(52), v4)
 											t46 := int32(load32(m.memory, uint64(uint32(v3))+64))
 											if t46 != 0 {
 												t51 := int32(load32(m.memory, uint64(uint32(v3))+68))
@@ -62205,7 +62228,7 @@ func (m *Module) fn392(v0, v1, v2, v3, v4, v5 int32) {
 												}
 											}
 										l4:
-											m.fn292(v6+i32(24), v6+i32(12), v3)
+											m.fn296(v6+i32(24), v6+i32(12), v3)
 											t13 := int32(load32(m.memory, uint64(uint32(v6))+24))
 											if t13 != 0 {
 												t19 := int32(load32(m.memory, uint64(uint32(v6))+28))
@@ -62226,7 +62249,7 @@ func (m *Module) fn392(v0, v1, v2, v3, v4, v5 int32) {
 										v1 = i32(0)
 										goto l8
 									case 2:
-										m.fn301(v6+i32(24), v6+i32(12), v3)
+										m.fn302(v6+i32(24), v6+i32(12), v3)
 										t15 := int32(load32(m.memory, uint64(uint32(v6))+24))
 										v1 = t15
 										if v1 != i32(-0x80000000) {
@@ -62443,14 +62466,14 @@ func (m *Module) fn396(v0, v1, v2, v3 int32) {
 									}
 								}
 							l4:
-								m.fn292(v4+i32(32), v4+i32(8), v2)
+								m.fn296(v4+i32(32), v4+i32(8), v2)
 								t9 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								if t9 == 0 {
 									goto l6
 								}
 								goto l7
 							case 2:
-								m.fn301(v4+i32(32), v4+i32(8), v2)
+								m.fn302(v4+i32(32), v4+i32(8), v2)
 								t10 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								v5 = t10
 								if v5 != i32(-0x80000000) {
@@ -62502,7 +62525,7 @@ func (m *Module) fn396(v0, v1, v2, v3 int32) {
 													}
 												}
 											l11:
-												m.fn292(v4+i32(32), v4+i32(20), v1)
+												m.fn296(v4+i32(32), v4+i32(20), v1)
 												t20 := int32(load32(m.memory, uint64(uint32(v4))+32))
 												if t20 != 0 {
 													goto l7
@@ -62525,7 +62548,7 @@ func (m *Module) fn396(v0, v1, v2, v3 int32) {
 											v6 = p22
 											goto l14
 										case 2:
-											m.fn301(v4+i32(32), v4+i32(20), v1)
+											m.fn302(v4+i32(32), v4+i32(20), v1)
 											t23 := int32(load32(m.memory, uint64(uint32(v4))+32))
 											v5 = t23
 											if v5 != i32(-0x80000000) {
@@ -62968,282 +62991,7 @@ func (m *Module) fn401(v0, v1 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 	m.g0 = v2 + i32(16)
 }
-func (m *Module) fn402(v0, v1, v2, v3 int32, v4 int64) {
-	var v5, v6, v7, v8, v9, v10, v11 int32
-	var v12, v13, v14 int64
-	t0 := m.g0
-	v5 = t0 - i32(32)
-	m.g0 = v5
-	{
-		{
-			t1 := int64(load64(m.memory, uint64(uint32(v3))+24))
-			v12 = t1 - i64(1)
-			if uint64(v12) > uint64(i64(13)) {
-				goto l0
-			}
-			t3 := v0
-			var p2 int32
-			{
-				switch int32(v12) - i32(1) {
-				case 0, 4, 5, 8:
-					goto l0
-				case 9:
-					if v4 != i64(0) {
-						goto l0
-					}
-					t4 := int32(load32(m.memory, uint64(uint32(v3))+16))
-					t5 := int32(load32(m.memory, uint64(uint32(v3))+20))
-					m.fn397(v5+i32(8), v1, t4, t5)
-					t6 := int32(load32(m.memory, uint64(uint32(v5))+12))
-					v3 = t6
-					t7 := int32(load32(m.memory, uint64(uint32(v5))+8))
-					v2 = t7
-					if v2 != i32(2) {
-						t8 := int64(load64(m.memory, uint64(uint32(v5))+16))
-						store64(m.memory, uint64(uint32(v0))+8, uint64(t8))
-						store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
-						store32(m.memory, uint64(uint32(v0)), uint32(v2))
-						goto l15
-					}
-					t9 := int32(m.memory[uint64(uint32(v3))+48])
-					v6 = t9
-					t10 := int32(load32(m.memory, uint64(uint32(v3))+20))
-					if t10 != i32(1) {
-						goto l16
-					}
-					t11 := int32(load32(m.memory, uint64(uint32(v3))+16))
-					v2 = t11
-					t12 := int32(load32(m.memory, uint64(uint32(v2))+12))
-					if t12 != i32(5) {
-						goto l16
-					}
-					t13 := int32(load32(m.memory, uint64(uint32(v2))+8))
-					v8 = t13
-					t14 := int32(load32(m.memory, uint64(uint32(v8))))
-					t15 := int32(m.memory[uint64(uint32(v8+i32(4)))])
-					if t14^i32(1835365481)|(t15^i32(115)) != 0 {
-						goto l16
-					}
-					t16 := int64(load64(m.memory, uint64(uint32(v2))+32))
-					if t16 != i64(3) {
-						goto l16
-					}
-					v2 = i32(12)
-					if v6&i32(1) == 0 {
-						goto l17
-					}
-					v2 = i32(11)
-					p2 = i32(0)
-					goto l18
-				default:
-					if v4 != i64(0) {
-						goto l0
-					}
-					v1 = i32(4)
-					goto l11
-				case 1:
-					if v4 != i64(0) {
-						goto l0
-					}
-					v1 = i32(1)
-					goto l11
-				case 2:
-					if v4 != i64(0) {
-						goto l0
-					}
-					v1 = i32(3)
-					goto l11
-				case 3:
-					if v4 != i64(0) {
-						goto l0
-					}
-					v1 = i32(0)
-					goto l11
-				case 6:
-					if v4 != i64(0) {
-						goto l0
-					}
-					v1 = i32(5)
-					goto l11
-				case 7:
-					if uint64(v4) > uint64(i64(2)) {
-						goto l0
-					}
-					v1 = i32(7)
-					switch int32(v4) - i32(1) {
-					case 0:
-						goto l0
-					case 1:
-						v1 = i32(10)
-						goto l11
-					default:
-						goto l11
-					}
-				case 10:
-					if uint64(v4) > uint64(i64(1)) {
-						goto l0
-					}
-					v1 = i32(8)
-					if int32(v4)-i32(1) != 0 {
-						goto l11
-					}
-					goto l13
-				case 11:
-					if v4 != i64(0) {
-						goto l0
-					}
-					v1 = i32(2)
-					goto l11
-				case 12:
-					if v4 == 0 {
-						{
-							t17 := int32(load32(m.memory, uint64(uint32(v1))+32))
-							v2 = t17
-							t18 := int32(load32(m.memory, uint64(uint32(v2))+44))
-							if t18 == 0 {
-								goto l19
-							}
-							t19 := int32(load32(m.memory, uint64(uint32(v3))+16))
-							t20 := v2 + i32(48)
-							v8 = t19
-							t21 := int32(load32(m.memory, uint64(uint32(v3))+20))
-							t22 := v8
-							v9 = t21
-							t23 := m.fn79(t20, t22, v9)
-							v4 = t23
-							t24 := int32(load32(m.memory, uint64(uint32(v2))+36))
-							v6 = t24
-							v7 = v6 & int32(v4)
-							v13 = int64(uint64(v4)>>25) & i64(127) * i64(72340172838076673)
-							t25 := int32(load32(m.memory, uint64(uint32(v2))+32))
-							v2 = t25
-						l24:
-							{
-								t26 := int64(load64(m.memory, uint64(uint32(v2+v7))))
-								v12 = t26
-								v4 = v12 ^ v13
-								v4 = (v4 ^ i64(-1)) & (v4 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
-								{
-								l21:
-									{
-										if v4 == 0 {
-											if v12&(v12<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
-												goto l19
-											}
-											t36 := v7
-											v11 = v11 + i32(8)
-											v7 = (t36 + v11) & v6
-											goto l24
-										}
-										v14 = int64(bits.TrailingZeros64(uint64(v4)))
-										v4 = (v4 - i64(1)) & v4
-										t27 := v8
-										t28 := v9
-										v10 = v2 - (int32(uint32(int32(v14))>>3)+v7)&v6<<5
-										t29 := m.fn80(t27, t28, v10-i32(32))
-										if t29 == 0 {
-											goto l21
-										}
-									}
-									v9 = v10 - i32(20)
-									t30 := int32(load32(m.memory, uint64(uint32(v1))+52))
-									v8 = t30
-									{
-										t31 := int32(load32(m.memory, uint64(uint32(v1))+56))
-										v6 = t31
-										if v6 != 0 {
-											v7 = v6 << 2
-											v2 = i32(0)
-											v3 = v8
-										l23:
-											{
-												t32 := int32(load32(m.memory, uint64(uint32(v3))))
-												if v9 == t32 {
-													v6 = v2
-													goto l22
-												}
-												v2 = v2 + i32(1)
-												v3 = v3 + i32(4)
-												v7 = v7 - i32(4)
-												if v7 != 0 {
-													goto l23
-												}
-											}
-										}
-										v2 = v1 + i32(48)
-										t33 := int32(load32(m.memory, uint64(uint32(v2))))
-										var p34 int32
-										if t33 == v6 {
-											m.fn251(v2)
-											t35 := int32(load32(m.memory, uint64(uint32(v1))+52))
-											p34 = t35
-										} else {
-											p34 = v8
-										}
-										store32(m.memory, uint64(uint32(p34+v6<<2)), uint32(v9))
-										store32(m.memory, uint64(uint32(v1))+56, uint32(v6+i32(1)))
-									}
-								l22:
-									store32(m.memory, uint64(uint32(v0))+8, uint32(v6))
-									m.memory[uint64(uint32(v0))+4] = byte(i32(6))
-									store32(m.memory, uint64(uint32(v0)), uint32(i32(2)))
-									goto l15
-								}
-							}
-						}
-					l19:
-						store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v3+i32(16)))|i64(0x700000000)))
-						m.fn68(v5+i32(8), i32(1098241), v5+i32(24))
-						t37 := int32(load32(m.memory, uint64(uint32(v5))+8))
-						v1 = t37
-						t38 := int64(load64(m.memory, uint64(uint32(v5))+12))
-						store64(m.memory, uint64(uint32(v0))+8, uint64(t38))
-						store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
-						store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
-						goto l15
-					}
-					goto l0
-				}
-			l13:
-				v1 = i32(9)
-			l11:
-				store32(m.memory, uint64(uint32(v0))+8, uint32(i32(0)))
-				m.memory[uint64(uint32(v0))+4] = byte(v1)
-				store32(m.memory, uint64(uint32(v0)), uint32(i32(2)))
-				goto l15
-			l16:
-				v2 = i32(11)
-				if v6&i32(1) == 0 {
-					goto l17
-				}
-				p2 = i32(0)
-				goto l18
-			l17:
-				t39 := m.fn399(v1, v3)
-				p2 = t39
-			}
-		l18:
-			store32(m.memory, uint64(uint32(t3))+8, uint32(p2))
-			m.memory[uint64(uint32(v0))+4] = byte(v2)
-			store32(m.memory, uint64(uint32(v0)), uint32(i32(2)))
-			goto l15
-		}
-	l0:
-		v1 = v5 + i32(8)
-		t40 := int32(load32(m.memory, uint64(uint32(v2))+4))
-		t41 := int32(load32(m.memory, uint64(uint32(v2))+8))
-		t42 := int32(load32(m.memory, uint64(uint32(v3))+8))
-		t43 := int32(load32(m.memory, uint64(uint32(v3))+12))
-		m.fn386(v1, t40, t41, t42, t43)
-		store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v1))|i64(0x300000000)))
-		m.fn68(v0+i32(4), i32(1098350), v5+i32(24))
-		store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
-		m.fn74(v1, i32(1))
-	}
-l15:
-	m.g0 = v5 + i32(32)
-}
-func (m *Module) fn403(v0, v1 int32) {
+func (m *Module) fn402(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31 int32
 	var v32 int64
 	t0 := m.g0
@@ -63517,7 +63265,7 @@ func (m *Module) fn403(v0, v1 int32) {
 												l14:
 													t72 := int32(load32(m.memory, uint64(uint32(v2))+156))
 													if t72 == v8 {
-														m.fn451(v30)
+														m.fn450(v30)
 													}
 													t73 := int32(load32(m.memory, uint64(uint32(v2))+160))
 													v5 = t73 + v8*i32(40)
@@ -63858,7 +63606,7 @@ l20:
 	_ = int32(load32(m.memory, uint64(uint32(v2))+152))
 	panic("unreachable")
 }
-func (m *Module) fn404(v0, v1 int32) {
+func (m *Module) fn403(v0, v1 int32) {
 	var v2, _ int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	v2 = t0 * i32(12)
@@ -63891,7 +63639,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 }
-func (m *Module) fn405(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn404(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	var v19 int64
 	t0 := m.g0
@@ -63949,7 +63697,7 @@ func (m *Module) fn405(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				store32(m.memory, uint64(uint32(v12)), uint32(i32(-0x80000000)))
 				store32(m.memory, uint64(uint32(v8))+48, uint32(i32(1)))
 				{
-					t9 := m.fn425(v8+i32(28), v12+i32(12))
+					t9 := m.fn424(v8+i32(28), v12+i32(12))
 					if t9 != 0 {
 						t10 := int32(load32(m.memory, uint64(uint32(v8))+36))
 						t11 := v2
@@ -64340,7 +64088,7 @@ func (m *Module) fn405(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				store32(m.memory, uint64(uint32(v0))+12, uint32(i32(2)))
 				goto l6
 			}
-			t81 := m.fn425(v8+i32(28), v2+i32(12))
+			t81 := m.fn424(v8+i32(28), v2+i32(12))
 			if t81 != 0 {
 				p82 := v1
 				if v10 != 0 {
@@ -64382,12 +64130,12 @@ l6:
 l7:
 	m.g0 = v8 + i32(96)
 }
-func (m *Module) fn406(v0, v1, v2 int32) int32 {
+func (m *Module) fn405(v0, v1, v2 int32) int32 {
 	var v3 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
 	m.g0 = v3
-	m.fn444(v3+i32(8), v0, v1, v2)
+	m.fn443(v3+i32(8), v0, v1, v2)
 	v2 = i32(0)
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
@@ -64405,7 +64153,7 @@ func (m *Module) fn406(v0, v1, v2 int32) int32 {
 		return v2
 	}
 }
-func (m *Module) fn407(v0, v1 int32) {
+func (m *Module) fn406(v0, v1 int32) {
 	var v2 int32
 	var v3, v4, v5, v6 int64
 	t0 := m.g0
@@ -64468,7 +64216,7 @@ func (m *Module) fn407(v0, v1 int32) {
 	m.fn143(v2 + i32(96))
 	m.g0 = v2 + i32(128)
 }
-func (m *Module) fn408(v0, v1, v2 int32) int32 {
+func (m *Module) fn407(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v3 = t0 - i32(96)
@@ -64500,7 +64248,7 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 				goto l1
 			}
 		l0:
-			m.fn444(v3+i32(8), v0, v1, v2)
+			m.fn443(v3+i32(8), v0, v1, v2)
 			v7 = i32(1)
 			t8 := int32(load32(m.memory, uint64(uint32(v3))+8))
 			if t8&i32(1) != 0 {
@@ -64591,7 +64339,7 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 							t29 := int32(load32(m.memory, uint64(uint32(v3))+92))
 							v4 = t29
 						}
-						m.fn418(v3+i32(48), v7, v4, v2)
+						m.fn417(v3+i32(48), v7, v4, v2)
 						v6 = v6 + i32(24)
 						t30 := v5
 						v2 = v2 + i32(1)
@@ -64638,7 +64386,7 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 			if v9 == 0 {
 				memory_copy(m.memory, uint32(v6), uint32(v1), uint32(v2))
 			}
-			m.fn418(v0, v6, v2, v4)
+			m.fn417(v0, v6, v2, v4)
 			t40 := int32(load32(m.memory, uint64(uint32(v0))+44))
 			v5 = t40
 		}
@@ -64659,15 +64407,15 @@ func (m *Module) fn408(v0, v1, v2 int32) int32 {
 l2:
 	panic("unreachable")
 }
-func (m *Module) fn409(v0, v1 int32) {
-	t0 := m.fn426(v1, i32(1102885), i32(5))
+func (m *Module) fn408(v0, v1 int32) {
+	t0 := m.fn425(v1, i32(1102885), i32(5))
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(m.memory[uint64(uint32(v1))])
 		if t1 == i32(2) {
 			t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-			m.fn446(v0, t2, t3)
+			m.fn445(v0, t2, t3)
 			return
 		}
 		store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
@@ -64675,7 +64423,7 @@ func (m *Module) fn409(v0, v1 int32) {
 	}
 	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
 }
-func (m *Module) fn410(v0, v1 int32, v2 int64, v3 int32) {
+func (m *Module) fn409(v0, v1 int32, v2 int64, v3 int32) {
 	var v4, v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))))
 	v4 = t0
@@ -64693,7 +64441,7 @@ func (m *Module) fn410(v0, v1 int32, v2 int64, v3 int32) {
 	t5 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	store32(m.memory, uint64(uint32(v0))+4, uint32(t5))
 }
-func (m *Module) fn411(v0 int32, v1 int64, v2, v3 int32) {
+func (m *Module) fn410(v0 int32, v1 int64, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v4 = t0
@@ -64775,16 +64523,16 @@ l3:
 		}
 	}
 }
-func (m *Module) fn412(v0, v1, v2, v3 int32) {
+func (m *Module) fn411(v0, v1, v2, v3 int32) {
 	var v4 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
 	m.g0 = v4
-	t1 := m.fn426(v1, v2, v3)
+	t1 := m.fn425(v1, v2, v3)
 	v1 = t1
 	var p2 int32
 	if v1 != 0 {
-		m.fn429(v4+i32(8), v1)
+		m.fn428(v4+i32(8), v1)
 		t3 := int32(load32(m.memory, uint64(uint32(v4))+12))
 		v2 = t3
 		t4 := int32(load32(m.memory, uint64(uint32(v4))+8))
@@ -64797,10 +64545,10 @@ func (m *Module) fn412(v0, v1, v2, v3 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(v3))
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn413(v0, v1, v2, v3 int32) {
+func (m *Module) fn412(v0, v1, v2, v3 int32) {
 	var v4 int32
 	{
-		t0 := m.fn406(v1, v2, v3)
+		t0 := m.fn405(v1, v2, v3)
 		v1 = t0
 		if v1 == 0 {
 			goto l0
@@ -64825,7 +64573,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 }
-func (m *Module) fn414(v0, v1 int32) {
+func (m *Module) fn413(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := m.g0
 	v2 = t0 - i32(96)
@@ -64837,7 +64585,7 @@ func (m *Module) fn414(v0, v1 int32) {
 			case 2:
 				t38 := int32(load32(m.memory, uint64(uint32(v1))+8))
 				t39 := int32(load32(m.memory, uint64(uint32(v1))+12))
-				m.fn432(v0, t38, t39)
+				m.fn431(v0, t38, t39)
 				goto l6
 			case 0:
 				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x7fffffff)))
@@ -64875,7 +64623,7 @@ func (m *Module) fn414(v0, v1 int32) {
 					v3 = v5
 				l10:
 					{
-						m.fn414(v2+i32(48), v4)
+						m.fn413(v2+i32(48), v4)
 						t11 := int64(load64(m.memory, uint64(uint32(v2))+56))
 						store64(m.memory, uint64(uint32(v1))+8, uint64(t11))
 						t12 := int64(load64(m.memory, uint64(uint32(v2))+48))
@@ -64891,7 +64639,7 @@ func (m *Module) fn414(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v2))+56, uint32(v5))
 				store32(m.memory, uint64(uint32(v2))+52, uint32(v6))
 				store32(m.memory, uint64(uint32(v2))+48, uint32(v7))
-				m.fn407(v0, v2+i32(48))
+				m.fn406(v0, v2+i32(48))
 				goto l6
 			case 4:
 				m.fn86(v2 + i32(48))
@@ -64913,10 +64661,10 @@ func (m *Module) fn414(v0, v1 int32) {
 					v1 = t18 + i32(12)
 				l11:
 					{
-						m.fn414(v2+i32(48), v1)
+						m.fn413(v2+i32(48), v1)
 						t19 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
 						t20 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
-						t21 := m.fn408(v2, t19, t20)
+						t21 := m.fn407(v2, t19, t20)
 						v5 = t21
 						m.fn132(v5)
 						t22 := int64(load64(m.memory, uint64(uint32(v2))+56))
@@ -64987,7 +64735,7 @@ l12:
 l6:
 	m.g0 = v2 + i32(96)
 }
-func (m *Module) fn415(v0 int32, v1 int64, v2 int32) int32 {
+func (m *Module) fn414(v0 int32, v1 int64, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16, v17, v18 int64
 	t0 := m.g0
@@ -65194,7 +64942,7 @@ func (m *Module) fn415(v0 int32, v1 int64, v2 int32) int32 {
 	}
 	store32(m.memory, uint64(uint32(v5))+44, uint32(v0))
 	store32(m.memory, uint64(uint32(v5))+40, uint32(v5+i32(36)))
-	m.fn303(v5+i32(8), v0, v17, v5+i32(40), i32(1102248))
+	m.fn291(v5+i32(8), v0, v17, v5+i32(40), i32(1102248))
 	t53 := int32(load32(m.memory, uint64(uint32(v0))))
 	v2 = t53
 	t54 := int32(load32(m.memory, uint64(uint32(v5))+12))
@@ -65219,7 +64967,7 @@ func (m *Module) fn415(v0 int32, v1 int64, v2 int32) int32 {
 	m.g0 = v5 + i32(48)
 	return v8
 }
-func (m *Module) fn416(v0 int32) int32 {
+func (m *Module) fn415(v0 int32) int32 {
 	var v1, v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -65239,7 +64987,7 @@ func (m *Module) fn416(v0 int32) int32 {
 			if t3 != i32(5) {
 				goto l1
 			}
-			m.fn412(v2+i32(8), v0, i32(1103349), i32(4))
+			m.fn411(v2+i32(8), v0, i32(1103349), i32(4))
 			t4 := int32(load32(m.memory, uint64(uint32(v2))+8))
 			if t4 == 0 {
 				goto l1
@@ -65258,21 +65006,21 @@ l0:
 	m.g0 = v2 + i32(16)
 	return v3
 }
-func (m *Module) fn417(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn416(v0, v1, v2, v3, v4, v5 int32) {
 	t0 := m.fn477(v0, v1, v2, v5)
 	v1 = t0
 	switch v1&i32(255) - i32(1) {
 	default:
-		m.fn419(v0, v3, v4, v1)
+		m.fn418(v0, v3, v4, v1)
 		return
 	case 0:
-		m.fn421(v3, v4)
+		m.fn420(v3, v4)
 		return
 	case 1:
-		m.fn420(v3, v4)
+		m.fn419(v3, v4)
 	}
 }
-func (m *Module) fn418(v0, v1, v2, v3 int32) {
+func (m *Module) fn417(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	var v7, v8 int64
 	t0 := m.g0
@@ -65289,7 +65037,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 	m.fn92(v0, i32(1), v1)
 	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
-	m.fn303(v4, v0, v7, v4+i32(24), i32(1101672))
+	m.fn291(v4, v0, v7, v4+i32(24), i32(1101672))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))))
 	v1 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
@@ -65322,7 +65070,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 l0:
 	m.g0 = v4 + i32(32)
 }
-func (m *Module) fn419(v0, v1, v2, v3 int32) {
+func (m *Module) fn418(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7 int32
 	var v8 int64
 	t0 := m.g0
@@ -65337,7 +65085,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 		}
 		v6 = p2
 		if v6 == 0 {
-			m.fn414(v4-i32(-64), v2)
+			m.fn413(v4-i32(-64), v2)
 			m.fn132(v1)
 			t3 := int64(load64(m.memory, uint64(uint32(v4))+72))
 			store64(m.memory, uint64(uint32(v1))+8, uint64(t3))
@@ -65402,12 +65150,12 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 				}
 			}
 		l1:
-			m.fn420(v1, v2)
+			m.fn419(v1, v2)
 			goto l0
 		l5:
-			t10 := m.fn449(v1)
+			t10 := m.fn448(v1)
 			if t10 != 0 {
-				m.fn414(v4-i32(-64), v2)
+				m.fn413(v4-i32(-64), v2)
 				m.fn132(v1)
 				t62 := int64(load64(m.memory, uint64(uint32(v4))+72))
 				store64(m.memory, uint64(uint32(v1))+8, uint64(t62))
@@ -65415,7 +65163,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 				store64(m.memory, uint64(uint32(v1)), uint64(t63))
 				goto l0
 			}
-			t11 := m.fn431(v2)
+			t11 := m.fn430(v2)
 			if t11 != 0 {
 				goto l0
 			}
@@ -65475,8 +65223,8 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 					store64(m.memory, uint64(uint32(v4))+24, uint64(t25))
 					t26 := int64(load64(m.memory, uint64(uint32(v4))+64))
 					store64(m.memory, uint64(uint32(v4))+16, uint64(t26))
-					m.fn432(v6, i32(1105604), i32(4))
-					t27 := m.fn408(v4, i32(1102881), i32(4))
+					m.fn431(v6, i32(1105604), i32(4))
+					t27 := m.fn407(v4, i32(1102881), i32(4))
 					v3 = t27
 					m.fn132(v3)
 					t28 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -65489,7 +65237,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 					t31 := int64(load64(m.memory, uint64(uint32(v1))+8))
 					store64(m.memory, uint64(uint32(v4))+72, uint64(t31))
 					store64(m.memory, uint64(uint32(v4))+64, uint64(v8))
-					t32 := m.fn408(v4, i32(1105604), i32(4))
+					t32 := m.fn407(v4, i32(1105604), i32(4))
 					v3 = t32
 					m.fn132(v3)
 					t33 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -65529,7 +65277,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 					store32(m.memory, uint64(uint32(v4))+60, uint32(i32(1)))
 					store32(m.memory, uint64(uint32(v4))+56, uint32(v5))
 					store32(m.memory, uint64(uint32(v4))+52, uint32(i32(1)))
-					m.fn407(v6, v4+i32(52))
+					m.fn406(v6, v4+i32(52))
 					m.fn132(v1)
 					t49 := int64(load64(m.memory, uint64(uint32(v4))+72))
 					store64(m.memory, uint64(uint32(v1))+8, uint64(t49))
@@ -65580,7 +65328,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 				goto l0
 			}
 		l13:
-			m.fn420(v1, v2)
+			m.fn419(v1, v2)
 			goto l0
 		}
 	l10:
@@ -65601,7 +65349,7 @@ func (m *Module) fn419(v0, v1, v2, v3 int32) {
 l0:
 	m.g0 = v4 + i32(112)
 }
-func (m *Module) fn420(v0, v1 int32) {
+func (m *Module) fn419(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -65645,7 +65393,7 @@ func (m *Module) fn420(v0, v1 int32) {
 							goto l2
 						}
 						v2 = i32(1)
-						t7 := m.fn431(v1)
+						t7 := m.fn430(v1)
 						if t7 != 0 {
 							goto l3
 						}
@@ -65667,7 +65415,7 @@ func (m *Module) fn420(v0, v1 int32) {
 					{
 						t12 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
 						t13 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
-						t14 := m.fn408(v3, t12, t13)
+						t14 := m.fn407(v3, t12, t13)
 						v0 = t14
 						if v5 != 0 {
 							t15 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -65675,7 +65423,7 @@ func (m *Module) fn420(v0, v1 int32) {
 								goto l5
 							}
 						}
-						m.fn420(v0, v1)
+						m.fn419(v0, v1)
 					l5:
 						v1 = v1 + i32(28)
 						v2 = v2 - i32(28)
@@ -65688,13 +65436,13 @@ func (m *Module) fn420(v0, v1 int32) {
 			l1:
 				t16 := int32(m.memory[uint64(uint32(v1))+1])
 				v2 = t16
-				t17 := m.fn431(v1)
+				t17 := m.fn430(v1)
 				if t17 == 0 {
 					goto l7
 				}
 			}
 		l3:
-			t18 := m.fn449(v0)
+			t18 := m.fn448(v0)
 			if t18 == 0 {
 				goto l2
 			}
@@ -65708,7 +65456,7 @@ func (m *Module) fn420(v0, v1 int32) {
 			goto l2
 		}
 	l4:
-		m.fn414(v4, v1)
+		m.fn413(v4, v1)
 		m.fn132(v0)
 		t19 := int64(load64(m.memory, uint64(uint32(v4))+8))
 		store64(m.memory, uint64(uint32(v0))+8, uint64(t19))
@@ -65718,7 +65466,7 @@ func (m *Module) fn420(v0, v1 int32) {
 l2:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn421(v0, v1 int32) {
+func (m *Module) fn420(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	{
 		v5 = v0
@@ -65730,7 +65478,7 @@ func (m *Module) fn421(v0, v1 int32) {
 		}
 		switch p1 - i32(1) {
 		default:
-			t2 := m.fn449(v5)
+			t2 := m.fn448(v5)
 			v2 = t2
 			goto l3
 		case 0:
@@ -65810,10 +65558,10 @@ func (m *Module) fn421(v0, v1 int32) {
 	}
 l3:
 	if v2&i32(1) != 0 {
-		m.fn420(v5, v1)
+		m.fn419(v5, v1)
 	}
 }
-func (m *Module) fn422(v0, v1, v2, v3 int32) {
+func (m *Module) fn421(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	v6 = t0
@@ -65858,7 +65606,7 @@ func (m *Module) fn422(v0, v1, v2, v3 int32) {
 		}
 		t6 := int32(load32(m.memory, uint64(uint32(v0))))
 		if t6 == v7 {
-			m.fn288(v0)
+			m.fn293(v0)
 			t7 := int32(load32(m.memory, uint64(uint32(v0))+4))
 			v6 = t7
 		}
@@ -65870,7 +65618,7 @@ func (m *Module) fn422(v0, v1, v2, v3 int32) {
 		return
 	}
 }
-func (m *Module) fn423(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn422(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8 int32
 	t0 := m.g0
 	v8 = t0 - i32(96)
@@ -65907,11 +65655,11 @@ func (m *Module) fn423(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 		store32(m.memory, uint64(uint32(v8))+16, uint32(t6))
 		t7 := int64(load64(m.memory, uint64(uint32(v8))+52))
 		store64(m.memory, uint64(uint32(v8))+8, uint64(t7))
-		m.fn424(v0+i32(32), v8+i32(8))
+		m.fn423(v0+i32(32), v8+i32(8))
 	}
 	m.g0 = v8 + i32(96)
 }
-func (m *Module) fn424(v0, v1 int32) {
+func (m *Module) fn423(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
 	v3 = t0
@@ -65919,7 +65667,7 @@ func (m *Module) fn424(v0, v1 int32) {
 	t2 := v3
 	v2 = t1
 	if t2 == v2 {
-		m.fn451(v0)
+		m.fn450(v0)
 		{
 			t3 := int32(load32(m.memory, uint64(uint32(v0))+8))
 			v5 = t3
@@ -65990,7 +65738,7 @@ func (m *Module) fn424(v0, v1 int32) {
 	t23 := int64(load64(m.memory, uint64(uint32(v1))+32))
 	store64(m.memory, uint64(uint32(v0))+32, uint64(t23))
 }
-func (m *Module) fn425(v0, v1 int32) int32 {
+func (m *Module) fn424(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	var v15 int64
 	t0 := m.g0
@@ -66255,7 +66003,7 @@ func (m *Module) fn425(v0, v1 int32) int32 {
 							}
 						l21:
 							v7 = i32(0)
-							t43 := m.fn425(v0, v3)
+							t43 := m.fn424(v0, v3)
 							if t43 == 0 {
 								goto l0
 							}
@@ -66522,7 +66270,7 @@ func (m *Module) fn425(v0, v1 int32) int32 {
 						if v4 == 0 {
 							goto l0
 						}
-						t94 := m.fn425(v0, v2+i32(12))
+						t94 := m.fn424(v0, v2+i32(12))
 						if t94 == 0 {
 							goto l0
 						}
@@ -66708,7 +66456,7 @@ l0:
 	m.g0 = v5 - i32(-64)
 	return v7
 }
-func (m *Module) fn426(v0, v1, v2 int32) int32 {
+func (m *Module) fn425(v0, v1, v2 int32) int32 {
 	var v3, v4 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -66744,7 +66492,7 @@ l0:
 	}
 	return p5
 }
-func (m *Module) fn427(v0, v1 int32) {
+func (m *Module) fn426(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	t1 := v0
@@ -66809,7 +66557,7 @@ func (m *Module) fn427(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v3))
 }
-func (m *Module) fn428(v0, v1 int32) {
+func (m *Module) fn427(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v2 = t0
@@ -66831,7 +66579,7 @@ func (m *Module) fn428(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(v0))+12, uint32(v1))
 }
-func (m *Module) fn429(v0, v1 int32) {
+func (m *Module) fn428(v0, v1 int32) {
 	var v2, v3 int32
 	{
 		t0 := int32(m.memory[uint64(uint32(v1))])
@@ -66850,7 +66598,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
 	store32(m.memory, uint64(uint32(v0)), uint32(v2))
 }
-func (m *Module) fn430(v0, v1, v2 int32) int32 {
+func (m *Module) fn429(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(32)
@@ -66916,7 +66664,7 @@ l0:
 	m.g0 = v3 + i32(32)
 	return v0
 }
-func (m *Module) fn431(v0 int32) int32 {
+func (m *Module) fn430(v0 int32) int32 {
 	var v1 int32
 	v1 = i32(1)
 	{
@@ -66951,7 +66699,7 @@ func (m *Module) fn431(v0 int32) int32 {
 		}
 	}
 }
-func (m *Module) fn432(v0, v1, v2 int32) {
+func (m *Module) fn431(v0, v1, v2 int32) {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
@@ -66988,7 +66736,7 @@ func (m *Module) fn432(v0, v1, v2 int32) {
 	_ = int32(load32(m.memory, uint64(uint32(v3))+12))
 	panic("unreachable")
 }
-func (m *Module) fn433(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn432(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7 int32
 	var v8 int64
 	t0 := m.g0
@@ -67018,7 +66766,7 @@ func (m *Module) fn433(v0, v1, v2, v3, v4, v5 int32) {
 				}
 			}
 		l0:
-			m.fn292(v6+i32(8), v3, v5)
+			m.fn296(v6+i32(8), v3, v5)
 			t6 := int32(load32(m.memory, uint64(uint32(v6))+8))
 			if t6 == 0 {
 				t7 := int64(load64(m.memory, uint64(uint32(v6))+16))
@@ -67063,7 +66811,7 @@ l3:
 	store32(m.memory, uint64(uint32(v0)), uint32(v5))
 	m.g0 = v6 + i32(32)
 }
-func (m *Module) fn434(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn433(v0, v1, v2, v3, v4 int32) {
 	var v5 int32
 	t0 := m.g0
 	v5 = t0 - i32(32)
@@ -67097,7 +66845,7 @@ l1:
 	store32(m.memory, uint64(uint32(t2)), uint32(p1))
 	m.g0 = v5 + i32(32)
 }
-func (m *Module) fn435(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn434(v0, v1, v2, v3, v4 int32) {
 	var v5, v6 int32
 	t0 := m.g0
 	v5 = t0 - i32(112)
@@ -67156,7 +66904,7 @@ func (m *Module) fn435(v0, v1, v2, v3, v4 int32) {
 				v1 = v0 + i32(4)
 				t11 := int32(load32(m.memory, uint64(uint32(v5))+12))
 				if uint32(t11+v4) > uint32(i32(200)) {
-					m.fn295(v1)
+					m.fn299(v1)
 					store32(m.memory, uint64(uint32(v0))+16, uint32(i32(-0x80000000)))
 					store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x7fffffff)))
 					goto l6
@@ -67198,7 +66946,7 @@ l6:
 l2:
 	m.g0 = v5 + i32(112)
 }
-func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn435(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	var v18, v19, v20 int64
 	t0 := m.g0
@@ -67206,7 +66954,7 @@ func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 	m.g0 = v6
 	t1 := v6 + i32(120)
 	v13 = v1 + i32(28)
-	m.fn297(t1, v13, v4)
+	m.fn288(t1, v13, v4)
 	t2 := int32(load32(m.memory, uint64(uint32(v6))+124))
 	v4 = t2
 	{
@@ -67270,7 +67018,7 @@ func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 				}
 				{
 					if v7 == i32(10) {
-						m.fn298(v6+i32(120), v13, v4)
+						m.fn289(v6+i32(120), v13, v4)
 						t13 := int32(load32(m.memory, uint64(uint32(v6))+128))
 						v11 = t13
 						t14 := int32(load32(m.memory, uint64(uint32(v6))+124))
@@ -67288,7 +67036,7 @@ func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 						goto l2
 					}
 					if v7 != v17 {
-						m.fn434(v6+i32(120), v1, v2, v7, v4)
+						m.fn433(v6+i32(120), v1, v2, v7, v4)
 						t16 := int32(load32(m.memory, uint64(uint32(v6))+120))
 						if t16 == i32(-0x7ffffffe) {
 							goto l3
@@ -67307,7 +67055,7 @@ func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 					{
 						{
 							if v3 != 0 {
-								m.fn437(v6+i32(120), v1, v3, v6+i32(8), v4, v5)
+								m.fn436(v6+i32(120), v1, v3, v6+i32(8), v4, v5)
 								t21 := int32(load32(m.memory, uint64(uint32(v6))+124))
 								v7 = t21
 								t22 := int32(load32(m.memory, uint64(uint32(v6))+120))
@@ -67337,7 +67085,7 @@ func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 								store32(m.memory, uint64(uint32(v0)), uint32(v9))
 								goto l0
 							}
-							m.fn298(v6+i32(120), v13, v4)
+							m.fn289(v6+i32(120), v13, v4)
 							t30 := int32(load32(m.memory, uint64(uint32(v6))+128))
 							v7 = t30
 							t31 := int32(load32(m.memory, uint64(uint32(v6))+124))
@@ -67438,7 +67186,7 @@ func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 l0:
 	m.g0 = v6 + i32(208)
 }
-func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn436(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11 int32
 	var v12 int64
 	var v13 float64
@@ -67466,7 +67214,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																t3 := int32(m.memory[uint64(uint32(v2))+62])
 																switch t3 - i32(1) {
 																case 3:
-																	m.fn300(v6+i32(48), v7, v4)
+																	m.fn301(v6+i32(48), v7, v4)
 																	t32 := int32(load32(m.memory, uint64(uint32(v6))+48))
 																	if t32 != 0 {
 																		t125 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67502,7 +67250,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																	p1 = i32(-0x7ffffffd)
 																	goto l25
 																case 6:
-																	m.fn298(v6+i32(48), v7, v4)
+																	m.fn289(v6+i32(48), v7, v4)
 																	t44 := int32(load32(m.memory, uint64(uint32(v6))+56))
 																	v2 = t44
 																	t45 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67521,7 +67269,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																	p1 = i32(-0x7ffffffc)
 																	goto l25
 																case 7, 8:
-																	m.fn301(v6+i32(48), v7, v4)
+																	m.fn302(v6+i32(48), v7, v4)
 																	t47 := int32(load32(m.memory, uint64(uint32(v6))+56))
 																	v2 = t47
 																	t48 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67540,7 +67288,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																	p1 = i32(-0x7ffffffc)
 																	goto l25
 																case 9:
-																	m.fn298(v6+i32(48), v7, v4)
+																	m.fn289(v6+i32(48), v7, v4)
 																	t50 := int32(load32(m.memory, uint64(uint32(v6))+56))
 																	v2 = t50
 																	t51 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67555,7 +67303,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 																		goto l23
 																	}
-																	m.fn435(v6+i32(48), v1, v4, v2, v5)
+																	m.fn434(v6+i32(48), v1, v4, v2, v5)
 																	t53 := int32(load32(m.memory, uint64(uint32(v6))+60))
 																	v4 = t53
 																	t54 := int32(load32(m.memory, uint64(uint32(v6))+56))
@@ -67601,7 +67349,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																	if uint32(t64) < uint32(t65) {
 																		v11 = v6 + i32(48)
 																		t111 := int32(load32(m.memory, uint64(uint32(v9))+12))
-																		m.fn438(v11, t111+v2*i32(192))
+																		m.fn437(v11, t111+v2*i32(192))
 																		t112 := m.fn498(i32(136), i32(8))
 																		v2 = t112
 																		if v2 == 0 {
@@ -67622,7 +67370,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																		goto l32
 																	}
 																	t70 := int32(load32(m.memory, uint64(uint32(v8))+12))
-																	m.fn438(v6+i32(48), t70+v2*i32(192))
+																	m.fn437(v6+i32(48), t70+v2*i32(192))
 																	t71 := int32(load32(m.memory, uint64(uint32(v3))+32))
 																	v8 = t71
 																	var p72 int32
@@ -67668,7 +67416,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																		store64(m.memory, uint64(uint32(v2))+48, uint64(t88))
 																		store32(m.memory, uint64(uint32(v6))+180, uint32(v9+i32(1)))
 																	}
-																	m.fn297(v6+i32(184), v7, v4)
+																	m.fn288(v6+i32(184), v7, v4)
 																	t89 := int32(load32(m.memory, uint64(uint32(v6))+188))
 																	v2 = t89
 																	{
@@ -67682,7 +67430,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 																			goto l33
 																		}
-																		m.fn439(v6+i32(184), v1, v6+i32(48), v2, v5+i32(1))
+																		m.fn438(v6+i32(184), v1, v6+i32(48), v2, v5+i32(1))
 																		t92 := int32(load32(m.memory, uint64(uint32(v6))+184))
 																		if t92 != i32(-0x7ffffffe) {
 																			t93 := int32(load32(m.memory, uint64(uint32(v6))+208))
@@ -67696,7 +67444,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																			goto l33
 																		}
 																		v1 = i32(0)
-																		m.fn440(v6+i32(240), v6+i32(48), i32(0))
+																		m.fn439(v6+i32(240), v6+i32(48), i32(0))
 																		store32(m.memory, uint64(uint32(v6))+216, uint32(i32(-0x7ffffff9)))
 																		store32(m.memory, uint64(uint32(v6))+192, uint32(i32(0)))
 																		store64(m.memory, uint64(uint32(v6))+184, uint64(i64(0x800000000)))
@@ -67850,7 +67598,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 																}
 															}
 														l13:
-															m.fn292(v6+i32(48), v7, v4)
+															m.fn296(v6+i32(48), v7, v4)
 															t24 := int32(load32(m.memory, uint64(uint32(v6))+48))
 															if t24 != 0 {
 																t26 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67873,7 +67621,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 														goto l22
 													}
 												l15:
-													m.fn292(v6+i32(48), v7, v4)
+													m.fn296(v6+i32(48), v7, v4)
 													t28 := int32(load32(m.memory, uint64(uint32(v6))+48))
 													if t28 != 0 {
 														goto l24
@@ -67888,7 +67636,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 												goto l25
 											}
 										l17:
-											m.fn292(v6+i32(48), v7, v4)
+											m.fn296(v6+i32(48), v7, v4)
 											t30 := int32(load32(m.memory, uint64(uint32(v6))+48))
 											if t30 != 0 {
 												t127 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67912,7 +67660,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 										goto l25
 									}
 								l19:
-									m.fn292(v6+i32(48), v7, v4)
+									m.fn296(v6+i32(48), v7, v4)
 									t39 := int32(load32(m.memory, uint64(uint32(v6))+48))
 									if t39 != 0 {
 										t123 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67938,7 +67686,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 								goto l25
 							}
 						l11:
-							m.fn292(v6+i32(48), v7, v4)
+							m.fn296(v6+i32(48), v7, v4)
 							t42 := int32(load32(m.memory, uint64(uint32(v6))+48))
 							if t42 != 0 {
 								t121 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -67964,7 +67712,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 					panic("unreachable")
 				l30:
 					store32(m.memory, uint64(uint32(v6))+184, uint32(v2))
-					m.fn297(v6+i32(48), v7, v4)
+					m.fn288(v6+i32(48), v7, v4)
 					t113 := int32(load32(m.memory, uint64(uint32(v6))+52))
 					v4 = t113
 					t114 := int32(load32(m.memory, uint64(uint32(v6))+48))
@@ -67977,7 +67725,7 @@ func (m *Module) fn437(v0, v1, v2, v3, v4, v5 int32) {
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 						goto l37
 					}
-					m.fn439(v6+i32(48), v1, v2, v4, v5+i32(1))
+					m.fn438(v6+i32(48), v1, v2, v4, v5+i32(1))
 					t116 := int32(load32(m.memory, uint64(uint32(v6))+48))
 					if t116 != i32(-0x7ffffffe) {
 						t117 := int32(load32(m.memory, uint64(uint32(v6))+72))
@@ -68067,7 +67815,7 @@ l39:
 l35:
 	m.g0 = v6 + i32(288)
 }
-func (m *Module) fn438(v0, v1 int32) {
+func (m *Module) fn437(v0, v1 int32) {
 	var v2 int32
 	var v3, v4, v5, v6, v7, v8 int64
 	t0 := m.g0
@@ -68109,7 +67857,7 @@ func (m *Module) fn438(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v0))+104, uint64(i64(0x400000000)))
 	m.g0 = v2 + i32(16)
 }
-func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn438(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45 int32
 	var v46, v47, v48, v49, v50 int64
 	t0 := m.g0
@@ -68179,7 +67927,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 														v17 = t8
 														switch v17 - i32(240) {
 														case 0:
-															m.fn433(v5+i32(376), v1, i32(1103180), i32(12), v9, v3)
+															m.fn432(v5+i32(376), v1, i32(1103180), i32(12), v9, v3)
 															t62 := int32(load32(m.memory, uint64(uint32(v5))+376))
 															if t62 != 0 {
 																t137 := int64(load64(m.memory, uint64(uint32(v5))+384))
@@ -68201,7 +67949,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 															store64(m.memory, uint64(uint32(v2)), uint64(t63))
 															goto l15
 														case 1:
-															m.fn433(v5+i32(376), v1, i32(1103192), i32(11), v9, v3)
+															m.fn432(v5+i32(376), v1, i32(1103192), i32(11), v9, v3)
 															t64 := int32(load32(m.memory, uint64(uint32(v5))+376))
 															if t64 != 0 {
 																goto l33
@@ -68211,7 +67959,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 															goto l15
 														case 2:
 															v6 = v5 + i32(376)
-															m.fn297(v6, v20, v3)
+															m.fn288(v6, v20, v3)
 															t66 := int32(load32(m.memory, uint64(uint32(v5))+380))
 															v7 = t66
 															t67 := int32(load32(m.memory, uint64(uint32(v5))+376))
@@ -68236,7 +67984,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 															v10 = i32(-0x80000000)
 															goto l31
 														case 3:
-															m.fn436(v5+i32(376), v1, v9, i32(0), v3, v4)
+															m.fn435(v5+i32(376), v1, v9, i32(0), v3, v4)
 															t72 := int64(load64(m.memory, uint64(uint32(v5))+396))
 															v46 = t72
 															t73 := int32(load32(m.memory, uint64(uint32(v5))+392))
@@ -68286,7 +68034,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																	goto l35
 																}
 																v8 = v5 + i32(16)
-																m.fn435(v8, v1, v7, v6, v4)
+																m.fn434(v8, v1, v7, v6, v4)
 																t88 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																if t88 != i32(-0x7ffffffe) {
 																	v7 = v5 + i32(376)
@@ -68388,7 +68136,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 														l35:
 															v6 = p84
 															store32(m.memory, uint64(uint32(t85))+56, uint32(v6))
-															m.fn441(v5+i32(8), v21, v10, v9)
+															m.fn440(v5+i32(8), v21, v10, v9)
 															{
 																{
 																	{
@@ -68422,7 +68170,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																	l40:
 																		t123 := int32(load32(m.memory, uint64(uint32(v28))))
 																		if t123 == v13 {
-																			m.fn442(v28)
+																			m.fn441(v28)
 																		}
 																		t124 := v2
 																		v6 = v13 + i32(1)
@@ -68449,7 +68197,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																			{
 																				t131 := int32(load32(m.memory, uint64(uint32(v7))))
 																				t132 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
-																				m.fn302(v21, t131, t132, v9)
+																				m.fn303(v21, t131, t132, v9)
 																				v7 = v7 + i32(20)
 																				t133 := v6
 																				v9 = v9 + i32(1)
@@ -68462,7 +68210,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																		if v13 < i32(12) {
 																			goto l44
 																		}
-																		m.fn302(v21, v10, v9, v13)
+																		m.fn303(v21, v10, v9, v13)
 																		goto l44
 																	}
 																l39:
@@ -68487,7 +68235,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 															m.fn128(v5 + i32(240))
 															goto l15
 														case 4:
-															m.fn301(v5+i32(376), v20, v3)
+															m.fn302(v5+i32(376), v20, v3)
 															t59 := int32(load32(m.memory, uint64(uint32(v5))+384))
 															v6 = t59
 															t60 := int32(load32(m.memory, uint64(uint32(v5))+380))
@@ -68523,8 +68271,8 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																switch t14 - i32(1) {
 																default:
 																	v7 = v5 - i32(-64)
-																	m.fn440(v7, v2, v17)
-																	m.fn437(v5+i32(112), v1, v14, v7, v3, v4)
+																	m.fn439(v7, v2, v17)
+																	m.fn436(v5+i32(112), v1, v14, v7, v3, v4)
 																	t15 := int32(load32(m.memory, uint64(uint32(v5))+112))
 																	v10 = t15
 																	t16 := int32(load32(m.memory, uint64(uint32(v5))+144))
@@ -68553,7 +68301,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																		{
 																			v6 = v5 + i32(376)
 																			t25 := int32(m.memory[uint64(uint32(v7))])
-																			m.fn440(v6, v2, t25)
+																			m.fn439(v6, v2, t25)
 																			v7 = v7 + i32(1)
 																			m.fn128(v6)
 																			v9 = v9 - i32(1)
@@ -68587,7 +68335,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																	goto l15
 																case 0:
 																	v8 = v7 & i32(7)
-																	m.fn440(v5+i32(376), v2, v17)
+																	m.fn439(v5+i32(376), v2, v17)
 																	t31 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																	v7 = t31
 																	if v7 == i32(-0x7ffffff9) {
@@ -68601,7 +68349,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																	}
 																	goto l18
 																case 1:
-																	m.fn436(v5+i32(240), v1, v9, v14, v3, v41)
+																	m.fn435(v5+i32(240), v1, v9, v14, v3, v41)
 																	t32 := int32(load32(m.memory, uint64(uint32(v5))+280))
 																	v13 = t32
 																	if v13 == i32(-0x7ffffff7) {
@@ -68618,7 +68366,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																			if v7 != v10 {
 																				p208 = int32(v46)
 																			} else {
-																				m.fn288(v5 + i32(312))
+																				m.fn293(v5 + i32(312))
 																				t209 := int32(load32(m.memory, uint64(uint32(v5))+312))
 																				v10 = t209
 																				t210 := int32(load32(m.memory, uint64(uint32(v5))+316))
@@ -68715,7 +68463,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																			if uint32(t46) < uint32(t47) {
 																				v8 = v5 + i32(376)
 																				t148 := int32(load32(m.memory, uint64(uint32(v7))+12))
-																				m.fn438(v8, t148+v9*i32(192))
+																				m.fn437(v8, t148+v9*i32(192))
 																				t149 := m.fn498(i32(136), i32(8))
 																				v9 = t149
 																				if v9 == 0 {
@@ -68728,7 +68476,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 																			}
 																			panic("unreachable")
 																		case 8:
-																			m.fn435(v5+i32(376), v1, i32(1), i32(0), i32(0))
+																			m.fn434(v5+i32(376), v1, i32(1), i32(0), i32(0))
 																			t48 := int32(load32(m.memory, uint64(uint32(v5))+388))
 																			v6 = t48
 																			t49 := int32(load32(m.memory, uint64(uint32(v5))+384))
@@ -68755,7 +68503,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 														}
 													}
 												l2:
-													m.fn434(v5+i32(376), v1, v9, v7, v3)
+													m.fn433(v5+i32(376), v1, v9, v7, v3)
 													t54 := int32(load32(m.memory, uint64(uint32(v5))+376))
 													v10 = t54
 													if v10 == i32(-0x7ffffffe) {
@@ -68801,7 +68549,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 										p5 = v9&i32(255) | v10
 									l20:
 										v14 = p5
-										m.fn440(v5+i32(376), v2, v17)
+										m.fn439(v5+i32(376), v2, v17)
 										{
 											{
 												{
@@ -68961,7 +68709,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 												{
 													t187 := int32(load32(m.memory, uint64(uint32(v9))))
 													t188 := int32(load32(m.memory, uint64(uint32(v9+i32(4)))))
-													m.fn302(v5+i32(312), t187, t188, v7)
+													m.fn303(v5+i32(312), t187, t188, v7)
 													v9 = v9 + i32(56)
 													t189 := v6
 													v7 = v7 + i32(1)
@@ -68974,7 +68722,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 											if uint32(v8) < uint32(i32(12)) {
 												goto l53
 											}
-											m.fn302(v5+i32(312), v11, v12, v8)
+											m.fn303(v5+i32(312), v11, v12, v8)
 										l53:
 											store32(m.memory, uint64(uint32(v5))+408, uint32(i32(-0x7ffffff8)))
 										}
@@ -69030,7 +68778,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 										if v8 == i32(2) {
 											t223 := int32(m.memory[uint64(uint32(v14))+62])
 											if uint32(t223) < uint32(i32(7)) {
-												m.fn297(v5+i32(376), v20, v3)
+												m.fn288(v5+i32(376), v20, v3)
 												t238 := int32(load32(m.memory, uint64(uint32(v5))+380))
 												v7 = t238
 												t239 := int32(load32(m.memory, uint64(uint32(v5))+376))
@@ -69048,7 +68796,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 											l59:
 												{
 													store32(m.memory, uint64(uint32(v5))+408, uint32(i32(-0x7ffffff8)))
-													m.fn437(v5+i32(312), v1, v14, v5+i32(376), v7, v4)
+													m.fn436(v5+i32(312), v1, v14, v5+i32(376), v7, v4)
 													t242 := int64(load64(m.memory, uint64(uint32(v5))+332))
 													v46 = t242
 													t243 := int32(load32(m.memory, uint64(uint32(v5))+328))
@@ -69105,7 +68853,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 										t224 := int32(m.memory[uint64(uint32(v9))+188])
 										v7 = t224
 										store32(m.memory, uint64(uint32(v5))+408, uint32(i32(-0x7ffffff8)))
-										m.fn437(v5+i32(192), v1, v14, v5+i32(376), v3, v4+(v7^i32(1)))
+										m.fn436(v5+i32(192), v1, v14, v5+i32(376), v3, v4+(v7^i32(1)))
 										t225 := int32(load32(m.memory, uint64(uint32(v5))+192))
 										v10 = t225
 										t226 := int32(load32(m.memory, uint64(uint32(v5))+224))
@@ -69189,7 +68937,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 												goto l62
 											}
 										l60:
-											m.fn288(v5 + i32(360))
+											m.fn293(v5 + i32(360))
 											t268 := int32(load32(m.memory, uint64(uint32(v5))+360))
 											v10 = t268
 											t269 := int32(load32(m.memory, uint64(uint32(v5))+364))
@@ -69228,7 +68976,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 										if v7 != v10 {
 											p278 = int32(v46)
 										} else {
-											m.fn288(v5 + i32(312))
+											m.fn293(v5 + i32(312))
 											t279 := int32(load32(m.memory, uint64(uint32(v5))+312))
 											v10 = t279
 											t280 := int32(load32(m.memory, uint64(uint32(v5))+316))
@@ -69328,7 +69076,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 										goto l65
 									}
 								l63:
-									m.fn288(v5 + i32(360))
+									m.fn293(v5 + i32(360))
 									t308 := int32(load32(m.memory, uint64(uint32(v5))+364))
 									p303 = t308
 								}
@@ -69417,7 +69165,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 			}
 			t333 := int32(load32(m.memory, uint64(uint32(v1))+36))
 			v15 = t333
-			m.fn295(v5 + i32(376))
+			m.fn299(v5 + i32(376))
 			t334 := int64(load64(m.memory, uint64(uint32(v5))+376))
 			v47 = t334
 			v8 = int32(int64(uint64(v47) >> 32))
@@ -69505,7 +69253,7 @@ l69:
 l68:
 	m.g0 = v5 + i32(528)
 }
-func (m *Module) fn440(v0, v1, v2 int32) {
+func (m *Module) fn439(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	var v8, v9, v10, v11, v12, v13 int64
 	t0 := m.g0
@@ -69587,7 +69335,7 @@ l0:
 	t24 := int64(load64(m.memory, uint64(uint32(v3))+16))
 	store64(m.memory, uint64(uint32(v0)), uint64(t24))
 }
-func (m *Module) fn441(v0, v1, v2, v3 int32) {
+func (m *Module) fn440(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7 int32
 	{
 		{
@@ -69638,7 +69386,7 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
 	store32(m.memory, uint64(uint32(v0)), uint32(v6))
 }
-func (m *Module) fn442(v0 int32) {
+func (m *Module) fn441(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -69652,7 +69400,7 @@ func (m *Module) fn442(v0 int32) {
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn443(v0 int32) int32 {
+func (m *Module) fn442(v0 int32) int32 {
 	var v1, _, _ int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -69665,7 +69413,7 @@ func (m *Module) fn443(v0 int32) int32 {
 	m.g0 = v1 + i32(16)
 	return t1 + t2 - v0
 }
-func (m *Module) fn444(v0, v1, v2, v3 int32) {
+func (m *Module) fn443(v0, v1, v2, v3 int32) {
 	var v4, v5 int32
 	var p0 int32
 	{
@@ -69722,9 +69470,9 @@ l2:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 }
-func (m *Module) fn445(v0, v1 int32) {
+func (m *Module) fn444(v0, v1 int32) {
 	{
-		t0 := m.fn406(v1, i32(1102885), i32(5))
+		t0 := m.fn405(v1, i32(1102885), i32(5))
 		v1 = t0
 		if v1 != 0 {
 			t1 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -69738,9 +69486,9 @@ func (m *Module) fn445(v0, v1 int32) {
 l0:
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	m.fn446(v0, t2, t3)
+	m.fn445(v0, t2, t3)
 }
-func (m *Module) fn446(v0, v1, v2 int32) {
+func (m *Module) fn445(v0, v1, v2 int32) {
 	var v3, v4 int32
 	var v5, v6, v7 int64
 	t0 := m.g0
@@ -69894,7 +69642,7 @@ l0:
 	store64(m.memory, uint64(uint32(v0)), uint64(v7))
 	m.g0 = v4 + i32(48)
 }
-func (m *Module) fn447(v0, v1 int32) {
+func (m *Module) fn446(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	var v7 int64
 	t0 := m.g0
@@ -69910,7 +69658,7 @@ func (m *Module) fn447(v0, v1 int32) {
 	m.fn101(v0, i32(1), v4)
 	store32(m.memory, uint64(uint32(v2))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v2))+24, uint32(v2+i32(20)))
-	m.fn303(v2+i32(8), v0, v7, v2+i32(24), i32(1102204))
+	m.fn291(v2+i32(8), v0, v7, v2+i32(24), i32(1102204))
 	t3 := int32(load32(m.memory, uint64(uint32(v2))+8))
 	if t3&i32(1) != 0 {
 		t4 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -69934,7 +69682,7 @@ func (m *Module) fn447(v0, v1 int32) {
 	}
 	m.g0 = v2 + i32(32)
 }
-func (m *Module) fn448(v0, v1 int32) {
+func (m *Module) fn447(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	t0 := m.g0
 	v2 = t0 - i32(4128)
@@ -70009,7 +69757,7 @@ func (m *Module) fn448(v0, v1 int32) {
 						m.memory[uint64(uint32(t21+v3))] = byte(i32(44))
 						store32(m.memory, uint64(uint32(v1))+8, uint32(v3+i32(1)))
 					}
-					m.fn448(v0, v1)
+					m.fn447(v0, v1)
 					v4 = v4 - i32(1)
 					v0 = v0 + i32(16)
 					v7 = v7 - i32(16)
@@ -70318,7 +70066,7 @@ func (m *Module) fn448(v0, v1 int32) {
 								m.memory[uint64(uint32(t75+v8))] = byte(i32(44))
 								store32(m.memory, uint64(uint32(v1))+8, uint32(v8+i32(1)))
 							}
-							m.fn448(t72+i32(8), v1)
+							m.fn447(t72+i32(8), v1)
 							t76 := v5
 							v0 = v0 + i32(4)
 							if t76 != v0 {
@@ -70391,7 +70139,7 @@ func (m *Module) fn448(v0, v1 int32) {
 				t95 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t95+v3))] = byte(i32(58))
 				store32(m.memory, uint64(uint32(v1))+8, uint32(v3+i32(1)))
-				m.fn448(v0+i32(8), v1)
+				m.fn447(v0+i32(8), v1)
 				v4 = v4 - i32(1)
 				v0 = v0 + i32(24)
 				if v0 != v6 {
@@ -70412,7 +70160,7 @@ func (m *Module) fn448(v0, v1 int32) {
 l7:
 	m.g0 = v2 + i32(4128)
 }
-func (m *Module) fn449(v0 int32) int32 {
+func (m *Module) fn448(v0 int32) int32 {
 	var v1, v2 int32
 	v1 = i32(1)
 	{
@@ -70454,7 +70202,7 @@ func (m *Module) fn449(v0 int32) int32 {
 		}
 	}
 }
-func (m *Module) fn450(v0, v1, v2 int32) int32 {
+func (m *Module) fn449(v0, v1, v2 int32) int32 {
 	var v3 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
@@ -70482,7 +70230,7 @@ func (m *Module) fn450(v0, v1, v2 int32) int32 {
 		return v2
 	}
 }
-func (m *Module) fn451(v0 int32) {
+func (m *Module) fn450(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -70496,7 +70244,7 @@ func (m *Module) fn451(v0 int32) {
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn452(v0, v1 int32) {
+func (m *Module) fn451(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+12))
 	v2 = t0
@@ -70531,10 +70279,10 @@ func (m *Module) fn452(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(t9))+8, uint32(t11-p12))
 }
-func fn453(v0, v1 int32) int32 {
+func fn452(v0, v1 int32) int32 {
 	return i32(0)
 }
-func (m *Module) fn454(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn453(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))))
 	v5 = t0
@@ -70552,7 +70300,7 @@ func (m *Module) fn454(v0, v1, v2, v3, v4 int32) {
 	t5 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	store32(m.memory, uint64(uint32(v0))+4, uint32(t5))
 }
-func (m *Module) fn455(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn454(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v5 = t0
@@ -70634,7 +70382,7 @@ l3:
 		}
 	}
 }
-func (m *Module) fn456(v0, v1 int32) {
+func (m *Module) fn455(v0, v1 int32) {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -70643,7 +70391,7 @@ func (m *Module) fn456(v0, v1 int32) {
 		m.fn71(v0, v2, v1, i32(4), i32(16))
 	}
 }
-func (m *Module) fn457(v0, v1, v2 int32) {
+func (m *Module) fn456(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	var v8, v9, v10, v11 int64
 	t0 := m.g0
@@ -70848,6 +70596,281 @@ l0:
 l7:
 	store64(m.memory, uint64(uint32(v0)), uint64(v8))
 	m.g0 = v3 + i32(16)
+}
+func (m *Module) fn457(v0, v1, v2, v3 int32, v4 int64) {
+	var v5, v6, v7, v8, v9, v10, v11 int32
+	var v12, v13, v14 int64
+	t0 := m.g0
+	v5 = t0 - i32(32)
+	m.g0 = v5
+	{
+		{
+			t1 := int64(load64(m.memory, uint64(uint32(v3))+24))
+			v12 = t1 - i64(1)
+			if uint64(v12) > uint64(i64(13)) {
+				goto l0
+			}
+			t3 := v0
+			var p2 int32
+			{
+				switch int32(v12) - i32(1) {
+				case 0, 4, 5, 8:
+					goto l0
+				case 9:
+					if v4 != i64(0) {
+						goto l0
+					}
+					t4 := int32(load32(m.memory, uint64(uint32(v3))+16))
+					t5 := int32(load32(m.memory, uint64(uint32(v3))+20))
+					m.fn397(v5+i32(8), v1, t4, t5)
+					t6 := int32(load32(m.memory, uint64(uint32(v5))+12))
+					v3 = t6
+					t7 := int32(load32(m.memory, uint64(uint32(v5))+8))
+					v2 = t7
+					if v2 != i32(2) {
+						t8 := int64(load64(m.memory, uint64(uint32(v5))+16))
+						store64(m.memory, uint64(uint32(v0))+8, uint64(t8))
+						store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
+						store32(m.memory, uint64(uint32(v0)), uint32(v2))
+						goto l15
+					}
+					t9 := int32(m.memory[uint64(uint32(v3))+48])
+					v6 = t9
+					t10 := int32(load32(m.memory, uint64(uint32(v3))+20))
+					if t10 != i32(1) {
+						goto l16
+					}
+					t11 := int32(load32(m.memory, uint64(uint32(v3))+16))
+					v2 = t11
+					t12 := int32(load32(m.memory, uint64(uint32(v2))+12))
+					if t12 != i32(5) {
+						goto l16
+					}
+					t13 := int32(load32(m.memory, uint64(uint32(v2))+8))
+					v8 = t13
+					t14 := int32(load32(m.memory, uint64(uint32(v8))))
+					t15 := int32(m.memory[uint64(uint32(v8+i32(4)))])
+					if t14^i32(1835365481)|(t15^i32(115)) != 0 {
+						goto l16
+					}
+					t16 := int64(load64(m.memory, uint64(uint32(v2))+32))
+					if t16 != i64(3) {
+						goto l16
+					}
+					v2 = i32(12)
+					if v6&i32(1) == 0 {
+						goto l17
+					}
+					v2 = i32(11)
+					p2 = i32(0)
+					goto l18
+				default:
+					if v4 != i64(0) {
+						goto l0
+					}
+					v1 = i32(4)
+					goto l11
+				case 1:
+					if v4 != i64(0) {
+						goto l0
+					}
+					v1 = i32(1)
+					goto l11
+				case 2:
+					if v4 != i64(0) {
+						goto l0
+					}
+					v1 = i32(3)
+					goto l11
+				case 3:
+					if v4 != i64(0) {
+						goto l0
+					}
+					v1 = i32(0)
+					goto l11
+				case 6:
+					if v4 != i64(0) {
+						goto l0
+					}
+					v1 = i32(5)
+					goto l11
+				case 7:
+					if uint64(v4) > uint64(i64(2)) {
+						goto l0
+					}
+					v1 = i32(7)
+					switch int32(v4) - i32(1) {
+					case 0:
+						goto l0
+					case 1:
+						v1 = i32(10)
+						goto l11
+					default:
+						goto l11
+					}
+				case 10:
+					if uint64(v4) > uint64(i64(1)) {
+						goto l0
+					}
+					v1 = i32(8)
+					if int32(v4)-i32(1) != 0 {
+						goto l11
+					}
+					goto l13
+				case 11:
+					if v4 != i64(0) {
+						goto l0
+					}
+					v1 = i32(2)
+					goto l11
+				case 12:
+					if v4 == 0 {
+						{
+							t17 := int32(load32(m.memory, uint64(uint32(v1))+32))
+							v2 = t17
+							t18 := int32(load32(m.memory, uint64(uint32(v2))+44))
+							if t18 == 0 {
+								goto l19
+							}
+							t19 := int32(load32(m.memory, uint64(uint32(v3))+16))
+							t20 := v2 + i32(48)
+							v8 = t19
+							t21 := int32(load32(m.memory, uint64(uint32(v3))+20))
+							t22 := v8
+							v9 = t21
+							t23 := m.fn79(t20, t22, v9)
+							v4 = t23
+							t24 := int32(load32(m.memory, uint64(uint32(v2))+36))
+							v6 = t24
+							v7 = v6 & int32(v4)
+							v13 = int64(uint64(v4)>>25) & i64(127) * i64(72340172838076673)
+							t25 := int32(load32(m.memory, uint64(uint32(v2))+32))
+							v2 = t25
+						l24:
+							{
+								t26 := int64(load64(m.memory, uint64(uint32(v2+v7))))
+								v12 = t26
+								v4 = v12 ^ v13
+								v4 = (v4 ^ i64(-1)) & (v4 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
+								{
+								l21:
+									{
+										if v4 == 0 {
+											if v12&(v12<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
+												goto l19
+											}
+											t36 := v7
+											v11 = v11 + i32(8)
+											v7 = (t36 + v11) & v6
+											goto l24
+										}
+										v14 = int64(bits.TrailingZeros64(uint64(v4)))
+										v4 = (v4 - i64(1)) & v4
+										t27 := v8
+										t28 := v9
+										v10 = v2 - (int32(uint32(int32(v14))>>3)+v7)&v6<<5
+										t29 := m.fn80(t27, t28, v10-i32(32))
+										if t29 == 0 {
+											goto l21
+										}
+									}
+									v9 = v10 - i32(20)
+									t30 := int32(load32(m.memory, uint64(uint32(v1))+52))
+									v8 = t30
+									{
+										t31 := int32(load32(m.memory, uint64(uint32(v1))+56))
+										v6 = t31
+										if v6 != 0 {
+											v7 = v6 << 2
+											v2 = i32(0)
+											v3 = v8
+										l23:
+											{
+												t32 := int32(load32(m.memory, uint64(uint32(v3))))
+												if v9 == t32 {
+													v6 = v2
+													goto l22
+												}
+												v2 = v2 + i32(1)
+												v3 = v3 + i32(4)
+												v7 = v7 - i32(4)
+												if v7 != 0 {
+													goto l23
+												}
+											}
+										}
+										v2 = v1 + i32(48)
+										t33 := int32(load32(m.memory, uint64(uint32(v2))))
+										var p34 int32
+										if t33 == v6 {
+											m.fn251(v2)
+											t35 := int32(load32(m.memory, uint64(uint32(v1))+52))
+											p34 = t35
+										} else {
+											p34 = v8
+										}
+										store32(m.memory, uint64(uint32(p34+v6<<2)), uint32(v9))
+										store32(m.memory, uint64(uint32(v1))+56, uint32(v6+i32(1)))
+									}
+								l22:
+									store32(m.memory, uint64(uint32(v0))+8, uint32(v6))
+									m.memory[uint64(uint32(v0))+4] = byte(i32(6))
+									store32(m.memory, uint64(uint32(v0)), uint32(i32(2)))
+									goto l15
+								}
+							}
+						}
+					l19:
+						store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v3+i32(16)))|i64(0x700000000)))
+						m.fn68(v5+i32(8), i32(1098241), v5+i32(24))
+						t37 := int32(load32(m.memory, uint64(uint32(v5))+8))
+						v1 = t37
+						t38 := int64(load64(m.memory, uint64(uint32(v5))+12))
+						store64(m.memory, uint64(uint32(v0))+8, uint64(t38))
+						store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
+						store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
+						goto l15
+					}
+					goto l0
+				}
+			l13:
+				v1 = i32(9)
+			l11:
+				store32(m.memory, uint64(uint32(v0))+8, uint32(i32(0)))
+				m.memory[uint64(uint32(v0))+4] = byte(v1)
+				store32(m.memory, uint64(uint32(v0)), uint32(i32(2)))
+				goto l15
+			l16:
+				v2 = i32(11)
+				if v6&i32(1) == 0 {
+					goto l17
+				}
+				p2 = i32(0)
+				goto l18
+			l17:
+				t39 := m.fn399(v1, v3)
+				p2 = t39
+			}
+		l18:
+			store32(m.memory, uint64(uint32(t3))+8, uint32(p2))
+			m.memory[uint64(uint32(v0))+4] = byte(v2)
+			store32(m.memory, uint64(uint32(v0)), uint32(i32(2)))
+			goto l15
+		}
+	l0:
+		v1 = v5 + i32(8)
+		t40 := int32(load32(m.memory, uint64(uint32(v2))+4))
+		t41 := int32(load32(m.memory, uint64(uint32(v2))+8))
+		t42 := int32(load32(m.memory, uint64(uint32(v3))+8))
+		t43 := int32(load32(m.memory, uint64(uint32(v3))+12))
+		m.fn386(v1, t40, t41, t42, t43)
+		store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v1))|i64(0x300000000)))
+		m.fn68(v0+i32(4), i32(1098350), v5+i32(24))
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
+		m.fn74(v1, i32(1))
+	}
+l15:
+	m.g0 = v5 + i32(32)
 }
 func (m *Module) fn458(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26 int32
@@ -71223,7 +71246,7 @@ func (m *Module) fn458(v0, v1 int32) {
 						{
 							t86 := int32(load32(m.memory, uint64(uint32(v4-i32(4)))))
 							t87 := int32(load32(m.memory, uint64(uint32(v4))))
-							m.fn422(v20, t86, t87, i32(2))
+							m.fn421(v20, t86, t87, i32(2))
 							v4 = v4 + i32(12)
 							v5 = v5 - i32(12)
 							if v5 != 0 {
@@ -71319,7 +71342,7 @@ func (m *Module) fn458(v0, v1 int32) {
 									}
 									t105 := int32(load32(m.memory, uint64(uint32(v2))+164))
 									t106 := int32(load32(m.memory, uint64(uint32(v2))+168))
-									m.fn422(v20, t105, t106, v5)
+									m.fn421(v20, t105, t106, v5)
 								}
 							l19:
 								v4 = v4 + i32(12)
@@ -71498,7 +71521,7 @@ func (m *Module) fn458(v0, v1 int32) {
 							if v6 != i32(0) {
 								p135 = 1
 							}
-							m.fn456(t134, p135)
+							m.fn455(t134, p135)
 							t136 := int32(load32(m.memory, uint64(uint32(v2))+116))
 							v1 = t136
 							t138 := v2
@@ -71585,7 +71608,7 @@ func (m *Module) fn458(v0, v1 int32) {
 					{
 						t151 := int32(load32(m.memory, uint64(uint32(v2))+324))
 						if t151 == v4 {
-							m.fn456(v2+i32(324), i32(1))
+							m.fn455(v2+i32(324), i32(1))
 							t152 := int32(load32(m.memory, uint64(uint32(v2))+328))
 							v3 = t152
 						}
@@ -71614,7 +71637,7 @@ func (m *Module) fn458(v0, v1 int32) {
 			v10 = t158
 			t159 := int32(load32(m.memory, uint64(uint32(v2))+48))
 			if v10 == t159 {
-				m.fn442(v23)
+				m.fn441(v23)
 			}
 			t160 := int32(load32(m.memory, uint64(uint32(v2))+52))
 			v5 = t160 + v10*i32(20)
@@ -71670,7 +71693,7 @@ func (m *Module) fn459(v0, v1 int32) {
 			}
 			t10 := int32(load32(m.memory, uint64(uint32(v2-i32(28)))))
 			t11 := int32(load32(m.memory, uint64(uint32(v2-i32(24)))))
-			m.fn422(v3+i32(4), t10, t11, v4)
+			m.fn421(v3+i32(4), t10, t11, v4)
 			goto l1
 		}
 	l0:
@@ -73358,7 +73381,7 @@ l6:
 	m.g0 = v4 - i32(-64)
 }
 func (m *Module) fn477(v0, v1, v2, v3 int32) int32 {
-	t0 := m.fn430(v0, v1, v2)
+	t0 := m.fn429(v0, v1, v2)
 	v0 = t0
 	p1 := v0
 	if v0&i32(255) == i32(5) {
@@ -73388,19 +73411,19 @@ func (m *Module) fn478(v0, v1 int32) {
 			t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			t5 := v3 + i32(40)
 			v2 = t4
-			m.fn445(t5, v2)
+			m.fn444(t5, v2)
 			t6 := int32(load32(m.memory, uint64(uint32(v3))+40))
 			if t6 == 0 {
 				goto l0
 			}
 			t7 := int64(load64(m.memory, uint64(uint32(v3))+48))
 			v21 = t7
-			m.fn413(v3+i32(32), v2, i32(1105608), i32(2))
+			m.fn412(v3+i32(32), v2, i32(1105608), i32(2))
 			t8 := int32(load32(m.memory, uint64(uint32(v3))+36))
 			v5 = t8
 			t9 := int32(load32(m.memory, uint64(uint32(v3))+32))
 			v4 = t9
-			m.fn413(v3+i32(24), v2, i32(1102881), i32(4))
+			m.fn412(v3+i32(24), v2, i32(1102881), i32(4))
 			t10 := int32(load32(m.memory, uint64(uint32(v3))+24))
 			t11 := int32(load32(m.memory, uint64(uint32(v3))+28))
 			m.fn479(v3+i32(72), v21, v4, v5, t10, t11)
@@ -73632,7 +73655,7 @@ func (m *Module) fn478(v0, v1 int32) {
 				}
 				store32(m.memory, uint64(uint32(v3))+236, uint32(v0))
 				store32(m.memory, uint64(uint32(v3))+232, uint32(v3+i32(284)))
-				m.fn303(v3+i32(8), v0, v23, v3+i32(232), i32(1102116))
+				m.fn291(v3+i32(8), v0, v23, v3+i32(232), i32(1102116))
 				t67 := int32(load32(m.memory, uint64(uint32(v0))))
 				v2 = t67
 				t68 := int32(load32(m.memory, uint64(uint32(v3))+12))
@@ -73796,7 +73819,7 @@ func (m *Module) fn480(v0, v1, v2, v3 int32) {
 				v8 = t9
 				t10 := int32(load32(m.memory, uint64(uint32(v5))+44))
 				v6 = t10
-				m.fn413(v4+i32(56), v5, i32(1102881), i32(4))
+				m.fn412(v4+i32(56), v5, i32(1102881), i32(4))
 				v5 = i32(0)
 				t11 := int32(load32(m.memory, uint64(uint32(v4))+56))
 				t12 := v4
@@ -73847,7 +73870,7 @@ func (m *Module) fn480(v0, v1, v2, v3 int32) {
 					{
 						t23 := int32(load32(m.memory, uint64(uint32(v4))+212))
 						if t23 == v5 {
-							m.fn456(v4+i32(212), i32(1))
+							m.fn455(v4+i32(212), i32(1))
 							t24 := int32(load32(m.memory, uint64(uint32(v4))+216))
 							v7 = t24
 						}
@@ -73914,11 +73937,11 @@ l0:
 							}
 							t38 := v4 + i32(136)
 							v13 = v2 + i32(4)
-							m.fn409(t38, v13)
+							m.fn408(t38, v13)
 							t39 := int64(load64(m.memory, uint64(uint32(v4))+136))
 							if t39 == i64(1) {
-								m.fn412(v4+i32(16), v13, i32(1105608), i32(2))
-								m.fn412(v4+i32(8), v13, i32(1102881), i32(4))
+								m.fn411(v4+i32(16), v13, i32(1105608), i32(2))
+								m.fn411(v4+i32(8), v13, i32(1102881), i32(4))
 								t40 := int64(load64(m.memory, uint64(uint32(v4))+144))
 								t41 := int32(load32(m.memory, uint64(uint32(v4))+16))
 								t42 := int32(load32(m.memory, uint64(uint32(v4))+20))
@@ -74087,7 +74110,7 @@ l0:
 										m.fn96(v7, i32(1), v16)
 										store32(m.memory, uint64(uint32(v4))+172, uint32(v7))
 										store32(m.memory, uint64(uint32(v4))+168, uint32(v4+i32(200)))
-										m.fn303(v4+i32(48), v7, v30, v4+i32(168), i32(1101872))
+										m.fn291(v4+i32(48), v7, v30, v4+i32(168), i32(1101872))
 										t80 := int32(load32(m.memory, uint64(uint32(v4))+52))
 										v7 = t80
 										t81 := int32(load32(m.memory, uint64(uint32(v4))+64))
@@ -74137,7 +74160,7 @@ l0:
 						l15:
 							t93 := int32(load32(m.memory, uint64(uint32(v10))+4))
 							v6 = t93
-							m.fn412(v4+i32(40), v13, i32(1102881), i32(4))
+							m.fn411(v4+i32(40), v13, i32(1102881), i32(4))
 							v7 = i32(0)
 							{
 								t94 := int32(load32(m.memory, uint64(uint32(v4))+40))
@@ -74147,7 +74170,7 @@ l0:
 								}
 								t95 := int32(load32(m.memory, uint64(uint32(v4))+44))
 								v3 = t95
-								m.fn413(v4+i32(32), v6, i32(1102881), i32(4))
+								m.fn412(v4+i32(32), v6, i32(1102881), i32(4))
 								t96 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								v9 = t96
 								if v9 == 0 {
@@ -74161,7 +74184,7 @@ l0:
 								if t98 != 0 {
 									goto l18
 								}
-								m.fn445(v4-i32(-64), v6)
+								m.fn444(v4-i32(-64), v6)
 								t99 := int32(load32(m.memory, uint64(uint32(v4))+64))
 								if t99 != 0 {
 									goto l18
@@ -74174,7 +74197,7 @@ l0:
 								{
 									t100 := int32(load32(m.memory, uint64(uint32(v5))))
 									t101 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
-									t102 := m.fn406(v6, t100, t101)
+									t102 := m.fn405(v6, t100, t101)
 									v3 = t102
 									if v3 != 0 {
 										t103 := int32(load32(m.memory, uint64(uint32(v3))))
@@ -74202,7 +74225,7 @@ l0:
 									t106 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
 									t107 := v3
 									v9 = t106
-									t108 := m.fn406(t105, t107, v9)
+									t108 := m.fn405(t105, t107, v9)
 									v10 = t108
 									if v10 == 0 {
 										goto l21
@@ -74220,7 +74243,7 @@ l0:
 									if p110&p111 != 0 {
 										goto l21
 									}
-									t112 := m.fn426(v13, v3, v9)
+									t112 := m.fn425(v13, v3, v9)
 									v3 = t112
 									if v3 == 0 {
 										goto l21
@@ -74249,7 +74272,7 @@ l0:
 									{
 										t116 := int32(load32(m.memory, uint64(uint32(v5-i32(16)))))
 										t117 := int32(load32(m.memory, uint64(uint32(v5-i32(12)))))
-										t118 := m.fn406(v6, t116, t117)
+										t118 := m.fn405(v6, t116, t117)
 										v9 = t118
 										t119 := int32(m.memory[uint64(uint32(v5-i32(8)))])
 										if t119 == i32(2) {
@@ -74351,7 +74374,7 @@ l0:
 												}
 											}
 											t143 := int32(load32(m.memory, uint64(uint32(v7-i32(4)))))
-											m.fn429(v4+i32(24), t143)
+											m.fn428(v4+i32(24), t143)
 											t144 := int32(load32(m.memory, uint64(uint32(v4))+24))
 											v6 = t144
 											if v6 != 0 {
@@ -74402,7 +74425,7 @@ l0:
 							}
 						}
 					l5:
-						m.fn414(v4-i32(-64), v2)
+						m.fn413(v4-i32(-64), v2)
 						t153 := int32(load32(m.memory, uint64(uint32(v1))+40))
 						v3 = t153
 						t154 := int32(load32(m.memory, uint64(uint32(v1))+32))
@@ -74453,7 +74476,7 @@ l0:
 				v7 = t164
 				t165 := int32(load32(m.memory, uint64(uint32(v2))+12))
 				v6 = t165
-				m.fn412(v4, v2+i32(4), i32(1102881), i32(4))
+				m.fn411(v4, v2+i32(4), i32(1102881), i32(4))
 				v5 = i32(0)
 				t166 := int32(load32(m.memory, uint64(uint32(v4))))
 				t167 := v4
@@ -74504,7 +74527,7 @@ l0:
 					{
 						t178 := int32(load32(m.memory, uint64(uint32(v4))+212))
 						if t178 == v5 {
-							m.fn456(v4+i32(212), i32(1))
+							m.fn455(v4+i32(212), i32(1))
 							t179 := int32(load32(m.memory, uint64(uint32(v4))+216))
 							v3 = t179
 						}
@@ -74644,7 +74667,7 @@ func (m *Module) fn482(v0, v1, v2, v3 int32) int32 {
 	v6 = t0 - i32(16)
 	m.g0 = v6
 	if v3 != 0 {
-		m.fn412(v6+i32(8), v2, i32(1102881), i32(4))
+		m.fn411(v6+i32(8), v2, i32(1102881), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v6))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -74671,7 +74694,7 @@ func (m *Module) fn482(v0, v1, v2, v3 int32) int32 {
 					t8 := int32(load32(m.memory, uint64(uint32(v4+i32(8)))))
 					t9 := v11
 					v12 = t8
-					t10 := m.fn406(t6, t9, v12)
+					t10 := m.fn405(t6, t9, v12)
 					v3 = t10
 					if v3 == 0 {
 						goto l0
@@ -74759,7 +74782,7 @@ func (m *Module) fn483(v0, v1, v2, v3 int32) {
 	v4 = t0 - i32(16)
 	m.g0 = v4
 	if v3 != 0 {
-		m.fn412(v4+i32(8), v2, i32(1102881), i32(4))
+		m.fn411(v4+i32(8), v2, i32(1102881), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v4))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -74784,7 +74807,7 @@ func (m *Module) fn483(v0, v1, v2, v3 int32) {
 			t8 := int32(load32(m.memory, uint64(uint32(v9))))
 			v10 = v2 + i32(8)
 			t9 := int32(load32(m.memory, uint64(uint32(v10))))
-			t10 := m.fn408(t7, t8, t9)
+			t10 := m.fn407(t7, t8, t9)
 			v3 = t10
 			{
 				{
@@ -74813,7 +74836,7 @@ func (m *Module) fn483(v0, v1, v2, v3 int32) {
 			l1:
 				t13 := int32(load32(m.memory, uint64(uint32(v9))))
 				t14 := int32(load32(m.memory, uint64(uint32(v10))))
-				m.fn417(v0, t13, t14, v3, v2+i32(12), v5)
+				m.fn416(v0, t13, t14, v3, v2+i32(12), v5)
 			}
 		l2:
 			v2 = v2 + i32(28)
@@ -74849,7 +74872,7 @@ func (m *Module) fn484(v0, v1 int32) {
 				v7 = t6
 				t7 := int32(load32(m.memory, uint64(uint32(v4+i32(8)))))
 				v3 = t7
-				m.fn429(v6+i32(8), v4+i32(12))
+				m.fn428(v6+i32(8), v4+i32(12))
 				{
 					t8 := int32(load32(m.memory, uint64(uint32(v6))+8))
 					v4 = t8
@@ -74942,7 +74965,7 @@ func (m *Module) fn485(v0, v1 int32) int32 {
 			}
 			t4 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
 			t5 := int32(load32(m.memory, uint64(uint32(v1))))
-			t6 := m.fn406(v0, t4, t5)
+			t6 := m.fn405(v0, t4, t5)
 			v3 = t6
 			if v3 == 0 {
 				goto l0
