@@ -31,6 +31,10 @@ final class Engine {
           return true;
         }
       };
+  /** The codec that was asked for last, which nobody frees: the schemas that go are those that were not used for longest. */
+  private Codec lastCodec;
+
+  private Handles lastHandles;
   private volatile boolean isBroken;
 
   /** Returns whether more work can be given to this engine: it has met no defect, and is not large. */
@@ -69,10 +73,15 @@ final class Engine {
   }
 
   private Handles handles(Codec codec) throws ChatpbException {
-    Handles known = schemas.get(codec);
-    if (known != null) {
-      return known;
+    if (codec != lastCodec) {
+      Handles known = schemas.get(codec);
+      lastHandles = known == null ? newHandles(codec) : known;
+      lastCodec = codec;
     }
+    return lastHandles;
+  }
+
+  private Handles newHandles(Codec codec) throws ChatpbException {
     long schema = core.schemaNew(codec.descriptors(), codec.typeName().getBytes(StandardCharsets.UTF_8));
     Handles handles = new Handles(schema, core.codecNew(schema));
     schemas.put(codec, handles);

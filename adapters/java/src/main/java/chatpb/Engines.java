@@ -2,38 +2,69 @@ package chatpb;
 
 import java.util.concurrent.ConcurrentLinkedDeque;
 import java.util.concurrent.Semaphore;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReferenceArray;
 import java.util.concurrent.locks.ReentrantLock;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
- * The engines of the process: at most one for each processor that converts, and one for each that has streams. More could not run
- * at once, whatever number of threads there are, and each takes about 2 MiB. No lock here pins a virtual thread.
+ * The engines of the process: at most one for each processor that converts and one more, and one for each that has streams. More
+ * could not run at once, whatever number of threads there are, and each takes about 2 MiB. No lock here pins a virtual thread.
  */
 final class Engines {
   private static final int COUNT = Runtime.getRuntime().availableProcessors();
-  private static final Semaphore PERMITS = new Semaphore(COUNT);
-  private static final ConcurrentLinkedDeque<Engine> IDLE = new ConcurrentLinkedDeque<>();
+
+  /** The engine of whoever finds it free, at the price of one exchange: the only one, where one thread converts at a time. */
+  private static final Place FIRST = new Place();
+
+  private static final AtomicBoolean FIRST_IS_TAKEN = new AtomicBoolean();
+
+  /** The places of the others, the one last used in front, so that few engines are made where few are needed. */
+  private static final ConcurrentLinkedDeque<Place> OTHERS =
+      Stream.generate(Place::new).limit(COUNT).collect(Collectors.toCollection(ConcurrentLinkedDeque::new));
+
+  private static final Semaphore FREE_OTHERS = new Semaphore(COUNT);
   private static final AtomicReferenceArray<Shared> SHARED = new AtomicReferenceArray<>(COUNT);
   private static final AtomicInteger NEXT = new AtomicInteger();
 
   private Engines() {}
 
-  /** Does some work with an engine that nobody else uses meanwhile. It must not ask for another one. */
-  static <T> T run(Engine.Work<T> work) throws ChatpbException {
-    PERMITS.acquireUninterruptibly();
-    try {
-      Engine idle = IDLE.pollFirst();
-      Engine engine = idle == null ? new Engine() : idle;
+  /** Where an engine is made once it is needed. */
+  private static final class Place {
+    private Engine engine;
+
+    <T> T run(Engine.Work<T> work) throws ChatpbException {
+      if (engine == null) {
+        engine = new Engine();
+      }
       try {
         return engine.run(work);
       } finally {
-        if (engine.isFit()) {
-          IDLE.addFirst(engine);
+        if (!engine.isFit()) {
+          engine = null;
         }
       }
+    }
+  }
+
+  /** Does some work with an engine that nobody else uses meanwhile. It must not ask for another one. */
+  static <T> T run(Engine.Work<T> work) throws ChatpbException {
+    if (FIRST_IS_TAKEN.compareAndSet(false, true)) {
+      try {
+        return FIRST.run(work);
+      } finally {
+        FIRST_IS_TAKEN.set(false);
+      }
+    }
+    FREE_OTHERS.acquireUninterruptibly();
+    Place place = OTHERS.removeFirst();
+    try {
+      return place.run(work);
     } finally {
-      PERMITS.release();
+      OTHERS.addFirst(place);
+      FREE_OTHERS.release();
     }
   }
 

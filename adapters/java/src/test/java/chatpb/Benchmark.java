@@ -5,6 +5,9 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 
 /**
  * Measures the conversions of recorded completions beside Jackson, the start, and memory. Its argument is a folder with
@@ -15,7 +18,9 @@ import java.util.List;
 public final class Benchmark {
   private static final int ROUNDS = 300;
   private static final int[] COUNTS = {1_000, 1_000_000};
+  private static final int DOCUMENTS = 400_000;
   private static final double MICROSECOND = 1e3;
+  private static final double SECOND = 1e9;
 
   /** What is measured: some work on every document. */
   interface Work {
@@ -27,7 +32,8 @@ public final class Benchmark {
   public static void main(String[] arguments) throws Exception {
     long start = System.nanoTime();
     Chatpb.jsonToWire("{}");
-    System.out.printf("first call: %d ms%n", (System.nanoTime() - start) / 1_000_000);
+    long time = (System.nanoTime() - start) / 1_000_000;
+    System.out.printf("first call: %d ms, of %s%n", time, Chatpb.isNative() ? "machine code" : "Java classes");
 
     List<byte[]> texts = Support.documents(Path.of(arguments[0], "completion.jsonl.gz"));
     ObjectMapper jackson = new ObjectMapper();
@@ -49,6 +55,25 @@ public final class Benchmark {
     System.out.printf("JSON to wire: %.1f us, Jackson readTree: %.1f us, ratio %.2f%n", best[0], best[1], best[0] / best[1]);
     System.out.printf("wire to JSON: %.1f us, Jackson: %.1f us, ratio %.2f%n", best[2], best[3], best[2] / best[3]);
 
+    List<byte[]> chunks = Streams.split(wires.get(0));
+    double[] other =
+        fastest(
+            1,
+            List.of(
+                () -> forEach(wires, wire -> codec.validate(wire)),
+                () -> forEach(chunks, new Accumulator()::addWire),
+                () -> Streams.split(wires.get(0))));
+    System.out.printf("validate: %.1f us a completion%n", other[0] / wires.size());
+    System.out.printf("Accumulator: %.1f us a chunk, split: %.1f us a chunk%n", other[1] / chunks.size(), other[2] / chunks.size());
+
+    for (int count = 1; count <= Runtime.getRuntime().availableProcessors(); count *= 2) {
+      System.out.printf("%d threads: %.0f documents a second, both ways%n", count, together(Executors.newFixedThreadPool(count), count, texts));
+    }
+    ExecutorService virtual = virtualThreads();
+    if (virtual != null) {
+      System.out.printf("1000 virtual threads: %.0f documents a second, both ways%n", together(virtual, 1000, texts));
+    }
+
     int done = 0;
     for (int count : COUNTS) {
       for (; done < count; done++) {
@@ -61,7 +86,40 @@ public final class Benchmark {
   }
 
   private interface Each<T> {
-    Object take(T value) throws Exception;
+    void take(T value) throws Exception;
+  }
+
+  /** Returns an executor with a virtual thread for each task, or null in a Java that has none. */
+  private static ExecutorService virtualThreads() throws ReflectiveOperationException {
+    try {
+      return (ExecutorService) Executors.class.getMethod("newVirtualThreadPerTaskExecutor").invoke(null);
+    } catch (NoSuchMethodException error) {
+      return null;
+    }
+  }
+
+  /** Returns how many documents a second some threads convert to wire bytes and back, all at once. */
+  private static double together(ExecutorService threads, int count, List<byte[]> texts) throws Exception {
+    Codec codec = Codec.of(Chatpb.COMPLETION);
+    int turns = Math.max(1, DOCUMENTS / texts.size() / count);
+    long start = System.nanoTime();
+    List<Future<Object>> all = new ArrayList<>();
+    for (int number = 0; number < count; number++) {
+      all.add(
+          threads.submit(
+              () -> {
+                for (int turn = 0; turn < turns; turn++) {
+                  forEach(texts, text -> codec.wireToJsonBytes(codec.jsonToWire(text)));
+                }
+                return null;
+              }));
+    }
+    for (Future<Object> each : all) {
+      each.get();
+    }
+    double seconds = (System.nanoTime() - start) / SECOND;
+    threads.shutdown();
+    return (double) count * turns * texts.size() / seconds;
   }
 
   private static <T> void forEach(List<T> values, Each<T> each) throws Exception {
