@@ -167,7 +167,7 @@ def main() -> None:
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
     announce(listener.getsockname()[1])
-    config = uvicorn.Config(pass_through(sys.argv[2]), log_level="warning", ws="none")
+    config = uvicorn.Config(pass_through(sys.argv[2]), http="h11", log_level="warning", ws="none")
     uvicorn.Server(config).run(sockets=[listener])
 
 

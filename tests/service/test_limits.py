@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from chatpb.service import AsyncClient, Call, Client, EchoBackend, GrpcBackend, Limits, Server, ServiceError, Tls
+from chatpb.service._guard import Guard
 from chatpb.service.gateway import gateway
 from tests.service.certificates import Authority
 from tests.service.fake_upstream import HttpExchange, chunk_twice
@@ -172,6 +174,23 @@ def test_tokens(where: str, header: str | None, status: int, words: str) -> None
             assert len(up.upstream.seen) == (2 if status == 200 else 0)
 
     run(main())
+
+
+def test_each_token_is_compared_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is given, so that the time tells nothing about the tokens."""
+    compared: list[tuple[bytes, bytes]] = []
+
+    def compare(given: bytes, token: bytes) -> bool:
+        compared.append((given, token))
+        return given == token
+
+    monkeypatch.setattr("chatpb.service._guard.hmac.compare_digest", compare)
+    guard = Guard(["first", "second"])
+    for given in ("first", "second", "f", ""):
+        with suppress(ServiceError):
+            guard.authorize({"authorization": f"Bearer {given}"})
+        assert compared == [(given.encode(), b"first"), (given.encode(), b"second")]
+        compared.clear()
 
 
 @pytest.mark.parametrize("token", ["", " ", "a ", "t\u00f6ken", "a\nb"])
