@@ -30,7 +30,10 @@ ROOMS = {
     "streams": (["streams", "_engine/reference/streams"], ["tests/streams"]),
     "detect": (["_detect.py", "_openai_objects.py"], ["tests/contract", "tests/convert", "tests/streams"]),
     "storage": (["storage", "_records", "_files"], ["tests/storage", "tests/records", "tests/files"]),
-    "service": (["service"], ["tests/service", "tests/cli/test_services.py", "tests/cli/test_service_effects.py"]),
+    "service": (
+        ["service"],
+        ["tests/service", *(f"tests/cli/test_service{each}.py" for each in ("s", "_effects", "_options"))],
+    ),
     "cli": (["cli"], ["tests/cli", "tests/storage", "tests/service"]),
 }
 """Rooms to mutate: the code, and the tests that are to notice."""

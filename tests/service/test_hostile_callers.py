@@ -416,6 +416,32 @@ def test_one_who_watches_health_and_never_reads(seconds: str, is_ended: bool) ->
     run(main())
 
 
+@pytest.mark.parametrize("version", ["v1", "v1alpha"])
+def test_too_many_who_ask_for_reflection(version: str) -> None:
+    """They need no token, and may keep their calls open."""
+
+    async def main() -> None:
+        async with (
+            Server(EchoBackend(), listen="127.0.0.1:0", limits=Limits(concurrent=1), tokens=["right"]) as server,
+            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            ask: Any = channel.stream_stream(f"/grpc.reflection.{version}.ServerReflection/ServerReflectionInfo")
+            question = b"\x3a\x00"  # list_services
+            first = ask()
+            await first.write(question)
+            assert b"chatcompletion.v1.ChatCompletionService" in await first.read()
+            with pytest.raises(aio.AioRpcError, match="Too many ask"):
+                await ask().read()
+            await first.done_writing()
+            assert await first.read() is aio.EOF
+            again = ask()
+            await again.write(question)
+            assert b"chatcompletion.v1.ChatCompletionService" in await again.read()
+            again.cancel()
+
+    run(main())
+
+
 def test_headers_of_grpc_that_come_byte_by_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     """The connection is closed in the end; without a limit, each byte would count as a sign of life."""
     monkeypatch.setattr(_server, "_IDLE", 1.0)

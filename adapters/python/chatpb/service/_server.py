@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, aclosing, closing
 from typing import Any, Final, TypeAlias, cast
 
@@ -128,7 +128,7 @@ class Server:
         self._health = health_service(self._backend, ("", SERVICE), self._limits)
         health_pb2_grpc.add_HealthServicer_to_server(self._health, server)
         if self._reflection:
-            _add_reflection(server)
+            _add_reflection(server, self._limits.concurrent)
         credentials = self._tls.server() if self._tls else None
         if credentials:
             self.port = server.add_secure_port(self._listen, credentials)
@@ -210,22 +210,36 @@ class Server:
         )
 
 
-def _add_reflection(server: aio.Server) -> None:
-    """Let clients ask which services the server has. Both versions of the protocol have the same messages."""
+def _add_reflection(server: aio.Server, most: int) -> None:
+    """Let clients ask which services the server has, `most` of them at once.
+
+    Both versions of the protocol have the same messages.
+    """
     from grpc_health.v1 import health
     from grpc_reflection.v1alpha import reflection, reflection_pb2
 
-    names = (SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME)
-    reflection.enable_server_reflection(names, server)
+    servicer: Any = reflection.aio.ReflectionServicer((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME))
+    asking = 0
+
+    async def answer(questions: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
+        nonlocal asking
+        if asking >= most:
+            await context.abort(grpc.StatusCode.UNAVAILABLE, "Too many ask.")
+        asking += 1
+        try:
+            async for each in servicer.ServerReflectionInfo(questions, context):
+                yield each
+        finally:
+            asking -= 1
+
     method = grpc.stream_stream_rpc_method_handler(
-        reflection.aio.ReflectionServicer(names).ServerReflectionInfo,
+        answer,
         reflection_pb2.ServerReflectionRequest.FromString,
         reflection_pb2.ServerReflectionResponse.SerializeToString,
     )
-    version_1 = grpc.method_handlers_generic_handler(
-        "grpc.reflection.v1.ServerReflection", {"ServerReflectionInfo": method}
-    )
-    server.add_generic_rpc_handlers((version_1,))
+    for version in ("v1", "v1alpha"):
+        name = f"grpc.reflection.{version}.ServerReflection"
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(name, {"ServerReflectionInfo": method}),))
 
 
 async def _abort(context: Context, error: ServiceError) -> None:
