@@ -14,6 +14,8 @@ from chatpb._extras import MissingExtraError
 from tests.support import ALL_VECTORS, ROOT, programs_of
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_LANGUAGES = sorted((ROOT / "docs" / "languages").glob("*.md"))
+"""Pages with names and code of other languages."""
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"(?<![\w./-])(?:adapters|tests|examples|proto|gen|bench|docs|\.ci)/[\w./*-]*")
 """A path from the root of the repository, in prose, in a link or in a command."""
@@ -40,7 +42,7 @@ def test_every_vector_is_named_by_a_rule_and_every_name_is_a_vector() -> None:
     assert [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)] == []
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *OF_LANGUAGES], ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target

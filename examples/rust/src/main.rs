@@ -86,7 +86,8 @@ impl ChatCompletionService for Parrot {
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
-    let incoming = TcpIncoming::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:50051").parse()?)?;
+    let incoming = TcpIncoming::bind(env::args().nth(1).as_deref().unwrap_or("127.0.0.1:50051").parse()?)?
+        .with_nodelay(Some(true));
     eprintln!("listening on {}", incoming.local_addr()?);
     Server::builder().add_service(ChatCompletionServiceServer::new(Parrot)).serve_with_incoming(incoming).await?;
     Ok(())
