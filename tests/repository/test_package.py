@@ -72,6 +72,8 @@ def test_the_wheel_has_the_contract_the_classes_and_the_types(folder: Path) -> N
             assert archive.read(f"chatpb/proto/{name}") == (chatpb.proto_path() / name).read_bytes()
     assert protos == {path.relative_to(chatpb.proto_path()).as_posix() for path in chatpb.proto_path().rglob("*.proto")}
     assert {"chatcompletion/v1/options.proto", "google/api/field_behavior.proto"} <= protos
+    licenses = {name.partition(".dist-info/licenses/")[2] for name in names}
+    assert {"LICENSE", "adapters/THIRD-PARTY-LICENSES.txt"} <= licenses
     for package in "chatpb", "chatcompletion", "chatcompletion_betterproto", "chatcompletion_protobuf_py":
         assert f"{package}/py.typed" in names
     sources = {path.relative_to(ROOT / "adapters" / "python").as_posix() for path in _tracked("adapters/python/chatpb")}
