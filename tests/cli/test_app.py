@@ -11,6 +11,7 @@ import pytest
 
 from chatpb._engine import description
 from chatpb._extras import _EXTRAS
+from chatpb.cli._app import _COMMANDS, load_command
 from tests.cli.command_line import run
 
 
@@ -56,6 +57,13 @@ def test_an_output_that_lacks_characters_gets_their_escapes(
     escaped = (c if c.encode(encoding, "ignore") else f"\\u{ord(c):04x}" for c in SHOWN[command])
     assert "".join(escaped) in result.stdout.decode(encoding)
 
+
+LISTING = """
+import atexit, sys
+atexit.register(lambda: print([name for name in sys.modules if name.startswith("chatpb.cli.commands.")]))
+from chatpb.cli import main
+main()
+"""
 
 WITHOUT = """
 import sys
@@ -154,6 +162,16 @@ def test_demo_needs_no_other_extra() -> None:
     assert (result.returncode, result.stderr) == (0, "")
     assert "Nothing was lost, through wire bytes and through objects of google." in result.stdout
     assert "chatpb.service needs grpc: pip install 'chatpb[service]'.\n" in result.stdout
+
+
+@pytest.mark.parametrize("name", _COMMANDS)
+def test_the_list_of_commands_has_the_start_of_their_help(name: str) -> None:
+    assert (load_command(name).help or "").partition("\n\n")[0] == _COMMANDS[name][2]
+
+
+def test_the_list_of_commands_imports_none() -> None:
+    done = subprocess.run([sys.executable, "-c", LISTING, "--help"], capture_output=True, text=True)
+    assert done.stdout.splitlines()[-1] == "[]"
 
 
 def test_chatpb_does_not_import_the_extra() -> None:
