@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 from hypothesis import HealthCheck, settings
 
@@ -16,3 +17,8 @@ def pytest_xdist_auto_num_workers() -> int:
     """Return half as many workers again as there are cores: a third of the time, tests wait for what they started."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return (3 * cores + 1) // 2
+
+
+# Where nohup starts the tests, hang-ups are ignored; what the tests start would ignore them too.
+if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
