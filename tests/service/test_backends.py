@@ -54,6 +54,26 @@ def test_the_echo(number: Any, choices: int) -> None:
     }
 
 
+@pytest.mark.parametrize(
+    ("members", "text"),
+    [
+        ({}, ""),
+        ({"messages": None}, ""),
+        ({"messages": []}, ""),
+        ({"messages": "abc"}, ""),
+        ({"messages": {"a": 1}}, ""),
+        ({"messages": [{"content": "a"}, 5]}, ""),
+        ({"messages": [{"content": "a"}, {"content": None}]}, ""),
+        ({"messages": [{"content": 5}]}, ""),
+        ({"messages": [{"content": [{"type": "text", "text": "a"}, 7, {"text": [{"text": "b"}]}, {"x": "c"}]}]}, "ab"),
+    ],
+)
+def test_the_echo_of_what_is_no_text(members: dict[str, Any], text: str) -> None:
+    wire = run(EchoBackend().create(json_to_wire(json.dumps(members), CreateChatCompletionRequest), Call()))
+    answer = json.loads(wire_to_json(wire, ChatCompletion))
+    assert (answer["model"], answer["choices"][0]["message"]["content"]) == ("echo", text)
+
+
 def test_a_function_is_a_backend() -> None:
     async def text(request: CreateChatCompletionRequest) -> str:
         return f"{request.model} says hi"

@@ -181,6 +181,7 @@ def test_the_size_of_metadata() -> None:
     """Text counts as it is, the message with its escapes, bytes in base64, and each entry 32 bytes more."""
     nothing = metadata_size("", [])
     assert metadata_size("a%", []) == nothing + 4
+    assert all(metadata_size("a" * size, []) == nothing + size for size in range(600))
     assert metadata_size("", [("name", "value")]) == nothing + 4 + 5 + 32
     for size in range(10):
         encoded = len(b64encode(bytes(size)))

@@ -47,3 +47,24 @@ def test_type_hints_can_be_evaluated(module: ModuleType) -> None:
     assert found
     for each in found:
         typing.get_type_hints(each)
+
+
+BY_POSITION = {
+    chatpb.service.AsyncClient: ["target"],
+    chatpb.service.Client: ["target"],
+    chatpb.service.GrpcBackend: ["target"],
+    chatpb.service.OpenAIBackend: ["base_url"],
+    chatpb.service.Server: ["backend"],
+    chatpb.service.serve: ["backend"],
+    gateway.gateway: ["backend"],
+    _recording_backend.RecordingBackend: ["backend", "recorder"],
+}
+
+
+@pytest.mark.parametrize("made", BY_POSITION, ids=lambda made: made.__name__)
+def test_options_are_given_by_name(made: Any) -> None:
+    """What comes first may be given by its name, too."""
+    parameters = [each for each in inspect.signature(made).parameters.values() if each.kind != each.VAR_KEYWORD]
+    first = [each.name for each in parameters if each.kind == each.POSITIONAL_OR_KEYWORD]
+    assert first == BY_POSITION[made]
+    assert {each.kind for each in parameters[len(first) :]} == {inspect.Parameter.KEYWORD_ONLY}
