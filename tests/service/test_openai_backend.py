@@ -521,6 +521,22 @@ def test_an_answer_that_is_whole_is_asked_for_without_stream_options() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("size", [1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 3 << 20])
+def test_requests_of_any_size(size: int) -> None:
+    """Aiohttp warns of more than 1 MiB in bytes, and warnings are errors here."""
+
+    async def main() -> None:
+        async with FakeUpstream(model).serve() as upstream:
+            backend = OpenAIBackend(upstream.url)
+            empty = len(json.dumps({"user": ""}, separators=(",", ":")))
+            request = json.dumps({"user": "x" * max(0, size - empty)})
+            assert await backend.create(json_to_wire(request, CreateChatCompletionRequest), Call())
+            assert len(upstream.seen[0].body) == max(size, empty)
+            await backend.close()
+
+    run(main())
+
+
 @hops
 @pytest.mark.parametrize("value", ["true", 1, {}, [True]])
 def test_a_request_whose_stream_is_no_boolean(value: Any, hops: str) -> None:
