@@ -11,7 +11,7 @@ import java.util.stream.Stream;
 
 /**
  * The engines of the process: at most one for each processor that converts and one more, and one for each that has streams. More
- * could not run at once, whatever number of threads there are, and each takes about 2 MiB. No lock here pins a virtual thread.
+ * could not run at once, whatever number of threads there are, and each takes about 4 MiB. No lock here pins a virtual thread.
  */
 final class Engines {
   private static final int COUNT = Runtime.getRuntime().availableProcessors();

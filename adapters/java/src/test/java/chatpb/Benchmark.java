@@ -2,12 +2,15 @@ package chatpb;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.Collectors;
 
 /**
  * Measures the conversions of recorded completions beside Jackson, the start, and memory. Its argument is a folder with
@@ -81,8 +84,17 @@ public final class Benchmark {
       }
       System.gc();
       Runtime memory = Runtime.getRuntime();
-      System.out.printf("after %d documents: %.1f MiB%n", count, (memory.totalMemory() - memory.freeMemory()) / (double) (1 << 20));
+      double heap = (memory.totalMemory() - memory.freeMemory()) / (double) (1 << 20);
+      System.out.printf("after %d documents: %.1f MiB of Java's memory; %s%n", count, heap, resident());
     }
+  }
+
+  /** Returns what the system says of all memory of the process, where it does. */
+  private static String resident() throws IOException {
+    Path status = Path.of("/proc/self/status");
+    return Files.exists(status)
+        ? Files.readAllLines(status).stream().filter(line -> line.startsWith("VmRSS")).collect(Collectors.joining())
+        : "";
   }
 
   private interface Each<T> {
