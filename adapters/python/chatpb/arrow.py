@@ -9,13 +9,14 @@ with the number of the row, from 0. What is no column of strings or bytes raises
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import fields_of_rows, messages_of_rows, rows_of_messages
-from chatpb._engine.codec import Codec
+from chatpb._engine.codec import Codec, ColumnBuffers
 from chatpb._extras import extra_for
+from chatpb._files.framing import LARGE
 from chatpb._inputs import Buffer, wire_bytes
 from chatpb._limits import MAX_LENGTH_BYTES
 from chatpb._options import Nonfinite, UnknownFields, choice, threads_of
@@ -40,9 +41,6 @@ __all__ = [
     "with_columns",
     "wrap_documents",
 ]
-
-_LARGE: Final = 1 << 20
-"""Bytes of one message from which on a column has it where it is, without a copy."""
 
 _MICROS: Final = pa.timestamp("us", "UTC")
 
@@ -82,6 +80,9 @@ def record_batch(records: Iterable[bytes], *, threads: int | None = None) -> pa.
 
     Raises WireError for bytes that are no record.
     """
+    records = list(records)
+    if len(records) == 1 and len(records[0]) >= LARGE:  # read where it is: a reader of columns copies Arrow's buffers
+        return _with_columns(one_row(records[0]), record_columns_reader().of_messages(records))
     return with_columns(pa.array(records, pa.binary()), threads=threads)
 
 
@@ -93,7 +94,10 @@ def with_columns(wire: pa.Array, *, threads: int | None = None) -> pa.RecordBatc
     data, offsets = _buffers(wire)
     if wire.null_count:
         raise ValueError("a column of records has wire bytes in each row, and no null")
-    read = record_columns_reader().of_array(data, offsets, threads_of(threads))
+    return _with_columns(wire, record_columns_reader().of_array(data, offsets, threads_of(threads)))
+
+
+def _with_columns(wire: pa.Array, read: Sequence[ColumnBuffers]) -> pa.RecordBatch:
     raw = {column.name: _array(column.type, len(wire), *each) for column, each in zip(COLUMNS, read, strict=True)}
     start = raw["start_time"]
     created = _seconds(raw["created"])
@@ -165,13 +169,18 @@ def from_messages(messages: Buffer) -> pa.Array:
     Raises WireError if the last one is cut short.
     """
     wire = wire_bytes(messages)
-    if len(wire) >= _LARGE and (start := _start_of_only_message(wire)):
-        return pa.Array.from_buffers(
-            pa.large_binary(), 1, [None, pa.py_buffer(array("q", (start, len(wire)))), pa.py_buffer(wire)]
-        )
+    if len(wire) >= LARGE and (start := _start_of_only_message(wire)):
+        return one_row(wire, start)
     data, offsets = rows_of_messages(wire)
     return pa.Array.from_buffers(
         pa.large_binary(), len(offsets) // 8 - 1, [None, pa.py_buffer(offsets), pa.py_buffer(data)]
+    )
+
+
+def one_row(data: bytes, start: int = 0) -> pa.Array:
+    """Return a column (large_binary) whose only row is what bytes have from a place on, without a copy."""
+    return pa.Array.from_buffers(
+        pa.large_binary(), 1, [None, pa.py_buffer(array("q", (start, len(data)))), pa.py_buffer(data)]
     )
 
 

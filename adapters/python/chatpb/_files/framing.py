@@ -4,11 +4,14 @@ A .json, .binpb or .txtpb file is one document. A line of a .jsonl file is a doc
 file, which follows its length. A file comes in pieces that may end anywhere: the unfinished document at the end of a
 piece is held back until the rest of it comes. No document above the limit is held, so memory stays bounded. After a
 line that is too long the next line is read; after a wrong length nothing says where the next message starts.
+
+A large document is a run of its own, which nothing here holds once it is given, so that it is in memory once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from io import BytesIO
 from typing import Final
 
 from chatpb._engine import whole_messages
@@ -18,7 +21,10 @@ from chatpb._limits import MAX_LENGTH_BYTES
 from chatpb._wire.read import FieldError, read_varint
 from chatpb._wire.write import varint
 
-__all__ = ["DocumentError", "Run", "frame", "runs_of", "split_run"]
+__all__ = ["LARGE", "DocumentError", "Run", "frame", "runs_of", "split_run"]
+
+LARGE: Final = 1 << 20
+"""Bytes of a document from which on it is kept apart from others: what is done for many at once would copy it."""
 
 _SPACE: Final = b" \t\r\n"
 
@@ -59,72 +65,93 @@ def split_run(data: bytes, format: Format, first: int) -> Iterator[tuple[int, by
 
 
 def _one_run(pieces: Iterator[bytes], limit: int) -> Iterator[Run]:
-    data = bytearray()
+    held = BytesIO()
     for piece in pieces:
-        data += piece
-        if len(data) > limit:
+        held.write(piece)
+        if held.tell() > limit:
             yield 1, _too_long(limit)
             return
-    yield 1, bytes(data)
+    yield 1, _taken(held)
 
 
 def _runs_of_lines(pieces: Iterator[bytes], limit: int) -> Iterator[Run]:
-    held = bytearray()
+    held = BytesIO()
     is_too_long = False
     for piece in pieces:
         first = piece.find(b"\n")
         if first < 0:
             if not is_too_long:
-                held += piece
-            if len(held) > limit:
+                held.write(piece)
+            if held.tell() > limit:
                 is_too_long = True
-                held.clear()
+                _taken(held)
             continue
-        if is_too_long or len(held) + first > limit:
+        if is_too_long or held.tell() + first > limit:
             yield 1, _too_long(limit)
             is_too_long = False
-            held.clear()
+            _taken(held)
             piece = piece[first + 1 :]
+        elif held.tell() + first >= LARGE:
+            held.write(memoryview(piece)[:first])
+            piece = piece[first + 1 :]
+            yield 1, _taken(held)
         if end := piece.rfind(b"\n") + 1:
-            run = b"".join((held, memoryview(piece)[:end]))  # copied once, since each copy takes fresh memory
-            held.clear()
+            run = b"".join((_taken(held), memoryview(piece)[:end]))  # copied once, since each copy takes fresh memory
             yield run.count(b"\n"), run
             del run
-        held += piece[end:]
+        held.write(memoryview(piece)[end:])
     if is_too_long:
         yield 1, _too_long(limit)
-    elif held:
-        yield 1, bytes(held)
+    elif held.tell():
+        yield 1, _taken(held)
 
 
 def _runs_of_messages(pieces: Iterator[bytes], limit: int) -> Iterator[Run]:
     no_length = DocumentError("the length before a message is cut short or no length; reading stops here")
-    held = bytearray()
+    held = BytesIO()
+    stop = 0  # where the large message ends that the held bytes begin with
     for piece in pieces:
-        held += piece
-        count, end = whole_messages(held, limit)
+        rest = memoryview(piece)
+        if stop:
+            missing = stop - held.tell()
+            held.write(rest[:missing])
+            rest = rest[missing:]
+            if held.tell() < stop:
+                continue
+            stop = 0
+            yield 1, _taken(held)
+        held.write(rest)
+        data = _taken(held)
+        count, end = whole_messages(data, limit)
         if end:
-            run = bytes(memoryview(held)[:end])
-            del held[:end]
-            yield count, run
-            del run
-        size, _ = _read_length(held)
-        if size is None and len(held) >= MAX_LENGTH_BYTES:
+            yield count, data[:end]
+        held.write(memoryview(data)[end:])
+        size, at = _read_length(data[end : end + MAX_LENGTH_BYTES])
+        if size is None and held.tell() >= MAX_LENGTH_BYTES:
             yield 1, no_length
             return
         if size is not None and size > limit:
             yield 1, DocumentError(f"a length of {size} bytes, above the limit of {limit}; reading stops here")
             return
-    size, at = _read_length(held)
+        if size is not None and size >= LARGE:
+            stop = at + size
+    size, at = _read_length(held.getvalue()[:MAX_LENGTH_BYTES])
     if size is not None:
-        yield 1, DocumentError(f"a message of {size} bytes, cut short after {len(held) - at}; reading stops here")
-    elif held:
+        yield 1, DocumentError(f"a message of {size} bytes, cut short after {held.tell() - at}; reading stops here")
+    elif held.tell():
         yield 1, no_length
 
 
-def _read_length(data: bytearray) -> tuple[int | None, int]:
+def _taken(held: BytesIO) -> bytes:
+    """Return what is held, without a copy, and hold nothing."""
+    data = held.getvalue()
+    held.seek(0)
+    held.truncate()
+    return data
+
+
+def _read_length(head: bytes) -> tuple[int | None, int]:
     """Return the length that bytes begin with, None where it is not whole, and the position after it."""
-    head = bytes(data[:MAX_LENGTH_BYTES])
     try:
         return read_varint(head, 0, len(head))
     except FieldError:

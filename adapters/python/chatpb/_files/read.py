@@ -17,7 +17,7 @@ from typing import Any, BinaryIO, Final, cast
 from chatpb._errors import ChatpbError, JsonError
 from chatpb._files.compression import CorruptDataError, Decompressed
 from chatpb._files.formats import STANDARD, Format
-from chatpb._files.framing import DocumentError, runs_of, split_run
+from chatpb._files.framing import LARGE, DocumentError, runs_of, split_run
 
 __all__ = ["MAX_DOCUMENT", "Block", "Document", "DocumentError", "Input", "open_input"]
 
@@ -68,6 +68,7 @@ class Block:
         format: the file's format.
         number: the number of the first line or message.
         data: whole documents, each with its framing.
+        count: how many they are, blank lines too.
         error: why the one document that would be here could not be read, in place of the data.
 
     """
@@ -76,7 +77,13 @@ class Block:
     format: Format
     number: int
     data: bytes
+    count: int = 1
     error: DocumentError | None = None
+
+    @property
+    def is_large(self) -> bool:
+        """Whether it is one document, of many bytes."""
+        return self.count == 1 and len(self.data) >= LARGE
 
     def documents(self) -> Iterator[Document]:
         """Yield the documents, in order."""
@@ -110,14 +117,15 @@ class Input:
         try:
             for count, data in runs_of(pieces, format, limit):
                 if isinstance(data, DocumentError):
-                    yield Block(self.name, format, number, b"", data)
+                    block = [Block(self.name, format, number, b"", count, data)]
                 else:
-                    yield Block(self.name, format, number, data)
+                    block = [Block(self.name, format, number, data, count)]
                 del data
                 number += count
+                yield block.pop()  # so that nothing here has it any longer
         except CorruptDataError as damaged:
             error = DocumentError(f"the {damaged} data is damaged or cut short; reading stops here")
-            yield Block(self.name, format, number, b"", error)
+            yield Block(self.name, format, number, b"", error=error)
 
     def copy_to(self, file: BinaryIO) -> None:
         """Copy the bytes of the file as they are stored."""

@@ -5,6 +5,7 @@ The parts are the wire bytes that an engine, a gRPC call or a file gives. No mes
 
 from __future__ import annotations
 
+import re
 from array import array
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -40,6 +41,8 @@ TAGS: Final = {name: ChatCompletionRecord.DESCRIPTOR.fields_by_name[name].number
 """The tags of the parts of a record, by the name of their field."""
 
 _UNREADABLE: Final = "chatpb.unreadable"
+
+_OBJECT_START: Final = re.compile(rb"\s*\{")
 
 _RECORD_CODEC: Final = codec_of(ChatCompletionRecord.DESCRIPTOR)
 _CHUNK_CODEC: Final = codec_of(ChatCompletionChunk.DESCRIPTOR)
@@ -115,7 +118,7 @@ def wire_of_part(part: Any, message_type: type[Message]) -> bytes:
 
 def _checked(wire: bytes, message_type: type[Message]) -> bytes:
     """Return wire bytes. Raises TypeError for JSON text, which has another parameter's form."""
-    if wire.lstrip()[:1] == b"{":
+    if _OBJECT_START.match(wire):
         try:
             wire_to_json(wire, message_type, unknown_fields="skip", nonfinite="allow")
         except WireError:

@@ -105,22 +105,37 @@ class WireField(NamedTuple):
     """One field as it stands on the wire."""
 
     tag: int
-    data: bytes
-    """The bytes of the field, its tag included."""
-    start: int
-    """Offset of the field from the start of the input."""
+    buffer: bytes
+    """What it was read from, which is not copied: a field may be nearly all of it."""
+    at: int
+    stop: int
+    """Where it starts there, with its tag, and where it stops."""
+    base: int
+    """Offset of the buffer from the start of the input."""
+
+    @property
+    def data(self) -> bytes:
+        """The bytes of the field, its tag included."""
+        return self.buffer[self.at : self.stop]
+
+    @property
+    def start(self) -> int:
+        """Offset of the field from the start of the input."""
+        return self.base + self.at
 
     @property
     def payload(self) -> bytes:
         """The bytes after the length, of a field that has one."""
-        _, at = read_tag(self.data, 0, len(self.data))
-        start, stop = read_span(self.data, at, len(self.data))
-        return self.data[start:stop]
+        return self.buffer[self._payload_at() : self.stop]
 
     @property
     def payload_start(self) -> int:
         """Offset of the payload from the start of the input."""
-        return self.start + len(self.data) - len(self.payload)
+        return self.base + self._payload_at()
+
+    def _payload_at(self) -> int:
+        _, at = read_tag(self.buffer, self.at, self.stop)
+        return read_span(self.buffer, at, self.stop)[0]
 
 
 def fields_of(buffer: bytes, path: str = "", base: int = 0) -> list[WireField]:
@@ -137,5 +152,5 @@ def fields_of(buffer: bytes, path: str = "", base: int = 0) -> list[WireField]:
             at = skip_field(tag, buffer, at, len(buffer))
         except FieldError as error:
             raise WireError(path, base + start, str(error)) from None
-        fields.append(WireField(tag, buffer[start:at], base + start))
+        fields.append(WireField(tag, buffer, start, at, base))
     return fields

@@ -1,8 +1,10 @@
 """Batches of records on their way from one form to another, and where each record stands in its file.
 
 A batch is small enough for memory, whatever the records are: it takes no more than its last record adds to
-BATCH_BYTES, and each place that hands it on lets go of it (`del`) before the next is read. What is in a batch can be
-read: its records are checked where they are read, so that a bad one is named there and costs no other.
+BATCH_BYTES, and each place that hands it on lets go of it (`del`) before the next is read. A large record is alone in
+its batch, which has its bytes too: whatever is done with it works on these, since Arrow's functions would copy it once
+more at each step. What is in a batch can be read: its records are checked where they are read, so that a bad one is
+named there and costs no other.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ from google.protobuf.message import Message
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._engine import codec_of
 from chatpb._errors import ChatpbError, WireError
+from chatpb._files.framing import LARGE
 from chatpb._files.refusals import Refusals
-from chatpb.arrow import json_column
+from chatpb.arrow import json_column, one_row
 from chatpb.storage._sift import sift
 
 __all__ = ["BATCH_BYTES", "BATCH_ROWS", "Batch", "Place", "checked", "in_batches", "reason_of"]
@@ -41,11 +44,22 @@ class Batch:
     Attributes:
         wire: a column of their wire bytes.
         place: where each of them stands.
+        large: the bytes of the only one, if it is large.
 
     """
 
     wire: pa.Array
     place: Place
+    large: bytes | None = None
+
+    @classmethod
+    def of_one(cls, wire: bytes, place: str) -> Batch:
+        """Return a batch of one document or record."""
+        return cls(one_row(wire), lambda row: place, wire if len(wire) >= LARGE else None)
+
+    def wires(self) -> list[bytes]:
+        """Return the wire bytes of each."""
+        return [self.large] if self.large is not None else self.wire.to_pylist()
 
     def refuse(self, refusals: Refusals) -> Callable[[int, ChatpbError], None]:
         """Return a function that reports a row of the batch that is left out."""
@@ -80,7 +94,7 @@ def checked(
             raise ChatpbError(f"it has {longest} bytes, above the limit of {max_record}")
         if whole:
             if len(rows) == 1:
-                _check_one(rows[0].as_buffer(), message_type)
+                _check_one(batch.large or rows[0].as_py(), message_type)
             else:
                 json_column(rows, message_type, unknown_fields="skip", nonfinite="allow", threads=threads)
         return range(len(rows))
@@ -99,7 +113,7 @@ def checked(
     return Batch(batch.wire.take(pa.array(good, pa.int64())), lambda row: batch.place(good[row]))
 
 
-def _check_one(wire: pa.Buffer, message_type: type[Message]) -> None:
+def _check_one(wire: bytes, message_type: type[Message]) -> None:
     """Raise WireError for bytes that are no such message. Unlike a column's text, this takes no memory."""
     try:
         codec_of(message_type.DESCRIPTOR).validate_wire(wire, True)
@@ -117,15 +131,20 @@ def in_batches(records: Iterable[tuple[P, bytes]], name: Callable[[P], str] = st
     """
     held: list[tuple[P, bytes]] = []
     size = 0
-    for record in records:
-        held.append(record)
-        size += len(record[1])
+    for place, wire in records:
+        if len(wire) >= LARGE:
+            if held:
+                yield _batch(held, name)
+                held, size = [], 0
+            batch = [Batch.of_one(wire, name(place))]
+            del wire
+            yield batch.pop()  # so that nothing here has it any longer
+            continue
+        held.append((place, wire))
+        size += len(wire)
         if size >= BATCH_BYTES or len(held) == BATCH_ROWS:
-            batch = _batch(held, name)
+            yield _batch(held, name)
             held, size = [], 0
-            del record
-            yield batch
-            del batch
     if held:
         yield _batch(held, name)
 

@@ -1,17 +1,19 @@
 """Records in files of JSON or of length-delimited messages, of whatever type each document in them is.
 
 A block of JSON lines is converted at once, as the type of the block before, if columns of the result show that each
-line is of that type. Otherwise its lines are read one by one: then each is what it is, and a bad one is named.
+line is of that type. Otherwise its lines are read one by one: then each is what it is, and a bad one is named. A large
+document is tried as each type that columns can show, since objects of Python would take several times its bytes.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
-from itertools import chain, groupby, islice
-from typing import Final
+from io import BytesIO
+from itertools import groupby, islice
+from typing import Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,12 +21,15 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, ChatCompletionRecord, CreateChatCompletionRequest
+from chatpb._contract.documents import RECORD_PARTS
+from chatpb._contract.schema import schema_of
 from chatpb._convert import json_lines_to_wire, json_to_wire
 from chatpb._detect import detect_wires, json_object
 from chatpb._engine import column_reader
-from chatpb._engine.codec import Column, ColumnReader
-from chatpb._errors import ChatpbError
+from chatpb._engine.codec import Column, ColumnBuffers, ColumnReader
+from chatpb._errors import ChatpbError, WireError
 from chatpb._files.formats import Format
+from chatpb._files.framing import LARGE
 from chatpb._files.read import Block, Document, Input
 from chatpb._files.refusals import Refusals
 from chatpb._options import Nonfinite
@@ -32,7 +37,7 @@ from chatpb.arrow import from_messages
 from chatpb.storage._batch import BATCH_BYTES, Batch, checked, in_batches
 from chatpb.storage._batch_joiner import BatchJoiner
 from chatpb.storage._line_forms import MARKER, document_type_of, foreign_form_of
-from chatpb.storage._wrap_documents import DocumentWrapper
+from chatpb.storage._wrap_documents import DocumentWrapper, wrapped_large
 
 __all__ = ["DocumentSource"]
 
@@ -47,12 +52,24 @@ _SHOWN_BY: Final[dict[type[Message], tuple[Column, ...]]] = {
         Column("roles", "strings", ("messages.role",)),
     ),
     ChatCompletionRecord: (
-        Column("object", "strings", ("response.object", "stream.chunks.object", "request.messages.role")),
+        Column(
+            "object",
+            "strings",
+            (
+                "response.object",
+                "response.choices.message.role",
+                "stream.chunks.object",
+                "stream.chunks.choices.delta.role",
+                "request.messages.role",
+            ),
+        ),
     ),
 }
 """Columns that show that a document is of a type: each has a value."""
 
 _OBJECTS: Final = {ChatCompletion: "chat.completion", ChatCompletionChunk: "chat.completion.chunk"}
+
+T = TypeVar("T")
 
 _EVENT_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")
 
@@ -103,7 +120,11 @@ class DocumentSource:
         wrapper = DocumentWrapper(self._threads)
         try:
             for batch, message_type in (self._json if self._format.is_json else self._messages)(refusals):
-                yield from wrapper.wrap(batch, message_type)
+                if batch.large is not None and message_type is not ChatCompletionChunk:
+                    batch = wrapped_large(batch, message_type)  # the document itself is not needed any longer
+                    yield batch
+                else:
+                    yield from wrapper.wrap(batch, message_type)
                 del batch
         except TypeError as error:
             raise ChatpbError(f"{self.name}: {error}") from None
@@ -113,13 +134,16 @@ class DocumentSource:
         blocks = self._opened.blocks(self._format, self._max_document)
         first = list(islice(blocks, 1))
         message_type = self._type or self._detect(first)
-        runs = chain(first, blocks)
-        del first
-        for block in runs:
+        for block in _joined(first, blocks):
             if block.error:
                 refusals(next(block.documents()).describe(block.error))
                 continue
-            batch = Batch(from_messages(block.data), _Places(block))
+            if block.is_large:
+                (document,) = block.documents()
+                batch = Batch.of_one(document.data, f"{block.file}: record {block.number}")
+                del document
+            else:
+                batch = Batch(from_messages(block.data), _Places(block))
             limit = self._max_document
             good = checked(batch, refusals, max_record=limit, message_type=message_type, threads=self._threads)
             del block, batch
@@ -128,6 +152,10 @@ class DocumentSource:
 
     def _detect(self, blocks: list[Block]) -> type[Message]:
         samples = [each.data for block in blocks for each in islice(block.documents(), _SAMPLE) if not each.error]
+        if any(block.is_large for block in blocks):
+            shown = [message_type for message_type in _SHOWN_BY if _shows(samples, message_type)]
+            if len(shown) == 1:
+                return shown[0]
         try:
             return detect_wires(samples)
         except ValueError as error:
@@ -140,13 +168,30 @@ class DocumentSource:
             return
         if not first.error:
             first = replace(first, data=self._utf8(first.data))
-        lines = chain([first], blocks)
-        if self._format is Format.JSON or (not first.error and _is_one_value(first.data)):
-            for documents in _of_some_bytes(self._values(lines, refusals)):
-                yield from self._one_by_one(documents, refusals)
-            return
+        is_one_value = self._format is Format.JSON or (not first.error and _is_one_value(first.data))
+        lines = _joined([first], blocks)
         del first
+        if is_one_value:
+            text = [self._whole(lines)]
+            line = 1 + text[0].count(b"\n", 0, max(0, text[0].find(b"{")))
+            if len(text[0]) >= LARGE and (found := self._shown(text[0], f"{self.name}:{line}")):
+                text.clear()
+                yield found.pop()
+            else:
+                for documents in _of_some_bytes(self._values(text.pop(), refusals)):
+                    yield from self._one_by_one(documents, refusals)
+            return
         for block in lines:
+            if block.is_large:
+                place = f"{block.file}:{block.number}"
+                if found := self._shown(block.data, place):
+                    del block
+                    yield found.pop()
+                else:
+                    documents = list(block.documents())
+                    del block
+                    yield from self._one_by_one(_emptied(documents), refusals)
+                continue
             if not self._before:
                 self._before = self._first_type(block)
             if self._before and not block.error and (wires := self._whole_block(block, self._before)) is not None:
@@ -185,7 +230,24 @@ class DocumentSource:
             return None  # at least one line is wrong: read one by one, it is named
         wires = from_messages(messages)
         foreign = not self._type and message_type not in _OBJECTS and MARKER in messages
-        return wires if self._type or (not foreign and _all_shown(wires, message_type)) else None
+        if self._type:
+            return wires
+        offsets, buffer = wires.buffers()[1:]
+        found = _reader(message_type.DESCRIPTOR).of_array(memoryview(buffer or b""), memoryview(offsets), 1)
+        return wires if not foreign and _all_shown(found, len(wires), message_type) else None
+
+    def _shown(self, text: bytes, place: str) -> list[tuple[Batch, type[Message]]]:
+        """Return a large document, alone in a list, if columns show its type; else nothing."""
+        for message_type in [self._type] if self._type else _likely_types(text):
+            try:
+                wire = json_to_wire(text, message_type, nonfinite=self._nonfinite)
+            except ChatpbError:
+                return []  # read as what it may be otherwise, or named
+            if self._type or ((message_type in _OBJECTS or MARKER not in wire) and _shows([wire], message_type)):
+                self._before = message_type
+                return [(Batch.of_one(wire, place), message_type)]
+            del wire
+        return []
 
     def _one_by_one(self, documents: Iterable[Document], refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
         found = self._typed(documents, refusals)
@@ -197,6 +259,8 @@ class DocumentSource:
         """Yield the type, the place and the wire bytes of each document, and report those that cannot be read."""
         for document in documents:
             place = f"{document.file}:{document.number}"
+            data = b""
+            found: list[tuple[type[Message], bytes]] = []
             try:
                 if document.error:
                     raise document.error
@@ -207,10 +271,13 @@ class DocumentSource:
                         continue
                 elif data.startswith(_EVENT_FIELDS):
                     continue
-                for message_type, wire in self._wires(data):
-                    yield message_type, place, wire
+                found.extend(self._wires(data))
             except ChatpbError as error:
                 refusals(document.describe(error))
+            del document, data
+            for message_type, wire in _emptied(found):
+                yield message_type, place, wire
+                del wire
 
     def _wires(self, data: bytes) -> Iterator[tuple[type[Message], bytes]]:
         """Yield the type and the wire bytes of each document that a JSON text is or becomes. Raises ChatpbError."""
@@ -239,22 +306,30 @@ class DocumentSource:
             self._before = document_type_of(obj, self._before)
             yield self._before, json_to_wire(data, self._before, nonfinite=self._nonfinite)
 
-    def _values(self, blocks: Iterable[Block], refusals: Refusals) -> Iterator[Document]:
-        """Yield the JSON values of a file that are not one a line, such as the items of an array."""
-        whole = bytearray()
+    def _whole(self, blocks: Iterable[Block]) -> bytes:
+        """Return all bytes of a file. Raises ChatpbError if it is above the limit of a document."""
+        whole = BytesIO()
         for block in blocks:
             if block.error:
                 raise ChatpbError(next(block.documents()).describe(block.error))
-            whole += block.data
-            if len(whole) > self._max_document:
+            whole.write(block.data)
+            if block.is_large:
+                whole.write(b"\n")  # a large line comes without its end
+            if whole.tell() > self._max_document + 1:
                 limit = f"{self._max_document >> 20} MiB"
                 raise ChatpbError(f"{self.name}: JSON that is not one object a line is read whole, up to {limit}")
+            del block
+        return whole.getvalue()
+
+    def _values(self, data: bytes, refusals: Refusals) -> Iterator[Document]:
+        """Yield the JSON values of a text that are not one a line, such as the items of an array."""
         try:
-            text = self._utf8(bytes(whole)).decode()
+            text = self._utf8(data).decode()
         except UnicodeDecodeError as error:
             raise ChatpbError(f"{self.name}: invalid UTF-8 at byte {error.start}") from None
         if text.lstrip()[:1] == "[" and text.rstrip()[-1:] != "]":
             refusals(f"{self.name}: the array has no end: the file is cut short")
+        del data
         decoder = json.JSONDecoder()
         at, line, seen = 0, 1, 0
         while True:
@@ -312,16 +387,57 @@ def _of_some_bytes(documents: Iterable[Document]) -> Iterator[list[Document]]:
     yield group
 
 
-def _all_shown(wires: pa.Array, message_type: type[Message]) -> bool:
-    """Return whether columns show that all documents are of a type."""
-    offsets, data = wires.buffers()[1:]
-    columns = _SHOWN_BY[message_type]
-    found = _reader(message_type.DESCRIPTOR).of_array(memoryview(data or b""), memoryview(offsets), 1)
-    expected = _OBJECTS.get(message_type, "").encode() * len(wires)
-    for column, (_, lists, _, strings) in zip(columns, found, strict=True):
+def _likely_types(text: bytes) -> list[type[Message]]:
+    """Return the types that columns show and a large text may have, the likeliest first.
+
+    That is the one whose own member stands first in it. What is converted as another type takes more memory.
+    """
+    own = {message_type: _own_members(message_type) for message_type in _SHOWN_BY}
+    found = {
+        each: [at for name in names if (at := text.find(b'"%b"' % name.encode())) >= 0] for each, names in own.items()
+    }
+    likely = (
+        each for each in found if found[each] and (each not in _OBJECTS or b'"%b"' % _OBJECTS[each].encode() in text)
+    )
+    return sorted(likely, key=lambda each: min(found[each]))
+
+
+def _own_members(message_type: type[Message]) -> list[str]:
+    """Return the names of the messages that make a document one of its type."""
+    if message_type is ChatCompletionRecord:
+        return list(RECORD_PARTS)
+    schema = schema_of(message_type.DESCRIPTOR)
+    return [name for name in schema.required if schema.members[name].first.kind == "message"]
+
+
+def _emptied(items: list[T]) -> Iterator[T]:
+    """Yield the items of a list, which is empty then: nothing but the caller has them any longer."""
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
+def _joined(first: list[Block], blocks: Iterator[Block]) -> Iterator[Block]:
+    yield from _emptied(first)
+    yield from blocks
+
+
+def _shows(wires: Sequence[bytes], message_type: type[Message]) -> bool:
+    """Return whether columns show that all messages are of a type."""
+    try:
+        found = _reader(message_type.DESCRIPTOR).of_messages(wires)
+    except WireError:
+        return False
+    return _all_shown(found, len(wires), message_type)
+
+
+def _all_shown(found: Sequence[ColumnBuffers], count: int, message_type: type[Message]) -> bool:
+    """Return whether columns show that all of so many documents are of a type."""
+    expected = _OBJECTS.get(message_type, "").encode() * count
+    for column, (_, lists, _, strings) in zip(_SHOWN_BY[message_type], found, strict=True):
         # Compared as buffers, since an object for each string takes longer than all else.
         if column.type == "strings":
-            starts = pa.Array.from_buffers(pa.int32(), len(wires) + 1, [None, pa.py_buffer(lists)])
+            starts = pa.Array.from_buffers(pa.int32(), count + 1, [None, pa.py_buffer(lists)])
             if pc.any(pc.equal(starts[1:], starts[:-1])).as_py():
                 return False
         elif expected != strings:

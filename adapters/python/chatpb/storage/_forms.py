@@ -30,8 +30,10 @@ from chatpb._files.refusals import Refusals
 from chatpb._files.write import open_output
 from chatpb._known_json import known_json, note_unknown_fields
 from chatpb._options import Nonfinite, UnknownFields, threads_of
+from chatpb._records.parts import expand_record
+from chatpb._wire.write import varint
 from chatpb.arrow import expand_records, to_messages
-from chatpb.storage._batch import Batch
+from chatpb.storage._batch import BATCH_BYTES, Batch
 from chatpb.storage._batch_joiner import BatchJoiner
 from chatpb.storage._documents import DocumentSource
 from chatpb.storage._parquet import ParquetSource, write_dataset, write_file
@@ -40,7 +42,7 @@ from chatpb.storage._recorder import DEFAULT_LEVEL, Recorder
 from chatpb.storage._sift import sift
 from chatpb.storage._sources import RecorderSource, Source
 from chatpb.storage._stores import create_stored, is_remote, open_stored
-from chatpb.storage._wrap_documents import unwrap_documents
+from chatpb.storage._wrap_documents import is_streamed, unwrap_documents
 
 __all__ = ["Form", "Source", "files_of", "form_of", "open_source", "standard_input_as_file", "write_records"]
 
@@ -243,7 +245,7 @@ def write_records(
         ):
             written = 0
             for batch in prefetch(batches, threads, lambda batch: batch.wire.nbytes):
-                wires = batch.wire.to_pylist()
+                wires = batch.wires()
                 del batch
                 written += len(recorder.append(wires))
                 del wires
@@ -256,34 +258,46 @@ def write_records(
     encode = _encoder(form, document, nonfinite, unknown_fields, threads)
     written = 0
     with (create_stored if is_remote(path) else open_output)(path) as output:
-        pieces = (piece for batch in batches for piece in sift(batch.wire, encode, batch.refuse(refusals)))
-        for documents, data in prefetch(pieces, threads, lambda piece: len(piece[1])):
-            output.write(data)
-            del data
-            written += documents
+        for encoded in prefetch(encode(batches, refusals), threads, lambda encoded: encoded.size):
+            for data in encoded.data:
+                for start in range(0, len(data), BATCH_BYTES):  # a compressor makes as much at once as it is given
+                    output.write(memoryview(data)[start : start + BATCH_BYTES])
+                del data
+            written += encoded.documents
+            del encoded
     return written
 
 
 @dataclass
 class _Counted:
-    """The columns of batches, counted as they are taken."""
+    """Batches, whose records are counted as they are taken."""
 
     batches: Iterable[Batch]
     records: int = 0
 
-    def __iter__(self) -> Iterator[pa.Array]:
+    def __iter__(self) -> Iterator[Batch]:
         for batch in self.batches:
             self.records += len(batch.wire)
-            wires = batch.wire
+            yield batch
             del batch
-            yield wires
-            del wires
+
+
+@dataclass(frozen=True)
+class _Encoded:
+    """Lines or messages: how many they are, and their bytes, in pieces that follow each other."""
+
+    documents: int
+    data: list[bytes]
+
+    @property
+    def size(self) -> int:
+        return sum(map(len, self.data))
 
 
 def _encoder(
     form: Form, document: str, nonfinite: Nonfinite, unknown_fields: UnknownFields, threads: int | None
-) -> Callable[[pa.Array], tuple[int, bytes]]:
-    """Return a function of records that returns how many lines or messages they are, and their bytes."""
+) -> Callable[[Iterable[Batch], Refusals], Iterator[_Encoded]]:
+    """Return a function that yields batches as lines or messages, and reports the records that cannot be those."""
     message_type = RECORD_DOCUMENTS.get(document, ChatCompletionRecord)
 
     def lines_of(wires: pa.Array) -> bytes:
@@ -299,19 +313,35 @@ def _encoder(
             note_unknown_fields(wire.as_py(), message_type)
         return lines
 
-    def encode(wires: pa.Array) -> tuple[int, bytes]:
+    def many(records: pa.Array) -> _Encoded:
+        if len(records) == 1:  # so that an error has its place in the one record
+            return one(records.to_pylist())
+        wires = records
+        if document:
+            wires = pa.array(unwrap_documents(records.to_pylist(), document), pa.large_binary())
+        elif form is Form.LINES:
+            wires = expand_records(records, threads=threads)
+        return _Encoded(len(wires), [to_messages(wires) if form is Form.MESSAGES else lines_of(wires)])
+
+    def one(records: list[bytes]) -> _Encoded:
+        (record,) = records
+        options: dict[str, Any] = {"nonfinite": nonfinite, "unknown_fields": unknown_fields}
         try:
             if document:
-                wires = pa.array(unwrap_documents(wires.to_pylist(), document), pa.large_binary())
-            elif form is Form.LINES:
-                wires = expand_records(wires, threads=threads)
+                wires = list(unwrap_documents(records, document))
+            else:
+                wires = [expand_record(record) if form is Form.LINES and is_streamed(record) else record]
             if form is Form.MESSAGES:
-                return len(wires), to_messages(wires)
-            if len(wires) == 1:  # so that an error has its place in the one record
-                line = known_json(wires[0].as_py(), message_type, nonfinite=nonfinite, unknown_fields=unknown_fields)
-                return 1, line + b"\n"
-            return len(wires), lines_of(wires)
+                return _Encoded(len(wires), [piece for wire in wires for piece in (varint(len(wire)), wire)])
+            texts = (known_json(wire, message_type, **options) for wire in wires)
+            return _Encoded(len(wires), [piece for text in texts for piece in (text, b"\n")])
         except WireError as error:
-            raise WireError(f"/0{error.path.removeprefix('/0')}", error.offset, error.reason) from None
+            raise WireError(f"/0{error.path}", error.offset, error.reason) from None
+
+    def encode(batches: Iterable[Batch], refusals: Refusals) -> Iterator[_Encoded]:
+        for batch in batches:
+            refuse = batch.refuse(refusals)
+            yield from sift(batch.wire, many, refuse) if batch.large is None else sift([batch.large], one, refuse)
+            del batch
 
     return encode

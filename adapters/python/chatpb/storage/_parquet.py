@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
 from chatpb._files.refusals import Refusals
-from chatpb.arrow import SCHEMA, with_columns
+from chatpb.arrow import SCHEMA, record_batch, with_columns
 from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked
 from chatpb.storage._member_columns import COLUMN_PATHS, member_fields, with_members
 from chatpb.storage._prefetch import prefetch
@@ -77,7 +77,7 @@ def _writer_options(level: int | None) -> dict[str, Any]:
 
 def write_file(
     path: str,
-    batches: Iterable[pa.Array],
+    batches: Iterable[Batch],
     columns: Sequence[str] | None,
     members: Mapping[str, str],
     level: int | None,
@@ -87,7 +87,7 @@ def write_file(
 
     Args:
         path: the file's path or URL.
-        batches: columns of the records' wire bytes.
+        batches: the records.
         columns: the columns to write beside `wire`, by their names in SCHEMA; None for all.
         members: columns of members of the records' JSON: the path of each by its name.
         level: the level of zstd; None for DEFAULT_LEVEL.
@@ -111,7 +111,7 @@ def write_file(
 
 def write_dataset(
     path: str,
-    batches: Iterable[pa.Array],
+    batches: Iterable[Batch],
     columns: Sequence[str] | None,
     members: Mapping[str, str],
     level: int | None,
@@ -244,9 +244,12 @@ class ParquetSource:
             for batch in opened.iter_batches(at_once, [group], ["wire"], use_threads=False):
                 left -= batch.num_rows
                 self._done += batch.num_rows
-                wires = batch.column(0).cast(pa.large_binary())
-                yield self._batch(file, row, wires, refusals)
-                row += batch.num_rows
+                count, wires = batch.num_rows, batch.column(0).cast(pa.large_binary())
+                del batch
+                made = [self._batch(file, row, wires, refusals)]
+                del wires
+                yield made.pop()  # so that nothing here has it any longer
+                row += count
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and is_remote(self.name):
                 raise
@@ -255,7 +258,10 @@ class ParquetSource:
             self._done += left
 
     def _batch(self, file: str, first: int, wires: pa.Array, refusals: Refusals) -> Batch:
-        batch = Batch(wires, lambda row: f"{self._named(file)}: record {first + row}")
+        if len(wires) == 1:
+            batch = Batch.of_one(wires.to_pylist()[0], f"{self._named(file)}: record {first}")
+        else:
+            batch = Batch(wires, lambda row: f"{self._named(file)}: record {first + row}")
         return checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
 
 
@@ -277,13 +283,17 @@ def _metadata(members: Mapping[str, str]) -> dict[str, str]:
     return {COLUMN_PATHS: json.dumps(dict(members))} if members else {}
 
 
-def _row_groups(batches: Iterable[pa.Array], members: Mapping[str, str], threads: int | None) -> Iterator[pa.Table]:
+def _row_groups(batches: Iterable[Batch], members: Mapping[str, str], threads: int | None) -> Iterator[pa.Table]:
     """Yield records with their columns in tables that become row groups."""
     held: list[pa.RecordBatch] = []
     rows = size = 0
-    for wires in batches:
-        for start in range(0, len(wires), GROUP_ROWS):
-            batch = with_members(with_columns(wires.slice(start, GROUP_ROWS), threads=threads), members, threads)
+    for records in batches:
+        for start in range(0, len(records.wire), GROUP_ROWS):
+            if records.large is not None:
+                batch = record_batch([records.large])
+            else:
+                batch = with_columns(records.wire.slice(start, GROUP_ROWS), threads=threads)
+            batch = with_members(batch, members, threads)
             if held and (rows + batch.num_rows > GROUP_ROWS or size + batch.nbytes > GROUP_BYTES):
                 yield pa.Table.from_batches(held)
                 held, rows, size = [], 0, 0
@@ -292,7 +302,7 @@ def _row_groups(batches: Iterable[pa.Array], members: Mapping[str, str], threads
             size += batch.nbytes
             is_large = batch.nbytes > GROUP_BYTES // 4
             del batch
-        del wires
+        del records
         if held and is_large:  # it is written before the next one is read
             yield pa.Table.from_batches(held)
             held, rows, size = [], 0, 0

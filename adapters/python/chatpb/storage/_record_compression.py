@@ -64,7 +64,7 @@ class RecordCompression:
 
     def compress_all(self, records: Sequence[bytes], dictionary: int = 0, threads: int = 1) -> list[bytes]:
         """Return the bodies of records, which that number of threads make."""
-        if threads == 1 or not records:
+        if threads == 1 or len(records) <= 1:
             return [self.compress(record, dictionary) for record in records]
         bodies: Any = self._compressors[dictionary].multi_compress_to_buffer(list(records), threads=threads)
         return [body.tobytes() for body in bodies]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import sys
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import closing
@@ -19,13 +20,20 @@ from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._errors import ChatpbError
+from chatpb._files.framing import LARGE
 from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.write import private_opener
 from chatpb._records.columns import columns_of, seconds_of
 from chatpb._records.parts import check_records, make_record, wire_of_part
-from chatpb.storage._record_compression import MAX_DICTIONARY, MIN_SAMPLES, RecordCompression, train_dictionary
+from chatpb.storage._record_compression import (
+    MAX_DICTIONARY,
+    MIN_SAMPLES,
+    RecordCompression,
+    size_of_record,
+    train_dictionary,
+)
 from chatpb.storage._recorder_file import PART_BITS, RecorderError, open_recorder_file, transaction
-from chatpb.storage._recorder_reader import RecorderReader, hash_of_id, model_key
+from chatpb.storage._recorder_reader import Damaged, RecorderReader, hash_of_id, model_key
 from chatpb.storage._sift import sift
 
 __all__ = ["DEFAULT_LEVEL", "Recorder", "index_records"]
@@ -159,13 +167,14 @@ class Recorder(RecorderReader):
         (first,) = self._connection.execute("SELECT next FROM state").fetchone()
         numbers = range(first, first + len(indexed))
         models = self._model_ids({each.model for each in indexed if each.model is not None})
-        self._connection.executemany(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?)",
-            [
-                (number, each.time, models.get(each.model), dictionary, body)
-                for number, each, body in zip(numbers, indexed, bodies, strict=True)
-            ],
-        )
+        rows = [
+            (number, each.time, models.get(each.model), dictionary, body)
+            for number, each, body in zip(numbers, indexed, bodies, strict=True)
+        ]
+        insert = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
+        self._connection.executemany(insert, [row for row in rows if not _is_large(row)])
+        for *row, body in filter(_is_large, rows):
+            self._insert_large(row, body)
         ids = sorted(
             (number >> PART_BITS, hash, number)
             for number, each in zip(numbers, indexed, strict=True)
@@ -179,6 +188,14 @@ class Recorder(RecorderReader):
         size = sum(len(each.record) for each in indexed)
         self._connection.execute("UPDATE state SET next = ?, bytes = bytes + ?", (numbers.stop, size))
         return numbers
+
+    def _insert_large(self, row: list[Any], body: bytes) -> None:
+        """Insert a row with a large body, which is written in pieces, since SQLite copies what it is given."""
+        self._connection.execute("INSERT INTO records VALUES (?, ?, ?, ?, zeroblob(?))", (*row, len(body)))
+        connection: Any = self._connection  # Python 3.10, which mypy checks for, has no `blobopen`
+        with connection.blobopen("records", "body", row[0]) as blob:
+            for start in range(0, len(body), LARGE):
+                blob.write(body[start : start + LARGE])
 
     def _model_ids(self, names: set[str]) -> dict[str | None, int]:
         """Return the numbers of models, which get one if they have none."""
@@ -257,12 +274,20 @@ class Recorder(RecorderReader):
         first, number = self._bounds()
         while number >= first and size > 0:
             (row,), _ = self._fetch_rows(number, number)
-            record = self._decompress(row)
+            is_sample = (
+                not isinstance(row, Damaged) and size_of_record(row[2]) < LARGE
+            )  # training takes many times that
+            record = self._decompress(row) if is_sample else None
             if isinstance(record, bytes):
                 found.append(record)
                 size -= len(record)
             number -= 1
         return found
+
+
+def _is_large(row: tuple[Any, ...]) -> bool:
+    """Return whether a row's body is to be written in pieces, which Python's SQLite can from 3.11 on."""
+    return len(row[-1]) >= LARGE and sys.version_info >= (3, 11)
 
 
 def _skip(place: int, error: ChatpbError) -> None:

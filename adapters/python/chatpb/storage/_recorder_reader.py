@@ -18,6 +18,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
+from chatpb._files.framing import LARGE
 from chatpb._records.columns import columns_of
 from chatpb.storage._record_compression import MAX_DICTIONARY, CorruptBodyError, RecordCompression, size_of_record
 from chatpb.storage._recorder_file import PART_BITS, RecorderError, is_damage
@@ -230,46 +231,52 @@ class RecorderReader:
                 rows, first = self._fetch_rows(first, last, where, values)
                 # Records that a limit deleted in the meantime are not damage.
                 oldest = self._bounds()[0]
-            yield [each for each in rows if not isinstance(each, Damaged) or each.last >= oldest]
+            found = [each for each in rows if not isinstance(each, Damaged) or each.last >= oldest]
+            del rows  # whoever takes the rows empties the list as they are used
+            yield found
 
-    def _each(self, rows: Iterable[_Row | Damaged]) -> Iterator[tuple[int, bytes] | Damaged]:
+    def _each(self, rows: list[_Row | Damaged]) -> Iterator[tuple[int, bytes] | Damaged]:
         """Yield the record of each row, with its number."""
-        for row in rows:
+        for row in _emptied(rows):
             if isinstance(row, Damaged):
                 yield row
             else:
-                record = self._decompress(row)
-                yield record if isinstance(record, Damaged) else (row[0], record)
+                number, record = row[0], self._decompress(row)
+                del row
+                yield record if isinstance(record, Damaged) else (number, record)
+                del record
 
-    def _runs(self, rows: Iterable[_Row | Damaged], size: int, threads: int) -> Iterator[RecordRun | Damaged]:
-        """Yield the records of rows in runs of about `size` bytes, each of one dictionary."""
+    def _runs(self, rows: list[_Row | Damaged], size: int, threads: int) -> Iterator[RecordRun | Damaged]:
+        """Yield the records of rows in runs of about `size` bytes, each of one dictionary; a large one is alone."""
         run: list[_Row] = []
         left = size
-        for row in rows:
-            if run and (left <= 0 or isinstance(row, Damaged) or row[1] != run[0][1]):
+        for row in _emptied(rows):
+            size_of_row = 0 if isinstance(row, Damaged) else size_of_record(row[2])
+            if run and (left <= 0 or isinstance(row, Damaged) or size_of_row >= LARGE or row[1] != run[0][1]):
                 yield from self._run(run, threads)
-                run, left = [], size
+                left = size
             if isinstance(row, Damaged):
                 yield row
             else:
                 run.append(row)
-                left -= size_of_record(row[2])
-        if run:
-            yield from self._run(run, threads)
+                left -= size if size_of_row >= LARGE else size_of_row
+            del row
+        yield from self._run(run, threads)
 
-    def _run(self, rows: Sequence[_Row], threads: int) -> Iterator[RecordRun | Damaged]:
-        """Yield the records of rows of one dictionary at once, or one by one if any is damaged."""
-        numbers, (dictionary, *_), bodies = zip(*rows, strict=True)
-        found = None
+    def _run(self, rows: list[_Row], threads: int) -> Iterator[RecordRun | Damaged]:
+        """Yield the records of rows of one dictionary at once, or one by one if any is damaged, and empty the list."""
         if len(rows) > 1:
+            numbers, (dictionary, *_), bodies = zip(*rows, strict=True)
             with suppress(CorruptBodyError), self._lock:
                 if self._load_dictionary(dictionary):
                     found = self._compression.decompress_all(bodies, dictionary, self._max_record, threads)
-        if found:
-            yield RecordRun(numbers, *found)
-            return
-        for each in self._each(rows):
-            yield each if isinstance(each, Damaged) else RecordRun((each[0],), each[1], (len(each[1]),))
+                    rows.clear()
+                    yield RecordRun(numbers, *found)
+        rows.reverse()
+        while rows:
+            number, record = rows[-1][0], self._decompress(rows.pop())
+            yield record if isinstance(record, Damaged) else RecordRun((number,), record, (len(record),))
+            del record
 
     def _fetch_rows(
         self, first: int, last: int, where: str = "", values: tuple[Any, ...] = ()
@@ -377,6 +384,13 @@ class RecorderReader:
             raise RecorderError(f"{self.path}: {what}{error}") from None
 
 
+def _emptied(items: list[T]) -> Iterator[T]:
+    """Yield the items of a list, which is empty then: nothing but the caller has them any longer."""
+    items.reverse()
+    while items:
+        yield items.pop()
+
+
 def _joined(pieces: Iterable[Iterable[T | Damaged]]) -> Iterator[T | Damaged]:
     """Yield what is in pieces, neighbours of one damage as one Damaged."""
     held: Damaged | None = None
@@ -387,6 +401,7 @@ def _joined(pieces: Iterable[Iterable[T | Damaged]]) -> Iterator[T | Damaged]:
                     yield held
                     held = None
                 yield each
+                del each  # before the next one is made
             elif held and (held.last + 1, held.reason) == (each.first, each.reason):
                 held = Damaged(held.first, each.last, each.reason)
             else:

@@ -40,3 +40,4 @@ def sift(
                 pending += [(middle, stop), (start, middle)]
         else:
             yield made
+            del made  # before more is made

@@ -78,7 +78,11 @@ class RecorderSource:
                 self._done += count
             else:
                 self._done += len(run.numbers)
-                batch = Batch(_column(run), self._place(run.numbers))
+                batch = (
+                    Batch.of_one(run.data, self._place(run.numbers)(0))
+                    if len(run.numbers) == 1
+                    else Batch(_column(run), self._place(run.numbers))
+                )
                 del run
                 yield checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
                 del batch

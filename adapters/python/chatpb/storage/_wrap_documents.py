@@ -14,13 +14,15 @@ from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletionChunk, ChatCompletionRecord
 from chatpb._contract.documents import RECORD_DOCUMENTS
-from chatpb._records.parts import parts_of
-from chatpb.arrow import compact_records, with_columns, wrap_documents
+from chatpb._records.columns import columns_of
+from chatpb._records.parts import TAGS, compact_record, parts_of
+from chatpb._wire.write import delimited, varint
+from chatpb.arrow import compact_records, wrap_documents
 from chatpb.storage._batch import Batch, in_batches
 from chatpb.storage._streams import StreamAssembler
 from chatpb.streams.compact import expand_stream
 
-__all__ = ["DocumentWrapper", "unwrap_documents"]
+__all__ = ["DocumentWrapper", "is_streamed", "unwrap_documents", "wrapped_large"]
 
 _PART_NAMES: Final = {document: name for name, document in RECORD_DOCUMENTS.items() if name != "chunk"}
 
@@ -44,7 +46,7 @@ class DocumentWrapper:
         """
         if message_type is ChatCompletionChunk:
             places = map(documents.place, range(len(documents.wire)))
-            yield from in_batches(self._streams.add(documents.wire.to_pylist(), places))
+            yield from in_batches(self._streams.add(documents.wires(), places))
         elif len(documents.wire):
             yield Batch(wrapped(documents.wire, message_type, self._threads), documents.place)
 
@@ -56,12 +58,30 @@ class DocumentWrapper:
 def wrapped(wire: pa.Array, message_type: type[Message], threads: int | None = None) -> pa.Array:
     """Return the records of a column of documents other than chunks. Raises WireError, and TypeError as above."""
     if message_type is ChatCompletionRecord:
-        if len(wire) == 1 and not with_columns(wire, threads=1).column("streamed")[0].as_py():
-            return wire  # as it is, however large
         return compact_records(wire, threads=threads)
+    return wrap_documents(wire, _part_name(message_type))
+
+
+def wrapped_large(batch: Batch, message_type: type[Message]) -> Batch:
+    """Return the record of a large document other than a chunk, which is alone in its batch. Raises as `wrapped`."""
+    document = batch.large or b""
+    if message_type is not ChatCompletionRecord:
+        record = delimited(varint(TAGS[_part_name(message_type)]), document)
+    else:
+        record = compact_record(document) if is_streamed(document) else document
+    return Batch.of_one(record, batch.place(0))
+
+
+def is_streamed(record: bytes) -> bool:
+    """Return whether a record has a stream. Raises WireError."""
+    return columns_of([record], "streamed") == [[1]]
+
+
+def _part_name(message_type: type[Message]) -> str:
+    """Return the name of the part of a record that a document is. Raises TypeError if there is none."""
     if message_type not in _PART_NAMES:
         raise TypeError(f"a record has no {message_type.DESCRIPTOR.name}")
-    return wrap_documents(wire, _PART_NAMES[message_type])
+    return _PART_NAMES[message_type]
 
 
 def unwrap_documents(records: Iterable[bytes], name: str) -> Iterator[bytes]:
