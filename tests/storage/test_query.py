@@ -17,9 +17,10 @@ from pyarrow import parquet
 from typer.testing import CliRunner, Result
 
 from chatpb import ChatCompletionChunk, CreateChatCompletionRequest, compact_stream, json_to_wire
+from chatpb._files.refusals import Refusals
 from chatpb._records.parts import make_record
 from chatpb.cli._app import app
-from chatpb.storage import Recorder, _query, write
+from chatpb.storage import QueryError, Recorder, _query, query, write
 from tests.support import opened_sqlite
 
 START = 1_750_000_000_000_000  # 2025-06-15T15:06:40Z
@@ -294,3 +295,29 @@ def test_a_chart_of_times_that_are_no_days() -> None:
     assert "the last 92 days" in text
     assert "2025-06-1" in text
     assert "1970-01-01" not in text
+
+
+def test_what_takes_too_much_memory_says_so(tmp_path: Path) -> None:
+    path = str(tmp_path / "large.parquet")
+    write(path, [make_record(request_id="a", labels={"text": "x" * (24 << 20)})])
+    with query([path], memory="16MB") as found, pytest.raises(QueryError, match="--memory"):
+        list(found.run("SELECT wire_to_json(wire) FROM records").batches)
+
+
+def test_large_records_become_json_one_by_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The answers are those for many at once, of nulls and bad records too."""
+    path = str(tmp_path / "x.parquet")
+    nan = make_record(request=CreateChatCompletionRequest(model="m", temperature=float("nan")))
+    write(path, [*records(), nan])
+    sql = "SELECT wire_to_json(CASE WHEN status IS NULL THEN wire END) AS some, wire_to_json(wire) AS text FROM records"
+    answers = []
+    for large in (_query._LARGE, 1):
+        monkeypatch.setattr(_query, "_LARGE", large)
+        refusals = Refusals()
+        with query([path], refusals=refusals) as found:
+            rows = [row for batch in found.run(sql).batches for row in batch.to_pylist()]
+        answers.append((rows, refusals.lines))
+    assert answers[0] == answers[1]
+    assert [row["text"] is None for row in answers[0][0]] == [False] * 12 + [True]
+    assert sum(row["some"] is not None for row in answers[0][0]) == 1
+    assert "NaN" in answers[0][1][0]

@@ -151,16 +151,18 @@ def _count_document(
     counts.homes.update(wire_to_tree(wire, descriptor).homes())
     for violation in codec_of(descriptor).validate_wire(wire, False):
         counts.violations.setdefault(violation.rule, Counter())[_without_indices(violation.path)] += 1
-    return _loss(before, wire, message_type, runtimes, nonfinite)
+    return _loss(data, before, wire, message_type, runtimes, nonfinite)
 
 
 def _loss(
-    before: Any, wire: bytes, message_type: type[Message], runtimes: tuple[str, ...], nonfinite: Nonfinite
+    data: bytes, before: Any, wire: bytes, message_type: type[Message], runtimes: tuple[str, ...], nonfinite: Nonfinite
 ) -> str:
-    """Return where wire bytes, or the objects that runtimes make of them, differ from a JSON value; "" if nowhere."""
-    path = difference(before, load_json(wire_to_json(wire, message_type, nonfinite=nonfinite)))
+    """Return where wire bytes, or the objects that runtimes make of them, differ from a JSON text; "" if nowhere."""
+    text = wire_to_json(wire, message_type, nonfinite=nonfinite)
+    path = None if text == data else difference(before, load_json(text))
     if path is not None:
         return f"{path or 'the document'} differs after wire bytes"
+    del text
     for name in runtimes:
         twin = generated_class(name, message_type.DESCRIPTOR.name)
         runtime = runtime_of(twin)

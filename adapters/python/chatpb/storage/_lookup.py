@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from chatpb.storage._forms import Form, form_of
+from chatpb._files.refusals import Refusals
+from chatpb._records.columns import columns_of
+from chatpb.storage._forms import Form, files_of, form_of, open_source
 from chatpb.storage._recorder import Recorder
 from chatpb.storage._sql import sql_literal
 
@@ -21,7 +23,8 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
     Args:
         path: a file of records of any form.
         id: the id.
-        options: as in `chatpb.storage.query`, for a form that is scanned.
+        options: `message_type`, `max_document`, `threads` and `form`, as in `open`, for a form that is scanned, and
+            `refusals`, which takes what cannot be read on the way.
 
     Raises:
         ChatpbError: the file is not one of records, or damage leaves the answer open.
@@ -29,9 +32,12 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
 
     """
     name = os.fspath(path)
-    if form_of(name, options.get("form")) is Form.RECORDER:
+    form = form_of(name, options.get("form"))
+    if form is Form.RECORDER:
         with Recorder(name, read_only=True) as recorder:
             return recorder.get(id)
+    if form is not Form.PARQUET:
+        return _scan(name, id, **options)
     from chatpb.storage._query import open_query  # only this branch takes DuckDB
 
     quoted = sql_literal(id)
@@ -40,4 +46,18 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
         for batch in query.run(sql).batches:
             for wire in batch.column(0).to_pylist():
                 return bytes(wire)
+    return None
+
+
+def _scan(name: str, id: str, *, refusals: Refusals | None = None, **options: Any) -> bytes | None:
+    """Return the first record with an id, of a file that is read in order."""
+    for path in files_of([name]):
+        with open_source(path, **options) as source:
+            for batch in source.batches(refusals or Refusals()):
+                wires = batch.wires()
+                del batch
+                for row, ids in enumerate(zip(*columns_of(wires, "id", "request_id"), strict=True)):
+                    if id in ids:
+                        return wires[row]
+                del wires
     return None

@@ -27,9 +27,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from chatcompletion.v1 import ChatCompletionRecord
-from chatpb._errors import ChatpbError
+from chatpb._errors import ChatpbError, WireError
 from chatpb._files.refusals import Refusals
+from chatpb._known_json import known_json
 from chatpb._records.columns import columns_of
+from chatpb._records.parts import expand_record
 from chatpb.arrow import SCHEMA, expand_records, with_columns
 from chatpb.storage._batch import reason_of
 from chatpb.storage._duckdb_dataset import RecordsDataset
@@ -40,11 +42,15 @@ from chatpb.storage._parquet import parquet_below
 from chatpb.storage._sift import sift
 from chatpb.storage._sql import sql_literal, sql_name
 from chatpb.storage._stores import is_remote, store_errors, store_of
+from chatpb.storage._wrap_documents import is_streamed
 
 __all__ = ["DEFAULT_MEMORY", "Answer", "Query", "QueryError", "answer_of", "open_query"]
 
 DEFAULT_MEMORY: Final = "512MB"
 """How much DuckDB may keep in memory, unless the caller says otherwise; beyond that it uses temporary files."""
+
+_LARGE: Final = 64 << 20
+"""Bytes of records from which on they become JSON one by one."""
 
 _ANSWER_ROWS: Final = 2_048
 """Rows of a batch of an answer."""
@@ -326,18 +332,31 @@ def _query_errors() -> Iterator[None]:
         yield
     except duckdb.InterruptException:
         raise KeyboardInterrupt from None
-    except (duckdb.Error, pa.ArrowException) as error:
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of a file; DuckDB's errors in making an answer come as one without a number
         # The text up to the place where it quotes the SQL. Of a traceback, where DuckDB called Python, only the error.
         said = re.split(r"\n\s*\n|\nLINE \d", str(error).strip())[0]
         said = re.sub(r"Traceback \(most recent call last\):\n( .*\n)*", "", said)
-        more = "; give it more with --memory" if isinstance(error, duckdb.OutOfMemoryException) else ""
+        more = "; give it more with --memory" if said.startswith("Out of Memory") else ""
         raise QueryError(" ".join(said.split()) + more) from None
 
 
 def _json_of_records(wire: pa.Array) -> pa.Array:
     """Return the JSON text of records, whose streams have whole chunks."""
+    if wire.nbytes >= _LARGE:  # functions of columns would have all of them several times
+        rows = (wire.slice(row, 1).to_pylist()[0] for row in range(len(wire)))
+        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(map(_json_of_one, count(), rows), pa.string()))
     text = known_json_column(expand_records(wire), ChatCompletionRecord)
     return pa.ExtensionArray.from_storage(pa.json_(), text.cast(pa.string()))
+
+
+def _json_of_one(row: int, record: bytes) -> str:
+    try:
+        whole = expand_record(record) if is_streamed(record) else record
+        return known_json(whole, ChatCompletionRecord).decode()
+    except WireError as error:
+        raise WireError(f"/{row}{error.path}", error.offset, error.reason) from None
 
 
 def _columns_of_records(wire: pa.Array) -> pa.Array:
@@ -362,7 +381,7 @@ def _per_good_record(
             which = f"the record of id {ids[0]}" if ids else f"a record of {len(record)} bytes"
             refusals(f"{name}: {which}: {reason_of(error)}")
 
-        made = list(sift(column.take(given), function, refuse))
+        made = list(sift(column if len(given) == len(column) else column.take(given), function, refuse))
         if len(given) == len(column) and not bad:
             return pa.chunked_array(made).combine_chunks() if len(made) != 1 else made[0]
         good = iter(range(len(given) - len(bad)))

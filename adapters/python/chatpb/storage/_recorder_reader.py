@@ -265,18 +265,24 @@ class RecorderReader:
 
     def _run(self, rows: list[_Row], threads: int) -> Iterator[RecordRun | Damaged]:
         """Yield the records of rows of one dictionary at once, or one by one if any is damaged, and empty the list."""
-        if len(rows) > 1:
-            numbers, (dictionary, *_), bodies = zip(*rows, strict=True)
-            with suppress(CorruptBodyError), self._lock:
-                if self._load_dictionary(dictionary):
-                    found = self._compression.decompress_all(bodies, dictionary, self._max_record, threads)
-                    rows.clear()
-                    yield RecordRun(numbers, *found)
+        if len(rows) > 1 and (found := self._decompressed(rows, threads)):
+            rows.clear()
+            yield found
         rows.reverse()
         while rows:
             number, record = rows[-1][0], self._decompress(rows.pop())
             yield record if isinstance(record, Damaged) else RecordRun((number,), record, (len(record),))
             del record
+
+    def _decompressed(self, rows: list[_Row], threads: int) -> RecordRun | None:
+        """Return the records of rows of one dictionary; None if any is damaged."""
+        numbers, (dictionary, *_), bodies = zip(*rows, strict=True)
+        with suppress(CorruptBodyError), self._lock:
+            if self._load_dictionary(dictionary):
+                return RecordRun(
+                    numbers, *self._compression.decompress_all(bodies, dictionary, self._max_record, threads)
+                )
+        return None
 
     def _fetch_rows(
         self, first: int, last: int, where: str = "", values: tuple[Any, ...] = ()

@@ -163,7 +163,10 @@ def _documents(records: Iterable[Record], refusals: Refusals) -> Iterator[Docume
         except ChatpbError as error:
             refusals(f"{record.place}: {error}")
         else:
-            yield Document(record.place, Format.BINPB, 1, text)
+            place = record.place
+            del record  # its text is all that is needed
+            yield Document(place, Format.BINPB, 1, text)
+            del text
 
 
 def _format(path: str) -> Format:

@@ -27,4 +27,5 @@ def get(
     if wire is None:
         raise ChatpbError(f"{file}: no record has the id {id}")
     with open_output(STANDARD) as output:
-        output.write(known_json(expand_record(wire), ChatCompletionRecord, nonfinite="allow") + b"\n")
+        output.write(known_json(expand_record(wire), ChatCompletionRecord, nonfinite="allow"))
+        output.write(b"\n")
