@@ -24,6 +24,7 @@ from chatpb._wire.write import delimited, tag
 from chatpb.arrow import SCHEMA
 from chatpb.cli._app import app
 from chatpb.storage import Recorder, _parquet
+from chatpb.storage import open as open_records
 from chatpb.storage._batch import in_batches
 from chatpb.storage._forms import open_source
 from chatpb.storage._stores import is_remote
@@ -310,6 +311,26 @@ def chunk(id: str | None, text: str = "", finish: str | None = None, **members: 
 
 LEADER = {"id": "", "object": "", "created": 0, "model": "", "choices": [], "prompt_filter_results": []}
 ANNOTATION = {"id": "", "object": "", "created": 0, "choices": [{"index": 0, "content_filter_offsets": {}}]}
+AZURE = [LEADER, {**LEADER, "id": "a", "object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {}}]}]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "".join(f"{json.dumps(each)}\n" for each in AZURE),
+        "".join(f"data: {json.dumps(each)}\n\n" for each in AZURE) + "data: [DONE]\n\n",
+        json.dumps(AZURE),
+    ],
+    ids=["lines", "events", "array"],
+)
+def test_the_first_chunk_of_a_file_needs_no_type(text: str) -> None:
+    """It could be a completion too, and has neither an id nor a time."""
+    Path("in.jsonl").write_text(text)
+    assert "1 record" in succeed("export", "in.jsonl", "x.db")
+    (record,) = open_records("x.db")
+    assert [chunk.id for chunk in record.chunks] == ["", "a"]
+
+
 BEGIN = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}]}
 
 

@@ -329,6 +329,29 @@ def test_the_limit_of_a_record_is_exact(kept: str, limit: int) -> None:
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, f"1 record, 1 left out: {kept} to out.binpbs")
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["export", "in.jsonl", "out.jsonl", "--to", "sft"],
+        ["export", "in.jsonl", "out.jsonl", "--to", "batch"],
+        ["import", "in.jsonl", "out.db"],
+        ["check", "in.jsonl"],
+        ["inspect", "in.jsonl", "--limit", "2", "--no-values"],
+        ["convert", "in.jsonl", "out.binpbs", "--type", "request"],
+    ],
+    ids=lambda command: "-".join((command[0], *command[4:5])),
+)
+def test_every_command_has_the_same_limit(command: list[str]) -> None:
+    """Half of it would refuse the first line, twice as much would take the second."""
+    line = '{"model":"m","messages":[{"role":"user","content":"%s"}]}\n'
+    limit = (1 << 20) - len(line) + len("%s\n")
+    Path("in.jsonl").write_text("".join(line % ("x" * size) for size in (limit, limit + 1)))
+    result = run(*command, "--max-record", "1")
+    assert result.exit_code == 1
+    named = [line for line in result.stderr.splitlines() if line.startswith("in.jsonl:")]
+    assert named == ["in.jsonl:2: a record of more than 1048576 bytes, the limit"]
+
+
 def test_copy_in_sql_writes_nothing() -> None:
     storage.write("f.parquet", many(3))
     before = Path("f.parquet").read_bytes()

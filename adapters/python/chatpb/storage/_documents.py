@@ -12,8 +12,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
-from itertools import groupby, islice
-from typing import Final, TypeVar
+from itertools import filterfalse, groupby, islice
+from typing import Any, Final, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -179,6 +179,7 @@ class DocumentSource:
                 yield found.pop()
             else:
                 for documents in _of_some_bytes(self._values(text.pop(), refusals)):
+                    self._before = self._before or self._first_type(documents)
                     yield from self._one_by_one(documents, refusals)
             return
         for block in lines:
@@ -193,7 +194,7 @@ class DocumentSource:
                     yield from self._one_by_one(_emptied(documents), refusals)
                 continue
             if not self._before:
-                self._before = self._first_type(block)
+                self._before = self._first_type(block.documents())
             if self._before and not block.error and (wires := self._whole_block(block, self._before)) is not None:
                 yield Batch(wires, _Places(block)), self._before
                 del wires
@@ -201,16 +202,21 @@ class DocumentSource:
                 yield from self._one_by_one(block.documents(), refusals)
             del block
 
-    def _first_type(self, block: Block) -> type[Message] | None:
-        """Return the type of the first line of a block; None if it is of a foreign form, or of none."""
-        first = next((each.data for each in block.documents() if not each.error), b"")
-        obj = json_object(first)
-        if obj is None or foreign_form_of(obj):
-            return None
-        try:
-            return document_type_of(obj, None)
-        except ChatpbError:
-            return None
+    def _first_type(self, documents: Iterable[Document]) -> type[Message] | None:
+        """Return the type of the first document that shows one; None if it is of a foreign form, or of none.
+
+        Azure's first chunk could be a completion too: the documents after it say which.
+        """
+        lines = (each.data.removeprefix(b"data:") for each in documents if not each.error)
+        objects = [obj for line in islice(lines, _SAMPLE) if (obj := json_object(line)) is not None]
+        for obj in [*filterfalse(_is_undecided, objects), *objects]:
+            if foreign_form_of(obj):
+                return None
+            try:
+                return document_type_of(obj, None)
+            except ChatpbError:
+                return None
+        return None
 
     def _utf8(self, data: bytes) -> bytes:
         """Return the start of a file without a byte order mark. Raises ChatpbError for UTF-16 and UTF-32."""
@@ -365,6 +371,11 @@ class _Places:
             if document.format.is_json
             else f"{document.file}: record {document.number}"
         )
+
+
+def _is_undecided(obj: dict[str, Any]) -> bool:
+    """Return whether an object may be a completion or a chunk alike."""
+    return obj.get("choices") == [] and not obj.get("object")
 
 
 def _is_one_value(data: bytes) -> bool:
