@@ -61,9 +61,9 @@ final class Natives {
     return switch (wish) {
       case "never" -> false;
       case "auto" -> {
-        try {
+        try { // the system, or the flags of java, may not allow it
           yield loaded();
-        } catch (UnsatisfiedLinkError | UncheckedIOException error) {
+        } catch (UnsatisfiedLinkError | IllegalCallerException | UncheckedIOException error) {
           yield false;
         }
       }
