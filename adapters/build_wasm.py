@@ -57,9 +57,14 @@ NUMBERS = 'profile.release.package.zmij.opt-level="s"'
 INLINING = {"inline-threshold": 5, "inlinehint-threshold": 120, "inline-instr-cost": 5, "inline-call-penalty": 25}
 """What the compiler may inline, and the costs that it takes by default. One bound is fixed, that for a function with
 one caller, which is 15,000: where all of these are multiplied, it is less in proportion."""
+LESS_INLINING = {**INLINING, "inline-threshold": 0, "inlinehint-threshold": 60}
+LEAST_INLINING = {name: 10 * value for name, value in INLINING.items()}
 BUILD_STD = ("-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size")
 FEATURES = ("bulk-memory", "nontrapping-float-to-int", "sign-ext", "mutable-globals", "multivalue")
 """What Node 16.4, Chrome 91, Firefox 89, Safari 16.4 and later have."""
+COMPACT = ("--skip-pass=inlining-optimizing", "--low-memory-unused", "-O3")
+"""For the module that browsers download. Functions that stay out of their callers compress better. Nothing is in the
+first KB of memory, which is the end of the stack, so that a constant can be added to an address where it is used."""
 STRIP = ("--strip-debug", "--strip-producers", "--strip-target-features")
 
 
@@ -141,9 +146,11 @@ def get_tools() -> None:
 def build(folder: Path) -> dict[Path, Path]:
     """Build everything in a folder. Return where each is, by where it belongs."""
     made = {path: folder / path.name for path in MADE}
-    build_module(made[VECTORS], ("-Ctarget-feature=+simd128",), ("simd",))
+    build_module(made[VECTORS], ("-Ctarget-feature=+simd128",), ("simd",), inlining=LESS_INLINING, optimize=COMPACT)
     build_module(made[SCALAR])
-    build_module(made[JAVA], level="s", price=10, optimize=("--one-caller-inline-max-function-size=100",))
+    build_module(
+        made[JAVA], level="s", inlining=LEAST_INLINING, optimize=("--one-caller-inline-max-function-size=100",)
+    )
     run = ["go", "run", WASM2GO, "-unsafe", "-embed", "-pkg", "core", "-o", made[GO[0]], made[SCALAR]]
     subprocess.run(run, cwd=folder, check=True)
     downloaded = subprocess.run(
@@ -158,21 +165,20 @@ def build_module(
     flags: tuple[str, ...] = (),
     features: tuple[str, ...] = (),
     level: str = "2",
-    price: int = 1,
+    inlining: dict[str, int] = INLINING,
     optimize: tuple[str, ...] = (),
 ) -> None:
     """Build a module. The flags are those of the compiler, the features those of WebAssembly, that others lack.
 
-    The level is the compiler's, `price` multiplies what inlining costs, and `optimize` holds the options of wasm-opt
-    that others lack.
+    The level and `inlining` are the compiler's, and `optimize` holds the options of wasm-opt that others lack.
     """
-    inlining = [f"-Cllvm-args=-{name}={price * value}" for name, value in INLINING.items()]
+    limits = [f"-Cllvm-args=-{name}={value}" for name, value in inlining.items()]
     # The compiler takes flags of unreleased features from those who set this.
     environment = {
         **os.environ,
         "RUSTC_BOOTSTRAP": "1",
         "CARGO_PROFILE_RELEASE_OPT_LEVEL": level,
-        f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": " ".join([*flags, *RUSTFLAGS, *inlining]),
+        f"CARGO_TARGET_{TARGET.upper().replace('-', '_')}_RUSTFLAGS": " ".join([*flags, *RUSTFLAGS, *limits]),
     }
     environment.pop("RUSTFLAGS", None)
     target = ADAPTERS / "target" / made.stem
