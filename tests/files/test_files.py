@@ -16,6 +16,7 @@ from backports import zstd
 from chatpb import ChatpbError
 from chatpb._engine import whole_messages
 from chatpb._engine.reference.batch import lines
+from chatpb._files import framing, read
 from chatpb._files.formats import Format, format_of
 from chatpb._files.read import Input, open_input
 from chatpb._files.write import open_output
@@ -72,6 +73,8 @@ CASES: list[tuple[str, Format, bytes, list[Found]]] = [
     ("message-above-it", Format.BINPBS, b"\x01a\x0b" + b"a" * 11, [(1, b"a"), (2, ABOVE.format(11))]),
     ("far-above-it", Format.BINPBS, b"\xff\xff\xff\xff\x7f", [(1, ABOVE.format(2**35 - 1))]),
     ("message-cut", Format.BINPBS, b"\x01a\x05abc", [(1, b"a"), (2, short(5, 3))]),
+    ("message-between", Format.BINPBS, b"\x01a\x09" + b"b" * 9 + b"\x02cd", [(1, b"a"), (2, b"b" * 9), (3, b"cd")]),
+    ("line-between", Format.JSONL, b"{1}\n" + b"b" * 9 + b"\n\n{4}\n", [(1, b"{1}"), (2, b"b" * 9), (4, b"{4}")]),
     ("length-cut", Format.BINPBS, b"\x01a\x85\x80", [(1, b"a"), (2, NO_LENGTH)]),
     ("whole", Format.JSON, b"{\n1}\n", [(1, b"{\n1}\n")]),
     ("whole-above-it", Format.JSON, b"{" * 11, [(1, LONG)]),
@@ -79,8 +82,14 @@ CASES: list[tuple[str, Format, bytes, list[Found]]] = [
 ]  # fmt: skip
 
 
+@pytest.mark.parametrize("large", [1, 3, 1 << 20])
 @pytest.mark.parametrize(("format", "data", "documents"), [pytest.param(*case[1:], id=case[0]) for case in CASES])
-def test_documents_wherever_blocks_end(format: Format, data: bytes, documents: list[Found]) -> None:
+def test_documents_wherever_blocks_end(
+    format: Format, data: bytes, documents: list[Found], large: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether they count as large, and are a run of their own, makes no difference."""
+    monkeypatch.setattr(framing, "LARGE", large)
+    monkeypatch.setattr(read, "LARGE", large)
     assert found(BytesIO(data), format) == documents
     for size in range(1, max(2, len(data))):
         assert found(Pipe(data, size), format) == documents
