@@ -82,7 +82,7 @@ LARGE = 64 << 20
 """Bytes of a record. Such a piece of memory goes back to the system at once when it is freed."""
 
 DOCUMENTS = {
-    "record": '{{"response": {{"choices": [{{"message": {{"role": "assistant", "content": "{}"}}}}]}}}}\n',
+    "record": '{{"response": {{"object": "chat.completion", "choices": [{{"message": {{"role": "assistant", "content": "{}"}}}}]}}}}\n',
     "completion": '{{"object": "chat.completion", "choices": [{{"message": {{"content": "{}"}}}}]}}\n',
     "request": '{{"model": "m", "messages": [{{"role": "user", "content": "{}"}}]}}\n',
 }
