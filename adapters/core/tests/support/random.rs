@@ -1,5 +1,7 @@
 //! Random documents of the type `t.Node`, which has a field of every kind, and itself inside.
 
+#![allow(dead_code)] // each test file uses what it needs
+
 /// A generator of the kind xorshift.
 pub struct Random(u64);
 
