@@ -82,7 +82,7 @@ class DocumentSource:
         format: JSON, JSONL or BINPBS.
         size: bytes of the file; 0 if that is not known.
         message_type: the type of all documents; None to detect it.
-        max_document: bytes of one document at most.
+        max_record: bytes of one document at most.
         threads: how many threads share the work; None for one a core.
         nonfinite: as in `chatpb.json_to_wire`.
         joiner: joins the requests and the results of batches; None to leave them apart.
@@ -97,7 +97,7 @@ class DocumentSource:
         format: Format,
         size: int,
         message_type: type[Message] | None,
-        max_document: int,
+        max_record: int,
         threads: int | None,
         nonfinite: Nonfinite = "error",
         joiner: BatchJoiner | None = None,
@@ -107,7 +107,7 @@ class DocumentSource:
         self._format = format
         self._size = size
         self._type = message_type
-        self._max_document = max_document
+        self._max_record = max_record
         self._threads = threads
         self._nonfinite = nonfinite
         self._joiner = joiner
@@ -131,7 +131,7 @@ class DocumentSource:
         yield from wrapper.finish()
 
     def _messages(self, refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
-        blocks = self._opened.blocks(self._format, self._max_document)
+        blocks = self._opened.blocks(self._format, self._max_record)
         first = list(islice(blocks, 1))
         message_type = self._type or self._detect(first)
         for block in _joined(first, blocks):
@@ -144,7 +144,7 @@ class DocumentSource:
                 del document
             else:
                 batch = Batch(from_messages(block.data), _Places(block))
-            limit = self._max_document
+            limit = self._max_record
             good = checked(batch, refusals, max_record=limit, message_type=message_type, threads=self._threads)
             del block, batch
             yield good, message_type
@@ -162,7 +162,7 @@ class DocumentSource:
             raise ChatpbError(f"{self.name}: {error}; give the type with --type") from None
 
     def _json(self, refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
-        blocks = self._opened.blocks(Format.JSONL, self._max_document)
+        blocks = self._opened.blocks(Format.JSONL, self._max_record)
         first = next(blocks, None)
         if first is None:
             return
@@ -321,8 +321,8 @@ class DocumentSource:
             whole.write(block.data)
             if block.is_large:
                 whole.write(b"\n")  # a large line comes without its end
-            if whole.tell() > self._max_document + 1:
-                limit = f"{self._max_document >> 20} MiB"
+            if whole.tell() > self._max_record + 1:
+                limit = f"{self._max_record >> 20} MiB"
                 raise ChatpbError(f"{self.name}: JSON that is not one object a line is read whole, up to {limit}")
             del block
         return whole.getvalue()

@@ -107,7 +107,7 @@ def _json_files(folder: str) -> list[str]:
 def open_source(
     path: str,
     message_type: type[Message] | None = None,
-    max_document: int = MAX_DOCUMENT,
+    max_record: int = MAX_DOCUMENT,
     threads: int | None = None,
     start: int | None = None,
     end: int | None = None,
@@ -123,7 +123,7 @@ def open_source(
         path: a file, a folder of Parquet, or, except for a recorder's file, the URL of either on an fsspec store; "-"
             is standard input.
         message_type: the type of the documents in lines or messages; None to detect it.
-        max_document: bytes of one line, message or record at most.
+        max_record: bytes of one line, message or record at most.
         threads: how many threads share the work on lines; None for one a core.
         start: the earliest time of records in a recorder's file, as in `Recorder.scan`. Other forms give all records.
         end: the time before which records of a recorder's file are taken.
@@ -136,17 +136,17 @@ def open_source(
     form = form_of(path, form)
     if form is Form.PARQUET:
         with standard_input_as_file(path) as file:
-            yield ParquetSource(file, max_document, threads, check)
+            yield ParquetSource(file, max_record, threads, check)
     elif form is Form.RECORDER:
         with (
             standard_input_as_file(path) as file,
-            Recorder(file, read_only=True, max_record=max_document) as recorder,
+            Recorder(file, read_only=True, max_record=max_record) as recorder,
         ):
-            yield RecorderSource(recorder, start, end, max_document, threads, check)
+            yield RecorderSource(recorder, start, end, max_record, threads, check)
     else:
         format = Format.BINPBS if form is Form.MESSAGES else Format.JSON if is_json(path) else Format.JSONL
         with _open_documents(path) as (opened, size):
-            yield DocumentSource(opened, format, size, message_type, max_document, threads, nonfinite, joiner)
+            yield DocumentSource(opened, format, size, message_type, max_record, threads, nonfinite, joiner)
 
 
 @contextmanager

@@ -23,7 +23,7 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
     Args:
         path: a file of records of any form.
         id: the id.
-        options: `message_type`, `max_document`, `threads` and `form`, as in `open`, for a form that is scanned, and
+        options: `message_type`, `max_record`, `threads` and `form`, as in `open`, for a form that is scanned, and
             `refusals`, which takes what cannot be read on the way.
 
     Raises:

@@ -155,7 +155,7 @@ def open(*paths: str | os.PathLike[str], **options: Any) -> Records:
 
     Args:
         paths: what to read; the form of each is detected from its name, and that of each line from the line.
-        options: `message_type`, `max_document`, `threads` and `form`, as `copy` describes them.
+        options: `message_type`, `max_record`, `threads` and `form`, as `copy` describes them.
 
     Raises:
         ChatpbError: a file is not of a form that can be read.

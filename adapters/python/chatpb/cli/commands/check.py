@@ -119,7 +119,7 @@ class _Check:
         from chatpb import storage
 
         counts = self.by_file.setdefault(path, Counts())
-        with storage.open(path, max_document=limit) as records:
+        with storage.open(path, max_record=limit) as records:
             records.refusals = Refusals(self.problem)
             found = _documents(records, records.refusals)
             for problem in count_documents(found, counts, ChatCompletionRecord, self.runtimes, self.nonfinite):

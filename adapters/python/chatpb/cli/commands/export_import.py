@@ -131,7 +131,7 @@ def export_records(
         from chatpb.storage import write_batch, write_conversations
 
         bad = BadRecords()
-        options = {"message_type": choose_type(type_name), "max_document": max_record << 20, "refusals": bad}
+        options = {"message_type": choose_type(type_name), "max_record": max_record << 20, "refusals": bad}
         write: Any = write_conversations if target_form in _CONVERSATIONS else write_batch
         copied = write(sources, target, target_form.value, form=form_named(source_form), **options)
         what = "conversation" if target_form in _CONVERSATIONS else "line"

@@ -67,7 +67,7 @@ def _show_records(file: str, limit: int, items: int, values: bool, max_record: i
 
     console = stdout_console()
     bad = BadRecords()
-    with storage.open(file, max_document=max_record) as records:
+    with storage.open(file, max_record=max_record) as records:
         records.refusals = bad
         for record in islice(records, limit):
             console.print(Text(record.place, style="dim"))
