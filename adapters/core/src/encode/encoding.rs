@@ -7,6 +7,7 @@ use crate::encode::token_reader::TokenReader;
 use crate::json::member_names::MemberNames;
 use crate::json::padded_text::PaddedEnd;
 use crate::schema::Schema;
+use crate::wire::member_order::ObjectOrder;
 
 /// Buffers that are used for one document after the other.
 #[derive(Debug, Default)]
@@ -30,6 +31,9 @@ pub struct MessageBuffers {
     pub entry_starts: Vec<usize>,
     /// For canonical order, where each field starts in `verbatim`.
     pub verbatim_starts: Vec<usize>,
+    /// The orders of the objects in open values, each object before those inside it. That of an object that is open is none
+    /// yet.
+    pub orders: Vec<ObjectOrder>,
     /// The field `member_order` of the message that is put in order.
     pub member_order: Vec<u8>,
     /// The fields before and after the longest one of the message that is put in order.
@@ -39,11 +43,12 @@ pub struct MessageBuffers {
 
 impl MessageBuffers {
     pub fn clear(&mut self) {
-        let MessageBuffers { deferred, verbatim, entry_starts, verbatim_starts, .. } = self;
+        let MessageBuffers { deferred, verbatim, entry_starts, verbatim_starts, orders, .. } = self;
         deferred.clear();
         verbatim.clear();
         entry_starts.clear();
         verbatim_starts.clear();
+        orders.clear();
     }
 }
 
@@ -60,8 +65,6 @@ pub struct Encoding<'a, S> {
     /// A payload that is made elsewhere and then copied to the output.
     pub scratch: &'a mut Vec<u8>,
     pub buffers: &'a mut MessageBuffers,
-    /// Whether an object inside an open value of the innermost message that has some has names that do not ascend.
-    pub unsorted: bool,
     /// Whether something was found that `strict` refuses.
     pub breaks_contract: bool,
     /// The innermost value without a home, until a message around it gives it one.

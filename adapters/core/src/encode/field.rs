@@ -375,7 +375,7 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         let entry_starts = self.buffers.entry_starts.len();
         let done = self.map_entries(field, at, end, depth);
         match done {
-            Ok(_) => self.reader.close_names(names, true)?,
+            Ok(_) => self.reader.names.close(self.reader.source.text, names)?,
             Err(_) => self.reader.names.reset(names),
         }
         self.buffers.entry_starts.truncate(entry_starts);

@@ -16,7 +16,7 @@ use crate::encode::token_reader::MAX_PLAIN;
 use crate::schema::home_fields::{
     ADDITIONAL_PROPERTIES_TAG, EMPTY_FIELDS_TAG, MEMBER_ORDER, MEMBER_ORDER_TAG, NULL_FIELDS_TAG,
 };
-use crate::wire::member_order::{outer_names_ascend, put_member_order};
+use crate::wire::member_order::{member_order, order_of, outer_names};
 use crate::wire::write::{put_delimited, put_varint};
 use crate::wire::{FIXED64, VARINT};
 
@@ -90,19 +90,23 @@ impl<S: CompiledFor> Encoding<'_, S> {
     /// Make the field `member_order` of a message; leave it empty where all its open members are sorted, or are in
     /// canonical form, which has no order.
     fn find_member_order(&mut self, fields: &SeenFields) {
-        let MessageBuffers { verbatim, member_order: field, .. } = &mut *self.buffers;
+        let MessageBuffers { verbatim, orders, member_order: field, .. } = &mut *self.buffers;
         field.clear();
-        if let Some((entries, texts)) = open_members(self.additional.bytes(), verbatim, fields)
-            && !self.canonical
-            && (self.unsorted || !outer_names_ascend(entries, texts))
-        {
-            put_member_order(entries, texts, field);
+        let Some(mark) = fields.open.filter(|_| !self.canonical) else { return };
+        let texts = &verbatim[mark.verbatim..];
+        if !texts.is_empty() {
+            let names = outer_names(&self.additional.bytes()[mark.additional..], texts);
+            let [outer, last] = names.unwrap_or_default().map(|names| order_of(&names).unwrap_or_default());
+            orders.splice(mark.orders..=mark.orders, outer);
+            orders.extend(last);
+        }
+        let objects = &orders[mark.orders..];
+        if !objects.iter().all(|order| order.is_zero()) {
+            member_order(objects, field);
             let size = field.len();
-            if size > 0 {
-                put_varint(MEMBER_ORDER_TAG.into(), field);
-                put_varint(size as u64, field);
-                field.rotate_left(size);
-            }
+            put_varint(MEMBER_ORDER_TAG.into(), field);
+            put_varint(size as u64, field);
+            field.rotate_left(size);
         }
     }
 
@@ -112,7 +116,7 @@ impl<S: CompiledFor> Encoding<'_, S> {
         self.buffers.verbatim.truncate(mark.verbatim);
         self.buffers.entry_starts.truncate(mark.entry_starts);
         self.buffers.verbatim_starts.truncate(mark.verbatim_starts);
-        self.unsorted = mark.unsorted;
+        self.buffers.orders.truncate(mark.orders);
     }
 
     /// # Safety

@@ -11,12 +11,13 @@ use crate::encode::headers::put_header;
 use crate::encode::seen_fields::{DeferredField, OpenMark, SeenFields};
 use crate::encode::token_reader::Encoded;
 use crate::json::fail::Fail;
-use crate::json::member_names::{MemberName, NamesMark};
+use crate::json::member_names::{MemberName, MemberNames, NamesMark};
 use crate::json::padded_text::TextPointer;
 use crate::limits::MAX_DEPTH;
 use crate::scan::OWN;
 use crate::schema::home_fields::VERBATIM_PROPERTIES_TAG;
 use crate::schema::{ExpectedMember, FastPath, MessageSchema};
+use crate::wire::member_order::{Ascent, name_start};
 use crate::wire::struct_tags::{ENTRY_KEY, ENTRY_VALUE};
 use crate::wire::write::{close_length, open_length, put_delimited, put_varint};
 use std::cell::Cell;
@@ -86,7 +87,7 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         match self.members(index, at, end, &mut fields) {
             Ok((at, end)) => {
                 if let Some(mark) = fields.open {
-                    self.reader.close_names(mark.names, fields.maybe_duplicate)?;
+                    self.close_open_members(mark, &fields.open_names)?;
                 }
                 let missing = message.required & !fields.members;
                 self.breaks_contract |= (missing | fields.null) & !message.nullable != 0;
@@ -97,6 +98,17 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
                 Err(fail)
             }
         }
+    }
+
+    /// Forget the names of the open members of a message that ends. Note their order, if they are in one map. Fail if two of
+    /// them are equal.
+    #[inline(never)]
+    fn close_open_members(&mut self, mark: OpenMark, names: &Ascent) -> Result<(), Fail> {
+        if self.buffers.verbatim.len() == mark.verbatim {
+            return self.close_object(mark.names, mark.orders, names);
+        }
+        // Each of two maps has an order of its own.
+        self.reader.names.close(self.reader.source.text, mark.names)
     }
 
     /// Truncate all buffers to what they were before a message.
@@ -206,7 +218,7 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         }
         let mark = self.reader.names.mark();
         let quote = at;
-        let (at, name, hash) = self.reader.name(set, at)?;
+        let (at, name, start) = self.reader.name(set, at)?;
         let size = name.size();
         let index = if size < 30 && !name.is_decoded() && quote.skip(size + 2).byte() == b':' {
             let same = |index: &u8| quote.skip_token(set, &message.expected(*index).name).is_some();
@@ -233,8 +245,7 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
             fields.open = Some(self.open_mark(mark));
         }
         self.reader.names.list.push(name);
-        fields.maybe_duplicate |= fields.unknown_names & hash != 0;
-        fields.unknown_names |= hash;
+        fields.open_names.add(start);
         Ok((at, UNKNOWN))
     }
 
@@ -245,7 +256,7 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
             verbatim: self.buffers.verbatim.len(),
             entry_starts: self.buffers.entry_starts.len(),
             verbatim_starts: self.buffers.verbatim_starts.len(),
-            unsorted: std::mem::take(&mut self.unsorted),
+            orders: self.open_object(),
         }
     }
 
@@ -445,10 +456,13 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         if fields.open.is_none() {
             fields.open = Some(self.open_mark(names));
         }
-        let arena = &mut self.reader.names.arena;
+        let bytes = message.members[usize::from(expected.member)].name.as_bytes();
+        let MemberNames { list, arena } = &mut *self.reader.names;
         let from = arena.len();
-        arena.extend_from_slice(message.members[usize::from(expected.member)].name.as_bytes());
+        arena.extend_from_slice(bytes);
         let name = MemberName::in_arena(from, arena.len(), false);
+        list.push(name);
+        fields.open_names.add(name_start(bytes));
         let at = self.reader.source.pointer(start.text);
         // SAFETY: all before the value's field is written, and the text is read from the value on.
         unsafe {
@@ -480,7 +494,8 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         fields: &SeenFields,
     ) -> Result<TextPointer, Fail> {
         let index = self.reader.source.index(at);
-        let (names, entry_starts) = (self.reader.names.mark(), self.buffers.entry_starts.len());
+        let MessageBuffers { entry_starts, orders, .. } = &*self.buffers;
+        let (names, entry_starts, orders) = (self.reader.names.mark(), entry_starts.len(), orders.len());
         let end = self.additional.resume(0);
         let start = self.additional.offset(end);
         if self.canonical {
@@ -494,6 +509,7 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
             Err(Fail::Malformed) => Err(Fail::Malformed),
             Err(Fail::DoesNotFit) => {
                 self.buffers.entry_starts.truncate(entry_starts);
+                self.buffers.orders.truncate(orders);
                 self.reader.names.reset(names);
                 self.additional.truncate(start);
                 self.verbatim(name, index, fields.depth)

@@ -48,6 +48,7 @@ use crate::scan::avx2;
 use crate::schema::Schema;
 use crate::schema::per_schema::PerSchema;
 use crate::validate::validate;
+use crate::wire::member_order::ObjectOrder;
 use compiled::CompiledFor;
 use encoding::{Buffers, Encoding, Homeless, MessageBuffers};
 use guesses::Guesses;
@@ -174,9 +175,9 @@ impl Encoder {
     /// Return the size of the largest buffer but that of the result.
     fn largest_buffer(&self) -> usize {
         let Buffers { decoded, scratch, messages, .. } = &self.buffers;
-        let MessageBuffers { verbatim, member_order, before_longest, after_longest, .. } = messages;
+        let MessageBuffers { verbatim, orders, member_order, before_longest, after_longest, .. } = messages;
         let all = [&self.additional, decoded, scratch, verbatim, member_order, before_longest, after_longest];
-        all.into_iter().map(Vec::capacity).max().unwrap_or(0)
+        all.into_iter().map(Vec::capacity).fold(orders.capacity() * size_of::<ObjectOrder>(), usize::max)
     }
 }
 
@@ -219,7 +220,6 @@ impl<'a> Document<'a> {
             additional: unsafe { Output::new(&mut encoder.additional, 0) },
             scratch,
             buffers: messages,
-            unsorted: false,
             breaks_contract: false,
             homeless: None,
         };

@@ -8,10 +8,11 @@ use crate::encode::guesses::OPEN_STRING;
 use crate::encode::token_reader::Encoded;
 use crate::json::fail::Fail;
 use crate::json::kind::JsonKind;
-use crate::json::member_names::MemberName;
+use crate::json::member_names::{MemberName, NamesMark};
 use crate::json::padded_text::TextPointer;
 use crate::limits::{MAX_DEPTH, MAX_STRUCT_DEPTH};
 use crate::scan::{InstructionSet, special_or_high32};
+use crate::wire::member_order::{Ascent, MAX_IN_WORD, ObjectOrder, order_of};
 use crate::wire::struct_tags::{
     BOOL_VALUE, ENTRY_VALUE, LIST_VALUE, LIST_VALUES, NULL_VALUE, NUMBER_VALUE, STRING_VALUE, STRUCT_FIELDS,
     STRUCT_VALUE,
@@ -221,14 +222,13 @@ impl<S: CompiledFor> Encoding<'_, S> {
         }
         let (mut at, mut end) = (at, end);
         let names = self.reader.names.mark();
-        let (mut seen, mut maybe_duplicate) = (0, false);
+        let (order, mut ascent) = (self.open_object(), Ascent::default());
         let (base, entry_starts) = (self.additional.offset(end), self.buffers.entry_starts.len());
         loop {
             at = self.reader.source.with_lookahead(at);
             end = self.additional.reserve(end);
-            let (next, name, hash) = self.reader.name(self.reader.set, at)?;
-            maybe_duplicate |= seen & hash != 0;
-            seen |= hash;
+            let (next, name, start) = self.reader.name(self.reader.set, at)?;
+            ascent.add(start);
             if name.is_lone() {
                 return Err(Fail::DoesNotFit);
             }
@@ -247,11 +247,42 @@ impl<S: CompiledFor> Encoding<'_, S> {
         if self.canonical {
             sort_entries(self.additional.before(end), &self.buffers.entry_starts[entry_starts..], base);
             self.buffers.entry_starts.truncate(entry_starts);
-        } else {
-            self.unsorted = self.unsorted || !self.reader.names_ascend(names);
         }
-        self.reader.close_names(names, maybe_duplicate)?;
+        self.close_object(names, order, &ascent)?;
         Ok((at, end))
+    }
+
+    /// Return the place of the order of an object that starts.
+    #[inline(always)]
+    pub fn open_object(&mut self) -> usize {
+        self.buffers.orders.push(ObjectOrder::sorted(0));
+        self.buffers.orders.len() - 1
+    }
+
+    /// Note the order of an object that ends, whose names are those since a mark. Forget these. Fail if two of them are
+    /// equal.
+    #[inline(always)]
+    pub fn close_object(&mut self, names: NamesMark, order: usize, ascent: &Ascent) -> Result<(), Fail> {
+        if ascent.unsure {
+            self.close_unsure(names, order)?;
+        } else if self.reader.names.since(names).len() > 1 {
+            self.buffers.orders[order] = ObjectOrder::sorted(2);
+        }
+        self.reader.names.reset(names);
+        Ok(())
+    }
+
+    #[inline(never)]
+    fn close_unsure(&mut self, mark: NamesMark, order: usize) -> Result<(), Fail> {
+        let (names, text, orders) = (self.reader.names.since(mark), self.reader.source.text, &mut self.buffers.orders);
+        let bytes = names.iter().map(|&name| self.reader.names.bytes(text, name));
+        if names.len() <= MAX_IN_WORD {
+            orders[order] = ObjectOrder::of(bytes).ok_or(Fail::Malformed)?;
+        } else {
+            let bytes: Vec<&[u8]> = bytes.collect();
+            orders.splice(order..=order, order_of(&bytes).ok_or(Fail::Malformed)?);
+        }
+        Ok(())
     }
 }
 

@@ -1,6 +1,7 @@
 //! The fields of a message that are encoded so far: which came, in which order, and which are held back.
 
 use crate::json::member_names::NamesMark;
+use crate::wire::member_order::Ascent;
 use crate::wire::write::TagWord;
 
 /// Where the fields of a number start and stop in the output.
@@ -41,8 +42,7 @@ pub struct OpenMark {
     pub verbatim: usize,
     pub entry_starts: usize,
     pub verbatim_starts: usize,
-    /// Whether an open object of the message around it was not sorted.
-    pub unsorted: bool,
+    pub orders: usize,
 }
 
 /// The fields of a message that were seen, most of them as bits by number.
@@ -62,9 +62,8 @@ pub struct SeenFields {
     pub deferred: u64,
     pub empty: u64,
     pub null: u64,
-    /// Hashes of the names of unknown members, as bits, and whether two have the same.
-    pub unknown_names: u64,
-    pub maybe_duplicate: bool,
+    /// The names of open members.
+    pub open_names: Ascent,
     /// Set once the message has an open member.
     pub open: Option<OpenMark>,
 }
@@ -78,8 +77,7 @@ impl SeenFields {
             present: 0,
             out_of_order: false,
             deferred: 0,
-            unknown_names: 0,
-            maybe_duplicate: false,
+            open_names: Ascent::default(),
             empty: 0,
             null: 0,
             open: None,

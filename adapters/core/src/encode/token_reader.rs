@@ -6,14 +6,14 @@ use crate::encode::guesses::Guesses;
 use crate::encode::headers::put_header;
 use crate::json::fail::Fail;
 use crate::json::kind::{JsonKind, KIND_BY_FIRST_BYTE};
-use crate::json::member_names::{MemberName, MemberNames, NamesMark};
+use crate::json::member_names::{MemberName, MemberNames};
 use crate::json::normalize::append;
 use crate::json::number::Number;
 use crate::json::padded_text::{PaddedText, TextPointer, keep_jump};
 use crate::json::strings::{DECODED_ESCAPES, unescape, unescape_until_quote};
 use crate::json::tokenizer::Tokenizer;
 use crate::scan::{InstructionSet, OWN, Scan, find_special, scan, special_and_high, special_or_high32};
-use crate::wire::member_order::is_less;
+use crate::wire::member_order::name_start;
 use crate::wire::write::TagWord;
 use std::num::{NonZeroU32, NonZeroU64};
 
@@ -121,7 +121,7 @@ impl<'a, S: InstructionSet> TokenReader<'a, S> {
         self.tokenizer(at).rare_kind().map(|kind| (at, Some(kind)))
     }
 
-    /// Read a name and the colon after it. Return a hash of the name too: one bit.
+    /// Read a name and the colon after it. Return its `name_start` too.
     ///
     /// # Safety
     ///
@@ -140,8 +140,9 @@ impl<'a, S: InstructionSet> TokenReader<'a, S> {
                 if after.bytes() == b"\":" {
                     let start = self.source.index(inside);
                     let name = MemberName::in_text(start, start + size);
-                    let hash = hash(inside.word(), size);
-                    return Ok((self.skip_space(after.skip(2).skip_space()), name, hash));
+                    let word = inside.word().swap_bytes();
+                    let word = if size < 8 { word & !(u64::MAX >> (8 * size)) } else { word };
+                    return Ok((self.skip_space(after.skip(2).skip_space()), name, word));
                 }
             }
         }
@@ -155,27 +156,8 @@ impl<'a, S: InstructionSet> TokenReader<'a, S> {
     unsafe fn any_name(&mut self, at: TextPointer) -> Result<(TextPointer, MemberName, u64), Fail> {
         let mut tokenizer = self.tokenizer(at);
         let name = tokenizer.name(self.names)?;
-        let bytes = self.names.bytes(self.source.text, name);
-        let mut word = [0; 8];
-        let size = bytes.len().min(8);
-        word[..size].copy_from_slice(&bytes[..size]);
-        Ok((self.source.pointer(tokenizer.at), name, hash(u64::from_le_bytes(word), bytes.len())))
-    }
-
-    /// Return whether the names since a mark ascend by their bytes.
-    pub fn names_ascend(&self, mark: NamesMark) -> bool {
-        let bytes = |name| self.names.bytes(self.source.text, name);
-        self.names.since(mark).is_sorted_by(|&name, &next| !is_less(bytes(next), bytes(name)))
-    }
-
-    /// Forget the names since a mark. Fail if two of them are equal, which is looked at only if `maybe_duplicate`.
-    #[inline(always)]
-    pub fn close_names(&mut self, mark: NamesMark, maybe_duplicate: bool) -> Result<(), Fail> {
-        if maybe_duplicate {
-            return self.names.close(self.source.text, mark);
-        }
-        self.names.reset(mark);
-        Ok(())
+        let start = name_start(self.names.bytes(self.source.text, name));
+        Ok((self.source.pointer(tokenizer.at), name, start))
     }
 
     /// # Safety
@@ -455,11 +437,4 @@ impl Scan for Unescape<'_, '_, '_> {
             }
         }
     }
-}
-
-/// Return a hash of a name, one bit, from its first eight bytes and its size. Bytes behind a shorter name do not count.
-#[inline(always)]
-fn hash(word: u64, size: usize) -> u64 {
-    let word = if size < 8 { word << 8 << (56 - size * 8) } else { word };
-    1 << ((word ^ size as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 58)
 }

@@ -112,6 +112,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                 unset &= !(tag_plan.bit - 1);
                 (end, printed) = self.unset_members(index, earlier, bits, printed, end)?;
             }
+            printed |= tag_plan.bit;
             end = self.out.reserve(end);
             // SAFETY: there is room for the block; its size is not more.
             let name = |end: OutputPointer| unsafe { end.put_block(&tag_plan.prefix, tag_plan.prefix_size) };
@@ -142,13 +143,13 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                     (number, rest) = varint(rest)?;
                     if number as i32 == 0 {
                         // The zero value stands for absence.
+                        printed ^= tag_plan.bit;
                         continue;
                     }
                     end = self.enumeration(tag_plan.type_index as usize, number as i32, name(end))?;
                 }
                 _ => (end, rest) = self.other_member(index, tag_plan, field, depth, end)?,
             }
-            printed |= tag_plan.bit;
         }
         if !known {
             unset = plan.members_of(bits.null | bits.empty);

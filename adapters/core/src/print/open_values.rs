@@ -4,14 +4,18 @@ use crate::buffer::output::OutputPointer;
 use crate::limits::MAX_DEPTH;
 use crate::print::arrays_and_maps::has_duplicate;
 use crate::print::compiled::CompiledFor;
-use crate::print::name_filter::{NameFilter, hash};
+use crate::print::name_filter::hash;
 use crate::print::printing::{Printed, Printing};
 use crate::print::value::put_bool;
-use crate::wire::member_order::{arranged, is_in_order, is_less};
-use crate::wire::read::{delimited, entry, expect, varint};
+use crate::scan::{InstructionSet, OWN};
+use crate::wire::member_order::{
+    Ascent, Entry, MAX_IN_WORD, ObjectOrder, OrderReader, VERBATIM_TAG, arranged, entries, name_start, order_of,
+};
+use crate::wire::read::{delimited, expect, struct_entry, varint};
 use crate::wire::struct_tags::{
     BOOL_VALUE, LIST_VALUE, LIST_VALUES, NULL_VALUE, NUMBER_VALUE, STRING_VALUE, STRUCT_FIELDS, STRUCT_VALUE,
 };
+use std::mem::MaybeUninit;
 
 /// The members of a message that no typed field holds.
 #[derive(Clone, Copy, Default)]
@@ -24,6 +28,9 @@ pub struct OpenMembers<'a> {
     pub order: &'a [u8],
 }
 
+/// A name and the payload of its google.protobuf.Value.
+type Member<'a> = (&'a [u8], &'a [u8]);
+
 impl<'a, S: CompiledFor> Printing<'a, S> {
     /// Print the members of a message that no typed field holds. `printed` has a bit for the index of each member that a
     /// typed field gave.
@@ -31,6 +38,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     /// # Safety
     ///
     /// `end` keeps the rule of `print`.
+    #[inline(never)]
     pub unsafe fn open_members(
         &mut self,
         index: usize,
@@ -40,16 +48,13 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         end: OutputPointer,
     ) -> Printed {
         let used = self.out.offset(end);
-        let ordered = !open.order.is_empty();
+        (self.order, self.out_of_order) = (Some(OrderReader::new(open.order)), false);
         // Where the entries came in the order of the JSON, the order is that of the entries.
-        if !ordered || is_in_order(open.additional, open.verbatim, open.order) {
-            self.unsorted = ordered;
-            let end = self.members_as_they_come(index, open, printed, depth, end)?;
-            if ordered || !self.unsorted {
-                return Some(end);
-            }
+        match self.members_as_they_come(index, open, printed, depth, end) {
+            Some(end) if self.order.as_ref().is_some_and(OrderReader::finish) => Some(end),
+            None if !self.out_of_order => None,
+            _ => self.members_arranged(index, open, printed, depth, used),
         }
-        self.members_arranged(index, open, printed, depth, used)
     }
 
     /// Print open members in the order that the message gives them.
@@ -79,7 +84,8 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         done
     }
 
-    /// Print open members in the order in which they come, and note whether that is the sorted one.
+    /// Print open members in the order in which they come. Return `None` where that is not the order that `self.order`
+    /// reads, too.
     ///
     /// # Safety
     ///
@@ -87,53 +93,120 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     unsafe fn members_as_they_come(
         &mut self,
         index: usize,
-        open: OpenMembers<'a>,
+        OpenMembers { additional, verbatim, .. }: OpenMembers<'a>,
         printed: u64,
         depth: usize,
         mut end: OutputPointer,
     ) -> Printed {
-        let OpenMembers { additional, verbatim, .. } = open;
         let plan = self.plan;
-        let is_typed = |name: &[u8], hash| {
-            plan.messages[index].names.may_have(hash)
+        let is_typed = |name: &[u8]| {
+            plan.messages[index].names.may_have(hash(name))
                 && plan.schema.messages[index].find(name).is_some_and(|member| printed >> member & 1 != 0)
         };
-        let (mut names, mut maybe_duplicate) = (NameFilter::default(), false);
-        let mut before: &[u8] = &[];
-        let mut rest = additional;
-        while !rest.is_empty() {
-            let (key, value);
-            (key, value, rest) = entry(expect(STRUCT_FIELDS, rest)?)?;
-            let hash = hash(key);
-            // An entry that holds nothing is no member.
-            if value.is_empty() || is_typed(key, hash) {
-                return None;
-            }
-            maybe_duplicate |= names.add(hash);
-            self.unsorted = self.unsorted || is_less(key, before);
-            before = key;
-            end = self.string(key, b':', end)?;
-            end = self.open_value(value, depth, end)?;
+        end = self.members(OWN, additional, is_typed, depth, end)?;
+        if verbatim.is_empty() {
+            return Some(end);
         }
-        (rest, before) = (verbatim, &[]);
-        while !rest.is_empty() {
-            let (key, value);
-            // The tag takes two bytes.
-            (key, value, rest) = entry(&rest[2..])?;
-            let hash = hash(key);
-            if value.is_empty() || is_typed(key, hash) {
+        let others = entries(verbatim, VERBATIM_TAG)?;
+        self.check_order(others.iter().map(|entry| entry.key))?;
+        if has_duplicate([additional, verbatim])? {
+            return None;
+        }
+        for Entry { key, value, .. } in others {
+            // An entry that holds nothing is no member.
+            if value.is_empty() || is_typed(key) {
                 return None;
             }
-            maybe_duplicate |= names.add(hash);
-            self.unsorted = self.unsorted || is_less(key, before);
-            before = key;
             end = self.string(key, b':', end)?;
             end = self.text(value, depth, end)?;
         }
-        if maybe_duplicate && has_duplicate([additional, verbatim])? {
-            return None;
+        Some(end)
+    }
+
+    /// Print the members of a google.protobuf.Struct.
+    ///
+    /// # Safety
+    ///
+    /// `end` keeps the rule of `print`.
+    #[inline(always)]
+    unsafe fn members(
+        &mut self,
+        set: impl InstructionSet,
+        fields: &'a [u8],
+        is_typed: impl Fn(&[u8]) -> bool,
+        depth: usize,
+        mut end: OutputPointer,
+    ) -> Printed {
+        let mut few: [MaybeUninit<Member>; MAX_IN_WORD] = [MaybeUninit::uninit(); MAX_IN_WORD];
+        let (mut rest, mut count, mut ascent) = (fields, 0, Ascent::default());
+        while !rest.is_empty() {
+            let (key, value);
+            (key, value, rest) = struct_entry(rest)?;
+            // An entry that holds nothing is no member.
+            if value.is_empty() || is_typed(key) {
+                return None;
+            }
+            let Some(place) = few.get_mut(count) else { return self.many_members(fields, is_typed, depth, end) };
+            place.write((key, value));
+            ascent.add(name_start(key));
+            count += 1;
+        }
+        // SAFETY: these are written.
+        let members = unsafe { std::slice::from_raw_parts(few.as_ptr().cast::<Member>(), count) };
+        let fits = !ascent.unsure && self.order.as_mut().is_none_or(|order| order.take_sorted(count));
+        if !fits {
+            self.check_order(members.iter().map(|member| member.0))?;
+        }
+        for &(key, value) in members {
+            end = self.short_string(set, key, b':', end)?;
+            // The most common values without a call.
+            end = match *value {
+                [STRING_VALUE, size @ 0..128, ref string @ ..] if string.len() == usize::from(size) => {
+                    self.short_string(set, string, b',', end)?
+                }
+                [BOOL_VALUE, value @ 0..=1] => put_bool(value != 0, self.out.reserve(end)),
+                _ => self.open_value(value, depth, end)?,
+            };
         }
         Some(end)
+    }
+
+    /// Print what `members` prints, of more than a few members.
+    ///
+    /// # Safety
+    ///
+    /// That of `members`.
+    #[inline(never)]
+    unsafe fn many_members(
+        &mut self,
+        fields: &'a [u8],
+        is_typed: impl Fn(&[u8]) -> bool,
+        depth: usize,
+        mut end: OutputPointer,
+    ) -> Printed {
+        let members = entries(fields, &[STRUCT_FIELDS])?;
+        self.check_order(members.iter().map(|member| member.key))?;
+        for Entry { key, value, .. } in members {
+            if value.is_empty() || is_typed(key) {
+                return None;
+            }
+            end = self.string(key, b':', end)?;
+            end = self.open_value(value, depth, end)?;
+        }
+        Some(end)
+    }
+
+    /// Return `None` where members do not come in the order that `self.order` reads, or two have the same name.
+    #[inline(never)]
+    fn check_order<'n>(&mut self, names: impl ExactSizeIterator<Item = &'n [u8]>) -> Option<()> {
+        let mut takes = |object| self.order.as_mut().is_none_or(|order| order.take_object(object));
+        let fits = if names.len() <= MAX_IN_WORD {
+            takes(ObjectOrder::of(names)?)
+        } else {
+            order_of(&names.collect::<Vec<_>>())?.into_iter().all(takes)
+        };
+        self.out_of_order = !fits;
+        fits.then_some(())
     }
 
     /// Print a google.protobuf.Value.
@@ -159,7 +232,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         match tag {
             STRING_VALUE => {
                 let (string, rest) = delimited(rest)?;
-                if rest.is_empty() { self.string(string, b',', end) } else { None }
+                if rest.is_empty() { self.short_string(self.set, string, b',', end) } else { None }
             }
             NUMBER_VALUE => self.double(rest.try_into().ok()?, end),
             NULL_VALUE | BOOL_VALUE => {
@@ -192,28 +265,11 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     ///
     /// `end` keeps the rule of `print`.
     unsafe fn structure(&mut self, bytes: &'a [u8], depth: usize, end: OutputPointer) -> Printed {
-        let mut end = self.out.reserve(end);
+        let end = self.out.reserve(end);
         // SAFETY: there is room for `RESERVED` bytes.
-        end = unsafe { end.put_bytes(b"{") };
-        let (mut names, mut maybe_duplicate) = (NameFilter::default(), false);
-        let mut before: &[u8] = &[];
-        let mut rest = bytes;
-        while !rest.is_empty() {
-            let (key, value);
-            (key, value, rest) = entry(expect(STRUCT_FIELDS, rest)?)?;
-            if value.is_empty() {
-                return None;
-            }
-            maybe_duplicate |= names.add(hash(key));
-            self.unsorted = self.unsorted || is_less(key, before);
-            before = key;
-            end = self.string(key, b':', end)?;
-            end = self.open_value(value, depth, end)?;
-        }
-        if maybe_duplicate && has_duplicate([bytes])? {
-            return None;
-        }
-        end = self.out.reserve(end);
+        let end = unsafe { end.put_bytes(b"{") };
+        let end = self.members(self.set, bytes, |_| false, depth, end)?;
+        let end = self.out.reserve(end);
         // SAFETY: a bracket was written, and there is room for `RESERVED` bytes.
         Some(unsafe { end.close(b'}') })
     }

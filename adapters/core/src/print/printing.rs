@@ -3,6 +3,7 @@
 use crate::buffer::output::{Output, OutputPointer};
 use crate::json::member_names::MemberNames;
 use crate::print::plan::PrintPlan;
+use crate::wire::member_order::OrderReader;
 use std::cell::Cell;
 
 #[derive(Debug, Clone, Copy)]
@@ -51,8 +52,10 @@ pub struct Printing<'a, S> {
     pub options: PrintOptions,
     pub names: &'a mut MemberNames,
     pub text: &'a mut Vec<u8>,
-    /// Whether open members were printed whose names do not ascend, or may be so.
-    pub unsorted: bool,
+    /// The order of the open members of the message being printed; none where they were put in their order before.
+    pub order: Option<OrderReader<'a>>,
+    /// Whether they were found to come in another one.
+    pub out_of_order: bool,
     /// The text.
     pub out: Output<'a>,
 }
@@ -86,7 +89,8 @@ impl<'a, S: Copy> Printing<'a, S> {
                 options,
                 names,
                 text,
-                unsorted: false,
+                order: None,
+                out_of_order: false,
                 out,
             },
             end,
@@ -106,7 +110,8 @@ impl<'a, S: Copy> Printing<'a, S> {
             options,
             names,
             text,
-            unsorted: false,
+            order: None,
+            out_of_order: false,
             out,
         }
     }

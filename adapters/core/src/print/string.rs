@@ -3,7 +3,7 @@
 use crate::buffer::output::OutputPointer;
 use crate::print::compiled::CompiledFor;
 use crate::print::printing::{Printed, Printing, READ_BEHIND};
-use crate::scan::{InstructionSet, Scan, block16, high_if_plain, scan, special_and_high};
+use crate::scan::{InstructionSet, Scan, block16, high_if_plain, scan, special_and_high, special_or_high32};
 
 /// The escape of each byte that has one: its text as a word, the first byte lowest, and in the highest byte its size.
 const ESCAPES: [u64; 256] = {
@@ -38,6 +38,33 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     #[inline(always)]
     pub unsafe fn string(&mut self, string: &'a [u8], after: u8, end: OutputPointer) -> Printed {
         S::string(self, string, after, end)
+    }
+
+    /// Print what `string` prints, without a call where the string is short and plain.
+    ///
+    /// # Safety
+    ///
+    /// That of `string`.
+    #[inline(always)]
+    pub unsafe fn short_string(
+        &mut self,
+        set: impl InstructionSet,
+        string: &'a [u8],
+        after: u8,
+        end: OutputPointer,
+    ) -> Printed {
+        let (from, size) = (string.as_ptr(), string.len());
+        if size < READ_BEHIND && from.addr() <= self.wire_limit {
+            let from = self.wire.as_ptr().with_addr(from.addr()).cast::<[u8; READ_BEHIND]>();
+            // SAFETY: these are wire bytes, of which there are as many.
+            let bytes = unsafe { from.read_unaligned() };
+            if special_or_high32(set, &bytes) & ((1 << size) - 1) == 0 {
+                let end = self.out.reserve(end);
+                // SAFETY: there is room for `RESERVED` bytes.
+                return Some(unsafe { end.put_bytes(b"\"").put_block(&bytes, size).put_bytes(&[b'"', after]) });
+            }
+        }
+        self.string(string, after, end)
     }
 
     /// # Safety

@@ -13,37 +13,128 @@
 use crate::limits::MAX_DEPTH;
 use crate::wire::read::{delimited, entry, expect};
 use crate::wire::struct_tags::{LIST_VALUE, LIST_VALUES, STRUCT_FIELDS, STRUCT_VALUE};
+use std::cmp::Ordering;
 
-/// Takes the bits of objects one after the other: writes them, or compares them.
-trait Bits {
-    /// Take this number of bits of a value; `None` ends the walk.
-    fn put(&mut self, value: usize, width: u32) -> Option<()>;
+/// The bits of an object that has at most `MAX_IN_WORD` members or is sorted, or some of those of any other. A bit that is set
+/// is above them.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ObjectOrder(u64);
+
+/// Whether names ascend, as far as their first bytes show.
+#[derive(Debug, Default)]
+pub struct Ascent {
+    last: u64,
+    /// Whether they may not ascend, or two may be equal.
+    pub unsure: bool,
 }
 
-/// Appends bits to bytes.
-#[derive(Debug)]
-struct OrderWriter<'v> {
-    bytes: &'v mut Vec<u8>,
-    /// Bits that fill no byte yet, and their number.
-    word: u64,
-    filled: u32,
-}
-
-impl Bits for OrderWriter<'_> {
-    fn put(&mut self, value: usize, width: u32) -> Option<()> {
-        self.word |= (value as u64) << self.filled;
-        self.filled += width;
-        while self.filled >= 8 {
-            self.bytes.push(self.word as u8);
-            self.word >>= 8;
-            self.filled -= 8;
-        }
-        Some(())
+impl Ascent {
+    /// Note the next name, by its `name_start`.
+    #[inline(always)]
+    pub fn add(&mut self, start: u64) {
+        self.unsure |= start <= self.last;
+        self.last = start;
     }
 }
 
-/// Up to this number of members, an object is walked without allocating.
-const FEW: usize = 8;
+/// Members whose places fit a word with the bit before them.
+pub const MAX_IN_WORD: usize = 16;
+
+impl ObjectOrder {
+    #[inline(always)]
+    fn new(bits: u64, width: u32) -> ObjectOrder {
+        ObjectOrder(1 << width | bits)
+    }
+
+    /// Return the bits of an object of a number of members that are sorted.
+    #[inline(always)]
+    pub fn sorted(count: usize) -> ObjectOrder {
+        ObjectOrder::new(0, u32::from(count > 1))
+    }
+
+    /// Return the number of bits.
+    #[inline(always)]
+    pub fn width(self) -> u32 {
+        self.0.ilog2()
+    }
+
+    #[inline(always)]
+    fn bits(self) -> u64 {
+        self.0 & !(1 << self.width())
+    }
+
+    /// Return whether all bits are 0, as those of a sorted object.
+    #[inline(always)]
+    pub fn is_zero(self) -> bool {
+        self.0.is_power_of_two()
+    }
+
+    /// Return the bits of an object of at most `MAX_IN_WORD` members, given their names in their order; `None` if two are
+    /// equal.
+    pub fn of<'a>(names: impl ExactSizeIterator<Item = &'a [u8]>) -> Option<ObjectOrder> {
+        let count = names.len();
+        let Some(width) = place_width(count) else { return Some(ObjectOrder::sorted(count)) };
+        let mut before = [Name::EMPTY; MAX_IN_WORD];
+        // The place of each member, that of the first lowest.
+        let (mut places, mut is_sorted) = (0u64, true);
+        for (index, bytes) in names.enumerate() {
+            let name = Name::new(bytes);
+            for (other, known) in before[..index].iter().enumerate() {
+                let is_less = match name.cmp(known) {
+                    Ordering::Equal => return None,
+                    order => order == Ordering::Less,
+                };
+                is_sorted &= !is_less;
+                let behind = if is_less { other } else { index };
+                places += 1 << (behind as u32 * width);
+            }
+            before[index] = name;
+        }
+        if is_sorted {
+            return Some(ObjectOrder::sorted(count));
+        }
+        let used = (count as u32 - 1) * width;
+        Some(ObjectOrder::new((places & ((1 << used) - 1)) << 1 | 1, 1 + used))
+    }
+}
+
+/// Return the bits of an object of any number of members, given their names in their order; `None` if two are equal.
+pub fn order_of(names: &[&[u8]]) -> Option<Vec<ObjectOrder>> {
+    if names.len() <= MAX_IN_WORD {
+        return Some(vec![ObjectOrder::of(names.iter().copied())?]);
+    }
+    let sorted = sorted(names);
+    if sorted.windows(2).any(|pair| names[pair[0]] == names[pair[1]]) {
+        return None;
+    }
+    let Some(width) = place_width(names.len()).filter(|_| !sorted.is_sorted()) else {
+        return Some(vec![ObjectOrder::sorted(names.len())]);
+    };
+    let mut order = vec![ObjectOrder::new(0, width); names.len()];
+    for (place, index) in sorted.into_iter().enumerate() {
+        order[index] = ObjectOrder::new(place as u64, width);
+    }
+    order.pop();
+    order.insert(0, ObjectOrder::new(1, 1));
+    Some(order)
+}
+
+/// Return the payload of `member_order`, nothing if all objects are sorted, given the bits of the objects.
+pub fn member_order(objects: &[ObjectOrder], out: &mut Vec<u8>) {
+    let (mut word, mut filled) = (0u128, 0);
+    for order in objects {
+        word |= u128::from(order.bits()) << filled;
+        filled += order.width();
+        while filled >= 8 {
+            out.push(word as u8);
+            word >>= 8;
+            filled -= 8;
+        }
+    }
+    out.push(word as u8);
+    let used = out.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
+    out.truncate(used);
+}
 
 /// A name, and its first bytes as a number, which orders most names by itself.
 #[derive(Debug, Clone, Copy)]
@@ -57,152 +148,93 @@ impl<'a> Name<'a> {
 
     #[inline(always)]
     fn new(bytes: &'a [u8]) -> Name<'a> {
-        let start = match bytes.first_chunk() {
-            Some(chunk) => u64::from_be_bytes(*chunk),
-            None => {
-                bytes.iter().zip((0..8).rev()).fold(0, |word, (&byte, place)| word | u64::from(byte) << (8 * place))
-            }
-        };
-        Name { start, bytes }
+        Name { start: name_start(bytes), bytes }
     }
 
     #[inline(always)]
-    fn is_less(self, other: Name) -> bool {
-        self.start < other.start || self.start == other.start && is_less(self.bytes, other.bytes)
+    fn cmp(&self, other: &Name) -> Ordering {
+        if self.start == other.start { self.bytes.cmp(other.bytes) } else { self.start.cmp(&other.start) }
     }
 }
 
-/// An entry's name and value.
-type Member<'a> = (Name<'a>, &'a [u8]);
-
-/// Give the bits of an object alone, given the fields of a map and the bytes of their tag, and its members to a function.
-fn put_object<'a, B: Bits>(
-    bits: &mut B,
-    fields: &'a [u8],
-    tag: &[u8],
-    each: impl Fn(&mut B, &'a [u8]) -> Option<()>,
-) -> Option<()> {
-    let (mut few, mut many): ([Member; FEW], Vec<Member>) = ([(Name::EMPTY, &[]); FEW], Vec::new());
-    let (mut rest, mut count, mut ascend) = (fields, 0, true);
-    let mut before = Name::EMPTY;
-    while !rest.is_empty() {
-        let (bytes, value);
-        (bytes, value, rest) = entry(rest.strip_prefix(tag)?)?;
-        let name = Name::new(bytes);
-        ascend = ascend && !name.is_less(before);
-        before = name;
-        if count < FEW {
-            few[count] = (name, value);
-        } else {
-            if count == FEW {
-                many.extend_from_slice(&few);
-            }
-            many.push((name, value));
+/// Return the first eight bytes of a name as a number, the first of them highest, with zeros behind a shorter name. It orders
+/// names that differ there.
+#[inline(always)]
+pub fn name_start(name: &[u8]) -> u64 {
+    if let Some(chunk) = name.first_chunk() {
+        return u64::from_be_bytes(*chunk);
+    }
+    // Pieces that overlap where they are equal.
+    let size = name.len();
+    let piece = |piece: u64, width: usize, at: usize| piece << (64 - 8 * (width + at));
+    match (name.first_chunk::<4>(), name.last_chunk::<4>()) {
+        (Some(first), Some(last)) => {
+            let [first, last] = [first, last].map(|chunk| u64::from(u32::from_be_bytes(*chunk)));
+            piece(first, 4, 0) | piece(last, 4, size - 4)
         }
-        count += 1;
+        _ => [0, size / 2, size.saturating_sub(1)]
+            .into_iter()
+            .filter_map(|at| Some(piece(u64::from(*name.get(at)?), 1, at)))
+            .fold(0, |word, byte| word | byte),
     }
-    let members = if count <= FEW { &few[..count] } else { &many };
-    if let Some(width) = place_width(count) {
-        bits.put(usize::from(!ascend), 1)?;
-        if !ascend {
-            put_places(bits, members, width)?;
-        }
-    }
-    members.iter().try_for_each(|&(_, value)| each(bits, value))
-}
-
-/// Give the place among the sorted names of each member but the last.
-fn put_places(bits: &mut impl Bits, members: &[Member], width: u32) -> Option<()> {
-    let (mut few, mut many) = ([0; FEW], Vec::new());
-    let places = if members.len() <= FEW {
-        for (index, &(name, _)) in members.iter().enumerate() {
-            for other in 0..index {
-                let is_before = usize::from(name.is_less(members[other].0));
-                few[other] += is_before;
-                few[index] += 1 - is_before;
-            }
-        }
-        &few[..members.len()]
-    } else {
-        many.resize(members.len(), 0);
-        let names: Vec<&[u8]> = members.iter().map(|&(name, _)| name.bytes).collect();
-        for (place, index) in sorted(&names).into_iter().enumerate() {
-            many[index] = place;
-        }
-        &many
-    };
-    places[..members.len() - 1].iter().try_for_each(|&place| bits.put(place, width))
-}
-
-/// Return whether a name comes before another by its bytes. The C library's comparison takes many times as long for texts
-/// as short as names.
-#[inline(never)]
-pub fn is_less(mut name: &[u8], mut other: &[u8]) -> bool {
-    while let (Some((first, rest)), Some((second, others))) = (name.split_first_chunk(), other.split_first_chunk()) {
-        if first != second {
-            return u64::from_be_bytes(*first) < u64::from_be_bytes(*second);
-        }
-        (name, other) = (rest, others);
-    }
-    name.iter().lt(other)
-}
-
-/// Give the bits of a google.protobuf.Struct and of the objects inside it.
-fn put_struct_bits<B: Bits>(bits: &mut B, fields: &[u8], depth: usize) -> Option<()> {
-    put_object(bits, fields, &[STRUCT_FIELDS], |bits, value| put_value_bits(bits, value, depth))
-}
-
-fn put_value_bits<B: Bits>(bits: &mut B, value: &[u8], depth: usize) -> Option<()> {
-    match value.split_first() {
-        Some((&tag @ (STRUCT_VALUE | LIST_VALUE), inner)) => put_inner_bits(bits, tag, inner, depth),
-        _ => Some(()),
-    }
-}
-
-fn put_inner_bits<B: Bits>(bits: &mut B, tag: u8, inner: &[u8], depth: usize) -> Option<()> {
-    let (mut inner, after) = delimited(inner)?;
-    if depth == MAX_DEPTH || !after.is_empty() {
-        return None;
-    }
-    if tag == STRUCT_VALUE {
-        return put_struct_bits(bits, inner, depth + 1);
-    }
-    while !inner.is_empty() {
-        let value;
-        (value, inner) = delimited(expect(LIST_VALUES, inner)?)?;
-        put_value_bits(bits, value, depth + 1)?;
-    }
-    Some(())
-}
-
-/// Give the bits of the payload of `additional_properties` and of the fields of `verbatim_properties`.
-fn put_bits(bits: &mut impl Bits, additional: &[u8], verbatim: &[u8]) -> Option<()> {
-    put_struct_bits(bits, additional, 1)?;
-    put_object(bits, verbatim, VERBATIM_TAG, |_, _| Some(()))
 }
 
 /// Reads the bits of objects whose members may be in any order.
 #[derive(Debug)]
 pub struct OrderReader<'o> {
-    bits: &'o [u8],
-    /// The number of bits read.
-    at: usize,
+    /// Bits that are read but not taken, and their number.
+    word: u128,
+    left: u32,
+    rest: &'o [u8],
     fits: bool,
 }
 
 impl<'o> OrderReader<'o> {
+    #[inline(always)]
     pub fn new(member_order: &'o [u8]) -> OrderReader<'o> {
-        OrderReader { bits: member_order, at: 0, fits: true }
+        OrderReader { word: 0, left: 0, rest: member_order, fits: true }
     }
 
-    fn take(&mut self, width: u32) -> usize {
-        let bytes = self.bits.get(self.at / 8..).unwrap_or_default();
-        let mut word = [0; 8];
-        let count = bytes.len().min(8);
-        word[..count].copy_from_slice(&bytes[..count]);
-        let value = u64::from_le_bytes(word) >> (self.at % 8) & ((1 << width) - 1);
-        self.at += width as usize;
-        value as usize
+    #[inline(always)]
+    fn take(&mut self, width: u32) -> u64 {
+        if self.left < width && !self.rest.is_empty() {
+            self.read_on();
+        }
+        let value = self.word as u64 & ((1 << width) - 1);
+        self.word >>= width;
+        self.left = self.left.saturating_sub(width);
+        value
+    }
+
+    #[inline(never)]
+    fn read_on(&mut self) {
+        let (bytes, rest) = self.rest.split_at(self.rest.len().min(8));
+        for &byte in bytes {
+            self.word |= u128::from(byte) << self.left;
+            self.left += 8;
+        }
+        self.rest = rest;
+    }
+
+    /// Take the bits of an object if they say that its members are sorted. Return whether they do.
+    #[inline(always)]
+    pub fn take_sorted(&mut self, count: usize) -> bool {
+        if count > 1 {
+            if self.left == 0 {
+                self.read_on();
+            }
+            if self.word & 1 != 0 {
+                return false;
+            }
+            self.take(1);
+        }
+        true
+    }
+
+    /// Take as many bits as an object has. Return whether they are its bits.
+    #[inline(always)]
+    pub fn take_object(&mut self, order: ObjectOrder) -> bool {
+        self.take(order.width()) == order.bits()
     }
 
     /// Read the place of each member of an object but the last; `None` if two are equal or one is too high.
@@ -210,7 +242,7 @@ impl<'o> OrderReader<'o> {
         let mut is_free = vec![true; count];
         let mut places = Vec::with_capacity(count);
         for _ in 1..count {
-            let place = self.take(width);
+            let place = self.take(width) as usize;
             if !std::mem::take(is_free.get_mut(place)?) {
                 return None;
             }
@@ -221,11 +253,9 @@ impl<'o> OrderReader<'o> {
     }
 
     /// Return whether the bits fit the objects that were asked for.
-    pub fn finish(mut self) -> bool {
-        let in_byte = (8 - self.at % 8) as u32 % 8;
-        let rest_of_byte = self.take(in_byte);
-        let rest = self.bits.get(self.at / 8..).unwrap_or_default();
-        self.fits && rest_of_byte == 0 && rest.iter().all(|&byte| byte == 0)
+    #[inline(always)]
+    pub fn finish(&self) -> bool {
+        self.fits && self.word == 0 && self.rest.iter().all(|&byte| byte == 0)
     }
 
     /// Return the indices of the members of an object in their order, given their names, of which no two are equal.
@@ -242,13 +272,6 @@ impl<'o> OrderReader<'o> {
     }
 }
 
-/// The bits are compared with those of the field.
-impl Bits for OrderReader<'_> {
-    fn put(&mut self, value: usize, width: u32) -> Option<()> {
-        (self.take(width) == value).then_some(())
-    }
-}
-
 /// Return the bits that a place among this number of names takes; `None` if they have only one order.
 fn place_width(count: usize) -> Option<u32> {
     (count > 1).then(|| (count - 1).ilog2() + 1)
@@ -259,23 +282,6 @@ fn sorted(names: &[&[u8]]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..names.len()).collect();
     order.sort_by_key(|&index| names[index]);
     order
-}
-
-/// Append the payload of `member_order`, nothing if all objects are sorted, for the payload of `additional_properties`
-/// and the fields of `verbatim_properties`, given in their order and in the usual encoding. `out` is empty.
-pub fn put_member_order(additional: &[u8], verbatim: &[u8], out: &mut Vec<u8>) {
-    let mut order = OrderWriter { bytes: out, word: 0, filled: 0 };
-    let done = put_bits(&mut order, additional, verbatim);
-    debug_assert!(done.is_some(), "the encoder writes entries in the usual encoding");
-    order.bytes.push(order.word as u8);
-    let used = out.iter().rposition(|&byte| byte != 0).map_or(0, |last| last + 1);
-    out.truncate(if done.is_some() { used } else { 0 });
-}
-
-/// Return whether `member_order` says that the members, given as to `put_member_order`, come in their order.
-pub fn is_in_order(additional: &[u8], verbatim: &[u8], member_order: &[u8]) -> bool {
-    let mut order = OrderReader::new(member_order);
-    put_bits(&mut order, additional, verbatim).is_some() && order.finish()
 }
 
 /// Return the payload of `additional_properties` and the fields of `verbatim_properties` with all members in the order
@@ -292,24 +298,10 @@ pub fn arranged(additional: &[u8], verbatim: &[u8], member_order: &[u8]) -> Opti
     None
 }
 
-/// Return whether the names of the outermost members ascend, given as to `member_order`.
-pub fn outer_names_ascend(additional: &[u8], verbatim: &[u8]) -> bool {
-    keys_ascend(additional, &[STRUCT_FIELDS]) == Some(true) && keys_ascend(verbatim, VERBATIM_TAG) == Some(true)
-}
-
-/// Return whether the keys of the fields of a map ascend, given the bytes of their tag; `None` where their encoding is
-/// not the usual one.
-fn keys_ascend(mut entries: &[u8], tag: &[u8]) -> Option<bool> {
-    let mut before: &[u8] = &[];
-    while !entries.is_empty() {
-        let key;
-        (key, _, entries) = entry(entries.strip_prefix(tag)?)?;
-        if is_less(key, before) {
-            return Some(false);
-        }
-        before = key;
-    }
-    Some(true)
+/// Return the names of the members of `additional_properties`, given its payload, and those of the fields of
+/// `verbatim_properties`; `None` where their encoding is not the usual one.
+pub fn outer_names<'a>(additional: &'a [u8], verbatim: &'a [u8]) -> Option<[Vec<&'a [u8]>; 2]> {
+    Some([names(&entries(additional, &[STRUCT_FIELDS])?), names(&entries(verbatim, VERBATIM_TAG)?)])
 }
 
 fn put_arranged(
@@ -328,7 +320,7 @@ fn put_arranged(
 }
 
 /// The tag of the entries of `verbatim_properties`.
-const VERBATIM_TAG: &[u8] = &[0x82, 0x01];
+pub const VERBATIM_TAG: &[u8] = &[0x82, 0x01];
 
 fn put_struct(bytes: &[u8], depth: usize, order: &mut OrderReader, out: &mut Vec<u8>) -> Option<()> {
     let entries = entries(bytes, &[STRUCT_FIELDS])?;
@@ -363,15 +355,15 @@ fn put_value(bytes: &[u8], depth: usize, order: &mut OrderReader, out: &mut Vec<
 }
 
 /// An entry of a map: the bytes of its field, its key, and its length-delimited value, which comes last.
-#[derive(Clone, Copy)]
-struct Entry<'a> {
+#[derive(Debug, Clone, Copy)]
+pub struct Entry<'a> {
     field: &'a [u8],
-    key: &'a [u8],
-    value: &'a [u8],
+    pub key: &'a [u8],
+    pub value: &'a [u8],
 }
 
-/// Split the fields of a map, given the bytes of their tag.
-fn entries<'a>(mut bytes: &'a [u8], tag: &[u8]) -> Option<Vec<Entry<'a>>> {
+/// Split the fields of a map, given the bytes of their tag; `None` where their encoding is not the usual one.
+pub fn entries<'a>(mut bytes: &'a [u8], tag: &[u8]) -> Option<Vec<Entry<'a>>> {
     let mut entries = Vec::new();
     while !bytes.is_empty() {
         let (key, value, after) = entry(bytes.strip_prefix(tag)?)?;

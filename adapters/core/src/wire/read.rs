@@ -5,7 +5,7 @@
 
 use crate::error::WireError;
 use crate::limits::MAX_GROUP_DEPTH;
-use crate::wire::struct_tags::{ENTRY_KEY, ENTRY_VALUE};
+use crate::wire::struct_tags::{ENTRY_KEY, ENTRY_VALUE, STRUCT_FIELDS};
 use crate::wire::{END_GROUP, FIXED32, FIXED64, LEN, START_GROUP, VARINT};
 
 /// What was read, and the bytes after it.
@@ -61,6 +61,21 @@ pub fn entry(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     let (key, after) = delimited(expect(ENTRY_KEY, entry)?)?;
     let (value, left) = delimited(expect(ENTRY_VALUE, after)?)?;
     left.is_empty().then_some((key, value, rest))
+}
+
+/// Read an entry of a google.protobuf.Struct, as `entry` does.
+#[inline(always)]
+pub fn struct_entry(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
+    // Mostly all lengths are of one byte.
+    if let [STRUCT_FIELDS, size @ 0..128, ENTRY_KEY, key_size @ 0..128, ..] = *bytes
+        && let Some((entry, rest)) = bytes.split_at_checked(2 + usize::from(size))
+        && let Some((key, [ENTRY_VALUE, value_size, value @ ..])) =
+            entry.get(4..).and_then(|inner| inner.split_at_checked(key_size.into()))
+        && usize::from(*value_size) == value.len()
+    {
+        return Some((key, value, rest));
+    }
+    entry(expect(STRUCT_FIELDS, bytes)?)
 }
 
 /// Read a tag of one or two bytes, as those of all known fields are.
