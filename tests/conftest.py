@@ -19,6 +19,8 @@ def pytest_xdist_auto_num_workers() -> int:
     return (3 * cores + 1) // 2
 
 
-# Where nohup starts the tests, hang-ups are ignored; what the tests start would ignore them too.
+# A shell that starts the tests in the background, and nohup, have signals ignored; what the tests start would ignore them too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
     signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -14,14 +14,13 @@ from typing import Any
 
 import httpx
 import pytest
-import typer
 from grpc import aio
 
 from chatcompletion.v1 import ChatCompletion, CreateChatCompletionRequest
 from chatpb import from_json
 from chatpb._records.parts import parts_of
 from chatpb._wire.write import delimited, tag
-from chatpb.cli._app import app
+from chatpb.cli._app import load_command
 from chatpb.service import AsyncClient, Server, ServiceError, Tls
 from chatpb.storage import Recorder
 from tests.service.certificates import Authority
@@ -579,8 +578,7 @@ ELSEWHERE = {
 
 
 def test_every_option_has_a_case() -> None:
-    group: Any = typer.main.get_command(app)
-    options = {(kind, each.opts[0]) for kind in ("serve", "gateway", "call") for each in group.commands[kind].params}
+    options = {(kind, each.opts[0]) for kind in ("serve", "gateway", "call") for each in load_command(kind).params}
     cases = {*EFFECTS, *ELSEWHERE, *(("call", option) for option in CALL)}
     assert {case for case in options if case[1] != "--help"} == cases
     for where in ELSEWHERE.values():

@@ -10,9 +10,8 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-import typer
 
-from chatpb.cli._app import app
+from chatpb.cli._app import load_command
 from chatpb.cli._service_options import LimitOptions
 from chatpb.cli._service_setup import limits_of
 from chatpb.service import AsyncClient, Client, GrpcBackend, Limits, OpenAIBackend
@@ -95,9 +94,8 @@ def test_bad_environment_variables(variable: tuple[str, str, str], monkeypatch: 
 
 
 def test_every_option_of_a_service_has_an_environment_variable() -> None:
-    group: Any = typer.main.get_command(app)
     for name in ("serve", "gateway"):
-        for option in group.commands[name].params:
+        for option in load_command(name).params:
             if option.name != "help":
                 assert option.envvar == "CHATPB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
 
