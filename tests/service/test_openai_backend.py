@@ -74,6 +74,8 @@ def test_callers_vanish_at_every_moment(kind: str) -> None:
     run(main())
 
 
+# Seen on Python 3.10: the socket of a connection whose caller left while it began is closed by the collector alone.
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @hops
 def test_callers_send_a_request_and_leave(hops: str) -> None:
     """Beside them, ordinary callers get their answers from an upstream that is slower than those who leave."""
