@@ -2,8 +2,9 @@
 //!
 //!     zcat COMPLETIONS.jsonl.gz | cargo bench
 //!
-//! Both sides take turns, so that other work on the machine changes the ratios little; each figure is the fastest of many
-//! rounds. What a side makes, it also frees.
+//! Both sides take turns of a few rounds, so that other work on the machine changes the ratios little, and neither side is
+//! measured with what the other left in the caches; each figure is the fastest of all rounds. What a side makes, it also
+//! frees.
 
 use chatpb::Codec;
 use serde_json::Value;
@@ -11,7 +12,8 @@ use std::error::Error;
 use std::hint::black_box;
 use std::time::{Duration, Instant};
 
-const ROUNDS: usize = 400;
+const TURNS: usize = 80;
+const ROUNDS: usize = 5;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let input = std::io::read_to_string(std::io::stdin())?;
@@ -51,11 +53,13 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// Return the time of the fastest round of each function.
 fn fastest<const N: usize>(mut functions: [&mut dyn FnMut(); N]) -> [Duration; N] {
     let mut best = [Duration::MAX; N];
-    for _ in 0..ROUNDS {
+    for _ in 0..TURNS {
         for (function, best) in functions.iter_mut().zip(&mut best) {
-            let start = Instant::now();
-            function();
-            *best = start.elapsed().min(*best);
+            for _ in 0..ROUNDS {
+                let start = Instant::now();
+                function();
+                *best = start.elapsed().min(*best);
+            }
         }
     }
     best
