@@ -31,7 +31,7 @@ def vendor_members(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch
 
 
 def main(source: str, target: str) -> None:
-    spark = SparkSession.builder.appName("vendor members").config(map={**SETTINGS}).getOrCreate()
+    spark = SparkSession.builder.appName("vendor members").config(map=SETTINGS).getOrCreate()
     records = read_lines(spark, source).select("model", "wire")
     members = records.mapInArrow(vendor_members, "model string, member string")
     members.groupBy("model", "member").count().coalesce(1).orderBy("model", "member").write.csv(target, header=True)

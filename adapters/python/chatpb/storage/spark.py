@@ -6,8 +6,8 @@ between Spark and chatpb in Arrow batches. Tasks keep nothing, so a task that is
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Final
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
 
 import pyarrow as pa
 from google.protobuf.message import Message
@@ -37,7 +37,7 @@ _ARROW: Final = pa.schema(
 RECORDS: Final[StructType] = from_arrow_schema(_ARROW)
 """The schema of a frame of records."""
 
-SETTINGS: Final[Mapping[str, str]] = {
+SETTINGS: Final[dict[str, Any]] = {  # the type that pyspark's `config` takes
     "spark.sql.session.timeZone": "UTC",
     "spark.sql.parquet.compression.codec": "zstd",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
