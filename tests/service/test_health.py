@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -44,14 +45,21 @@ def no_age(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(_health, "_AGE", 0.0)
 
 
+@asynccontextmanager
+async def served(backend: EchoBackend, **limits: Any) -> AsyncIterator[tuple[Server, Any]]:
+    """Serve a backend; give the block the server, and the stub of its health service."""
+    async with (
+        Server(backend, listen="127.0.0.1:0", limits=Limits(**limits)) as server,
+        aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+    ):
+        stub: Any = health_pb2_grpc.HealthStub(channel)
+        yield server, stub
+
+
 def test_those_who_ask() -> None:
     async def main() -> None:
         backend = Ailing()
-        async with (
-            Server(backend, listen="127.0.0.1:0") as server,
-            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
-        ):
-            stub: Any = health_pb2_grpc.HealthStub(channel)
+        async with served(backend) as (_, stub):
             for backend.is_well in (True, False, True):
                 for name in ("", "chatcompletion.v1.ChatCompletionService"):
                     want = STATES.SERVING if backend.is_well else STATES.NOT_SERVING
@@ -68,11 +76,7 @@ def test_those_who_watch() -> None:
 
     async def main() -> None:
         backend = Ailing()
-        async with (
-            Server(backend, listen="127.0.0.1:0") as server,
-            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
-        ):
-            stub: Any = health_pb2_grpc.HealthStub(channel)
+        async with served(backend) as (_, stub):
             watching, unknown = stub.Watch(asked()), stub.Watch(asked("another.Service"))
             assert (await watching.read()).status == STATES.SERVING
             assert (await unknown.read()).status == STATES.SERVICE_UNKNOWN
@@ -93,12 +97,7 @@ def test_a_server_that_drains() -> None:
 
     async def main() -> None:
         backend = Ailing()
-        async with (
-            Server(backend, listen="127.0.0.1:0", limits=Limits(grace=1000)) as server,
-            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
-            AsyncClient(f"127.0.0.1:{server.port}") as client,
-        ):
-            stub: Any = health_pb2_grpc.HealthStub(channel)
+        async with served(backend, grace=1000) as (server, stub), AsyncClient(f"127.0.0.1:{server.port}") as client:
             watching = stub.Watch(asked())
             assert (await watching.read()).status == STATES.SERVING
             chunks = aiter(client.stream(QUESTION))
@@ -116,11 +115,7 @@ def test_a_server_that_drains() -> None:
 
 def test_too_many_who_watch() -> None:
     async def main() -> None:
-        async with (
-            Server(EchoBackend(), listen="127.0.0.1:0", limits=Limits(concurrent=1)) as server,
-            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
-        ):
-            stub: Any = health_pb2_grpc.HealthStub(channel)
+        async with served(EchoBackend(), concurrent=1) as (_, stub):
             watching = stub.Watch(asked())
             assert (await watching.read()).status == STATES.SERVING
             with pytest.raises(aio.AioRpcError) as caught:

@@ -167,10 +167,8 @@ def parse_body(body: bytes) -> dict[str, Any] | None:
     return found if isinstance(found, dict) else None
 
 
-def object_text(body: bytes) -> bytes | None:
-    """Return the JSON text of the object that `parse_body` finds, and nothing around it."""
-    if parse_body(body) is None:
-        return None
+def object_text(body: bytes) -> bytes:
+    """Return the JSON text of the object that `parse_body` has found in a body, and nothing around it."""
     text = body.removeprefix(BOM_UTF8).strip()
     return text if text.startswith(b"{") else text[1:-1].strip()
 

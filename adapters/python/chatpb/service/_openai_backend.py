@@ -342,11 +342,10 @@ async def _error_of_response(response: Any, headers: dict[str, str], secrets: Se
     body = secrets.hide_in_json(await _read_body(_pieces(response), _MAX_ERROR))
     if not 400 <= status < 600:
         return ServiceError.of(502, f"The upstream answered with status {status}.", headers=headers)
-    found = object_text(body)
-    if found is None:
+    if parse_body(body) is None:
         message = f"The upstream answered with status {status} and a body that is not a JSON object."
         return ServiceError.of(status, _plain_text(body) or message, headers=headers)
-    return ServiceError(status, found, headers)
+    return ServiceError(status, object_text(body), headers)
 
 
 def _plain_text(body: bytes) -> str:
@@ -372,11 +371,11 @@ def _completion_wire(body: bytes, secrets: Secrets) -> bytes:
 def _error_of_body(body: bytes, secrets: Secrets) -> ServiceError:
     """Return the error of an error body, JSON or plain text, that came without a status of its own."""
     body = secrets.hide_in_json(body)
-    found, whole = parse_body(body), object_text(body)
-    if found is None or whole is None:
+    found = parse_body(body)
+    if found is None:
         text = body.decode(errors="replace").strip()[:_MAX_TEXT]
         return ServiceError.of(500, text or "The upstream reports an error.")
-    return ServiceError(status_of_body(found), whole)
+    return ServiceError(status_of_body(found), object_text(body))
 
 
 def _has_finish_reason(chunk: bytes) -> bool:
