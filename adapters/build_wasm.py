@@ -28,7 +28,7 @@ ADAPTERS = Path(__file__).resolve().parent
 HASHES = ADAPTERS / "abi" / "chatpb.wasm.sha256"
 VECTORS = ADAPTERS / "abi" / "chatpb.wasm"
 SCALAR = ADAPTERS / "abi" / "chatpb-scalar.wasm"
-"""The same module without SIMD: the tool that translates a module into Go source does not know SIMD."""
+"""The module without vectors, which the translator into Go source cannot read."""
 JAVA = ADAPTERS / "abi" / "chatpb-java.wasm"
 """The module without SIMD and with small functions. Java's virtual machine compiles no method of more than 8,000 bytes,
 which 5,600 bytes of a module become: functions that have one caller stay functions, unless they are small."""
