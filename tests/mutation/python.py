@@ -108,8 +108,8 @@ class Lines:
     def tests_of(self, mutant: MutationSpec) -> list[str]:
         """Return the tests that execute a mutant's statement.
 
-        Those of its whole module, if no test does: a statement outside functions runs before the tests. All tests, if
-        none executes that either.
+        A statement outside functions runs when its module is imported, whichever test that is in: then those of its
+        whole module. All tests, if none executes that either.
         """
         of_file = self._tests.get(mutant.module_path, {})
         statement = statement_of(mutant)
@@ -121,15 +121,26 @@ class Lines:
 
 
 def statement_of(mutant: MutationSpec) -> Iterable[int]:
-    """Return the lines of a mutant's innermost statement, as far as the mutant's end."""
+    """Return the lines of a mutant's innermost statement in a function, as far as the mutant's end.
+
+    None for a statement outside functions. The whole function for a default of its parameters, which is evaluated
+    before any call.
+    """
     first, last = mutant.start_pos[0], mutant.end_pos[0]
-    tree = ast.parse(mutant.module_path.read_text())
-    starts = [
-        node.lineno
-        for node in ast.walk(tree)
-        if isinstance(node, ast.stmt) and node.lineno <= first and last <= (node.end_lineno or node.lineno)
-    ]
-    return range(max(starts, default=first), last + 1)
+    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
+    statements: list[ast.stmt] = []
+    for node in ast.walk(ast.parse(mutant.module_path.read_text())):
+        if isinstance(node, ast.stmt) and node.lineno <= first and last <= (node.end_lineno or node.lineno):
+            statements.append(node)
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                functions.append(node)
+    if not functions:
+        return ()
+    function = max(functions, key=lambda node: node.lineno)
+    body = function.body[0].lineno
+    if last < body:
+        return range(body, (function.end_lineno or body) + 1)
+    return range(max(node.lineno for node in statements), last + 1)
 
 
 EQUALITIES = {"core/ReplaceComparisonOperator_Is_Eq", "core/ReplaceComparisonOperator_IsNot_NotEq"}

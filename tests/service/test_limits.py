@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
 from pathlib import Path
@@ -11,7 +12,18 @@ from typing import Any
 
 import pytest
 
-from chatpb.service import AsyncClient, Call, Client, EchoBackend, GrpcBackend, Limits, Server, ServiceError, Tls
+from chatpb.service import (
+    AsyncClient,
+    Call,
+    Client,
+    EchoBackend,
+    GrpcBackend,
+    Limits,
+    Server,
+    ServiceError,
+    Tls,
+    _uvicorn,
+)
 from chatpb.service._guard import Guard
 from chatpb.service.gateway import gateway
 from tests.service.certificates import Authority
@@ -335,6 +347,16 @@ def test_a_backend_that_fails_shows_callers_nothing(hops: str, caplog: pytest.Lo
     run(main())
     assert "KeyError" in caplog.text
     assert "secret" not in caplog.text
+
+
+@pytest.mark.parametrize(("connections", "waiting"), [(1, 16), (64, 16), (400, 100), (8192, 2048), (100_000, 2048)])
+def test_connections_that_wait_to_be_accepted(monkeypatch: pytest.MonkeyPatch, connections: int, waiting: int) -> None:
+    """A quarter of those that may be open, and never so many that they take the process's files."""
+    seen = []
+    monkeypatch.setattr(_uvicorn._Server, "run", lambda server, sockets: seen.append((server.config.backlog, sockets)))
+    with socket.socket() as listener:
+        _uvicorn.run(None, listener, Limits(connections=connections), lambda: None)
+        assert seen == [(waiting, [listener])]
 
 
 def test_an_address_that_is_taken() -> None:
