@@ -9,7 +9,7 @@ import logging
 import socket
 import tracemalloc
 import zlib
-from base64 import b64decode
+from base64 import b64decode, b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -670,6 +670,25 @@ def test_the_proxy_of_the_environment(is_through: bool, monkeypatch: pytest.Monk
             else:
                 with pytest.raises(ServiceError, match="cannot be reached"):
                     await backend.create(WIRE, Call())
+            await backend.close()
+
+    run(main())
+
+
+def test_a_proxy_that_repeats_its_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def refuse(exchange: HttpExchange) -> None:
+        sent = exchange.headers["proxy-authorization"]
+        assert sent == f"Basic {b64encode(b'operator:proxy-secret').decode()}"
+        await exchange.answer(f'{{"error":{{"message":"no entry for {sent}, proxy-secret"}}}}'.encode(), 407)
+
+    async def main() -> None:
+        async with FakeUpstream(refuse).serve() as proxy:
+            monkeypatch.setenv("http_proxy", f"http://operator:proxy-secret@127.0.0.1:{proxy.port}")
+            monkeypatch.setenv("no_proxy", "")
+            backend = OpenAIBackend("http://model.invalid/v1", connect_timeout=5)
+            with pytest.raises(ServiceError, match=r"no entry for Basic \*+, \*+$") as caught:
+                await backend.create(WIRE, Call())
+            assert "proxy-secret" not in repr(caught.value)
             await backend.close()
 
     run(main())

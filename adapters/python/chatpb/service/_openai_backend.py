@@ -7,12 +7,11 @@ import io
 import os
 import time
 import zlib
-from base64 import b64encode
 from collections import deque
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
@@ -24,7 +23,7 @@ from chatpb.service._call import Call, header_names, pick_reply_headers
 from chatpb.service._error_table import ServiceError, object_text, parse_body, status_of_body
 from chatpb.service._gzip import CODINGS, Decompressor
 from chatpb.service._request_flags import ask_for_whole, set_stream, split_answer
-from chatpb.service._secrets import Secrets
+from chatpb.service._secrets import Secrets, basic_authorization
 from chatpb.streams.sse import MAX_EVENT, ChunkReader, ErrorEvent, StreamError, is_error
 
 __all__ = ["OpenAIBackend"]
@@ -104,7 +103,10 @@ class OpenAIBackend:
         self._connect_timeout = connect_timeout
         self._max_body = max_body
         self._max_event = max_event
-        self._headers = {**_authorization(base_url), **{name.lower(): value for name, value in (headers or {}).items()}}
+        self._headers = {
+            **basic_authorization(base_url),
+            **{name.lower(): value for name, value in (headers or {}).items()},
+        }
         self._return_headers = header_names(return_headers)
         self._has_own_key = not self._headers.keys().isdisjoint(("authorization", "api-key"))
         choice("unknown_fields", unknown_fields, "error", "skip")
@@ -220,7 +222,7 @@ class OpenAIBackend:
         silence = self._timeout if remaining is None else min(self._timeout, remaining)
         timeout = aiohttp.ClientTimeout(total=None, connect=min(self._connect_timeout, silence), sock_read=silence)
         headers = self._request_headers(call, accept, body is not None)
-        secrets = Secrets.of(headers, self._base_url)
+        secrets = Secrets.of(headers, self._base_url, self._proxy)
         try:
             async with await self._begin(method, url, headers, body, timeout) as response:
                 returned = secrets.hide_in_headers(pick_reply_headers(response.headers, self._return_headers))
@@ -294,12 +296,6 @@ def _join(base_url: str, path: str) -> str:
         raise ValueError(f"{base_url!r} is not an http or https address")
     host = parts.netloc.rpartition("@")[2]
     return urlunsplit(parts._replace(netloc=host, path=parts.path.rstrip("/") + path, fragment=""))
-
-
-def _authorization(url: str) -> dict[str, str]:
-    """Return the header of the user and the password in an address, if it has them."""
-    given, at, _ = urlsplit(url).netloc.rpartition("@")
-    return {"authorization": f"Basic {b64encode(unquote(given).encode()).decode()}"} if at else {}
 
 
 def _proxy_of(url: str) -> str | None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-__all__ = ["Secrets", "is_secret_name"]
+__all__ = ["Secrets", "basic_authorization", "is_secret_name"]
 
 _SECRET_NAME: Final = re.compile(r"auth|cookie|credential|key|password|secret|token", re.IGNORECASE)
 
@@ -24,6 +25,12 @@ def is_secret_name(name: str) -> bool:
     return _SECRET_NAME.search(name) is not None
 
 
+def basic_authorization(url: str) -> dict[str, str]:
+    """Return the header of the user and the password in an address, if it has them."""
+    given, at, _ = urlsplit(url).netloc.rpartition("@")
+    return {"authorization": f"Basic {b64encode(unquote(given).encode()).decode()}"} if at else {}
+
+
 class Secrets:
     """Some credentials, and what replaces them: as many asterisks, which keeps wire bytes valid."""
 
@@ -32,13 +39,14 @@ class Secrets:
         self._values = [value.encode() for value in sorted(found, key=len, reverse=True)]
 
     @classmethod
-    def of(cls, headers: Mapping[str, str], url: str = "") -> Secrets:
-        """Return the credentials in a request's headers and in its address."""
+    def of(cls, headers: Mapping[str, str], *urls: str | None) -> Secrets:
+        """Return the credentials in a request's headers and in addresses: the endpoint's and its proxy's."""
         values = [value.rpartition(" ")[2] for name, value in headers.items() if is_secret_name(name)]
-        parts = urlsplit(url)
-        values += [value for name, value in parse_qsl(parts.query) if is_secret_name(name)]
-        values.append(unquote(parts.password or ""))
-        return cls(values)
+        for url in filter(None, urls):
+            parts = urlsplit(url)
+            values += [value for name, value in parse_qsl(parts.query) if is_secret_name(name)]
+            values += [unquote(parts.password or ""), *basic_authorization(url).values()]
+        return cls(value.removeprefix("Basic ") for value in values)
 
     def hide(self, data: bytes) -> bytes:
         """Return bytes without the credentials."""
