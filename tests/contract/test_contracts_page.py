@@ -14,7 +14,7 @@ import pytest
 from tests.support import ROOT
 
 PAGE = ROOT / "docs" / "contracts.md"
-BLOCK = re.compile(r"^```(\w+)(?: file=(\S+))?\n(.*?)^```", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(r'^```(\w+)(?: title="(\S+)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
 
 
 @pytest.mark.newest  # the generators are for the Python of today
