@@ -22,8 +22,19 @@ from google.protobuf import descriptor_pb2, descriptor_pool
 file = descriptor_pb2.FileDescriptorProto(name="mine.proto", package="chatcompletion.v1")
 file.message_type.add(name="ChatCompletion")
 descriptor_pool.Default().AddSerializedFile(file.SerializeToString())
-import chatpb
+import chatpb; chatpb.from_json
 """
+WAYS_IN = (
+    "import chatpb; chatpb.ChatCompletion",
+    "from chatpb import to_json",
+    "import chatpb.streams.sse",
+    "import chatpb; chatpb.streams",
+    "import chatpb.storage",
+    "import chatpb.service",
+    "import chatpb.arrow",
+    "import sys; from chatpb.cli import main; sys.argv[1:] = ['demo']; main()",
+)
+"""The ways into the library, as each public module is one."""
 
 
 def python(code: str, *paths: Path, engine: str = "") -> subprocess.CompletedProcess[str]:
@@ -37,16 +48,17 @@ def write(folder: Path, files: dict[str, str]) -> None:
         (folder / name).write_text(text)
 
 
-@pytest.mark.parametrize("name", OWN)
-def test_a_package_of_the_users_with_the_name_of_the_contract(name: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "way"), [*((name, WAYS_IN[0]) for name in OWN), *(("a module", way) for way in WAYS_IN)]
+)
+def test_a_package_of_the_users_with_the_name_of_the_contract(name: str, way: str, tmp_path: Path) -> None:
     write(tmp_path, OWN[name])
     # An editable install finds chatcompletion.v1 whatever is before it: the sources stand in for an ordinary one.
-    code = (
-        "import sys; sys.meta_path[:] = (each for each in sys.meta_path if 'editable' not in repr(each)); import chatpb"
-    )
+    code = f"import sys; sys.meta_path[:] = (each for each in sys.meta_path if 'editable' not in repr(each)); {way}"
     paths = (tmp_path, ROOT / "adapters" / "python", ROOT / "gen")
     last = python(code, *paths).stderr.splitlines()[-1]
-    assert last.startswith("ImportError: chatpb needs its own classes of chatcompletion.v1, and there are others (")
+    start = "chatpb: " if "cli" in way else "ImportError: "
+    assert last.startswith(f"{start}chatpb needs its own classes of chatcompletion.v1, and there are others (")
     assert f"in {tmp_path}" in last
     assert "Give another name" in last
 
@@ -59,7 +71,7 @@ def test_a_proto_file_of_the_users_with_the_package_of_the_contract() -> None:
 
 
 def test_a_missing_package_is_no_matter_of_names() -> None:
-    code = "import sys; sys.modules['google.protobuf.internal'] = None; import chatpb"
+    code = "import sys; sys.modules['google.protobuf.internal'] = None; from chatpb import from_json"
     last = python(code).stderr.splitlines()[-1]
     assert "google.protobuf.internal" in last
     assert "its own classes" not in last

@@ -14,6 +14,7 @@ completion.choises  # mypy: attr-defined; pyright: reportAttributeAccessIssue
 completion.choices[0].mesage  # mypy: attr-defined; pyright: reportAttributeAccessIssue
 completion.usage.total_tokens = "12"  # mypy: assignment; pyright: reportAttributeAccessIssue
 v1.ChatCompletion(modle="m")  # mypy: call-arg; pyright: reportCallIssue
+chatpb.from_jsno("{}")  # mypy: attr-defined; pyright: reportAttributeAccessIssue
 chatpb.from_json(5)  # mypy: call-overload; pyright: reportArgumentType
 chatpb.from_json("{}", nonfinite="yes")  # mypy: call-overload; pyright: reportArgumentType
 chatpb.from_json("{}", chatpb.ErrorResponse).choices  # mypy: attr-defined; pyright: reportAttributeAccessIssue

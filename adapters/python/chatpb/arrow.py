@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+import chatpb._contract.own_classes  # noqa: F401
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
 from chatpb._engine import fields_of_rows, messages_of_rows, rows_of_messages
 from chatpb._engine.codec import Codec, ColumnBuffers

@@ -10,7 +10,7 @@ from typing import Any, Final, NoReturn
 
 from typer.core import TyperGroup
 
-from chatpb import ChatpbError
+from chatpb._errors import ChatpbError
 from chatpb._extras import MissingExtraError, extra_for
 from chatpb._files.refusals import Refusals
 from chatpb.cli._console import report
@@ -60,6 +60,11 @@ class CommandGroup(TyperGroup):
         except ChatpbError as error:
             report(f"chatpb: {error}")
             raise SystemExit(USAGE if isinstance(error, MissingExtraError) else BAD_DATA) from None
+        except ImportError as error:
+            if error.name is not None:  # as Python's own errors have it
+                raise
+            report(f"chatpb: {error}")
+            raise SystemExit(USAGE) from None
         except OSError as error:
             if error.strerror is None:
                 raise

@@ -7,6 +7,7 @@ function. `Client` and `AsyncClient` call it.
 Needs the extra `service`; the gateway needs the extra `gateway`.
 """
 
+import chatpb._contract.own_classes  # noqa: F401
 from chatpb._extras import extra_for
 
 with extra_for("chatpb.service"):

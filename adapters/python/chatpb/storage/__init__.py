@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
+import chatpb._contract.own_classes  # noqa: F401
 from chatpb._extras import extra_for
 from chatpb._records.parts import compact_record, expand_record, make_record, parts_of
 

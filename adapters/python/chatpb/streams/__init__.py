@@ -4,6 +4,7 @@
 `chatpb.streams.sse` reads and writes event streams; `chatpb.streams.compact` stores a stream in one message.
 """
 
+import chatpb._contract.own_classes  # noqa: F401
 from chatpb.streams.accumulate import Accumulator
 from chatpb.streams.split import split, split_wire
 
