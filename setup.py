@@ -1,9 +1,12 @@
-"""Build the native engine if there is a Rust toolchain, and add the contract. pyproject.toml has all other settings.
+"""Build the native engine if there is a Rust toolchain, and add the contract and the description.
+
+pyproject.toml has all other settings.
 
 Without a toolchain, or if the build fails, chatpb is installed with the reference engine alone, which is in Python. The
 name of such a wheel says so: it is one of pure Python.
 """
 
+import re
 import shutil
 import sys
 from pathlib import Path
@@ -14,6 +17,13 @@ from setuptools.command.build_py import build_py
 
 # One extension serves every Python from 3.11 on. 3.10 has its own, because it lacks the stable interface to buffers.
 STABLE = sys.version_info >= (3, 11)
+
+
+def description():
+    """Return the README for package indexes, where what links and pictures name in the repository is not to be had."""
+    readme = Path(__file__).resolve().with_name("README.md").read_text("utf-8")
+    without_pictures = re.sub(r"!\[[^]]*\]\((?!https?:)[^)]*\)\n\n", "", readme)
+    return re.sub(r"\[([^]]*)\]\((?!https?:)[^)]*\)", r"\1", without_pictures)
 
 
 def extensions():
@@ -64,6 +74,8 @@ class WheelOfWhatWasBuilt(bdist_wheel):
 
 rust_extensions = extensions()
 setup(
+    long_description=description(),
+    long_description_content_type="text/markdown",
     cmdclass={"build_py": BuildWithContract, "bdist_wheel": WheelOfWhatWasBuilt},
     rust_extensions=rust_extensions,
     options={"bdist_wheel": {"py_limited_api": "cp311"}} if rust_extensions and STABLE else {},

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -93,6 +95,17 @@ def test_a_wheel_without_the_native_engine_is_of_pure_python(folder: Path) -> No
         (about,) = (name for name in archive.namelist() if name.endswith(".dist-info/WHEEL"))
         assert "Root-Is-Purelib: true" in archive.read(about).decode().splitlines()
     assert "NO native engine" in (folder / "wheel.log").read_text()
+
+
+def test_the_description_leads_nowhere_that_an_index_lacks(folder: Path) -> None:
+    with zipfile.ZipFile(next(folder.glob("*.whl"))) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+        about = email.message_from_bytes(archive.read(name))
+    assert about["Description-Content-Type"] == "text/markdown"
+    text = about.get_payload()
+    assert isinstance(text, str)
+    assert text.lstrip().startswith("# chatpb\n")
+    assert re.findall(r"\]\((?!https?:)[^)]*\)", text) == []
 
 
 def test_the_source_distribution_is_the_repository(folder: Path) -> None:
