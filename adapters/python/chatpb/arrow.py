@@ -129,7 +129,8 @@ def json_column(
     Args:
         wire: the wire bytes of messages of one type.
         message_type: their type.
-        unknown_fields, nonfinite: as in `chatpb.wire_to_json`.
+        unknown_fields: as in `chatpb.wire_to_json`.
+        nonfinite: as there.
         threads: how many threads share the work.
 
     Raises WireError for bytes that are no such message.
