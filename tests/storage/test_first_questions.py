@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
+import os
 import re
+import signal
 import subprocess
 import sys
 from datetime import datetime, timedelta, timezone
@@ -247,6 +250,54 @@ def test_standard_input_and_output() -> None:
     assert (result.exit_code, "give their form with --from or --to" in result.stderr) == (1, True)
 
 
+@pytest.mark.skipif(os.name == "nt", reason="a wait for a pipe cannot be ended there")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=str)
+@pytest.mark.parametrize("target", ["out.jsonl", "out.db", "out.parquet", "days"])
+def test_an_export_of_standard_input_ends_at_a_signal(target: str, number: signal.Signals) -> None:
+    """Although more may come: whoever writes to it has not closed it."""
+    code = f"""
+import os, signal, sys
+from chatpb.cli import main
+from chatpb._files.read import Input
+
+blocks = Input.blocks
+
+def until_all_is_read(self, *args):
+    for number, block in enumerate(blocks(self, *args)):
+        yield block
+        if number == 0:
+            os.kill(os.getpid(), {int(number)})
+
+Input.blocks = until_all_is_read
+signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have set to be ignored
+sys.argv = ["chatpb", "export", "-", {target!r}, "--from", "jsonl", *{["--partition", "day"] if target == "days" else []}]
+main()
+"""
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdin
+        assert process.stderr
+        process.stdin.write(Path("x.jsonl").read_bytes())
+        process.stdin.flush()
+        assert process.wait(300) == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
+        assert b"Traceback" not in process.stderr.read()
+    assert not Path(target).exists() or target == "out.db"
+
+
+def test_standard_input_is_read_from_where_its_reader_is() -> None:
+    """Whoever calls this may have read of it before."""
+    code = """
+import sys
+from chatpb import storage
+print(sys.stdin.buffer.readline())
+print(storage.copy(["-"], "out.jsonl", source_form=storage.Form.LINES).written)
+"""
+    lines = b"# a comment\n" + Path("x.jsonl").read_bytes()
+    found = subprocess.run([sys.executable, "-c", code], input=lines, capture_output=True, check=True)
+    assert found.stdout == b"b'# a comment\\n'\n14\n"
+    assert Path("out.jsonl").read_bytes() == Path("x.jsonl").read_bytes()
+
+
 @pytest.mark.parametrize("delay", [0, 0.2])
 @pytest.mark.parametrize("name", ["x.db", "x.parquet"])
 def test_a_query_that_is_interrupted_ends_at_once(name: str, delay: float) -> None:
@@ -322,6 +373,28 @@ def test_typed_parts_and_queries_from_python() -> None:
         assert [batch.to_pylist() for batch in query.run("SELECT peer FROM records WHERE id = 'c1'").batches] == [
             [{"peer": "p1"}]
         ]
+
+
+@pytest.mark.parametrize("name", FORMS)
+@pytest.mark.parametrize("read", ["fetchall", "arrow", "derived"])
+def test_a_relation_outlives_its_records(name: str, read: str) -> None:
+    """In one line, which leaves nothing that would keep the records open."""
+    sql = "SELECT wire_to_json(wire)->>'$.request_id' AS id FROM records WHERE request_id IS NOT NULL"
+    relation = storage.open(name).query(sql)
+    gc.collect()
+    if read == "arrow":
+        reader = relation.to_arrow_reader(2)
+        del relation
+        gc.collect()
+        found = [row["id"] for row in reader.read_all().to_pylist()]
+    else:
+        relation = relation.filter("id IS NOT NULL") if read == "derived" else relation
+        gc.collect()
+        found = [id for (id,) in relation.fetchall()]
+    with storage.open(name) as records:
+        later = records.query(sql)
+        assert sorted(found) == sorted(each.message.request_id for each in records if each.message.request_id)
+    assert sorted(id for (id,) in later.fetchall()) == sorted(found)
 
 
 @pytest.mark.parametrize("name", ["x.db", "x.parquet", "wire.parquet", "x.jsonl"])

@@ -11,10 +11,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader
-from typing import Any, BinaryIO, Final, cast
+from io import BufferedReader, FileIO
+from typing import Any, BinaryIO, Final
 
 from chatpb._errors import ChatpbError, JsonError
+from chatpb._files.cancellation import CancellableInput
 from chatpb._files.compression import CorruptDataError, Decompressed
 from chatpb._files.formats import STANDARD, Format
 from chatpb._files.framing import LARGE, DocumentError, runs_of, split_run
@@ -141,8 +142,17 @@ class Input:
 def open_input(path: str) -> Iterator[Input]:
     """Open a file, or standard input, for reading. Raises OSError, and MissingExtraError for zstd without the extra."""
     if path == STANDARD:
-        standard = sys.stdin.buffer
-        yield Input("stdin", standard if isinstance(standard, BufferedReader) else BufferedReader(cast(Any, standard)))
+        standard: Any = sys.stdin.buffer
+        yield Input(
+            "stdin", _cancellable(standard if isinstance(standard, BufferedReader) else BufferedReader(standard))
+        )
     else:
         with open(path, "rb") as raw:
-            yield Input(path, raw)
+            yield Input(path, _cancellable(raw))
+
+
+def _cancellable(file: BufferedReader) -> BufferedReader:
+    """Return a file whose reader can be cancelled, if it is one that a reader may wait for."""
+    if file.seekable() or not isinstance(file.raw, FileIO):
+        return file
+    return BufferedReader(CancellableInput(file))

@@ -127,8 +127,9 @@ class Records:
     def query(self, sql: str) -> duckdb.DuckDBPyRelation:
         """Return what SQL over the view `records` gives, as a relation of DuckDB.
 
-        Its methods `arrow`, `df` and `pl` give a pyarrow table, a pandas frame and a polars frame. It is valid until
-        the records are closed. Raises QueryError for SQL that does not run, or does not only read.
+        Its methods `arrow`, `df` and `pl` give Arrow, a pandas frame and a polars frame. It stays valid when these
+        records are closed or gone: `chatpb.storage.open(path).query(sql).df()`. Raises QueryError for SQL that does
+        not run, or does not only read.
         """
         return self._query.relation(sql)
 
@@ -136,7 +137,7 @@ class Records:
     def _query(self) -> Query:
         from chatpb.storage._query import open_query  # only queries take DuckDB
 
-        return self._stack.enter_context(open_query(self.paths, refusals=self.refusals, **self._options))
+        return open_query(self.paths, refusals=self.refusals, **self._options)
 
     def close(self) -> None:
         self._stack.close()

@@ -20,7 +20,9 @@ from datetime import datetime
 from glob import escape
 from itertools import count
 from pathlib import Path
+from types import TracebackType
 from typing import Any, Final
+from weakref import WeakValueDictionary, finalize
 
 import duckdb
 import pyarrow as pa
@@ -97,17 +99,37 @@ def answer_of(table: pa.Table) -> Answer:
 class Query:
     """A DuckDB connection with the view `records`, as `open_query` opens it.
 
+    Without `close`, a relation or an Arrow reader that it gave is valid for as long as there is a reference to it.
+
     Attributes:
         connection: DuckDB's own connection, for what `run` cannot do.
 
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, has_parquet: bool, datasets: Sequence[RecordsDataset]
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        remove_files: Callable[[], object],
+        has_parquet: bool,
+        datasets: Sequence[RecordsDataset],
     ) -> None:
         self.connection = connection
+        self._remove_files = remove_files
         self._has_parquet = has_parquet
         self._datasets = datasets
+
+    def close(self) -> None:
+        """Close the connection. What `relation` gave is no longer valid."""
+        self.connection.close()
+        self._remove_files()
+
+    def __enter__(self) -> Query:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
     def run(self, sql: str) -> Answer:
         """Run a query and return its rows. Raises QueryError, also for SQL that does not only read."""
@@ -156,7 +178,6 @@ class Query:
         return sum(read) / len(read)
 
 
-@contextmanager
 def open_query(
     paths: Sequence[str],
     *,
@@ -166,8 +187,10 @@ def open_query(
     threads: int | None = None,
     refusals: Refusals | None = None,
     **open_options: Any,
-) -> Iterator[Query]:
+) -> Query:
     """Open files of records for queries: the view `records`, and the function `wire_to_json`.
+
+    Use what it returns in a `with` statement, or close it.
 
     Args:
         paths: files of records, folders, and patterns of files.
@@ -187,13 +210,12 @@ def open_query(
     paths = files_of(paths)
     for path in paths:
         form_of(path, open_options.get("form"))  # before anything is read
-    with (
-        tempfile.TemporaryDirectory(prefix="chatpb-query-") as folder,
-        ExitStack() as stack,
-        duckdb.connect(":memory:") as connection,
-    ):
+    with ExitStack() as on_error:
+        files = on_error.enter_context(ExitStack())
+        connection = on_error.enter_context(duckdb.connect(":memory:"))
+        folder = files.enter_context(tempfile.TemporaryDirectory(prefix="chatpb-query-"))
         # A query may read its records more than once.
-        paths = [stack.enter_context(standard_input_as_file(path)) for path in paths]
+        paths = [files.enter_context(standard_input_as_file(path)) for path in paths]
         settings = {**_SETTINGS, "temp_directory": folder, "memory_limit": memory}
         if threads:
             settings["threads"] = threads
@@ -201,11 +223,11 @@ def open_query(
             for name, value in settings.items():
                 connection.execute(f"SET {name} = {sql_literal(value)}")
             create: Any = connection.create_function  # its annotations allow no string for `type`
-            in_json = _per_good_record(_json_of_records, refusals, "wire_to_json")
-            in_columns = _per_good_record(_columns_of_records, refusals, "the columns")
             options = {"type": "arrow", "null_handling": "special"}  # a bad record gives null
-            create("wire_to_json", in_json, ["BLOB"], "JSON", **options)
-            create("columns_of", in_columns, ["BLOB"], _row_type(connection), side_effects=True, **options)
+            create("json_of", _json_of, ["BLOB", "BIGINT"], "JSON", **options)
+            create("columns_of", _columns_of, ["BLOB", "BIGINT"], _row_type(connection), side_effects=True, **options)
+            _refusals[id(refusals)] = refusals
+            connection.execute(f"CREATE MACRO wire_to_json(wire) AS json_of(wire, {id(refusals)})")
             limits = [("time >= ", since), ("time < ", until)]
             where = " AND ".join(f"{test}{sql_literal(limit)}" for test, limit in limits if limit) or "true"
             given = open_options.get("form")
@@ -213,17 +235,20 @@ def open_query(
             datasets = [
                 RecordsDataset(path, since, until, refusals, **open_options) for path in paths if path not in parquet
             ]
-            union = " UNION ALL ".join(_selects(connection, parquet, datasets, open_options))
+            union = " UNION ALL ".join(_selects(connection, parquet, datasets, refusals, open_options))
             connection.execute(f"CREATE VIEW records AS SELECT * FROM ({union}) WHERE {where}")  # noqa: S608
             connection.execute("SET enable_external_access = false")
             connection.execute("SET lock_configuration = true")
-        yield Query(connection, bool(parquet), datasets)
+        on_error.pop_all()
+    # The class is never collected: files that `close` does not remove are removed when the process ends.
+    return Query(connection, finalize(Query, files.close), bool(parquet), datasets)
 
 
 def _selects(
     connection: duckdb.DuckDBPyConnection,
     paths: Sequence[str],
     datasets: Sequence[RecordsDataset],
+    refusals: Refusals,
     open_options: Mapping[str, Any],
 ) -> Iterator[str]:
     """Yield the SQL that selects the records of each dataset, and of the Parquet files at some paths.
@@ -255,7 +280,8 @@ def _selects(
             )
             alike = [escape(file) for file in files if columns[file] == stored]
             table = f"read_parquet({sql_literal(alike)}, union_by_name = true, hive_partitioning = false)"
-            inner = f"SELECT {', '.join(map(sql_name, stored))}, columns_of(wire) AS made FROM {table}"  # noqa: S608
+            made_columns = f"columns_of(wire, {id(refusals)}) AS made"
+            inner = f"SELECT {', '.join(map(sql_name, stored))}, {made_columns} FROM {table}"  # noqa: S608
             yield f"SELECT {', '.join(names)} FROM ({inner})"  # noqa: S608
 
 
@@ -342,8 +368,25 @@ def _query_errors() -> Iterator[None]:
         raise QueryError(" ".join(said.split()) + more) from None
 
 
-def _json_of_records(wire: pa.Array) -> pa.Array:
+_refusals: Final[WeakValueDictionary[int, Refusals]] = WeakValueDictionary()
+"""What takes the bad records of each query, by its identity.
+
+The functions of queries find it here, since they must not be made for one query: a reader of DuckDB calls them after
+the connection is gone, without a reference to them.
+"""
+
+
+def _json_of(wire: pa.ChunkedArray, identity: pa.ChunkedArray) -> pa.Array:
     """Return the JSON text of records, whose streams have whole chunks."""
+    return _of_good_records(_json_of_records, wire, identity, "wire_to_json")
+
+
+def _columns_of(wire: pa.ChunkedArray, identity: pa.ChunkedArray) -> pa.Array:
+    """Return the columns of records."""
+    return _of_good_records(lambda each: with_columns(each).to_struct_array(), wire, identity, "the columns")
+
+
+def _json_of_records(wire: pa.Array) -> pa.Array:
     if wire.nbytes >= _LARGE:  # functions of columns would have all of them several times
         rows = (wire.slice(row, 1).to_pylist()[0] for row in range(len(wire)))
         return pa.ExtensionArray.from_storage(pa.json_(), pa.array(map(_json_of_one, count(), rows), pa.string()))
@@ -359,40 +402,33 @@ def _json_of_one(row: int, record: bytes) -> str:
         raise WireError(f"/{row}{error.path}", error.offset, error.reason) from None
 
 
-def _columns_of_records(wire: pa.Array) -> pa.Array:
-    return with_columns(wire).to_struct_array()
+def _of_good_records(
+    function: Callable[[pa.Array], pa.Array], wire: pa.ChunkedArray, identity: pa.ChunkedArray, name: str
+) -> pa.Array:
+    """Return what a function makes of a column of records, null for the bad ones, which are reported."""
+    column = wire.combine_chunks()
+    given = pc.indices_nonzero(column.is_valid())
+    bad: list[int] = []
 
-
-def _per_good_record(
-    function: Callable[[pa.Array], pa.Array], refusals: Refusals, name: str
-) -> Callable[[pa.ChunkedArray], pa.Array]:
-    """Return a function of a column of records that gives null for the bad ones, and reports them."""
-
-    def convert(wire: pa.ChunkedArray) -> pa.Array:
-        column = wire.combine_chunks()
-        given = pc.indices_nonzero(column.is_valid())
-        bad: list[int] = []
-
-        def refuse(row: int, error: ChatpbError) -> None:
-            bad.append(row)
-            record = column[given[row].as_py()].as_py()
-            found = sift([record], lambda each: columns_of(each, "request_id", "id"), _skip)
-            ids = [id for columns in found for (id,) in columns if id is not None]
-            which = f"the record of id {ids[0]}" if ids else f"a record of {len(record)} bytes"
+    def refuse(row: int, error: ChatpbError) -> None:
+        bad.append(row)
+        record = column[given[row].as_py()].as_py()
+        found = sift([record], lambda each: columns_of(each, "request_id", "id"), _skip)
+        ids = [id for columns in found for (id,) in columns if id is not None]
+        which = f"the record of id {ids[0]}" if ids else f"a record of {len(record)} bytes"
+        if (refusals := _refusals.get(identity[0].as_py())) is not None:
             refusals(f"{name}: {which}: {reason_of(error)}")
 
-        made = list(sift(column if len(given) == len(column) else column.take(given), function, refuse))
-        if len(given) == len(column) and not bad:
-            return pa.chunked_array(made).combine_chunks() if len(made) != 1 else made[0]
-        good = iter(range(len(given) - len(bad)))
-        left_out = {given[row].as_py() for row in bad}
-        valid = set(given.to_pylist()) - left_out
-        places = pa.array([next(good) if row in valid else None for row in range(len(column))], pa.int64())
-        if not made:
-            made = [function(column[:0])]
-        return pa.chunked_array(made).combine_chunks().take(places)
-
-    return convert
+    made = list(sift(column if len(given) == len(column) else column.take(given), function, refuse))
+    if len(given) == len(column) and not bad:
+        return pa.chunked_array(made).combine_chunks() if len(made) != 1 else made[0]
+    good = iter(range(len(given) - len(bad)))
+    left_out = {given[row].as_py() for row in bad}
+    valid = set(given.to_pylist()) - left_out
+    places = pa.array([next(good) if row in valid else None for row in range(len(column))], pa.int64())
+    if not made:
+        made = [function(column[:0])]
+    return pa.chunked_array(made).combine_chunks().take(places)
 
 
 def _skip(place: int, error: ChatpbError) -> None:
