@@ -16,6 +16,8 @@ from tests.support import ALL_VECTORS, ROOT, programs_of
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 OF_LANGUAGES = sorted((ROOT / "docs" / "languages").glob("*.md"))
 """Pages with names and code of other languages."""
+BY_ROLE = sorted((ROOT / "docs" / "howto").glob("*.md"))
+"""Pages that `tests/pages` follows."""
 LINK = re.compile(r"\]\(([^)#:]+)(?:#[^)]*)?\)")
 PATH = re.compile(r"(?<![\w./-])(?:adapters|tests|examples|proto|gen|bench|docs|\.ci)/[\w./*-]*")
 """A path from the root of the repository, in prose, in a link or in a command."""
@@ -28,7 +30,9 @@ NO_NAMES = {"chatpb.runtimes", "chatpb.h", "chatpb.unreadable.request"}
 def _mentions(pattern: re.Pattern[str]) -> list[pytest.param]:  # type: ignore[valid-type]
     """Return the matches of a pattern in the pages, each once for each page."""
     found = {
-        (page.name, match) for page in [*PAGES, ROOT / "CONTRIBUTING.md"] for match in pattern.findall(page.read_text())
+        (page.name, match)
+        for page in [*PAGES, *BY_ROLE, ROOT / "CONTRIBUTING.md"]
+        for match in pattern.findall(page.read_text())
     }
     return [pytest.param(match, id=f"{page}-{match}") for page, match in sorted(found)]
 
@@ -42,7 +46,7 @@ def test_every_vector_is_named_by_a_rule_and_every_name_is_a_vector() -> None:
     assert [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, *OF_LANGUAGES], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *OF_LANGUAGES, *BY_ROLE], ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target
@@ -78,6 +82,7 @@ TESTED_ELSEWHERE = {
     "languages.md": "conformance/test_snippets.py",
     "ray.md": "storage/test_ray.py",
     "spark.md": "storage/test_spark.py",
+    "tutorial.md": "pages/test_pages.py",
 }
 """Pages whose code needs a server, a cluster or another language, and the tests that run it."""
 
