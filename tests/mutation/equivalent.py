@@ -43,6 +43,7 @@ EQUIVALENT: Final = {
     "print/value.rs:rare_enumeration: self.out.reserve(end) -> end (1)": _CALLERS_RESERVE,
     "schema/compile.rs:finish: | -> & (1)": "No member is then held back: speed.",
     "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
+    "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:1": "States are small integers, of which there is one each.",
     "service/_openai_backend.py:_begin:NumberReplacer:47": "A small body is then wrapped as a large one is: speed.",
     "streams/accumulate.rs:grow: (_, Piece::Null) => {} ->  (1)": "`latest` does nothing for null either.",
     "validate/mod.rs:entry: | -> ^ (1)": _NO_BITS_IN_COMMON,

@@ -7,6 +7,7 @@ import json
 import socket
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -227,6 +228,13 @@ def test_a_body_is_not_read_before_its_token() -> None:
             writer.close()
 
     run(main())
+
+
+def test_limits_that_nobody_set() -> None:
+    """Programs rely on them: a lower one refuses what was accepted before."""
+    sizes = {"message": 64 << 20, "in_flight": 1 << 30, "concurrent": 4096, "connections": 10_000}
+    seconds = {"timeout": 600, "head": 10, "body": 60, "send": 60, "grace": 30}
+    assert asdict(Limits()) == sizes | seconds
 
 
 def test_sizes() -> None:

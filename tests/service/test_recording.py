@@ -145,13 +145,16 @@ def test_times_are_microseconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert [int(record[name]) for name in names] == [start, start + 7000, start + 14_001]
 
 
-def test_a_long_stream_is_recorded_up_to_the_limit(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("less", "kept"), [(0, 2), (1, 1)])
+def test_a_long_stream_is_recorded_up_to_the_limit(less: int, kept: int, tmp_path: Path) -> None:
+    limit = 2 * (len(CHUNKS[0]) + 64) - less
+
     async def use(backend: RecordingBackend) -> None:
         assert [chunk async for chunk in backend.stream(REQUEST, Call())] == CHUNKS
 
-    (record,) = recorded(tmp_path / "r.db", ScriptedBackend(), use, max_stream=2 * (len(CHUNKS[0]) + 64))
-    assert len(record["stream"]["chunks"]) == 2
-    assert record["labels"] == {"chatpb.chunks_left_out": "1"}
+    (record,) = recorded(tmp_path / "r.db", ScriptedBackend(), use, max_stream=limit)
+    assert len(record["stream"]["chunks"]) == kept
+    assert record["labels"] == {"chatpb.chunks_left_out": str(3 - kept)}
 
 
 def test_a_stream_of_a_megabyte_is_recorded_whole(tmp_path: Path) -> None:
