@@ -188,7 +188,7 @@ print(description())
 @needs_native
 def test_an_instruction_set_that_the_machine_lacks_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CHATPB_SCAN", "z80")
-    done = run("", "import chatpb")
+    done = run("", "import chatpb; chatpb.engine")
     assert "ValueError: CHATPB_SCAN must be one of [" in done.stderr
     assert "on this machine, not 'z80'" in done.stderr
 

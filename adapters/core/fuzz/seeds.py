@@ -16,7 +16,8 @@ for target, suffix in (("encode", "input.json"), ("decode", "wire.binpb"), ("str
     for path in (TESTS / "findings" / target).glob("*"):
         (folder / path.name).write_bytes(path.read_bytes())
 
-for number, case in enumerate((HERE.parent / "tests/reference/cases.txt").read_text().splitlines()):
+CASES = (HERE.parent / "tests/reference/cases.txt").read_text().splitlines()
+for number, case in enumerate(each for each in CASES if not each.startswith("column ")):
     function, _, _, given, _ = case.split(" ")
     if function in ("accumulate", "expand"):
         (HERE / "corpus/streams" / f"case-{number}").write_bytes(b"\0" + bytes.fromhex(given))
