@@ -1,5 +1,6 @@
 #!/bin/sh
 # Generate gen/ from proto/ with `protoc`, which is on the PATH.
+# shellcheck disable=SC2086 # $files are names without spaces
 set -eu
 cd "$(dirname "$0")"
 proto=../../proto

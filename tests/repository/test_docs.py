@@ -14,6 +14,7 @@ from chatpb._extras import MissingExtraError
 from tests.support import ALL_VECTORS, ROOT, programs_of
 
 PAGES = [ROOT / "README.md", ROOT / "examples" / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+OF_THE_REPOSITORY = [ROOT / name for name in ("CONTRIBUTING.md", "SECURITY.md", "CODE_OF_CONDUCT.md")]
 OF_LANGUAGES = sorted((ROOT / "docs" / "languages").glob("*.md"))
 """Pages with names and code of other languages."""
 BY_ROLE = sorted((ROOT / "docs" / "howto").glob("*.md"))
@@ -31,7 +32,7 @@ def _mentions(pattern: re.Pattern[str]) -> list[pytest.param]:  # type: ignore[v
     """Return the matches of a pattern in the pages, each once for each page."""
     found = {
         (page.name, match)
-        for page in [*PAGES, *BY_ROLE, ROOT / "CONTRIBUTING.md"]
+        for page in [*PAGES, *BY_ROLE, *OF_THE_REPOSITORY]
         for match in pattern.findall(page.read_text())
     }
     return [pytest.param(match, id=f"{page}-{match}") for page, match in sorted(found)]
@@ -46,7 +47,7 @@ def test_every_vector_is_named_by_a_rule_and_every_name_is_a_vector() -> None:
     assert [pattern for pattern in patterns if not any(fnmatch(name, pattern) for name in names)] == []
 
 
-@pytest.mark.parametrize("page", [*PAGES, *OF_LANGUAGES, *BY_ROLE], ids=lambda page: page.name)
+@pytest.mark.parametrize("page", [*PAGES, *OF_LANGUAGES, *BY_ROLE, *OF_THE_REPOSITORY], ids=lambda page: page.name)
 def test_links_lead_to_files(page: Path) -> None:
     for target in LINK.findall(page.read_text()):
         assert (page.parent / target).exists(), target

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Generate gen/ from proto/. $GOOGLEAPIS is the folder that has google/api/*.proto.
+# Generate gen/ from proto/ with `protoc`, which is on the PATH.
+# shellcheck disable=SC2086 # $files are names without spaces
 set -eu
 cd "$(dirname "$0")"
 proto=../../../proto
@@ -8,7 +9,7 @@ GOBIN="$PWD/bin" go install tool # protoc-gen-go and protoc-gen-go-grpc, at the 
 mkdir -p gen
 files=$(cd "$proto" && echo chatcompletion/v1/*.proto)
 packages=$(for file in $files; do echo "M$file=example.com/app/gen/chatcompletionv1"; done | paste -sd, -)
-PATH="$PWD/bin:$PATH" protoc -I "$proto" -I "$GOOGLEAPIS" \
+PATH="$PWD/bin:$PATH" protoc -I "$proto" \
   --go_out=gen --go_opt="module=example.com/app/gen,$packages" \
   --go-grpc_out=gen --go-grpc_opt="module=example.com/app/gen,$packages" \
   $files

@@ -5,12 +5,11 @@ use prost::Message;
 fn main() -> Result<(), Box<dyn Error>> {
     // docs: generate
     let proto = "../../../proto";
-    let googleapis = env::var("GOOGLEAPIS")?; // the folder of google/api/*.proto
     let mut files = Vec::new();
     for file in fs::read_dir(format!("{proto}/chatcompletion/v1"))? {
         files.push(file?.path());
     }
-    let contract = protox::compile(files, [proto, &googleapis])?;
+    let contract = protox::compile(files, [proto])?;
     let mut config = tonic_prost_build::Config::new();
     config.enable_type_names(); // generates ChatCompletion::full_name() and similar
     tonic_prost_build::configure().compile_fds_with_config(contract.clone(), config)?; // writes to $OUT_DIR
@@ -22,6 +21,5 @@ fn main() -> Result<(), Box<dyn Error>> {
     tonic_prost_build::configure().compile_fds(protocol)?;
     println!("cargo:rerun-if-changed={proto}");
     println!("cargo:rerun-if-changed=../conformance.proto");
-    println!("cargo:rerun-if-env-changed=GOOGLEAPIS");
     Ok(())
 }

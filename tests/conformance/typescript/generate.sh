@@ -1,5 +1,6 @@
 #!/bin/sh
-# Generate gen/ from proto/. $GOOGLEAPIS is the folder that has google/api/*.proto.
+# Generate gen/ from proto/. $GOOGLEAPIS is a folder that has google/rpc/*.proto.
+# shellcheck disable=SC2046 # the files are names without spaces
 set -eu
 cd "$(dirname "$0")"
 proto=../../../proto
