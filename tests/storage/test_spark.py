@@ -21,6 +21,7 @@ from chatpb import ChatCompletion, ChatCompletionChunk, ChatCompletionRecord, Cr
 from chatpb.arrow import SCHEMA
 from chatpb.storage._query import open_query
 from chatpb.storage._stats_sql import MEASURES, statistics_sql
+from tests.reference import examples, failures
 from tests.support import ROOT, exactly_equal, programs_of, recording
 
 if TYPE_CHECKING:
@@ -70,6 +71,14 @@ def spark(same_python: None) -> Iterator[SparkSession]:
     session.sparkContext.setLogLevel("FATAL")
     yield session
     session.stop()
+
+
+@pytest.mark.parametrize("name", [name for name in examples() if name.startswith("chatpb.storage.spark.")])
+def test_the_example_of_a_public_name_runs(
+    name: str, spark: SparkSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert failures(name) == ""
 
 
 def write_lines(path: Path, objects: list[Any]) -> str:

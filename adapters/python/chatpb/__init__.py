@@ -11,7 +11,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-"""The version, which is also that of the distribution: pyproject.toml takes it from here."""
+"""The version, which is also that of the distribution: pyproject.toml takes it from here.
+
+Examples:
+    >>> import chatpb
+    >>> chatpb.__version__
+    '0.1.0'
+
+"""
 
 if TYPE_CHECKING:
     from chatcompletion.v1 import (

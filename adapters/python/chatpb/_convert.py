@@ -66,6 +66,14 @@ def json_to_wire(
         TypeError: `data` is neither a str nor a buffer, or `message_type` is not a message class.
         ValueError: `nonfinite` has another value.
 
+    Examples:
+        >>> from chatpb import ChatCompletion, json_to_wire
+        >>> wire = json_to_wire('{"id":"c1"}')
+        >>> wire.hex(" ")
+        '0a 02 63 31'
+        >>> ChatCompletion.FromString(wire).id
+        'c1'
+
     """
     known = message_class(message_type)
     allow = choice("nonfinite", nonfinite, "error", "allow")
@@ -98,6 +106,11 @@ def wire_to_json(
         TypeError: `wire` is not a buffer, or `message_type` is not a message class.
         ValueError: `unknown_fields` or `nonfinite` has another value.
 
+    Examples:
+        >>> from chatpb import wire_to_json
+        >>> wire_to_json(bytes.fromhex("0a026331"))
+        b'{"id":"c1"}'
+
     """
     codec = message_class(message_type).codec
     refuse = not choice("unknown_fields", unknown_fields, "error", "skip")
@@ -115,7 +128,7 @@ def json_lines_to_wire(
     nonfinite: Nonfinite = "error",
     threads: int | None = None,
 ) -> bytes:
-    """Return the wire bytes of the messages that lines of JSON stand for, in order, each after its length as a varint.
+    r"""Return the wire bytes of the messages that lines of JSON stand for, in order, each after its length as a varint.
 
     Protobuf's own `parseDelimitedFrom` reads this form. Lines of nothing but whitespace are skipped.
 
@@ -133,6 +146,14 @@ def json_lines_to_wire(
             with the place of the document, from 0.
         TypeError, ValueError: for wrong arguments, as in `json_to_wire`; ValueError also for fewer than 1 thread.
 
+    Examples:
+        >>> from chatpb import json_lines_to_wire, wire_to_json_lines
+        >>> wire = json_lines_to_wire('{"id":"c1"}\n{"id":"c2"}\n')
+        >>> wire.hex(" ")
+        '04 0a 02 63 31 04 0a 02 63 32'
+        >>> wire_to_json_lines(wire)
+        b'{"id":"c1"}\n{"id":"c2"}\n'
+
     """
     codec = message_class(message_type).codec
     allow = choice("nonfinite", nonfinite, "error", "allow")
@@ -149,7 +170,7 @@ def wire_to_json_lines(
     nonfinite: Nonfinite = "error",
     threads: int | None = None,
 ) -> bytes:
-    """Return the JSON text of messages that each follow their length, in order, one in each line.
+    r"""Return the JSON text of messages that each follow their length, in order, one in each line.
 
     Args:
         wire: the messages, as `json_lines_to_wire` returns them, in any buffer.
@@ -162,6 +183,11 @@ def wire_to_json_lines(
     Raises:
         WireError: for the first message that cannot be read; its offset counts from the start of the input.
         TypeError, ValueError: for wrong arguments, as in `wire_to_json`; ValueError also for fewer than 1 thread.
+
+    Examples:
+        >>> from chatpb import wire_to_json_lines
+        >>> wire_to_json_lines(bytes.fromhex("04 0a026331 04 0a026332"))
+        b'{"id":"c1"}\n{"id":"c2"}\n'
 
     """
     codec = message_class(message_type).codec
@@ -209,6 +235,14 @@ def from_json(
         TypeError: `data` is neither a str nor a buffer, or `message_type` is not a message class.
         ValueError: `nonfinite` has another value.
 
+    Examples:
+        >>> from chatpb import from_json, to_json
+        >>> message = from_json('{"id":"c1","usage":null,"x_groq":{"id":"r1"}}')
+        >>> message.id
+        'c1'
+        >>> to_json(message)
+        b'{"id":"c1","usage":null,"x_groq":{"id":"r1"}}'
+
     """
     wire = json_to_wire(data, message_type, strict=strict, canonical=canonical, nonfinite=nonfinite)
     return message_class(message_type).parse(wire)
@@ -236,6 +270,11 @@ def to_json(
         WireError: the message holds what JSON cannot.
         TypeError: `message` is not a message of any runtime.
         ValueError: `unknown_fields` or `nonfinite` has another value.
+
+    Examples:
+        >>> from chatpb import ChatCompletion, to_json
+        >>> to_json(ChatCompletion(id="c1", created=1721075651))
+        b'{"id":"c1","created":1721075651}'
 
     """
     wire = message_class(type(message)).serialize(message)
@@ -305,6 +344,12 @@ def from_dict(
         TypeError: `obj` holds a key that is no string or an object of another type, or an argument is wrong.
         ValueError: `nonfinite` has another value.
 
+    Examples:
+        >>> from chatpb import from_dict
+        >>> message = from_dict({"id": "c1", "choices": [], "x_request_ms": 12})
+        >>> message.id, message.additional_properties["x_request_ms"]
+        ('c1', 12.0)
+
     """
     known = message_class(message_type)
     allow = choice("nonfinite", nonfinite, "error", "allow")
@@ -334,6 +379,11 @@ def to_dict(
         TypeError: `message` is not a message of any runtime.
         ValueError: `unknown_fields` or `nonfinite` has another value.
 
+    Examples:
+        >>> from chatpb import from_json, to_dict
+        >>> to_dict(from_json('{"id":"c1","usage":null}'))
+        {'id': 'c1', 'usage': None}
+
     """
     known = message_class(type(message))
     wire = known.serialize(message)
@@ -356,6 +406,15 @@ def validate(message_or_wire: Any, message_type: type = ChatCompletion) -> list[
     Raises:
         WireError: the bytes, or those of the message, cannot be read.
         TypeError: neither a message nor wire bytes, or `message_type` is not a message class.
+
+    Examples:
+        >>> from chatpb import from_dict, validate
+        >>> message = from_dict({"id": "c1", "object": "chat.completion", "created": "now", "model": 4, "choices": []})
+        >>> for violation in validate(message):
+        ...     print(violation.path, violation.message)
+        ...
+        /created created is not an integer of int64
+        /model model is not a string
 
     """
     if is_message(message_or_wire):

@@ -17,7 +17,18 @@ SHOWN_VIOLATIONS: Final = 20
 
 
 class ChatpbError(ValueError):
-    """The base of every error about data that chatpb was given."""
+    """The base of every error about data that chatpb was given.
+
+    Examples:
+        >>> from chatpb import ChatpbError, from_json
+        >>> try:
+        ...     from_json('{"id":')
+        ... except ChatpbError as error:
+        ...     print(error)
+        ...
+        unexpected end of the text at line 1, column 7 (byte 6), in /id
+
+    """
 
 
 class JsonError(ChatpbError):
@@ -29,6 +40,15 @@ class JsonError(ChatpbError):
         column: the column of that character in code points, from 1.
         offset: the offset of that character in bytes of UTF-8, from 0.
         reason: what is wrong, in one sentence.
+
+    Examples:
+        >>> from chatpb import JsonError, from_json
+        >>> try:
+        ...     from_json('{"choices":[01]}')
+        ... except JsonError as error:
+        ...     print(error.path, error.column, error.reason)
+        ...
+        /choices/0 13 not a JSON number
 
     """
 
@@ -54,6 +74,15 @@ class WireError(ChatpbError):
         offset: the offset in bytes of the field that is wrong, from the start of the input.
         reason: what is wrong, in one sentence.
 
+    Examples:
+        >>> from chatpb import WireError, wire_to_json
+        >>> try:
+        ...     wire_to_json(bytes.fromhex("0a05 6331"))
+        ... except WireError as error:
+        ...     print(error.offset, error.reason)
+        ...
+        0 a field that runs past the end of its message
+
     """
 
     def __init__(self, path: str, offset: int, reason: str) -> None:
@@ -73,6 +102,15 @@ class ProtoError(ChatpbError):
         line: the line of the piece that is wrong, from 1.
         column: its column, from 1.
         reason: what is wrong, in one sentence.
+
+    Examples:
+        >>> from chatpb import ProtoError, proto_gaps
+        >>> try:
+        ...     proto_gaps("message {")
+        ... except ProtoError as error:
+        ...     print(error.line, error.column, error.reason)
+        ...
+        1 9 expected the name of a message, not "{"
 
     """
 
@@ -95,6 +133,12 @@ class Violation:
         rule: the id of the broken rule, from the list in docs/mapping.md.
         message: what is wrong, in one sentence. It names types and members, but never a value.
 
+    Examples:
+        >>> from chatpb import from_json, validate
+        >>> violation = validate(from_json('{"created":"soon"}'))[0]
+        >>> violation.path, violation.rule
+        ('/id', 'required')
+
     """
 
     path: str
@@ -110,6 +154,20 @@ class ContractError(ChatpbError):
 
     Attributes:
         violations: the violations found, in the contract's order, but those that `strict` lets pass.
+
+    Examples:
+        >>> from chatpb import ContractError, from_json
+        >>> try:
+        ...     from_json('{"id":null}', strict=True)
+        ... except ContractError as error:
+        ...     for violation in error.violations:
+        ...         print(violation.path, violation.rule)
+        ...
+        /id not_nullable
+        /object required
+        /created required
+        /model required
+        /choices required
 
     """
 

@@ -77,6 +77,13 @@ def _unknown_fields(wire: bytes, message_type: type[Any]) -> Iterator[UnknownFie
 
 
 def unknown_field_counts() -> dict[UnknownField, int]:
-    """Return how many messages were printed as JSON without each field, since the process started."""
+    """Return how many messages were printed as JSON without each field, since the process started.
+
+    Examples:
+        >>> from chatpb import unknown_field_counts
+        >>> unknown_field_counts().get(("chatcompletion.v1.ChatCompletion", 4711), 0)
+        0
+
+    """
     with _lock:
         return dict(_counts)

@@ -74,6 +74,17 @@ def members(message: Any) -> ObjectView:
     Reading raises WireError where the message holds what JSON cannot, and ChatpbError for an integer of more digits
     than Python converts: see `sys.set_int_max_str_digits`.
 
+    Examples:
+        >>> from chatpb import from_json, members, to_json
+        >>> message = from_json('{"choices":[{"index":0,"finish_reason":"stop"}]}')
+        >>> choice = members(message)["choices"][0]
+        >>> choice["finish_reason"]
+        'stop'
+        >>> choice["finish_reason"] = "max_time"  # no value of the enum: it becomes an additional property
+        >>> del choice["index"]
+        >>> to_json(message)
+        b'{"choices":[{"finish_reason":"max_time"}]}'
+
     """
     return _Message(message, _layout_of(type(message)), 1)
 
@@ -156,7 +167,21 @@ class _View:
 
 
 class ObjectView(_View, MutableMapping[str, Any]):
-    """A JSON object in a message, to read and edit in place. What leaves the message is a plain value."""
+    """A JSON object in a message, to read and edit in place. What leaves the message is a plain value.
+
+    Examples:
+        >>> from chatpb import from_json, members, to_json
+        >>> message = from_json('{"id":"c1","x_groq":{"id":"r1"}}')
+        >>> view = members(message)
+        >>> view["x_groq"]["id"]
+        'r1'
+        >>> view["usage"] = None
+        >>> "model" in view, view.get("model")
+        (False, None)
+        >>> to_json(message)
+        b'{"id":"c1","usage":null,"x_groq":{"id":"r1"}}'
+
+    """
 
     __slots__ = ()
     __eq__ = _View.__eq__
@@ -434,6 +459,17 @@ class ArrayView(_Place, _View, MutableSequence[Any]):
     """A JSON array in a message, to read and edit in place. What leaves the message is a plain value.
 
     The items of an array of messages have views of their own, and edits leave the other items alone.
+
+    Examples:
+        >>> from chatpb import from_json, members, to_json
+        >>> message = from_json('{"choices":[{"index":0}]}')
+        >>> choices = members(message)["choices"]
+        >>> choices.append({"index": 1, "x_score": 0.5})
+        >>> len(choices), choices[1]["x_score"]
+        (2, 0.5)
+        >>> to_json(message)
+        b'{"choices":[{"index":0},{"index":1,"x_score":0.5}]}'
+
     """
 
     __slots__ = ("_owner", "_path")

@@ -74,6 +74,13 @@ def from_openai(obj: Any, message_type: type[Any] | None = None, *, nonfinite: N
         JsonError: a value is not acceptable, such as NaN.
         ValueError: `nonfinite` has another value.
 
+    Examples:
+        >>> from openai.types.chat import ChatCompletionChunk
+        >>> from chatpb import from_openai, to_json
+        >>> chunk = ChatCompletionChunk.construct(id="c1", choices=[], x_request_ms=12)
+        >>> to_json(from_openai(chunk))
+        b'{"id":"c1","choices":[],"x_request_ms":12}'
+
     """
     if message_type is None:
         message_type = _message_type(obj)
@@ -121,6 +128,12 @@ def to_openai(message: Any, *, unknown_fields: UnknownFields = "error", nonfinit
         JsonError: an integer has more digits than Python converts.
         TypeError: `message` is not a message of any runtime.
         ValueError: an option has another value.
+
+    Examples:
+        >>> from chatpb import from_json, to_openai
+        >>> completion = to_openai(from_json('{"id":"c1","choices":[{"index":0,"message":{"content":"Hello"}}]}'))
+        >>> completion.choices[0].message.content
+        'Hello'
 
     """
     with extra_for("to_openai"):

@@ -73,13 +73,28 @@ SCHEMA: Final = pa.schema(
 """The columns of a batch of records. `wire` is a ChatCompletionRecord. `time` is when the exchange started, or else
 when the completion was created. `error` is the error's code, else its type, else its message. `latency_us` and
 `first_token_us` are microseconds from the start to the end, and to the first token. `cost` is `usage.cost`. A time
-outside the years up to 9999 is null; `created` in a finer unit than seconds is read as what it is."""
+outside the years up to 9999 is null; `created` in a finer unit than seconds is read as what it is.
+
+Examples:
+    >>> from chatpb.arrow import SCHEMA
+    >>> SCHEMA.names[:4]
+    ['wire', 'request_id', 'id', 'time']
+
+"""
 
 
 def record_batch(records: Iterable[bytes], *, threads: int | None = None) -> pa.RecordBatch:
     """Return a batch, with SCHEMA, of records given by their wire bytes.
 
     Raises WireError for bytes that are no record.
+
+    Examples:
+        >>> from chatpb.arrow import record_batch
+        >>> from chatpb.storage import make_record
+        >>> batch = record_batch([make_record(response='{"model":"m","usage":{"total_tokens":7}}')])
+        >>> batch.column("model").to_pylist()
+        ['m']
+
     """
     records = list(records)
     if len(records) == 1 and len(records[0]) >= LARGE:  # read where it is: a reader of columns copies Arrow's buffers
@@ -91,6 +106,15 @@ def with_columns(wire: pa.Array, *, threads: int | None = None) -> pa.RecordBatc
     """Return a batch, with SCHEMA, of records given as a column of wire bytes without nulls.
 
     Raises WireError for bytes that are no record, ValueError for a null.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import with_columns
+        >>> from chatpb.storage import make_record
+        >>> records = pa.array([make_record(response='{"model":"m"}')], pa.large_binary())
+        >>> with_columns(records).column("model").to_pylist()
+        ['m']
+
     """
     data, offsets = _buffers(wire)
     if wire.null_count:
@@ -135,6 +159,12 @@ def json_column(
 
     Raises WireError for bytes that are no such message.
 
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import json_column
+        >>> json_column(pa.array([bytes.fromhex("0a026331"), None])).to_pylist()
+        ['{"id":"c1"}', None]
+
     """
     codec = _codec(message_type)
     refuse = not choice("unknown_fields", unknown_fields, "error", "skip")
@@ -147,7 +177,7 @@ def json_column(
 def wire_column(
     text: pa.Array, message_type: type = ChatCompletion, *, nonfinite: Nonfinite = "error", threads: int | None = None
 ) -> pa.Array:
-    """Return the wire bytes (large_binary) of a column of JSON text (strings or binary of any kind); null stays null.
+    r"""Return the wire bytes (large_binary) of a column of JSON text (strings or binary of any kind); null stays null.
 
     Args:
         text: the text of JSON objects of one type.
@@ -156,6 +186,12 @@ def wire_column(
         threads: how many threads share the work.
 
     Raises JsonError for text that is no acceptable JSON object.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import wire_column
+        >>> wire_column(pa.array(['{"id":"c1"}', None])).to_pylist()
+        [b'\n\x02c1', None]
 
     """
     codec = _codec(message_type)
@@ -166,9 +202,17 @@ def wire_column(
 
 
 def from_messages(messages: Buffer) -> pa.Array:
-    """Return a column (large_binary) of messages that each follow their length, as in a .binpbs file.
+    r"""Return a column (large_binary) of messages that each follow their length, as in a .binpbs file.
 
     Raises WireError if the last one is cut short.
+
+    Examples:
+        >>> from chatpb import json_lines_to_wire
+        >>> from chatpb.arrow import from_messages, json_column
+        >>> column = from_messages(json_lines_to_wire('{"id":"c1"}\n{"id":"c2"}'))
+        >>> json_column(column).to_pylist()
+        ['{"id":"c1"}', '{"id":"c2"}']
+
     """
     wire = wire_bytes(messages)
     if len(wire) >= LARGE and (start := _start_of_only_message(wire)):
@@ -197,7 +241,15 @@ def _start_of_only_message(messages: bytes) -> int:
 
 
 def to_messages(wire: pa.Array) -> bytes:
-    """Return the messages of a column of wire bytes, each after its length; null is an empty message."""
+    """Return the messages of a column of wire bytes, each after its length; null is an empty message.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import to_messages
+        >>> to_messages(pa.array([bytes.fromhex("0a026331"), None])).hex(" ")
+        '04 0a 02 63 31 00'
+
+    """
     return messages_of_rows(*_buffers(wire))
 
 
@@ -205,6 +257,16 @@ def compact_records(wire: pa.Array, *, threads: int | None = None) -> pa.Array:
     """Return a column (large_binary) of records with their streams compact; null stays null.
 
     Raises WireError for bytes that are no record.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import compact_records, expand_records
+        >>> from chatpb.storage import expand_record, make_record
+        >>> record = expand_record(make_record(stream=['{"id":"c1"}', '{"id":"c1"}']))
+        >>> column = compact_records(pa.array([record, None], pa.large_binary()))
+        >>> expand_records(column).to_pylist() == [record, None]
+        True
+
     """
     made = _codec(ChatCompletionChunk).compact_records(*_buffers(wire), TAGS["stream"], threads_of(threads))
     return _rows(pa.large_binary(), wire, *made)
@@ -214,6 +276,15 @@ def expand_records(wire: pa.Array, *, threads: int | None = None) -> pa.Array:
     """Return a column (large_binary) of records whose streams have whole chunks; null stays null.
 
     Raises WireError for bytes that are no record.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import expand_records
+        >>> from chatpb.storage import Record, make_record
+        >>> column = pa.array([make_record(stream=['{"id":"c1"}', '{"id":"c1"}'])])
+        >>> [chunk.id for chunk in Record(expand_records(column)[0].as_py()).chunks]
+        ['c1', 'c1']
+
     """
     made = _codec(ChatCompletionChunk).expand_records(*_buffers(wire), TAGS["stream"], threads_of(threads))
     return _rows(pa.large_binary(), wire, *made)
@@ -227,6 +298,13 @@ def wrap_documents(wire: pa.Array, part: str) -> pa.Array:
         part: their field in the record: "request", "response", "stream" or "error".
 
     Raises ValueError for another name.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.arrow import with_columns, wrap_documents
+        >>> answers = pa.array([bytes.fromhex("0a026331")])
+        >>> with_columns(wrap_documents(answers, "response")).column("id").to_pylist()
+        ['c1']
 
     """
     if not isinstance(part, str) or part not in TAGS:

@@ -14,6 +14,14 @@ def descriptor_set() -> bytes:
     """Return the contract and all that it imports, as an encoded `google.protobuf.FileDescriptorSet`.
 
     Each file comes after those that it imports, as `protoc --include_imports --descriptor_set_out` writes them.
+
+    Examples:
+        >>> from google.protobuf.descriptor_pb2 import FileDescriptorSet
+        >>> from chatpb import descriptor_set
+        >>> files = FileDescriptorSet.FromString(descriptor_set()).file
+        >>> files[-1].package
+        'chatcompletion.v1'
+
     """
     return descriptor_set_of(chat_completion_record_pb2.DESCRIPTOR, chat_completion_service_pb2.DESCRIPTOR)
 

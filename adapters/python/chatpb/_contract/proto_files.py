@@ -12,6 +12,12 @@ def proto_path() -> Path:
 
     It is what `protoc -I` and `buf` need for a contract that imports `chatcompletion/v1/options.proto`. The files of
     google/protobuf come with those tools.
+
+    Examples:
+        >>> from chatpb import proto_path
+        >>> (proto_path() / "chatcompletion" / "v1" / "options.proto").exists()
+        True
+
     """
     package = Path(__file__).parents[1]
     # An editable install has no copy of the files.

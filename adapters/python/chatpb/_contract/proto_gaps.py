@@ -42,6 +42,12 @@ class ProtoGap:
         reason: what is missing, and what to do.
         is_fixable: whether `complete_proto` adds it.
 
+    Examples:
+        >>> from chatpb import proto_gaps
+        >>> gap = proto_gaps('syntax = "proto3"; message Order { optional string id = 1; }')[0]
+        >>> gap.name, gap.is_fixable
+        ('', True)
+
     """
 
     line: int
@@ -86,6 +92,15 @@ def proto_gaps(source: str, envelopes: Collection[str] = ()) -> list[ProtoGap]:
     Raises:
         ProtoError: the text is not the source of a .proto file.
 
+    Examples:
+        >>> from chatpb import proto_gaps
+        >>> for gap in proto_gaps('syntax = "proto3"; message Order { string id = 1; }'):
+        ...     print(f"{gap.line}:{gap.column}: {gap.name} {gap.reason}")
+        ...
+        1:19:  lacks the import of google/protobuf/struct.proto
+        1:20: Order lacks the home fields, which hold any member
+        1:36: Order.id needs `optional`: without it, zero and absent are one
+
     """
     found = [(each, place(source, each.start)) for each in _findings(read_proto(source), envelopes)]
     return [ProtoGap(*at, each.name, each.reason, each.edit is not None) for each, at in found]
@@ -96,6 +111,15 @@ def complete_proto(source: str, envelopes: Collection[str] = ()) -> str:
 
     Numbers and types of fields are never changed, so what was encoded before is read as before. Arguments and errors
     are those of `proto_gaps`.
+
+    Examples:
+        >>> from chatpb import complete_proto, proto_gaps
+        >>> completed = complete_proto('syntax = "proto3"; message Order { string id = 1; }')
+        >>> "optional string id = 1;" in completed, "additional_properties = 15;" in completed
+        (True, True)
+        >>> proto_gaps(completed)
+        []
+
     """
     edits = [each.edit for each in _findings(read_proto(source), envelopes) if each.edit]
     newline = "\r\n" if "\r\n" in source else "\n"

@@ -76,7 +76,14 @@ def _warn_of_another_installation() -> None:
 
 
 engine: Final = _choose()
-"""Name of the engine in use."""
+"""Name of the engine in use.
+
+Examples:
+    >>> import chatpb
+    >>> chatpb.engine in ("native", "python")
+    True
+
+"""
 
 if engine == "native":
     from chatpb._engine import native as _engine

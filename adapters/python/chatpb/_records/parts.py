@@ -82,6 +82,14 @@ def make_record(
         TypeError: a part is of another type, such as JSON text in bytes.
         JsonError: a part is not acceptable JSON.
 
+    Examples:
+        >>> from chatpb import ChatCompletionRecord
+        >>> from chatpb.storage import make_record
+        >>> wire = make_record(request={"model": "m"}, response='{"id":"c1"}', status=200, labels={"team": "search"})
+        >>> record = ChatCompletionRecord.FromString(wire)
+        >>> record.response.id, record.labels["team"]
+        ('c1', 'search')
+
     """
     head = ChatCompletionRecord(
         start_time=start_time,
@@ -164,7 +172,14 @@ def _fields_without_parts(record: bytes) -> Iterator[bytes]:
 
 
 def parts_of(record: bytes) -> dict[str, bytes]:
-    """Return the wire bytes of a record's parts, by the name of their field. Raises WireError."""
+    """Return the wire bytes of a record's parts, by the name of their field. Raises WireError.
+
+    Examples:
+        >>> from chatpb.storage import make_record, parts_of
+        >>> {name: wire.hex() for name, wire in parts_of(make_record(response={"id": "c1"})).items()}
+        {'response': '0a026331'}
+
+    """
     names = {tag: name for name, tag in TAGS.items()}
     parts: dict[str, bytes] = {}
     for field in fields_of(record):
@@ -175,12 +190,28 @@ def parts_of(record: bytes) -> dict[str, bytes]:
 
 
 def compact_record(record: bytes) -> bytes:
-    """Return the record with its stream compact, as `chatpb.compact_stream` makes it. Raises WireError."""
+    """Return the record with its stream compact, as `chatpb.compact_stream` makes it. Raises WireError.
+
+    Examples:
+        >>> from chatpb.storage import compact_record, expand_record, make_record
+        >>> record = make_record(stream=['{"id":"c1","model":"m"}'] * 10)
+        >>> expand_record(compact_record(record)) == expand_record(record)
+        True
+
+    """
     return _as_one_row(_CHUNK_CODEC.compact_records, record)
 
 
 def expand_record(record: bytes) -> bytes:
-    """Return the record with whole chunks in its stream, as `chatpb.expand_stream` makes them. Raises WireError."""
+    """Return the record with whole chunks in its stream, as `chatpb.expand_stream` makes them. Raises WireError.
+
+    Examples:
+        >>> from chatpb.storage import compact_record, expand_record, make_record
+        >>> record = compact_record(make_record(stream=['{"id":"c1","model":"m"}'] * 10))
+        >>> len(record) < len(expand_record(record))
+        True
+
+    """
     return _as_one_row(_CHUNK_CODEC.expand_records, record)
 
 

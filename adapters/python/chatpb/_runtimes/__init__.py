@@ -35,7 +35,28 @@ ENTRY_POINT_GROUP = "chatpb.runtimes"
 
 @runtime_checkable
 class Runtime(Protocol):
-    """An adapter to the message classes of one protobuf runtime."""
+    """An adapter to the message classes of one protobuf runtime.
+
+    Examples:
+        >>> from chatpb import ChatCompletion, from_json, register_runtime
+        >>> class WireOnly(bytes):
+        ...     pass
+        ...
+        >>> class WireOnlyRuntime:
+        ...     def owns(self, message_type):
+        ...         return message_type is WireOnly
+        ...     def descriptor(self, message_type):
+        ...         return ChatCompletion.DESCRIPTOR
+        ...     def parse(self, message_type, wire):
+        ...         return message_type(wire)
+        ...     def serialize(self, message):
+        ...         return bytes(message)
+        ...
+        >>> register_runtime(WireOnlyRuntime())
+        >>> from_json('{"id":"c1"}', WireOnly).hex(" ")
+        '0a 02 63 31'
+
+    """
 
     def owns(self, message_type: type) -> bool:
         """Return whether a class is a message class of the runtime."""
@@ -57,6 +78,14 @@ class EditableRuntime(Runtime, Protocol):
     Fields are given by their google.protobuf descriptors. A message with the home fields has the attributes
     `member_order` (bytes), `null_fields`, `empty_fields`, `additional_properties` (None or a Struct, whose attribute
     `fields` is a mapping) and `verbatim_properties` (a mapping).
+
+    Examples:
+        >>> from chatpb import EditableRuntime, Runtime
+        >>> issubclass(EditableRuntime, Runtime)
+        True
+        >>> [name for name in vars(EditableRuntime) if not name.startswith("_")]
+        ['get', 'clear', 'merge']
+
     """
 
     def get(self, message: Any, field: FieldDescriptor) -> Any:
@@ -124,6 +153,16 @@ def register_runtime(runtime: Runtime) -> None:
 
     A package need not call this: chatpb finds an entry point of the group `chatpb.runtimes` that names an instance of a
     Runtime. Raises TypeError for what is no such instance.
+
+    Examples:
+        >>> from chatpb import register_runtime
+        >>> try:
+        ...     register_runtime("a runtime")
+        ... except TypeError as error:
+        ...     print(error)
+        ...
+        'a runtime' is not an instance with the functions of chatpb.Runtime
+
     """
     if not _is_runtime(runtime):
         raise TypeError(f"{runtime!r} is not an instance with the functions of chatpb.Runtime")

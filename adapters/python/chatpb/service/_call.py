@@ -74,6 +74,13 @@ class Call:
         reply: headers for the answer, by lower-case name. The backend fills it before its answer or its first chunk.
         peer: the caller's address; empty if it is not known.
 
+    Examples:
+        >>> import time
+        >>> from chatpb.service import Call
+        >>> call = Call(metadata={"x-request-id": "r1"}, deadline=time.monotonic() + 60)
+        >>> call.metadata["x-request-id"], 0 < call.remaining() <= 60
+        ('r1', True)
+
     """
 
     metadata: dict[str, str] = field(default_factory=dict)
@@ -95,6 +102,23 @@ class Backend(Protocol):
 
     A backend that knows its models may have `async def models(self, call: Call) -> bytes`: the JSON text that
     GET /v1/models answers with.
+
+    Examples:
+        >>> import asyncio
+        >>> from chatpb import json_to_wire, wire_to_json
+        >>> from chatpb.service import Backend, Call
+        >>> class Greeter:
+        ...     async def create(self, request, call):
+        ...         return json_to_wire('{"choices":[{"index":0,"message":{"content":"Hello"}}]}')
+        ...     async def stream(self, request, call):
+        ...         yield json_to_wire('{"choices":[{"index":0,"delta":{"content":"Hello"}}]}')
+        ...     async def close(self):
+        ...         pass
+        ...
+        >>> backend: Backend = Greeter()
+        >>> wire_to_json(asyncio.run(backend.create(b"", Call())))
+        b'{"choices":[{"index":0,"message":{"content":"Hello"}}]}'
+
     """
 
     async def create(self, request: bytes, call: Call) -> bytes:

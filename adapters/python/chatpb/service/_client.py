@@ -56,6 +56,21 @@ class Client:
         reconnect: the most seconds between attempts to connect again.
         return_headers: names of headers of an answer to return besides those about limits, timing and the call's id.
 
+    Examples:
+        >>> import asyncio
+        >>> from chatpb.service import Client, EchoBackend, Server
+        >>> def ask(target):
+        ...     with Client(target) as client:
+        ...         answer = client.create({"messages": [{"role": "user", "content": "Hello"}]})
+        ...     return answer["choices"][0]["message"]["content"]
+        ...
+        >>> async def main():
+        ...     async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+        ...         return await asyncio.to_thread(ask, f"127.0.0.1:{server.port}")
+        ...
+        >>> asyncio.run(main())
+        'Hello'
+
     """
 
     def __init__(
@@ -221,7 +236,25 @@ class _ChunkStream(Generic[Chunk, Completion]):
 
 
 class Stream(_ChunkStream[Chunk, Completion]):
-    """The chunks of an answer, as they come. `close`, or the end of its `with` block, cancels the call."""
+    """The chunks of an answer, as they come. `close`, or the end of its `with` block, cancels the call.
+
+    Examples:
+        >>> import asyncio
+        >>> from chatpb import CreateChatCompletionRequest, from_json
+        >>> from chatpb.service import Client, EchoBackend, Server
+        >>> def ask(target):
+        ...     request = from_json('{"messages":[{"role":"user","content":"Hello"}]}', CreateChatCompletionRequest)
+        ...     with Client(target) as client, client.stream(request) as stream:
+        ...         return "".join(chunk.choices[0].delta.content for chunk in stream if chunk.choices)
+        ...
+        >>> async def main():
+        ...     async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+        ...         return await asyncio.to_thread(ask, f"127.0.0.1:{server.port}")
+        ...
+        >>> asyncio.run(main())
+        'Hello'
+
+    """
 
     def __init__(self, rpc: Any, to_form: ToForm, reply: Reply | None, return_headers: frozenset[str]) -> None:
         super().__init__(to_form)
@@ -248,7 +281,21 @@ class Stream(_ChunkStream[Chunk, Completion]):
 
 
 class AsyncClient:
-    """A client for asyncio. Requests, arguments and errors are those of Client."""
+    """A client for asyncio. Requests, arguments and errors are those of Client.
+
+    Examples:
+        >>> import asyncio
+        >>> from chatpb.service import AsyncClient, EchoBackend, Server
+        >>> async def main():
+        ...     async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+        ...         async with AsyncClient(f"127.0.0.1:{server.port}") as client:
+        ...             answer = await client.create({"messages": [{"role": "user", "content": "Hello"}]})
+        ...             return answer["choices"][0]["message"]["content"]
+        ...
+        >>> asyncio.run(main())
+        'Hello'
+
+    """
 
     def __init__(
         self,
@@ -385,7 +432,21 @@ class AsyncClient:
 
 
 class AsyncStream(_ChunkStream[Chunk, Completion]):
-    """The chunks of an answer, as they come. `close`, or the end of its `async with` block, cancels the call."""
+    """The chunks of an answer, as they come. `close`, or the end of its `async with` block, cancels the call.
+
+    Examples:
+        >>> import asyncio
+        >>> from chatpb.service import AsyncClient, EchoBackend, Server
+        >>> async def main():
+        ...     async with Server(EchoBackend(), listen="127.0.0.1:0") as server:
+        ...         async with AsyncClient(f"127.0.0.1:{server.port}") as client:
+        ...             async with client.stream('{"messages":[{"role":"user","content":"Hello"}]}') as stream:
+        ...                 return len([chunk async for chunk in stream])
+        ...
+        >>> asyncio.run(main())
+        3
+
+    """
 
     def __init__(self, chunks: AsyncIterator[bytes], to_form: ToForm) -> None:
         super().__init__(to_form)

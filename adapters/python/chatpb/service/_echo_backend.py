@@ -18,7 +18,18 @@ __all__ = ["EchoBackend"]
 
 
 class EchoBackend:
-    """Answers with the text of the last message, in as many choices as the request's `n` asks for."""
+    """Answers with the text of the last message, in as many choices as the request's `n` asks for.
+
+    Examples:
+        >>> import asyncio
+        >>> from chatpb import ChatCompletion, CreateChatCompletionRequest, json_to_wire
+        >>> from chatpb.service import Call, EchoBackend
+        >>> request = json_to_wire('{"messages":[{"role":"user","content":"Hello"}]}', CreateChatCompletionRequest)
+        >>> answer = asyncio.run(EchoBackend().create(request, Call()))
+        >>> ChatCompletion.FromString(answer).choices[0].message.content
+        'Hello'
+
+    """
 
     async def create(self, request: bytes, call: Call) -> bytes:
         return _answer(parse_body(known_json(request, CreateChatCompletionRequest)) or {})

@@ -92,6 +92,14 @@ class ServiceError(ChatpbError):
         body: the error body, JSON text of an object, unchanged from where the error arose.
         headers: headers about limits and trying again, such as `retry-after`, by lower-case name.
 
+    Examples:
+        >>> from chatpb.service import ServiceError
+        >>> error = ServiceError.of(429, "Slow down.", headers={"retry-after": "2"})
+        >>> error.code, error.message
+        ('RESOURCE_EXHAUSTED', 'Slow down.')
+        >>> error.body
+        b'{"error": {"message": "Slow down.", "type": "rate_limit_error", "param": null, "code": null}}'
+
     """
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:

@@ -29,6 +29,20 @@ class FunctionBackend:
     yields pieces: text, ChatCompletionChunks of any runtime, or dicts. Both kinds answer whole and as a stream.
 
     Raises TypeError for a function that is not async.
+
+    Examples:
+        >>> import asyncio
+        >>> from chatpb import ChatCompletion, CreateChatCompletionRequest
+        >>> from chatpb.service import Call, FunctionBackend
+        >>> async def answer(request):
+        ...     for word in ("You", " asked", f" {request.model}"):
+        ...         yield word
+        ...
+        >>> request = CreateChatCompletionRequest(model="m").SerializeToString()
+        >>> whole = asyncio.run(FunctionBackend(answer).create(request, Call()))
+        >>> ChatCompletion.FromString(whole).choices[0].message.content
+        'You asked m'
+
     """
 
     def __init__(self, function: Callable[[CreateChatCompletionRequest], Any]) -> None:

@@ -58,6 +58,21 @@ class GrpcBackend:
         return_headers: names of further headers of an answer that the caller gets.
         options: options of the gRPC channel; they override those that are set here.
 
+    Examples:
+        >>> import asyncio
+        >>> from chatpb.service import GrpcBackend, ServiceError
+        >>> async def main():
+        ...     backend = GrpcBackend("127.0.0.1:1")  # where no server is
+        ...     try:
+        ...         await backend.check()
+        ...     except ServiceError as error:
+        ...         print(error.status, error.code)
+        ...     finally:
+        ...         await backend.close()
+        ...
+        >>> asyncio.run(main())
+        503 UNAVAILABLE
+
     """
 
     def __init__(

@@ -40,6 +40,12 @@ class Limits:
         send: seconds that a caller may take to accept a piece of an answer; None for no limit.
         grace: seconds that open calls have to finish when the server stops.
 
+    Examples:
+        >>> from chatpb.service import Limits
+        >>> limits = Limits(message=1 << 20, timeout=30)
+        >>> limits.message, limits.concurrent
+        (1048576, 4096)
+
     """
 
     message: int = 64 << 20

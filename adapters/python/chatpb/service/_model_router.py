@@ -20,6 +20,19 @@ class ModelRouter:
     Args:
         routes: patterns as of a shell, such as `gpt-*` or `*`, each with its backend.
 
+    Examples:
+        >>> import asyncio
+        >>> from chatpb import CreateChatCompletionRequest
+        >>> from chatpb.service import Call, EchoBackend, ModelRouter, ServiceError
+        >>> router = ModelRouter([("echo-*", EchoBackend())])
+        >>> request = CreateChatCompletionRequest(model="other").SerializeToString()
+        >>> try:
+        ...     asyncio.run(router.create(request, Call()))
+        ... except ServiceError as error:
+        ...     print(error.status, error.message)
+        ...
+        404 The model does not exist.
+
     """
 
     def __init__(self, routes: Sequence[tuple[str, Backend]]) -> None:

@@ -33,6 +33,14 @@ class Outcome:
         first: seconds until the first chunk, or the whole answer, was sent; None if nothing was sent.
         seconds: how long the call took.
 
+    Examples:
+        >>> from chatpb.service import Outcome
+        >>> outcome = Outcome("stream")
+        >>> outcome.send(120, chunks=3)
+        >>> outcome.fail(503, "UNAVAILABLE")
+        >>> outcome.status, outcome.sent, outcome.chunks
+        (503, 120, 3)
+
     """
 
     method: str
@@ -62,14 +70,37 @@ class Outcome:
 
 
 class Observer(Protocol):
-    """Is notified of every call."""
+    """Is notified of every call.
+
+    Examples:
+        >>> from chatpb.service import Call, Observer, Outcome
+        >>> class Printer:
+        ...     def start(self, method, call):
+        ...         return lambda outcome: print(method, outcome.status)
+        ...
+        >>> observer: Observer = Printer()
+        >>> observer.start("create", Call())(Outcome("create", status=429))
+        create 429
+
+    """
 
     def start(self, method: str, call: Call) -> Callable[[Outcome], None]:
         """Note that a call begins, and return the function to call when it ends."""
 
 
 class LogObserver:
-    """Logs one record for each call. The record's attribute `facts` is a dict, which JsonFormatter writes."""
+    """Logs one record for each call. The record's attribute `facts` is a dict, which JsonFormatter writes.
+
+    Examples:
+        >>> import logging
+        >>> from chatpb.service import Call, LogObserver, Outcome
+        >>> logger, handler = logging.Logger("calls"), logging.Handler()
+        >>> handler.emit = lambda record: print(record.facts["method"], record.facts["status"])
+        >>> logger.addHandler(handler)
+        >>> LogObserver(logger).start("create", Call())(Outcome("create"))
+        create 200
+
+    """
 
     def __init__(self, logger: logging.Logger | None = None) -> None:
         self._logger = logger or logging.getLogger("chatpb.service")
@@ -97,7 +128,17 @@ class LogObserver:
 
 
 class JsonFormatter(logging.Formatter):
-    """Formats a log record as one line of JSON."""
+    """Formats a log record as one line of JSON.
+
+    Examples:
+        >>> import json
+        >>> import logging
+        >>> from chatpb.service import JsonFormatter
+        >>> record = logging.LogRecord("app", logging.INFO, "app.py", 1, "ready at %s", ("8080",), None)
+        >>> json.loads(JsonFormatter().format(record))["message"]
+        'ready at 8080'
+
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
@@ -113,6 +154,20 @@ class SumRepeats(logging.Filter):
     """Sums warnings and errors that repeat: at most one a second of each kind passes, with the number left out.
 
     Records of calls always pass.
+
+    Examples:
+        >>> import logging
+        >>> import sys
+        >>> from chatpb.service import SumRepeats
+        >>> handler = logging.StreamHandler(sys.stdout)
+        >>> handler.addFilter(SumRepeats())
+        >>> logger = logging.Logger("app")
+        >>> logger.addHandler(handler)
+        >>> for _ in range(1000):
+        ...     logger.warning("the disk is full")
+        ...
+        the disk is full
+
     """
 
     def __init__(self) -> None:
@@ -139,6 +194,14 @@ class PrometheusObserver:
 
     Attributes:
         registry: the registry that holds the metrics: the one given, else the package's own.
+
+    Examples:
+        >>> from prometheus_client import CollectorRegistry
+        >>> from chatpb.service import Call, Outcome, PrometheusObserver
+        >>> registry = CollectorRegistry()
+        >>> PrometheusObserver(registry).start("create", Call())(Outcome("create"))
+        >>> "chatpb_calls" in {metric.name for metric in registry.collect()}
+        True
 
     """
 
@@ -195,7 +258,20 @@ class _UnknownFieldsCollector:
 
 
 class TraceObserver:
-    """Makes a span for each call (package `opentelemetry-api`), in the caller's trace, and passes it on upstream."""
+    """Makes a span for each call (package `opentelemetry-api`), in the caller's trace, and passes it on upstream.
+
+    Examples:
+        >>> from opentelemetry.sdk.trace import TracerProvider
+        >>> from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+        >>> from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+        >>> from chatpb.service import Call, Outcome, TraceObserver
+        >>> spans, provider = InMemorySpanExporter(), TracerProvider()
+        >>> provider.add_span_processor(SimpleSpanProcessor(spans))
+        >>> TraceObserver(provider).start("create", Call())(Outcome("create"))
+        >>> len(spans.get_finished_spans())
+        1
+
+    """
 
     def __init__(self, tracer_provider: Any = None) -> None:
         with extra_for("TraceObserver"):

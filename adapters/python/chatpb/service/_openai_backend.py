@@ -75,6 +75,15 @@ class OpenAIBackend:
         unknown_fields: "skip" sends a request with fields of a newer contract without those fields, and logs each field
             once; "error" refuses the request.
 
+    Examples:
+        >>> from chatpb.service import OpenAIBackend
+        >>> try:
+        ...     OpenAIBackend("models.example.com/v1")
+        ... except ValueError as error:
+        ...     print(error)
+        ...
+        'models.example.com/v1' is not an http or https address
+
     """
 
     def __init__(

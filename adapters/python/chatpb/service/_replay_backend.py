@@ -25,13 +25,24 @@ __all__ = ["ReplayBackend"]
 
 
 class ReplayBackend:
-    """Answers with the records of a .jsonl or .binpbs file (also .gz), in their order, and then from the first again.
+    r"""Answers with the records of a .jsonl or .binpbs file (also .gz), in their order, and then from the first again.
 
     A completion is one answer, and so are consecutive chunks with the same id. Both kinds answer whole and as a stream:
     a completion is split into chunks, and chunks are put together.
 
     Raises ValueError for a file with another ending or without answers, ChatpbError for one with a damaged record,
     OSError for one that cannot be opened.
+
+    Examples:
+        >>> import asyncio
+        >>> from pathlib import Path
+        >>> from chatpb import ChatCompletion
+        >>> from chatpb.service import Call, ReplayBackend
+        >>> size = Path("answers.jsonl").write_text('{"object":"chat.completion","id":"c1","choices":[]}\n')
+        >>> answer = asyncio.run(ReplayBackend("answers.jsonl").create(b"", Call()))
+        >>> ChatCompletion.FromString(answer).id
+        'c1'
+
     """
 
     def __init__(self, path: str) -> None:

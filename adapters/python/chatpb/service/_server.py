@@ -70,6 +70,23 @@ class Server:
     Attributes:
         port: the port where the server listens; 0 until it has started.
 
+    Examples:
+        >>> import asyncio
+        >>> from chatpb.service import Client, Server
+        >>> async def answer(request):
+        ...     return f"You are {request.user}."
+        ...
+        >>> def ask(target):
+        ...     with Client(target) as client:
+        ...         return client.create({"user": "Ada", "messages": []})["choices"][0]["message"]["content"]
+        ...
+        >>> async def main():
+        ...     async with Server(answer, listen="127.0.0.1:0") as server:
+        ...         return await asyncio.to_thread(ask, f"127.0.0.1:{server.port}")
+        ...
+        >>> asyncio.run(main())
+        'You are Ada.'
+
     """
 
     def __init__(
@@ -267,6 +284,15 @@ def serve(
         listen: host and port; port 0 picks a free one.
         on_start: called with the server when it listens.
         options: further arguments of Server.
+
+    Examples:
+        >>> from chatpb.service import serve
+        >>> async def answer(request):
+        ...     return f"You asked {request.model}."
+        ...
+        >>> def main():
+        ...     serve(answer, listen="127.0.0.1:50051")  # until SIGTERM
+        ...
 
     """
     options.setdefault("observers", [LogObserver()])

@@ -23,6 +23,15 @@ class Tls:
         ca: certificates of the trusted authorities. With it, a server requires a certificate of its clients, and a
             client trusts these authorities instead of those that gRPC trusts by default.
 
+    Examples:
+        >>> from chatpb.service import Tls
+        >>> try:
+        ...     Tls(certificate="missing.pem", key="missing.key").server()
+        ... except OSError as error:
+        ...     print(error.filename)
+        ...
+        missing.key
+
     """
 
     certificate: str | Path | None = None

@@ -103,6 +103,21 @@ def gateway(
 
     Raises ValueError for another value of `unknown_fields`.
 
+    Examples:
+        >>> import asyncio
+        >>> import httpx
+        >>> from chatpb.service import EchoBackend
+        >>> from chatpb.service.gateway import gateway
+        >>> async def main():
+        ...     application = httpx.ASGITransport(gateway(EchoBackend()))
+        ...     async with httpx.AsyncClient(transport=application, base_url="http://localhost") as client:
+        ...         body = {"messages": [{"role": "user", "content": "Hello"}]}
+        ...         response = await client.post("/v1/chat/completions", json=body)
+        ...         return response.json()["choices"][0]["message"]["content"]
+        ...
+        >>> asyncio.run(main())
+        'Hello'
+
     """
     choice("unknown_fields", unknown_fields, "error", "skip")
     guard = Guard(tokens, limits or Limits(), observers, forward)

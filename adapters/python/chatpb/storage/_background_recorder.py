@@ -41,6 +41,15 @@ class BackgroundRecorder:
         written: how many records are committed.
         lost: how many records were put and will not be committed.
 
+    Examples:
+        >>> from chatpb.storage import BackgroundRecorder, Recorder, make_record
+        >>> recorder = BackgroundRecorder(Recorder("traffic.db"))
+        >>> recorder.put(lambda: make_record(response={"id": "c1"}), size=100)
+        True
+        >>> recorder.close()
+        >>> recorder.written, recorder.lost
+        (1, 0)
+
     """
 
     def __init__(

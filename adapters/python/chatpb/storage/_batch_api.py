@@ -34,7 +34,7 @@ _RESPONSE: Final = {"status_code": "status", "request_id": "request_id"}
 
 
 def write_batch(sources: Sequence[str], target: str, layout: BatchLayout, **options: Any) -> Copied:
-    """Write records of any form as lines of a batch API, and return what was written and what was left out.
+    r"""Write records of any form as lines of a batch API, and return what was written and what was left out.
 
     The `custom_id` of a line is the label of that name, else the request's id, else the completion's, else the number
     of the record. A request is written without `stream` and `stream_options`, which a batch refuses. Records without
@@ -48,6 +48,15 @@ def write_batch(sources: Sequence[str], target: str, layout: BatchLayout, **opti
 
     Raises:
         OSError: a file cannot be opened.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from chatpb.storage import make_record, write, write_batch
+        >>> copied = write("traffic.jsonl", [make_record(request={"model": "m", "messages": []}, request_id="r1")])
+        >>> write_batch(["traffic.jsonl"], "batch.jsonl", "batch").written
+        1
+        >>> Path("batch.jsonl").read_text()
+        '{"custom_id":"r1","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[]}}\n'
 
     """
     refusals = options.pop("refusals", None) or Refusals()

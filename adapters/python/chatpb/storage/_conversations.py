@@ -57,7 +57,14 @@ CONVERSATIONS: Final = pa.schema(
     ]
 )
 """The columns of a table of conversations. `content` is the text of a message, its parts of text joined; `json` is the
-whole message as it was, and `tools` the JSON of the request's tools."""
+whole message as it was, and `tools` the JSON of the request's tools.
+
+Examples:
+    >>> from chatpb.storage import CONVERSATIONS
+    >>> CONVERSATIONS.names
+    ['id', 'model', 'finish_reason', 'messages', 'tools']
+
+"""
 
 _ROWS_AT_ONCE: Final = 500
 
@@ -95,7 +102,7 @@ class _Conversation:
 
 
 def write_conversations(sources: Sequence[str], target: str, layout: Layout, **options: Any) -> Copied:
-    """Write the conversations of records of any form, and return what was written and what was left out.
+    r"""Write the conversations of records of any form, and return what was written and what was left out.
 
     Records without messages are left out.
 
@@ -109,6 +116,17 @@ def write_conversations(sources: Sequence[str], target: str, layout: Layout, **o
     Raises:
         ChatpbError: the target is not of a form that the layout has.
         OSError: a file cannot be opened.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from chatpb.storage import make_record, write, write_conversations
+        >>> request = {"messages": [{"role": "user", "content": "Hello"}]}
+        >>> response = {"choices": [{"index": 0, "message": {"role": "assistant", "content": "Hi"}}]}
+        >>> copied = write("traffic.jsonl", [make_record(request=request, response=response)])
+        >>> write_conversations(["traffic.jsonl"], "lines.jsonl", "sft").written
+        1
+        >>> Path("lines.jsonl").read_text()
+        '{"messages":[{"role":"user","content":"Hello"},{"role":"assistant","content":"Hi"}]}\n'
 
     """
     refusals = options.pop("refusals", None) or Refusals()

@@ -31,6 +31,12 @@ class Copied:
         left_out: how many were left out, as far as that is known.
         problems: what describes the first of those, a line each.
 
+    Examples:
+        >>> from chatpb.storage import make_record, write
+        >>> copied = write("traffic.parquet", [make_record(response={"id": "c1"})])
+        >>> copied.written, copied.left_out
+        (1, 0)
+
     """
 
     written: int
@@ -82,6 +88,12 @@ def copy(
     Raises:
         ChatpbError: a source or the target is not of a form that can be read or written, or they are one file.
         OSError: a file cannot be opened.
+
+    Examples:
+        >>> from chatpb.storage import copy, make_record, write
+        >>> copied = write("traffic.jsonl", [make_record(response={"id": "c1"})])
+        >>> copy(["traffic.jsonl"], "traffic.parquet").written
+        1
 
     """
     refusals = refusals or Refusals()

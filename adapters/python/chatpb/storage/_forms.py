@@ -48,7 +48,14 @@ __all__ = ["Form", "Source", "files_of", "form_of", "open_source", "standard_inp
 
 
 class Form(str, Enum):
-    """A form of keeping records."""
+    """A form of keeping records.
+
+    Examples:
+        >>> from chatpb.storage import Form, form_of
+        >>> form_of("traffic.parquet") is Form.PARQUET
+        True
+
+    """
 
     RECORDER = "recorder"
     LINES = "jsonl"
@@ -57,7 +64,14 @@ class Form(str, Enum):
 
 
 def form_of(path: str, form: Form | None = None) -> Form:
-    """Return the form that a name stands for, or the given one. Raises ChatpbError if it stands for none."""
+    """Return the form that a name stands for, or the given one. Raises ChatpbError if it stands for none.
+
+    Examples:
+        >>> from chatpb.storage import form_of
+        >>> form_of("traffic.jsonl.gz")
+        <Form.LINES: 'jsonl'>
+
+    """
     if form:
         return form
     if path == STANDARD:

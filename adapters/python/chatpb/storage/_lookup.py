@@ -30,6 +30,15 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
         ChatpbError: the file is not one of records, or damage leaves the answer open.
         OSError: the file cannot be read.
 
+    Examples:
+        >>> from chatpb.storage import Record, Recorder, get
+        >>> with Recorder("traffic.db") as recorder:
+        ...     number = recorder.add(response={"id": "c1", "model": "m"})
+        ...
+        >>> Record(get("traffic.db", "c1")).response.model
+        'm'
+        >>> get("traffic.db", "c2")
+
     """
     name = os.fspath(path)
     form = form_of(name, options.get("form"))

@@ -47,6 +47,12 @@ class Record:
         wire: the wire bytes of its ChatCompletionRecord.
         place: where it stands: its file, and its line or number there.
 
+    Examples:
+        >>> from chatpb.storage import Record, make_record
+        >>> record = Record(make_record(request={"model": "m"}, stream=['{"id":"c1"}', '{"id":"c1"}']))
+        >>> record.request.model, len(record.chunks), record.completion.id
+        ('m', 2, 'c1')
+
     """
 
     wire: bytes
@@ -99,6 +105,16 @@ class Records:
 
     Attributes:
         refusals: what could not be read so far; each record that iterating leaves out is counted there.
+
+    Examples:
+        >>> from chatpb import storage
+        >>> copied = storage.write("traffic.jsonl", [storage.make_record(response={"model": "m"}) for _ in range(3)])
+        >>> with storage.open("traffic.jsonl") as records:
+        ...     [record.response.model for record in records]
+        ...     records.query("select count(*) from records").fetchall()
+        ...
+        ['m', 'm', 'm']
+        [(3,)]
 
     """
 
@@ -162,6 +178,15 @@ def open(*paths: str | os.PathLike[str], **options: Any) -> Records:
         ChatpbError: a file is not of a form that can be read.
         OSError: a file cannot be opened.
 
+    Examples:
+        >>> from chatpb import storage
+        >>> copied = storage.write("traffic.jsonl", [storage.make_record(response={"id": "c1"})])
+        >>> with storage.open("traffic.jsonl") as records:
+        ...     for record in records:
+        ...         print(record.place, record.response.id)
+        ...
+        traffic.jsonl:1 c1
+
     """
     return Records([os.fspath(path) for path in paths], **options)
 
@@ -178,6 +203,12 @@ def write(path: str | os.PathLike[str], records: Iterable[bytes | Message | Reco
     Raises:
         ChatpbError: the form cannot be written so.
         TypeError: a record is neither bytes nor a message.
+
+    Examples:
+        >>> from chatpb import ChatCompletionRecord
+        >>> from chatpb.storage import write
+        >>> write("traffic.parquet", [ChatCompletionRecord(request_id=f"r{number}") for number in range(3)]).written
+        3
 
     """
     refusals = Refusals()

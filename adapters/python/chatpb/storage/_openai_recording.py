@@ -26,6 +26,14 @@ def record_openai(client: Client, recorder: Recorder, **fields: Any) -> Client:
         recorder: the file to record in; the caller closes it.
         fields: fields that every record has, such as `labels` and `peer`.
 
+    Examples:
+        >>> from openai import OpenAI
+        >>> from chatpb.storage import Recorder, record_openai
+        >>> with Recorder("traffic.db") as recorder:
+        ...     client = record_openai(OpenAI(api_key="key"), recorder, labels={"team": "search"})
+        ...     client.close()
+        ...
+
     """
     completions: Any = client.chat.completions  # type: ignore[attr-defined]
     create = completions.create

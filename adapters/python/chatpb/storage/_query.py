@@ -70,7 +70,20 @@ _SETTINGS: Final[Mapping[str, object]] = {
 
 
 class QueryError(ChatpbError):
-    """SQL that does not run, or a file that is not one of records."""
+    """SQL that does not run, or a file that is not one of records.
+
+    Examples:
+        >>> from chatpb.storage import QueryError, make_record, query, write
+        >>> copied = write("traffic.jsonl", [make_record(response={"id": "c1"})])
+        >>> with query(["traffic.jsonl"]) as records:
+        ...     try:
+        ...         records.run("drop view records")
+        ...     except QueryError as error:
+        ...         print(error)
+        ...
+        a query is one statement that gives rows and only reads; begin it with SELECT or FROM
+
+    """
 
 
 @dataclass(frozen=True)
@@ -82,6 +95,15 @@ class Answer:
         schema: the schema of the batches.
         batches: the rows, made as they are taken; taking them may raise QueryError.
 
+    Examples:
+        >>> from chatpb.storage import make_record, query, write
+        >>> copied = write("traffic.jsonl", [make_record(response={"model": "m"})])
+        >>> with query(["traffic.jsonl"]) as records:
+        ...     answer = records.run("select model, count(*) as calls from records group by all")
+        ...     answer.types, [batch.to_pylist() for batch in answer.batches]
+        ...
+        ({'model': 'VARCHAR', 'calls': 'BIGINT'}, [[{'model': 'm', 'calls': 1}]])
+
     """
 
     types: Mapping[str, str]
@@ -90,7 +112,16 @@ class Answer:
 
 
 def answer_of(table: pa.Table) -> Answer:
-    """Return the rows of a table as an answer."""
+    """Return the rows of a table as an answer.
+
+    Examples:
+        >>> import pyarrow as pa
+        >>> from chatpb.storage import answer_of
+        >>> answer = answer_of(pa.table({"calls": [3]}))
+        >>> answer.types, next(answer.batches).to_pylist()
+        ({'calls': 'BIGINT'}, [{'calls': 3}])
+
+    """
     relation = duckdb.from_arrow(table)
     types = dict(zip(relation.columns, map(str, relation.types), strict=True))
     return Answer(types, table.schema, iter(table.to_batches()))
@@ -103,6 +134,14 @@ class Query:
 
     Attributes:
         connection: DuckDB's own connection, for what `run` cannot do.
+
+    Examples:
+        >>> from chatpb.storage import make_record, query, write
+        >>> copied = write("traffic.jsonl", [make_record(response={"model": "m", "usage": {"total_tokens": 7}})])
+        >>> with query(["traffic.jsonl"]) as records:
+        ...     records.relation("select sum(total_tokens) from records").fetchall()
+        ...
+        [(7,)]
 
     """
 
@@ -204,6 +243,14 @@ def open_query(
     Raises:
         QueryError: a file is not one of records, or a setting is not one of DuckDB's.
         OSError: a file cannot be read.
+
+    Examples:
+        >>> from chatpb.storage import make_record, query, write
+        >>> copied = write("traffic.jsonl", [make_record(response={"model": model}) for model in ("a", "b", "a")])
+        >>> with query(["traffic.jsonl"]) as records:
+        ...     records.relation("select model, count(*) from records group by all order by all").fetchall()
+        ...
+        [('a', 2), ('b', 1)]
 
     """
     refusals = refusals or Refusals()

@@ -96,6 +96,15 @@ class Recorder(RecorderReader):
 
     Raises RecorderError for a file that is not a recorder's or is locked, OSError where there is none to read.
 
+    Examples:
+        >>> from chatpb.storage import Recorder
+        >>> with Recorder("traffic.db") as recorder:
+        ...     recorder.add(request={"model": "m"}, response={"id": "c1"}, labels={"team": "search"})
+        ...     len(recorder)
+        ...
+        1
+        1
+
     """
 
     def __init__(

@@ -73,7 +73,20 @@ _SCHEMA: Final = (
 
 
 class RecorderError(ChatpbError):
-    """A recorder file that cannot be opened, read or written. The text names the file."""
+    """A recorder file that cannot be opened, read or written. The text names the file.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from chatpb.storage import Recorder, RecorderError
+        >>> size = Path("notes.txt").write_text("These are no records.")
+        >>> try:
+        ...     Recorder("notes.txt")
+        ... except RecorderError as error:
+        ...     print(error)
+        ...
+        notes.txt: not a recorder file, and no SQLite database at all
+
+    """
 
 
 def open_recorder_file(path: str, read_only: bool, durable: bool, timeout: float) -> sqlite3.Connection:

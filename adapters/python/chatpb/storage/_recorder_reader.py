@@ -56,6 +56,12 @@ class Damaged:
         last: the number of the last.
         reason: what is wrong.
 
+    Examples:
+        >>> from chatpb.storage import Damaged
+        >>> damaged = Damaged(first=7, last=9, reason="a block fails its checksum")
+        >>> f"records {damaged.first} to {damaged.last}: {damaged.reason}"
+        'records 7 to 9: a block fails its checksum'
+
     """
 
     first: int

@@ -66,6 +66,13 @@ def stats(
         QueryError: a file is not one of records.
         ValueError: `by` has another name.
 
+    Examples:
+        >>> from chatpb.storage import make_record, stats, write
+        >>> record = make_record(response={"model": "m", "usage": {"completion_tokens": 4}})
+        >>> copied = write("traffic.jsonl", [record, record])
+        >>> stats("traffic.jsonl", by=["model"]).select(["model", "records", "completion_tokens"]).to_pylist()
+        [{'model': 'm', 'records': 2, 'completion_tokens': 8}]
+
     """
     with open_query([os.fspath(path) for path in paths], **options) as query:
         (table,) = stats_of(query, [by], prices=prices, sizes=sizes)
@@ -75,7 +82,18 @@ def stats(
 def stats_of(
     query: Query, sets: Sequence[Sequence[str]], *, prices: Prices | None = None, sizes: bool = False
 ) -> list[pa.Table]:
-    """Return the statistics of an open query, a table for each set of groups, from one scan of the records."""
+    """Return the statistics of an open query, a table for each set of groups, from one scan of the records.
+
+    Examples:
+        >>> from chatpb.storage import make_record, query, stats_of, write
+        >>> copied = write("traffic.jsonl", [make_record(response={"model": "m"})])
+        >>> with query(["traffic.jsonl"]) as records:
+        ...     by_model, all_in_all = stats_of(records, [["model"], []])
+        ...
+        >>> all_in_all.num_rows
+        1
+
+    """
     with _prices_as_table(query, prices) as source:
         answer = query.run(statistics_sql(*sets, source=source, sizes=sizes))
         rows = [row for batch in answer.batches for row in batch.to_pylist()]
@@ -92,6 +110,16 @@ def read_prices(path: str | os.PathLike[str]) -> Prices:
     """Read prices from a JSON file: an object by model of prices of a million tokens, or LiteLLM's list of prices.
 
     Raises ChatpbError for another file, OSError where there is none.
+
+    Examples:
+        >>> import json
+        >>> from pathlib import Path
+        >>> from chatpb.storage import read_prices
+        >>> size = Path("prices.json").write_text(json.dumps({"m": {"prompt": 0.5, "completion": 1.5}}))
+        >>> prices = read_prices("prices.json")
+        >>> prices["m"]["completion"]
+        1.5
+
     """
     with open(path, encoding="utf-8") as file:
         try:

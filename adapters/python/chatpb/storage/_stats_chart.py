@@ -56,6 +56,16 @@ def draw_chart(output: BinaryIO, format: str, daily: Sequence[Row], models: Sequ
         daily: a row for each model and day, with the columns of `statistics_sql`.
         models: a row for each model, with these columns too.
 
+    Examples:
+        >>> from chatpb.storage import draw_chart, make_record, stats, write
+        >>> start = 1_700_000_000_000_000
+        >>> record = make_record(response={"model": "m"}, start_time=start, end_time=start + 2_000_000)
+        >>> copied = write("traffic.jsonl", [record])
+        >>> daily, models = stats("traffic.jsonl").to_pylist(), stats("traffic.jsonl", by=["model"]).to_pylist()
+        >>> with open("traffic.svg", "wb") as file:
+        ...     draw_chart(file, "svg", daily, models)
+        ...
+
     """
     models = sorted(models, key=lambda row: (-row["records"], row["model"]))
     timed = [row for row in models if row["latency_us_p50"] is not None]

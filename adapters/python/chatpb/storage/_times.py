@@ -15,6 +15,14 @@ def time_of(text: str) -> datetime:
     """Return the time that a text stands for: ISO 8601 in any precision and zone, or an age such as 90m, 12h or 7d.
 
     A time without a zone is in UTC. Raises ValueError for any other text.
+
+    Examples:
+        >>> from chatpb.storage import time_of
+        >>> time_of("2026-03-01").isoformat()
+        '2026-03-01T00:00:00+00:00'
+        >>> time_of("2d") < time_of("90m")
+        True
+
     """
     if age := re.fullmatch(r"(\d{1,6})([smhdw])", text.strip()):
         return datetime.now(timezone.utc) - timedelta(**{_UNITS[age[2]]: int(age[1])})

@@ -32,6 +32,15 @@ def verify(path: str | os.PathLike[str]) -> Iterator[str]:
     A record that is whole but cannot be written as JSON, as it holds NaN, has a line too. Records that no line names
     are as they were appended: `chatpb export damaged.db whole.db` makes a file of them.
     Raises RecorderError if the file cannot be opened, or is locked.
+
+    Examples:
+        >>> from chatpb.storage import Recorder, verify
+        >>> with Recorder("traffic.db") as recorder:
+        ...     number = recorder.add(response={"id": "c1"})
+        ...
+        >>> list(verify("traffic.db"))
+        []
+
     """
     with Recorder(path, read_only=True) as recorder, recorder._sqlite_errors():
         yield from _sqlite_problems(recorder)
@@ -44,6 +53,17 @@ def restore_first_page(path: str | os.PathLike[str]) -> None:
 
     The first page is the same in all such files, except for the number of pages. Raises RecorderError for a file that
     can be opened, and for one that still cannot be opened afterwards, which is left as it was.
+
+    Examples:
+        >>> from chatpb.storage import Recorder, RecorderError, restore_first_page
+        >>> Recorder("traffic.db").close()
+        >>> try:
+        ...     restore_first_page("traffic.db")
+        ... except RecorderError as error:
+        ...     print(error)
+        ...
+        traffic.db: its first page is whole
+
     """
     name = os.fspath(path)
     with open(name, "r+b") as file:

@@ -35,7 +35,14 @@ _ARROW: Final = pa.schema(
 )  # Spark has only timestamps in microseconds
 
 RECORDS: Final[StructType] = from_arrow_schema(_ARROW)
-"""The schema of a frame of records."""
+"""The schema of a frame of records.
+
+Examples:
+    >>> from chatpb.storage.spark import RECORDS
+    >>> RECORDS["time"].dataType
+    TimestampType()
+
+"""
 
 SETTINGS: Final[dict[str, Any]] = {  # the type that pyspark's `config` takes
     "spark.sql.session.timeZone": "UTC",
@@ -43,7 +50,14 @@ SETTINGS: Final[dict[str, Any]] = {  # the type that pyspark's `config` takes
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
     "spark.sql.execution.arrow.maxRecordsPerBatch": "1000",
 }
-"""Settings to make a session with: days in UTC, Parquet as chatpb writes it, batches that fit in a worker's memory."""
+"""Settings to make a session with: days in UTC, Parquet as chatpb writes it, batches that fit in a worker's memory.
+
+Examples:
+    >>> from chatpb.storage.spark import SETTINGS
+    >>> SETTINGS["spark.sql.session.timeZone"]
+    'UTC'
+
+"""
 
 Batches = Iterator[pa.RecordBatch]
 
@@ -62,6 +76,15 @@ def read_lines(
         TypeError: no record has documents of this type; or they are chunks, whose streams tasks must not divide.
 
     A line that cannot be read ends the job with a ChatpbError that names the file and the place in the line.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from pyspark.sql import SparkSession
+        >>> from chatpb.storage.spark import SETTINGS, read_lines
+        >>> size = Path("traffic.jsonl").write_text('{"response":{"model":"m"}}')
+        >>> spark = SparkSession.builder.config(map=SETTINGS).getOrCreate()
+        >>> read_lines(spark, "traffic.jsonl").select("model").collect()
+        [Row(model='m')]
 
     """
     if message_type is ChatCompletionChunk:
@@ -83,6 +106,16 @@ def to_lines(frame: DataFrame) -> DataFrame:
     """Return a frame with the JSON of a frame's records in its one column `value`; streams have whole chunks.
 
     `to_lines(frame).write.text(folder)` stores them. A damaged record ends the job with a ChatpbError.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from pyspark.sql import SparkSession
+        >>> from chatpb.storage.spark import SETTINGS, read_lines, to_lines
+        >>> size = Path("traffic.jsonl").write_text('{"response":{"model":"m"}}')
+        >>> spark = SparkSession.builder.config(map=SETTINGS).getOrCreate()
+        >>> to_lines(read_lines(spark, "traffic.jsonl")).collect()
+        [Row(value='{"response":{"model":"m"}}')]
+
     """
     return frame.select("wire").mapInArrow(_lines_of_records, "value string")
 
@@ -94,6 +127,15 @@ def statistics(frame: DataFrame, *sets: Sequence[str]) -> DataFrame:
         frame: the records.
         sets: what to group by, such as `("model",)`, `("day",)` or `("model", "day")`, which is the default. There is a
             row for each group of each set; `()` is one row for all. Days are those of the session's time zone.
+
+    Examples:
+        >>> from pathlib import Path
+        >>> from pyspark.sql import SparkSession
+        >>> from chatpb.storage.spark import SETTINGS, read_lines, statistics
+        >>> size = Path("traffic.jsonl").write_text('{"response":{"model":"m"}}')
+        >>> spark = SparkSession.builder.config(map=SETTINGS).getOrCreate()
+        >>> statistics(read_lines(spark, "traffic.jsonl"), ["model"]).select("model", "records").collect()
+        [Row(model='m', records=1)]
 
     """
     query = statistics_sql(*(sets or [("model", "day")]), source="{records}", engine=SPARK)

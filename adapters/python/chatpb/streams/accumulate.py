@@ -30,6 +30,14 @@ class Accumulator:
 
     A chunk that is refused adds nothing. Raises ValueError for another value of an option.
 
+    Examples:
+        >>> from chatpb.streams import Accumulator
+        >>> accumulator = Accumulator()
+        >>> accumulator.add_json('{"choices":[{"index":0,"delta":{"role":"assistant","content":"Hel"}}]}')
+        >>> accumulator.add_json('{"choices":[{"index":0,"delta":{"content":"lo"},"finish_reason":"stop"}]}')
+        >>> accumulator.to_json()
+        b'{"choices":[{"index":0,"message":{"role":"assistant","content":"Hello"},"finish_reason":"stop"}]}'
+
     """
 
     def __init__(self, *, nonfinite: Nonfinite = "error", unknown_fields: UnknownFields = "error") -> None:

@@ -22,6 +22,12 @@ def compact_stream(chunks: Iterable[Any]) -> bytes:
         WireError: a chunk is not valid protobuf; the error's path is the place of the chunk.
         TypeError: a chunk is neither a message nor wire bytes.
 
+    Examples:
+        >>> from chatpb import ChatCompletionChunk, compact_stream
+        >>> chunks = [ChatCompletionChunk(id="c1", model="m") for _ in range(10)]
+        >>> len(compact_stream(chunks)) < sum(len(chunk.SerializeToString()) for chunk in chunks)
+        True
+
     """
     return codec_of(ChatCompletionChunk.DESCRIPTOR).compact_stream([wire_of(chunk) for chunk in chunks])
 
@@ -38,6 +44,13 @@ def expand_stream(stream: Any) -> list[bytes]:
     Raises:
         WireError: the bytes are not valid protobuf, or stand for more than 256 MiB of chunks.
         TypeError: the stream is neither a message nor wire bytes.
+
+    Examples:
+        >>> from chatpb import ChatCompletionChunk, compact_stream, expand_stream
+        >>> chunks = [ChatCompletionChunk(id="c1", created=second) for second in (1, 2)]
+        >>> stream = compact_stream(chunks)
+        >>> [ChatCompletionChunk.FromString(wire) for wire in expand_stream(stream)] == chunks
+        True
 
     """
     return codec_of(ChatCompletionChunk.DESCRIPTOR).expand_stream(wire_of(stream))

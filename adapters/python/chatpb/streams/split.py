@@ -41,6 +41,16 @@ def split(
     Iterating raises ValueError for a size below 1 or another value of an option, TypeError for what is no completion,
     and JsonError or WireError for one that holds what it must not.
 
+    Examples:
+        >>> from chatpb.streams import split
+        >>> for chunk in split({"choices": [{"index": 0, "message": {"content": "Hello there"}}]}):
+        ...     print([choice.delta.content for choice in chunk.choices])
+        ...
+        ['']
+        ['Hello']
+        [' there']
+        ['']
+
     """
     wire = wire_of_any(completion, ChatCompletion, nonfinite)
     text = wire_to_json(wire, ChatCompletion, unknown_fields=unknown_fields, nonfinite=nonfinite)
@@ -56,7 +66,16 @@ def split_wire(
     nonfinite: Nonfinite = "error",
     unknown_fields: UnknownFields = "error",
 ) -> Iterator[bytes]:
-    """Yield the wire bytes of a completion's chunks, given its own. Options are those of `split`; raises WireError."""
+    """Yield the wire bytes of a completion's chunks, given its own. Options are those of `split`; raises WireError.
+
+    Examples:
+        >>> from chatpb import ChatCompletionChunk, json_to_wire
+        >>> from chatpb.streams import split_wire
+        >>> completion = json_to_wire('{"choices":[{"index":0,"message":{"content":"Hello"}}]}')
+        >>> [ChatCompletionChunk.FromString(wire).choices[0].delta.content for wire in split_wire(completion, size=3)]
+        ['', 'Hel', 'lo', '']
+
+    """
     text = wire_to_json(wire, ChatCompletion, unknown_fields=unknown_fields, nonfinite=nonfinite)
     for chunk in split_json(text, size=size, usage=usage):
         yield json_to_wire(chunk, ChatCompletionChunk, nonfinite=nonfinite)

@@ -50,24 +50,58 @@ __all__ = [
 ]
 
 MAX_EVENT: Final = 16 << 20
-"""Bytes of one event, unless the caller sets another limit."""
+"""Bytes of one event, unless the caller sets another limit.
+
+Examples:
+    >>> from chatpb.streams.sse import MAX_EVENT
+    >>> MAX_EVENT
+    16777216
+
+"""
 
 DONE: Final = b"data: [DONE]\n\n"
-"""The event that ends a stream."""
+r"""The event that ends a stream.
+
+Examples:
+    >>> from chatpb.streams.sse import DONE
+    >>> DONE
+    b'data: [DONE]\n\n'
+
+"""
 
 _BOM: Final = b"\xef\xbb\xbf"
 _LINE_END: Final = re.compile(rb"\r\n|\r|\n")
 
 
 class StreamError(ChatpbError):
-    """A stream that cannot be read further: an event is too large, not a chunk, or cut short."""
+    r"""A stream that cannot be read further: an event is too large, not a chunk, or cut short.
+
+    Examples:
+        >>> from chatpb.streams.sse import ChunkReader, StreamError
+        >>> try:
+        ...     list(ChunkReader().feed(b"data: {\n\n"))
+        ... except StreamError as error:
+        ...     print(error)
+        ...
+        an event that is not a chunk: unexpected end of the text at line 1, column 2 (byte 1)
+
+    """
 
 
 class ErrorEvent(ChatpbError):
-    """An error that the sender reports in the stream.
+    r"""An error that the sender reports in the stream.
 
     Attributes:
         body: the data of the event, usually the JSON text of an error response.
+
+    Examples:
+        >>> from chatpb.streams.sse import ChunkReader, ErrorEvent
+        >>> try:
+        ...     list(ChunkReader().feed(b'data: {"error":{"message":"overloaded"}}\n\n'))
+        ... except ErrorEvent as error:
+        ...     print(error.body)
+        ...
+        b'{"error":{"message":"overloaded"}}'
 
     """
 
@@ -81,14 +115,31 @@ class ErrorEvent(ChatpbError):
 
 @dataclass(frozen=True)
 class Event:
-    """One event: its data lines, joined by LF, and its name."""
+    r"""One event: its data lines, joined by LF, and its name.
+
+    Examples:
+        >>> from chatpb.streams.sse import EventReader
+        >>> list(EventReader().feed(b"event: ping\ndata: 1\n\n"))
+        [Event(data=b'1', name='ping')]
+
+    """
 
     data: bytes
     name: str = "message"
 
 
 class EventReader:
-    """Reads events from the bytes of a stream. `max_event` is the largest event accepted, in bytes."""
+    r"""Reads events from the bytes of a stream. `max_event` is the largest event accepted, in bytes.
+
+    Examples:
+        >>> from chatpb.streams.sse import EventReader
+        >>> reader = EventReader()
+        >>> list(reader.feed(b"data: one\n\ndata: two"))
+        [Event(data=b'one', name='message')]
+        >>> list(reader.close())
+        [Event(data=b'two', name='message')]
+
+    """
 
     def __init__(self, max_event: int = MAX_EVENT) -> None:
         self._limit = max_event
@@ -194,10 +245,21 @@ def _events(block: bytes) -> Iterator[Event]:
 
 
 class ChunkReader:
-    """Reads chunks from the bytes of a stream: as messages of a class, or as wire bytes where no class is given.
+    r"""Reads chunks from the bytes of a stream: as messages of a class, or as wire bytes where no class is given.
 
     Attributes:
         is_done: whether the event `[DONE]` was read.
+
+    Examples:
+        >>> from chatpb import ChatCompletionChunk
+        >>> from chatpb.streams.sse import ChunkReader
+        >>> reader = ChunkReader(ChatCompletionChunk)
+        >>> [chunk.id for chunk in reader.feed(b'data: {"id":"c1"}\n\ndata: {"id"')]
+        ['c1']
+        >>> [chunk.id for chunk in reader.feed(b':"c2"}\n\ndata: [DONE]\n\n')]
+        ['c2']
+        >>> reader.is_done
+        True
 
     """
 
@@ -245,7 +307,14 @@ class ChunkReader:
 
 
 def is_error(data: bytes) -> bool:
-    """Return whether JSON text is an error body: it has `error` and no `choices`, or its `object` is "error"."""
+    """Return whether JSON text is an error body: it has `error` and no `choices`, or its `object` is "error".
+
+    Examples:
+        >>> from chatpb.streams.sse import is_error
+        >>> is_error(b'{"error":{"message":"overloaded"}}'), is_error(b'{"choices":[]}')
+        (True, False)
+
+    """
     if b'"error"' not in data:
         return False
     try:
@@ -260,9 +329,15 @@ def is_error(data: bytes) -> bool:
 
 
 def write_event(data: bytes, name: str = "") -> bytes:
-    """Return an event with the data, each line of it as a data line, and with the name if one is given.
+    r"""Return an event with the data, each line of it as a data line, and with the name if one is given.
 
     Raises ValueError for a name of more than one line.
+
+    Examples:
+        >>> from chatpb.streams.sse import write_event
+        >>> write_event(b'{"id":"c1"}', "chunk")
+        b'event: chunk\ndata: {"id":"c1"}\n\n'
+
     """
     if not isinstance(data, bytes):
         data = bytes(memoryview(data))
@@ -273,9 +348,16 @@ def write_event(data: bytes, name: str = "") -> bytes:
 
 
 def write_chunk(chunk: Any, *, unknown_fields: UnknownFields = "error") -> bytes:
-    """Return the event of a chunk, given as its wire bytes in any buffer or as a message of any runtime.
+    r"""Return the event of a chunk, given as its wire bytes in any buffer or as a message of any runtime.
 
     Raises WireError for a chunk with fields that this contract does not have, which `unknown_fields="skip"` leaves out.
+
+    Examples:
+        >>> from chatpb import ChatCompletionChunk
+        >>> from chatpb.streams.sse import write_chunk
+        >>> write_chunk(ChatCompletionChunk(id="c1"))
+        b'data: {"id":"c1"}\n\n'
+
     """
     if is_message(chunk):
         text = to_json(chunk, unknown_fields=unknown_fields)
@@ -285,9 +367,15 @@ def write_chunk(chunk: Any, *, unknown_fields: UnknownFields = "error") -> bytes
 
 
 def write_comment(text: str = "keep-alive") -> bytes:
-    """Return a comment, which readers skip. It keeps a connection open. Raises ValueError for more than one line.
+    r"""Return a comment, which readers skip. It keeps a connection open. Raises ValueError for more than one line.
 
     No empty line follows it: some readers take that for the end of an event, and fail because it has no data.
+
+    Examples:
+        >>> from chatpb.streams.sse import write_comment
+        >>> write_comment()
+        b': keep-alive\n'
+
     """
     return b": %b\n" % _one_line("a comment", text)
 
