@@ -81,9 +81,10 @@ def read_lines(
         >>> from pathlib import Path
         >>> from pyspark.sql import SparkSession
         >>> from chatpb.storage.spark import SETTINGS, read_lines
-        >>> size = Path("traffic.jsonl").write_text('{"response":{"model":"m"}}')
+        >>> path = Path("traffic.jsonl").absolute()
+        >>> size = path.write_text('{"response":{"model":"m"}}')
         >>> spark = SparkSession.builder.config(map=SETTINGS).getOrCreate()
-        >>> read_lines(spark, "traffic.jsonl").select("model").collect()
+        >>> read_lines(spark, str(path)).select("model").collect()
         [Row(model='m')]
 
     """
@@ -111,9 +112,10 @@ def to_lines(frame: DataFrame) -> DataFrame:
         >>> from pathlib import Path
         >>> from pyspark.sql import SparkSession
         >>> from chatpb.storage.spark import SETTINGS, read_lines, to_lines
-        >>> size = Path("traffic.jsonl").write_text('{"response":{"model":"m"}}')
+        >>> path = Path("traffic.jsonl").absolute()
+        >>> size = path.write_text('{"response":{"model":"m"}}')
         >>> spark = SparkSession.builder.config(map=SETTINGS).getOrCreate()
-        >>> to_lines(read_lines(spark, "traffic.jsonl")).collect()
+        >>> to_lines(read_lines(spark, str(path))).collect()
         [Row(value='{"response":{"model":"m"}}')]
 
     """
@@ -132,9 +134,10 @@ def statistics(frame: DataFrame, *sets: Sequence[str]) -> DataFrame:
         >>> from pathlib import Path
         >>> from pyspark.sql import SparkSession
         >>> from chatpb.storage.spark import SETTINGS, read_lines, statistics
-        >>> size = Path("traffic.jsonl").write_text('{"response":{"model":"m"}}')
+        >>> path = Path("traffic.jsonl").absolute()
+        >>> size = path.write_text('{"response":{"model":"m"}}')
         >>> spark = SparkSession.builder.config(map=SETTINGS).getOrCreate()
-        >>> statistics(read_lines(spark, "traffic.jsonl"), ["model"]).select("model", "records").collect()
+        >>> statistics(read_lines(spark, str(path)), ["model"]).select("model", "records").collect()
         [Row(model='m', records=1)]
 
     """
