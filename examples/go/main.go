@@ -51,6 +51,8 @@ func (f front) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	send(w, w.Header().Get("Content-Type"), body)
 }
 
+// docs: answer
+
 // answer returns the status of an error that has none of its own.
 func (f front) answer(w http.ResponseWriter, r *http.Request) (int, error) {
 	request := new(pb.CreateChatCompletionRequest)
@@ -83,6 +85,8 @@ func (f front) answer(w http.ResponseWriter, r *http.Request) (int, error) {
 	}
 	return http.StatusBadGateway, err
 }
+
+// docs: end
 
 func send(w http.ResponseWriter, kind string, message proto.Message) error {
 	text, err := chatpb.Marshal(message)

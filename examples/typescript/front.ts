@@ -34,6 +34,7 @@ async function read(request: IncomingMessage): Promise<Buffer> {
   return Buffer.concat(pieces);
 }
 
+// docs: answer
 async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
   const left = new AbortController(); // when the client leaves, the call ends
   response.on("close", () => left.abort());
@@ -60,6 +61,7 @@ async function answer(request: IncomingMessage, response: ServerResponse): Promi
   start();
   response.end(event("[DONE]"));
 }
+// docs: end
 
 function fail(response: ServerResponse, error: unknown): void {
   const refused = ConnectError.from(error);

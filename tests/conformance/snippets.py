@@ -2,8 +2,8 @@
 
     python tests/conformance/snippets.py    update the pages
 
-A program marks a snippet with a comment `docs: <name>` before it and `docs: end` after it. A page names the snippet
-before the block of code: `<!-- go/native.go write -->`.
+A program, here or in examples/, marks a snippet with a comment `docs: <name>` before it and `docs: end` after it. A page
+names the snippet before the block of code: `<!-- go/native.go write -->`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 PAGE = HERE.parents[1] / "docs" / "languages.md"
-PAGES = [PAGE, *sorted(PAGE.with_suffix("").glob("*.md"))]
+PAGES = [PAGE, *sorted(PAGE.with_suffix("").glob("*.md")), PAGE.parent / "howto" / "service-author.md"]
 
 _BLOCK = re.compile(r"(<!-- ([\w./-]+) ([\w-]+) -->\n```([\w,]+)\n)(.*?)(```\n)", re.DOTALL)
 

@@ -22,7 +22,7 @@ from tests.service.fake_model import ERRORS, FakeModel
 from tests.service.fake_upstream import FakeUpstream
 from tests.service.service_stack import CHUNK, STREAM, free_port, http_client, run
 from tests.service.test_published_clients import program, require
-from tests.support import ALL_VECTORS, JSON_VECTORS, Vector, exactly_equal
+from tests.support import ALL_VECTORS, JSON_VECTORS, ROOT, Vector, exactly_equal
 
 HOST: Final = "127.0.0.1:0"
 
@@ -126,6 +126,16 @@ async def post(client: httpx.AsyncClient, body: bytes) -> httpx.Response:
 @by_name
 def test_it_is_short(example: Front) -> None:
     assert 20 < example.lines() < MOST_LINES
+
+
+def test_the_page_of_authors_builds_them_as_the_tests_do() -> None:
+    page = (ROOT / "docs" / "howto" / "service-author.md").read_text()
+    shown = [front for front in FRONTS if f"examples/{front.name}" in page]
+    assert [front.name for front in shown] == ["go", "typescript"]
+    for front in shown:
+        commands = [*front.build, (*front.command, "127.0.0.1:8000", "127.0.0.1:50051")]
+        lines = (" ".join(word for word in command if word != "--silent") for command in commands)
+        assert "```sh\n" + "\n".join(lines) + "\n```" in page
 
 
 async def seen_by(front: Front, url: str) -> Any:

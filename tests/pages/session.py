@@ -29,7 +29,7 @@ from tests.service.service_stack import free_port
 __all__ = ["Block", "blocks_of", "follow"]
 
 TERMINAL: Final = "# in another terminal\n"
-PORTS: Final = ("50051", "8000")
+PORTS: Final = ("50051", "50052", "8000", "9464")
 NOT_RUN: Final = re.compile(r"^(?:python3 -m venv|pip) .*\n", re.MULTILINE)
 _BLOCK: Final = re.compile(
     r"(?:^`(?P<file>[\w.-]+\.\w+)`[^`\n]*(?:\n[^\n]+)*:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S

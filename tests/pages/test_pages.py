@@ -12,9 +12,12 @@ from tests.support import ROOT
 
 pytestmark = pytest.mark.newest
 
-PAGES = [ROOT / "docs" / "tutorial.md", *sorted((ROOT / "docs" / "howto").glob("*.md"))]
-ELSEWHERE = {"go": "tests/conformance/snippets.py", "typescript": "tests/conformance/snippets.py"}
-"""Languages whose blocks other tests run, and what copies those blocks into pages."""
+ELSEWHERE = {"service-author.md": ROOT / "tests" / "examples" / "test_fronts.py"}
+"""Pages whose programs take the tools of other languages, and the tests that build and run them."""
+PAGES = [
+    ROOT / "docs" / "tutorial.md",
+    *(page for page in sorted((ROOT / "docs" / "howto").glob("*.md")) if page.name not in ELSEWHERE),
+]
 
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
@@ -34,6 +37,11 @@ def test_every_block_is_run_or_saved_or_compared(page: Path) -> None:
             assert before.language == "sh"
         else:
             assert block.file or block.language in {"python", "sh"}, block
+
+
+@pytest.mark.parametrize("page", ELSEWHERE)
+def test_pages_tested_elsewhere_are(page: str) -> None:
+    assert page in ELSEWHERE[page].read_text()
 
 
 @each_page
