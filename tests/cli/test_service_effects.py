@@ -486,9 +486,9 @@ async def reconnect(kind: str, folder: Path) -> None:
     server.close()
 
 
-@effect("--model", "gateway")
+@effect("--list-model", "gateway")
 async def model(kind: str, folder: Path) -> None:
-    async with Program(kind, "--backend", "echo", "--model", "a", "--model", "b", *QUIET) as service:
+    async with Program(kind, "--backend", "echo", "--list-model", "a", "--model", "b", *QUIET) as service:
         async with http_client() as client:
             listed = (await client.get(f"http://{service.address}/v1/models")).json()
         assert [each["id"] for each in listed["data"]] == ["a", "b"]
@@ -635,6 +635,7 @@ def test_an_error_with_escape_sequences() -> None:
 
 
 CALL: dict[str, tuple[tuple[str, ...], str]] = {
+    "--format": (("-m", "hi", "--format", "json"), '{"choices":[{"index":0,'),
     "--model": (("-m", "hi", "--model", "other"), '"model":"other"'),
     "--message": (("--message", "hi"), '"content":"hi"'),
     "--timeout": (("-m", "hi", "--timeout", "0.2"), "504 DEADLINE_EXCEEDED"),

@@ -1,128 +1,112 @@
-"""The application: the table of its commands, and the options that stand before a command.
+"""The application: its commands by what they are for, and the options that stand before a command.
 
-A command is imported when it runs: its list, `chatpb --help`, needs none of them.
+A command is imported when it runs: the list of commands, `chatpb --help`, needs none of them, and no protobuf.
 """
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from importlib import import_module
-from inspect import cleandoc
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, NamedTuple
 
 import typer
 from typer.core import TyperCommand
 from typer.main import get_command
 
-from chatpb.cli._console import version
+from chatpb import __version__
 from chatpb.cli._exit_status import CommandGroup
+from chatpb.cli._help import Command, definition_lists, lines_below, option_row, parts_of_docstring, wrapped
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "app", "load_command"]
 
-_COMMANDS: Final = {
-    "convert": (
-        "convert",
-        "convert",
-        "Convert between .json, .jsonl, .binpb, .binpbs (messages, each after its length) and .txtpb, also "
-        ".gz and .zst.",
-    ),
-    "check": (
-        "check",
-        "check",
-        "Check that every document comes back from protobuf as it was, and count where its members landed.",
-    ),
-    "inspect": (
-        "inspect",
-        "inspect",
-        "Show a message as a tree: each member with its home, its protobuf type and its bytes, and what is wrong.",
-    ),
-    "demo": (
-        "demo",
-        "demo",
-        "Send built-in samples from JSON to protobuf and back, and show what happens to them.",
-    ),
-    "contract": (
-        "contract",
-        "contract",
-        "List what a .proto file lacks so that JSON goes through its messages without loss.",
-    ),
-    "serve": (
-        "serve",
-        "serve",
-        "Serve chat completions over gRPC, until SIGTERM: open calls then finish, and new ones are refused.",
-    ),
-    "gateway": (
-        "gateway",
-        "gateway",
-        "Serve an OpenAI-compatible HTTP endpoint in front of a gRPC server, or of a backend in this process.",
-    ),
-    "call": (
-        "call",
-        "call",
-        "Send one request to a gRPC server, and print the answer.",
-    ),
-    "export": (
-        "export_import",
-        "export_records",
-        "Write records of any form to another: .db (a recorder's file), .jsonl, .binpbs (both also .gz, .zst)"
-        " or .parquet.",
-    ),
-    "import": (
-        "export_import",
-        "import_records",
-        "Add records of any form to a recorder's file, which is created if it does not exist.",
-    ),
-    "query": (
-        "query",
-        "query",
-        "Run SQL by DuckDB over files of records, which are the view `records`.",
-    ),
-    "stats": (
-        "stats",
-        "stats",
-        "Count records, errors, tokens and cost, and show percentiles of latencies, by requested model and day (UTC).",
-    ),
-    "get": (
-        "get",
-        "get",
-        "Print the record of an id as JSON. A recorder's file looks it up; any other form is scanned.",
-    ),
-    "backup": (
-        "backup",
-        "backup",
-        "Copy a recorder's file with all that is committed, while others write to it.",
-    ),
-    "verify": (
-        "backup",
-        "verify",
-        "Read all of a recorder's file, and report all that is wrong with it; the exit status is then 1.",
-    ),
+
+class _Row(NamedTuple):
+    """What the list of commands knows of a command.
+
+    Attributes:
+        job: what it is for; commands of one job stand together.
+        module: its module in `commands`.
+        function: its function there.
+        summary: the first paragraph of the function's docstring, short enough for a line of 80 columns.
+
+    """
+
+    job: str
+    module: str
+    function: str
+    summary: str
+
+
+_LOOK: Final = "Convert and check"
+_SERVE: Final = "Serve and call"
+_STORE: Final = "Store records"
+_ASK: Final = "Ask records"
+
+COMMANDS: Final = {
+    "convert": _Row(_LOOK, "convert", "convert", "Convert a file between JSON, JSON lines and protobuf."),
+    "check": _Row(_LOOK, "check", "check", "Check that your documents come back from protobuf as they were."),
+    "inspect": _Row(_LOOK, "inspect", "inspect", "Show a message as a tree, with the home and size of each member."),
+    "demo": _Row(_LOOK, "demo", "demo", "Send built-in samples to protobuf and back."),
+    "contract": _Row(_LOOK, "contract", "contract", "List what a .proto file of yours lacks to lose nothing."),
+    "serve": _Row(_SERVE, "serve", "serve", "Serve chat completions over gRPC."),
+    "gateway": _Row(_SERVE, "gateway", "gateway", "Serve an OpenAI-compatible HTTP endpoint."),
+    "call": _Row(_SERVE, "call", "call", "Send one request to a gRPC server, and print the answer."),
+    "import": _Row(_STORE, "export_import", "import_records", "Add records to a recorder's file."),
+    "export": _Row(_STORE, "export_import", "export_records", "Write records in another form, such as Parquet."),
+    "backup": _Row(_STORE, "backup", "backup", "Copy a recorder's file while others write to it."),
+    "verify": _Row(_STORE, "backup", "verify", "Check that a recorder's file is whole."),
+    "query": _Row(_ASK, "query", "query", "Run SQL over records."),
+    "stats": _Row(_ASK, "stats", "stats", "Count records, errors, tokens and cost, and show latencies."),
+    "get": _Row(_ASK, "get", "get", "Print the record of an id as JSON."),
 }
-"""By command, its module in `commands`, the function there, and the first paragraph of that one's docstring."""
 
 
 class _LazyGroup(CommandGroup):
     """The group of the commands, which imports the one that runs."""
 
     def list_commands(self, ctx: Any) -> list[str]:
-        return list(_COMMANDS)
+        return list(COMMANDS)
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Return what stands for a command in the list of commands."""
-        return TyperCommand(cmd_name, help=_COMMANDS[cmd_name][2]) if cmd_name in _COMMANDS else None
+        """Return what stands for a command until it is loaded."""
+        return TyperCommand(cmd_name, help=COMMANDS[cmd_name].summary) if cmd_name in COMMANDS else None
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        if args[0] not in COMMANDS and not args[0].startswith("-"):
+            alike = get_close_matches(args[0], COMMANDS, 1)
+            ctx.fail(f"No such command {args[0]!r}." + (f" Did you mean {alike[0]!r}?" if alike else ""))
         name, command, rest = super().resolve_command(ctx, args)
         return name, load_command(name) if command and name else command, rest
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        sections: dict[str, list[tuple[str, str]]] = {}
+        for name, row in COMMANDS.items():
+            sections.setdefault(row.job, []).append((name, row.summary))
+        sections["Options"] = [option_row(each) for each in self.get_params(ctx)]
+        parts = [
+            wrapped(self.help or ""),
+            lines_below("Usage", [f"{ctx.command_path} COMMAND [OPTIONS]"]),
+            definition_lists(sections),
+            lines_below("Examples", _EXAMPLES),
+            wrapped("chatpb COMMAND --help shows the options and examples of a command."),
+        ]
+        formatter.write("\n".join(parts))
+
+
+_EXAMPLES: Final = (
+    "chatpb demo",
+    "chatpb check answers.jsonl",
+    "chatpb convert answers.jsonl answers.binpbs",
+)
 
 
 def load_command(name: str) -> Any:
     """Import a command."""
-    module, function, _ = _COMMANDS[name]
-    callback = getattr(import_module(f"chatpb.cli.commands.{module}"), function)
-    # The terminal's width wraps help, so each paragraph of a docstring becomes one line.
-    paragraphs = cleandoc(callback.__doc__ or "").split("\n\n")
-    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name, help="\n\n".join(paragraph.replace("\n", " ") for paragraph in paragraphs))(callback)
+    row = COMMANDS[name]
+    callback = getattr(import_module(f"chatpb.cli.commands.{row.module}"), row.function)
+    text, examples = parts_of_docstring(callback.__doc__)
+    alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    alone.command(name, cls=Command, help=text, epilog=examples)(callback)
     return get_command(alone)
 
 
@@ -131,6 +115,7 @@ app = typer.Typer(
     help="OpenAI-style chat completions in Protocol Buffers and back to JSON, losing nothing.",
     add_completion=False,
     pretty_exceptions_enable=False,
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
@@ -145,7 +130,7 @@ def _before_commands(
 
         from chatpb._engine import description
 
-        typer.echo(f"chatpb {version()} ({description()} engine, protobuf {google.protobuf.__version__})")
+        typer.echo(f"chatpb {__version__} ({description()} engine, protobuf {google.protobuf.__version__})")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        typer.echo(context.get_help())
+        typer.echo(context.get_help(), color=context.color)

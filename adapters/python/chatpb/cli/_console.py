@@ -7,11 +7,12 @@ import io
 import os
 import re
 import sys
-from importlib import metadata
-from typing import Final
+from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
-from rich.console import Console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 __all__ = [
     "escape_what_output_lacks",
@@ -19,9 +20,10 @@ __all__ = [
     "shown",
     "stderr_console",
     "stdout_console",
+    "styled",
     "table_bytes",
     "table_console",
-    "version",
+    "uses_colour",
 ]
 
 _PIPE_WIDTH: Final = 160
@@ -59,22 +61,55 @@ def table_bytes(table: str) -> bytes:
     return table.encode(sys.stdout.encoding or "utf-8", _ESCAPES)
 
 
+def uses_colour(stream: TextIO | None = None) -> bool:
+    """Return whether a stream, standard output by default, gets colours.
+
+    A terminal does. NO_COLOR takes them from it, and FORCE_COLOR gives them to a file or a pipe.
+    """
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+
+
+def styled(text: str, style: str) -> str:
+    """Return a text for standard output, in a style if that gets colours: "bold" or the name of a colour."""
+    if not uses_colour():
+        return text
+    return typer.style(text, bold=True) if style == "bold" else typer.style(text, fg=style)
+
+
 def stdout_console() -> Console:
     """Return a console for results, which never reads text as markup."""
-    return Console(highlight=False, markup=False, emoji=False)
+    return _console(sys.stdout)
 
 
 def table_console() -> Console:
     """Return a console for tables, which only a terminal or COLUMNS makes narrow."""
     console = stdout_console()
-    if not console.is_terminal and "COLUMNS" not in os.environ:
+    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH
     return console
 
 
 def stderr_console() -> Console:
     """Return a console for progress, which never reads text as markup."""
-    return Console(stderr=True, highlight=False, markup=False, emoji=False)
+    return _console(sys.stderr)
+
+
+def _console(stream: TextIO) -> Console:
+    from rich.console import Console  # whose import takes as long as a short command
+
+    colours = uses_colour(stream)
+    return Console(
+        file=stream,
+        highlight=False,
+        markup=False,
+        emoji=False,
+        force_terminal=colours or None,
+        color_system="standard" if colours else None,
+    )
 
 
 def shown(text: str) -> str:
@@ -85,11 +120,3 @@ def shown(text: str) -> str:
 def report(text: str) -> None:
     """Print one line on standard error, with characters that a terminal would act on escaped."""
     typer.echo("".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text), err=True)
-
-
-def version() -> str:
-    """Return the version of chatpb that is installed."""
-    try:
-        return metadata.version("chatpb")
-    except metadata.PackageNotFoundError:
-        return "(not installed)"

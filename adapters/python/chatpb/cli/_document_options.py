@@ -1,9 +1,9 @@
-"""The options of the commands that read documents."""
+"""The options of the commands that read documents. An option has one name and one meaning in all commands."""
 
 from __future__ import annotations
 
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from google.protobuf.message import Message
@@ -12,11 +12,19 @@ from chatpb._contract.documents import message_type
 from chatpb._files.formats import Format, format_of
 
 __all__ = [
+    "FROM_HELP",
+    "TO_HELP",
+    "UNKNOWN_FIELDS_HELP",
     "FailFast",
     "MaxRecord",
+    "Nonfinite",
     "NonfiniteChoice",
     "Quiet",
+    "SourceFormat",
+    "TargetFormat",
+    "Threads",
     "TypeName",
+    "UnknownFields",
     "UnknownFieldsChoice",
     "choose_format",
     "choose_type",
@@ -37,16 +45,34 @@ class NonfiniteChoice(str, Enum):
     ALLOW = "allow"
 
 
+FROM_HELP: Final = "Format of what is read, by default that of its name."
+TO_HELP: Final = "Format of what is written, by default that of its name."
+UNKNOWN_FIELDS_HELP: Final = (
+    "Fields of a newer contract, which JSON and text cannot hold: leave them out, or refuse what has them."
+)
+
+SourceFormat = Annotated[Format | None, typer.Option("--from", metavar="FORMAT", help=FROM_HELP)]
+TargetFormat = Annotated[Format | None, typer.Option("--to", metavar="FORMAT", help=TO_HELP)]
 TypeName = Annotated[
     str | None,
     typer.Option(
         "--type",
         metavar="TYPE",
-        help="completion, chunk, request, error, record, or a message's name; by default detected from the data.",
+        help="completion, chunk, request, error, record, or the name of a message; by default detected from the data.",
     ),
 ]
+Nonfinite = Annotated[
+    NonfiniteChoice, typer.Option("--nonfinite", help="NaN and Infinity in JSON: refuse what has them, or keep them.")
+]
+UnknownFields = Annotated[UnknownFieldsChoice, typer.Option("--unknown-fields", help=UNKNOWN_FIELDS_HELP)]
 FailFast = Annotated[bool, typer.Option("--fail-fast", help="Stop at the first bad record.")]
-MaxRecord = Annotated[int, typer.Option(min=1, max=2047, metavar="MIB", help="Refuse a record above this many MiB.")]
+MaxRecord = Annotated[
+    int, typer.Option("--max-record", min=1, max=2047, metavar="MIB", help="Refuse a record above this many MiB.")
+]
+Threads = Annotated[
+    int | None,
+    typer.Option("--threads", min=1, metavar="N", help="Threads that share the work, by default one a core."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Report only what is wrong.")]
 
 

@@ -13,7 +13,7 @@ from typer.core import TyperGroup
 from chatpb._errors import ChatpbError
 from chatpb._extras import MissingExtraError, extra_for
 from chatpb._files.refusals import Refusals
-from chatpb.cli._console import report
+from chatpb.cli._console import report, uses_colour
 
 __all__ = ["BAD_DATA", "USAGE", "BadRecords", "CommandGroup"]
 
@@ -30,7 +30,7 @@ class CommandGroup(TyperGroup):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         try:
-            status = super().main(*args, **{**extra, "standalone_mode": False})
+            status = super().main(*args, **{**extra, "standalone_mode": False, "color": uses_colour()})
         except Exception as error:
             # The class of usage errors is in different modules in different releases of typer; this method is in all.
             if not hasattr(error, "format_message"):

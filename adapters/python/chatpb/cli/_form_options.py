@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from chatpb._files.formats import PARQUET_ENDINGS, RECORDER_ENDINGS
+from chatpb.cli._document_options import FROM_HELP
 
 if TYPE_CHECKING:
     from chatpb.storage import Form
@@ -24,9 +25,7 @@ class FormName(str, Enum):
     PARQUET = "parquet"
 
 
-SourceForm = Annotated[
-    FormName | None, typer.Option("--from", help="Form of what is read; by default detected from each name.")
-]
+SourceForm = Annotated[FormName | None, typer.Option("--from", metavar="FORMAT", help=FROM_HELP)]
 
 
 def form_named(name: FormName | None) -> Form | None:

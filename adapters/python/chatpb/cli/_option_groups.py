@@ -1,4 +1,7 @@
-"""Options that several commands have: a dataclass, whose fields are the options, is one parameter of each command."""
+"""Options that several commands have: a dataclass, whose fields are the options, is one parameter of each command.
+
+Its HEADING is that of these options in the help of commands.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,7 @@ import inspect
 from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from functools import wraps
-from typing import Any, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 __all__ = ["with_groups"]
 
@@ -23,11 +26,12 @@ def with_groups(command: Callable[..., None]) -> Callable[..., None]:
 
     # In Python 3.10, get_type_hints of a function hides the options of parameters whose default is None.
     for name, parameter in inspect.signature(command, eval_str=True).parameters.items():
-        group = parameter.annotation
+        group: Any = parameter.annotation
         if is_dataclass(group):
             groups[name] = group
             kinds_of_group = get_type_hints(group, include_extras=True)
             for each in fields(group):
+                get_args(kinds_of_group[each.name])[1].rich_help_panel = vars(group)["HEADING"]
                 add(each.name, kinds_of_group[each.name], each.default)
         else:
             add(name, group, parameter.default)

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 
 import typer
 
-__all__ = ["MEMORY", "Memory", "Output", "ResultFormat", "RowFormat", "Since", "Threads", "Until"]
+__all__ = ["MEMORY", "Memory", "Output", "ResultFormat", "RowFormat", "Since", "Until"]
 
 MEMORY: Final = "512MB"
 
@@ -32,16 +32,23 @@ def _time(text: str) -> datetime:
         raise typer.BadParameter(str(error)) from None
 
 
-RowFormat = Annotated[ResultFormat, typer.Option("--format", "-f", help="How to write the rows.")]
-Output = Annotated[str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the rows.")]
+RowFormat = Annotated[ResultFormat, typer.Option("--format", "-f", metavar="FORMAT", help="How to show the result.")]
+Output = Annotated[
+    str, typer.Option("--output", "-o", metavar="FILE", help="Where to write the result, - for standard output.")
+]
 Since = Annotated[
     datetime | None,
-    typer.Option(parser=_time, metavar="TIME", help="Only records of this time (UTC) and later, or of an age as 12h."),
+    typer.Option(
+        "--since",
+        parser=_time,
+        metavar="TIME",
+        help="Only records of this time (UTC) and later, such as 2026-01-31, or of an age, such as 12h or 7d.",
+    ),
 ]
 Until = Annotated[
-    datetime | None, typer.Option(parser=_time, metavar="TIME", help="Only records before this time (UTC).")
+    datetime | None, typer.Option("--until", parser=_time, metavar="TIME", help="Only records before this time (UTC).")
 ]
 Memory = Annotated[
-    str, typer.Option(metavar="SIZE", help="Memory that DuckDB may use; beyond that it uses temporary files.")
+    str,
+    typer.Option("--memory", metavar="SIZE", help="Memory that DuckDB may use; beyond that it uses temporary files."),
 ]
-Threads = Annotated[int | None, typer.Option(min=1, metavar="N", help="Threads of DuckDB; by default one a core.")]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, ClassVar, Final
 
 import typer
 
-from chatpb.cli._document_options import UnknownFieldsChoice
+from chatpb.cli._document_options import UNKNOWN_FIELDS_HELP, UnknownFieldsChoice
 
 __all__ = [
     "BackendName",
@@ -52,6 +52,8 @@ class LogFormat(str, Enum):
 _MAX_SECONDS: Final = 365 * 86400
 """The longest time that timers can take."""
 
+_TARGET_HELP: Final = "The gRPC server, unix:PATH, or another gRPC target."
+
 
 def option(*names: str, metavar: str | None = None, help: str, **more: Any) -> Any:
     """Return an option of typer that reads the environment variable of its first name as well."""
@@ -62,23 +64,19 @@ def option(*names: str, metavar: str | None = None, help: str, **more: Any) -> A
 BackendName = Annotated[
     str | None, option("--backend", metavar="KIND", help="echo, replay:FILE, openai:URL, or grpc:HOST:PORT.")
 ]
-Target = Annotated[
-    str | None, option("--target", metavar="HOST:PORT", help="The gRPC server, unix:PATH, or another gRPC target.")
-]
+Target = Annotated[str | None, option("--target", metavar="HOST:PORT", help=_TARGET_HELP)]
 Targets = Annotated[
     list[str] | None,
     option(
         "--target",
         metavar="[PATTERN=]HOST:PORT",
-        help="The gRPC server, unix:PATH or another gRPC target; with gpt-*= for such models alone. Repeatable.",
+        help=_TARGET_HELP,
     ),
 ]
 Listen = Annotated[
     str, option("--listen", metavar="HOST:PORT", help="Where to listen, or unix:PATH; port 0 picks a free one.")
 ]
-Tokens = Annotated[
-    list[str] | None, option("--token", metavar="TOKEN", help="A bearer token to accept from callers. Repeatable.")
-]
+Tokens = Annotated[list[str] | None, option("--token", metavar="TOKEN", help="A bearer token to accept from callers.")]
 TargetToken = Annotated[
     str | None,
     option("--target-token", metavar="TOKEN", help="The bearer token to send, in place of the caller's own."),
@@ -95,28 +93,26 @@ Reconnect = Annotated[
 ]
 UpstreamHeaders = Annotated[
     list[str] | None,
-    option("--upstream-header", metavar="'NAME: VALUE'", help="A header of every request to openai:URL. Repeatable."),
+    option("--upstream-header", metavar="'NAME: VALUE'", help="A header of every request to openai:URL."),
 ]
 ForwardHeaders = Annotated[
-    list[str] | None, option("--forward-header", metavar="NAME", help="Another header to pass on. Repeatable.")
+    list[str] | None, option("--forward-header", metavar="NAME", help="Another header to pass on.")
 ]
 ReturnHeaders = Annotated[
-    list[str] | None, option("--return-header", metavar="NAME", help="Another header of answers to return. Repeatable.")
+    list[str] | None, option("--return-header", metavar="NAME", help="Another header of answers to return.")
 ]
-Paths = Annotated[list[str] | None, option("--path", metavar="PATH", help="Another path to answer. Repeatable.")]
+Paths = Annotated[list[str] | None, option("--path", metavar="PATH", help="Another path to answer.")]
 Origins = Annotated[
     list[str] | None,
     option(
         "--allow-origin",
         metavar="URL",
-        help="A site whose pages may call, such as https://a.example; * for all. Repeatable.",
+        help="A site whose pages may call, such as https://a.example; * for all.",
     ),
 ]
 Hosts = Annotated[
     list[str] | None,
-    option(
-        "--allow-host", metavar="NAME", help="A name by which callers on this machine call the service. Repeatable."
-    ),
+    option("--allow-host", metavar="NAME", help="A name by which callers on this machine call the service."),
 ]
 Timeout = Annotated[float, option("--timeout", min=0.001, max=_MAX_SECONDS, metavar="SECONDS", help="Longest call.")]
 KeepAlive = Annotated[
@@ -131,13 +127,11 @@ KeepAlive = Annotated[
 ]
 Models = Annotated[
     list[str] | None,
-    option("--model", metavar="NAME", help="A name for /v1/models to list, in place of the backend's. Repeatable."),
+    option("--list-model", "--model", metavar="NAME", help="A name for /v1/models to list, in place of the backend's."),
 ]
 UnknownFields = Annotated[
     UnknownFieldsChoice,
-    option(
-        "--unknown-fields", help="Fields of a newer contract, which JSON cannot hold: left out and logged, or refused."
-    ),
+    option("--unknown-fields", help=UNKNOWN_FIELDS_HELP),
 ]
 Workers = Annotated[
     int, option("--workers", min=1, metavar="N", help="Processes that share the port; the limits are for each of them.")
@@ -147,6 +141,8 @@ Workers = Annotated[
 @dataclass(frozen=True)
 class CertificateOptions:
     """Files of TLS."""
+
+    HEADING: ClassVar = "TLS"
 
     tls_certificate: Annotated[
         Path | None, option("--tls-certificate", metavar="FILE", help="The certificate chain, PEM.")
@@ -162,6 +158,8 @@ class CertificateOptions:
 @dataclass(frozen=True)
 class LimitOptions:
     """The most that a service accepts."""
+
+    HEADING: ClassVar = "Limits"
 
     max_message: Annotated[int, option("--max-message", min=1, max=2047, metavar="MIB", help="Largest message.")] = 64
     max_in_flight: Annotated[
@@ -193,6 +191,8 @@ class LimitOptions:
 class ObserverOptions:
     """What is told about calls, and where."""
 
+    HEADING: ClassVar = "Logs, metrics and traces"
+
     log: Annotated[LogFormat, option("--log", help="How to log calls, on standard error.")] = LogFormat.TEXT
     metrics: Annotated[
         str | None,
@@ -208,6 +208,8 @@ class ObserverOptions:
 @dataclass(frozen=True)
 class RecordOptions:
     """Where calls are recorded, and for how long records are kept."""
+
+    HEADING: ClassVar = "Records"
 
     record: Annotated[
         Path | None, option("--record", metavar="FILE", help="Record every call, in an SQLite file of chatpb.storage.")

@@ -16,9 +16,13 @@ def backup(
     file: Annotated[str, typer.Argument(metavar="FILE.db", help="The recorder's file.")],
     copy: Annotated[str, typer.Argument(metavar="COPY.db", help="The file to make.")],
 ) -> None:
-    """Copy a recorder's file with all that is committed, while others write to it.
+    """Copy a recorder's file while others write to it.
 
-    A plain copy would lack what is only in the write-ahead log beside the file.
+    The copy has all that is committed. A plain copy would lack what is only in the write-ahead log beside the file.
+
+    Examples:
+        chatpb backup traffic.db copy.db
+
     """
     from chatpb.storage import Recorder
 
@@ -28,7 +32,14 @@ def backup(
 
 
 def verify(file: Annotated[str, typer.Argument(metavar="FILE.db", help="The recorder's file.")]) -> None:
-    """Read all of a recorder's file, and report all that is wrong with it; the exit status is then 1."""
+    """Check that a recorder's file is whole.
+
+    All of it is read, and all that is wrong is reported; the exit status is then 1.
+
+    Examples:
+        chatpb verify traffic.db
+
+    """
     from chatpb.storage import verify as problems
 
     bad = BadRecords()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import Enum
 from typing import Annotated, Any
 
 import typer
@@ -21,6 +22,13 @@ from chatpb.cli._service_setup import check_tokens, silence_grpc, target_of, tls
 __all__ = ["call"]
 
 
+class AnswerFormat(str, Enum):
+    """How an answer is shown."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 @with_groups
 def call(
     *,
@@ -33,21 +41,32 @@ def call(
     model: Annotated[str | None, options.option("--model", metavar="NAME", help="The model, with --message.")] = None,
     target: options.Target = None,
     stream: Annotated[bool, typer.Option("--stream", "-s", help="Show the answer as it arrives.")] = False,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print JSON: the completion, or one chunk on each line.")
-    ] = False,
+    format: Annotated[
+        AnswerFormat, options.option("--format", "-f", metavar="FORMAT", help="How to show the result.")
+    ] = AnswerFormat.TEXT,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
     target_token: options.TargetToken = None,
     use_tls: options.UseTls = False,
     certificates: options.CertificateOptions,
     timeout: options.Timeout = 600,
 ) -> None:
-    """Send one request to a gRPC server, and print the answer."""
+    """Send one request to a gRPC server, and print the answer.
+
+    --format json prints the completion, or with --stream one chunk on each line.
+
+    Examples:
+        chatpb call --message hello
+        chatpb call --message hello --stream --target 127.0.0.1:50051
+        chatpb call request.json --format json
+
+    """
     silence_grpc()
     from chatpb.service import Client, ServiceError
 
     tls = tls_of(certificates, wanted=use_tls)
     check_tokens("--target-token", target_token)
     text = _request(request, message, model)
+    as_json = as_json or format is AnswerFormat.JSON
     address = target_of(target or "127.0.0.1:50051")
     try:
         with Client(address, tls=tls, token=target_token, timeout=timeout) as client:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator
+from enum import Enum
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -16,10 +17,10 @@ from chatpb._extras import MissingExtraError, extra_for
 from chatpb._files.formats import STANDARD, Format, format_of
 from chatpb._files.read import MAX_DOCUMENT, Document, open_input
 from chatpb._files.refusals import Refusals
-from chatpb._options import Nonfinite
+from chatpb._options import Nonfinite as NonfiniteName
 from chatpb._runtimes import RUNTIMES, generated_class
-from chatpb.cli._console import report, stdout_console, version
-from chatpb.cli._document_options import FailFast, MaxRecord, NonfiniteChoice, TypeName, choose_type
+from chatpb.cli._console import report, stdout_console
+from chatpb.cli._document_options import FailFast, MaxRecord, Nonfinite, NonfiniteChoice, TypeName, choose_type
 from chatpb.cli._exit_status import BAD_DATA
 from chatpb.cli._form_options import has_only_records
 from chatpb.cli._progress import ProgressBar, bar_of_files
@@ -35,6 +36,13 @@ _MAX_PROBLEMS: Final = 100
 """The most problems that --json lists; standard error gets all of them."""
 
 
+class ReportFormat(str, Enum):
+    """How the result is shown."""
+
+    TABLE = "table"
+    JSON = "json"
+
+
 def check(
     files: Annotated[
         list[str],
@@ -47,19 +55,28 @@ def check(
         list[str] | None,
         typer.Option(
             "--runtime",
-            metavar=f"[{'|'.join(RUNTIMES)}|MODULE]",
-            help="Send documents through this runtime's objects, or those of a module's classes; may be given twice.",
+            metavar="NAME",
+            help=f"Send documents through objects of {', '.join(RUNTIMES)}, or of a module's classes.",
         ),
     ] = None,
-    nonfinite: Annotated[NonfiniteChoice, typer.Option(help="NaN and Infinity.")] = NonfiniteChoice.ERROR,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
+    nonfinite: Nonfinite = NonfiniteChoice.ERROR,
+    format: Annotated[
+        ReportFormat, typer.Option("--format", "-f", metavar="FORMAT", help="How to show the result.")
+    ] = ReportFormat.TABLE,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
     fail_fast: FailFast = False,
     max_record: MaxRecord = MAX_DOCUMENT >> 20,
 ) -> None:
-    """Check that every document comes back from protobuf as it was, and count where its members landed.
+    """Check that your documents come back from protobuf as they were.
 
-    Documents are sent through wire bytes and google.protobuf objects. The exit status is 1 if any is lost or
-    unreadable. Only names of members are printed, never what documents say.
+    Documents are sent through wire bytes and google.protobuf objects, and counted by where their members landed. The
+    exit status is 1 if any is lost or unreadable. Only names of members are printed, never what documents say.
+
+    Examples:
+        chatpb check answers.jsonl
+        chatpb check recordings/ --runtime google --runtime betterproto
+        chatpb check answers.jsonl --format json
+
     """
     chosen = choose_type(type_name)
     names = tuple(dict.fromkeys(runtimes or ("google",)))
@@ -77,7 +94,7 @@ def check(
     with bar_of_files(paths) as bar:
         for path in paths:
             run.file(path, bar, max_record << 20)
-    if as_json:
+    if as_json or format is ReportFormat.JSON:
         typer.echo(json.dumps(run.as_json(), indent=2))
     else:
         print_counts(stdout_console(), run.by_file, run.total())
@@ -89,7 +106,7 @@ class _Check:
     """One check: the counts by file, and the first problems."""
 
     def __init__(
-        self, message_type: type[Message] | None, runtimes: tuple[str, ...], nonfinite: Nonfinite, fail_fast: bool
+        self, message_type: type[Message] | None, runtimes: tuple[str, ...], nonfinite: NonfiniteName, fail_fast: bool
     ) -> None:
         self.message_type = message_type
         self.runtimes = runtimes
@@ -144,7 +161,7 @@ class _Check:
 
     def as_json(self) -> dict[str, object]:
         return {
-            "chatpb": version(),
+            "chatpb": chatpb.__version__,
             "engine": chatpb.engine,
             "runtimes": list(self.runtimes),
             **self.total().as_json(),

@@ -19,13 +19,19 @@ def contract(
     fix: Annotated[bool, typer.Option("--fix", help="Write what can be added into the files.")] = False,
     envelopes: Annotated[
         list[str],
-        typer.Option("--envelope", metavar="MESSAGE", help="A message that needs no home fields. Repeatable."),
+        typer.Option("--envelope", metavar="MESSAGE", help="A message that needs no home fields."),
     ] = [],  # noqa: B006  (typer copies it)
 ) -> None:
-    """List what a .proto file lacks so that JSON goes through its messages without loss.
+    """List what a .proto file of yours lacks to lose nothing.
 
     Every message needs the fields that hold what its typed fields do not; without them it is an envelope, which refuses
     such members. --fix adds these fields, their import, and `optional`; numbers and types of fields stay as they are.
+
+    Examples:
+        chatpb contract orders.proto
+        chatpb contract --fix orders.proto
+        chatpb contract --envelope PriceOrderRequest orders.proto
+
     """
     from chatpb import complete_proto, proto_gaps
 

@@ -17,9 +17,13 @@ from chatpb.cli._console import report
 from chatpb.cli._document_options import (
     FailFast,
     MaxRecord,
+    Nonfinite,
     NonfiniteChoice,
     Quiet,
+    SourceFormat,
+    TargetFormat,
     TypeName,
+    UnknownFields,
     UnknownFieldsChoice,
     choose_format,
     choose_type,
@@ -34,29 +38,31 @@ __all__ = ["convert"]
 def convert(
     source: Annotated[str, typer.Argument(metavar="IN", help="File to read, or - for standard input.")],
     target: Annotated[str, typer.Argument(metavar="OUT", help="File to write, or - for standard output.")],
-    source_format: Annotated[
-        Format | None, typer.Option("--from", help="Format of IN; by default detected from its name.")
-    ] = None,
-    target_format: Annotated[
-        Format | None, typer.Option("--to", help="Format of OUT; by default detected from its name.")
-    ] = None,
+    source_format: SourceFormat = None,
+    target_format: TargetFormat = None,
     type_name: TypeName = None,
     canonical: Annotated[bool, typer.Option("--canonical", help="Give equal documents equal bytes.")] = False,
     fill_required: Annotated[
         bool, typer.Option("--fill-required", help="Write required members that are left out, as null, [] or {}.")
     ] = False,
     strict: Annotated[bool, typer.Option("--strict", help="Refuse documents that break the contract.")] = False,
-    nonfinite: Annotated[NonfiniteChoice, typer.Option(help="NaN and Infinity in JSON.")] = NonfiniteChoice.ERROR,
-    unknown_fields: Annotated[
-        UnknownFieldsChoice, typer.Option(help="Fields of a newer contract, which JSON and text cannot hold.")
-    ] = UnknownFieldsChoice.ERROR,
+    nonfinite: Nonfinite = NonfiniteChoice.ERROR,
+    unknown_fields: UnknownFields = UnknownFieldsChoice.ERROR,
     fail_fast: FailFast = False,
     max_record: MaxRecord = MAX_DOCUMENT >> 20,
     quiet: Quiet = False,
 ) -> None:
-    """Convert between .json, .jsonl, .binpb, .binpbs (messages, each after its length) and .txtpb, also .gz and .zst.
+    """Convert a file between JSON, JSON lines and protobuf.
 
+    The names say the formats: .json, .jsonl, .binpb (one message), .binpbs (messages, each after its length) and .txtpb
+    (protobuf's text), each also with .gz or .zst.
     A bad record is named and left out, and the exit status is 1; with --fail-fast nothing is written.
+
+    Examples:
+        chatpb convert answers.jsonl answers.binpbs
+        chatpb convert answers.binpbs - --to jsonl | head -n 1
+        chatpb convert error.json error.txtpb --type error
+
     """
     reading = choose_format(source, source_format, "--from")
     writing = choose_format(target, target_format, "--to")

@@ -37,7 +37,13 @@ _MAX_BYTES: Final = 96
 def demo(
     show_all: Annotated[bool, typer.Option("--all", help="Show every sample in full, not only the first.")] = False,
 ) -> None:
-    """Send built-in samples from JSON to protobuf and back, and show what happens to them."""
+    """Send built-in samples to protobuf and back.
+
+    Examples:
+        chatpb demo
+        chatpb demo --all
+
+    """
     console = stdout_console()
     by_name = {name: Counts() for name in DEMO_DOCUMENTS}
     runtimes = tuple(_installed())

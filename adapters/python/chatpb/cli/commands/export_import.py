@@ -12,7 +12,18 @@ from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._extras import extra_for
 from chatpb._files.read import MAX_DOCUMENT
 from chatpb.cli._console import report
-from chatpb.cli._document_options import MaxRecord, NonfiniteChoice, Quiet, TypeName, UnknownFieldsChoice, choose_type
+from chatpb.cli._document_options import (
+    TO_HELP,
+    MaxRecord,
+    Nonfinite,
+    NonfiniteChoice,
+    Quiet,
+    Threads,
+    TypeName,
+    UnknownFields,
+    UnknownFieldsChoice,
+    choose_type,
+)
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._form_options import FormName, SourceForm, form_named
 from chatpb.cli._progress import ProgressBar
@@ -58,16 +69,10 @@ Sources = Annotated[
 ]
 Level = Annotated[
     int | None,
-    typer.Option(min=1, max=22, help="Compression level of zstd, in Parquet or a .db file: higher is smaller."),
+    typer.Option(
+        "--level", min=1, max=22, metavar="N", help="Compression level of zstd, in Parquet or .db: higher is smaller."
+    ),
 ]
-Nonfinite = Annotated[
-    NonfiniteChoice, typer.Option(help="Read and write NaN and the infinities in JSON, or leave out.")
-]
-UnknownFields = Annotated[
-    UnknownFieldsChoice,
-    typer.Option(help="Fields of a newer contract, which JSON lacks: left out and logged, or the record is left out."),
-]
-Threads = Annotated[int | None, typer.Option(min=1, help="Threads that share the work; by default one a core.")]
 
 
 def export_records(
@@ -76,49 +81,63 @@ def export_records(
         str, typer.Argument(metavar="OUT", help="File or folder to write; its form is detected from its name.")
     ],
     only: Annotated[
-        RecordDocument | None, typer.Option("--only", help="Write these documents of the records, not the records.")
+        RecordDocument | None,
+        typer.Option("--only", metavar="DOCUMENT", help="Write these documents of the records, not the records."),
     ] = None,
     partition: Annotated[
-        Partition | None, typer.Option(help="Write Parquet as a folder with a folder for each day.")
+        Partition | None, typer.Option("--partition", help="Write Parquet as a folder with a folder for each day.")
     ] = None,
     columns: Annotated[
         str | None,
-        typer.Option(metavar="NAME,...", help="Columns of Parquet to write, as model,time. `wire` is always there."),
+        typer.Option(
+            "--columns", metavar="NAME,...", help="Columns of Parquet to write, as model,time. `wire` is always there."
+        ),
     ] = None,
     column: Annotated[
         list[str] | None,
         typer.Option(
+            "--member",
+            "--column",
             metavar="NAME=PATH",
-            help="Another column of Parquet: the member at a path, as $.response.x_groq.id. May be given twice.",
+            help="Another column of Parquet: the member at a path, as $.response.x_groq.id.",
         ),
     ] = None,
     engine: Annotated[
-        Engine, typer.Option(help="spark: the tasks of a cluster write a folder of .jsonl, .jsonl.gz or .parquet.")
+        Engine,
+        typer.Option("--engine", help="spark: the tasks of a cluster write a folder of .jsonl, .jsonl.gz or .parquet."),
     ] = Engine.LOCAL,
-    master: Annotated[str, typer.Option(envvar="SPARK_MASTER", help="The URL of Spark's master.")] = "local[*]",
+    master: Annotated[
+        str, typer.Option("--master", metavar="URL", envvar="SPARK_MASTER", help="The URL of Spark's master.")
+    ] = "local[*]",
     level: Level = None,
     threads: Threads = None,
     type_name: TypeName = None,
     source_form: SourceForm = None,
     target_form: Annotated[
         TargetForm | None,
-        typer.Option(
-            "--to", help="Form of OUT; by default by its name. sft and dataset: for training; batch: for a batch API."
-        ),
+        typer.Option("--to", metavar="FORMAT", help=TO_HELP),
     ] = None,
     nonfinite: Nonfinite = NonfiniteChoice.ERROR,
     unknown_fields: UnknownFields = UnknownFieldsChoice.SKIP,
     max_record: MaxRecord = MAX_DOCUMENT >> 20,
     quiet: Quiet = False,
 ) -> None:
-    """Write records of any form to another: .db (a recorder's file), .jsonl, .binpbs (both also .gz, .zst) or .parquet.
+    """Write records in another form, such as Parquet.
 
+    Forms are .db (a recorder's file), .jsonl, .binpbs (both also .gz, .zst) and .parquet; sft and dataset are lines for
+    training, batch and batch-output those of a batch API. All but .db may be on a store, by URL.
     Documents of other kinds (completions, chunks, requests, errors) become records with that part alone.
-    All but .db may be on a store, by URL. A record that cannot be read is named and left out, and the exit status is 1.
+    A record that cannot be read is named and left out, and the exit status is 1.
+
+    Examples:
+        chatpb export traffic.db days --partition day
+        chatpb export traffic.db - --to jsonl
+        chatpb export traffic.db train.jsonl --to sft
+
     """
     if engine is Engine.SPARK:
         if only or partition or columns or column or level or threads or max_record != MAX_DOCUMENT >> 20:
-            given = "--only, --partition, --columns, --column, --level, --threads and --max-record"
+            given = "--only, --partition, --columns, --member, --level, --threads and --max-record"
             raise typer.BadParameter(f"{given} are not for spark", param_hint="--engine")
         with extra_for("--engine spark"):
             from chatpb.cli._spark_export import export_by_spark
@@ -126,7 +145,7 @@ def export_records(
         return
     if target_form in (*_CONVERSATIONS, *_BATCHES):
         if only or partition or columns or column or level or threads or nonfinite is not NonfiniteChoice.ERROR:
-            given = "--only, --partition, --columns, --column, --level, --threads and --nonfinite"
+            given = "--only, --partition, --columns, --member, --level, --threads and --nonfinite"
             raise typer.BadParameter(f"{given} are not for conversations and batches", param_hint="--to")
         from chatpb.storage import write_batch, write_conversations
 
@@ -162,7 +181,7 @@ def _paths(given: Iterable[str]) -> dict[str, str]:
     for each in given:
         name, equals, path = each.partition("=")
         if not equals:
-            raise typer.BadParameter(f"{each!r} is not NAME=PATH", param_hint="--column")
+            raise typer.BadParameter(f"{each!r} is not NAME=PATH", param_hint="--member")
         paths[name] = path
     return paths
 
@@ -178,9 +197,15 @@ def import_records(
     max_record: MaxRecord = MAX_DOCUMENT >> 20,
     quiet: Quiet = False,
 ) -> None:
-    """Add records of any form to a recorder's file, which is created if it does not exist.
+    """Add records to a recorder's file.
 
-    Records are committed piece by piece: after an interruption the file holds those that were read until then.
+    The file is created if it does not exist. Records, of any form, are committed piece by piece: after an interruption
+    the file holds those that were read until then.
+
+    Examples:
+        chatpb import old.jsonl.gz traffic.db
+        chatpb import batch_input.jsonl batch_output.jsonl traffic.db
+
     """
     from chatpb.storage import Form, form_of
 

@@ -53,7 +53,17 @@ def gateway(
     observing: options.ObserverOptions,
     recording: options.RecordOptions,
 ) -> None:
-    """Serve an OpenAI-compatible HTTP endpoint in front of a gRPC server, or of a backend in this process."""
+    """Serve an OpenAI-compatible HTTP endpoint.
+
+    It stands in front of a gRPC server (--target), or of a backend in this process (--backend). With PATTERN= a target
+    gets only the models of the pattern, as gpt-*. It ends on SIGTERM: open calls then finish.
+
+    Examples:
+        chatpb gateway --target 127.0.0.1:50051
+        chatpb gateway --backend echo --listen 127.0.0.1:8080
+        chatpb gateway --target 'gpt-*=10.0.0.1:50051' --target 10.0.0.2:50051
+
+    """
     silence_grpc()
     from chatpb.service import Backend, GrpcBackend, ModelRouter
     from chatpb.service._uvicorn import run

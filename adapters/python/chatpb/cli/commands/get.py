@@ -17,7 +17,14 @@ def get(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File of records.")],
     id: Annotated[str, typer.Argument(metavar="ID", help="The id of a completion or of a request.")],
 ) -> None:
-    """Print the record of an id as JSON. A recorder's file looks it up; any other form is scanned."""
+    """Print the record of an id as JSON.
+
+    A recorder's file looks it up; any other form is scanned.
+
+    Examples:
+        chatpb get traffic.db chatcmpl-1
+
+    """
     from chatpb import ChatCompletionRecord
     from chatpb._known_json import known_json
     from chatpb.storage import expand_record

@@ -13,11 +13,11 @@ from rich.text import Text
 from chatpb import ChatCompletionRecord, ChatpbError, WireError, wire_to_json
 from chatpb._detect import descriptor_of
 from chatpb._engine import codec_of
-from chatpb._files.formats import Format, format_of
+from chatpb._files.formats import format_of
 from chatpb._files.read import MAX_DOCUMENT, Document, open_input
 from chatpb._tree.read import wire_to_tree
 from chatpb.cli._console import stdout_console
-from chatpb.cli._document_options import FailFast, MaxRecord, TypeName, choose_format, choose_type
+from chatpb.cli._document_options import FailFast, MaxRecord, SourceFormat, TypeName, choose_format, choose_type
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._form_options import has_only_records
 from chatpb.cli._message_tree import message_tree
@@ -28,21 +28,31 @@ __all__ = ["inspect", "show_message"]
 
 def inspect(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File to read, or - for standard input.")],
-    source_format: Annotated[
-        Format | None, typer.Option("--from", help="Format of FILE; by default detected from its name.")
-    ] = None,
+    source_format: SourceFormat = None,
     type_name: TypeName = None,
-    limit: Annotated[int, typer.Option(min=1, help="Show this many records, from the first.")] = 1,
+    limit: Annotated[int, typer.Option("--limit", min=1, metavar="N", help="Show the first N records.")] = 1,
     items: Annotated[
-        int, typer.Option(min=1, help="Show this many items of an array, and as many vendor members and violations.")
+        int,
+        typer.Option(
+            "--items", min=1, metavar="N", help="Show N items of an array, N vendor members and N violations."
+        ),
     ] = 20,
-    values: Annotated[bool, typer.Option(help="Show the start of each value, or no values.")] = True,
+    values: Annotated[
+        bool, typer.Option("--values/--no-values", help="Show the start of each value, or no values.")
+    ] = True,
     fail_fast: FailFast = False,
     max_record: MaxRecord = MAX_DOCUMENT >> 20,
 ) -> None:
-    """Show a message as a tree: each member with its home, its protobuf type and its bytes, and what is wrong.
+    """Show a message as a tree, with the home and size of each member.
 
-    Of a recorder's file and of Parquet it shows the records.
+    A member's home is its typed field, or the place for what has none. Below the tree is what breaks the contract. Of a
+    recorder's file and of Parquet it shows the records.
+
+    Examples:
+        chatpb inspect error.json
+        chatpb inspect answers.jsonl --limit 3 --no-values
+        chatpb convert answers.jsonl - --to binpbs | chatpb inspect - --from binpbs --type completion
+
     """
     if source_format is None and format_of(file) is None and has_only_records(file):
         _show_records(file, limit, items, values, max_record << 20)

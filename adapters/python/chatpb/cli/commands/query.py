@@ -11,10 +11,11 @@ import typer
 
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
+from chatpb.cli._document_options import Threads
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._form_options import SourceForm, form_named
 from chatpb.cli._progress import ProgressBar
-from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Threads, Until
+from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Until
 
 __all__ = ["query"]
 
@@ -31,10 +32,16 @@ def query(
     memory: Memory = MEMORY,
     threads: Threads = None,
 ) -> None:
-    """Run SQL by DuckDB over files of records, which are the view `records`.
+    """Run SQL over records.
 
-    wire_to_json(wire) is a record as JSON: FROM records SELECT id, wire_to_json(wire)->>'$.response.x_vendor.id'
+    DuckDB runs it; the records of all files are the view `records`, and wire_to_json(wire) is a record as JSON.
     A record that cannot be read is named and left out, and the exit status is 1.
+
+    Examples:
+        chatpb query traffic.db "SELECT model, count(*) FROM records GROUP BY model"
+        chatpb query days "FROM records SELECT id WHERE latency_us > 5e6" --format csv
+        chatpb query days "FROM records SELECT wire_to_json(wire)->>'$.response.x_groq.id'"
+
     """
     *files, sql = arguments
     if not files:

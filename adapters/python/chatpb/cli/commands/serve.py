@@ -44,9 +44,16 @@ def serve(
     observing: options.ObserverOptions,
     recording: options.RecordOptions,
 ) -> None:
-    """Serve chat completions over gRPC, until SIGTERM: open calls then finish, and new ones are refused.
+    """Serve chat completions over gRPC.
 
+    It ends on SIGTERM: open calls then finish, and new ones are refused.
     The key for openai:URL is the caller's own, or OPENAI_API_KEY if the caller sends none or sends a --token.
+
+    Examples:
+        chatpb serve
+        chatpb serve --backend openai:https://api.openai.com/v1 --record traffic.db
+        chatpb serve --backend replay:answers.jsonl --listen unix:/run/chatpb.sock
+
     """
     silence_grpc()
     from chatpb.service import serve as run

@@ -11,9 +11,11 @@ from chatpb import ChatpbError
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
 from chatpb.cli._console import table_bytes
+from chatpb.cli._document_options import Threads
 from chatpb.cli._exit_status import BadRecords
+from chatpb.cli._form_options import SourceForm, form_named
 from chatpb.cli._progress import ProgressBar
-from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Threads, Until
+from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Until
 
 __all__ = ["stats"]
 
@@ -22,10 +24,13 @@ def stats(
     files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Files of records.")],
     by: Annotated[
         str,
-        typer.Option(metavar="NAME,...", help="What a row stands for: model, day, hour, peer, label:NAME, or nothing."),
+        typer.Option(
+            "--by", metavar="NAME,...", help="What a row stands for: model, day, hour, peer, label:NAME, or nothing."
+        ),
     ] = "model,day",
     prices: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON of prices, for records that do not have their cost.")
+        Path | None,
+        typer.Option("--prices", metavar="FILE", help="JSON of prices, for records that do not have their cost."),
     ] = None,
     sizes: Annotated[bool, typer.Option("--bytes", help="Count the bytes of records, which reads them all.")] = False,
     format: RowFormat = ResultFormat.TABLE,
@@ -33,14 +38,22 @@ def stats(
     chart: Annotated[
         Path | None, typer.Option("--chart", metavar="FILE", help="Draw the rows too, as .svg or .png.")
     ] = None,
+    source_form: SourceForm = None,
     since: Since = None,
     until: Until = None,
     memory: Memory = MEMORY,
     threads: Threads = None,
 ) -> None:
-    """Count records, errors, tokens and cost, and show percentiles of latencies, by requested model and day (UTC).
+    """Count records, errors, tokens and cost, and show latencies.
 
-    Percentiles are estimates, close to one in a hundred. Bytes are those of the records before compression.
+    A row stands for a requested model and a day (UTC), or for what --by says. Percentiles of latencies are estimates,
+    close to one in a hundred. Bytes are those of the records before compression.
+
+    Examples:
+        chatpb stats traffic.db
+        chatpb stats traffic.db --by model,hour --since 12h
+        chatpb stats traffic.db --prices prices.json --format csv
+
     """
     if chart and chart.suffix not in (".svg", ".png"):
         raise typer.BadParameter(f"{chart} is neither .svg nor .png", param_hint="--chart")
@@ -55,7 +68,9 @@ def stats(
     known = read_prices(prices) if prices else None
     bad = BadRecords()
     with (
-        open_query(files, since=since, until=until, memory=memory, threads=threads, refusals=bad) as records,
+        open_query(
+            files, since=since, until=until, memory=memory, threads=threads, refusals=bad, form=form_named(source_form)
+        ) as records,
         ProgressBar(fraction=records.fraction),
     ):
         sets = list(dict.fromkeys([groups, (), *([("model", "day"), ("model",)] if chart else [])]))
