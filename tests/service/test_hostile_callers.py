@@ -628,10 +628,12 @@ def test_max_connections() -> None:
     async def main() -> None:
         async with Program("gateway", "--backend", "echo", "--max-connections", "3", *QUIET) as front:
             host, port = front.address.split(":")
-            opened = [await asyncio.open_connection(host, int(port)) for _ in range(4)]
-            assert await opened[3][0].read() == b""
-            opened[0][1].write(post(json.dumps(QUESTION).encode()))
-            assert b" 200 " in await opened[0][0].readline()
+            opened = [await asyncio.open_connection(host, int(port)) for _ in range(5)]
+            for reader, writer in opened[:3]:
+                writer.write(post(json.dumps(QUESTION).encode()))
+                assert b" 200 " in await reader.readline()
+            for reader, _ in opened[3:]:
+                assert await reader.read() == b""
             for _, writer in opened:
                 writer.close()
 
