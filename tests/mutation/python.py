@@ -150,7 +150,7 @@ def mutants_of(code: list[str]) -> Iterator[MutationSpec]:
     """Yield the mutants of some modules, but those that change nothing.
 
     These are of annotations, which nothing evaluates, and `==` for `is` where None, types and members of enums are
-    compared, which equal themselves alone; True equals 1 as well.
+    compared, which equal themselves alone; True equals 1 as well. The asterisk among parameters is no operator.
     """
     paths = [
         path for each in code for path in ([PACKAGE / each] if each.endswith(".py") else (PACKAGE / each).rglob("*.py"))
@@ -163,7 +163,8 @@ def mutants_of(code: list[str]) -> Iterator[MutationSpec]:
             for mutant in item.mutations:
                 line = lines[mutant.module_path][mutant.start_pos[0] - 1]
                 is_same = mutant.operator_name in EQUALITIES and not re.search(r"\bis (not )?(True|False)\b", line)
-                if not is_same and mutant.start_pos not in annotations[mutant.module_path]:
+                is_mark = line.startswith("*,", mutant.start_pos[1])
+                if not (is_same or is_mark) and mutant.start_pos not in annotations[mutant.module_path]:
                     yield mutant
 
 
