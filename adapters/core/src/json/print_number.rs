@@ -48,20 +48,34 @@ unsafe fn put_digits(value: u64, end: OutputPointer) -> OutputPointer {
     // SAFETY: three groups of eight at most, one written after the other.
     unsafe {
         if value < 100 {
-            let tens = (value * 103) >> 10;
-            return end.put_word(tens | (value - tens * 10) << 8 | ZEROS, 2);
+            return put_two(value, end);
         }
         if value < GROUP {
             return put_without_zeros(value as u32, end);
         }
         let (high, low) = (value / GROUP, (value % GROUP) as u32);
-        let end = if high < GROUP {
+        // Most large numbers are times in seconds, which have ten digits.
+        let end = if let 10..100 = high {
+            put_two(high, end)
+        } else if high < GROUP {
             put_without_zeros(high as u32, end)
         } else {
             put_eight(put_without_zeros((high / GROUP) as u32, end), (high % GROUP) as u32)
         };
         put_eight(end, low)
     }
+}
+
+/// Write a number below 100 as two digits.
+///
+/// # Safety
+///
+/// There is room for eight bytes.
+#[inline(always)]
+unsafe fn put_two(value: u64, end: OutputPointer) -> OutputPointer {
+    let tens = (value * 103) >> 10;
+    // SAFETY: by the contract.
+    unsafe { end.put_word(tens | (value - tens * 10) << 8 | ZEROS, 2) }
 }
 
 /// Return the eight digits of a number, the first in the lowest byte.

@@ -5,6 +5,7 @@ use crate::json::print_number::put_unsigned;
 use crate::print::compiled::CompiledFor;
 use crate::print::name_filter::{NameFilter, hash};
 use crate::print::printing::{Printed, Printing};
+use crate::scan::OWN;
 use crate::schema::Field;
 use crate::wire::read::{delimited, expect, known_tag};
 use crate::wire::struct_tags::ENTRY_KEY;
@@ -111,7 +112,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             (entry, rest) = delimited(after)?;
             let (key, value) = delimited(expect(ENTRY_KEY, entry)?)?;
             maybe_duplicate |= names.add(hash(key));
-            end = self.string(key, b':', end)?;
+            end = self.string(OWN, key, b':', end)?;
             let value = expect((2 << 3 | field.wire_type()) as u8, value)?;
             let left;
             if field.is_packable() {

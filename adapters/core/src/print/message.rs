@@ -5,11 +5,12 @@ use crate::json::print_number::put_unsigned;
 use crate::limits::MAX_DEPTH;
 use crate::print::compiled::CompiledFor;
 use crate::print::open_values::OpenMembers;
-use crate::print::plan::{NO_TEXT, NULL_TEXT, Op, TagPlan};
+use crate::print::plan::{Op, TagPlan};
 use crate::print::printing::{Printed, Printing};
 use crate::print::value::put_integer;
 use crate::schema::{Cardinality, home_fields};
-use crate::wire::read::{delimited, known_tag, skip, varint};
+use crate::wire::VARINT;
+use crate::wire::read::{WireCursor, delimited, known_tag, skip};
 
 const EMPTY_FIELDS_TAG: u8 = home_fields::EMPTY_FIELDS_TAG as u8;
 const NULL_FIELDS_TAG: u8 = home_fields::NULL_FIELDS_TAG as u8;
@@ -39,75 +40,62 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         if depth > MAX_DEPTH {
             return None;
         }
-        let (plan, often_unset) = (&self.plan.messages[index], &self.often_unset[index]);
+        let plan = &self.plan.messages[index];
         let used = self.out.offset(end);
-        let mut bits = Bits::default();
-        // By index of the member: those to print as null, empty or filled unless a value comes, and those printed.
-        // Until the bits are known, the first are guessed.
-        let (mut unset, mut printed) = (often_unset.get(), 0);
-        let mut known = self.options.fill_required;
-        if known {
-            bits = if plan.has_homes { Bits::find(bytes)? } else { bits };
-            unset = u64::MAX;
+        let looks_ahead = self.looks_ahead[index].get() | self.options.fill_required;
+        let mut bits = if looks_ahead && plan.has_homes { Bits::find(bytes)? } else { Bits::default() };
+        // By the bits of the members: those to print as null, empty or filled unless a value comes, and those printed.
+        let mut unset = plan.members_of(bits.null | bits.empty, self.options.refuse_unknown)?;
+        if self.options.fill_required {
+            unset = plan.member_bits;
         }
+        let mut printed = 0;
         let mut open = OpenMembers::default();
-        let mut rest = bytes;
+        let mut wire = WireCursor { bytes, at: 0 };
         let mut end = self.out.reserve(end);
         // SAFETY: there is room for `RESERVED` bytes.
         end = unsafe { end.put_bytes(b"{") };
-        while !rest.is_empty() {
-            let field = rest;
-            let tag;
-            (tag, rest) = known_tag(rest)?;
+        while !wire.is_at_end() {
+            let start = wire.at;
+            let tag = wire.known_tag()?;
             let tag_plan = plan.for_tag(tag);
             if tag_plan.bit <= printed {
                 match tag_plan.op {
                     Op::NullFields | Op::EmptyFields => {
-                        let found;
-                        (found, rest) = varint(rest)?;
-                        if self.options.refuse_unknown && found & !plan.known_bits != 0 {
-                            return None;
-                        }
+                        let found = wire.varint()?;
                         let bits = if tag_plan.op == Op::NullFields { &mut bits.null } else { &mut bits.empty };
-                        if *bits != found && (known || *bits != 0) {
-                            return self.message_in_order(index, bytes, depth, used);
-                        }
-                        *bits = found;
-                        if !known {
-                            let named = plan.members_of(found);
-                            unset |= named;
+                        if found != *bits {
+                            if looks_ahead || *bits != 0 {
+                                return self.message_in_order(index, bytes, depth, used);
+                            }
+                            *bits = found;
+                            let named = plan.members_of(found, self.options.refuse_unknown)?;
                             if named & before(printed) & !printed != 0 {
-                                return self.message_again(index, named & !printed, bytes, depth, used);
+                                return self.message_again(index, bytes, depth, used);
+                            }
+                            unset |= named;
+                        }
+                    }
+                    Op::MemberOrder => open.order = wire.delimited()?,
+                    Op::Additional if open.additional.is_empty() => open.additional = wire.delimited()?,
+                    Op::Verbatim if open.verbatim.is_empty() => {
+                        let mut next = wire;
+                        loop {
+                            next.skip(tag)?;
+                            wire = next;
+                            if next.known_tag() != Some(tag) {
+                                break;
                             }
                         }
+                        open.verbatim = &bytes[start..wire.at];
                     }
-                    Op::MemberOrder => (open.order, rest) = delimited(rest)?,
-                    Op::Additional if open.additional.is_empty() => (open.additional, rest) = delimited(rest)?,
-                    Op::Verbatim if open.verbatim.is_empty() => {
-                        rest = skip(tag, rest)?;
-                        while let Some((next, after)) = known_tag(rest)
-                            && next == tag
-                        {
-                            rest = skip(tag, after)?;
-                        }
-                        open.verbatim = &field[..field.len() - rest.len()];
-                    }
-                    Op::Unknown if tag >= 8 && !self.options.refuse_unknown => rest = skip(tag, rest)?,
+                    Op::Unknown if tag >= 8 && !self.options.refuse_unknown => wire.skip(tag)?,
                     Op::Additional | Op::Unknown => return None,
                     _ => return self.message_in_order(index, bytes, depth, used),
                 }
                 continue;
             }
-            if unset & (tag_plan.bit - 1) & !printed != 0 {
-                if !known {
-                    let more = Bits::find(field)?;
-                    bits = Bits { null: bits.null | more.null, empty: bits.empty | more.empty };
-                    known = true;
-                    unset = plan.members_of(bits.null | bits.empty);
-                    if unset & before(printed) & !printed != 0 {
-                        return self.message_again(index, unset & !printed, bytes, depth, used);
-                    }
-                }
+            if unset & (tag_plan.bit - 1) != 0 {
                 let earlier = unset & (tag_plan.bit - 1) & !printed;
                 unset &= !(tag_plan.bit - 1);
                 (end, printed) = self.unset_members(index, earlier, bits, printed, end)?;
@@ -118,13 +106,11 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             let name = |end: OutputPointer| unsafe { end.put_block(&tag_plan.prefix, tag_plan.prefix_size) };
             match tag_plan.op {
                 Op::String => {
-                    let string;
-                    (string, rest) = delimited(rest)?;
-                    end = self.string(string, b',', name(end))?;
+                    let string = wire.delimited()?;
+                    end = self.opened_string(self.set, string, b',', name(end))?;
                 }
                 Op::Integer => {
-                    let value;
-                    (value, rest) = varint(rest)?;
+                    let value = wire.varint()?;
                     // Up to here, the text is the same for all kinds of integer.
                     if value > i32::MAX as u64 {
                         end = self.large_integer(index, tag_plan, value, name(end))?;
@@ -134,13 +120,26 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                     }
                 }
                 Op::Message => {
-                    let inner;
-                    (inner, rest) = delimited(rest)?;
+                    let inner = wire.delimited()?;
                     end = self.message(tag_plan.type_index as usize, inner, depth + 1, name(end))?;
                 }
+                Op::Messages => {
+                    end = name(end);
+                    loop {
+                        let inner = wire.delimited()?;
+                        end = self.message(tag_plan.type_index as usize, inner, depth + 2, end)?;
+                        let mut next = wire;
+                        if next.known_tag() != Some(tag) {
+                            break;
+                        }
+                        wire = next;
+                    }
+                    end = self.out.reserve(end);
+                    // SAFETY: a message was written, and there is room for `RESERVED` bytes.
+                    end = unsafe { end.close(b']') };
+                }
                 Op::Enum => {
-                    let number;
-                    (number, rest) = varint(rest)?;
+                    let number = wire.varint()?;
                     if number as i32 == 0 {
                         // The zero value stands for absence.
                         printed ^= tag_plan.bit;
@@ -148,11 +147,12 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
                     }
                     end = self.enumeration(tag_plan.type_index as usize, number as i32, name(end))?;
                 }
-                _ => (end, rest) = self.other_member(index, tag_plan, field, depth, end)?,
+                _ => {
+                    let rest;
+                    (end, rest) = self.other_member(index, tag_plan, &bytes[start..], depth, end)?;
+                    wire.at = bytes.len() - rest.len();
+                }
             }
-        }
-        if !known {
-            unset = plan.members_of(bits.null | bits.empty);
         }
         unset &= !printed;
         if unset != 0 {
@@ -166,24 +166,16 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         Some(unsafe { end.close(b'}') })
     }
 
-    /// Print a message again from its start, after noting members that turned out to be null or empty, and that print
-    /// before what was printed.
+    /// Print a message again from its start, since members that print before what was printed turned out to be null or
+    /// empty. From now on, that is looked for first in messages of its type.
     ///
     /// # Safety
     ///
     /// `used` bytes of `out` were written before the message.
     #[cold]
     #[inline(never)]
-    unsafe fn message_again(
-        &mut self,
-        index: usize,
-        members: u64,
-        bytes: &'a [u8],
-        depth: usize,
-        used: usize,
-    ) -> Printed {
-        let often_unset = &self.often_unset[index];
-        often_unset.set(often_unset.get() | members);
+    unsafe fn message_again(&mut self, index: usize, bytes: &'a [u8], depth: usize, used: usize) -> Printed {
+        self.looks_ahead[index].set(true);
         self.message(index, bytes, depth, self.out.pointer(used))
     }
 
@@ -233,30 +225,19 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     ) -> Printed<(OutputPointer, u64)> {
         let plan = &self.plan.messages[index];
         while mask != 0 {
-            let at = mask.trailing_zeros() as usize;
-            mask &= mask - 1;
-            let Some(member) = plan.unset.get(at) else { break };
-            let mut text = match () {
-                () if bits.null & member.bits != 0 => NULL_TEXT,
-                () if bits.empty & member.bits != 0 => member.empty,
-                () => NO_TEXT,
+            let bit = mask & mask.wrapping_neg();
+            mask ^= bit;
+            let Some(member) = plan.unset_plan(bit) else { continue };
+            let text = match () {
+                () if bits.null & member.bits != 0 => &member.null,
+                () if bits.empty & member.bits != 0 && !member.empty.is_empty() => &member.empty,
+                () if self.options.fill_required => &member.filling,
+                () => continue,
             };
-            if self.options.fill_required && text == NO_TEXT {
-                text = member.filling;
+            if !text.is_empty() {
+                end = self.short_text(text, end)?;
+                printed |= bit;
             }
-            if text == NO_TEXT {
-                continue;
-            }
-            end = self.out.reserve(end);
-            if member.prefix_size > 32 {
-                end = self.slice(self.plan.schema.messages[index].members[at].printed_name(), end)?;
-            } else {
-                // SAFETY: there is room for the block.
-                end = unsafe { end.put_block(&member.prefix, member.prefix_size) };
-            }
-            // SAFETY: there is room for `RESERVED` bytes.
-            end = unsafe { end.put_word(text, if text == NULL_TEXT { 5 } else { 3 }) };
-            printed |= 1 << at;
         }
         Some((end, printed))
     }
@@ -327,18 +308,24 @@ struct Bits {
 }
 
 impl Bits {
-    /// Find the bits among the fields of a message, or some of its last fields. They come before fields of higher
-    /// numbers.
-    #[inline]
+    /// Find the bits among the fields of a message, which come before fields of higher numbers.
+    #[inline(always)]
     fn find(bytes: &[u8]) -> Option<Bits> {
         let mut bits = Bits::default();
-        let mut rest = bytes;
-        while let Some((&tag, after)) = rest.split_first() {
+        let mut wire = WireCursor { bytes, at: 0 };
+        while let Some(&tag @ 0..=NULL_FIELDS_TAG) = bytes.get(wire.at) {
+            wire.at += 1;
             match tag {
-                EMPTY_FIELDS_TAG => (bits.empty, rest) = varint(after)?,
-                NULL_FIELDS_TAG => (bits.null, rest) = varint(after)?,
-                0..EMPTY_FIELDS_TAG => rest = skip(usize::from(tag), after)?,
-                _ => break,
+                EMPTY_FIELDS_TAG => bits.empty = wire.varint()?,
+                NULL_FIELDS_TAG => bits.null = wire.varint()?,
+                _ if u32::from(tag) & 7 == VARINT => {
+                    // One that is too long is noticed when it is printed.
+                    while *bytes.get(wire.at)? >= 128 {
+                        wire.at += 1;
+                    }
+                    wire.at += 1;
+                }
+                _ => wire.skip(tag.into())?,
             }
         }
         Some(bits)

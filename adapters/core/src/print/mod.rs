@@ -2,8 +2,8 @@
 //!
 //! - A message is printed in one pass over its fields, which mostly come in the order in which their members print. If
 //!   they do not, a copy with its fields in order is printed instead.
-//! - Only the bits of null and empty members come late. So they are looked for ahead where members that print early may
-//!   be null or empty.
+//! - Only the bits of null and empty members come late, so they are looked for first in messages of those types in which
+//!   they are often needed early.
 //! - Every value printed ends with a comma; the comma after the last one of several becomes the closing bracket.
 //! - What is wrong, and what is valid but unusual (a singular field that comes twice, two entries of one key), is only
 //!   noticed here. Then `crate::tree` reads the message exactly, and `tree` prints it: these two are the twins of
@@ -37,12 +37,13 @@ use crate::limits::{MAX_KEPT_BUFFER, MAX_SIZE};
 use crate::scan::OWN;
 #[cfg(target_arch = "x86_64")]
 use crate::scan::avx2;
+use crate::schema::Schema;
 use crate::schema::per_schema::PerSchema;
 use crate::tree::read::wire_to_tree;
 use compiled::CompiledFor;
 pub use plan::PrintPlan;
 pub use printing::PrintOptions;
-use printing::{Buffers, Printing};
+use printing::{Buffers, PaddedWire, Printing};
 use std::cell::Cell;
 use tree::print_tree;
 
@@ -51,7 +52,7 @@ use tree::print_tree;
 pub struct Printer {
     out: Vec<u8>,
     buffers: Buffers,
-    often_unset: PerSchema<Box<[Cell<u64>]>>,
+    looks_ahead: PerSchema<Box<[Cell<bool>]>>,
 }
 
 impl Printer {
@@ -159,9 +160,12 @@ impl Printer {
         memory: &mut dyn GrowableMemory,
         used: usize,
     ) -> Option<usize> {
-        let often_unset = self.often_unset.of(plan.schema(), |schema| vec![Cell::new(0); schema.messages.len()].into());
+        let all = |schema: &Schema| vec![Cell::new(false); schema.messages.len()].into();
+        let looks_ahead = self.looks_ahead.of(plan.schema(), all);
         let out = Output::new(memory, used);
-        let (mut printing, end) = Printing::new(set, plan, wire, options, &mut self.buffers, often_unset, out);
+        let mut copy = PaddedWire::new();
+        let (wire, padded) = copy.of(wire);
+        let (mut printing, end) = Printing::new(set, plan, padded, options, &mut self.buffers, looks_ahead, out);
         // This is the first end of the output.
         let end = printing.message(0, wire, 1, end)?;
         // But for the comma.

@@ -32,8 +32,8 @@ pub struct OpenMembers<'a> {
 type Member<'a> = (&'a [u8], &'a [u8]);
 
 impl<'a, S: CompiledFor> Printing<'a, S> {
-    /// Print the members of a message that no typed field holds. `printed` has a bit for the index of each member that a
-    /// typed field gave.
+    /// Print the members of a message that no typed field holds. `printed` has the bit of each member that a typed
+    /// field gave.
     ///
     /// # Safety
     ///
@@ -99,9 +99,10 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         mut end: OutputPointer,
     ) -> Printed {
         let plan = self.plan;
+        let is_printed = |member: usize| printed & plan.schema.messages[index].members[member].bit != 0;
         let is_typed = |name: &[u8]| {
             plan.messages[index].names.may_have(hash(name))
-                && plan.schema.messages[index].find(name).is_some_and(|member| printed >> member & 1 != 0)
+                && plan.schema.messages[index].find(name).is_some_and(|member| is_printed(usize::from(member)))
         };
         end = self.members(OWN, additional, is_typed, depth, end)?;
         if verbatim.is_empty() {
@@ -117,7 +118,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             if value.is_empty() || is_typed(key) {
                 return None;
             }
-            end = self.string(key, b':', end)?;
+            end = self.string(OWN, key, b':', end)?;
             end = self.text(value, depth, end)?;
         }
         Some(end)
@@ -158,11 +159,11 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             self.check_order(members.iter().map(|member| member.0))?;
         }
         for &(key, value) in members {
-            end = self.short_string(set, key, b':', end)?;
+            end = self.string(set, key, b':', end)?;
             // The most common values without a call.
             end = match *value {
                 [STRING_VALUE, size @ 0..128, ref string @ ..] if string.len() == usize::from(size) => {
-                    self.short_string(set, string, b',', end)?
+                    self.string(set, string, b',', end)?
                 }
                 [BOOL_VALUE, value @ 0..=1] => put_bool(value != 0, self.out.reserve(end)),
                 _ => self.open_value(value, depth, end)?,
@@ -190,7 +191,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             if value.is_empty() || is_typed(key) {
                 return None;
             }
-            end = self.string(key, b':', end)?;
+            end = self.string(OWN, key, b':', end)?;
             end = self.open_value(value, depth, end)?;
         }
         Some(end)
@@ -232,7 +233,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         match tag {
             STRING_VALUE => {
                 let (string, rest) = delimited(rest)?;
-                if rest.is_empty() { self.short_string(self.set, string, b',', end) } else { None }
+                if rest.is_empty() { self.string(self.set, string, b',', end) } else { None }
             }
             NUMBER_VALUE => self.double(rest.try_into().ok()?, end),
             NULL_VALUE | BOOL_VALUE => {

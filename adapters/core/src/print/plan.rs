@@ -12,9 +12,11 @@ use std::sync::Arc;
 pub enum Op {
     String,
     Message,
+    /// A repeated field of a message type.
+    Messages,
     Integer,
     Enum,
-    /// Any other field, and one whose printed name has more than 32 bytes.
+    /// Any other field, and one whose prefix has more than 32 bytes.
     Other,
     /// The fields that every message has.
     EmptyFields,
@@ -30,10 +32,11 @@ pub enum Op {
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub struct TagPlan {
-    /// The first 32 bytes of `"name":`, and how many bytes it has.
+    /// The first 32 bytes of what is printed before the value, and how many bytes it has: `"name":`, and the quote or the
+    /// bracket that opens a string or an array.
     pub prefix: [u8; 32],
     pub prefix_size: usize,
-    /// A bit for the index of the member; 0 for a field that belongs to none.
+    /// The bit of the member; 0 for a field that belongs to none.
     pub bit: u64,
     /// The index of the field's message type, or where in `PrintPlan::strings` those of its enum start.
     pub type_index: u32,
@@ -42,22 +45,35 @@ pub struct TagPlan {
     pub field: u8,
 }
 
-/// What to print for a member that has no value in a typed field.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub struct UnsetPlan {
-    pub prefix: [u8; 32],
-    pub prefix_size: usize,
-    /// The member's bits in `null_fields` and `empty_fields`.
-    pub bits: u64,
-    /// What the empty bit stands for, and what `fill_required` prints, each with a comma.
-    pub empty: u64,
-    pub filling: u64,
+/// A text that is mostly short, so that it is printed in one block.
+#[derive(Debug, Clone, Default)]
+pub struct ShortText {
+    /// Its first bytes, with zeros behind a shorter one.
+    pub block: [u8; 32],
+    pub text: Box<[u8]>,
 }
 
-/// What a member without a value prints as, a word of text with a comma.
-pub const NO_TEXT: u64 = 0;
-pub const NULL_TEXT: u64 = u64::from_le_bytes(*b"null,\0\0\0");
+impl ShortText {
+    fn new(text: Vec<u8>) -> ShortText {
+        ShortText { block: block(&text), text: text.into() }
+    }
+
+    #[inline(always)]
+    pub fn is_empty(&self) -> bool {
+        self.text.is_empty()
+    }
+}
+
+/// What to print for a member that has no value in a typed field: `"name":null,` and its like; nothing where it cannot be.
+#[derive(Debug)]
+pub struct UnsetPlan {
+    /// The member's bits in `null_fields` and `empty_fields`.
+    pub bits: u64,
+    pub null: ShortText,
+    pub empty: ShortText,
+    /// What `fill_required` prints.
+    pub filling: ShortText,
+}
 
 /// More than a message type has fields.
 const TAG_PLANS: usize = 128;
@@ -69,11 +85,13 @@ pub struct MessagePlan {
     by_tag: [u8; 512],
     tag_plans: Box<[TagPlan; TAG_PLANS]>,
     /// By index of the member.
-    pub unset: Box<[UnsetPlan]>,
+    unset: Box<[UnsetPlan]>,
     /// The members' names.
     pub names: NameFilter,
-    /// All bits of members, and by bit the index of its member.
-    pub known_bits: u64,
+    /// All bits of members, those that are written, and by bit the index of its member. The bits that are written are in the
+    /// order in which the members print.
+    known_bits: u64,
+    pub member_bits: u64,
     /// Whether the message has the home fields, which bits are among.
     pub has_homes: bool,
     by_bit: [u8; 64],
@@ -86,23 +104,28 @@ impl MessagePlan {
         &self.tag_plans[usize::from(self.by_tag[tag & 511]) % TAG_PLANS]
     }
 
-    /// Return the members that bits of `null_fields` or `empty_fields` name, as bits by their indices.
+    /// Return the members that bits of `null_fields` or `empty_fields` name, by the bits that are written. Return `None` if
+    /// there is a bit of no member, unless that is allowed.
     #[inline(always)]
-    pub fn members_of(&self, bits: u64) -> u64 {
-        let (mut bits, mut members) = (bits & self.known_bits, 0);
-        while bits != 0 {
-            members |= 1 << (self.by_bit[bits.trailing_zeros() as usize] & 63);
-            bits &= bits - 1;
-        }
-        members
+    pub fn members_of(&self, bits: u64, refuse_unknown: bool) -> Option<u64> {
+        if bits & !self.member_bits == 0 { Some(bits) } else { self.members_of_any(bits, refuse_unknown) }
     }
-}
 
-/// A string of an enum as it is printed with a comma; of no bytes if there is none or if it has more than 32.
-#[derive(Debug, Clone, Copy)]
-pub struct EnumString {
-    pub text: [u8; 32],
-    pub size: u8,
+    #[cold]
+    #[inline(never)]
+    fn members_of_any(&self, bits: u64, refuse_unknown: bool) -> Option<u64> {
+        if refuse_unknown && bits & !self.known_bits != 0 {
+            return None;
+        }
+        let named = self.unset.iter().filter(|member| member.bits & bits != 0);
+        Some(named.fold(0, |members, member| members | member.bits & self.member_bits))
+    }
+
+    /// Return what to print for the member of a bit that is written, if it has no value.
+    #[inline(always)]
+    pub fn unset_plan(&self, bit: u64) -> Option<&UnsetPlan> {
+        self.unset.get(usize::from(self.by_bit[bit.trailing_zeros() as usize & 63]))
+    }
 }
 
 /// The numbers of an enum, from 0 on, whose strings are in `PrintPlan::strings`.
@@ -113,8 +136,8 @@ pub const ENUM_SIZE: usize = 64;
 pub struct PrintPlan {
     pub(super) schema: Arc<Schema>,
     pub(super) messages: Vec<MessagePlan>,
-    /// `ENUM_SIZE` strings for each enum, by number.
-    pub(super) strings: Vec<EnumString>,
+    /// `ENUM_SIZE` strings for each enum, by number, each as it is printed with a comma; nothing where there is none.
+    pub(super) strings: Vec<ShortText>,
 }
 
 impl PrintPlan {
@@ -133,12 +156,8 @@ impl PrintPlan {
     }
 }
 
-fn enum_string(table: &EnumSchema, number: i32) -> EnumString {
-    let mut text = table.printed(number).map_or(Vec::new(), |text| [text, b","].concat());
-    if text.len() > 32 {
-        text.clear();
-    }
-    EnumString { text: block(&text), size: text.len() as u8 }
+fn enum_string(table: &EnumSchema, number: i32) -> ShortText {
+    ShortText::new(table.printed(number).map_or(Vec::new(), |text| [text, b","].concat()))
 }
 
 fn message_plan(message: &MessageSchema) -> MessagePlan {
@@ -167,27 +186,29 @@ fn message_plan(message: &MessageSchema) -> MessagePlan {
         unset: message.members.iter().map(unset_plan).collect(),
         names,
         known_bits: message.known_bits,
+        member_bits: message.members.iter().fold(0, |bits, member| bits | member.bit),
         has_homes: message.has_homes,
         by_bit: message.by_bit,
     }
 }
 
 fn field_plan(message: &MessageSchema, index: u8, field: &Field) -> TagPlan {
-    let name = message.members[usize::from(field.member)].printed_name();
-    let op = match (field.cardinality, field.kind) {
-        _ if name.len() > 32 => Op::Other,
-        (Cardinality::Singular, FieldKind::String) => Op::String,
-        (Cardinality::Singular, FieldKind::Message) => Op::Message,
-        (Cardinality::Singular, FieldKind::Enum) => Op::Enum,
-        (Cardinality::Singular, kind) if kind.is_integer() => Op::Integer,
-        _ => Op::Other,
+    let member = &message.members[usize::from(field.member)];
+    let (op, opening) = match (field.cardinality, field.kind) {
+        (Cardinality::Singular, FieldKind::String) => (Op::String, "\""),
+        (Cardinality::Singular, FieldKind::Message) => (Op::Message, ""),
+        (Cardinality::Repeated, FieldKind::Message) => (Op::Messages, "["),
+        (Cardinality::Singular, FieldKind::Enum) => (Op::Enum, ""),
+        (Cardinality::Singular, kind) if kind.is_integer() => (Op::Integer, ""),
+        _ => (Op::Other, ""),
     };
+    let prefix = [member.printed_name(), opening.as_bytes()].concat();
     TagPlan {
-        prefix: block(name),
-        prefix_size: name.len(),
-        bit: 1 << field.member,
+        prefix: block(&prefix),
+        prefix_size: prefix.len(),
+        bit: member.bit,
         type_index: (if op == Op::Enum { field.type_index * ENUM_SIZE } else { field.type_index }) as u32,
-        op,
+        op: if prefix.len() > 32 { Op::Other } else { op },
         field: index,
     }
 }
@@ -197,19 +218,11 @@ fn other_plan(op: Op) -> TagPlan {
 }
 
 fn unset_plan(member: &Member) -> UnsetPlan {
-    let text = |text| match text {
-        "[]" => u64::from_le_bytes(*b"[],\0\0\0\0\0"),
-        "{}" => u64::from_le_bytes(*b"{},\0\0\0\0\0"),
-        "null" => NULL_TEXT,
-        _ => NO_TEXT,
+    let text = |value: &str| match value {
+        "" => ShortText::default(),
+        _ => ShortText::new([member.printed_name(), value.as_bytes(), b","].concat()),
     };
-    UnsetPlan {
-        prefix: block(member.printed_name()),
-        prefix_size: member.printed_name().len(),
-        bits: member.bits,
-        empty: text(member.empty_form),
-        filling: text(member.filling),
-    }
+    UnsetPlan { bits: member.bits, null: text("null"), empty: text(member.empty_form), filling: text(member.filling) }
 }
 
 /// Return the first 32 bytes of a text, with zeros behind a shorter one.

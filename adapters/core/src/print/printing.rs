@@ -2,9 +2,10 @@
 
 use crate::buffer::output::{Output, OutputPointer};
 use crate::json::member_names::MemberNames;
-use crate::print::plan::PrintPlan;
+use crate::print::plan::{PrintPlan, ShortText};
 use crate::wire::member_order::OrderReader;
 use std::cell::Cell;
+use std::mem::MaybeUninit;
 
 #[derive(Debug, Clone, Copy)]
 pub struct PrintOptions {
@@ -37,15 +38,44 @@ pub type Printed<T = OutputPointer> = Option<T>;
 /// Bytes that may be read behind a string that is printed where it stands.
 pub const READ_BEHIND: usize = 32;
 
+/// Bytes of a message that is copied, so that all its strings have `READ_BEHIND` more bytes behind them.
+const COPIED: usize = 1024;
+
+/// Memory for the copy of a message.
+pub struct PaddedWire([MaybeUninit<u8>; COPIED + READ_BEHIND]);
+
+impl PaddedWire {
+    #[inline(always)]
+    pub fn new() -> PaddedWire {
+        PaddedWire([MaybeUninit::uninit(); COPIED + READ_BEHIND])
+    }
+
+    /// Return the bytes of a message, and these with bytes behind them if the message is short.
+    #[inline(always)]
+    pub fn of<'a>(&'a mut self, wire: &'a [u8]) -> (&'a [u8], &'a [u8]) {
+        let size = wire.len();
+        if size > COPIED {
+            return (wire, wire);
+        }
+        let start = self.0.as_mut_ptr().cast::<u8>();
+        // SAFETY: there is room for as many bytes, which are written before they are read.
+        let padded = unsafe {
+            start.copy_from_nonoverlapping(wire.as_ptr(), size);
+            start.add(size).write_bytes(0, READ_BEHIND);
+            std::slice::from_raw_parts(start, size + READ_BEHIND)
+        };
+        (&padded[..size], padded)
+    }
+}
+
 /// One message being printed.
 pub struct Printing<'a, S> {
     pub set: S,
     pub plan: &'a PrintPlan,
-    /// A guess, by index of the message type: a bit for the index of each member that was null or empty in a message
-    /// whose bits came behind a value that prints later. Where one of these members has no value, the bits are looked
-    /// for before such a value is printed.
-    pub often_unset: &'a [Cell<u64>],
-    /// The wire bytes of the message and all around it, which may be read in whole blocks.
+    /// By index of the message type: whether the bits of null and empty members are looked for before a message is printed,
+    /// as they are since a message came in which they were needed early.
+    pub looks_ahead: &'a [Cell<bool>],
+    /// The wire bytes of the message and all around and behind it, which may be read in whole blocks.
     pub wire: &'a [u8],
     /// The address up to which there are `READ_BEHIND` more of them.
     pub wire_limit: usize,
@@ -74,7 +104,7 @@ impl<'a, S: Copy> Printing<'a, S> {
         wire: &'a [u8],
         options: PrintOptions,
         buffers: &'a mut Buffers,
-        often_unset: &'a [Cell<u64>],
+        looks_ahead: &'a [Cell<bool>],
         mut out: Output<'a>,
     ) -> (Printing<'a, S>, OutputPointer) {
         let end = out.resume(wire.len() + wire.len() / 4);
@@ -83,7 +113,7 @@ impl<'a, S: Copy> Printing<'a, S> {
             Printing {
                 set,
                 plan,
-                often_unset,
+                looks_ahead,
                 wire,
                 wire_limit: wire_limit(wire),
                 options,
@@ -99,12 +129,12 @@ impl<'a, S: Copy> Printing<'a, S> {
 
     /// Return a printer of other wire bytes into the same memory, which `out` must follow then.
     pub fn over<'b>(&'b mut self, wire: &'b [u8]) -> Printing<'b, S> {
-        let Printing { set, plan, often_unset, options, .. } = *self;
+        let Printing { set, plan, looks_ahead, options, .. } = *self;
         let (names, text, out) = (&mut *self.names, &mut *self.text, self.out.lend());
         Printing {
             set,
             plan,
-            often_unset,
+            looks_ahead,
             wire,
             wire_limit: wire_limit(wire),
             options,
@@ -125,5 +155,20 @@ impl<'a, S: Copy> Printing<'a, S> {
         let end = self.out.reserve_for(end, bytes.len());
         // SAFETY: there is room for them.
         Some(unsafe { end.put_slice(bytes) })
+    }
+
+    /// Print a text that is mostly short.
+    ///
+    /// # Safety
+    ///
+    /// `end` keeps the rule of `print`.
+    #[inline(always)]
+    pub unsafe fn short_text(&mut self, text: &ShortText, end: OutputPointer) -> Printed {
+        if text.text.len() > text.block.len() {
+            return self.slice(&text.text, end);
+        }
+        let end = self.out.reserve(end);
+        // SAFETY: there is room for the block.
+        Some(unsafe { end.put_block(&text.block, text.text.len()) })
     }
 }

@@ -1,6 +1,6 @@
 //! Prints strings, in whole blocks.
 
-use crate::buffer::output::OutputPointer;
+use crate::buffer::output::{OutputPointer, RESERVED};
 use crate::print::compiled::CompiledFor;
 use crate::print::printing::{Printed, Printing, READ_BEHIND};
 use crate::scan::{InstructionSet, Scan, block16, high_if_plain, scan, special_and_high, special_or_high32};
@@ -26,6 +26,11 @@ const ESCAPES: [u64; 256] = {
 
 const BLOCK: usize = 16;
 const LONG_BLOCK: usize = 64;
+/// More bytes than a string has that is looked at in short blocks alone.
+const SHORT: usize = 128;
+/// Bytes of room that a string needs after its opening quote.
+const OPENED: usize = RESERVED / 2;
+const _: () = assert!(SHORT + READ_BEHIND + 2 <= OPENED);
 /// Bytes of the longest escape.
 const MAX_ESCAPE: usize = 6;
 
@@ -36,46 +41,65 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     ///
     /// `end` keeps the rule of `print`, and the string is a part of the wire bytes.
     #[inline(always)]
-    pub unsafe fn string(&mut self, string: &'a [u8], after: u8, end: OutputPointer) -> Printed {
-        S::string(self, string, after, end)
-    }
-
-    /// Print what `string` prints, without a call where the string is short and plain.
-    ///
-    /// # Safety
-    ///
-    /// That of `string`.
-    #[inline(always)]
-    pub unsafe fn short_string(
+    pub unsafe fn string(
         &mut self,
         set: impl InstructionSet,
         string: &'a [u8],
         after: u8,
         end: OutputPointer,
     ) -> Printed {
-        let (from, size) = (string.as_ptr(), string.len());
-        if size < READ_BEHIND && from.addr() <= self.wire_limit {
-            let from = self.wire.as_ptr().with_addr(from.addr()).cast::<[u8; READ_BEHIND]>();
-            // SAFETY: these are wire bytes, of which there are as many.
-            let bytes = unsafe { from.read_unaligned() };
-            if special_or_high32(set, &bytes) & ((1 << size) - 1) == 0 {
-                let end = self.out.reserve(end);
-                // SAFETY: there is room for `RESERVED` bytes.
-                return Some(unsafe { end.put_bytes(b"\"").put_block(&bytes, size).put_bytes(&[b'"', after]) });
-            }
-        }
-        self.string(string, after, end)
+        let end = self.out.reserve(end);
+        // SAFETY: there is room for `RESERVED` bytes.
+        unsafe { self.opened_string(set, string, after, end.put_bytes(b"\"")) }
     }
 
+    /// Print what `string` prints after its opening quote, without a call where the string is short and plain.
+    ///
+    /// # Safety
+    ///
+    /// That of `string`, and there is room for `OPENED` bytes.
+    #[inline(always)]
+    pub unsafe fn opened_string(
+        &mut self,
+        set: impl InstructionSet,
+        string: &'a [u8],
+        after: u8,
+        end: OutputPointer,
+    ) -> Printed {
+        let (address, mut left) = (string.as_ptr().addr(), string.len());
+        if left < SHORT && address + left <= self.wire_limit {
+            let (mut from, mut end) = (self.wire.as_ptr().with_addr(address), end);
+            // SAFETY: these are wire bytes, of which there are `READ_BEHIND` behind the string. There is room for `OPENED`
+            // bytes, which are more than a short string, a block behind it and two bytes.
+            unsafe {
+                loop {
+                    let bytes = from.cast::<[u8; READ_BEHIND]>().read_unaligned();
+                    let marked = special_or_high32(set, &bytes);
+                    if left < READ_BEHIND {
+                        if marked & ((1 << left) - 1) == 0 {
+                            return Some(end.put_block(&bytes, left).put_bytes(&[b'"', after]));
+                        }
+                        break;
+                    }
+                    if marked != 0 {
+                        break;
+                    }
+                    (end, from, left) = (end.put_bytes(&bytes), from.add(READ_BEHIND), left - READ_BEHIND);
+                }
+            }
+        }
+        S::string(self, string, after, end)
+    }
+
+    /// Print any string after its opening quote.
+    ///
     /// # Safety
     ///
     /// `end` keeps the rule of `print`, and the string is a part of the wire bytes.
     #[inline(always)]
     pub unsafe fn inlined_string(&mut self, string: &'a [u8], after: u8, end: OutputPointer) -> Printed {
         let size = string.len();
-        let end = self.out.reserve_for(end, size);
-        // SAFETY: there is room for the string and `RESERVED` bytes.
-        let mut end = unsafe { end.put_bytes(b"\"") };
+        let mut end = self.out.reserve_for(end, size);
         let (mut left, mut high) = (string, false);
         if size >= 2 * LONG_BLOCK {
             (left, high, end) = scan(LongBlocks { printing: self, left, end })?;
@@ -96,8 +120,32 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     /// # Safety
     ///
     /// There is room for `left` and `RESERVED` bytes.
-    #[inline(never)]
+    #[inline(always)]
     unsafe fn last_bytes(&mut self, left: &[u8], after: u8, end: OutputPointer) -> Printed<(OutputPointer, bool)> {
+        let stop = left.as_ptr().addr() + left.len() - self.wire.as_ptr().addr();
+        if left.len() <= READ_BEHIND
+            && let Some(last) = self.wire[..stop].last_chunk::<READ_BEHIND>()
+        {
+            let mut copy = [0; 2 * READ_BEHIND];
+            copy[..READ_BEHIND].copy_from_slice(last);
+            // SAFETY: by the contract; `READ_BEHIND` bytes of the copy are behind them.
+            return unsafe { self.tail(copy.as_ptr().add(READ_BEHIND - left.len()), left.len(), after, end) };
+        }
+        self.last_bytes_of_many(left, after, end)
+    }
+
+    /// Print what `last_bytes` prints, of more bytes, or of a wire that has fewer.
+    ///
+    /// # Safety
+    ///
+    /// There is room for `left` and `RESERVED` bytes.
+    #[inline(never)]
+    unsafe fn last_bytes_of_many(
+        &mut self,
+        left: &[u8],
+        after: u8,
+        end: OutputPointer,
+    ) -> Printed<(OutputPointer, bool)> {
         let mut copy = [0; 2 * LONG_BLOCK + READ_BEHIND];
         copy[..left.len()].copy_from_slice(left);
         // SAFETY: by the contract; `READ_BEHIND` bytes of the copy are behind them.

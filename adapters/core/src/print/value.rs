@@ -5,8 +5,9 @@ use crate::json::normalize::normalize;
 use crate::json::print_number::{put_double, put_signed, put_unsigned};
 use crate::limits::MAX_DEPTH;
 use crate::print::compiled::CompiledFor;
-use crate::print::plan::{ENUM_SIZE, EnumString};
+use crate::print::plan::ENUM_SIZE;
 use crate::print::printing::{Printed, Printing};
+use crate::scan::OWN;
 use crate::schema::{Field, FieldKind};
 use crate::wire::read::varint;
 use base64::Engine;
@@ -21,11 +22,10 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     #[inline(always)]
     pub unsafe fn enumeration(&mut self, from: usize, number: i32, end: OutputPointer) -> Printed {
         if let 0..64 = number
-            && let Some(EnumString { text, size: size @ 1.. }) = self.plan.strings.get(from + number as usize)
+            && let Some(text) = self.plan.strings.get(from + number as usize)
+            && !text.is_empty()
         {
-            let end = self.out.reserve(end);
-            // SAFETY: there is room for the block.
-            return Some(unsafe { end.put_block(text, usize::from(*size)) });
+            return self.short_text(text, end);
         }
         self.rare_enumeration(from / ENUM_SIZE, number, end)
     }
@@ -83,7 +83,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     #[inline]
     pub unsafe fn delimited(&mut self, field: &Field, bytes: &'a [u8], depth: usize, end: OutputPointer) -> Printed {
         match field.kind {
-            FieldKind::String => self.string(bytes, b',', end),
+            FieldKind::String => self.string(OWN, bytes, b',', end),
             FieldKind::Message => self.message(field.type_index, bytes, depth + 1, end),
             FieldKind::List if depth < MAX_DEPTH => {
                 let item = &self.plan.schema.messages[field.type_index].fields[0];

@@ -21,16 +21,37 @@ pub fn varint(bytes: &[u8]) -> Split<'_, u64> {
 }
 
 fn long_varint(bytes: &[u8]) -> Split<'_, u64> {
+    let (value, size) = varint_and_size(bytes);
+    if size == 0 { None } else { Some((value, &bytes[size..])) }
+}
+
+/// Read a varint. Return how many bytes it has too, or 0 if there is none. Both are returned in registers.
+#[inline(never)]
+fn varint_and_size(bytes: &[u8]) -> (u64, usize) {
+    if let Some(word) = bytes.first_chunk() {
+        let word = u64::from_le_bytes(*word);
+        let last = !word & HIGH_BITS;
+        if last != 0 {
+            // The seven bits of each byte up to the last one, joined in pairs, then in fours, then in eights.
+            let sevens = word & (last ^ (last - 1)) & !HIGH_BITS;
+            let pairs = sevens & 0x007f_007f_007f_007f | (sevens & 0x7f00_7f00_7f00_7f00) >> 1;
+            let fours = pairs & 0x0000_3fff_0000_3fff | (pairs & 0x3fff_0000_3fff_0000) >> 2;
+            return (fours & 0x0fff_ffff | (fours >> 32) << 28, last.trailing_zeros() as usize / 8 + 1);
+        }
+    }
     let mut value = 0;
     for (at, &byte) in bytes.iter().enumerate().take(MAX_VARINT) {
         // Bits of the tenth byte beyond the 64th are dropped, as protobuf's own parser does.
         value |= u64::from(byte & 127) << (7 * at);
         if byte < 128 {
-            return Some((value, &bytes[at + 1..]));
+            return (value, at + 1);
         }
     }
-    None
+    (0, 0)
 }
+
+/// The highest bit of each byte of a word.
+const HIGH_BITS: u64 = 0x8080_8080_8080_8080;
 
 /// Read a length and the bytes that it measures.
 #[inline(always)]
@@ -78,12 +99,12 @@ pub fn struct_entry(bytes: &[u8]) -> Option<(&[u8], &[u8], &[u8])> {
     entry(expect(STRUCT_FIELDS, bytes)?)
 }
 
-/// Read a tag of one or two bytes, as those of all known fields are.
+/// Read a tag of one or two bytes, no more than it needs, as those of all known fields are.
 #[inline(always)]
 pub fn known_tag(bytes: &[u8]) -> Split<'_, usize> {
     match *bytes {
         [tag @ 0..128, ref rest @ ..] => Some((usize::from(tag), rest)),
-        [low, high @ 0..4, ref rest @ ..] => Some((usize::from(low & 127) | usize::from(high) << 7, rest)),
+        [low, high @ 1..4, ref rest @ ..] => Some((usize::from(low & 127) | usize::from(high) << 7, rest)),
         _ => None,
     }
 }
@@ -96,6 +117,73 @@ pub fn skip(tag: usize, bytes: &[u8]) -> Option<&[u8]> {
         FIXED64 => bytes.get(8..),
         LEN => Some(delimited(bytes)?.1),
         _ => None,
+    }
+}
+
+/// A place in a message, from which it is read quickly: the methods move behind what they read, and return `None` for what
+/// is wrong or unusual.
+#[derive(Debug, Clone, Copy)]
+pub struct WireCursor<'a> {
+    pub bytes: &'a [u8],
+    pub at: usize,
+}
+
+impl<'a> WireCursor<'a> {
+    #[inline(always)]
+    pub fn is_at_end(&self) -> bool {
+        self.at >= self.bytes.len()
+    }
+
+    #[inline(always)]
+    pub fn varint(&mut self) -> Option<u64> {
+        let first = *self.bytes.get(self.at)?;
+        if first < 128 {
+            self.at += 1;
+            return Some(first.into());
+        }
+        let (value, size) = varint_and_size(&self.bytes[self.at..]);
+        self.at += size;
+        (size != 0).then_some(value)
+    }
+
+    /// Read a length and the bytes that it measures.
+    #[inline(always)]
+    pub fn delimited(&mut self) -> Option<&'a [u8]> {
+        let size = self.varint()? as usize;
+        let span = self.bytes.get(self.at..)?.get(..size)?;
+        self.at += size;
+        Some(span)
+    }
+
+    /// Read a tag of one or two bytes, no more than it needs, as those of all known fields are.
+    #[inline(always)]
+    pub fn known_tag(&mut self) -> Option<usize> {
+        match *self.bytes.get(self.at)? {
+            tag @ 0..128 => {
+                self.at += 1;
+                Some(tag.into())
+            }
+            low => {
+                let high @ 1..4 = *self.bytes.get(self.at + 1)? else { return None };
+                self.at += 2;
+                Some(usize::from(low & 127) | usize::from(high) << 7)
+            }
+        }
+    }
+
+    /// Step over the value of a field that is no group and not of 32 bits, as those of all known fields are.
+    #[inline(always)]
+    pub fn skip(&mut self, tag: usize) -> Option<()> {
+        match tag as u32 & 7 {
+            VARINT => drop(self.varint()?),
+            FIXED64 => {
+                self.bytes.get(self.at..)?.first_chunk::<8>()?;
+                self.at += 8;
+            }
+            LEN => drop(self.delimited()?),
+            _ => return None,
+        }
+        Some(())
     }
 }
 
