@@ -5,7 +5,7 @@ use crate::json::print_number::put_unsigned;
 use crate::limits::MAX_DEPTH;
 use crate::print::compiled::CompiledFor;
 use crate::print::open_values::OpenMembers;
-use crate::print::plan::{Op, TagPlan};
+use crate::print::plan::{MessagePlan, Op, TagPlan};
 use crate::print::printing::{Printed, Printing};
 use crate::print::value::put_integer;
 use crate::schema::{Cardinality, home_fields};
@@ -98,7 +98,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             if unset & (tag_plan.bit - 1) != 0 {
                 let earlier = unset & (tag_plan.bit - 1) & !printed;
                 unset &= !(tag_plan.bit - 1);
-                (end, printed) = self.unset_members(index, earlier, bits, printed, end)?;
+                (end, printed) = self.unset_members(plan, earlier, bits, printed, end)?;
             }
             printed |= tag_plan.bit;
             end = self.out.reserve(end);
@@ -156,7 +156,7 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         }
         unset &= !printed;
         if unset != 0 {
-            (end, printed) = self.unset_members(index, unset, bits, printed, end)?;
+            (end, printed) = self.unset_members(plan, unset, bits, printed, end)?;
         }
         if !open.additional.is_empty() || !open.verbatim.is_empty() {
             end = self.open_members(index, open, printed, depth, end)?;
@@ -217,13 +217,12 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     #[inline(never)]
     unsafe fn unset_members(
         &mut self,
-        index: usize,
+        plan: &MessagePlan,
         mut mask: u64,
         bits: Bits,
         mut printed: u64,
         mut end: OutputPointer,
     ) -> Printed<(OutputPointer, u64)> {
-        let plan = &self.plan.messages[index];
         while mask != 0 {
             let bit = mask & mask.wrapping_neg();
             mask ^= bit;

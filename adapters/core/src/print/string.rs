@@ -3,7 +3,7 @@
 use crate::buffer::output::{OutputPointer, RESERVED};
 use crate::print::compiled::CompiledFor;
 use crate::print::printing::{Printed, Printing, READ_BEHIND};
-use crate::scan::{InstructionSet, Scan, block16, high_if_plain, scan, special_and_high, special_or_high32};
+use crate::scan::{InstructionSet, is_plain_ascii, special_and_high, special_or_high32};
 
 /// The escape of each byte that has one: its text as a word, the first byte lowest, and in the highest byte its size.
 const ESCAPES: [u64; 256] = {
@@ -24,7 +24,6 @@ const ESCAPES: [u64; 256] = {
     escapes
 };
 
-const BLOCK: usize = 16;
 const LONG_BLOCK: usize = 64;
 /// More bytes than a string has that is looked at in short blocks alone.
 const SHORT: usize = 128;
@@ -98,21 +97,30 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     /// `end` keeps the rule of `print`, and the string is a part of the wire bytes.
     #[inline(always)]
     pub unsafe fn inlined_string(&mut self, string: &'a [u8], after: u8, end: OutputPointer) -> Printed {
-        let size = string.len();
-        let mut end = self.out.reserve_for(end, size);
-        let (mut left, mut high) = (string, false);
-        if size >= 2 * LONG_BLOCK {
-            (left, high, end) = scan(LongBlocks { printing: self, left, end })?;
+        let mut end = self.out.reserve_for(end, string.len());
+        let (mut from, mut left, mut high) = (string.as_ptr(), string.len(), 0);
+        // SAFETY: every block is followed by as many bytes of the string, and there is room for what is left of it and
+        // `RESERVED` bytes, here and after every block.
+        unsafe {
+            while left >= 2 * LONG_BLOCK {
+                let bytes = &*from.cast::<[u8; LONG_BLOCK]>();
+                if is_plain_ascii(self.set, bytes) {
+                    end = end.put_bytes(bytes);
+                } else {
+                    end = self.full_block::<LONG_BLOCK>(from, left, &mut high, end)?;
+                }
+                (from, left) = (from.add(LONG_BLOCK), left - LONG_BLOCK);
+            }
         }
-        let (end, tail_high) = if left.as_ptr().addr() + left.len() > self.wire_limit {
-            self.last_bytes(left, after, end)?
+        let (end, tail_high) = if from.addr() + left > self.wire_limit {
+            self.last_bytes(&string[string.len() - left..], after, end)?
         } else {
-            let from = self.wire.as_ptr().with_addr(left.as_ptr().addr());
+            let from = self.wire.as_ptr().with_addr(from.addr());
             // SAFETY: these are wire bytes, of which there are `READ_BEHIND` more. There is room for them and `RESERVED`
-            // bytes, here and below.
-            unsafe { self.tail(from, left.len(), after, end)? }
+            // bytes.
+            unsafe { self.tail(from, left, after, end)? }
         };
-        if high || tail_high { end_if_utf8(string, end) } else { Some(end) }
+        if tail_high | (high != 0) { end_if_utf8(string, end) } else { Some(end) }
     }
 
     /// Print what `tail` prints, of bytes behind which too few may be read.
@@ -171,40 +179,44 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         // SAFETY: every block that is read starts in the string or at its end. There is room for what is left of the
         // string and `RESERVED` bytes, here and after every block.
         unsafe {
-            while left >= BLOCK {
-                end = self.full_block(from, left, &mut high, end)?;
-                from = from.add(BLOCK);
-                left -= BLOCK;
+            while left >= READ_BEHIND {
+                end = self.full_block::<READ_BEHIND>(from, left, &mut high, end)?;
+                (from, left) = (from.add(READ_BEHIND), left - READ_BEHIND);
             }
-            let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
-            let (special, above) = block16(&bytes);
+            let bytes = from.cast::<[u8; READ_BEHIND]>().read_unaligned();
+            let (special, above) = special_and_high(self.set, &bytes);
             let mine = (1 << left) - 1;
             high |= above & mine;
             end = if special & mine == 0 {
                 end.put_block(&bytes, left)
             } else {
-                self.escaped::<BLOCK>(from, left, u64::from(special & mine), left, end)?
+                self.escaped::<READ_BEHIND>(from, left, special & mine, left, end)?
             };
             Some((end.put_bytes(&[b'"', after]), high != 0))
         }
     }
 
-    /// Print a whole block of a string of which `left` bytes are left.
+    /// Print a whole block of a string of which `left` bytes are left. Add the mask of those that are not ASCII to `high`.
     ///
     /// # Safety
     ///
-    /// `READ_BEHIND` bytes from `from` on may be read, and there is room for what is left and `RESERVED` bytes.
+    /// `SIZE` bytes from `from` on, and as many more, may be read, and there is room for what is left and `RESERVED` bytes.
     #[inline(always)]
-    unsafe fn full_block(&mut self, from: *const u8, left: usize, high: &mut u32, end: OutputPointer) -> Printed {
+    unsafe fn full_block<const SIZE: usize>(
+        &mut self,
+        from: *const u8,
+        left: usize,
+        high: &mut u64,
+        end: OutputPointer,
+    ) -> Printed {
         // SAFETY: by the contract.
         unsafe {
-            let bytes = from.cast::<[u8; BLOCK]>().read_unaligned();
-            let (special, above) = block16(&bytes);
+            let bytes = &*from.cast::<[u8; SIZE]>();
+            let (special, above) = special_and_high(self.set, bytes);
             *high |= above;
-            if special == 0 {
-                Some(end.put_bytes(&bytes))
-            } else {
-                self.escaped::<BLOCK>(from, BLOCK, special.into(), left, end)
+            match special {
+                0 => Some(end.put_bytes(bytes)),
+                _ => self.escaped::<SIZE>(from, SIZE, special, left, end),
             }
         }
     }
@@ -239,42 +251,6 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             let plain = from.add(at).cast::<[u8; SIZE]>().read_unaligned();
             Some(end.put_block(&plain, size - at))
         }
-    }
-}
-
-/// Prints a string in blocks of 64 bytes, as long as it has as many more. There is room for it and `RESERVED` bytes.
-struct LongBlocks<'p, 'a, S> {
-    printing: &'p mut Printing<'a, S>,
-    left: &'a [u8],
-    end: OutputPointer,
-}
-
-impl<'a, S: CompiledFor> Scan for LongBlocks<'_, 'a, S> {
-    /// The bytes that are left, whether one of the others is not ASCII, and the end.
-    type Found = Printed<(&'a [u8], bool, OutputPointer)>;
-
-    #[inline(always)]
-    fn with(self, set: impl InstructionSet) -> Self::Found {
-        let LongBlocks { printing, mut left, mut end } = self;
-        let mut high = false;
-        while left.len() >= 2 * LONG_BLOCK
-            && let Some((bytes, rest)) = left.split_first_chunk::<LONG_BLOCK>()
-        {
-            // SAFETY: as many bytes are behind the block, and there is room for what is left and `RESERVED` bytes here and
-            // after every block.
-            unsafe {
-                if let Some(above) = high_if_plain(set, bytes) {
-                    high |= above;
-                    end = end.put_bytes(bytes);
-                } else {
-                    let (special, above) = special_and_high(set, bytes);
-                    high |= above != 0;
-                    end = printing.escaped::<LONG_BLOCK>(left.as_ptr(), LONG_BLOCK, special, left.len(), end)?;
-                }
-            }
-            left = rest;
-        }
-        Some((left, high, end))
     }
 }
 

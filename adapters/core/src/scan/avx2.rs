@@ -55,12 +55,6 @@ impl InstructionSet for Avx2 {
     }
 
     #[inline(always)]
-    fn control(self, bytes: __m256i) -> __m256i {
-        // SAFETY: as above.
-        unsafe { _mm256_cmpeq_epi8(_mm256_min_epu8(bytes, _mm256_set1_epi8(0x1f)), bytes) }
-    }
-
-    #[inline(always)]
     fn control_or_high(self, bytes: __m256i) -> __m256i {
         // Bytes above 0x7f are negative.
         // SAFETY: as above.

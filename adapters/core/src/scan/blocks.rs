@@ -8,29 +8,31 @@ use crate::scan::instruction_set::InstructionSet;
 /// Return the masks of the special and of the high bytes.
 #[inline(always)]
 pub fn special_and_high<const SIZE: usize>(set: impl InstructionSet, bytes: &[u8; SIZE]) -> (u64, u64) {
-    (mask(set, bytes, special), mask(set, bytes, |_, vector| vector))
+    let high = mask(set, bytes, |_, vector| vector);
+    (mask(set, bytes, either) & !high, high)
 }
 
-/// Return `None` if a byte is special; else whether one is high.
+/// Return whether no byte is special or high.
 #[inline(always)]
-pub fn high_if_plain<Set: InstructionSet>(set: Set, bytes: &[u8; 64]) -> Option<bool> {
-    let first = load(set, bytes, 0);
-    let (mut found, mut all) = (special(set, first), first);
+pub fn is_plain_ascii<Set: InstructionSet>(set: Set, bytes: &[u8; 64]) -> bool {
+    let mut found = either(set, load(set, bytes, 0));
     for at in (Set::SIZE..64).step_by(Set::SIZE) {
-        let vector = load(set, bytes, at);
-        found = set.or(found, special(set, vector));
-        all = set.or(all, vector);
+        found = set.or(found, either(set, load(set, bytes, at)));
     }
-    if set.any(found) { None } else { Some(set.any(all)) }
+    !set.any(found)
 }
 
 /// Return the mask of the bytes that are special or high, which takes fewer steps than either alone.
 #[inline(always)]
 pub fn special_or_high(set: impl InstructionSet, bytes: &[u8; 32]) -> u32 {
-    mask(set, bytes, |set, vector| {
-        let quote_or_backslash = set.or(set.equal_to(vector, b'"'), set.equal_to(vector, b'\\'));
-        set.or(quote_or_backslash, set.control_or_high(vector))
-    }) as u32
+    mask(set, bytes, either) as u32
+}
+
+/// Mark the bytes that are special or high.
+#[inline(always)]
+fn either<Set: InstructionSet>(set: Set, bytes: Set::Vector) -> Set::Vector {
+    let quote_or_backslash = set.or(set.equal_to(bytes, b'"'), set.equal_to(bytes, b'\\'));
+    set.or(quote_or_backslash, set.control_or_high(bytes))
 }
 
 /// Return the mask of the bytes that are equal in two blocks.
@@ -41,13 +43,6 @@ pub fn equal<Set: InstructionSet>(set: Set, first: &[u8; 32], second: &[u8; 32])
         found |= set.mask(set.equal(load(set, first, at), load(set, second, at))) << at;
     }
     found as u32
-}
-
-/// Mark the special bytes.
-#[inline(always)]
-fn special<Set: InstructionSet>(set: Set, bytes: Set::Vector) -> Set::Vector {
-    let quote_or_backslash = set.or(set.equal_to(bytes, b'"'), set.equal_to(bytes, b'\\'));
-    set.or(quote_or_backslash, set.control(bytes))
 }
 
 /// Return the mask of the bytes that a function marks.

@@ -24,10 +24,7 @@ pub trait InstructionSet: Copy {
     /// Mark the bytes that are equal in both vectors.
     fn equal(self, first: Self::Vector, second: Self::Vector) -> Self::Vector;
 
-    /// Mark the bytes below 0x20.
-    fn control(self, bytes: Self::Vector) -> Self::Vector;
-
-    /// Mark the bytes below 0x20 or above 0x7f, which takes fewer steps than either alone.
+    /// Mark the bytes below 0x20 or above 0x7f.
     fn control_or_high(self, bytes: Self::Vector) -> Self::Vector;
 
     fn or(self, first: Self::Vector, second: Self::Vector) -> Self::Vector;

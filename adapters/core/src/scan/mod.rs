@@ -29,7 +29,7 @@ use token::Token;
 
 #[cfg(target_arch = "x86_64")]
 pub use avx2::Avx2;
-pub use blocks::{high_if_plain, special_and_high};
+pub use blocks::{is_plain_ascii, special_and_high};
 #[cfg(target_arch = "x86_64")]
 pub use dispatch::avx2;
 pub use dispatch::{OWN, Scan, instruction_set, instruction_sets, scan};
@@ -85,12 +85,14 @@ impl Scan for FindSpecial<'_> {
         let FindSpecial { text, mut at } = self;
         let mut high = false;
         while let Some(bytes) = chunk(text, at) {
-            let Some(above) = high_if_plain(set, bytes) else {
+            if !is_plain_ascii(set, bytes) {
                 let (special, above) = special_and_high(set, bytes);
-                let length = special.trailing_zeros();
-                return (at + length as usize, high | (above & ((1 << length) - 1) != 0));
-            };
-            high |= above;
+                if special != 0 {
+                    let length = special.trailing_zeros();
+                    return (at + length as usize, high | (above & ((1 << length) - 1) != 0));
+                }
+                high |= above != 0;
+            }
             at += 64;
         }
         while let Some(bytes) = chunk(text, at) {
@@ -157,7 +159,7 @@ mod tests {
         let (special, high) = (mask(bytes, &is_special), mask(bytes, &|byte| byte >= 0x80));
         let name = set.name();
         assert_eq!(special_and_high(set, bytes), (special, high), "{name} {bytes:?}");
-        assert_eq!(high_if_plain(set, bytes), (special == 0).then_some(high != 0), "{name} {bytes:?}");
+        assert_eq!(is_plain_ascii(set, bytes), special | high == 0, "{name} {bytes:?}");
         let (halves, _) = bytes.as_chunks::<32>();
         for half in halves {
             let either = mask(half, &|byte| is_special(byte) || byte >= 0x80);

@@ -33,12 +33,6 @@ impl InstructionSet for Neon {
     }
 
     #[inline(always)]
-    fn control(self, bytes: uint8x16_t) -> uint8x16_t {
-        // SAFETY: as above.
-        unsafe { vcltq_u8(bytes, vdupq_n_u8(0x20)) }
-    }
-
-    #[inline(always)]
     fn control_or_high(self, bytes: uint8x16_t) -> uint8x16_t {
         // Bytes above 0x7f are negative.
         // SAFETY: as above.

@@ -37,13 +37,8 @@ impl InstructionSet for Portable {
     }
 
     #[inline(always)]
-    fn control(self, bytes: u64) -> u64 {
-        !(bytes | ((bytes & LOW) + ONES * (0x80 - 0x20))) & HIGH
-    }
-
-    #[inline(always)]
     fn control_or_high(self, bytes: u64) -> u64 {
-        self.control(bytes) | bytes & HIGH
+        (!((bytes & LOW) + ONES * (0x80 - 0x20)) | bytes) & HIGH
     }
 
     #[inline(always)]

@@ -31,11 +31,6 @@ impl InstructionSet for Simd128 {
     }
 
     #[inline(always)]
-    fn control(self, bytes: v128) -> v128 {
-        u8x16_lt(bytes, u8x16_splat(0x20))
-    }
-
-    #[inline(always)]
     fn control_or_high(self, bytes: v128) -> v128 {
         // Bytes above 0x7f are negative.
         i8x16_lt(bytes, i8x16_splat(0x20))

@@ -33,12 +33,6 @@ impl InstructionSet for Sse2 {
     }
 
     #[inline(always)]
-    fn control(self, bytes: __m128i) -> __m128i {
-        // SAFETY: as above.
-        unsafe { _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes) }
-    }
-
-    #[inline(always)]
     fn control_or_high(self, bytes: __m128i) -> __m128i {
         // Bytes above 0x7f are negative.
         // SAFETY: as above.

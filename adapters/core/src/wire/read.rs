@@ -25,9 +25,12 @@ fn long_varint(bytes: &[u8]) -> Split<'_, u64> {
     if size == 0 { None } else { Some((value, &bytes[size..])) }
 }
 
-/// Read a varint. Return how many bytes it has too, or 0 if there is none. Both are returned in registers.
+/// Read a varint of more than one byte. Return how many bytes it has too, or 0 if there is none. Both are returned in registers.
 #[inline(never)]
 fn varint_and_size(bytes: &[u8]) -> (u64, usize) {
+    if let [low, high @ 0..128, ..] = *bytes {
+        return (u64::from(low & 127) | u64::from(high) << 7, 2);
+    }
     if let Some(word) = bytes.first_chunk() {
         let word = u64::from_le_bytes(*word);
         let last = !word & HIGH_BITS;
