@@ -16,7 +16,7 @@ from chatpb._engine import description
 
 MESSAGES = {"completion": "ChatCompletion", "chunk": "ChatCompletionChunk", "request": "CreateChatCompletionRequest"}
 SIZES = (200, 1_000, 10_000, 100_000, 1_000_000, 10_000_000, 100_000_000)
-TITLES = {"parse": "JSON to object", "print": "object to JSON"}
+TITLES = {"parse": "From JSON to an object", "print": "From an object to JSON"}
 
 
 def machine() -> str:
@@ -53,10 +53,20 @@ def compare(sets: dict[str, list[bytes]], budget: float, charts: Path | None) ->
             print(f"## {name}: {TITLES[direction]} ({len(lines)} documents of {size / len(lines):.0f} bytes)\n")
             table(rows)
             if charts and name == "completion":
-                charts.mkdir(parents=True, exist_ok=True)
-                bars = [(row.peer.name, row.throughput, f"{row.throughput:.0f} MB/s") for row in rows]
-                title = f"{TITLES[direction]}, MB/s of JSON"
-                (charts / f"{direction}.svg").write_text(chart.bars(title, bars, "chatpb"))
+                figures(direction, rows).write(charts / direction)
+
+
+def figures(direction: str, rows: list[measure.Result]) -> chart.Chart:
+    """Return the chart of one direction. What only parses makes no object: its speed is the limit of those that do."""
+    bars = [(_label(row.peer.name, direction), round(row.throughput)) for row in rows if row.peer.print]
+    limit = next((("JSON alone, simdjson", round(row.throughput)) for row in rows if not row.peer.print), None)
+    return chart.Chart(TITLES[direction], "MB of JSON a second", "more", 0, bars, ["chatpb"], limit)
+
+
+def _label(name: str, direction: str) -> str:
+    """Return the name of a peer, of whose two functions it names only that of this direction."""
+    library, colon, functions = name.partition(": ")
+    return f"{library}{colon}{functions.split(', ')[direction == 'print']}" if colon else name
 
 
 def sizes(limit: int, budget: float, quick: bool) -> None:

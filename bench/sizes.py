@@ -71,21 +71,22 @@ def main() -> None:
     )
     parser.add_argument("--count", type=int, default=0, help="generated records with short texts")
     parser.add_argument("--sample", type=int, default=10_000, help="generated records with texts as long as measured")
-    parser.add_argument("--chart", type=Path, help="file for a chart of that sample, or of the first kind without it")
+    parser.add_argument(
+        "--chart", type=Path, help="a chart of that sample, or of the first kind without it, and its figures"
+    )
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         kinds = list(_kinds(Path(folder), arguments.corpus, arguments.sample, arguments.count))
         shares = _print(kinds)
     if arguments.chart:
         sampled = (kind.name for kind in kinds if kind.name.startswith(f"{arguments.sample:,} generated"))
-        arguments.chart.write_text(_chart(next(sampled, kinds[0].name), shares))
+        _chart(next(sampled, kinds[0].name), shares).write(arguments.chart)
 
 
-def _chart(kind: str, shares: dict[str, dict[str, float]]) -> str:
+def _chart(kind: str, shares: dict[str, dict[str, float]]) -> chart.Chart:
     rows = [("JSON lines", 1.0), *((form.replace("`", ""), found[kind]) for form, found in shares.items())]
-    bars = sorted(((form, share, f"{share:.3f}") for form, share in rows if share), key=lambda bar: bar[1])
-    title = f"{kind}: size, of compact JSON lines (shorter is better)"
-    return chart.bars(title, bars, (".", "one by one, dictionary"))
+    bars = [(form, round(share, 3)) for form, share in rows if share]
+    return chart.Chart(kind, "size over that of compact JSON lines", "less", 3, bars, [".", "one by one, dictionary"])
 
 
 def _kinds(folder: Path, corpus: Path | None, sample: int, count: int) -> Iterator[Kind]:

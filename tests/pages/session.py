@@ -80,7 +80,7 @@ async def follow(page: Path, folder: Path) -> None:
             elif block.language == "python":
                 await _output(f"{setting}python - <<'PYTHON'\n{text}PYTHON\n", folder)
             elif block.language == "sh" and text.startswith(TERMINAL):
-                for command in text.removeprefix(TERMINAL).splitlines():
+                for command in text.removeprefix(TERMINAL).replace("\\\n", "").splitlines():
                     start = ("bash", "-c", f"{setting}exec {command} >&2")
                     await programs.enter_async_context(Program(start=start, folder=folder))
             elif block.language == "sh":
