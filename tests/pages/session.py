@@ -6,7 +6,7 @@ In order, in an empty folder:
 - Another block of Python runs by itself.
 - A block of `sh` is run. Behind it, a block of `text` has what it prints; `...` stands for anything, also for lines.
 - Commands of a block that begins with `# in another terminal` run until the page ends. Each says where it listens.
-- Lines that begin with `pip` or `python3 -m venv` are not run: the extras that they name exist.
+- Lines that set up an environment and a folder are not run: the extras that they name exist.
 
 Ports become free ones, so that several pages can run at once.
 """
@@ -30,7 +30,7 @@ __all__ = ["Block", "blocks_of", "follow"]
 
 TERMINAL: Final = "# in another terminal\n"
 PORTS: Final = ("50051", "50052", "8000", "9464")
-NOT_RUN: Final = re.compile(r"^(?:python3 -m venv|pip) .*\n", re.MULTILINE)
+NOT_RUN: Final = re.compile(r"^(?:python3 -m venv|pip|mkdir) .*\n", re.MULTILINE)
 _BLOCK: Final = re.compile(
     r"(?:^`(?P<file>[\w.-]+\.\w+)`[^`\n]*(?:\n[^\n]+)*:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
 )

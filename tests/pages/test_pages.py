@@ -19,6 +19,9 @@ PAGES = [
     *(page for page in sorted((ROOT / "docs" / "howto").glob("*.md")) if page.name not in ELSEWHERE),
 ]
 
+MOST_LINES = 120
+"""Of a page by role: what can be read before the work begins."""
+
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 
 
@@ -42,6 +45,11 @@ def test_every_block_is_run_or_saved_or_compared(page: Path) -> None:
 @pytest.mark.parametrize("page", ELSEWHERE)
 def test_pages_tested_elsewhere_are(page: str) -> None:
     assert page in ELSEWHERE[page].read_text()
+
+
+def test_pages_by_role_are_short() -> None:
+    lines = {page.name: len(page.read_text().splitlines()) for page in (ROOT / "docs" / "howto").glob("*.md")}
+    assert {name: count for name, count in lines.items() if count > MOST_LINES} == {}
 
 
 @each_page
