@@ -71,13 +71,13 @@ def _chatpb(data: bytes, name: str) -> bytes:
 
 
 ROUTES: Final = {
+    "**chatpb**": Route(_chatpb),  # where a phone shows it too
     "`ParseDict`": Route(lambda data, name: _google(getattr(v1, name)(), data)),
     "`ParseDict`, lenient": Route(lambda data, name: _google(getattr(v1, name)(), data, lenient=True)),
     "betterproto": Route(_betterproto),
     "`Struct`": Route(lambda data, _name: _google(Struct(), data), typed=False),
     "`openai` objects": Route(_openai, protobuf=False),
     "orjson": Route(lambda data, _name: orjson.dumps(orjson.loads(data)), typed=False, protobuf=False),
-    "**chatpb**": Route(_chatpb),
 }
 
 
@@ -184,7 +184,7 @@ def table(folder: Path) -> str:
         for kind, name in MESSAGES.items():
             if lines := found.get(kind):
                 equal = (sum(_comes_back(line, route, name) for line in lines) for route in routes)
-                rows.append([f"{kind}s that come back equal, of {len(lines):,}", *map(str, equal)])
+                rows.append([f"{kind}s that come back equal, of {len(lines):,}", *(f"{count:,}" for count in equal)])
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
 
 
