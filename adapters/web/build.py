@@ -2,6 +2,7 @@
 
     python adapters/web/build.py            write adapters/web/dist/index.html
     python adapters/web/build.py FOLDER     write FOLDER/index.html
+    python adapters/web/build.py FOLDER URL     with a link to the documentation at URL
 
 It needs chatpb for the contract, and npm for the packages of package.json, which it installs where they are missing.
 """
@@ -27,7 +28,11 @@ CONTRACT = HERE / "build" / "contract.json"
 
 
 def main() -> None:
-    target = Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "dist").resolve()
+    build(Path(sys.argv[1] if len(sys.argv) > 1 else HERE / "dist"), *sys.argv[2:3])
+
+
+def build(target: Path, documentation: str = "") -> None:
+    """Write the page into a folder, with a link to the documentation where that has an address."""
     CONTRACT.parent.mkdir(exist_ok=True)
     CONTRACT.write_text(json.dumps(contract(), indent=1))
     npm, node = shutil.which("npm"), shutil.which("node")
@@ -36,7 +41,7 @@ def main() -> None:
     installed = HERE / "node_modules" / ".package-lock.json"
     if not installed.exists() or installed.stat().st_mtime < (HERE / "package-lock.json").stat().st_mtime:
         subprocess.run([npm, "ci", "--silent"], cwd=HERE, check=True)
-    subprocess.run([node, HERE / "bundle.mjs", target], cwd=HERE, check=True)
+    subprocess.run([node, HERE / "bundle.mjs", target.resolve(), documentation], cwd=HERE, check=True)
 
 
 def contract() -> dict[str, Any]:

@@ -7,7 +7,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { build } from "esbuild";
 
-const target = process.argv[2];
+const [target, home] = process.argv.slice(2);
 const here = import.meta.dirname;
 
 /** The package fetches its module. Here it is in the script. */
@@ -54,7 +54,7 @@ const policy = [
   `style-src ${hash(style)}`,
   "worker-src blob:",
 ].join("; ");
-const parts = { policy, style, worker, page };
+const parts = { policy, style, worker, page, home: home ? `<p><a href="${home}">Documentation</a></p>` : "" };
 await mkdir(target, { recursive: true });
 await writeFile(join(target, "index.html"), html.replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]));
 

@@ -31,8 +31,8 @@ export interface Event {
 const LF = 10;
 const CR = 13;
 
-/** Finds events in the bytes of a stream. */
-class EventReader {
+/** Finds events in the bytes of a stream. Used by this library and its page only. */
+export class EventReader {
   readonly #limit: number;
   /** Bytes that are not UTF-8 are refused, for the characters that stand in for them would be lost data. */
   readonly #decoder = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

@@ -1,6 +1,8 @@
 // What a user gives: a text or bytes, cut into documents.
 
 
+import { EventReader } from "../../typescript/src/sse.js";
+
 /** Bytes that are read of a compressed input, so that a few bytes do not fill the memory. */
 export const MAX_INPUT = 256 << 20;
 
@@ -16,6 +18,7 @@ export interface Input {
 const LF = 10;
 const CR = 13;
 const BRACE = 123;
+const encoder = new TextEncoder();
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** Cut an input into documents. A file's name may say what it is. */
@@ -30,7 +33,7 @@ export function cut(bytes: Uint8Array<ArrayBuffer>, name = ""): Input {
   }
   const start = firstByte(bytes, 0);
   if (bytes[start] !== BRACE && isEventStream(bytes, start)) {
-    return { bytes, isWire: false, spans: events(bytes), form: "an event stream" };
+    return events(bytes);
   }
   const lines = linesOf(bytes);
   if (lines.length > 2 && endOfObject(bytes, lines[0]!) <= lines[1]!) {
@@ -108,19 +111,24 @@ function endOfObject(bytes: Uint8Array, start: number): number {
   return bytes.length + 1;
 }
 
-/** Return where the data of each event is. Data of several lines is rare: each line is then one document. */
-function events(bytes: Uint8Array): number[] {
-  const spans: number[] = [];
-  const lines = linesOf(bytes);
-  for (let at = 0; at < lines.length; at += 2) {
-    const [line, end] = [firstByte(bytes, lines[at]!), lines[at + 1]!];
-    const head = String.fromCharCode(...bytes.subarray(line, line + 5));
-    const start = head === "data:" ? firstByte(bytes, line + 5) : line;
-    if ((head === "data:" && bytes[start] === BRACE) || bytes[line] === BRACE) {
-      spans.push(start, end);
+/** Return the documents of an event stream, each after a line end. What is no JSON object, such as `[DONE]`, is none. */
+function events(bytes: Uint8Array): Input {
+  const reader = new EventReader(MAX_INPUT);
+  const [parts, spans]: [Uint8Array<ArrayBuffer>[], number[]] = [[], []];
+  let size = 0;
+  for (const events of [reader.feed(bytes), reader.close()]) {
+    for (const { data } of events) {
+      if (data.trimStart().startsWith("{")) {
+        const part = encoder.encode(`${data}\n`) as Uint8Array<ArrayBuffer>;
+        spans.push(size, size + part.length - 1);
+        parts.push(part);
+        size += part.length;
+      }
     }
   }
-  return spans;
+  const joined = new Uint8Array(size);
+  parts.forEach((part, at) => joined.set(part, spans[2 * at]!));
+  return { bytes: joined, isWire: false, spans, form: "an event stream" };
 }
 
 /** Return where messages are that stand each after its length; undefined where the lengths do not fit. */

@@ -42,9 +42,9 @@ export class Members {
     return this.#selected;
   }
 
-  /** Show a tree. Rows that were open before stay so where the tree has the same shape. */
-  show(tree: Tree | undefined, json: Uint8Array, wrong: ReadonlySet<string>): void {
-    const before = this.#openPointers();
+  /** Show a tree. If it is that of an edited document, what was open stays open. */
+  show(tree: Tree | undefined, json: Uint8Array, wrong: ReadonlySet<string>, isSame: boolean): void {
+    const before = isSame ? this.#openPointers() : undefined;
     [this.#tree, this.#json, this.#wrong] = [tree, json, wrong];
     const size = tree?.size ?? 0;
     this.#isOpen = new Uint8Array(size);

@@ -131,8 +131,10 @@ function choose(index: number): void {
   if (index >= 0 && index < rows.length && index !== selected) {
     [before, isTyping, selected] = [undefined, false, index];
     ask({ kind: "show", input, index });
-    list.reveal(index);
-    listBox.setAttribute("aria-activedescendant", `document-${index}`);
+    if (list.count > 0) {
+      list.reveal(index);
+      listBox.setAttribute("aria-activedescendant", `document-${index}`);
+    }
   }
 }
 
@@ -182,8 +184,8 @@ function showList(): void {
   const isList = rows.length > 1;
   byId("documents-panel").hidden = !isList;
   byId("documents-title").textContent = isRead ? `${count(rows.length, "document")}, ${form}` : `${count(rows.length, "document")} read so far`;
+  list.setCount(isList ? rows.length : 0);
   if (isList) {
-    list.setCount(rows.length);
     listBox.setAttribute("aria-activedescendant", `document-${Math.max(0, selected)}`);
   }
 }
@@ -202,7 +204,8 @@ const hex = new Hex(byId("hex"), (offset) => {
 });
 
 function showDocument(document: Document): void {
-  const pointer = wanted || (before !== undefined && shown?.tree && shown.json ? pointerOf(shown.tree, shown.json, members.selected) : "");
+  const isSame = before !== undefined || isTyping;
+  const pointer = wanted || (isSame && shown?.tree && shown.json ? pointerOf(shown.tree, shown.json, members.selected) : "");
   wanted = "";
   shown = document;
   const { json, wire, tree, type, violations, refused, fault } = document;
@@ -210,9 +213,10 @@ function showDocument(document: Document): void {
   showSource(document);
   const text = json ?? new Uint8Array();
   const rowsThatBreak = tree && json ? violations.map(({ path }) => pointerOf(tree, text, rowAt(tree, text, path))) : [];
-  members.show(tree, text, new Set(rowsThatBreak));
+  members.show(tree, text, new Set(rowsThatBreak), isSame);
   const changed = before !== undefined && wire !== undefined ? difference(before, wire) : [];
   hex.show(wire ?? new Uint8Array(), changed, fault?.isInWire ? fault.offset : -1);
+  byId<HTMLButtonElement>("save").disabled = wire === undefined;
   byId("json-size").textContent = tree ? count(tree.jsonSize[0]!, "byte") : "–";
   byId("wire-size").textContent = wire ? count(wire.length, "byte") : "–";
   byId("ratio").textContent = tree && wire ? share(wire.length, tree.jsonSize[0]!) : "–";
@@ -229,8 +233,10 @@ function showDocument(document: Document): void {
     byId("fault").hidden = true;
   }
   if (tree !== undefined && json !== undefined) {
-    select(rowAt(tree, json, pointer));
+    const isAtCaret = isTyping && window.document.activeElement === source;
+    select(isAtCaret ? rowOfCaret() : rowAt(tree, json, pointer));
   } else {
+    wanted = pointer;
     showDetail(-1);
   }
   if (fault === undefined && wire !== undefined) {
@@ -388,6 +394,15 @@ function removeMember(): void {
   editText(text);
 }
 
+/** Return the row of the member in which the caret of the editor is. */
+function rowOfCaret(): number {
+  const { tree, json } = shown ?? {};
+  if (tree === undefined || json === undefined || json.length > MAX_EDITED) {
+    return 0;
+  }
+  return rowOfText(tree, utf8(source.value.slice(0, source.selectionStart)).length);
+}
+
 /** Select bytes of the document in the editor of its text. */
 function findInText(start: number, end: number): void {
   const json = shown?.json;
@@ -412,10 +427,10 @@ worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     return;
   }
   if (data.kind === "failed") {
-    showFault(`A defect of this page: ${data.reason}`);
+    showFault(visible(data.reason, 500));
   } else if (data.kind === "rows") {
     rows.push(...data.rows);
-    [form, isWire, isRead] = [data.form, data.isWire, data.isDone];
+    [form, isWire, isRead, bytes] = [data.form, data.isWire, data.isDone, data.bytes ?? bytes];
     showList();
     if (selected < 0 && rows.length > 0) {
       const kept = before;
@@ -462,10 +477,8 @@ source.addEventListener("paste", (event) => {
 });
 for (const kind of ["keyup", "click"] as const) {
   source.addEventListener(kind, () => {
-    const { tree, json } = shown ?? {};
-    if (tree !== undefined && json !== undefined && open === 0 && json.length <= MAX_EDITED) {
-      const bom = json[0] === 0xef ? 3 : 0;
-      const row = rowOfText(tree, bom + encoder.encode(source.value.slice(bom ? 1 : 0, source.selectionStart)).length);
+    if (shown?.tree !== undefined && open === 0) {
+      const row = rowOfCaret();
       if (row !== members.selected) {
         select(row);
       }
@@ -520,6 +533,13 @@ fileInput.addEventListener("change", () => {
     during(openFile(file));
   }
   fileInput.value = "";
+});
+byId("save").addEventListener("click", () => {
+  if (shown?.wire !== undefined) {
+    const url = URL.createObjectURL(new Blob([shown.wire.slice()]));
+    make("a", { href: url, download: `${shortName(shown.type)}.binpb` }).click();
+    URL.revokeObjectURL(url);
+  }
 });
 byId("share").addEventListener("click", () => during(copyLink()));
 

@@ -11,7 +11,7 @@ export type Question = { readonly input: number } & (
 );
 
 export type Answer = { readonly input: number } & (
-  | { readonly kind: "rows"; readonly rows: readonly Row[]; readonly form: string; readonly isWire: boolean; readonly read: number; readonly isDone: boolean }
+  | { readonly kind: "rows"; readonly rows: readonly Row[]; readonly form: string; readonly bytes: Uint8Array<ArrayBuffer> | undefined; readonly isWire: boolean; readonly read: number; readonly isDone: boolean }
   | { readonly kind: "shown"; readonly index: number; readonly row: Row | undefined; readonly document: Document }
   | { readonly kind: "late" }
   | { readonly kind: "failed"; readonly reason: string }

@@ -1,5 +1,6 @@
 // Reads documents beside the page. A large input is read in slices, so that questions are answered between them.
 
+import { ChatpbError } from "chatpb";
 import { Documents, type Row } from "./documents.js";
 import { cut } from "./input.js";
 import type { Answer, Question } from "./protocol.js";
@@ -29,9 +30,11 @@ async function open({ input: number, bytes, name, type }: Question & { kind: "op
   let rows: Row[] = [];
   let until = performance.now() + SLICE;
   let read = 0;
+  // Events are other bytes than the input's.
+  let made = input.bytes === bytes ? undefined : input.bytes;
   const answer = (isDone: boolean): void => {
-    scope.postMessage({ kind: "rows", input: number, rows, form: input.form, isWire: input.isWire, read, isDone });
-    rows = [];
+    scope.postMessage({ kind: "rows", input: number, rows, bytes: made, form: input.form, isWire: input.isWire, read, isDone });
+    [rows, made] = [[], undefined];
   };
   for (const row of found.rows()) {
     read += 1;
@@ -51,10 +54,15 @@ async function open({ input: number, bytes, name, type }: Question & { kind: "op
   answer(true);
 }
 
+function fail(input: number, error: unknown): void {
+  const reason = error instanceof ChatpbError ? error.message : `a defect of this page: ${String(error)}`;
+  scope.postMessage({ kind: "failed", input, reason });
+}
+
 function answer(question: Question): void {
   if (question.kind === "open") {
     current = question.input;
-    void open(question).catch((error: unknown) => scope.postMessage({ kind: "failed", input: question.input, reason: String(error) }));
+    void open(question).catch((error: unknown) => fail(question.input, error));
     return;
   }
   const { input, index } = question;
@@ -78,6 +86,6 @@ scope.onmessage = ({ data }) => {
   try {
     answer(data);
   } catch (error) {
-    scope.postMessage({ kind: "failed", input: data.input, reason: String(error) });
+    fail(data.input, error);
   }
 };
