@@ -112,7 +112,8 @@ export class Documents {
       this.#sources.push(whole);
       yield { ...this.#row(whole, 0, 0), chunks: sources.length };
     }
-    this.#sources.push(...sources);
+    // One by one: a stream may have more chunks than a call has arguments.
+    sources.forEach((each) => this.#sources.push(each));
     yield* rows;
   }
 

@@ -49,6 +49,9 @@ export class Hex {
   /** Light up bytes, and bring the first of them in sight. */
   light(ranges: Ranges): void {
     this.#lit = ranges;
+    if (ranges.length > 0) {
+      this.#list.reveal(Math.floor((ranges[1]! - 1) / this.#width));
+    }
     if (ranges.length > 0 && !contains(ranges, this.#cursor)) {
       this.#cursor = Math.min(ranges[0]!, Math.max(0, this.#bytes.length - 1));
     }

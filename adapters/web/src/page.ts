@@ -146,7 +146,7 @@ const list = new VirtualList(listBox, (index) => {
   const what = row.chunks > 0 ? `${row.chunks > 1 ? count(row.chunks, "chunk") : "the stream"} put together` : shortName(row.type);
   const state = row.error || (row.violations > 0 ? count(row.violations, "violation") : "");
   const sizes = row.error ? "" : `${row.jsonSize} → ${row.wireSize} B`;
-  const text = row.chunks > 0 || isWire ? "" : visible(decode(bytes, row.start, Math.min(row.end, row.start + 400)), 120);
+  const text = row.end === 0 || isWire ? "" : visible(decode(bytes, row.start, Math.min(row.end, row.start + 400)), 120);
   return make(
     "div",
     {
@@ -429,7 +429,7 @@ worker.onmessage = ({ data }: MessageEvent<Answer>) => {
   if (data.kind === "failed") {
     showFault(visible(data.reason, 500));
   } else if (data.kind === "rows") {
-    rows.push(...data.rows);
+    data.rows.forEach((row) => rows.push(row));
     [form, isWire, isRead, bytes] = [data.form, data.isWire, data.isDone, data.bytes ?? bytes];
     showList();
     if (selected < 0 && rows.length > 0) {
@@ -440,8 +440,8 @@ worker.onmessage = ({ data }: MessageEvent<Answer>) => {
     }
   } else {
     if (data.row !== undefined) {
-      const { start, end } = rows[data.index]!;
-      rows[data.index] = { ...data.row, start, end };
+      // It is no longer what the input has.
+      rows[data.index] = { ...data.row, start: 0, end: 0 };
       showList();
     }
     if (data.index === selected) {
@@ -545,7 +545,8 @@ byId("share").addEventListener("click", () => during(copyLink()));
 
 async function copyLink(): Promise<void> {
   const { json, wire, tree, type, fault } = shown ?? {};
-  const isWholeInput = rows.length > 1 && bytes.length <= MAX_LINKED >> 4 && !isWire;
+  const isEdited = rows.some(({ chunks, end }) => chunks === 0 && end === 0);
+  const isWholeInput = rows.length > 1 && bytes.length <= MAX_LINKED >> 4 && !isWire && !isEdited;
   const linkedBytes = isWholeInput ? bytes : isWire || json === undefined ? wire : json;
   if (linkedBytes === undefined || linkedBytes.length > MAX_LINKED) {
     showFault(`A link holds a document of at most ${MAX_LINKED >> 20} MiB.`);
@@ -564,6 +565,7 @@ async function copyLink(): Promise<void> {
   } catch {
     link.select();
   }
+  note += rows.length > 1 ? (isWholeInput ? ", with all documents" : ", with this document alone") : "";
   note += link.value.length > 8000 ? `; ${count(link.value.length, "character")}, which some programs cut` : "";
   byId("link-note").textContent = note;
   say(`Link: ${note}`);
@@ -595,5 +597,5 @@ addEventListener("paste", (event) => {
   }
 });
 
-exampleSelect.append(make("option", { value: "" }, "of yours"), ...EXAMPLES.map(({ name }, index) => make("option", { value: index }, name)));
+exampleSelect.append(make("option", { value: "" }, "none"), ...EXAMPLES.map(({ name }, index) => make("option", { value: index }, name)));
 during(openFragment());

@@ -440,7 +440,12 @@ function entriesOf(wire: Uint8Array, found: readonly Occurrence[]): Map<string, 
   for (const each of found) {
     const key = occurrences(wire, [each.payload, each.end]).findLast(({ number }) => number === KEY);
     const name = key ? decoder.decode(wire.subarray(key.payload, key.end)) : "";
-    entries.set(name, [...(entries.get(name) ?? []), each]);
+    const same = entries.get(name);
+    if (same === undefined) {
+      entries.set(name, [each]);
+    } else {
+      same.push(each);
+    }
   }
   return entries;
 }

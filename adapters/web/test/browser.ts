@@ -331,6 +331,25 @@ test("a link holds the document and the place in it", LIMIT, async () => {
   equal(await textOf("detail-path"), "/x");
 });
 
+test("a link holds all documents of a small input, and after an edit the one that is shown", LIMIT, async () => {
+  await choose();
+  await drop("a.jsonl", '{"error":{"message":"a"}}\n{"error":{"message":"b"}}\n');
+  const share = async (): Promise<string> => {
+    await chromium.evaluate(`document.getElementById("share").click()`);
+    await settled();
+    return (await valueOf("link")).replace(/^[^#]*/, "");
+  };
+  const whole = await share();
+  match(await textOf("link-note"), /with all documents/);
+  await type("source", '{"error":{"message":"c"}}');
+  const alone = await share();
+  match(await textOf("link-note"), /with this document alone/);
+  await visit(whole);
+  equal(await textOf("documents-title"), "2 documents, JSON lines");
+  await visit(alone);
+  equal(await valueOf("source"), '{"error":{"message":"c"}}');
+});
+
 for (const [name, fragment] of [["no base64", "#json=%"], ["not compressed", "#json=AAAA"], ["an unknown type", "#json=q1YqSS0uUbJSSlSqBQA&type=__proto__"]] as const) {
   test(`a damaged link: ${name}`, LIMIT, async () => {
     await visit(fragment);
@@ -379,6 +398,8 @@ for (const [width, height, scheme, example] of [[1400, 900, "light", 0], [1400, 
       `axe.run({ resultTypes: ["violations"] }).then(({ violations }) => violations)`,
     );
     deepEqual(found.map(({ id, nodes }) => `${id}: ${nodes[0]!.html} ${nodes[0]!.failureSummary}`), []);
+    const tops = await chromium.evaluate<number[]>(`Array.from(document.querySelectorAll("#members .member"), (row) => Math.round(row.getBoundingClientRect().top))`);
+    deepEqual([...new Set(tops.slice(1).map((top, at) => top - tops[at]!))], [26]);
     ok(await chromium.evaluate(`document.documentElement.scrollWidth <= innerWidth`), "the page scrolls sideways");
   });
 }

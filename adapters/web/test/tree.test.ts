@@ -103,6 +103,18 @@ for (const [type, text, pointer, home] of HOMES) {
   });
 }
 
+test("many occurrences of one field and of one entry take time by their number", () => {
+  const entry = [10, 1, 97, 18, 2, 26, 0];
+  const half = 100_000;
+  const wire = new Uint8Array([...Array(half).fill([10, 0]), ...Array(half).fill([0x7a, 2 + entry.length, 10, entry.length, ...entry])].flat() as number[]);
+  const type = `${CONTRACT}ChatCompletion`;
+  const json = wireToJsonBytes(wire, type);
+  equal(decode(json), '{"id":"","a":""}');
+  const tree = treeOf(json, wire, type);
+  deepEqual([...rangesOf(tree, 1)], [0, 2 * half]);
+  equal(rangesOf(tree, 2).length, 2 * half);
+});
+
 test("whitespace does not count as JSON", () => {
   const json = utf8('\ufeff { "id" : "a" ,\n"choices": [ 1 , 2 ] } ');
   const tree = treeOf(json, jsonToWire(json), `${CONTRACT}ChatCompletion`);
