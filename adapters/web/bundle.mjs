@@ -38,11 +38,14 @@ async function script(entry) {
 
 const hash = (text) => `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
 
-const [page, worker, style, html] = await Promise.all([
+const escape = (text) => text.replace(/[&<>]/g, (each) => `&#${each.charCodeAt(0)};`);
+
+const [page, worker, style, html, licenses] = await Promise.all([
   script("src/page.ts"),
   script("src/worker.ts"),
   readFile(join(here, "src/style.css"), "utf8"),
   readFile(join(here, "src/index.html"), "utf8"),
+  readFile(join(here, "../THIRD-PARTY-LICENSES.txt"), "utf8"),
 ]);
 const policy = [
   "default-src 'none'",
@@ -54,7 +57,7 @@ const policy = [
   `style-src ${hash(style)}`,
   "worker-src blob:",
 ].join("; ");
-const parts = { policy, style, worker, page, home: home ? `<p><a href="${home}">Documentation</a></p>` : "" };
+const parts = { licenses: escape(licenses), policy, style, worker, page, home: home ? `<p><a href="${home}">Documentation</a></p>` : "" };
 await mkdir(target, { recursive: true });
 await writeFile(join(target, "index.html"), html.replace(/\{\{(\w+)\}\}/g, (_, name) => parts[name]));
 
