@@ -160,7 +160,7 @@ def test_demo_needs_no_other_extra() -> None:
     others = ",".join(package for extra, packages in _EXTRAS.items() for package in packages if extra != "cli")
     result = subprocess.run([sys.executable, "-c", WITHOUT, others, "demo"], capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")
-    assert "Nothing was lost, through wire bytes and through objects of google." in result.stdout
+    assert "Nothing was lost through wire bytes and objects of google." in result.stdout
     assert "chatpb.service needs grpc: pip install 'chatpb[service]'.\n" in result.stdout
 
 

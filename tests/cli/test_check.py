@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import sys
 from types import ModuleType
 from typing import Any
@@ -25,15 +26,27 @@ def test_tables() -> None:
     write("all.jsonl", "\n\n".join(LINES))
     result = run("check", "all.jsonl", write("more/one.json", DEMO_DOCUMENTS["error"]))
     assert (result.exit_code, result.stderr) == (0, "")
-    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in result.stdout.splitlines() if "│" in line]
-    assert [row[:4] for row in cells[:3]] == [
+    cells = [re.split(r"\s{2,}|(?<=[\d.])\s+", line.strip()) for line in result.stdout.splitlines()]
+    named = [row for row in cells if row[0] in ("all.jsonl", "one.json", "total of 2")]
+    assert [row[:4] for row in named[:3]] == [
         ["all.jsonl", "4", "0", "0"],
         ["one.json", "1", "0", "0"],
         ["total of 2", "5", "0", "0"],
     ]
-    assert cells[5] == ["total of 2", "60", "10", "1", "4", "1"]
-    assert cells[6:] == [["enum", "1", "/service_tier (1)"]]
+    assert named[5] == ["total of 2", "60", "10", "1", "4", "1"]
+    assert result.stdout.endswith("Violations of the contract\n1 enum\n  /service_tier (1)\n")
     assert "Types: 2 ErrorResponse, 1 ChatCompletion, 1 ChatCompletionChunk" in result.stdout
+
+
+@pytest.mark.parametrize("width", [60, 80, 120])
+def test_tables_fit_and_paths_lose_their_middle(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(width))
+    names = [write(f"{'folder' * 12}-{each}-recorded.jsonl", "\n".join(LINES)) for each in "ab"]
+    lines = run("check", *names).stdout.splitlines()
+    assert max(map(len, lines)) <= width
+    rows = [line for line in lines if line.startswith("fol") or line.startswith("fo\u2026")]
+    assert len(rows) == 4
+    assert all(re.match(r"[folder]+\u2026\S*d?\.?jsonl ", row) for row in rows), rows
 
 
 def test_bad_lines_are_counted_and_stop_nothing() -> None:

@@ -41,6 +41,7 @@ _LOOK: Final = "Convert and check"
 _SERVE: Final = "Serve and call"
 _STORE: Final = "Store records"
 _ASK: Final = "Ask records"
+_SHELL: Final = "Set up"
 
 COMMANDS: Final = {
     "convert": _Row(_LOOK, "convert", "convert", "Convert a file between JSON, JSON lines and protobuf."),
@@ -58,6 +59,7 @@ COMMANDS: Final = {
     "query": _Row(_ASK, "query", "query", "Run SQL over records."),
     "stats": _Row(_ASK, "stats", "stats", "Count records, errors, tokens and cost, and show latencies."),
     "get": _Row(_ASK, "get", "get", "Print the record of an id as JSON."),
+    "completion": _Row(_SHELL, "completion", "completion", "Print a script that completes commands in your shell."),
 }
 
 
@@ -70,6 +72,9 @@ class _LazyGroup(CommandGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         """Return what stands for a command until it is loaded."""
         return TyperCommand(cmd_name, help=COMMANDS[cmd_name].summary) if cmd_name in COMMANDS else None
+
+    def load_command(self, name: str) -> Any:
+        return load_command(name)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         if args[0] not in COMMANDS and not args[0].startswith("-"):

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Final, TextIO
 
 import typer
 
+from chatpb._files.formats import STANDARD
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -61,8 +63,8 @@ def table_bytes(table: str) -> bytes:
     return table.encode(sys.stdout.encoding or "utf-8", _ESCAPES)
 
 
-def uses_colour(stream: TextIO | None = None) -> bool:
-    """Return whether a stream, standard output by default, gets colours.
+def uses_colour(stream: TextIO) -> bool:
+    """Return whether a stream gets colours.
 
     A terminal does. NO_COLOR takes them from it, and FORCE_COLOR gives them to a file or a pipe.
     """
@@ -70,38 +72,37 @@ def uses_colour(stream: TextIO | None = None) -> bool:
         return False
     if os.environ.get("FORCE_COLOR"):
         return True
-    return (stream or sys.stdout).isatty() and os.environ.get("TERM") != "dumb"
+    return stream.isatty() and os.environ.get("TERM") != "dumb"
 
 
 def styled(text: str, style: str) -> str:
     """Return a text for standard output, in a style if that gets colours: "bold" or the name of a colour."""
-    if not uses_colour():
+    if not uses_colour(sys.stdout):
         return text
     return typer.style(text, bold=True) if style == "bold" else typer.style(text, fg=style)
 
 
 def stdout_console() -> Console:
     """Return a console for results, which never reads text as markup."""
-    return _console(sys.stdout)
+    return _console(sys.stdout, uses_colour(sys.stdout))
 
 
-def table_console() -> Console:
-    """Return a console for tables, which only a terminal or COLUMNS makes narrow."""
-    console = stdout_console()
-    if not sys.stdout.isatty() and "COLUMNS" not in os.environ:
+def table_console(path: str = STANDARD) -> Console:
+    """Return a console for tables that go to a path, which only a terminal or COLUMNS makes narrow."""
+    console = _console(sys.stdout, path == STANDARD and uses_colour(sys.stdout))
+    if not (path == STANDARD and sys.stdout.isatty()) and "COLUMNS" not in os.environ:
         console.width = _PIPE_WIDTH
     return console
 
 
 def stderr_console() -> Console:
     """Return a console for progress, which never reads text as markup."""
-    return _console(sys.stderr)
+    return _console(sys.stderr, uses_colour(sys.stderr))
 
 
-def _console(stream: TextIO) -> Console:
+def _console(stream: TextIO, colours: bool) -> Console:
     from rich.console import Console  # whose import takes as long as a short command
 
-    colours = uses_colour(stream)
     return Console(
         file=stream,
         highlight=False,

@@ -30,7 +30,7 @@ class CommandGroup(TyperGroup):
 
     def main(self, *args: Any, **extra: Any) -> Any:
         try:
-            status = super().main(*args, **{**extra, "standalone_mode": False, "color": uses_colour()})
+            status = super().main(*args, **{**extra, "standalone_mode": False, "color": uses_colour(sys.stdout)})
         except Exception as error:
             # The class of usage errors is in different modules in different releases of typer; this method is in all.
             if not hasattr(error, "format_message"):

@@ -9,16 +9,18 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import date, datetime, time, timezone
 from decimal import Decimal
+from functools import partial
 from itertools import chain, islice
 from math import isfinite
 from typing import Any, BinaryIO, Final
 
 import pyarrow as pa
 from pyarrow import parquet
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from chatpb.cli._console import table_bytes, table_console
+from chatpb.cli._console import table_bytes
 from chatpb.cli._query_options import ResultFormat
 from chatpb.storage import Answer
 
@@ -39,14 +41,14 @@ _NUMBERS: Final = ("INT", "DOUBLE", "FLOAT", "DECIMAL", "BIGNUM")
 Row = tuple[Any, ...]
 
 
-def write_results(output: BinaryIO, format: ResultFormat, answer: Answer) -> None:
-    """Write rows in a form. Raises QueryError where the query fails while its rows are taken."""
+def write_results(output: BinaryIO, format: ResultFormat, answer: Answer, console: Console) -> None:
+    """Write rows in a form, a table as a console shows it. Raises QueryError where the query fails meanwhile."""
     types, rows = answer.types, _rows(answer.batches)
     if format is ResultFormat.PARQUET:
         _write_parquet(output, answer)
     else:
         pieces: dict[ResultFormat, Callable[[Mapping[str, str], Iterable[Row]], Iterator[str]]] = {
-            ResultFormat.TABLE: _table,
+            ResultFormat.TABLE: partial(_table, console),
             ResultFormat.CSV: _csv,
             ResultFormat.JSON: _json,
             ResultFormat.JSONL: _json_lines,
@@ -68,10 +70,9 @@ def _values(column: pa.Array) -> list[Any]:
         return column.cast(pa.string()).to_pylist()  # type: ignore[no-any-return]
 
 
-def _table(types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
+def _table(console: Console, types: Mapping[str, str], rows: Iterable[Row]) -> Iterator[str]:
     rows = iter(rows)
     shown = [[Text(_shown(value)) for value in row] for row in islice(rows, _MAX_ROWS)]
-    console = table_console()
     names = [Text(name) for name in types]
     if len(names) * _MIN_WIDTH <= console.width:
         table = Table()

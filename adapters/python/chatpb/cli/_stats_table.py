@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from rich.table import Table
-from rich.text import Text
+from rich.console import Console
 
-from chatpb.cli._console import table_console
+from chatpb.cli._tables import figures_table
 
 __all__ = ["stats_table"]
 
@@ -21,16 +20,14 @@ _TIMES: Final = {
     "first s": "first_token_us_p50",
 }
 _TIME_WIDTHS: Final = {"day": 10, "hour": 16}
-_MIN_NAME: Final = 8
-"""Characters of the groups that are times, and those that a name has at least."""
+"""Characters of the groups that are times."""
 
 _WIDE: Final = 120
 """Columns of a terminal from which on the table shows what it otherwise leaves to the other formats."""
 
 
-def stats_table(groups: Sequence[str], rows: list[StatsRow], total: StatsRow | None) -> str:
+def stats_table(console: Console, groups: Sequence[str], rows: list[StatsRow], total: StatsRow | None) -> str:
     """Return the rows as a table, a figure in each cell, and the total in bold."""
-    console = table_console()
     counts = {"prompt": "prompt_tokens", "cached": "cached_tokens", "answer": "completion_tokens"}
     if console.width >= _WIDE:
         counts |= {"reasoning": "reasoning_tokens"}
@@ -50,17 +47,8 @@ def stats_table(groups: Sequence[str], rows: list[StatsRow], total: StatsRow | N
         figures += [_seconds(row[column]) for column in times.values()]
         names = ["total" if row is total and place == 0 else _name(row.get(name)) for place, name in enumerate(groups)]
         lines.append((names, figures))
-    widths = [max(map(len, column)) for column in zip(headings, *(figures for _, figures in lines), strict=True)]
-    # Figures are whole, and names take what is left.
-    left = console.width - sum(widths) - len(widths) - sum(_TIME_WIDTHS.get(name, 0) + 1 for name in groups)
-    share = max(_MIN_NAME, left // max(1, sum(name not in _TIME_WIDTHS for name in groups)))
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False)
-    for name in groups:
-        table.add_column(name, overflow="ellipsis", no_wrap=True, max_width=_TIME_WIDTHS.get(name, share))
-    for heading, width in zip(headings, widths, strict=True):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
-    for row, (names, figures) in zip(shown, lines, strict=True):
-        table.add_row(*map(Text, [*names, *figures]), style="bold" if row is total and groups else "")
+    columns = {name: _TIME_WIDTHS.get(name) for name in groups}
+    table = figures_table(console, columns, headings, lines, total=bool(total and groups))
     with console.capture() as capture:
         console.print(table)
     return capture.get()
@@ -82,7 +70,7 @@ def _cost(cost: float | None) -> str:
 def _name(value: str | None) -> str:
     if value is None:
         return ""
-    return "".join(c if c.isprintable() else "\ufffd" for c in value) or "-"
+    return value or "-"
 
 
 def _seconds(micros: int | None) -> str:

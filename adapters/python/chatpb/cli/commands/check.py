@@ -19,7 +19,7 @@ from chatpb._files.read import MAX_DOCUMENT, Document, open_input
 from chatpb._files.refusals import Refusals
 from chatpb._options import Nonfinite as NonfiniteName
 from chatpb._runtimes import RUNTIMES, generated_class
-from chatpb.cli._console import report, stdout_console
+from chatpb.cli._console import report, table_console
 from chatpb.cli._document_options import FailFast, MaxRecord, Nonfinite, NonfiniteChoice, TypeName, choose_type
 from chatpb.cli._exit_status import BAD_DATA
 from chatpb.cli._form_options import has_only_records
@@ -97,7 +97,7 @@ def check(
     if as_json or format is ReportFormat.JSON:
         typer.echo(json.dumps(run.as_json(), indent=2))
     else:
-        print_counts(stdout_console(), run.by_file, run.total())
+        print_counts(table_console(), run.by_file, run.total())
     if not run.total().is_clean:
         raise SystemExit(BAD_DATA)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
@@ -14,15 +14,20 @@ from rich.text import Text
 
 from chatpb import json_to_wire, wire_to_json
 from chatpb._contract.documents import DOCUMENTS
+from chatpb._detect import descriptor_of
 from chatpb._extras import MissingExtraError
 from chatpb._files.formats import Format
 from chatpb._files.read import Document
+from chatpb._json.pointer import pointer
+from chatpb._json.print import print_value
 from chatpb._runtimes import RUNTIMES, generated_class
+from chatpb._tree.message import MessageTree
+from chatpb._tree.read import wire_to_tree
 from chatpb.cli._console import report, stdout_console
 from chatpb.cli._demo_documents import DEMO_DOCUMENTS
 from chatpb.cli._exit_status import BAD_DATA
 from chatpb.cli._round_trip import Counts, compact_json, count_documents, load_json
-from chatpb.cli._round_trip_tables import print_counts
+from chatpb.cli._tables import figures_table, shortened
 from chatpb.cli.commands.inspect import show_message
 
 if TYPE_CHECKING:
@@ -33,9 +38,15 @@ __all__ = ["demo"]
 _MAX_BYTES: Final = 96
 """The most wire bytes that are shown of a document."""
 
+_NEXT: Final = (
+    ("chatpb check FILES...", "does the same to your own .json and .jsonl files"),
+    ("chatpb inspect FILE", "shows each member of a message"),
+    ("chatpb --help", "lists the other commands"),
+)
+
 
 def demo(
-    show_all: Annotated[bool, typer.Option("--all", help="Show every sample in full, not only the first.")] = False,
+    show_all: Annotated[bool, typer.Option("--all", help="Show every sample in full, before the summary.")] = False,
 ) -> None:
     """Send built-in samples to protobuf and back.
 
@@ -48,22 +59,68 @@ def demo(
     by_name = {name: Counts() for name in DEMO_DOCUMENTS}
     runtimes = tuple(_installed())
     total = Counts()
-    for index, (name, text) in enumerate(DEMO_DOCUMENTS.items()):
+    for name, text in DEMO_DOCUMENTS.items():
         document = Document(f"sample {name}", Format.JSON, 1, text.encode())
         for problem in count_documents([document], by_name[name], DOCUMENTS[name], runtimes):
             report(problem)
         total.add(by_name[name])
-        if show_all or index == 0:
+        if show_all:
             _show(console, name, text, DOCUMENTS[name], by_name[name])
-    console.print(Rule("All samples", align="left"))
-    print_counts(console, by_name, total, label="sample")
+    _tell(console, by_name["completion"])
+    rows = [((name,), _figures(counts)) for name, counts in [*by_name.items(), ("all four", total)]]
+    console.print(figures_table(console, {"sample": None}, ["JSON", "protobuf", "ratio", "lost"], rows, total=True))
     console.print()
     if not total.is_clean:
         raise SystemExit(BAD_DATA)
-    through = " and ".join(runtimes)
-    console.print(Text(f"Nothing was lost, through wire bytes and through objects of {through}.", style="bold green"))
+    through = ", ".join(runtimes)
+    console.print(Text(f"Nothing was lost through wire bytes and objects of {through}.", style="bold green"))
     _show_grpc(console)
-    console.print(Text("Next: chatpb check FILES... does the same to your own .json and .jsonl files."))
+    console.print()
+    for command, what in _NEXT:
+        console.print(Text.assemble((f"{command:24}", "cyan"), what))
+
+
+def _tell(console: Console, counts: Counts) -> None:
+    """Tell what becomes of the members of the first sample."""
+    compact = compact_json(load_json(DEMO_DOCUMENTS["completion"].encode())).decode()
+    wire = json_to_wire(compact, DOCUMENTS["completion"])
+    tree = wire_to_tree(wire, descriptor_of(DOCUMENTS["completion"]))
+    others = list(_untyped(tree, ""))
+    console.print(Text(f"An answer as a provider sent it, {counts.json_bytes:,} bytes of JSON:", style="bold"))
+    for start in range(0, len(compact), console.width - 2):
+        console.print(Text(f"  {compact[start : start + console.width - 2]}", style="dim"))
+    console.print()
+    typed = counts.homes["typed"]
+    console.print(Text(f"In protobuf it takes {len(wire):,} bytes. {typed} members are typed fields.", style="bold"))
+    console.print(Text(f"The other {len(others)} are what typed messages lose. Here each has a home:", style="bold"))
+    for path, home, value in others:
+        line = f"  {path:35} {home:11} {shortened(value, max(10, console.width - 50))}"
+        console.print(Text(line))
+    console.print()
+
+
+def _untyped(message: MessageTree, path: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the path, the home and the JSON of each member that is no typed field."""
+    for member in message.schema.members.values():
+        here = path + pointer(member.name)
+        for field in member.alternatives:
+            value = message.values.get(field.number)
+            items = enumerate(value) if isinstance(value, list) else [("", value)]
+            for index, item in items:
+                if isinstance(item, MessageTree):
+                    yield from _untyped(item, here + (pointer(index) if field.repeated else ""))
+        if message.null_fields & member.bits:
+            yield here, "null bit", "null"
+        if message.empty_fields & member.bits:
+            yield here, "empty bit", member.empty_form
+    for name, value in message.additional.items():
+        yield path + pointer(name), "additional", print_value(value)
+    for name, text in message.verbatim.items():
+        yield path + pointer(name), "verbatim", text
+
+
+def _figures(counts: Counts) -> list[str]:
+    return [f"{counts.json_bytes:,} B", f"{counts.wire_bytes:,} B", f"{counts.ratio:.2f}", f"{counts.lost}"]
 
 
 def _show_grpc(console: Console) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
+from chatpb.cli._console import table_console
 from chatpb.cli._document_options import Threads
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._form_options import SourceForm, form_named
@@ -63,7 +64,7 @@ def query(
         if is_terminal:
             answer = replace(answer, batches=_after(bar, answer.batches))
         with open_output(output) as opened:
-            write_results(opened, format, answer)
+            write_results(opened, format, answer, table_console(output))
     bad.end()
 
 

@@ -10,7 +10,7 @@ import typer
 from chatpb import ChatpbError
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
-from chatpb.cli._console import table_bytes
+from chatpb.cli._console import table_bytes, table_console
 from chatpb.cli._document_options import Threads
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._form_options import SourceForm, form_named
@@ -80,12 +80,13 @@ def stats(
             raise
         except ValueError as error:
             raise typer.BadParameter(str(error), param_hint="--by") from None
+    console = table_console(output)
     with open_output(output) as opened:
         if format is ResultFormat.TABLE:
             (total,) = found[()].to_pylist()
-            opened.write(table_bytes(stats_table(groups, found[groups].to_pylist() if groups else [], total)))
+            opened.write(table_bytes(stats_table(console, groups, found[groups].to_pylist() if groups else [], total)))
         else:
-            write_results(opened, format, answer_of(found[groups]))
+            write_results(opened, format, answer_of(found[groups]), console)
     if chart:
         with open_output(str(chart)) as opened:
             daily, models = (found[each].to_pylist() for each in (("model", "day"), ("model",)))

@@ -1,0 +1,59 @@
+"""Tables of names and figures, which fit the terminal: figures are whole, and names take what is left."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+__all__ = ["Row", "figures_table", "shortened"]
+
+Row = tuple[Sequence[str], Sequence[str | Text]]
+"""Names, and then a figure for each heading."""
+
+_MIN_NAME: Final = 8
+"""Characters that a name gets at least."""
+
+
+def figures_table(
+    console: Console,
+    columns: Mapping[str, int | None],
+    headings: Sequence[str],
+    rows: Sequence[Row],
+    total: bool = False,
+) -> Table:
+    """Return a table of rows, each some names and then a figure for each heading.
+
+    Args:
+        console: where it is printed.
+        columns: the headings of the names, each with its width; None for an equal share of what is left.
+        headings: those of the figures.
+        rows: names and figures.
+        total: whether the last row is the total, in bold.
+
+    """
+    widths = [max(map(len, column)) for column in zip(headings, *(figures for _, figures in rows), strict=True)]
+    left = console.width - sum(widths) - len(widths) - sum((width or 0) + 1 for width in columns.values())
+    share = max(_MIN_NAME, left // max(1, sum(width is None for width in columns.values())))
+    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    for name in columns:
+        table.add_column(name, no_wrap=True)
+    for heading, width in zip(headings, widths, strict=True):
+        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
+    for place, (names, figures) in enumerate(rows):
+        shown = (shortened(name, width or share) for name, width in zip(names, columns.values(), strict=True))
+        cells = (each if isinstance(each, Text) else Text(each) for each in (*shown, *figures))
+        table.add_row(*cells, style="bold" if total and place == len(rows) - 1 else "")
+    return table
+
+
+def shortened(text: str, width: int) -> str:
+    """Return a text without control characters, in which `…` stands for the middle if it is longer than the width."""
+    text = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    if len(text) <= width:
+        return text
+    start = (width - 1) // 3  # the end of a path tells more
+    return f"{text[:start]}…{text[start + 1 - width :]}"
