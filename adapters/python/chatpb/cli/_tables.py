@@ -17,6 +17,9 @@ Row = tuple[Sequence[str], Sequence[str | Text]]
 _MIN_NAME: Final = 8
 """Characters that a name gets at least."""
 
+_WISHED_NAME: Final = 16
+"""Characters of a name for which columns stand closer to each other."""
+
 
 def figures_table(
     console: Console,
@@ -36,9 +39,10 @@ def figures_table(
 
     """
     widths = [max(map(len, column)) for column in zip(headings, *(figures for _, figures in rows), strict=True)]
-    left = console.width - sum(widths) - len(widths) - sum((width or 0) + 1 for width in columns.values())
-    share = max(_MIN_NAME, left // max(1, sum(width is None for width in columns.values())))
-    table = Table(box=None, padding=(0, 1, 0, 0), pad_edge=False, header_style="bold")
+    gap, share = 2, _share(console, columns, widths, 2)
+    if share < _WISHED_NAME:
+        gap, share = 1, max(_MIN_NAME, _share(console, columns, widths, 1))
+    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
     for name in columns:
         table.add_column(name, no_wrap=True)
     for heading, width in zip(headings, widths, strict=True):
@@ -48,6 +52,13 @@ def figures_table(
         cells = (each if isinstance(each, Text) else Text(each) for each in (*shown, *figures))
         table.add_row(*cells, style="bold" if total and place == len(rows) - 1 else "")
     return table
+
+
+def _share(console: Console, columns: Mapping[str, int | None], widths: Sequence[int], gap: int) -> int:
+    """Return the width that is left for each name without a width of its own."""
+    fixed = [*widths, *(width for width in columns.values() if width)]
+    taken = sum(fixed) + gap * (len(widths) + len(columns) - 1)
+    return (console.width - taken) // max(1, sum(width is None for width in columns.values()))
 
 
 def shortened(text: str, width: int) -> str:
