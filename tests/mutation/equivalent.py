@@ -42,6 +42,7 @@ EQUIVALENT: Final = {
     "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
     "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:1": "States are small integers, of which there is one each.",
     "service/_openai_backend.py:_begin:NumberReplacer:47": "A small body is then wrapped as a large one is: speed.",
+    "storage/_query.py:_json_of_records:ReplaceComparisonOperator_GtE_Gt:0": "Both ways give the same text: memory.",
     "streams/accumulate.rs:grow: (_, Piece::Null) => {} ->  (1)": "`latest` does nothing for null either.",
     "validate/mod.rs:entry: | -> ^ (1)": _NO_BITS_IN_COMMON,
     "wire/member_order.rs:arranged: the body -> Some((vec![0], vec![1])) (1)": _LEFT_TO_THE_EXACT_HALF,

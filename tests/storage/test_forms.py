@@ -21,11 +21,11 @@ from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._files.refusals import Refusals
 from chatpb._records.parts import parts_of
 from chatpb._wire.write import delimited, tag
-from chatpb.arrow import SCHEMA
+from chatpb.arrow import SCHEMA, record_batch
 from chatpb.cli._app import app
-from chatpb.storage import Recorder, _parquet
+from chatpb.storage import Recorder, _parquet, make_record
 from chatpb.storage import open as open_records
-from chatpb.storage._batch import in_batches
+from chatpb.storage._batch import Batch, in_batches
 from chatpb.storage._forms import open_source
 from chatpb.storage._stores import is_remote
 from chatpb.storage._streams import MAX_STREAM
@@ -284,6 +284,32 @@ def test_days_in_turns_need_few_open_files(monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted(path.name for path in Path("days.parquet/day=2026-01-02").iterdir()) == [
         f"part-{n}.parquet" for n in range(3)
     ]
+
+
+def test_row_groups_are_bounded_by_rows_and_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def groups(batches: list[list[bytes]]) -> list[int]:
+        given = (Batch(pa.array(wires, pa.large_binary()), str) for wires in batches)
+        _parquet.write_file("x.parquet", given, None, {}, None, 1)
+        metadata = pq.read_metadata("x.parquet")
+        return [metadata.row_group(group).num_rows for group in range(metadata.num_row_groups)]
+
+    small, bytes_of = [make_record(status=n) for n in range(20)], record_batch([make_record(status=0)]).nbytes
+    monkeypatch.setattr(_parquet, "GROUP_ROWS", 50)
+    assert groups([small] * 6) == [40, 40, 40]
+    assert groups([small * 2, small[:10], small[:1]]) == [50, 1]
+    assert groups([small * 6]) == [50, 50, 20]
+    # Each batch has one row, and so many bytes.
+    one = [make_record(status=0)]
+    for fit in (8, 9):
+        monkeypatch.setattr(_parquet, "GROUP_BYTES", bytes_of * fit)
+        assert groups([one] * 20) == [fit, fit, 20 - 2 * fit]
+    monkeypatch.setattr(_parquet, "GROUP_BYTES", bytes_of * 9 - 1)
+    assert groups([one] * 20) == [8, 8, 4]
+    # A large one, of more than a quarter of that, ends its group.
+    monkeypatch.setattr(_parquet, "GROUP_BYTES", bytes_of * 4)
+    assert groups([one] * 5) == [4, 1]
+    monkeypatch.setattr(_parquet, "GROUP_BYTES", bytes_of * 4 - 1)
+    assert groups([one] * 5) == [1] * 5
 
 
 def test_import_appends() -> None:

@@ -83,8 +83,9 @@ LARGE = 64 << 20
 """Bytes of a record. Such a piece of memory goes back to the system at once when it is freed."""
 
 DOCUMENTS = {
-    "record": '{{"response": {{"object": "chat.completion", "choices": [{{"message": {{"role": "assistant", "content": "{}"}}}}]}}}}\n',
+    "record": '{{"response": {{"id": "c", "object": "chat.completion", "choices": [{{"message": {{"role": "assistant", "content": "{}"}}}}]}}}}\n',
     "completion": '{{"object": "chat.completion", "choices": [{{"message": {{"content": "{}"}}}}]}}\n',
+    "stream": '{{"stream": {{"chunks": [{{"id": "s", "choices": [{{"delta": {{"content": "{}"}}}}]}}]}}}}\n',
     "request": '{{"model": "m", "messages": [{{"role": "user", "content": "{}"}}]}}\n',
 }
 
@@ -99,6 +100,7 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "record.json").write_text(DOCUMENTS["record"].format(text).replace("[", "[\n", 1))
     for form in ("db", "binpbs", "parquet"):
         storage.copy([str(folder / "record.jsonl")], str(folder / f"record.{form}"))
+    storage.copy([str(folder / "stream.jsonl")], str(folder / "stream.db"))
     return folder
 
 
@@ -115,13 +117,42 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("record.db", "x.jsonl.gz", 2),
         ("record.db", "y.db", 2),
         ("record.db", "x.parquet", 4),  # Arrow makes a page of it, and the page compressed
-        ("record.parquet", "x.binpbs", 5),
+        ("record.parquet", "x.binpbs", 3),  # the page compressed, the page, and the column
+        ("record.parquet", "x.jsonl", 3),
+        ("stream.db", "x.jsonl", 4),  # its chunks are made whole
     ],
 )
-def test_a_large_record_is_in_memory_twice(large: Path, source: str, target: str, times: int) -> None:
-    """As it was read and as it is written: what else is made of it would be a third time."""
+def test_how_often_a_large_record_is_in_memory(large: Path, source: str, target: str, times: int) -> None:
+    """Twice where nothing else is needed: as it was read and as it is written."""
     written, left_out, took = copied(str(large / source), target)
     assert (written, left_out) == (1, 0)
+    assert took < (times + 0.5) * LARGE
+
+
+GET = """
+import re, sys
+from chatpb import storage
+storage.copy(["small.jsonl"], "small." + sys.argv[1].split(".")[1])
+storage.get("small." + sys.argv[1].split(".")[1], "none")
+path, id = sys.argv[2:]
+def peak():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
+before = peak()
+print(len(storage.get(path, id)), peak() - before)
+"""
+
+
+@pytest.mark.skipif(chatpb.engine != "native", reason="the reference engine makes objects of all that it reads")
+@pytest.mark.parametrize(
+    ("source", "times"),
+    [("record.db", 2), ("record.jsonl", 2), ("record.binpbs", 2), ("record.parquet", 3), ("stream.db", 2)],
+)
+def test_get_of_a_large_record(large: Path, source: str, times: int) -> None:
+    id = "c" if source.startswith("record") else "s"
+    command = [sys.executable, "-c", GET, source, str(large / source), id]
+    result = subprocess.run(command, capture_output=True, text=True, check=True)
+    size, took = map(int, result.stdout.split())
+    assert size > LARGE
     assert took < (times + 0.5) * LARGE
 
 

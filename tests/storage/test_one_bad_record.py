@@ -26,7 +26,7 @@ from chatpb import (
     wire_to_json,
 )
 from chatpb._wire.write import delimited, varint
-from chatpb.storage import BackgroundRecorder, Recorder, RecorderError, make_record, parts_of, verify
+from chatpb.storage import BackgroundRecorder, Damaged, Recorder, RecorderError, make_record, parts_of, verify
 from tests.cli.command_line import run
 from tests.storage.test_recorder import many
 from tests.support import opened_sqlite
@@ -310,6 +310,22 @@ def test_frames_are_bounded_by_the_limit_of_a_record() -> None:
         "r.db: record 2 to 32: it has 67108864 bytes, above the limit of 1048576",
         "1 record, 31 left out: r.db to out.jsonl",
     ]
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"),
+    [(1 << 20, ""), ((1 << 20) + 1, "it has 1048577 bytes, above the limit of 1048576"), (None, "it has no size")],
+)
+def test_the_size_of_a_frame_is_checked_before_it_is_read(size: int | None, reason: str) -> None:
+    compressor = zstandard.ZstdCompressor(write_content_size=size is not None)
+    record = make_record(labels={"a": "x" * ((size or 100) - 11)})
+    with Recorder("r.db") as recorder:
+        recorder.append([make_record()])
+    with opened_sqlite("r.db") as file:
+        file.execute("UPDATE records SET body = ?, dictionary = 0", (compressor.compress(record),))
+    with Recorder("r.db", read_only=True, max_record=1 << 20) as recorder:
+        assert [each.reason if isinstance(each, Damaged) else "" for each in recorder] == [reason]
+    assert size is None or len(record) == size
 
 
 @pytest.mark.parametrize(("kept", "limit"), [("in.binpbs", 0), ("in.parquet", 0), ("in.db", 0), ("in.jsonl", 0)])

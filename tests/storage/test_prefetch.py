@@ -67,6 +67,21 @@ def test_a_large_item_is_alone() -> None:
     assert all(each() is None for each in made)
 
 
+@pytest.mark.parametrize(("size", "made_ahead"), [((16 << 20) - 1, 1), (16 << 20, 0)])
+def test_an_item_of_16_mib_is_large(size: int, made_ahead: int) -> None:
+    made: list[int] = []
+
+    def items() -> Iterator[int]:
+        for number in range(3):
+            made.append(number)
+            yield number
+
+    found = prefetch(items(), 2, lambda item: size)
+    assert next(found) == 0
+    found.close()  # waits for what is made ahead
+    assert len(made) == 1 + made_ahead
+
+
 @pytest.mark.parametrize("trained", [False, True])
 def test_threads_compress_alike(trained: bool) -> None:
     compression = RecordCompression(6)

@@ -88,7 +88,19 @@ def test_numbers_and_length(tmp_path: Path) -> None:
         assert recorder.append(many(3)) == range(1, 4)
         assert recorder.append(many(2)) == range(4, 6)
         assert len(recorder) == 5
-        assert recorder.size > 0
+
+
+def test_size_is_that_of_the_pages_in_use(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.db") as recorder:
+        recorder.append(many(10))
+        before = recorder.size
+        assert before % 8192 == 0
+        with opened_sqlite(tmp_path / "r.db") as file:
+            file.execute("INSERT INTO dictionary_copies VALUES (9, zeroblob(300000))")
+            assert recorder.size == before + 36 * 8192
+            file.execute("DELETE FROM dictionary_copies WHERE id = 9")
+        assert recorder.size == before
+        assert recorder._pragma("page_count") * 8192 > before
 
 
 def test_get(tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from chatpb._engine.codec import Wire
 from chatpb._errors import ChatpbError, WireError
 from chatpb._inputs import is_buffer, wire_bytes
 from chatpb._openai_objects import from_openai
+from chatpb._records.columns import columns_of
 from chatpb._runtimes import is_message, runtime_of, wire_of
 from chatpb._wire import LEN
 from chatpb._wire.read import fields_of
@@ -199,7 +200,7 @@ def compact_record(record: bytes) -> bytes:
         True
 
     """
-    return _as_one_row(_CHUNK_CODEC.compact_records, record)
+    return _as_one_row(_CHUNK_CODEC.compact_records, record) if _is_streamed(record) else record
 
 
 def expand_record(record: bytes) -> bytes:
@@ -212,7 +213,15 @@ def expand_record(record: bytes) -> bytes:
         True
 
     """
-    return _as_one_row(_CHUNK_CODEC.expand_records, record)
+    return _as_one_row(_CHUNK_CODEC.expand_records, record) if _is_streamed(record) else record
+
+
+def _is_streamed(record: bytes) -> bool:
+    """Return whether a record has a stream: one without need not be copied. Raises WireError."""
+    try:
+        return columns_of([record], "streamed") == [[1]]
+    except WireError as error:
+        raise WireError(error.path.removeprefix("/0"), error.offset, error.reason) from None
 
 
 def _as_one_row(convert: Callable[[Wire, Wire, int, int], tuple[bytes, bytes]], record: bytes) -> bytes:

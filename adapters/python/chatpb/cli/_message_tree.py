@@ -18,8 +18,9 @@ from chatpb._wire.read import read_span, read_tag, skip_field
 
 __all__ = ["message_tree"]
 
-Fragment = tuple[bytes, int]
-"""One occurrence of a field on the wire: its payload, which is empty without a length, and its bytes with the tag."""
+Fragment = tuple[Any, int]
+"""One occurrence of a field on the wire: a view of its payload, which is empty without a length, and its bytes with the
+tag. A copy would be as large as the message, at each level of it."""
 
 
 def message_tree(message: MessageTree, wire: bytes, title: Text, items: int, width: int | None) -> Tree:
@@ -46,7 +47,7 @@ class _Builder:
         self.most = most
         self.width = width
 
-    def members(self, branch: Tree, message: MessageTree, wire: bytes) -> None:
+    def members(self, branch: Tree, message: MessageTree, wire: Any) -> None:
         fragments = _split(wire)
         for member in message.schema.members.values():
             for field in member.alternatives:
@@ -109,14 +110,15 @@ class _Builder:
         return _label(name, description, "" if self.width is None else _shorten(text, self.width), size)
 
 
-def _split(wire: bytes) -> dict[int, list[Fragment]]:
-    """Return the fragments of a message, by field number."""
+def _split(message: Any) -> dict[int, list[Fragment]]:
+    """Return the fragments of a message, given its bytes or a view of them, by field number."""
     fragments: dict[int, list[Fragment]] = {}
+    wire: Any = memoryview(message)
     at, end = 0, len(wire)
     while at < end:
         start = at
         tag, at = read_tag(wire, at, end)
-        payload = b""
+        payload = wire[:0]
         if tag & 7 == LEN:
             begin, at = read_span(wire, at, end)
             payload = wire[begin:at]
@@ -126,14 +128,14 @@ def _split(wire: bytes) -> dict[int, list[Fragment]]:
     return fragments
 
 
-def _join(fragments: list[Fragment]) -> bytes:
-    return b"".join(payload for payload, _ in fragments)
+def _join(fragments: list[Fragment]) -> Any:
+    return fragments[0][0] if len(fragments) == 1 else b"".join(payload for payload, _ in fragments)
 
 
 def _sizes_by_key(entries: list[Fragment]) -> dict[str, int]:
     """Return the sizes of the entries of a map, by key. Of entries with the same key the last one counts."""
     keys = (_split(payload).get(1, [(b"", 0)])[-1][0] for payload, _ in entries)
-    return {key.decode(): size for key, (_, size) in zip(keys, entries, strict=True)}
+    return {bytes(key).decode(): size for key, (_, size) in zip(keys, entries, strict=True)}
 
 
 def _type_name(field: Field) -> str:

@@ -117,11 +117,11 @@ def count_documents(
         try:
             if document.error:
                 raise document.error
-            before = load_json(document.data)
-            if message_type is None and isinstance(before, dict):
-                detected = detect_object(before, detected)
+            if message_type is None and isinstance(value := load_json(document.data), dict):
+                detected = detect_object(value, detected)
+            value = None
             loss = _count_document(
-                document.data, before, counts, message_type or detected or ChatCompletion, runtimes, nonfinite
+                document.data, counts, message_type or detected or ChatCompletion, runtimes, nonfinite
             )
         except ChatpbError as error:
             counts.unreadable += 1
@@ -136,7 +136,6 @@ def count_documents(
 
 def _count_document(
     data: bytes,
-    before: Any,
     counts: Counts,
     message_type: type[Message],
     runtimes: tuple[str, ...],
@@ -144,32 +143,27 @@ def _count_document(
 ) -> str:
     """Add a document to the counts, and return how it is lost; "" if it is not. Raises ChatpbError."""
     wire = json_to_wire(data, message_type, nonfinite=nonfinite)
+    text = wire_to_json(wire, message_type, nonfinite=nonfinite)
+    # Objects of Python take several times the bytes of a document: a large one that comes back as it was needs none.
+    before = None if text == data else load_json(data)
+    counts.json_bytes += len(data if text == data else compact_json(before))
+    path = None if text == data else difference(before, load_json(text))
+    del text
     descriptor = descriptor_of(message_type)
     counts.types[descriptor.name] += 1
-    counts.json_bytes += len(compact_json(before))
     counts.wire_bytes += len(wire)
     counts.homes.update(wire_to_tree(wire, descriptor).homes())
     for violation in codec_of(descriptor).validate_wire(wire, False):
         counts.violations.setdefault(violation.rule, Counter())[_without_indices(violation.path)] += 1
-    return _loss(data, before, wire, message_type, runtimes, nonfinite)
-
-
-def _loss(
-    data: bytes, before: Any, wire: bytes, message_type: type[Message], runtimes: tuple[str, ...], nonfinite: Nonfinite
-) -> str:
-    """Return where wire bytes, or the objects that runtimes make of them, differ from a JSON text; "" if nowhere."""
-    text = wire_to_json(wire, message_type, nonfinite=nonfinite)
-    path = None if text == data else difference(before, load_json(text))
     if path is not None:
         return f"{path or 'the document'} differs after wire bytes"
-    del text
     for name in runtimes:
         twin = generated_class(name, message_type.DESCRIPTOR.name)
         runtime = runtime_of(twin)
         again = runtime.serialize(runtime.parse(twin, wire))
         if again == wire:
             continue
-        path = difference(before, load_json(wire_to_json(again, message_type, nonfinite=nonfinite)))
+        path = difference(load_json(data), load_json(wire_to_json(again, message_type, nonfinite=nonfinite)))
         if path is not None:
             return f"{path or 'the document'} differs after objects of {name}"
     return ""

@@ -146,21 +146,20 @@ class BackgroundRecorder:
             # A ChatpbError's text names the file and what the system says; that of another error might quote a record.
             self._lose(len(good), str(error) if isinstance(error, ChatpbError) else type(error).__name__)
         else:
-            self._count("written", len(good))
+            self._count(written=len(good))
 
     def _lose(self, number: int, reason: str) -> None:
-        self._count("lost", number)
+        self._count(lost=number)
         self._log_losses(reason)
 
-    def _count(self, what: str, number: int) -> None:
+    def _count(self, *, written: int = 0, lost: int = 0) -> None:
         with self._changed:
-            if what == "written":
-                self.written += number
-            else:
-                self.lost += number
-                self._unlogged += number
-        if self._on_count and number:
-            self._on_count(what, number)
+            self.written += written
+            self.lost += lost
+            self._unlogged += lost
+        for what, number in (("written", written), ("lost", lost)):
+            if self._on_count and number:
+                self._on_count(what, number)
 
     def _log_losses(self, reason: str, at_once: bool = False) -> None:
         with self._changed:

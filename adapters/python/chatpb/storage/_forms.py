@@ -42,7 +42,7 @@ from chatpb.storage._recorder import DEFAULT_LEVEL, Recorder
 from chatpb.storage._sift import sift
 from chatpb.storage._sources import RecorderSource, Source
 from chatpb.storage._stores import create_stored, is_remote, open_stored
-from chatpb.storage._wrap_documents import is_streamed, unwrap_documents
+from chatpb.storage._wrap_documents import unwrap_documents
 
 __all__ = ["Form", "Source", "files_of", "form_of", "open_source", "standard_input_as_file", "write_records"]
 
@@ -344,7 +344,7 @@ def _encoder(
             if document:
                 wires = list(unwrap_documents(records, document))
             else:
-                wires = [expand_record(record) if form is Form.LINES and is_streamed(record) else record]
+                wires = [expand_record(record) if form is Form.LINES else record]
             if form is Form.MESSAGES:
                 return _Encoded(len(wires), [piece for wire in wires for piece in (varint(len(wire)), wire)])
             texts = (known_json(wire, message_type, **options) for wire in wires)

@@ -8,8 +8,8 @@ from typing import Any
 from chatpb._files.refusals import Refusals
 from chatpb._records.columns import columns_of
 from chatpb.storage._forms import Form, files_of, form_of, open_source
+from chatpb.storage._parquet import ParquetSource
 from chatpb.storage._recorder import Recorder
-from chatpb.storage._sql import sql_literal
 
 __all__ = ["get"]
 
@@ -17,8 +17,8 @@ __all__ = ["get"]
 def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
     """Return the wire bytes of the record of a completion's id or a request's id; None if there is none.
 
-    A recorder's file looks the id up; any other form is scanned. The newest of several is taken from the former, the
-    first from the latter.
+    A recorder's file looks the id up, of Parquet the ids are read first, and any other form is scanned. The newest of
+    several is taken from a recorder's file, the first from other forms.
 
     Args:
         path: a file of records of any form.
@@ -45,24 +45,16 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
     if form is Form.RECORDER:
         with Recorder(name, read_only=True) as recorder:
             return recorder.get(id)
-    if form is not Form.PARQUET:
-        return _scan(name, id, **options)
-    from chatpb.storage._query import open_query  # only this branch takes DuckDB
-
-    quoted = sql_literal(id)
-    with open_query([name], **options) as query:
-        sql = f"SELECT wire FROM records WHERE id = {quoted} OR request_id = {quoted} LIMIT 1"  # noqa: S608
-        for batch in query.run(sql).batches:
-            for wire in batch.column(0).to_pylist():
-                return bytes(wire)
-    return None
+    return _scan(name, id, **options)
 
 
 def _scan(name: str, id: str, *, refusals: Refusals | None = None, **options: Any) -> bytes | None:
     """Return the first record with an id, of a file that is read in order."""
+    refusals = refusals or Refusals()
     for path in files_of([name]):
         with open_source(path, **options) as source:
-            for batch in source.batches(refusals or Refusals()):
+            found = source.batches(refusals, id) if isinstance(source, ParquetSource) else source.batches(refusals)
+            for batch in found:
                 wires = batch.wires()
                 del batch
                 for row, ids in enumerate(zip(*columns_of(wires, "id", "request_id"), strict=True)):

@@ -129,10 +129,11 @@ class Records:
         """Iterate over the records, in the order of the files. What cannot be read is in `refusals`."""
         for source in self._sources:
             for batch in source.batches(self.refusals):
-                wires, place = batch.wire.to_pylist(), batch.place
+                wires, place, count = batch.wires(), batch.place, len(batch.wire)
                 del batch
-                yield from (Record(wire, place(row)) for row, wire in enumerate(wires))
-                del wires
+                wires.reverse()
+                while wires:  # of a record that the caller lets go of, nothing has the bytes any longer
+                    yield Record(wires.pop(), place(count - len(wires) - 1))
 
     def batches(self) -> Iterator[pa.Array]:
         """Iterate over columns (large_binary) of the records' wire bytes, for `chatpb.arrow`."""

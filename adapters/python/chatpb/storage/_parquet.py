@@ -19,6 +19,7 @@ import pyarrow.fs
 import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
+from chatpb._files.framing import LARGE
 from chatpb._files.refusals import Refusals
 from chatpb.arrow import SCHEMA, record_batch, with_columns
 from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked
@@ -214,7 +215,7 @@ class ParquetSource:
         raise ChatpbError(f"{self._named(file)}: a Parquet file without the column 'wire' holds no records")
 
     def _open(self, file: str) -> pq.ParquetFile:
-        return pq.ParquetFile(file, filesystem=self._filesystem, page_checksum_verification=True)
+        return pq.ParquetFile(file, filesystem=self._filesystem, page_checksum_verification=True, pre_buffer=False)
 
     def _named(self, file: str) -> str:
         """Return a file's name as the user knows it."""
@@ -225,15 +226,24 @@ class ParquetSource:
         rows = sum(self._rows.values())
         return self._done / rows if rows else 1.0
 
-    def batches(self, refusals: Refusals) -> Iterator[Batch]:
-        """Yield the records, and report the row groups that cannot be read."""
+    def batches(self, refusals: Refusals, id: str | None = None) -> Iterator[Batch]:
+        """Yield the records, or those of the row groups that may have an id; report the groups that cannot be read."""
         for file in self._rows:
             with store_errors(self.name), self._open(file) as opened:
                 row = 1
                 for group in range(opened.num_row_groups):
                     rows = opened.metadata.row_group(group).num_rows
-                    yield from self._group(opened, file, group, row, refusals)
+                    if id is None or self._may_have(opened, group, id):
+                        yield from self._group(opened, file, group, row, refusals)
                     row += rows
+
+    def _may_have(self, opened: pq.ParquetFile, group: int, id: str) -> bool:
+        """Return whether a row group has an id, as far as its columns show that."""
+        try:
+            columns = opened.read_row_group(group, ["id", "request_id"]).columns
+            return len(columns) < 2 or any(pc.any(pc.equal(column, id)).as_py() for column in columns)
+        except (pa.ArrowException, OSError):
+            return True  # reading the records reports what is wrong
 
     def _group(self, opened: pq.ParquetFile, file: str, group: int, row: int, refusals: Refusals) -> Iterator[Batch]:
         """Yield the records of a row group, whose first one has the number `row`, as far as they can be read."""
@@ -241,11 +251,12 @@ class ParquetSource:
         at_once = max(1, min(BATCH_ROWS, metadata.num_rows * BATCH_BYTES // max(1, metadata.total_byte_size)))
         left = metadata.num_rows
         try:
-            for batch in opened.iter_batches(at_once, [group], ["wire"], use_threads=False):
-                left -= batch.num_rows
-                self._done += batch.num_rows
-                count, wires = batch.num_rows, batch.column(0).cast(pa.large_binary())
-                del batch
+            columns = _only_row(opened, group) if left == 1 else _rows(opened, group, at_once)
+            for column in columns:
+                count, wires = len(column), column.cast(pa.large_binary())
+                left -= count
+                self._done += count
+                del column
                 made = [self._batch(file, row, wires, refusals)]
                 del wires
                 yield made.pop()  # so that nothing here has it any longer
@@ -263,6 +274,20 @@ class ParquetSource:
         else:
             batch = Batch(wires, lambda row: f"{self._named(file)}: record {first + row}")
         return checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
+
+
+def _only_row(opened: pq.ParquetFile, group: int) -> Iterator[pa.Array]:
+    """Yield the wire bytes of a row group of one row, when nothing holds the page that they were in any longer."""
+    (column,) = opened.read_row_group(group, ["wire"], use_threads=False).column(0).chunks
+    if column.nbytes >= LARGE:
+        pa.default_memory_pool().release_unused()  # Arrow would keep the memory of the page for later
+    yield column
+
+
+def _rows(opened: pq.ParquetFile, group: int, at_once: int) -> Iterator[pa.Array]:
+    """Yield the wire bytes of a row group, so many rows at once."""
+    for batch in opened.iter_batches(at_once, [group], ["wire"], use_threads=False):
+        yield batch.column(0)
 
 
 def parquet_below(root: str, names: Iterable[str]) -> list[str]:

@@ -34,7 +34,7 @@ from chatpb._files.refusals import Refusals
 from chatpb._known_json import known_json
 from chatpb._records.columns import columns_of
 from chatpb._records.parts import expand_record
-from chatpb.arrow import SCHEMA, expand_records, with_columns
+from chatpb.arrow import SCHEMA, expand_records, one_row, with_columns
 from chatpb.storage._batch import reason_of
 from chatpb.storage._duckdb_dataset import RecordsDataset
 from chatpb.storage._forms import Form, files_of, form_of, open_source, standard_input_as_file
@@ -44,7 +44,6 @@ from chatpb.storage._parquet import parquet_below
 from chatpb.storage._sift import sift
 from chatpb.storage._sql import sql_literal, sql_name
 from chatpb.storage._stores import is_remote, store_errors, store_of
-from chatpb.storage._wrap_documents import is_streamed
 
 __all__ = ["DEFAULT_MEMORY", "Answer", "Query", "QueryError", "answer_of", "open_query"]
 
@@ -435,16 +434,18 @@ def _columns_of(wire: pa.ChunkedArray, identity: pa.ChunkedArray) -> pa.Array:
 
 def _json_of_records(wire: pa.Array) -> pa.Array:
     if wire.nbytes >= _LARGE:  # functions of columns would have all of them several times
-        rows = (wire.slice(row, 1).to_pylist()[0] for row in range(len(wire)))
-        return pa.ExtensionArray.from_storage(pa.json_(), pa.array(map(_json_of_one, count(), rows), pa.string()))
-    text = known_json_column(expand_records(wire), ChatCompletionRecord)
+        rows = [_json_of_one(row, wire.slice(row, 1).to_pylist()) for row in range(len(wire))]
+        text = rows[0] if len(rows) == 1 else pa.concat_arrays(rows)
+    else:
+        text = known_json_column(expand_records(wire), ChatCompletionRecord)
     return pa.ExtensionArray.from_storage(pa.json_(), text.cast(pa.string()))
 
 
-def _json_of_one(row: int, record: bytes) -> str:
+def _json_of_one(row: int, records: list[bytes]) -> pa.Array:
+    """Return the JSON text of the one record in a list, which is empty then."""
     try:
-        whole = expand_record(record) if is_streamed(record) else record
-        return known_json(whole, ChatCompletionRecord).decode()
+        whole = expand_record(records.pop())
+        return one_row(known_json(whole, ChatCompletionRecord)).cast(pa.large_string())
     except WireError as error:
         raise WireError(f"/{row}{error.path}", error.offset, error.reason) from None
 
@@ -468,7 +469,8 @@ def _of_good_records(
 
     made = list(sift(column if len(given) == len(column) else column.take(given), function, refuse))
     if len(given) == len(column) and not bad:
-        return pa.chunked_array(made).combine_chunks() if len(made) != 1 else made[0]
+        (whole,) = made  # nothing was bad, so nothing was divided
+        return whole
     good = iter(range(len(given) - len(bad)))
     left_out = {given[row].as_py() for row in bad}
     valid = set(given.to_pylist()) - left_out

@@ -111,8 +111,10 @@ def size_of_record(body: object) -> int:
 
 
 def _check_size(size: int, limit: int) -> None:
-    if not 0 <= size <= limit:
-        raise CorruptBodyError(f"it has {size} bytes, above the limit of {limit}" if size > 0 else "it has no size")
+    if size < 0:
+        raise CorruptBodyError("it has no size")
+    if size > limit:
+        raise CorruptBodyError(f"it has {size} bytes, above the limit of {limit}")
 
 
 def train_dictionary(samples: Sequence[bytes], number: int = 1, size: int = MAX_DICTIONARY) -> bytes | None:

@@ -42,9 +42,6 @@ _NUMBERS_BY_HASH: Final = f"""WITH RECURSIVE parts (part) AS (
     UNION ALL SELECT part - 1 FROM parts, state WHERE part > first >> {PART_BITS}
 )
 SELECT seq FROM parts CROSS JOIN ids USING (part) WHERE hash = ? ORDER BY seq DESC"""  # noqa: S608
-_ROWS_BY_HASH: Final = (
-    f"SELECT seq, dictionary, body FROM ({_NUMBERS_BY_HASH}) LEFT JOIN records USING (seq) ORDER BY seq DESC"  # noqa: S608
-)
 
 
 @dataclass(frozen=True)
@@ -106,21 +103,28 @@ class RecorderReader:
 
         Raises RecorderError where damage leaves the answer open.
         """
-        key = (hash_of_id(id),)
         with self._lock, self._sqlite_errors("ids cannot be looked up: "):
-            try:
-                found = self._connection.execute(_ROWS_BY_HASH, key).fetchall()
-            except sqlite3.DatabaseError:
-                # Only the numbers: reading the rows one by one then shows which of them is damaged.
-                found = [(number, None, None) for (number,) in self._connection.execute(_NUMBERS_BY_HASH, key)]
-            for row in found:
-                number = row[0]
-                record = self._decompress(row if row[2] is not None else self._fetch_rows(number, number)[0][0])
+            # The bodies of all at once would be sorted too, and so be in memory several times.
+            for (number,) in self._connection.execute(_NUMBERS_BY_HASH, (hash_of_id(id),)).fetchall():
+                record = self._decompress(self._fetch_row(number))
                 if isinstance(record, Damaged):
+                    if number < self._bounds()[0]:
+                        continue  # a limit deleted it in the meantime
                     raise RecorderError(f"{self.path}: record {number} may be it, but {record.reason}")
                 if [id] in columns_of([record], "id", "request_id"):
                     return record
         return None
+
+    def _fetch_row(self, number: int) -> _Row | Damaged:
+        """Return the row of a record."""
+        query = "SELECT seq, dictionary, body FROM records WHERE seq = ?"
+        try:
+            found: list[_Row] = self._connection.execute(query, (number,)).fetchall()
+        except sqlite3.DatabaseError as error:
+            if not is_damage(error):
+                raise
+            return Damaged(number, number, str(error))
+        return found[0] if found else Damaged(number, number, "its row is missing")
 
     def __iter__(self) -> Iterator[bytes | Damaged]:
         """Iterate over all records in the order of recording; Damaged is in the place of those that cannot be read."""

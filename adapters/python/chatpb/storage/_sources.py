@@ -84,8 +84,10 @@ class RecorderSource:
                     else Batch(_column(run), self._place(run.numbers))
                 )
                 del run
-                yield checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
+                limit, threads, whole = self._max_record, self._threads, self._check
+                good = [checked(batch, refusals, max_record=limit, threads=threads, whole=whole)]
                 del batch
+                yield good.pop()  # so that nothing here has it any longer
 
     def _place(self, numbers: Sequence[int]) -> Place:
         return lambda row: f"{self.name}: record {numbers[row]}"

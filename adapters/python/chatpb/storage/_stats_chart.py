@@ -67,6 +67,13 @@ def draw_chart(output: BinaryIO, format: str, daily: Sequence[Row], models: Sequ
         ...
 
     """
+    with rc_context({**_STYLE, "font.family": _fonts()}):
+        # With a date, equal statistics would give different files.
+        chart_of(daily, models).savefig(output, format=format, metadata={"Date": None} if format == "svg" else None)
+
+
+def chart_of(daily: Sequence[Row], models: Sequence[Row]) -> Figure:
+    """Return the chart of statistics, as `draw_chart` draws it into a file."""
     models = sorted(models, key=lambda row: (-row["records"], row["model"]))
     timed = [row for row in models if row["latency_us_p50"] is not None]
     rows = timed[:MAX_ROWS]
@@ -77,27 +84,25 @@ def draw_chart(output: BinaryIO, format: str, daily: Sequence[Row], models: Sequ
         "latency": (1.0 + 0.26 * len(rows), bool(rows)),
     }
     heights = [height for height, there in panels.values() if there] or [1.0]
-    with rc_context({**_STYLE, "font.family": _fonts()}):
-        figure = Figure(figsize=(10, 1.2 + sum(heights)), dpi=150, layout="constrained")
-        places = dict(
-            zip(
-                (name for name, (_, there) in panels.items() if there),
-                figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0],
-                strict=False,
-            )
+    figure = Figure(figsize=(10, 1.2 + sum(heights)), dpi=150, layout="constrained")
+    places = dict(
+        zip(
+            (name for name, (_, there) in panels.items() if there),
+            figure.subplots(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0],
+            strict=False,
         )
-        if not places:
-            figure.axes[0].set_axis_off()
-            figure.axes[0].set_title("No records with a time")
-        if axes := places.get("records"):
-            handles = _draw_days(axes, "Records a day by model", "records", daily, models)
-            axes.legend(handles=handles[::-1], **_BESIDE)
-        if axes := places.get("total_tokens"):
-            _draw_days(axes, "Tokens a day by model, prompt and completion", "total_tokens", daily, models)
-        if axes := places.get("latency"):
-            _draw_latencies(axes, rows, len(timed))
-        # With a date, equal statistics would give different files.
-        figure.savefig(output, format=format, metadata={"Date": None} if format == "svg" else None)
+    )
+    if not places:
+        figure.axes[0].set_axis_off()
+        figure.axes[0].set_title("No records with a time")
+    if axes := places.get("records"):
+        handles = _draw_days(axes, "Records a day by model", "records", daily, models)
+        axes.legend(handles=handles[::-1], **_BESIDE)
+    if axes := places.get("total_tokens"):
+        _draw_days(axes, "Tokens a day by model, prompt and completion", "total_tokens", daily, models)
+    if axes := places.get("latency"):
+        _draw_latencies(axes, rows, len(timed))
+    return figure
 
 
 def _draw_days(axes: Axes, title: str, column: str, daily: Sequence[Row], models: Sequence[Row]) -> list[Any]:

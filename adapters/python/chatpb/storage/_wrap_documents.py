@@ -14,7 +14,6 @@ from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletionChunk, ChatCompletionRecord
 from chatpb._contract.documents import RECORD_DOCUMENTS
-from chatpb._records.columns import columns_of
 from chatpb._records.parts import TAGS, compact_record, parts_of
 from chatpb._wire.write import delimited, varint
 from chatpb.arrow import compact_records, wrap_documents
@@ -22,7 +21,7 @@ from chatpb.storage._batch import Batch, in_batches
 from chatpb.storage._streams import StreamAssembler
 from chatpb.streams.compact import expand_stream
 
-__all__ = ["DocumentWrapper", "is_streamed", "unwrap_documents", "wrapped_large"]
+__all__ = ["DocumentWrapper", "unwrap_documents", "wrapped_large"]
 
 _PART_NAMES: Final = {document: name for name, document in RECORD_DOCUMENTS.items() if name != "chunk"}
 
@@ -68,13 +67,8 @@ def wrapped_large(batch: Batch, message_type: type[Message]) -> Batch:
     if message_type is not ChatCompletionRecord:
         record = delimited(varint(TAGS[_part_name(message_type)]), document)
     else:
-        record = compact_record(document) if is_streamed(document) else document
+        record = compact_record(document)
     return Batch.of_one(record, batch.place(0))
-
-
-def is_streamed(record: bytes) -> bool:
-    """Return whether a record has a stream. Raises WireError."""
-    return columns_of([record], "streamed") == [[1]]
 
 
 def _part_name(message_type: type[Message]) -> str:

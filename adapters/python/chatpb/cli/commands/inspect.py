@@ -96,9 +96,9 @@ def show_message(
     console: Console, wire: bytes, message_type: type[Message], items: int = 20, values: bool = True
 ) -> None:
     """Print an encoded message as a tree, and how it breaks the contract, with so many items each. Raises WireError."""
-    tree = wire_to_tree(wire, descriptor_of(message_type))
     title = Text(message_type.DESCRIPTOR.full_name, style="bold")
     title.append(f"  {len(wire):,} B{_json_size(wire, message_type)}", style="not bold dim")
+    tree = wire_to_tree(wire, descriptor_of(message_type))  # after the JSON text, which is as large
     width = max(20, console.width - 56) if values else None
     console.print(message_tree(tree, wire, title, items, width))
     violations = codec_of(descriptor_of(message_type)).validate_wire(wire, False)
