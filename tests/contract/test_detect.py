@@ -9,7 +9,9 @@ import pytest
 
 from chatpb import json_to_wire
 from chatpb._contract.documents import DOCUMENTS
-from chatpb._detect import detect_json, detect_object, detect_wires
+from chatpb._contract.schema import schema_of
+from chatpb._detect import detect_json, detect_object, detect_wires, wire_fit
+from chatpb._wire.write import varint
 from chatpb.cli._demo_documents import DEMO_DOCUMENTS
 from tests.support import RECORDINGS, google_type, recording
 
@@ -61,10 +63,39 @@ def test_wires_that_fit_several_documents() -> None:
         ('{"id": "1", "object": "chat.completion.chunk", "choices": []}', "chunk"),
         ('{"id": "1", "object": "chat.completion", "choices": []}', "completion"),
         ('{"id": 1, "created": "x", "choices": {"delta": 1}, "object": "chat.completion.chunk"}', "chunk"),
+        # A wrong type counts twice what an unknown name does, and that twice what a missing member does.
+        ('{"error": {}, "stream": true}', "request"),
+        ('{"messages": 5, "model": 5}', "request"),
+        ('{"model": 5, "usage": {}}', "request"),
+        ('{"model": 5, "code": 1}', "error"),
+        # A known string of an enum counts three times what a type that fits does.
+        ('{"object": "chat.completion", "error": {}}', "completion"),
+        ('{"object": "chat.completion", "usage": 5, "error": {}}', "record"),
+        # Three levels count, and three items.
+        ('{"choices": [{"message": {"x": 1}}]}', "chunk"),
+        ('{"choices": [{}, {"message": {"audio": {"id": "a", "transcript": 5}}}]}', "completion"),
+        ('{"choices": [{}, {}, {"x": 0}, {}], "model": null}', "request"),
+        ('{"choices": [{}, {"finish_reason": "x"}, {}, {"message": {"content": null}}]}', "chunk"),
     ],
 )
 def test_members_decide(text: str, name: str) -> None:
     assert detect_object(json.loads(text)) is DOCUMENTS[name]
+
+
+def test_what_the_contract_lacks_counts_most_in_wire_bytes() -> None:
+    [tag] = [field.number << 3 for field in schema_of(DOCUMENTS["completion"].DESCRIPTOR).fields() if field.enum][:1]
+    present, enum, field = json_to_wire('{"id": "i"}'), varint(tag) + varint(99), varint(999 << 3) + b"\1"
+    fits = [wire_fit(present + more, DOCUMENTS["completion"]) or 0 for more in (b"", enum, field, enum + field)]
+    assert [round(fit / -1000) for fit in fits] == [0, 1, 1, 2]
+
+
+def test_required_members_that_are_missing_count_in_wire_bytes() -> None:
+    less, more = (
+        wire_fit(json_to_wire(text), DOCUMENTS["completion"]) for text in ('{"id":"i"}', '{"id":"i","model":"m"}')
+    )
+    assert less is not None
+    assert more is not None
+    assert less < more < 0
 
 
 def test_a_tie_goes_to_the_type_before() -> None:

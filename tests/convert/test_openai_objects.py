@@ -48,6 +48,8 @@ def turns() -> Iterator[Any]:
 USER = {"role": "user", "content": "a"}
 NOT_GIVEN, OMIT = openai.NOT_GIVEN, getattr(openai, "omit", openai.NOT_GIVEN)
 
+NOT_GIVEN_MEMBER = {"m": NOT_GIVEN}
+
 REQUESTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ("pydantic", {"messages": [Message(role="user", content="a")]}, {"messages": [USER]}),
     (
@@ -66,6 +68,7 @@ REQUESTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
     ),
     ("not-given", {"model": "m", "stop": NOT_GIVEN, "n": OMIT, "seed": NOT_GIVEN}, {"model": "m"}),
     ("nested", {"messages": [dict(USER, name=NOT_GIVEN)]}, {"messages": [USER]}),
+    ("order", {"x": {"b": 1, "a": [NOT_GIVEN_MEMBER]}, "c": 1}, {"x": {"b": 1, "a": [{}]}, "c": 1}),
     ("extra-body", {"model": "m", "extra_body": {"top_k": 5, "model": "n"}}, {"model": "n", "top_k": 5}),
     (
         "call",
@@ -82,6 +85,8 @@ def test_arguments_of_create(arguments: dict[str, Any], body: dict[str, Any]) ->
     message = chatpb.from_openai(arguments)
     assert isinstance(message, v1.CreateChatCompletionRequest)
     assert chatpb.to_dict(message) == body
+    # The order is the sender's.
+    assert message == chatpb.from_dict(body, v1.CreateChatCompletionRequest)
 
 
 @pytest.mark.parametrize(

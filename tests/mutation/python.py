@@ -16,6 +16,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from cosmic_ray.commands import init
 from cosmic_ray.mutating import mutate_and_test
@@ -27,7 +28,7 @@ PACKAGE = Path("adapters/python/chatpb")
 
 ROOMS = {
     "reference": (["_engine/reference", "_tree", "_json", "_wire"], ["tests/engine", "tests/json", "tests/wire"]),
-    "streams": (["streams", "_engine/reference/streams"], ["tests/streams"]),
+    "streams": (["streams", "_engine/reference/streams"], ["tests/streams", "tests/engine/test_engines.py"]),
     "detect": (["_detect.py", "_openai_objects.py"], ["tests/contract", "tests/convert", "tests/streams"]),
     "storage": (["storage", "_records", "_files"], ["tests/storage", "tests/records", "tests/files"]),
     "service": (
@@ -45,6 +46,7 @@ def run(repository: Path, room: str, size: int, seed: int, only: str) -> Iterato
     """Yield the name of each mutant of a sample, whether a test notices it, and how it differs."""
     code, tests = ROOMS[room]
     os.environ["PYTHONPATH"] = os.pathsep.join([str(repository), f"{repository}/adapters/python", f"{repository}/gen"])
+    os.environ["CHATPB_MUTATED"] = ",".join("chatpb." + each.removesuffix(".py").replace("/", ".") for each in code)
     lines = Lines(repository, tests)
     mutants = [each for each in mutants_of(code) if only in describe(each)]
     sample = random.Random(seed).sample(mutants, min(size, len(mutants)))
@@ -149,8 +151,8 @@ EQUALITIES = {"core/ReplaceComparisonOperator_Is_Eq", "core/ReplaceComparisonOpe
 def mutants_of(code: list[str]) -> Iterator[MutationSpec]:
     """Yield the mutants of some modules, but those that change nothing.
 
-    These are of annotations, which nothing evaluates, and `==` for `is` where None, types and members of enums are
-    compared, which equal themselves alone; True equals 1 as well. The asterisk among parameters is no operator.
+    These are of annotations and overloads, which nothing evaluates, and `==` for `is` where None, types and members of
+    enums are compared, which equal themselves alone; True equals 1 as well. The asterisk among parameters is no operator.
     """
     paths = [
         path for each in code for path in ([PACKAGE / each] if each.endswith(".py") else (PACKAGE / each).rglob("*.py"))
@@ -169,15 +171,22 @@ def mutants_of(code: list[str]) -> Iterator[MutationSpec]:
 
 
 def annotated(path: Path) -> set[tuple[int, int]]:
-    """Return the places of a module's operators and names in annotations."""
+    """Return the places of a module's operators and names in annotations, and in overloads with their decorators."""
     tree = ast.parse(path.read_text())
-    roots = [
+    roots: list[ast.expr | ast.stmt] = [
         getattr(node, name)
         for node in ast.walk(tree)
         for name in ("annotation", "returns")
         if getattr(node, name, None)
     ]
-    spans = [(root.lineno, root.col_offset, root.end_lineno, root.end_col_offset) for root in roots]
+    spans: list[Any] = [(root.lineno, root.col_offset, root.end_lineno, root.end_col_offset) for root in roots]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef) and "overload" in [
+            getattr(each, "id", "") for each in node.decorator_list
+        ]:
+            first = node.decorator_list[0]
+            # A decorator begins with its `@`.
+            spans.append((first.lineno, first.col_offset - 1, node.end_lineno, node.end_col_offset))
     return {
         (line, column)
         for first, start, last, end in spans

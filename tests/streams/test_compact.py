@@ -21,6 +21,7 @@ from chatpb import (
     wire_to_json,
 )
 from chatpb._engine.codec import Codec
+from chatpb._engine.reference.streams import compact as compact_module
 from chatpb._limits import MAX_EXPANDED
 from chatpb._wire.write import delimited
 from tests.engine.engines import ENGINES, codecs_of
@@ -194,3 +195,25 @@ def test_recorded_streams() -> None:
         streams = {codec.compact_stream(chunks) for codec in CODECS}
         assert len(streams) == 1
         assert all(codec.expand_stream(streams.copy().pop()) == chunks for codec in CODECS)
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=ENGINES)
+def test_fields_of_one_number_stay_in_their_order(codec: Codec) -> None:
+    """Whatever their wire types are, and those of `common` before those of the chunk."""
+    fixed, text, integer = b"\x15abcd", b"\x12\x01a", b"\x10\x05"
+    for common in (fixed + text + integer, integer + text + fixed, text + fixed):
+        stream = delimited(b"\x0a", common) + delimited(b"\x12", b"\x11" + b"e" * 8)
+        assert codec.expand_stream(stream) == [common + b"\x11" + b"e" * 8]
+
+
+def test_the_limit_counts_the_stream_and_what_its_chunks_repeat(monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = delimited(b"\x0a", b"\x10\x05") + b"\x12\x00" * 3
+    assert len(stream) == 10
+    expanded = len(stream) + 3 * len(b"\x10\x05")
+    for limit, is_refused in ((expanded, False), (expanded - 1, True)):
+        monkeypatch.setattr(compact_module, "MAX_EXPANDED", limit)
+        if is_refused:
+            with pytest.raises(WireError, match="a stream that expands to more than 15 bytes"):
+                compact_module.expand_stream(stream, ChatCompletionChunk.DESCRIPTOR)
+        else:
+            compact_module.expand_stream(stream, ChatCompletionChunk.DESCRIPTOR)

@@ -43,6 +43,7 @@ CASES: dict[str, tuple[bytes, list[Event]]] = {
     "empty data": (b"data:\n\n", [Event(b"")]),
     "empty lines": (b"\n\n\ndata: a\n\n\n\n\ndata: b\n\n", [A, B]),
     "byte order mark": (b"\xef\xbb\xbfdata: a\n\n", [A]),
+    "byte order mark of a later line": (b"data: a\n\n\xef\xbb\xbfdata: b\n\n", [A]),
     "not utf-8": (b"data: \xff\n\n", [Event(b"\xff")]),
     "cut off": (b"data: a\n\ndata: b", [A, B]),
     "cut off after the line": (b"data: a\n\ndata: b\r\n", [A, B]),
@@ -201,6 +202,20 @@ def test_comments_near_the_limit_are_looked_at_once() -> None:
 def test_messages() -> None:
     reader = ChunkReader(ChatCompletionChunk)
     assert list(reader.feed(b"data: %b\n\n" % CHUNK)) == [from_json(CHUNK, ChatCompletionChunk)]
+
+
+def test_what_is_no_chunk_does_not_hold_the_next_one_back() -> None:
+    for other in b"event: ping\ndata: {}\n\n", b"data: null\n\n", b": x\n\n":
+        reader = ChunkReader()
+        assert len(list(reader.feed(other + b"data: %b\n\n" % CHUNK))) == 1
+
+
+def test_data_in_any_buffer() -> None:
+    for data in b"a", b"a\nb", b"a\rb":
+        buffers: list[Any] = [bytearray(data), memoryview(data)]
+        for buffer in buffers:
+            assert write_event(buffer) == write_event(data)
+            assert type(write_event(buffer)) is bytes
 
 
 def test_writing() -> None:

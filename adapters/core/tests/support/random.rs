@@ -15,7 +15,8 @@ impl Random {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
-        (self.0 >> 11) as usize % limit.max(1)
+        // The same numbers on every machine, also where `usize` has 32 bits.
+        ((self.0 >> 11) % limit.max(1) as u64) as usize
     }
 
     fn of<T: Copy>(&mut self, items: &[T]) -> T {
