@@ -21,6 +21,7 @@ from chatcompletion.v1 import ChatCompletion
 from chatpb import ContractError, JsonError, WireError
 from chatpb._engine import reference
 from chatpb._engine.codec import Codec
+from chatpb._limits import MAX_DEPTH
 from tests.engine import differential
 from tests.support import ALL_VECTORS, JSON_VECTORS, RECORDINGS, THOROUGH, Vector, by_name, recording
 
@@ -139,6 +140,29 @@ def test_escapes_anywhere_in_a_string_agree(escape: str) -> None:
 
 
 @needs_native
+@pytest.mark.parametrize(
+    ("before", "inside", "after"),
+    [
+        ('{"map_of_message":{"k":', "{}", "}}"),
+        ('{"map_of_message":{"k":', '{"map_of_int32":{"k":1}}', "}}"),
+        ('{"many_message":[', "{}", "]}"),
+        ('{"one_message":', '{"x":[1]}', "}"),
+    ],
+)
+def test_levels_around_the_limit_agree(before: str, inside: str, after: str) -> None:
+    levels = MAX_DEPTH // (before.count("{") + before.count("["))
+    made = [
+        [
+            differential.outcome(codec.json_to_wire, before * n + inside + after * n, False, False)
+            for n in range(levels - 3, levels + 3)
+        ]
+        for codec in differential.codecs("Everything")
+    ]
+    assert made[0] == made[1]
+    assert {type(each) for each in made[0]} == {bytes, tuple}
+
+
+@needs_native
 @by_name(JSON_VECTORS)
 def test_texts_of_vectors_cut_anywhere_agree(vector: Vector) -> None:
     assert vector.input
@@ -178,6 +202,7 @@ def test_the_environment_chooses_the_instruction_set(name: str, monkeypatch: pyt
     monkeypatch.setenv("CHATPB_SCAN", name)
     code = """
 from chatpb._engine import description
+from chatpb._limits import MAX_DEPTH
 from tests.engine import differential
 assert not [seed for seed in range(200) if differential.difference(seed)]
 print(description())

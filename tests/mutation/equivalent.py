@@ -6,9 +6,17 @@ _GUESSED = "A guess of how many bytes a length takes, which `close_length` corre
 _LEFT_TO_THE_EXACT_HALF = "The quick half then leaves what it could have done to the exact half: speed."
 _LEFT_TO_LONGER_CODE = "What this reads quickly is then read by the code for all other values: speed."
 _NO_BITS_IN_COMMON = "The two have no bits in common."
+_MORE_ROOM = "More room is reserved than is needed."
 _CALLERS_RESERVE = "Every caller has reserved room already."
 
 EQUIVALENT: Final = {
+    "_detect.py:_only_message:ReplaceAndWithOr:2": "Of the documents, those whose first field is a message have no other.",
+    "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_Div:0": "The nesting is then counted where it could not be too deep: speed.",
+    "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:4": "Small integers are the same objects.",
+    "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
+    "_json/parse.py:_object:ReplaceComparisonOperator_NotEq_Lt:0": "There are never more members than pairs.",
+    "_tree/read.py:compile:ReplaceBinaryOperator_BitOr_BitXor:5": _NO_BITS_IN_COMMON,
+    "_tree/read.py:parse:ReplaceComparisonOperator_Lt_NotEq:0": "No read goes past the end that it is given.",
     "buffer/output.rs:RESERVED: 512 -> 511 (1)": "No writer needs the last byte of the room.",
     "buffer/output.rs:grow: > -> >= (1)": "Huge pages are asked for again where the vector did not grow: speed.",
     "encode/entry_order.rs:entry_key: | -> ^ (1)": _NO_BITS_IN_COMMON,
@@ -22,22 +30,33 @@ EQUIVALENT: Final = {
     "encode/message.rs:open_member: 0 -> 1 (1)": "One byte more is reserved than is needed.",
     "encode/mod.rs:json_to_wire: > -> < (1)": "Which buffers are kept for the next document: memory.",
     "encode/open_values.rs:inlined_value: 1 -> 0 (4)": _GUESSED,
+    "encode/token_reader.rs:any_string: - -> + (1)": _MORE_ROOM,
+    "encode/token_reader.rs:escaped_string: - -> + (1)": _MORE_ROOM,
+    "json/member_names.rs:clear: the body -> () (1)": "Names of earlier documents are then kept, and never looked at: memory.",
     "json/normalize.rs:more: + -> - (1)": "The comma is replaced by a comma: speed.",
     "json/padded_text.rs:non_digits: the body -> 0 (1)": _LEFT_TO_LONGER_CODE,
     "json/padded_text.rs:seven_digits: ^ -> | (1)": _LEFT_TO_LONGER_CODE,
     "json/print_number.rs:MAX_NUMBER: 32 -> 31 (1)": "The longest number takes 24 bytes: less room is reserved.",
+    "json/print_number.rs:put_double: 0 -> 1 (2)": "A byte behind the digits, which does not count.",
     "json/print_number.rs:put_double: <= -> < (2)": "A condition that is checked when the core is compiled, and holds.",
+    "json/strings.rs:put: 2 -> 3 (1)": _MORE_ROOM,
+    "print/arrays_and_maps.rs:array: 3 -> 2 (1)": _LEFT_TO_THE_EXACT_HALF,
     "print/arrays_and_maps.rs:array: 3 -> 4 (1)": _LEFT_TO_THE_EXACT_HALF,
     "print/arrays_and_maps.rs:map: 2 -> 3 (1)": _LEFT_TO_THE_EXACT_HALF,
+    "print/arrays_and_maps.rs:map: 3 -> 2 (1)": _LEFT_TO_THE_EXACT_HALF,
     "print/arrays_and_maps.rs:map: 3 -> 4 (1)": _LEFT_TO_THE_EXACT_HALF,
     "print/arrays_and_maps.rs:map: self.out.reserve(end) -> end (1)": _CALLERS_RESERVE,
+    "print/message.rs:inlined_message: 0 -> 1 (3)": "Bits of which one is that of number 0 are refused, or name nothing.",
     "print/message.rs:inlined_message: 8 -> 7 (1)": _LEFT_TO_THE_EXACT_HALF,
     "print/message.rs:inlined_message: self.out.reserve(end) -> end (1)": _CALLERS_RESERVE,
     "print/message.rs:message_in_order: 0 -> 1 (2)": _LEFT_TO_THE_EXACT_HALF,
     "print/mod.rs:write: <= -> < (1)": "A message of exactly 2 GiB is left to the exact half: speed.",
     "print/mod.rs:write: text.len() -> 0 (1)": "`put` reserves room for the text too: speed.",
+    "print/name_filter.rs:hash: ^ -> | (2)": "More names are then compared in full: speed.",
     "print/name_filter.rs:hash: | -> & (1)": "More names are then compared in full: speed.",
+    "print/value.rs:delimited: 1 -> 2 (2)": _LEFT_TO_THE_EXACT_HALF,
     "print/value.rs:rare_enumeration: self.out.reserve(end) -> end (1)": _CALLERS_RESERVE,
+    "schema/compile.rs:add: | -> ^ (2)": _NO_BITS_IN_COMMON,
     "schema/compile.rs:finish: | -> & (1)": "No member is then held back: speed.",
     "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
     "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:1": "States are small integers, of which there is one each.",
@@ -48,6 +67,9 @@ EQUIVALENT: Final = {
     "wire/member_order.rs:arranged: the body -> Some((vec![0], vec![1])) (1)": _LEFT_TO_THE_EXACT_HALF,
     "wire/member_order.rs:outer_names_ascend: the body -> false (1)": "Members that are sorted are then found to be so later: speed.",
     "wire/read.rs:delimited: | -> ^ (1)": _NO_BITS_IN_COMMON,
+    "wire/read.rs:skip: FIXED64 => bytes.get(8..), ->  (1)": _LEFT_TO_THE_EXACT_HALF,
+    "wire/read.rs:struct_entry: the body -> Some((Vec::leak(vec![0]), Vec::leak(vec![1]), Vec::leak(vec![1]))) (1)": _LEFT_TO_THE_EXACT_HALF,
     "wire/read.rs:varint: byte < 128 && self.at < end -> false (1)": _LEFT_TO_LONGER_CODE,
+    "wire/write.rs:short_varint: << -> >> (4)": _LEFT_TO_LONGER_CODE,
 }
 """Reasons, by the names of mutants as they are printed."""

@@ -603,6 +603,24 @@ def test_values_as_deep_as_documents_may_be(codec: Codec, shape: str) -> None:
     assert accumulator.json().count(b"b") == 3
 
 
+@pytest.mark.parametrize("codec", codecs_of(ChatCompletionChunk.DESCRIPTOR), ids=ENGINES)
+@pytest.mark.parametrize(
+    ("before", "after", "whole"),
+    [
+        ({"a": True, "b": 1}, {"a": False, "b": 2}, {"a": True, "b": 1}),
+        ({"a": True, "b": 1}, {"a": True, "b": 2}, {"a": True, "b": 2}),
+        ({"a": False, "b": 1}, {"a": False, "b": 2}, {"a": False, "b": 2}),
+        ({"a": False, "b": 1}, {"a": True, "b": 2}, {"a": True, "b": 2}),
+        ({"a": True, "b": 1}, {"b": 2}, {"a": True, "b": 2}),
+    ],
+)
+def test_an_object_keeps_what_a_true_says(codec: Codec, before: Any, after: Any, whole: Any) -> None:
+    accumulator = codec.accumulator(True, False)
+    for each in before, after:
+        accumulator.add(codec.json_to_wire(json.dumps({"x": each}), False, False))
+    assert json.loads(accumulator.json())["x"] == whole
+
+
 def test_what_is_refused_adds_nothing() -> None:
     accumulator = Accumulator()
     accumulator.add(chunk({"content": "a"}))
