@@ -32,7 +32,8 @@ TERMINAL: Final = "# in another terminal\n"
 PORTS: Final = ("50051", "50052", "8000", "9464")
 NOT_RUN: Final = re.compile(r"^(?:python3 -m venv|pip|mkdir) .*\n", re.MULTILINE)
 _BLOCK: Final = re.compile(
-    r"(?:^`(?P<file>[\w.-]+\.\w+)`[^`\n]*(?:\n[^\n]+)*:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.M | re.S
+    r"(?:(?<=\n\n)`(?P<file>[\w.-]+\.\w+)`[^\n]*(?:\n[^\n]+)*:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",
+    re.M | re.S,
 )
 
 
