@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.pages.session import blocks_of
+from tests.pages.test_pages import ELSEWHERE
 from tests.pages.test_pages import PAGES as FOLLOWED
 from tests.support import ROOT
 
@@ -17,6 +18,7 @@ RUN_BY = {
     "contracts.md": "contract/test_contracts_page.py",
     "deployment.md": "service/test_deployment.py",
     "languages.md": "conformance/test_snippets.py",
+    **{name: test.relative_to(ROOT / "tests").as_posix() for name, test in ELSEWHERE.items()},
     **{page.name: "conformance/snippets.py" for page in (ROOT / "docs" / "languages").glob("*.md")},
 }
 """Pages whose blocks of any language other tests run, or compare with the programs that are run."""
