@@ -59,8 +59,7 @@ def test_an_output_that_lacks_characters_gets_their_escapes(
 
 LISTING = """
 import atexit, sys
-heavy = "chatpb.cli.commands.", "google.protobuf", "chatcompletion", "rich."
-atexit.register(lambda: print([name for name in sys.modules if name.startswith(heavy)]))
+atexit.register(lambda: print(*sys.modules))
 from chatpb.cli import main
 main()
 """
@@ -164,11 +163,22 @@ def test_demo_needs_no_other_extra() -> None:
     assert "chatpb.service needs grpc: pip install 'chatpb[service]'.\n" in result.stdout
 
 
-@pytest.mark.parametrize("args", [["--help"], [], ["convrt"]], ids=" ".join)
-def test_the_list_of_commands_imports_none_and_neither_protobuf_nor_rich(args: list[str]) -> None:
+HEAVY = {
+    ("--help",): ("chatpb.cli.commands", "google", "chatcompletion", "rich", "pydantic"),
+    (): ("chatpb.cli.commands", "google", "chatcompletion", "rich", "pydantic"),
+    ("convrt",): ("chatpb.cli.commands", "google", "chatcompletion", "rich"),
+    ("--version",): ("chatpb.cli.commands", "rich", "pydantic"),
+}
+"""By what stands after `chatpb`, packages whose import takes long and which it does not need."""
+
+
+@pytest.mark.parametrize("args", HEAVY, ids=" ".join)
+def test_what_comes_before_a_command_imports_little(args: tuple[str, ...]) -> None:
     unforced = {name: value for name, value in os.environ.items() if name != "CHATPB_ENGINE"}
     done = subprocess.run([sys.executable, "-c", LISTING, *args], env=unforced, capture_output=True, text=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+    imported = done.stdout.splitlines()[-1].split()
+    assert "chatpb.cli._app" in imported
+    assert [name for name in imported if f"{name}.".startswith(tuple(f"{each}." for each in HEAVY[args]))] == []
 
 
 def test_a_wrong_command_gets_the_right_one() -> None:

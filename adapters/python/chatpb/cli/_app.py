@@ -66,6 +66,9 @@ COMMANDS: Final = {
 class _LazyGroup(CommandGroup):
     """The group of the commands, which imports the one that runs."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        return super().parse_args(ctx, args or ["--help"])
+
     def list_commands(self, ctx: Any) -> list[str]:
         return list(COMMANDS)
 
@@ -115,6 +118,16 @@ def load_command(name: str) -> Any:
     return get_command(alone)
 
 
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        import google.protobuf
+
+        from chatpb._engine import description
+
+        typer.echo(f"chatpb {__version__} ({description()} engine, protobuf {google.protobuf.__version__})")
+        raise typer.Exit
+
+
 app = typer.Typer(
     cls=_LazyGroup,
     help="OpenAI-style chat completions in Protocol Buffers and back to JSON, losing nothing.",
@@ -125,17 +138,14 @@ app = typer.Typer(
 )
 
 
-@app.callback(invoke_without_command=True)
+@app.callback()
 def _before_commands(
-    context: typer.Context,
-    show_version: Annotated[bool, typer.Option("--version", help="Print the version and the engine in use.")] = False,
+    show_version: Annotated[
+        bool,
+        # Eager: a command that runs has typer import pydantic, which takes as long as all else together.
+        typer.Option(
+            "--version", is_eager=True, callback=_print_version, help="Print the version and the engine in use."
+        ),
+    ] = False,
 ) -> None:
-    if show_version:
-        import google.protobuf
-
-        from chatpb._engine import description
-
-        typer.echo(f"chatpb {__version__} ({description()} engine, protobuf {google.protobuf.__version__})")
-        raise typer.Exit
-    if context.invoked_subcommand is None:
-        typer.echo(context.get_help(), color=context.color)
+    """Take the options that stand before a command."""
