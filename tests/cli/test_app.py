@@ -172,6 +172,7 @@ HEAVY = {
 """By what stands after `chatpb`, packages whose import takes long and which it does not need."""
 
 
+@pytest.mark.newest  # typer imported rich always
 @pytest.mark.parametrize("args", HEAVY, ids=" ".join)
 def test_what_comes_before_a_command_imports_little(args: tuple[str, ...]) -> None:
     unforced = {name: value for name, value in os.environ.items() if name != "CHATPB_ENGINE"}
