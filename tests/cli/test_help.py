@@ -27,7 +27,7 @@ def options_of(command: str) -> list[Any]:
 def examples_of(command: str) -> list[list[str]]:
     """Return the arguments of each `chatpb` in the examples of a command."""
     parts = [part for line in load_command(command).epilog.splitlines() for part in line.split(" | ")]
-    return [shlex.split(part.partition(" > ")[0])[1:] for part in parts if part.startswith("chatpb ")]
+    return [shlex.split(re.sub(" > ~.*", "", part))[1:] for part in parts if part.startswith("chatpb ")]
 
 
 @pytest.mark.parametrize("command", COMMANDS)
