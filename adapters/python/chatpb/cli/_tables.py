@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 __all__ = ["Row", "figures_table", "shortened"]
@@ -27,7 +27,7 @@ def figures_table(
     headings: Sequence[str],
     rows: Sequence[Row],
     total: bool = False,
-) -> Table:
+) -> Text:
     """Return a table of rows, each some names and then a figure for each heading.
 
     Args:
@@ -42,16 +42,21 @@ def figures_table(
     gap, share = 2, _share(console, columns, widths, 2)
     if share < _WISHED_NAME:
         gap, share = 1, max(_MIN_NAME, _share(console, columns, widths, 1))
-    table = Table(box=None, padding=(0, gap, 0, 0), pad_edge=False, header_style="bold")
-    for name in columns:
-        table.add_column(name, no_wrap=True)
-    for heading, width in zip(headings, widths, strict=True):
-        table.add_column(heading, justify="right", no_wrap=True, min_width=width)
-    for place, (names, figures) in enumerate(rows):
-        shown = (shortened(name, width or share) for name, width in zip(names, columns.values(), strict=True))
-        cells = (each if isinstance(each, Text) else Text(each) for each in (*shown, *figures))
-        table.add_row(*cells, style="bold" if total and place == len(rows) - 1 else "")
-    return table
+    shown = [
+        ([shortened(name, width or share) for name, width in zip(names, columns.values(), strict=True)], figures)
+        for names, figures in rows
+    ]
+    name_widths = [max(map(cell_len, column)) for column in zip(columns, *(names for names, _ in shown), strict=True)]
+    lines = []
+    for place, (names, figures) in enumerate([(list(columns), headings), *shown]):
+        line = Text(no_wrap=True, style="bold" if place == 0 or (total and place == len(rows)) else "")
+        for name, width in zip(names, name_widths, strict=True):
+            line.append(name + " " * (width - cell_len(name) + gap))
+        for figure, width in zip(figures, widths, strict=True):
+            line.append(" " * (width - len(figure))).append(figure).append(" " * gap)
+        line.rstrip()
+        lines.append(line)
+    return Text("\n", no_wrap=True, overflow="crop").join(lines)
 
 
 def _share(console: Console, columns: Mapping[str, int | None], widths: Sequence[int], gap: int) -> int:
