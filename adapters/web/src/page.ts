@@ -41,6 +41,8 @@ let form = "";
 let rows: Row[] = [];
 let isRead = false;
 let selected = -1;
+/** The type of all documents of the input, where the user or a link names one. */
+let named: string | undefined;
 let shown: Document | undefined;
 /** What is to be selected once the document is there: a JSON Pointer. */
 let wanted = "";
@@ -82,7 +84,7 @@ function say(text: string): void {
 
 function openBytes(given: Uint8Array<ArrayBuffer>, { name = "", type = undefined as string | undefined, at = "", typing = false, told = "" } = {}): void {
   input += 1;
-  [bytes, rows, isRead, selected, wanted, isTyping, notice] = [given, [], false, -1, at, typing, told];
+  [bytes, rows, isRead, selected, wanted, isTyping, notice, named] = [given, [], false, -1, at, typing, told, type];
   before = typing ? shown?.wire : undefined;
   byId("linked").hidden = true;
   const copy = given.slice();
@@ -463,7 +465,8 @@ source.addEventListener("input", () => {
     isTyping = true;
     ask({ kind: "edit", input, index: selected, json: utf8(source.value) });
   } else {
-    openBytes(utf8(source.value), { typing: true });
+    // What was read from wire bytes stays what it was.
+    openBytes(utf8(source.value), { type: isWire ? shown?.type : named, typing: true });
   }
 });
 source.addEventListener("paste", (event) => {
@@ -553,9 +556,9 @@ async function copyLink(): Promise<void> {
     return;
   }
   const at = tree && json && members.selected > 0 ? pointerOf(tree, json, members.selected) : "";
-  const named = isWholeInput || type === undefined ? undefined : shortName(type);
+  const linkedType = isWholeInput || type === undefined ? undefined : shortName(type);
   const isWireLinked = linkedBytes === wire;
-  const fragment = await toFragment({ bytes: linkedBytes.slice(), isWire: isWireLinked, type: fault && !isWireLinked ? undefined : named, at });
+  const fragment = await toFragment({ bytes: linkedBytes.slice(), isWire: isWireLinked, type: fault && !isWireLinked ? undefined : linkedType, at });
   link.value = `${location.href.replace(/#.*$/, "")}${fragment}`;
   byId("linked").hidden = false;
   let note = "copy it from here";

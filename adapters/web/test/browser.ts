@@ -301,6 +301,14 @@ test("files: compressed, each after its length, and of a type that the user name
   })()`);
   await settled();
   equal(await textOf("detail-home"), "A message of type chatcompletion.v1.ErrorResponse.");
+  await type("source", '{"id":"b"}');
+  equal(await valueOf("type"), "chatcompletion.v1.ErrorResponse");
+  await drop("a.binpb", Uint8Array.of(10, 1, 97, 0x28, 1));
+  const known = await valueOf("type");
+  await type("source", '{"error":{"message":"c"}}');
+  equal(await valueOf("type"), known);
+  await drop("a.json", '{"error":{"message":"c"}}');
+  equal(await valueOf("type"), "chatcompletion.v1.ErrorResponse");
 });
 
 test("the tree follows the caret while the user types", LIMIT, async () => {
