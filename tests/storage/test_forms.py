@@ -377,8 +377,19 @@ BEGIN = {"choices": [{"index": 0, "delta": {"role": "assistant", "content": ""}}
             [[0, 1, 2], [3]],
         ),
         ([chunk(None), chunk(None)], [[0, 1]]),
+        ([LEADER, chunk("a"), LEADER, chunk("b"), chunk("b")], [[0, 1], [2, 3, 4]]),
     ],
-    ids=["interleaved", "many", "azure", "annotated", "usage", "nameless", "nameless-usage", "nameless-open"],
+    ids=[
+        "interleaved",
+        "many",
+        "azure",
+        "annotated",
+        "usage",
+        "nameless",
+        "nameless-usage",
+        "nameless-open",
+        "azure-cut",
+    ],
 )
 @pytest.mark.parametrize("form", ["in.jsonl", "in.binpbs"])
 def test_chunks_become_streams(chunks: list[Any], streams: list[list[int]], form: str) -> None:

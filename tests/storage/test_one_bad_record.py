@@ -233,6 +233,14 @@ def test_a_record_above_the_size_of_the_file_stays_until_the_next() -> None:
             ]
 
 
+def test_verify_names_the_command_that_writes_nan() -> None:
+    with Recorder("x.db") as recorder:
+        recorder.append([NAN])
+    result = run("verify", "x.db")
+    assert result.exit_code == 1
+    assert "`chatpb export --nonfinite allow` writes it" in result.stderr
+
+
 @pytest.mark.parametrize("link", ["same", "symlink", "hard"])
 @pytest.mark.parametrize("command", ["import", "export"])
 def test_a_file_is_not_added_to_itself(command: str, link: str) -> None:
@@ -257,7 +265,7 @@ def test_files_can_be_read_by_their_owner_alone(name: str) -> None:
         with Recorder(name) if name == "x.db" else storage.open(name):
             for path in Path().rglob("*"):
                 open_to_all = stat.S_IMODE(path.stat().st_mode) & 0o077
-                assert not open_to_all or path.parent != Path()
+                assert not open_to_all, path
         if name not in ("x.db", "days"):
             os.chmod(name, 0o640)
             storage.write(name, many(3))

@@ -7,6 +7,7 @@ reading, so that a damaged row group is reported and all others are read.
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ import pyarrow.parquet as pq
 from chatpb._errors import ChatpbError
 from chatpb._files.framing import LARGE
 from chatpb._files.refusals import Refusals
+from chatpb._files.write import private_opener
 from chatpb.arrow import SCHEMA, record_batch, with_columns
 from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked
 from chatpb.storage._member_columns import COLUMN_PATHS, member_fields, with_members
@@ -167,8 +169,13 @@ class _DayFiles:
         if len(self._writers) == MAX_OPEN_FILES:
             self._writers.popitem(last=False)[1].close()
         folder = f"{self._folder}/{_DAY}={day}"
-        self._filesystem.create_dir(folder, recursive=True)
         file = f"{folder}/part-{self._parts[day]}.parquet"
+        if isinstance(self._filesystem, pyarrow.fs.LocalFileSystem):
+            # Made before Arrow opens it, so that only the owner can read it, also when the folder is opened to others.
+            os.makedirs(folder, 0o700, exist_ok=True)
+            open(file, "xb", opener=private_opener).close()
+        else:
+            self._filesystem.create_dir(folder, recursive=True)
         self._parts[day] += 1
         writer = pq.ParquetWriter(file, self._schema, filesystem=self._filesystem, **self._options)
         writer.add_key_value_metadata(self._metadata)

@@ -2,8 +2,8 @@
 
 Chunks with one id are one stream, also where those of other streams stand between them. A chunk without an id, such as
 the first one of Azure, belongs to the stream around it: it begins a stream if it has no choices and the one before has
-ended; otherwise it continues the one before. Streams whose chunks never have an id end where a role follows a finish
-reason.
+an id, ended or cut short; otherwise it continues the one before. Streams whose chunks never have an id end where a role
+follows a finish reason.
 """
 
 from __future__ import annotations
@@ -87,11 +87,11 @@ class StreamAssembler:
                 return self._by_id[id]
             begun = last is not None and not last.id and not last.finished
             return last if begun else None
-        if last is None or not last.finished:
-            return last
+        if last is None:
+            return None
         if last.id:
             return last if has_choices else None
-        return None if has_role else last
+        return None if last.finished and has_role else last
 
     def _end(self, stream: _Stream) -> tuple[str, bytes]:
         self._by_id.pop(stream.id, None)

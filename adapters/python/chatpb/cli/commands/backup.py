@@ -42,7 +42,7 @@ def verify(file: Annotated[str, typer.Argument(metavar="FILE.db", help="The reco
     """
     from chatpb.storage import verify as problems
 
-    bad = BadRecords()
+    bad = BadRecords(nonfinite="`chatpb export --nonfinite allow`")
     for line in problems(file):
         bad(f"{file}: {line}")
     bad.end()
