@@ -277,7 +277,7 @@ main()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         assert process.stdin
         assert process.stderr
-        process.stdin.write(Path("x.jsonl").read_bytes())
+        process.stdin.write(b'{"status":200}\n' * 10)
         process.stdin.flush()
         assert process.wait(300) == {signal.SIGINT: 130, signal.SIGTERM: 143}[number]
         assert b"Traceback" not in process.stderr.read()
