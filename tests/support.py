@@ -24,6 +24,11 @@ from chatpb._wire import LEN
 from chatpb._wire.struct_tags import ENTRY_KEY, ENTRY_VALUE, STRUCT_FIELDS, STRUCT_VALUE
 from chatpb._wire.write import delimited, tag, varint
 
+try:
+    from compression import zstd as zstd  # type: ignore[import-not-found, unused-ignore] # from Python 3.14 on
+except ImportError:
+    from backports import zstd as zstd
+
 ROOT = Path(__file__).resolve().parents[1]
 VECTORS = ROOT / "tests" / "vectors"
 CORPUS = ROOT.parent / "shared" / "corpus"

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from backports import zstd
 
 from chatpb import ChatpbError
 from chatpb._engine import whole_messages
@@ -21,6 +20,7 @@ from chatpb._files.formats import Format, format_of
 from chatpb._files.read import Input, open_input
 from chatpb._files.write import open_output
 from chatpb._wire.write import varint
+from tests.support import zstd
 
 LIMIT = 10
 Found = tuple[int, bytes | str]

@@ -16,7 +16,6 @@ from typing import Any
 
 import psutil
 import pytest
-from backports import zstd
 
 from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import json_to_wire
@@ -26,6 +25,7 @@ from chatpb.service._secrets import Secrets
 from chatpb.storage import BackgroundRecorder, Recorder
 from tests.service.fake_upstream import Answer, FakeUpstream, HttpExchange
 from tests.service.service_stack import CHUNK, PATIENCE, QUESTION, STREAM, hops, run, stack
+from tests.support import zstd
 
 KEY = "sk-operator/1234567890"
 WHOLE = b'{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"}}]}'
