@@ -137,6 +137,17 @@ def test_a_body_that_is_no_object_is_left_out(body: bytes) -> None:
     assert error.message == "The request failed with status 500."
 
 
+@pytest.mark.parametrize(
+    ("given", "status"),
+    [("400", 400), ("422", 422), ("599", 599), ("399", 429), ("600", 429), ("-1", 429), ("", 429), ("9" * 5000, 429)],
+)
+def test_the_status_that_another_server_gives(given: str, status: int) -> None:
+    """Where it is none, the one that belongs to the code of gRPC stands for it."""
+    details = status_pb2.Status(code=8)
+    details.details.add().Pack(error_details_pb2.ErrorInfo(metadata={"http_status": given}))
+    assert from_status("RESOURCE_EXHAUSTED", "", [(DETAILS, details.SerializeToString())]).status == status
+
+
 def test_details_of_another_server() -> None:
     status = status_pb2.Status(code=8)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason="QUOTA", metadata={"http_status": "no"}))
@@ -199,6 +210,11 @@ def test_the_size_of_metadata() -> None:
         ({"type": "overloaded_error"}, 529),
         ({"code": "context_length_exceeded", "type": "invalid_request_error"}, 400),
         ({"code": 1}, 500),
+        ({"code": 399}, 500),
+        ({"code": 400}, 400),
+        ({"code": 599}, 599),
+        ({"code": 600}, 500),
+        ({"code": "9" * 5000}, 500),
         ({}, 500),
         ("text", 500),
     ],

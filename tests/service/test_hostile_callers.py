@@ -255,6 +255,28 @@ def test_a_byte_budget_is_fair_and_loses_nothing() -> None:
     run(main())
 
 
+@pytest.mark.parametrize("first", ["leaves", "is given room"])
+def test_a_caller_leaves_when_its_turn_comes(first: str) -> None:
+    """It ends as cancelled, and what it waited for or was lent is there for others."""
+
+    async def hold(budget: ByteBudget, size: int) -> None:
+        async with budget.hold(size):
+            pass
+
+    async def main() -> None:
+        budget = ByteBudget(10)
+        async with budget.hold(10) as held:
+            leaver = asyncio.ensure_future(hold(budget, 9))
+            await asyncio.sleep(0)
+            for step in ("leaves", "is given room") if first == "leaves" else ("is given room", "leaves"):
+                leaver.cancel() if step == "leaves" else held.shrink(0)
+        with pytest.raises(asyncio.CancelledError):
+            await leaver
+        await asyncio.wait_for(hold(budget, 10), PATIENCE)
+
+    run(main())
+
+
 @pytest.mark.parametrize("path", [CREATE, STREAM_METHOD])
 def test_grpc_clients_that_never_read(path: str) -> None:
     """Each is ended and counted."""

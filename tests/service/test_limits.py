@@ -206,7 +206,7 @@ def test_each_token_is_compared_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         compared.clear()
 
 
-@pytest.mark.parametrize("token", ["", " ", "a ", "t\u00f6ken", "a\nb"])
+@pytest.mark.parametrize("token", ["", " ", "a ", " a", "t\u00f6ken", "a\nb"])
 def test_tokens_that_no_caller_could_bring(token: str) -> None:
     """They are refused at the start: with an empty one, everybody could call."""
     for make in (

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import prometheus_client
 import pytest
@@ -155,6 +156,32 @@ def test_a_long_stream_is_recorded_up_to_the_limit(less: int, kept: int, tmp_pat
     (record,) = recorded(tmp_path / "r.db", ScriptedBackend(), use, max_stream=limit)
     assert len(record["stream"]["chunks"]) == kept
     assert record["labels"] == {"chatpb.chunks_left_out": str(3 - kept)}
+
+
+@pytest.mark.parametrize(
+    ("method", "failure", "size"),
+    [
+        ("create", None, len(REQUEST) + len(ANSWER)),
+        ("create", ServiceError(429, b"{}"), len(REQUEST) + 2),
+        ("stream", None, len(REQUEST) + sum(len(chunk) + 64 for chunk in CHUNKS)),
+        ("stream", ServiceError(429, b"{}"), len(REQUEST) + sum(len(chunk) + 64 for chunk in CHUNKS) + 2),
+    ],
+)
+def test_the_bytes_that_a_call_holds_until_it_is_recorded(method: str, failure: Exception | None, size: int) -> None:
+    """The queue of the recorder is bounded by them."""
+    sizes = []
+
+    class Queue:
+        def put(self, make: Callable[[], bytes], size: int) -> None:
+            sizes.append(size)
+
+    async def main() -> None:
+        backend = RecordingBackend(ScriptedBackend(failure), cast(BackgroundRecorder, Queue()))
+        with suppress(ServiceError):
+            await ask(backend, method, Call())
+
+    run(main())
+    assert sizes == [size]
 
 
 def test_a_stream_of_a_megabyte_is_recorded_whole(tmp_path: Path) -> None:

@@ -28,11 +28,8 @@ class ByteBudget:
             try:
                 await turn
             except BaseException:
-                if turn.done() and not turn.cancelled():
-                    self.give(size)
-                else:
-                    self._waiting.remove((size, turn))
-                    self.give(0)
+                # Its turn may have come at the very moment when it was cancelled.
+                self.give(0 if turn.cancelled() else size)
                 raise
         else:
             self._free -= size
@@ -43,13 +40,16 @@ class ByteBudget:
             held.shrink(0)
 
     def give(self, size: int) -> None:
-        """Take bytes back, and lend them to those who wait."""
+        """Take bytes back, and lend them to those who still wait."""
         self._free += size
-        while self._waiting and self._waiting[0][0] <= self._free:
-            size, turn = self._waiting.popleft()
-            if not turn.done():
+        while self._waiting:
+            size, turn = self._waiting[0]
+            if not turn.cancelled():
+                if size > self._free:
+                    break
                 self._free -= size
                 turn.set_result(None)
+            self._waiting.popleft()
 
 
 class HeldBytes:

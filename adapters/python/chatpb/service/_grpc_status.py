@@ -132,7 +132,7 @@ def from_status(code: str, message: str, metadata: Metadata, return_headers: Col
                 body = known_json(detail.value, ErrorResponse)
             elif info := _unpack(detail, error_details_pb2.ErrorInfo):
                 reason = info.reason.lower() or None
-                given = info.metadata.get("http_status", "")
+                given = info.metadata.get("http_status", "")[:4]
                 status = int(given) if given.isdecimal() and 400 <= int(given) < 600 else status
             elif retry := _unpack(detail, error_details_pb2.RetryInfo):
                 seconds = retry.retry_delay.ToNanoseconds() / 1e9
