@@ -73,11 +73,10 @@ COVERAGE = """
 data_file = {repository}/coverage-data
 source = {repository}/adapters/python/chatpb
 parallel = true
-patch = subprocess
 context = ${{PYTEST_CURRENT_TEST-}}
 disable_warnings = no-data-collected, module-not-measured, module-not-imported
 """
-"""What coverage records. A program that a test starts finds the test's name in its environment."""
+"""What coverage records. A program that a test starts reads this again, with the test's name in its environment."""
 
 
 class Lines:
@@ -92,9 +91,11 @@ class Lines:
         settings = repository / "coverage-settings"
         settings.write_text(COVERAGE.format(repository=repository))
         os.environ["CHATPB_SECONDS"] = str(repository / "test-seconds")
+        os.environ["COVERAGE_PROCESS_START"] = str(settings)
         coverage = (sys.executable, "-m", "coverage")
         command = ("run", f"--rcfile={settings}", "-m", *PYTEST[2:], "-p", "tests.mutation.note_tests", *tests)
         done = subprocess.run((*coverage, *command), check=False, capture_output=True, text=True)
+        del os.environ["COVERAGE_PROCESS_START"]
         if done.returncode:
             sys.exit(f"the tests fail without any mutant\n{done.stdout[-3000:]}")
         subprocess.run((*coverage, "combine", "-q", f"--rcfile={settings}"), check=True)
