@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, cast
 
 import pytest
 
@@ -25,7 +25,7 @@ from chatpb.service import (
     Tls,
     _uvicorn,
 )
-from chatpb.service._guard import Guard
+from chatpb.service._guard import Guard, SendLimit
 from chatpb.service.gateway import gateway
 from tests.service.certificates import Authority
 from tests.service.fake_upstream import HttpExchange, chunk_twice
@@ -365,6 +365,45 @@ def test_connections_that_wait_to_be_accepted(monkeypatch: pytest.MonkeyPatch, c
     with socket.socket() as listener:
         _uvicorn.run(None, listener, Limits(connections=connections), lambda: None)
         assert seen == [(waiting, [listener])]
+
+
+def test_each_piece_has_its_own_time() -> None:
+    """One timer watches all: when it rings, a piece that began later has the rest of its time."""
+
+    class Clock:
+        now = 0.0
+        alarms: ClassVar[list[float]] = []
+
+        def time(self) -> float:
+            return self.now
+
+        def call_later(self, delay: float, callback: Callable[[], None]) -> Callable[[], None]:
+            self.alarms.append(self.now + delay)
+            return callback
+
+    async def never_read(limit: SendLimit, clock: Clock) -> None:
+        with limit:
+            clock.now = 20
+            limit._look()
+            await asyncio.sleep(PATIENCE)
+
+    async def main() -> None:
+        clock = Clock()
+        limit = SendLimit(10)
+        limit._loop = cast(asyncio.AbstractEventLoop, clock)
+        with limit:
+            assert clock.alarms == [10]
+        clock.now = 7
+        with limit:
+            clock.now = 10
+            limit._look()
+            assert clock.alarms == [10, 17]
+        with pytest.raises(ServiceError, match="does not read"):
+            await never_read(limit, clock)
+        limit._look()
+        assert clock.alarms == [10, 17]
+
+    run(main())
 
 
 def test_an_address_that_is_taken() -> None:
