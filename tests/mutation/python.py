@@ -117,18 +117,13 @@ class Lines:
             yield name
 
     def tests_of(self, mutant: MutationSpec) -> list[str]:
-        """Return the tests that execute a mutant's statement.
+        """Return the tests that execute a mutant's statement; all, if none does.
 
-        A statement outside functions runs when its module is imported, whichever test that is in: then those of its
-        whole module. All tests, if none executes that either.
+        A statement outside functions runs when its module is imported, and what it makes may be used anywhere: all tests.
         """
         of_file = self._tests.get(mutant.module_path, {})
-        statement = statement_of(mutant)
-        for lines in (statement, of_file):
-            found = set[str]().union(*(of_file.get(line, ()) for line in lines))
-            if found:
-                return [test for test in self.seconds if test in found]
-        return list(self.seconds)
+        found = set[str]().union(*(of_file.get(line, ()) for line in statement_of(mutant)))
+        return [test for test in self.seconds if test in found] or list(self.seconds)
 
 
 def statement_of(mutant: MutationSpec) -> Iterable[int]:

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
@@ -367,19 +368,41 @@ def test_connections_that_wait_to_be_accepted(monkeypatch: pytest.MonkeyPatch, c
         assert seen == [(waiting, [listener])]
 
 
+class Clock:
+    """Stands for a loop, whose time the test sets, and notes when timers would ring."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.alarms: list[float] = []
+
+    def time(self) -> float:
+        return self.now
+
+    def call_later(self, delay: float, callback: Callable[[], None]) -> Callable[[], None]:
+        self.alarms.append(self.now + delay)
+        return callback
+
+
+@pytest.mark.parametrize(("send", "alarms"), [(5, [5]), (None, [])])
+def test_a_connection_that_ends_while_its_last_answer_waits(send: float | None, alarms: list[float]) -> None:
+    """Its caller has the time that it has for each piece."""
+
+    class Protocol:
+        transport = SimpleNamespace(abort=lambda: None)
+        is_closing = False
+
+        def timeout_keep_alive_handler(self) -> None:
+            self.is_closing = True
+
+    connection = _uvicorn.limited_protocol(Protocol, Limits(send=send))()
+    connection.loop = Clock()
+    for _ in range(2):
+        connection.timeout_keep_alive_handler()
+        assert (connection.is_closing, connection.loop.alarms) == (True, alarms)
+
+
 def test_each_piece_has_its_own_time() -> None:
     """One timer watches all: when it rings, a piece that began later has the rest of its time."""
-
-    class Clock:
-        now = 0.0
-        alarms: ClassVar[list[float]] = []
-
-        def time(self) -> float:
-            return self.now
-
-        def call_later(self, delay: float, callback: Callable[[], None]) -> Callable[[], None]:
-            self.alarms.append(self.now + delay)
-            return callback
 
     async def never_read(limit: SendLimit, clock: Clock) -> None:
         with limit:
