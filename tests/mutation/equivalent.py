@@ -59,6 +59,7 @@ EQUIVALENT: Final = {
     "schema/compile.rs:add: | -> ^ (2)": _NO_BITS_IN_COMMON,
     "schema/compile.rs:finish: | -> & (1)": "No member is then held back: speed.",
     "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
+    "service/_call.py:check_token:ReplaceComparisonOperator_NotEq_IsNot:0": "A string without white space at its ends is what `strip` returns.",
     "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:1": "States are small integers, of which there is one each.",
     "service/_openai_backend.py:_begin:NumberReplacer:47": "A small body is then wrapped as a large one is: speed.",
     "storage/_query.py:_json_of_records:ReplaceComparisonOperator_GtE_Gt:0": "Both ways give the same text: memory.",
