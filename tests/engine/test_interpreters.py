@@ -1,4 +1,4 @@
-"""A second interpreter in the process: the native engine serves the first one, the reference engine all others."""
+"""Several interpreters in a process: the native engine serves the main one, the reference engine all others."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import pytest
 from tests.engine.engines import ENGINES
 
 PROGRAM = """
+import chatpb
 try:
     import _interpreters as interpreters
 except ImportError:
@@ -34,7 +35,9 @@ except ImportError as error:
     print(error)
 '''
 
-import chatpb
+is_first = IS_FIRST
+if not is_first:
+    assert chatpb.engine == "native"
 for child in (CHILD, CHILD, FORCED):
     other = interpreters.create()
     assert interpreters.run_string(other, child) is None
@@ -46,13 +49,20 @@ except chatpb.JsonError:
 """
 
 
+@pytest.mark.parametrize("is_first", [True, False])
 @pytest.mark.skipif("native" not in ENGINES, reason="there is no native engine here, and the reference serves all")
-def test_other_interpreters_have_the_reference_engine() -> None:
+def test_other_interpreters_have_the_reference_engine(is_first: bool) -> None:
+    """Whether they use chatpb before the main one or after it."""
     child = "python {'a': [1]}\nunexpected end of the text\n"
-    refused = "the native engine of chatpb serves one interpreter of a process, and another one has it"
+    refused = "the native engine of chatpb serves the main interpreter of a process"
     environment = {**os.environ, "CHATPB_ENGINE": "", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
-        [sys.executable, "-c", PROGRAM], env=environment, capture_output=True, text=True, check=False, timeout=300
+        [sys.executable, "-c", PROGRAM.replace("IS_FIRST", str(is_first))],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout == f"{child}{child}{refused}; CHATPB_ENGINE=python serves all\nnative\n"

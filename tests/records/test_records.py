@@ -8,7 +8,7 @@ from mmap import mmap
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from chatpb import (
@@ -102,6 +102,7 @@ def records_or_not(draw: st.DrawFn) -> bytes:
 
 
 @given(st.lists(records_or_not(), max_size=5))
+@example([b"", b"z\x08\n\x06\nB\x03\x12\x02\n"])  # a vendor's members, damaged, and no stream
 def test_columns_of_records_are_rewritten_as_single_records_are(records: list[bytes]) -> None:
     for name, single in (("compact_records", compact_record), ("expand_records", expand_record)):
         outcomes: list[Any] = []

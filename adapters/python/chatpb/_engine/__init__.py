@@ -1,7 +1,7 @@
 """The two engines, which convert between JSON text and wire bytes, and the choice between them.
 
-The native engine runs where it is built, in the first interpreter of a process that imports it; the reference runs
-elsewhere. The environment variable CHATPB_ENGINE forces one: `python` is the reference, `native` the native engine.
+The native engine runs where it is built, in the main interpreter of a process; the reference runs elsewhere. The
+environment variable CHATPB_ENGINE forces one: `python` is the reference, `native` the native engine.
 """
 
 from __future__ import annotations

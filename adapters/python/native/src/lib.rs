@@ -16,7 +16,6 @@ use input::Input;
 use pyo3::exceptions::PyImportError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use std::sync::atomic::{AtomicI64, Ordering};
 
 /// Count the whole messages, each after its length, that a buffer begins with, and find where the last one ends.
 #[pyfunction]
@@ -35,21 +34,16 @@ fn instruction_sets() -> Vec<&'static str> {
     chatpb_core::instruction_sets()
 }
 
-/// Refuse a second interpreter of the process. What is kept of classes and names is that of the first one, whose objects
-/// others must not use.
+/// Refuse all interpreters of the process but the main one. What is kept of classes and names is that of one
+/// interpreter, whose objects others must not use, and the main one lives as long as the process.
 fn check_interpreter(py: Python<'_>) -> PyResult<()> {
-    static FIRST: AtomicI64 = AtomicI64::new(-1);
     // SAFETY: the thread is attached to an interpreter.
-    let this = unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) };
-    if this < 0 {
-        return Err(PyErr::fetch(py));
-    }
-    match FIRST.compare_exchange(-1, this, Ordering::AcqRel, Ordering::Acquire) {
-        Err(first) if first != this => Err(PyImportError::new_err(
-            "the native engine of chatpb serves one interpreter of a process, and another one has it; \
-             CHATPB_ENGINE=python serves all",
+    match unsafe { ffi::PyInterpreterState_GetID(ffi::PyInterpreterState_Get()) } {
+        0 => Ok(()),
+        ..0 => Err(PyErr::fetch(py)),
+        _ => Err(PyImportError::new_err(
+            "the native engine of chatpb serves the main interpreter of a process; CHATPB_ENGINE=python serves all",
         )),
-        _ => Ok(()),
     }
 }
 
