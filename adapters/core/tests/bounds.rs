@@ -182,6 +182,14 @@ fn strings_are_printed_in_bounds() {
                 assert_eq!(bounds.encode(&printed, false), Some(wire));
             }
         }
+        // At the end of a message that is too long to be copied, and in one whose fields are put in order.
+        for string in [vec![b'a'; size], vec![1; size], "\u{e9}".repeat(size / 2).into_bytes()] {
+            let fields = [bytes(1, &[b'x'; 1100]), bytes(62, &string)];
+            let printed = bounds.print(&fields.concat(), false).expect("a message");
+            assert_eq!(bounds.encode(&printed, false), Some(fields.concat()));
+            let turned = [&fields[1][..], &fields[0]].concat();
+            assert_eq!(bounds.print(&turned, false), Some(printed));
+        }
         // A message in pieces, which the exact half prints.
         let pieces = [bytes(5, &bytes(1, &vec![b'x'; 5 * size])), bytes(5, b"")].concat();
         assert!(bounds.print(&pieces, false).expect("a message").len() >= 20 + 5 * size);

@@ -6,7 +6,7 @@ use crate::limits::MAX_DEPTH;
 use crate::print::compiled::CompiledFor;
 use crate::print::open_values::OpenMembers;
 use crate::print::plan::{MessagePlan, Op, TagPlan};
-use crate::print::printing::{Printed, Printing};
+use crate::print::printing::{Printed, Printing, READ_BEHIND};
 use crate::print::value::put_integer;
 use crate::schema::{Cardinality, home_fields};
 use crate::wire::VARINT;
@@ -283,10 +283,11 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
             return None;
         }
         fields.sort_by_key(|field| field.0);
-        let wire: Vec<u8> = fields.iter().flat_map(|field| field.1).copied().collect();
-        let mut copy = self.over(&wire);
+        let sorted = fields.iter().flat_map(|field| field.1);
+        let padded: Vec<u8> = sorted.chain(&[0; READ_BEHIND]).copied().collect();
+        let mut copy = self.over(&padded);
         let end = copy.out.pointer(used);
-        let done = copy.message(index, &wire, depth, end);
+        let done = copy.message(index, &padded[..bytes.len()], depth, end);
         let place = copy.out.place();
         self.out.follow(place);
         done

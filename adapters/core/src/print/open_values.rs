@@ -5,7 +5,7 @@ use crate::limits::MAX_DEPTH;
 use crate::print::arrays_and_maps::has_duplicate;
 use crate::print::compiled::CompiledFor;
 use crate::print::name_filter::hash;
-use crate::print::printing::{Printed, Printing};
+use crate::print::printing::{Printed, Printing, READ_BEHIND};
 use crate::print::value::put_bool;
 use crate::scan::{InstructionSet, OWN};
 use crate::wire::member_order::{
@@ -73,9 +73,10 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
     ) -> Printed {
         let (additional, verbatim) = arranged(open.additional, open.verbatim, open.order)?;
         let split = additional.len();
-        let wire = [additional, verbatim].concat();
-        let mut copy = self.over(&wire);
-        let open = OpenMembers { additional: &wire[..split], verbatim: &wire[split..], order: &[] };
+        let stop = split + verbatim.len();
+        let padded = [additional, verbatim, vec![0; READ_BEHIND]].concat();
+        let mut copy = self.over(&padded);
+        let open = OpenMembers { additional: &padded[..split], verbatim: &padded[split..stop], order: &[] };
         let end = copy.out.pointer(used);
         let end = copy.out.reserve(end);
         let done = copy.members_as_they_come(index, open, printed, depth, end);

@@ -127,7 +127,8 @@ impl<'a, S: Copy> Printing<'a, S> {
         )
     }
 
-    /// Return a printer of other wire bytes into the same memory, which `out` must follow then.
+    /// Return a printer of other wire bytes into the same memory, which `out` must follow then. The bytes end with
+    /// `READ_BEHIND` that are no part of a message.
     pub fn over<'b>(&'b mut self, wire: &'b [u8]) -> Printing<'b, S> {
         let Printing { set, plan, looks_ahead, options, .. } = *self;
         let (names, text, out) = (&mut *self.names, &mut *self.text, self.out.lend());

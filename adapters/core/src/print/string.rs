@@ -123,41 +123,20 @@ impl<'a, S: CompiledFor> Printing<'a, S> {
         if tail_high | (high != 0) { end_if_utf8(string, end) } else { Some(end) }
     }
 
-    /// Print what `tail` prints, of bytes behind which too few may be read.
+    /// Print what `tail` prints, of bytes behind which too few may be read, from a copy. Return `None` where the wire has
+    /// fewer bytes before than are copied: short ones have enough behind their strings.
     ///
     /// # Safety
     ///
-    /// There is room for `left` and `RESERVED` bytes.
-    #[inline(always)]
+    /// `left` is a part of the wire bytes of less than two long blocks, and there is room for it and `RESERVED` bytes.
+    #[inline(never)]
     unsafe fn last_bytes(&mut self, left: &[u8], after: u8, end: OutputPointer) -> Printed<(OutputPointer, bool)> {
         let stop = left.as_ptr().addr() + left.len() - self.wire.as_ptr().addr();
-        if left.len() <= READ_BEHIND
-            && let Some(last) = self.wire[..stop].last_chunk::<READ_BEHIND>()
-        {
-            let mut copy = [0; 2 * READ_BEHIND];
-            copy[..READ_BEHIND].copy_from_slice(last);
-            // SAFETY: by the contract; `READ_BEHIND` bytes of the copy are behind them.
-            return unsafe { self.tail(copy.as_ptr().add(READ_BEHIND - left.len()), left.len(), after, end) };
-        }
-        self.last_bytes_of_many(left, after, end)
-    }
-
-    /// Print what `last_bytes` prints, of more bytes, or of a wire that has fewer.
-    ///
-    /// # Safety
-    ///
-    /// There is room for `left` and `RESERVED` bytes.
-    #[inline(never)]
-    unsafe fn last_bytes_of_many(
-        &mut self,
-        left: &[u8],
-        after: u8,
-        end: OutputPointer,
-    ) -> Printed<(OutputPointer, bool)> {
+        let last = self.wire[..stop].last_chunk::<{ 2 * LONG_BLOCK }>()?;
         let mut copy = [0; 2 * LONG_BLOCK + READ_BEHIND];
-        copy[..left.len()].copy_from_slice(left);
+        copy[..last.len()].copy_from_slice(last);
         // SAFETY: by the contract; `READ_BEHIND` bytes of the copy are behind them.
-        unsafe { self.tail(copy.as_ptr(), left.len(), after, end) }
+        unsafe { self.tail(copy.as_ptr().add(last.len() - left.len()), left.len(), after, end) }
     }
 
     /// Print the last bytes of a string, its closing quote and a byte after it. Return whether one of them is not ASCII
