@@ -375,3 +375,88 @@ fn depth_ends_at_its_limit_in_every_shape() {
         }
     }
 }
+
+#[test]
+fn names_of_any_sizes_are_in_order() {
+    let mut codec = Codec::new();
+    let names = [
+        "",
+        "a",
+        "ab",
+        "b",
+        "bz",
+        "c",
+        "cz",
+        "az",
+        "abcdefg",
+        "abcdefgh",
+        "abcdefgi",
+        "abcdefghi",
+        "bcdefg",
+        "~~~~~~~~",
+    ];
+    for (first, second) in names.iter().flat_map(|&first| names.map(|second| (first, second))) {
+        let text = format!(r#"{{"x":{{"{first}":1,"{second}":2}}}}"#);
+        if first < second {
+            // An order that is that of the names is not written.
+            let inside = [(first, 1.0), (second, 2.0)]
+                .map(|(name, value)| bytes(1, &[bytes(1, name.as_bytes()), bytes(2, &fixed(2, value))].concat()));
+            codec.check(&text, &open_member("x", &bytes(5, &inside.concat())));
+        } else if first > second {
+            assert_eq!(codec.encode(&text)[0], 12 << 3 | 2, "{text}");
+        }
+    }
+}
+
+#[test]
+fn keys_of_any_size_are_in_canonical_order() {
+    let (mut codec, options) = (Codec::new(), EncodeOptions { canonical: true, ..EncodeOptions::default() });
+    for size in [0, 1, 2, 126, 127, 128, 129, 130, 300] {
+        let [first, second] = ["a", "b"].map(|last| format!("\"{}{last}\":0.5", "k".repeat(size)));
+        let wires = [format!("{first},{second}"), format!("{second},{first}")].map(|members| {
+            let text = format!("{{\"weights\":{{{members}}}}}");
+            codec.encoder.json_to_wire(codec.plan.schema(), text.as_bytes(), options).expect("a map").to_vec()
+        });
+        assert_eq!(wires[0], wires[1], "{size}");
+    }
+}
+
+#[test]
+fn the_last_bits_of_a_message_count() {
+    let mut codec = Codec::new();
+    let nulls = |bits: u64| integer(14, bits);
+    for (first, last) in [0, 2, 4, 6].iter().flat_map(|&first| [0, 2, 4, 6].map(|last| (first, last))) {
+        assert_eq!(codec.print(&[nulls(first), nulls(last)].concat()), codec.print(&nulls(last)), "{first} {last}");
+        let between = [nulls(first), bytes(1, b"a"), nulls(last)].concat();
+        assert_eq!(codec.print(&between), codec.print(&[bytes(1, b"a"), nulls(last)].concat()), "{first} {last}");
+    }
+}
+
+#[test]
+fn an_open_member_that_is_longer_than_its_entry_is_refused() {
+    let codec = Codec::new();
+    for size in 5..=7 {
+        let entry = [&[0x0a, size, 0x0a, 1, b'a', 0x12, 2 * size - 7][..], &[0x1a, 2 * size - 9], &[b'x'; 20]].concat();
+        let wire = bytes(15, &entry[..2 * usize::from(size)]);
+        let printed = Printer::default().wire_to_json(&codec.plan, &wire, PrintOptions::default()).map(<[u8]>::to_vec);
+        assert!(printed.is_err(), "{size}");
+    }
+}
+
+#[test]
+fn what_is_replaced_is_read_too() {
+    let codec = Codec::new();
+    let cut = b"\x08\x80";
+    for (replaced, last) in [
+        (bytes(11, cut), bytes(23, b"x")),
+        (bytes(23, b"\xff"), bytes(11, b"")),
+        (bytes(1, b"\xff"), bytes(1, b"x")),
+        (bytes(5, cut), bytes(5, b"")),
+    ] {
+        assert!(
+            validate(codec.plan.schema(), &[replaced.clone(), last.clone()].concat(), false).is_err(),
+            "{replaced:?}"
+        );
+        assert!(validate(codec.plan.schema(), &last, false).is_ok());
+    }
+}

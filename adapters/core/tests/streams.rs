@@ -167,3 +167,51 @@ fn members_by_thousands_are_found() {
     let delta = format!("{{{members}}}");
     assert_eq!(message(&[&delta, &delta]), delta.replace(r#""a""#, r#""aa""#));
 }
+
+/// The first value of an id that is neither empty, nor false, nor zero.
+#[test]
+fn an_id_that_says_nothing_is_replaced() {
+    for (first, second, kept) in
+        [("false", "\"a\"", "\"a\""), ("true", "\"a\"", "true"), ("0", "1", "1"), ("1", "2", "1")]
+    {
+        let deltas = [first, second].map(|value| format!(r#"{{"id":{value}}}"#));
+        assert_eq!(message(&[&deltas[0], &deltas[1]]), format!(r#"{{"id":{kept}}}"#));
+    }
+}
+
+/// Items without an index run on only where a text of theirs does.
+#[test]
+fn items_without_a_running_text_stay_apart() {
+    for item in [r#"{"type":"text"}"#, r#"{"type":"text","n":1}"#] {
+        let delta = format!(r#"{{"x":[{item}]}}"#);
+        assert_eq!(message(&[&delta, &delta]), format!(r#"{{"x":[{item},{item}]}}"#));
+    }
+    let delta = r#"{"x":[{"type":"text","text":"a","n":1}]}"#;
+    assert_eq!(message(&[delta, delta]), r#"{"x":[{"type":"text","text":"aa","n":1}]}"#);
+}
+
+/// What stands behind the choices is read again when it changes back.
+#[test]
+fn the_latest_usage_counts() {
+    for totals in [&[1, 2, 1][..], &[1, 1, 2], &[2, 1, 2, 2, 1]] {
+        let chunks: Vec<String> =
+            totals.iter().map(|total| format!(r#"{{"choices":[],"usage":{{"total_tokens":{total}}}}}"#)).collect();
+        assert_eq!(Some(&accumulate(&chunks)), chunks.last());
+    }
+}
+
+/// A chunk's bits replace the common ones; its open members are added to them.
+#[test]
+fn bits_of_a_chunk_replace_the_common_ones() {
+    let schema = Schema::new(contract(), "chatcompletion.v1.ChatCompletionChunk").expect("a chunk of the contract");
+    for (common, own, whole) in [
+        (&b"\x70\x02"[..], &b"\x70\x08"[..], &b"\x70\x08"[..]),
+        (b"\x68\x02", b"\x68\x08", b"\x68\x08"),
+        (b"\x62\x01a", b"\x62\x01b", b"\x62\x01b"),
+        (b"\x7a\x00", b"\x7a\x01\x0a", b"\x7a\x00\x7a\x01\x0a"),
+    ] {
+        let field = |tag: u8, field: &[u8]| [&[tag, field.len() as u8], field].concat();
+        let stream = [field(0x0a, common), field(0x12, own)].concat();
+        assert_eq!(expand_stream(&schema, &stream), Ok(vec![whole.to_vec()]));
+    }
+}

@@ -141,3 +141,20 @@ fn bytes_cut_or_flipped_anywhere_are_read_or_refused() {
         }
     }
 }
+
+#[test]
+fn items_of_a_list_in_a_union_are_validated() {
+    let schema = Schema::new(contract(), "chatcompletion.v1.CreateChatCompletionRequest").expect("a request");
+    let part = |text: &str| format!(r#"{{"type":"text","text":{text}}}"#);
+    let text = format!(
+        r#"{{"model":"m","messages":[{{"role":"user","content":[{},{},{}]}}]}}"#,
+        part("\"a\""),
+        part("5"),
+        part("[]")
+    );
+    let mut encoder = Encoder::default();
+    let wire = encoder.json_to_wire(&schema, text.as_bytes(), EncodeOptions::default()).expect("a request").to_vec();
+    let found = validate(&schema, &wire, false).expect("readable");
+    let paths: Vec<&str> = found.iter().map(|each| each.path.as_str()).collect();
+    assert_eq!(paths, ["/messages/0/content/1/text", "/messages/0/content/2/text"]);
+}
