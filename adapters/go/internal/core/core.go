@@ -27,10 +27,10 @@ func New() *Module {
 	m.elements = [][]any{{m.fn538, m.fn77, m.fn78, m.fn80, m.fn543, m.fn544, m.fn282, m.fn545, m.fn320, m.fn265, m.fn77, m.fn400, fn453, m.fn160, m.fn495, m.fn494, m.fn496, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn228, m.fn228, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn236, m.fn236, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn246, m.fn246, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn251, m.fn251, m.fn160, m.fn493, m.fn514, m.fn523, m.fn522, m.fn525}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
-	memory_init(m.memory, data[0:70849], uint32(i32(0x100000)), 0, len(data[0:70849]))
+	memory_init(m.memory, data[0:70881], uint32(i32(0x100000)), 0, len(data[0:70881]))
 	m.g0 = i32(0x100000)
-	m.g1 = i32(1119948)
-	m.g2 = i32(1119952)
+	m.g1 = i32(1119980)
+	m.g2 = i32(1119984)
 	return m
 }
 
@@ -3660,7 +3660,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																p218 = i32(0)
 																															l53:
 																																v20 = p218
-																																m.fn411(v5+i32(32), v24, i32(1105608), i32(2))
+																																m.fn411(v5+i32(32), v24, i32(1105640), i32(2))
 																																t232 := int32(load32(m.memory, uint64(uint32(v5))+32))
 																																v25 = t232
 																																if v25 != 0 {
@@ -3768,7 +3768,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																		goto l57
 																																	}
 																																	t248 := int32(load32(m.memory, uint64(uint32(v20))))
-																																	m.fn412(v5+i32(24), t248, i32(1105608), i32(2))
+																																	m.fn412(v5+i32(24), t248, i32(1105640), i32(2))
 																																	t249 := int32(load32(m.memory, uint64(uint32(v5))+24))
 																																	if t249 == 0 {
 																																		goto l64
@@ -3956,7 +3956,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										}
 																									}
 																									t293 := int32(load32(m.memory, uint64(uint32(v12))+12))
-																									m.fn412(v5+i32(16), t293, i32(1105608), i32(2))
+																									m.fn412(v5+i32(16), t293, i32(1105640), i32(2))
 																									t294 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																									v2 = t294
 																									if v2 == 0 {
@@ -8182,7 +8182,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 			l2:
 				panic("unreachable")
 			l23:
-				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(25770909712)))
+				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(25770909744)))
 				m.fn79(v16+i32(12), i32(1098847), v5+i32(56))
 				store32(m.memory, uint64(uint32(v16))+24, uint32(i32(0)))
 				store32(m.memory, uint64(uint32(v16))+8, uint32(i32(0)))
@@ -9395,7 +9395,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																					t140 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																					t141 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																					t142 := m.fn270(t140, t141, i32(1105588), i32(16))
+																					t142 := m.fn270(t140, t141, i32(1105620), i32(16))
 																					if t142 == 0 {
 																						goto l55
 																					}
@@ -11180,19 +11180,19 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						p544 = v55<<2&i64(0x7f0000) | (v55&i64(123) | v55<<1&i64(32512)) | i64(32896)
 																					l131:
 																						v56 = p544
-																						v0 = i32(1105075)
+																						v0 = i32(1105107)
 																						{
 																							var p547 int32
 																							switch v19 - i32(1) {
 																							case 0:
 																								goto l133
 																							default:
-																								v10 = i32(1104631)
+																								v10 = i32(1104663)
 																								v13 = i32(6)
-																								v15 = i32(1105069)
-																								v9 = i32(1105068)
+																								v15 = i32(1105101)
+																								v9 = i32(1105100)
 																								v7 = i32(2)
-																								v12 = i32(1105066)
+																								v12 = i32(1105098)
 																								v0 = i32(1102368)
 																								switch v21 - i32(4) {
 																								case 0:
@@ -11212,11 +11212,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									goto l133
 																								}
 																							case 1:
-																								v0 = i32(1104631)
+																								v0 = i32(1104663)
 																								goto l133
 																							}
 																						l139:
-																							v0 = i32(1105075)
+																							v0 = i32(1105107)
 																						l133:
 																							v6 = i32(1102368)
 																							v7 = i32(1)
@@ -11235,7 +11235,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								p547 = i32(1099490)
 																								goto l145
 																							case 5, 8:
-																								p547 = i32(1105075)
+																								p547 = i32(1105107)
 																								goto l145
 																							case 6:
 																								goto l140
@@ -11245,17 +11245,17 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l144
 																							}
 																						l136:
-																							v6 = i32(1105066)
+																							v6 = i32(1105098)
 																							v2 = i32(2)
 																							v0 = v12
 																							goto l144
 																						l137:
 																							v7 = i32(1)
 																							v0 = v9
-																							p547 = i32(1105068)
+																							p547 = i32(1105100)
 																							goto l145
 																						l140:
-																							v6 = i32(1105069)
+																							v6 = i32(1105101)
 																							v2 = i32(6)
 																							v0 = v15
 																							v7 = v13
@@ -11263,7 +11263,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						l141:
 																							v7 = i32(1)
 																							v0 = v10
-																							p547 = i32(1104631)
+																							p547 = i32(1104663)
 																						l145:
 																							v6 = p547
 																							v2 = i32(1)
@@ -11398,7 +11398,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					v0 = v5 + i32(1024)
 																					m.fn85(v0, i32(88))
 																					t572 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn391(v0, t572, i32(1105076), i32(28), v11)
+																					m.fn391(v0, t572, i32(1105108), i32(28), v11)
 																					t573 := int64(load64(m.memory, uint64(uint32(v30))))
 																					store64(m.memory, uint64(uint32(v5))+992, uint64(t573))
 																					t574 := int32(load32(m.memory, uint64(uint32(v30))+8))
@@ -11415,7 +11415,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					t577 := int64(load64(m.memory, uint64(uint32(v5))+992))
 																					store64(m.memory, uint64(uint32(v33)), uint64(t577))
 																					t578 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn391(v5+i32(1024), t578, i32(1105104), i32(30), v11)
+																					m.fn391(v5+i32(1024), t578, i32(1105136), i32(30), v11)
 																					t579 := int64(load64(m.memory, uint64(uint32(v30))))
 																					store64(m.memory, uint64(uint32(v5))+1008, uint64(t579))
 																					t580 := int32(load32(m.memory, uint64(uint32(v30))+8))
@@ -11659,7 +11659,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							if uint32(v1) >= uint32(i32(12)) {
 																								goto l160
 																							}
-																							t637 := int32(m.memory[uint64(uint32(v1))+1106096])
+																							t637 := int32(m.memory[uint64(uint32(v1))+1106128])
 																							v7 = t637
 																						}
 																					}
@@ -11979,11 +11979,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 												store32(m.memory, uint64(uint32(v16))+16, uint32(t712))
 												t713 := int64(load64(m.memory, uint64(uint32(v5))+220))
 												store64(m.memory, uint64(uint32(v16))+8, uint64(t713))
-												t714 := int64(load64(m.memory, uint64(uint32(i32(1119464)))))
+												t714 := int64(load64(m.memory, uint64(uint32(i32(1119496)))))
 												t715 := v16
 												v55 = t714
 												store64(m.memory, uint64(uint32(t715)), uint64(v55))
-												store64(m.memory, uint64(uint32(i32(1119464))), uint64(v55+i64(1)))
+												store64(m.memory, uint64(uint32(i32(1119496))), uint64(v55+i64(1)))
 												goto l46
 											}
 										}
@@ -12792,26 +12792,26 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 			}
 		l175:
 			v0 = i32(0)
-			t906 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
+			t906 := int32(load32(m.memory, uint64(uint32(i32(1119452)))))
 			if t906 != 0 {
 				goto l176
 			}
-			store32(m.memory, uint64(uint32(i32(1119420))), uint32(i32(-1)))
-			m.fn1(i32(1119424))
-			store32(m.memory, uint64(uint32(i32(1119436))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1119432))), uint32(v2))
-			store32(m.memory, uint64(uint32(i32(1119428))), uint32(v3))
-			store32(m.memory, uint64(uint32(i32(1119424))), uint32(v7))
-			store32(m.memory, uint64(uint32(i32(1119460))), uint32(v38))
-			store32(m.memory, uint64(uint32(i32(1119456))), uint32(v10))
-			store32(m.memory, uint64(uint32(i32(1119452))), uint32(v6))
+			store32(m.memory, uint64(uint32(i32(1119452))), uint32(i32(-1)))
+			m.fn1(i32(1119456))
+			store32(m.memory, uint64(uint32(i32(1119468))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119464))), uint32(v2))
+			store32(m.memory, uint64(uint32(i32(1119460))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119456))), uint32(v7))
+			store32(m.memory, uint64(uint32(i32(1119492))), uint32(v38))
+			store32(m.memory, uint64(uint32(i32(1119488))), uint32(v10))
+			store32(m.memory, uint64(uint32(i32(1119484))), uint32(v6))
 			t907 := int64(load64(m.memory, uint64(uint32(v8))+736))
-			store64(m.memory, uint64(uint32(i32(1119440))), uint64(t907))
+			store64(m.memory, uint64(uint32(i32(1119472))), uint64(t907))
 			t908 := int32(load32(m.memory, uint64(uint32(v8))+744))
-			store32(m.memory, uint64(uint32(i32(1119448))), uint32(t908))
-			m.fn31(v8-i32(-64), i32(1119424))
-			t909 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
-			store32(m.memory, uint64(uint32(i32(1119420))), uint32(t909+i32(1)))
+			store32(m.memory, uint64(uint32(i32(1119480))), uint32(t908))
+			m.fn31(v8-i32(-64), i32(1119456))
+			t909 := int32(load32(m.memory, uint64(uint32(i32(1119452)))))
+			store32(m.memory, uint64(uint32(i32(1119452))), uint32(t909+i32(1)))
 			t910 := int64(load64(m.memory, uint64(uint32(v8))+64))
 			v66 = t910
 			t911 := int64(load64(m.memory, uint64(uint32(v8))+72))
@@ -13842,7 +13842,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													t240 := int32(load32(m.memory, uint64(uint32(v7))+280))
 																													store32(m.memory, uint64(uint32(v7))+204, uint32(t240))
 																													store32(m.memory, uint64(uint32(v7))+200, uint32(v0))
-																													m.fn83(v7+i32(200), i32(1104848), i32(1104851))
+																													m.fn83(v7+i32(200), i32(1104880), i32(1104883))
 																													t241 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																													v23 = t241
 																													t242 := int32(load32(m.memory, uint64(uint32(v7))+208))
@@ -14251,9 +14251,9 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		t351 := int32(m.memory[uint64(uint32(v3))])
 																																		if t351 == i32(3) {
 																																			store32(m.memory, uint64(uint32(v7))+292, uint32(i32(3)))
-																																			store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104843)))
+																																			store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104875)))
 																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(2)))
-																																			store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104841)))
+																																			store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104873)))
 																																			t352 := int64(load64(m.memory, uint64(uint32(v10))))
 																																			store64(m.memory, uint64(uint32(v7))+280, uint64(t352))
 																																			v3 = v7 + i32(224)
@@ -14262,7 +14262,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			t354 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																			t355 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
 																																			t356 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
-																																			m.fn422(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104846), i32(2))
+																																			m.fn422(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104878), i32(2))
 																																			m.fn85(v3, i32(1))
 																																		}
 																																		if v0 == v2 {
@@ -14310,10 +14310,10 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v71 = t363
 																																		store32(m.memory, uint64(uint32(v7))+240, uint32(v47))
 																																		store32(m.memory, uint64(uint32(v7))+292, uint32(i32(3)))
-																																		store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104851)))
+																																		store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104883)))
 																																		store64(m.memory, uint64(uint32(v7))+280, uint64(v71))
 																																		store32(m.memory, uint64(uint32(v7))+276, uint32(i32(2)))
-																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104841)))
+																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104873)))
 																																		m.fn256(v7+i32(244), v7+i32(272), i32(3))
 																																		{
 																																			{
@@ -14477,11 +14477,11 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							m.fn423(t407, v0)
 																																							if v16 != 0 {
 																																								store32(m.memory, uint64(uint32(v7))+316, uint32(i32(3)))
-																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104843)))
+																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104875)))
 																																								store32(m.memory, uint64(uint32(v7))+300, uint32(i32(4)))
-																																								store32(m.memory, uint64(uint32(v7))+296, uint32(i32(1104854)))
+																																								store32(m.memory, uint64(uint32(v7))+296, uint32(i32(1104886)))
 																																								store32(m.memory, uint64(uint32(v7))+284, uint32(i32(2)))
-																																								store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1104841)))
+																																								store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1104873)))
 																																								store32(m.memory, uint64(uint32(v7))+276, uint32(v65))
 																																								store32(m.memory, uint64(uint32(v7))+272, uint32(v55))
 																																								t408 := int64(load64(m.memory, uint64(uint32(v37))))
@@ -15528,25 +15528,25 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 				}
 			l0:
 				v5 = i32(0)
-				t595 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
+				t595 := int32(load32(m.memory, uint64(uint32(i32(1119452)))))
 				if t595 != 0 {
 					goto l1
 				}
-				store32(m.memory, uint64(uint32(i32(1119420))), uint32(i32(-1)))
-				m.fn1(i32(1119424))
+				store32(m.memory, uint64(uint32(i32(1119452))), uint32(i32(-1)))
+				m.fn1(i32(1119456))
 				t596 := int64(load64(m.memory, uint64(uint32(v8))+36))
-				store64(m.memory, uint64(uint32(i32(1119456))), uint64(t596))
+				store64(m.memory, uint64(uint32(i32(1119488))), uint64(t596))
 				t597 := int64(load64(m.memory, uint64(uint32(v8))+28))
-				store64(m.memory, uint64(uint32(i32(1119448))), uint64(t597))
+				store64(m.memory, uint64(uint32(i32(1119480))), uint64(t597))
 				t598 := int64(load64(m.memory, uint64(uint32(v8))+20))
-				store64(m.memory, uint64(uint32(i32(1119440))), uint64(t598))
+				store64(m.memory, uint64(uint32(i32(1119472))), uint64(t598))
 				t599 := int64(load64(m.memory, uint64(uint32(v8))+12))
-				store64(m.memory, uint64(uint32(i32(1119432))), uint64(t599))
+				store64(m.memory, uint64(uint32(i32(1119464))), uint64(t599))
 				t600 := int64(load64(m.memory, uint64(uint32(v8))+4))
-				store64(m.memory, uint64(uint32(i32(1119424))), uint64(t600))
-				m.fn31(v8+i32(1168), i32(1119424))
-				t601 := int32(load32(m.memory, uint64(uint32(i32(1119420)))))
-				store32(m.memory, uint64(uint32(i32(1119420))), uint32(t601+i32(1)))
+				store64(m.memory, uint64(uint32(i32(1119456))), uint64(t600))
+				m.fn31(v8+i32(1168), i32(1119456))
+				t601 := int32(load32(m.memory, uint64(uint32(i32(1119452)))))
+				store32(m.memory, uint64(uint32(i32(1119452))), uint32(t601+i32(1)))
 				t602 := int64(load64(m.memory, uint64(uint32(v8))+1168))
 				v75 = t602
 				t603 := int64(load64(m.memory, uint64(uint32(v8))+1176))
@@ -16508,10 +16508,10 @@ l7:
 						m.fn268(v0, v5)
 						goto l5
 					}
-					m.fn83(v0, i32(1105190), i32(1105192))
+					m.fn83(v0, i32(1105222), i32(1105224))
 					goto l5
 				}
-				m.fn83(v0, i32(1105192), i32(1105194))
+				m.fn83(v0, i32(1105224), i32(1105226))
 			l5:
 				m.fn188(v3+i32(8), v3+i32(52))
 				t35 := int32(load32(m.memory, uint64(uint32(v3))+12))
@@ -18708,15 +18708,15 @@ func (m *Module) fn72(v0 int32) {
 	m.g0 = v1 + i32(16)
 }
 func (m *Module) fn73(v0, v1, v2, v3, v4 int32) int32 {
-	var v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
-	var v14, v15, v16, v17, v18, v19, v20, v21, v22 int64
+	var v5, v6, v7, v8, v9, v10, v11, v12 int32
+	var v13, v14, v15, v16, v17, v18, v19, v20, v21 int64
 	t0 := m.g0
-	v9 = t0 - i32(112)
+	v9 = t0 - i32(48)
 	m.g0 = v9
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+64))
-	v7 = v2 + v4
-	p2 := v7
-	if uint32(v4) > uint32(v7) {
+	v6 = v2 + v4
+	p2 := v6
+	if uint32(v4) > uint32(v6) {
 		p2 = i32(-1)
 	}
 	if uint32(t1) < uint32(p2) {
@@ -18726,713 +18726,555 @@ func (m *Module) fn73(v0, v1, v2, v3, v4 int32) int32 {
 	}
 	{
 		if uint32(v2) < uint32(i32(128)) {
-			v5 = v1
-			v7 = v2
+			v6 = v1
+			v8 = v2
 			goto l0
 		}
-		v7 = v2
-		v5 = v1
+		v8 = v2
+		v6 = v1
 	l7:
 		{
-			t5 := int64(load64(m.memory, uint64(uint32(v5))))
+			t5 := int64(load64(m.memory, uint64(uint32(v6))))
 			v14 = t5
-			v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-			v15 = i64(-6944656592455360609) - v16 | (v16 ^ i64(6655295901103053916) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | (v16 ^ i64(0x2222222222222222) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | v14
-			v8 = i32(8)
+			v13 = v14 & i64(0x7f7f7f7f7f7f7f7f)
+			v13 = i64(-6944656592455360609) - v13 | (v13 ^ i64(6655295901103053916) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | (v13 ^ i64(0x2222222222222222) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | v14
+			v5 = i32(8)
 		l1:
 			{
-				t6 := int64(load64(m.memory, uint64(uint32(v5+v8))))
-				t7 := v15
-				v14 = t6
-				v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-				v15 = t7 | (i64(-6944656592455360609) - v16) | (v16 ^ i64(6655295901103053916) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | (v16 ^ i64(0x2222222222222222) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | v14
-				v8 = v8 + i32(8)
-				if v8 != i32(64) {
+				t6 := int64(load64(m.memory, uint64(uint32(v5+v6))))
+				t7 := v13
+				v15 = t6
+				v14 = v15 & i64(0x7f7f7f7f7f7f7f7f)
+				v13 = t7 | (i64(-6944656592455360609) - v14) | (v14 ^ i64(6655295901103053916) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | (v14 ^ i64(0x2222222222222222) + i64(0x7f7f7f7f7f7f7f7f) ^ i64(-0x7f7f7f7f7f7f7f80)) | v15
+				v5 = v5 + i32(8)
+				if v5 != i32(64) {
 					goto l1
 				}
 			}
 			var p8 int32
 			{
-				if v15&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
+				if v13&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
 					{
-						v18 = i64(0)
-						v8 = i32(0)
-						v15 = i64(0)
+						v13 = i64(0)
+						v5 = i32(0)
+						v14 = i64(0)
 					l2:
 						{
-							v6 = v5 + v8
-							t9 := int64(load64(m.memory, uint64(uint32(v6+i32(8)))))
-							t10 := int64(load64(m.memory, uint64(uint32(v6))))
-							v15 = i64_shl(int64(uint64(int64(uint64(t9)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t10)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18) | v15)
-							v18 = v18 + i64(16)
-							v8 = v8 + i32(16)
-							if v8 != i32(64) {
+							v7 = v5 + v6
+							t9 := int64(load64(m.memory, uint64(uint32(v7+i32(8)))))
+							t10 := int64(load64(m.memory, uint64(uint32(v7))))
+							v14 = i64_shl(int64(uint64(int64(uint64(t9)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t10)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13) | v14)
+							v13 = v13 + i64(16)
+							v5 = v5 + i32(16)
+							if v5 != i32(64) {
 								goto l2
 							}
 						}
-						v18 = i64(0)
-						v8 = i32(0)
-						v17 = i64(0)
+						v13 = i64(0)
+						v5 = i32(0)
+						v15 = i64(0)
 					l3:
 						{
-							t11 := int64(load64(m.memory, uint64(uint32(v5+v8))))
-							t12 := v17
-							v14 = t11
-							v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-							v17 = t12 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18)
-							v18 = v18 + i64(8)
-							v8 = v8 + i32(8)
-							if v8 != i32(64) {
+							t11 := int64(load64(m.memory, uint64(uint32(v5+v6))))
+							t12 := v15
+							v17 = t11
+							v18 = v17 & i64(0x7f7f7f7f7f7f7f7f)
+							v15 = t12 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v18|(i64(-0x7f7f7f7f7f7f7f80)-(v18^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v18^i64(6655295901103053916)))|v17)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13)
+							v13 = v13 + i64(8)
+							v5 = v5 + i32(8)
+							if v5 != i32(64) {
 								goto l3
 							}
 						}
-						v21 = v15 | v21
-						v14 = v17 & (v15 ^ i64(-1))
-						if v14 == 0 {
+						v16 = v14 | v16
+						v13 = v15 & (v14 ^ i64(-1))
+						if v13 == 0 {
 							goto l4
 						}
 						t13 := int32(load32(m.memory, uint64(uint32(v0))+64))
 						t14 := v4
-						v8 = v7 + i32(384)
-						v6 = t14 + v8
-						p15 := v6
-						if uint32(v4) > uint32(v6) {
+						v5 = v8 + i32(384)
+						v7 = t14 + v5
+						p15 := v7
+						if uint32(v4) > uint32(v7) {
 							p15 = i32(-1)
 						}
 						if uint32(t13) < uint32(p15) {
 							t16 := int32(load32(m.memory, uint64(uint32(v0))+60))
-							t17 := m.fn71(v0+i32(52), v4-t16, v8)
+							t17 := m.fn71(v0+i32(52), v4-t16, v5)
 							v4 = t17
 						}
-						v10 = i32(0)
+						v7 = i32(0)
 					l5:
 						{
-							t18 := v5
-							v8 = int32(int64(bits.TrailingZeros64(uint64(v14))))
-							t19 := int32(m.memory[uint64(uint32(t18+v8))])
-							v6 = t19
-							v12 = v5 + v10
-							t20 := int64(load64(m.memory, uint64(uint32(v12))))
-							v22 = t20
-							t21 := int64(load64(m.memory, uint64(uint32(v12))+8))
-							v20 = t21
-							t22 := int64(load64(m.memory, uint64(uint32(v12))+16))
-							v15 = t22
-							t23 := int64(load64(m.memory, uint64(uint32(v12))+24))
-							v18 = t23
-							t24 := int64(load64(m.memory, uint64(uint32(v12))+32))
+							t18 := v6
+							v10 = int32(int64(bits.TrailingZeros64(uint64(v13))))
+							t19 := int32(m.memory[uint64(uint32(t18+v10))])
+							v11 = t19
+							v5 = v6 + v7
+							t20 := int64(load64(m.memory, uint64(uint32(v5))))
+							v14 = t20
+							t21 := int64(load64(m.memory, uint64(uint32(v5))+8))
+							v15 = t21
+							t22 := int64(load64(m.memory, uint64(uint32(v5))+16))
+							v18 = t22
+							t23 := int64(load64(m.memory, uint64(uint32(v5))+24))
+							v17 = t23
+							t24 := int64(load64(m.memory, uint64(uint32(v5))+32))
 							v19 = t24
-							t25 := int64(load64(m.memory, uint64(uint32(v12))+40))
-							v17 = t25
-							t26 := int64(load64(m.memory, uint64(uint32(v12))+48))
-							v16 = t26
-							t27 := int64(load64(m.memory, uint64(uint32(v12))+56))
+							t25 := int64(load64(m.memory, uint64(uint32(v5))+40))
+							v20 = t25
+							t26 := int64(load64(m.memory, uint64(uint32(v5))+48))
+							v21 = t26
+							t27 := int64(load64(m.memory, uint64(uint32(v5))+56))
 							store64(m.memory, uint64(uint32(v4))+56, uint64(t27))
-							store64(m.memory, uint64(uint32(v4))+48, uint64(v16))
-							store64(m.memory, uint64(uint32(v4))+40, uint64(v17))
+							store64(m.memory, uint64(uint32(v4))+48, uint64(v21))
+							store64(m.memory, uint64(uint32(v4))+40, uint64(v20))
 							store64(m.memory, uint64(uint32(v4))+32, uint64(v19))
-							store64(m.memory, uint64(uint32(v4))+24, uint64(v18))
-							store64(m.memory, uint64(uint32(v4))+16, uint64(v15))
-							store64(m.memory, uint64(uint32(v4))+8, uint64(v20))
-							store64(m.memory, uint64(uint32(v4)), uint64(v22))
-							v4 = v4 + (v8 - v10)
-							t28 := int64(load64(m.memory, uint64(uint32(v6<<3))+1099496))
+							store64(m.memory, uint64(uint32(v4))+24, uint64(v17))
+							store64(m.memory, uint64(uint32(v4))+16, uint64(v18))
+							store64(m.memory, uint64(uint32(v4))+8, uint64(v15))
+							store64(m.memory, uint64(uint32(v4)), uint64(v14))
+							v4 = v4 + (v10 - v7)
+							t28 := int64(load64(m.memory, uint64(uint32(v11<<3))+1099496))
 							t29 := v4
-							v16 = t28
-							store64(m.memory, uint64(uint32(t29)), uint64(v16))
-							v4 = v4 + int32(int64(uint64(v16)>>56))
-							v10 = v8 + i32(1)
-							v14 = (v14 - i64(1)) & v14
-							if v14 != i64(0) {
+							v14 = t28
+							store64(m.memory, uint64(uint32(t29)), uint64(v14))
+							v4 = v4 + int32(int64(uint64(v14)>>56))
+							v7 = v10 + i32(1)
+							v13 = (v13 - i64(1)) & v13
+							if v13 != i64(0) {
 								goto l5
 							}
 						}
-						v6 = v5 + v10
-						t30 := int64(load64(m.memory, uint64(uint32(v6))))
-						v20 = t30
-						t31 := int64(load64(m.memory, uint64(uint32(v6))+8))
-						v15 = t31
-						t32 := int64(load64(m.memory, uint64(uint32(v6))+16))
-						v18 = t32
-						t33 := int64(load64(m.memory, uint64(uint32(v6))+24))
-						v19 = t33
-						t34 := int64(load64(m.memory, uint64(uint32(v6))+32))
+						v5 = v6 + v7
+						t30 := int64(load64(m.memory, uint64(uint32(v5))))
+						v13 = t30
+						t31 := int64(load64(m.memory, uint64(uint32(v5))+8))
+						v14 = t31
+						t32 := int64(load64(m.memory, uint64(uint32(v5))+16))
+						v15 = t32
+						t33 := int64(load64(m.memory, uint64(uint32(v5))+24))
+						v18 = t33
+						t34 := int64(load64(m.memory, uint64(uint32(v5))+32))
 						v17 = t34
-						t35 := int64(load64(m.memory, uint64(uint32(v6))+40))
-						v16 = t35
-						t36 := int64(load64(m.memory, uint64(uint32(v6))+48))
-						v14 = t36
-						t37 := int64(load64(m.memory, uint64(uint32(v6))+56))
+						t35 := int64(load64(m.memory, uint64(uint32(v5))+40))
+						v19 = t35
+						t36 := int64(load64(m.memory, uint64(uint32(v5))+48))
+						v20 = t36
+						t37 := int64(load64(m.memory, uint64(uint32(v5))+56))
 						store64(m.memory, uint64(uint32(v4))+56, uint64(t37))
-						store64(m.memory, uint64(uint32(v4))+48, uint64(v14))
-						store64(m.memory, uint64(uint32(v4))+40, uint64(v16))
+						store64(m.memory, uint64(uint32(v4))+48, uint64(v20))
+						store64(m.memory, uint64(uint32(v4))+40, uint64(v19))
 						store64(m.memory, uint64(uint32(v4))+32, uint64(v17))
-						store64(m.memory, uint64(uint32(v4))+24, uint64(v19))
-						store64(m.memory, uint64(uint32(v4))+16, uint64(v18))
-						store64(m.memory, uint64(uint32(v4))+8, uint64(v15))
-						store64(m.memory, uint64(uint32(v4)), uint64(v20))
-						t38 := v4 + (v8 ^ i32(63))
+						store64(m.memory, uint64(uint32(v4))+24, uint64(v18))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(v15))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(v14))
+						store64(m.memory, uint64(uint32(v4)), uint64(v13))
+						t38 := v4 + (v10 ^ i32(63))
 						p8 = t38
 						goto l6
 					}
 				l4:
 				}
-				t39 := int64(load64(m.memory, uint64(uint32(v5))+56))
+				t39 := int64(load64(m.memory, uint64(uint32(v6))+56))
 				store64(m.memory, uint64(uint32(v4))+56, uint64(t39))
-				t40 := int64(load64(m.memory, uint64(uint32(v5))+48))
+				t40 := int64(load64(m.memory, uint64(uint32(v6))+48))
 				store64(m.memory, uint64(uint32(v4))+48, uint64(t40))
-				t41 := int64(load64(m.memory, uint64(uint32(v5))+40))
+				t41 := int64(load64(m.memory, uint64(uint32(v6))+40))
 				store64(m.memory, uint64(uint32(v4))+40, uint64(t41))
-				t42 := int64(load64(m.memory, uint64(uint32(v5))+32))
+				t42 := int64(load64(m.memory, uint64(uint32(v6))+32))
 				store64(m.memory, uint64(uint32(v4))+32, uint64(t42))
-				t43 := int64(load64(m.memory, uint64(uint32(v5))+24))
+				t43 := int64(load64(m.memory, uint64(uint32(v6))+24))
 				store64(m.memory, uint64(uint32(v4))+24, uint64(t43))
-				t44 := int64(load64(m.memory, uint64(uint32(v5))+16))
+				t44 := int64(load64(m.memory, uint64(uint32(v6))+16))
 				store64(m.memory, uint64(uint32(v4))+16, uint64(t44))
-				t45 := int64(load64(m.memory, uint64(uint32(v5))+8))
+				t45 := int64(load64(m.memory, uint64(uint32(v6))+8))
 				store64(m.memory, uint64(uint32(v4))+8, uint64(t45))
-				t46 := int64(load64(m.memory, uint64(uint32(v5))))
+				t46 := int64(load64(m.memory, uint64(uint32(v6))))
 				store64(m.memory, uint64(uint32(v4)), uint64(t46))
 				p8 = v4 - i32(-64)
 			}
 		l6:
 			v4 = p8
-			v5 = v5 - i32(-64)
-			v7 = v7 + i32(-64)
-			if uint32(v7) > uint32(i32(127)) {
+			v6 = v6 - i32(-64)
+			v8 = v8 + i32(-64)
+			if uint32(v8) > uint32(i32(127)) {
 				goto l7
 			}
 		}
 		var p47 int32
-		if v21 != i64(0) {
+		if v16 != i64(0) {
 			p47 = 1
 		}
-		v12 = p47
+		v11 = p47
 	}
 l0:
 	{
+		var p48 int32
 		{
 			{
-				t48 := int32(load32(m.memory, uint64(uint32(v0))+48))
-				if uint32(t48) >= uint32(v5+v7) {
-					v21 = i64(0)
-					if uint32(v7) < uint32(i32(32)) {
-						v19 = i64(0)
+				t49 := int32(load32(m.memory, uint64(uint32(v0))+48))
+				if uint32(t49) >= uint32(v6+v8) {
+					v16 = i64(0)
+					if uint32(v8) < uint32(i32(32)) {
+						v18 = i64(0)
 						goto l8
 					}
-					v19 = i64(0)
+					v18 = i64(0)
 				l12:
 					{
-						v8 = i32(0)
-						v18 = i64(0)
-						v15 = i64(0)
+						v5 = i32(0)
+						v13 = i64(0)
+						v14 = i64(0)
 					l9:
 						{
-							v6 = v5 + v8
-							t49 := int64(load64(m.memory, uint64(uint32(v6+i32(8)))))
-							t50 := int64(load64(m.memory, uint64(uint32(v6))))
-							v15 = i64_shl(int64(uint64(int64(uint64(t49)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t50)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18) | v15)
-							v18 = v18 + i64(16)
-							v8 = v8 + i32(16)
-							if v8 != i32(32) {
+							v7 = v5 + v6
+							t50 := int64(load64(m.memory, uint64(uint32(v7+i32(8)))))
+							t51 := int64(load64(m.memory, uint64(uint32(v7))))
+							v14 = i64_shl(int64(uint64(int64(uint64(t50)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t51)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13) | v14)
+							v13 = v13 + i64(16)
+							v5 = v5 + i32(16)
+							if v5 != i32(32) {
 								goto l9
 							}
 						}
-						v18 = i64(0)
-						v8 = i32(0)
-						v17 = i64(0)
+						v13 = i64(0)
+						v5 = i32(0)
+						v15 = i64(0)
 					l10:
 						{
-							t51 := int64(load64(m.memory, uint64(uint32(v5+v8))))
-							t52 := v17
-							v14 = t51
-							v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-							v17 = t52 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18)
-							v18 = v18 + i64(8)
-							v8 = v8 + i32(8)
-							if v8 != i32(32) {
+							t52 := int64(load64(m.memory, uint64(uint32(v5+v6))))
+							t53 := v15
+							v19 = t52
+							v17 = v19 & i64(0x7f7f7f7f7f7f7f7f)
+							v15 = t53 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v17|(i64(-0x7f7f7f7f7f7f7f80)-(v17^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v17^i64(6655295901103053916)))|v19)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13)
+							v13 = v13 + i64(8)
+							v5 = v5 + i32(8)
+							if v5 != i32(32) {
 								goto l10
 							}
 						}
-						var p53 int32
+						var p54 int32
 						{
-							v14 = v17 & (v15 ^ i64(-1))
-							if v14 == 0 {
-								t54 := int64(load64(m.memory, uint64(uint32(v5))))
-								v17 = t54
-								t55 := int64(load64(m.memory, uint64(uint32(v5))+8))
-								v16 = t55
-								t56 := int64(load64(m.memory, uint64(uint32(v5))+16))
-								v14 = t56
-								t57 := int64(load64(m.memory, uint64(uint32(v5))+24))
-								store64(m.memory, uint64(uint32(v4))+24, uint64(t57))
-								store64(m.memory, uint64(uint32(v4))+16, uint64(v14))
-								store64(m.memory, uint64(uint32(v4))+8, uint64(v16))
-								store64(m.memory, uint64(uint32(v4)), uint64(v17))
-								t58 := v4 + i32(32)
-								p53 = t58
+							v13 = v15 & (v14 ^ i64(-1))
+							if v13 == 0 {
+								t55 := int64(load64(m.memory, uint64(uint32(v6))))
+								v13 = t55
+								t56 := int64(load64(m.memory, uint64(uint32(v6))+8))
+								v15 = t56
+								t57 := int64(load64(m.memory, uint64(uint32(v6))+16))
+								v17 = t57
+								t58 := int64(load64(m.memory, uint64(uint32(v6))+24))
+								store64(m.memory, uint64(uint32(v4))+24, uint64(t58))
+								store64(m.memory, uint64(uint32(v4))+16, uint64(v17))
+								store64(m.memory, uint64(uint32(v4))+8, uint64(v15))
+								store64(m.memory, uint64(uint32(v4)), uint64(v13))
+								t59 := v4 + i32(32)
+								p54 = t59
 								goto l11
 							}
-							t59 := m.fn75(v0, v5, i32(32), v14, v7, v4)
-							p53 = t59
+							t60 := m.fn75(v0, v6, i32(32), v13, v8, v4)
+							p54 = t60
 						}
 					l11:
-						v4 = p53
-						v19 = v15 | v19
-						v5 = v5 + i32(32)
-						v7 = v7 - i32(32)
-						if uint32(v7) > uint32(i32(31)) {
+						v4 = p54
+						v18 = v14 | v18
+						v6 = v6 + i32(32)
+						v8 = v8 - i32(32)
+						if uint32(v8) > uint32(i32(31)) {
 							goto l12
 						}
 					}
 					goto l8
 				}
-				v8 = i32(0)
-				var p60 int32
-				{
+				if uint32(v2) >= uint32(v8) {
+					v16 = i64(0)
+					v18 = i64(0)
+					t61 := m.g0
+					v7 = t61 - i32(192)
+					m.g0 = v7
+					v12 = v9 + i32(8)
+					t63 := v12
+					var p62 int32
 					{
 						{
-							var p61 int32
-							{
+							t64 := int32(load32(m.memory, uint64(uint32(v0))+40))
+							t65 := v1 + (v2 - v8) + v8
+							v6 = t64
+							v5 = t65 - v6
+							t66 := int32(load32(m.memory, uint64(uint32(v0))+44))
+							if uint32(v5) <= uint32(t66) {
+								if uint32(v5) < uint32(i32(128)) {
+									p62 = i32(2)
+									goto l13
+								}
+								store64(m.memory, uint64(uint32(v7))+152, uint64(i64(0)))
+								store64(m.memory, uint64(uint32(v7))+144, uint64(i64(0)))
+								store64(m.memory, uint64(uint32(v7))+136, uint64(i64(0)))
+								store64(m.memory, uint64(uint32(v7))+128, uint64(i64(0)))
+								memory_copy(m.memory, uint32(v7), uint32(v5+v6-i32(128)), uint32(i32(128)))
+								v5 = v7 - v8
+								v6 = v5 + i32(128)
+								if uint32(v8) < uint32(i32(32)) {
+									goto l14
+								}
+								v10 = v5 + i32(136)
+							l18:
 								{
-									if uint32(v2) < uint32(v7) {
-										goto l13
+									v5 = i32(0)
+									v13 = i64(0)
+									v14 = i64(0)
+								l15:
+									{
+										t67 := int64(load64(m.memory, uint64(uint32(v5+v6))))
+										t68 := int64(load64(m.memory, uint64(uint32(v5+v10))))
+										v14 = i64_shl(int64(uint64(int64(uint64(t67)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13) | v14 | i64_shl(int64(uint64(int64(uint64(t68)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13+i64(8))
+										v13 = v13 + i64(16)
+										v5 = v5 + i32(16)
+										if v5 != i32(32) {
+											goto l15
+										}
 									}
-									v10 = v1 + (v2 - v7)
-									if uint32(v7) >= uint32(i32(33)) {
-										goto l14
-									}
-									t62 := int32(load32(m.memory, uint64(uint32(v0))+40))
-									t63 := v7 + v10
-									v5 = t62
-									v6 = t63 - v5
-									t64 := int32(load32(m.memory, uint64(uint32(v0))+44))
-									if uint32(v6) > uint32(t64) {
-										goto l13
-									}
-									if uint32(v6) < uint32(i32(32)) {
-										goto l14
-									}
-									v18 = i64(0)
-									store64(m.memory, uint64(uint32(v9))+72, uint64(i64(0)))
-									store64(m.memory, uint64(uint32(v9))+64, uint64(i64(0)))
-									store64(m.memory, uint64(uint32(v9))+56, uint64(i64(0)))
-									store64(m.memory, uint64(uint32(v9))+48, uint64(i64(0)))
-									t65 := v9
-									v5 = v5 + v6 - i32(32)
-									t66 := int64(load64(m.memory, uint64(uint32(v5))))
-									store64(m.memory, uint64(uint32(t65))+16, uint64(t66))
-									t67 := int64(load64(m.memory, uint64(uint32(v5))+8))
-									store64(m.memory, uint64(uint32(v9))+24, uint64(t67))
-									t68 := int64(load64(m.memory, uint64(uint32(v5))+16))
-									store64(m.memory, uint64(uint32(v9))+32, uint64(t68))
-									t69 := int64(load64(m.memory, uint64(uint32(v5))+24))
-									store64(m.memory, uint64(uint32(v9))+40, uint64(t69))
-									v10 = v9 + i32(16) - v7
-									v6 = v10 + i32(32)
-									if v7 != i32(32) {
-										v21 = i64(0)
-										goto l15
-									}
-									v21 = i64(0)
+									v13 = i64(0)
 									v5 = i32(0)
 									v15 = i64(0)
 								l16:
 									{
-										v7 = v5 + v10
-										t70 := int64(load64(m.memory, uint64(uint32(v7+i32(40)))))
-										t71 := int64(load64(m.memory, uint64(uint32(v7+i32(32)))))
-										v21 = i64_shl(int64(uint64(int64(uint64(t70)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v15+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t71)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v15) | v21)
-										v15 = v15 + i64(16)
-										v5 = v5 + i32(16)
+										t69 := int64(load64(m.memory, uint64(uint32(v5+v6))))
+										t70 := v15
+										v19 = t69
+										v17 = v19 & i64(0x7f7f7f7f7f7f7f7f)
+										v15 = t70 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v17|(i64(-0x7f7f7f7f7f7f7f80)-(v17^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v17^i64(6655295901103053916)))|v19)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13)
+										v13 = v13 + i64(8)
+										v5 = v5 + i32(8)
 										if v5 != i32(32) {
 											goto l16
 										}
 									}
-									v15 = i64(0)
-									v5 = i32(0)
-									v17 = i64(0)
-								l17:
+									var p71 int32
 									{
-										t72 := int64(load64(m.memory, uint64(uint32(v5+v6))))
-										t73 := v17
-										v14 = t72
-										v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-										v17 = t73 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v15)
-										v15 = v15 + i64(8)
-										v5 = v5 + i32(8)
-										if v5 != i32(32) {
+										v13 = v15 & (v14 ^ i64(-1))
+										if v13 == 0 {
+											t72 := int64(load64(m.memory, uint64(uint32(v6))))
+											v13 = t72
+											t73 := int64(load64(m.memory, uint64(uint32(v6))+8))
+											v15 = t73
+											t74 := int64(load64(m.memory, uint64(uint32(v6))+16))
+											v17 = t74
+											t75 := int64(load64(m.memory, uint64(uint32(v6))+24))
+											store64(m.memory, uint64(uint32(v4))+24, uint64(t75))
+											store64(m.memory, uint64(uint32(v4))+16, uint64(v17))
+											store64(m.memory, uint64(uint32(v4))+8, uint64(v15))
+											store64(m.memory, uint64(uint32(v4)), uint64(v13))
+											t76 := v4 + i32(32)
+											p71 = t76
 											goto l17
 										}
+										t77 := m.fn75(v0, v6, i32(32), v13, v8, v4)
+										p71 = t77
 									}
-									v14 = v17 & (v21 ^ i64(-1))
-									if v14 != i64(0) {
+								l17:
+									v4 = p71
+									v18 = v14 | v18
+									v10 = v10 + i32(32)
+									v6 = v6 + i32(32)
+									v8 = v8 - i32(32)
+									if uint32(v8) > uint32(i32(31)) {
 										goto l18
 									}
-									t74 := int64(load64(m.memory, uint64(uint32(v6))))
-									v17 = t74
-									t75 := int64(load64(m.memory, uint64(uint32(v6))+8))
-									v16 = t75
-									t76 := int64(load64(m.memory, uint64(uint32(v6))+16))
-									v14 = t76
-									t77 := int64(load64(m.memory, uint64(uint32(v6))+24))
-									store64(m.memory, uint64(uint32(v4))+24, uint64(t77))
-									store64(m.memory, uint64(uint32(v4))+16, uint64(v14))
-									store64(m.memory, uint64(uint32(v4))+8, uint64(v16))
-									store64(m.memory, uint64(uint32(v4)), uint64(v17))
-									t78 := v4 + i32(32)
-									p61 = t78
-									goto l19
 								}
-							l13:
-								panic("unreachable")
-							l18:
-								t79 := m.fn75(v0, v6, i32(32), v14, i32(32), v4)
-								p61 = t79
+								goto l14
 							}
-						l19:
-							v4 = p61
-							v6 = v6 + i32(32)
-							v7 = i32(0)
+							panic("unreachable")
 						}
-					l15:
-						t80 := int64(load64(m.memory, uint64(uint32(v6))+24))
-						store64(m.memory, uint64(uint32(v9))+104, uint64(t80))
-						t81 := int64(load64(m.memory, uint64(uint32(v6))+16))
-						store64(m.memory, uint64(uint32(v9))+96, uint64(t81))
-						t82 := int64(load64(m.memory, uint64(uint32(v6))+8))
-						store64(m.memory, uint64(uint32(v9))+88, uint64(t82))
-						t83 := int64(load64(m.memory, uint64(uint32(v6))))
-						store64(m.memory, uint64(uint32(v9))+80, uint64(t83))
+					l14:
+						t78 := int64(load64(m.memory, uint64(uint32(v6))+24))
+						store64(m.memory, uint64(uint32(v7))+184, uint64(t78))
+						t79 := int64(load64(m.memory, uint64(uint32(v6))+16))
+						store64(m.memory, uint64(uint32(v7))+176, uint64(t79))
+						t80 := int64(load64(m.memory, uint64(uint32(v6))+8))
+						store64(m.memory, uint64(uint32(v7))+168, uint64(t80))
+						t81 := int64(load64(m.memory, uint64(uint32(v6))))
+						store64(m.memory, uint64(uint32(v7))+160, uint64(t81))
+						v5 = i32(0)
+						v14 = i64(0)
+					l19:
+						{
+							v10 = v7 + i32(160) + v5
+							t82 := int64(load64(m.memory, uint64(uint32(v10+i32(8)))))
+							t83 := int64(load64(m.memory, uint64(uint32(v10))))
+							v14 = i64_shl(int64(uint64(int64(uint64(t82)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v16+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t83)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v16) | v14)
+							v16 = v16 + i64(16)
+							v5 = v5 + i32(16)
+							if v5 != i32(32) {
+								goto l19
+							}
+						}
+						v13 = i64(0)
 						v5 = i32(0)
 						v15 = i64(0)
 					l20:
 						{
-							v10 = v9 + i32(80) + v5
-							t84 := int64(load64(m.memory, uint64(uint32(v10+i32(8)))))
-							t85 := int64(load64(m.memory, uint64(uint32(v10))))
-							v15 = i64_shl(int64(uint64(int64(uint64(t84)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t85)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18) | v15)
-							v18 = v18 + i64(16)
-							v5 = v5 + i32(16)
+							t84 := int64(load64(m.memory, uint64(uint32(v7+i32(160)+v5))))
+							t85 := v15
+							v17 = t84
+							v16 = v17 & i64(0x7f7f7f7f7f7f7f7f)
+							v15 = t85 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v17)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13)
+							v13 = v13 + i64(8)
+							v5 = v5 + i32(8)
 							if v5 != i32(32) {
 								goto l20
 							}
 						}
-						v18 = i64(0)
-						v5 = i32(0)
-						v17 = i64(0)
-					l21:
+						t86 := v14
+						v13 = i64_shl(i64(-1), int64(uint32(v8)))
+						t88 := t86&(v13^i64(-1)) | v18
+						var p87 int32
 						{
-							t86 := int64(load64(m.memory, uint64(uint32(v9+i32(80)+v5))))
-							t87 := v17
-							v14 = t86
-							v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-							v17 = t87 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18)
-							v18 = v18 + i64(8)
-							v5 = v5 + i32(8)
-							if v5 != i32(32) {
+							v13 = v15 & (v13 | v14 ^ i64(-1))
+							if v13 == 0 {
+								t89 := int64(load64(m.memory, uint64(uint32(v6))))
+								v13 = t89
+								t90 := int64(load64(m.memory, uint64(uint32(v6))+8))
+								v14 = t90
+								t91 := int64(load64(m.memory, uint64(uint32(v6))+16))
+								v15 = t91
+								t92 := int64(load64(m.memory, uint64(uint32(v6))+24))
+								store64(m.memory, uint64(uint32(v4))+24, uint64(t92))
+								store64(m.memory, uint64(uint32(v4))+16, uint64(v15))
+								store64(m.memory, uint64(uint32(v4))+8, uint64(v14))
+								store64(m.memory, uint64(uint32(v4)), uint64(v13))
+								t93 := v4 + v8
+								p87 = t93
 								goto l21
 							}
+							t94 := m.fn75(v0, v6, v8, v13, v8, v4)
+							p87 = t94
 						}
-						t88 := v15
-						v14 = i64_shl(i64(-1), int64(uint32(v7)))
-						t90 := t88&(v14^i64(-1)) | v21
-						var p89 int32
-						{
-							v14 = v17 & (v14 | v15 ^ i64(-1))
-							if v14 == 0 {
-								t91 := int64(load64(m.memory, uint64(uint32(v6))))
-								v17 = t91
-								t92 := int64(load64(m.memory, uint64(uint32(v6))+8))
-								v16 = t92
-								t93 := int64(load64(m.memory, uint64(uint32(v6))+16))
-								v14 = t93
-								t94 := int64(load64(m.memory, uint64(uint32(v6))+24))
-								store64(m.memory, uint64(uint32(v4))+24, uint64(t94))
-								store64(m.memory, uint64(uint32(v4))+16, uint64(v14))
-								store64(m.memory, uint64(uint32(v4))+8, uint64(v16))
-								store64(m.memory, uint64(uint32(v4)), uint64(v17))
-								t95 := v4 + v7
-								p89 = t95
-								goto l22
-							}
-							t96 := m.fn75(v0, v6, v7, v14, v7, v4)
-							p89 = t96
-						}
-					l22:
-						v0 = p89
+					l21:
+						v0 = p87
 						m.memory[uint64(uint32(v0))+1] = byte(v3)
 						m.memory[uint64(uint32(v0))] = byte(i32(34))
 						v6 = v0 + i32(2)
-						var p97 int32
-						if t90 != i64(0) {
-							p97 = 1
+						var p95 int32
+						if t88 != i64(0) {
+							p95 = 1
 						}
-						p60 = p97
-						goto l23
+						p62 = p95
 					}
-				l14:
-					v13 = v9 + i32(8)
-					v5 = v4
-					v19 = i64(0)
-					v18 = i64(0)
-					t98 := m.g0
-					v4 = t98 - i32(192)
-					m.g0 = v4
-					memory_zero(m.memory, uint32(v4), uint32(i32(160)))
-					if v7 != 0 {
-						memory_copy(m.memory, uint32(v4), uint32(v10), uint32(v7))
+				l13:
+					m.memory[uint64(uint32(t63))+4] = byte(p62)
+					store32(m.memory, uint64(uint32(v12)), uint32(v6))
+					m.g0 = v7 + i32(192)
+					v6 = i32(0)
+					t96 := int32(m.memory[uint64(uint32(v9))+12])
+					v5 = t96
+					if v5 == i32(2) {
+						goto l22
 					}
-					v6 = v4
-					if uint32(v7) >= uint32(i32(32)) {
-					l27:
-						{
-							v11 = i32(0)
-							v20 = i64(0)
-							v15 = i64(0)
-						l24:
-							{
-								v10 = v6 + v11
-								t99 := int64(load64(m.memory, uint64(uint32(v10+i32(8)))))
-								t100 := int64(load64(m.memory, uint64(uint32(v10))))
-								v15 = i64_shl(int64(uint64(int64(uint64(t99)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v20+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t100)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v20) | v15)
-								v20 = v20 + i64(16)
-								v11 = v11 + i32(16)
-								if v11 != i32(32) {
-									goto l24
-								}
-							}
-							v20 = i64(0)
-							v11 = i32(0)
-							v17 = i64(0)
-						l25:
-							{
-								t101 := int64(load64(m.memory, uint64(uint32(v6+v11))))
-								t102 := v17
-								v14 = t101
-								v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-								v17 = t102 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v20)
-								v20 = v20 + i64(8)
-								v11 = v11 + i32(8)
-								if v11 != i32(32) {
-									goto l25
-								}
-							}
-							var p103 int32
-							{
-								v14 = v17 & (v15 ^ i64(-1))
-								if v14 == 0 {
-									t104 := int64(load64(m.memory, uint64(uint32(v6))))
-									v17 = t104
-									t105 := int64(load64(m.memory, uint64(uint32(v6))+8))
-									v16 = t105
-									t106 := int64(load64(m.memory, uint64(uint32(v6))+16))
-									v14 = t106
-									t107 := int64(load64(m.memory, uint64(uint32(v6))+24))
-									store64(m.memory, uint64(uint32(v5))+24, uint64(t107))
-									store64(m.memory, uint64(uint32(v5))+16, uint64(v14))
-									store64(m.memory, uint64(uint32(v5))+8, uint64(v16))
-									store64(m.memory, uint64(uint32(v5)), uint64(v17))
-									t108 := v5 + i32(32)
-									p103 = t108
-									goto l26
-								}
-								t109 := m.fn75(v0, v6, i32(32), v14, v7, v5)
-								p103 = t109
-							}
-						l26:
-							v5 = p103
-							v18 = v15 | v18
-							v6 = v6 + i32(32)
-							v7 = v7 - i32(32)
-							if uint32(v7) > uint32(i32(31)) {
-								goto l27
-							}
-						}
-					}
-					t110 := int64(load64(m.memory, uint64(uint32(v6))+24))
-					store64(m.memory, uint64(uint32(v4))+184, uint64(t110))
-					t111 := int64(load64(m.memory, uint64(uint32(v6))+16))
-					store64(m.memory, uint64(uint32(v4))+176, uint64(t111))
-					t112 := int64(load64(m.memory, uint64(uint32(v6))+8))
-					store64(m.memory, uint64(uint32(v4))+168, uint64(t112))
-					t113 := int64(load64(m.memory, uint64(uint32(v6))))
-					store64(m.memory, uint64(uint32(v4))+160, uint64(t113))
-					v11 = i32(0)
-					v15 = i64(0)
-				l28:
-					{
-						v10 = v4 + i32(160) + v11
-						t114 := int64(load64(m.memory, uint64(uint32(v10+i32(8)))))
-						t115 := int64(load64(m.memory, uint64(uint32(v10))))
-						v15 = i64_shl(int64(uint64(int64(uint64(t114)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v19+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t115)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v19) | v15)
-						v19 = v19 + i64(16)
-						v11 = v11 + i32(16)
-						if v11 != i32(32) {
-							goto l28
-						}
-					}
-					v20 = i64(0)
-					v11 = i32(0)
-					v17 = i64(0)
-				l29:
-					{
-						t116 := int64(load64(m.memory, uint64(uint32(v4+i32(160)+v11))))
-						t117 := v17
-						v14 = t116
-						v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-						v17 = t117 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v20)
-						v20 = v20 + i64(8)
-						v11 = v11 + i32(8)
-						if v11 != i32(32) {
-							goto l29
-						}
-					}
-					var p118 int32
-					{
-						t119 := v17
-						t120 := v15
-						v19 = i64_shl(i64(-1), int64(uint32(v7)))
-						v14 = t119 & (t120 | v19 ^ i64(-1))
-						if v14 == 0 {
-							t121 := int64(load64(m.memory, uint64(uint32(v6))))
-							v17 = t121
-							t122 := int64(load64(m.memory, uint64(uint32(v6))+8))
-							v16 = t122
-							t123 := int64(load64(m.memory, uint64(uint32(v6))+16))
-							v14 = t123
-							t124 := int64(load64(m.memory, uint64(uint32(v6))+24))
-							store64(m.memory, uint64(uint32(v5))+24, uint64(t124))
-							store64(m.memory, uint64(uint32(v5))+16, uint64(v14))
-							store64(m.memory, uint64(uint32(v5))+8, uint64(v16))
-							store64(m.memory, uint64(uint32(v5)), uint64(v17))
-							t125 := v5 + v7
-							p118 = t125
-							goto l30
-						}
-						t126 := m.fn75(v0, v6, v7, v14, v7, v5)
-						p118 = t126
-					}
-				l30:
-					v0 = p118
-					m.memory[uint64(uint32(v0))+1] = byte(v3)
-					m.memory[uint64(uint32(v0))] = byte(i32(34))
-					t127 := v13
-					var p128 int32
-					if v15&(v19^i64(-1))|v18 != i64(0) {
-						p128 = 1
-					}
-					m.memory[uint64(uint32(t127))+4] = byte(p128)
-					store32(m.memory, uint64(uint32(v13)), uint32(v0+i32(2)))
-					m.g0 = v4 + i32(192)
-					t129 := int32(load32(m.memory, uint64(uint32(v9))+8))
-					v6 = t129
-					t130 := int32(m.memory[uint64(uint32(v9))+12])
-					p60 = t130
+					t97 := int32(load32(m.memory, uint64(uint32(v9))+8))
+					p48 = t97
+					goto l23
 				}
-			l23:
-				v5 = p60
-				if v5&i32(255) != i32(2) {
-					goto l31
-				}
-				goto l32
+				panic("unreachable")
 			}
 		l8:
-			t131 := int64(load64(m.memory, uint64(uint32(v5))+24))
-			store64(m.memory, uint64(uint32(v9))+40, uint64(t131))
-			t132 := int64(load64(m.memory, uint64(uint32(v5))+16))
-			store64(m.memory, uint64(uint32(v9))+32, uint64(t132))
-			t133 := int64(load64(m.memory, uint64(uint32(v5))+8))
-			store64(m.memory, uint64(uint32(v9))+24, uint64(t133))
-			t134 := int64(load64(m.memory, uint64(uint32(v5))))
-			store64(m.memory, uint64(uint32(v9))+16, uint64(t134))
-			v8 = i32(0)
+			t98 := int64(load64(m.memory, uint64(uint32(v6))+24))
+			store64(m.memory, uint64(uint32(v9))+40, uint64(t98))
+			t99 := int64(load64(m.memory, uint64(uint32(v6))+16))
+			store64(m.memory, uint64(uint32(v9))+32, uint64(t99))
+			t100 := int64(load64(m.memory, uint64(uint32(v6))+8))
+			store64(m.memory, uint64(uint32(v9))+24, uint64(t100))
+			t101 := int64(load64(m.memory, uint64(uint32(v6))))
+			store64(m.memory, uint64(uint32(v9))+16, uint64(t101))
+			v5 = i32(0)
+			v14 = i64(0)
+		l24:
+			{
+				v7 = v9 + i32(16) + v5
+				t102 := int64(load64(m.memory, uint64(uint32(v7+i32(8)))))
+				t103 := int64(load64(m.memory, uint64(uint32(v7))))
+				v14 = i64_shl(int64(uint64(int64(uint64(t102)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v16+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t103)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v16) | v14)
+				v16 = v16 + i64(16)
+				v5 = v5 + i32(16)
+				if v5 != i32(32) {
+					goto l24
+				}
+			}
+			v13 = i64(0)
+			v5 = i32(0)
 			v15 = i64(0)
-		l33:
+		l25:
 			{
-				v6 = v9 + i32(16) + v8
-				t135 := int64(load64(m.memory, uint64(uint32(v6+i32(8)))))
-				t136 := int64(load64(m.memory, uint64(uint32(v6))))
-				v15 = i64_shl(int64(uint64(int64(uint64(t135)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v21+i64(8)) | (i64_shl(int64(uint64(int64(uint64(t136)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v21) | v15)
-				v21 = v21 + i64(16)
-				v8 = v8 + i32(16)
-				if v8 != i32(32) {
-					goto l33
+				t104 := int64(load64(m.memory, uint64(uint32(v9+i32(16)+v5))))
+				t105 := v15
+				v17 = t104
+				v16 = v17 & i64(0x7f7f7f7f7f7f7f7f)
+				v15 = t105 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v17)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v13)
+				v13 = v13 + i64(8)
+				v5 = v5 + i32(8)
+				if v5 != i32(32) {
+					goto l25
 				}
 			}
-			v18 = i64(0)
-			v8 = i32(0)
-			v17 = i64(0)
-		l34:
+			t106 := v14
+			v13 = i64_shl(i64(-1), int64(uint32(v8)))
+			t108 := t106&(v13^i64(-1)) | v18
+			var p107 int32
 			{
-				t137 := int64(load64(m.memory, uint64(uint32(v9+i32(16)+v8))))
-				t138 := v17
-				v14 = t137
-				v16 = v14 & i64(0x7f7f7f7f7f7f7f7f)
-				v17 = t138 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v16|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v16^i64(6655295901103053916)))|v14)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18)
-				v18 = v18 + i64(8)
-				v8 = v8 + i32(8)
-				if v8 != i32(32) {
-					goto l34
+				v13 = v15 & (v13 | v14 ^ i64(-1))
+				if v13 == 0 {
+					t109 := int64(load64(m.memory, uint64(uint32(v6))))
+					v13 = t109
+					t110 := int64(load64(m.memory, uint64(uint32(v6))+8))
+					v14 = t110
+					t111 := int64(load64(m.memory, uint64(uint32(v6))+16))
+					v15 = t111
+					t112 := int64(load64(m.memory, uint64(uint32(v6))+24))
+					store64(m.memory, uint64(uint32(v4))+24, uint64(t112))
+					store64(m.memory, uint64(uint32(v4))+16, uint64(v15))
+					store64(m.memory, uint64(uint32(v4))+8, uint64(v14))
+					store64(m.memory, uint64(uint32(v4)), uint64(v13))
+					t113 := v4 + v8
+					p107 = t113
+					goto l26
 				}
+				t114 := m.fn75(v0, v6, v8, v13, v8, v4)
+				p107 = t114
 			}
-			t139 := v15
-			v14 = i64_shl(i64(-1), int64(uint32(v7)))
-			t141 := t139&(v14^i64(-1)) | v19
-			var p140 int32
-			{
-				v14 = v17 & (v14 | v15 ^ i64(-1))
-				if v14 == 0 {
-					t142 := int64(load64(m.memory, uint64(uint32(v5))))
-					v17 = t142
-					t143 := int64(load64(m.memory, uint64(uint32(v5))+8))
-					v16 = t143
-					t144 := int64(load64(m.memory, uint64(uint32(v5))+16))
-					v14 = t144
-					t145 := int64(load64(m.memory, uint64(uint32(v5))+24))
-					store64(m.memory, uint64(uint32(v4))+24, uint64(t145))
-					store64(m.memory, uint64(uint32(v4))+16, uint64(v14))
-					store64(m.memory, uint64(uint32(v4))+8, uint64(v16))
-					store64(m.memory, uint64(uint32(v4)), uint64(v17))
-					t146 := v4 + v7
-					p140 = t146
-					goto l35
-				}
-				t147 := m.fn75(v0, v5, v7, v14, v7, v4)
-				p140 = t147
-			}
-		l35:
-			v0 = p140
+		l26:
+			v0 = p107
 			m.memory[uint64(uint32(v0))+1] = byte(v3)
 			m.memory[uint64(uint32(v0))] = byte(i32(34))
-			var p148 int32
-			if t141 != i64(0) {
-				p148 = 1
+			var p115 int32
+			if t108 != i64(0) {
+				p115 = 1
 			}
-			v5 = p148
-			v6 = v0 + i32(2)
+			v5 = p115
+			p48 = v0 + i32(2)
 		}
-	l31:
-		if (v5|v12)&i32(1) == 0 {
-			v8 = v6
-			goto l32
+	l23:
+		v6 = p48
+		if (v5|v11)&i32(1) == 0 {
+			goto l22
 		}
-		t149 := m.g0
-		v3 = t149 - i32(16)
-		m.g0 = v3
-		m.fn528(v3+i32(4), v1, v2)
-		t150 := int32(load32(m.memory, uint64(uint32(v3))+4))
-		v0 = t150
-		m.g0 = v3 + i32(16)
-		p151 := v6
-		if v0 != 0 {
-			p151 = i32(0)
+		t116 := m.g0
+		v0 = t116 - i32(16)
+		m.g0 = v0
+		m.fn528(v0+i32(4), v1, v2)
+		t117 := int32(load32(m.memory, uint64(uint32(v0))+4))
+		v1 = t117
+		m.g0 = v0 + i32(16)
+		p118 := v6
+		if v1 != 0 {
+			p118 = i32(0)
 		}
-		v8 = p151
+		v6 = p118
 	}
-l32:
-	m.g0 = v9 + i32(112)
-	return v8
+l22:
+	m.g0 = v9 + i32(48)
+	return v6
 }
 func (m *Module) fn74(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8 int64
@@ -19598,16 +19440,16 @@ func (m *Module) fn74(v0, v1, v2, v3, v4 int32) int32 {
 								goto l14
 							}
 							if v5 == 0 {
-								t30 := int32(load16(m.memory, uint64(uint32(i32(1105309)))))
+								t30 := int32(load16(m.memory, uint64(uint32(i32(1105341)))))
 								store16(m.memory, uint64(uint32(v4))+4, uint16(t30))
-								t31 := int32(load32(m.memory, uint64(uint32(i32(1105305)))))
+								t31 := int32(load32(m.memory, uint64(uint32(i32(1105337)))))
 								store32(m.memory, uint64(uint32(v4)), uint32(t31))
 								p27 = i32(6)
 								goto l15
 							}
-							t32 := int32(m.memory[uint64(uint32(i32(1105315)))])
+							t32 := int32(m.memory[uint64(uint32(i32(1105347)))])
 							m.memory[uint64(uint32(v4))+4] = byte(t32)
-							t33 := int32(load32(m.memory, uint64(uint32(i32(1105311)))))
+							t33 := int32(load32(m.memory, uint64(uint32(i32(1105343)))))
 							store32(m.memory, uint64(uint32(v4)), uint32(t33))
 						}
 					l14:
@@ -20532,16 +20374,16 @@ func (m *Module) fn74(v0, v1, v2, v3, v4 int32) int32 {
 										v4 = t207
 									}
 									if v1 != 0 {
-										t211 := int32(m.memory[uint64(uint32(i32(1105315)))])
+										t211 := int32(m.memory[uint64(uint32(i32(1105347)))])
 										m.memory[uint64(uint32(v4))+4] = byte(t211)
-										t212 := int32(load32(m.memory, uint64(uint32(i32(1105311)))))
+										t212 := int32(load32(m.memory, uint64(uint32(i32(1105343)))))
 										store32(m.memory, uint64(uint32(v4)), uint32(t212))
 										v13 = v4 + i32(5)
 										goto l62
 									}
-									t208 := int32(load16(m.memory, uint64(uint32(i32(1105309)))))
+									t208 := int32(load16(m.memory, uint64(uint32(i32(1105341)))))
 									store16(m.memory, uint64(uint32(v4))+4, uint16(t208))
-									t209 := int32(load32(m.memory, uint64(uint32(i32(1105305)))))
+									t209 := int32(load32(m.memory, uint64(uint32(i32(1105337)))))
 									store32(m.memory, uint64(uint32(v4)), uint32(t209))
 									v13 = v4 + i32(6)
 									goto l62
@@ -21556,7 +21398,7 @@ l0:
 func (m *Module) fn101(v0 int32) {
 	var v1, v2, v3 int32
 	var v4, v5 int64
-	t0 := int32(m.memory[uint64(uint32(i32(1119488)))])
+	t0 := int32(m.memory[uint64(uint32(i32(1119520)))])
 	if t0 != i32(1) {
 		t1 := m.g0
 		v1 = t1 - i32(16)
@@ -21578,22 +21420,22 @@ func (m *Module) fn101(v0 int32) {
 		v5 = t4
 		t5 := int64(load64(m.memory, uint64(uint32(v1))+8))
 		v4 = t5
-		t6 := int32(m.memory[uint64(uint32(i32(1119488)))])
+		t6 := int32(m.memory[uint64(uint32(i32(1119520)))])
 		if t6 == i32(2) {
 			panic("unreachable")
 		}
-		m.memory[uint64(uint32(i32(1119488)))] = byte(i32(1))
-		store64(m.memory, uint64(uint32(i32(1119480))), uint64(v4))
-		store64(m.memory, uint64(uint32(i32(1119472))), uint64(v5))
+		m.memory[uint64(uint32(i32(1119520)))] = byte(i32(1))
+		store64(m.memory, uint64(uint32(i32(1119512))), uint64(v4))
+		store64(m.memory, uint64(uint32(i32(1119504))), uint64(v5))
 		m.g0 = v1 + i32(16)
 	}
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1119480)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1119512)))))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(t7))
-	t8 := int64(load64(m.memory, uint64(uint32(i32(1119472)))))
+	t8 := int64(load64(m.memory, uint64(uint32(i32(1119504)))))
 	t9 := v0
 	v4 = t8
 	store64(m.memory, uint64(uint32(t9)), uint64(v4))
-	store64(m.memory, uint64(uint32(i32(1119472))), uint64(v4+i64(1)))
+	store64(m.memory, uint64(uint32(i32(1119504))), uint64(v4+i64(1)))
 }
 func (m *Module) fn102(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
@@ -24662,11 +24504,11 @@ func (m *Module) fn189(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v0))+4, uint32(v6))
 			goto l2
 		}
-		m.fn89(v0, i32(1104889), i32(18))
+		m.fn89(v0, i32(1104921), i32(18))
 		goto l2
 	}
 l3:
-	m.fn89(v0, i32(1104907), i32(26))
+	m.fn89(v0, i32(1104939), i32(26))
 l2:
 	m.g0 = v3 + i32(16)
 }
@@ -24750,7 +24592,7 @@ func (m *Module) fn190(v0, v1, v2, v3, v4 int32) {
 			goto l8
 		case 3:
 			if v4 == i32(100) {
-				store64(m.memory, uint64(uint32(v5))+8, uint64(i64(25770908712)))
+				store64(m.memory, uint64(uint32(v5))+8, uint64(i64(25770908744)))
 				m.fn79(v0, i32(1098744), v5+i32(8))
 				goto l10
 			}
@@ -24765,7 +24607,7 @@ func (m *Module) fn190(v0, v1, v2, v3, v4 int32) {
 					v6 = t4
 					if v6&i32(7) == i32(4) {
 						if uint32(v2^v6) >= uint32(i32(8)) {
-							m.fn89(v0, i32(1104940), i32(37))
+							m.fn89(v0, i32(1104972), i32(37))
 							goto l10
 						}
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -24813,7 +24655,7 @@ l8:
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 	goto l10
 l4:
-	m.fn89(v0, i32(1104940), i32(37))
+	m.fn89(v0, i32(1104972), i32(37))
 l10:
 	m.g0 = v5 + i32(32)
 }
@@ -30062,9 +29904,9 @@ l0:
 					p161 = 1
 				}
 				v7 = p161
-				p162 := i32(1105134)
+				p162 := i32(1105166)
 				if v7 != 0 {
-					p162 = i32(1105147)
+					p162 = i32(1105179)
 				}
 				p163 := i32(13)
 				if v7 != 0 {
@@ -31404,7 +31246,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 				goto l1
 			}
 			t5 := int32(load32(m.memory, uint64(uint32(v0))+60))
-			v16 = t5
+			v14 = t5
 			t6 := int32(load32(m.memory, uint64(uint32(v8))+4))
 			v27 = t6 + v1*i32(624)
 			{
@@ -31568,7 +31410,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 				}
 			}
 		l12:
-			v29 = v5 - v16
+			v29 = v5 - v14
 			store64(m.memory, uint64(uint32(v11))+24, uint64(i64(1)))
 			store64(m.memory, uint64(uint32(v11))+16, uint64(i64(1)))
 			store64(m.memory, uint64(uint32(v11))+8, uint64(i64(1)))
@@ -31742,13 +31584,13 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 													goto l24
 												default:
 													v17 = v11 + i32(32)
-													v16 = v3 - v10
+													v14 = v3 - v10
 													v41 = i64(0)
 													v45 = i64(0)
 													v18 = i32(0)
 													t142 := m.g0
-													v14 = t142 - i32(32)
-													m.g0 = v14
+													v15 = t142 - i32(32)
+													m.g0 = v15
 													{
 														{
 															t143 := int32(load32(m.memory, uint64(uint32(v0))+72))
@@ -31789,12 +31631,12 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 															t157 := m.fn349(v0, t156+i32(1), v5-i32(1), v6)
 															v6 = t157
 															{
-																if v16 == 0 {
+																if v14 == 0 {
 																	goto l42
 																}
 																t158 := int32(int8(m.memory[uint64(uint32(v19))]))
 																if t158 < i32(0) {
-																	if v16 == i32(1) {
+																	if v14 == i32(1) {
 																		goto l42
 																	}
 																	t159 := int32(m.memory[uint64(uint32(v19))+1])
@@ -31807,7 +31649,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																t160 := int32(m.memory[uint64(uint32(v28))+64])
 																switch t160 - i32(1) {
 																case 0:
-																	m.fn344(v17, v0, v28, v19, v16, v4+i32(1), v6, i32(0))
+																	m.fn344(v17, v0, v28, v19, v14, v4+i32(1), v6, i32(0))
 																	goto l46
 																case 1:
 																	v24 = v4 + i32(1)
@@ -31821,7 +31663,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																	v7 = v6 + i32(1)
 																	v25 = v0 + i32(52)
 																	v5 = v19
-																	v6 = v16
+																	v6 = v14
 																l87:
 																	{
 																		{
@@ -31889,11 +31731,11 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																							}
 																						l47:
 																							if v18&i32(1) != 0 {
-																								if uint32(v6) > uint32(v16) {
+																								if uint32(v6) > uint32(v14) {
 																									goto l41
 																								}
-																								store32(m.memory, uint64(uint32(v14)), uint32(v19))
-																								store32(m.memory, uint64(uint32(v14))+4, uint32(v16-v6))
+																								store32(m.memory, uint64(uint32(v15)), uint32(v19))
+																								store32(m.memory, uint64(uint32(v15))+4, uint32(v14-v6))
 																								v26 = i32(0)
 																								t174 := m.g0
 																								v18 = t174 - i32(32)
@@ -31901,20 +31743,20 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																								store32(m.memory, uint64(uint32(v18))+12, uint32(i32(0)))
 																								store64(m.memory, uint64(uint32(v18))+4, uint64(i64(0x400000000)))
 																								{
-																									t175 := int32(load32(m.memory, uint64(uint32(v14))+4))
+																									t175 := int32(load32(m.memory, uint64(uint32(v15))+4))
 																									v24 = t175
 																									if v24 == 0 {
 																										goto l55
 																									}
-																									t176 := int32(load32(m.memory, uint64(uint32(v14))))
+																									t176 := int32(load32(m.memory, uint64(uint32(v15))))
 																									v20 = t176
-																									v16 = i32(4)
+																									v14 = i32(4)
 																									v19 = i32(4)
 																									v25 = i32(1)
 																								l61:
 																									{
 																										v26 = i32(1)
-																										v15 = i32(-1)
+																										v16 = i32(-1)
 																										t177 := int32(int8(m.memory[uint64(uint32(v20))]))
 																										if t177 < i32(0) {
 																											if v24 == i32(1) {
@@ -31926,13 +31768,13 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																											if uint32((t178-i32(1))&i32(255)) > uint32(i32(2)) {
 																												goto l55
 																											}
-																											v15 = i32(-2)
+																											v16 = i32(-2)
 																										}
 																										v13 = v20 + v26
 																										var p179 int32
 																										{
 																											{
-																												v10 = v15 + v24
+																												v10 = v16 + v24
 																												if v10 == 0 {
 																													goto l56
 																												}
@@ -31948,12 +31790,12 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																														goto l56
 																													}
 																													v20 = v20&i32(127) | v8<<7
-																													v15 = v13 + i32(2)
+																													v16 = v13 + i32(2)
 																													t182 := v10 - i32(2)
 																													p179 = t182
 																													goto l57
 																												}
-																												v15 = v13 + i32(1)
+																												v16 = v13 + i32(1)
 																												t183 := v10 - i32(1)
 																												p179 = t183
 																												goto l57
@@ -31962,8 +31804,8 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																											m.fn192(v18+i32(16), v13, v10)
 																											{
 																												t184 := int32(load32(m.memory, uint64(uint32(v18))+24))
-																												v15 = t184
-																												if v15 != 0 {
+																												v16 = t184
+																												if v16 != 0 {
 																													t185 := int64(load64(m.memory, uint64(uint32(v18))+16))
 																													v37 = t185
 																													if uint64(v37) <= uint64(i64(0xffffffff)) {
@@ -31987,11 +31829,11 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										if v20 == 0 {
 																											goto l55
 																										}
-																										t187 := int32(m.memory[uint64(uint32(v15))])
+																										t187 := int32(m.memory[uint64(uint32(v16))])
 																										if t187 != i32(10) {
 																											goto l55
 																										}
-																										v13 = v15 + i32(1)
+																										v13 = v16 + i32(1)
 																										var p188 int32
 																										{
 																											{
@@ -32005,18 +31847,18 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																													if v10 == i32(1) {
 																														goto l59
 																													}
-																													t190 := int32(int8(m.memory[uint64(uint32(v15))+2]))
+																													t190 := int32(int8(m.memory[uint64(uint32(v16))+2]))
 																													v8 = t190
 																													if v8 < i32(0) {
 																														goto l59
 																													}
 																													v12 = v12&i32(127) | v8<<7
-																													v10 = v15 + i32(3)
+																													v10 = v16 + i32(3)
 																													t191 := v20 - i32(3)
 																													p188 = t191
 																													goto l60
 																												}
-																												v10 = v15 + i32(2)
+																												v10 = v16 + i32(2)
 																												t192 := v20 - i32(2)
 																												p188 = t192
 																												goto l60
@@ -32042,14 +31884,14 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																											goto l55
 																										}
 																										v24 = v24 - v20
-																										v20 = v15 + v20
+																										v20 = v16 + v20
 																										t196 := int32(load32(m.memory, uint64(uint32(v18))+4))
 																										if t196 == v25-i32(1) {
 																											m.fn86(v18 + i32(4))
 																											t197 := int32(load32(m.memory, uint64(uint32(v18))+8))
-																											v16 = t197
+																											v14 = t197
 																										}
-																										v8 = v16 + v19
+																										v8 = v14 + v19
 																										store32(m.memory, uint64(uint32(v8)), uint32(v12))
 																										store32(m.memory, uint64(uint32(v8-i32(4))), uint32(v10))
 																										v19 = v19 + i32(8)
@@ -32065,18 +31907,18 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										goto l55
 																									}
 																									t198 := int32(load32(m.memory, uint64(uint32(v18))+8))
-																									v15 = t198
-																									m.fn193(v15, v8)
+																									v16 = t198
+																									m.fn193(v16, v8)
 																								l63:
 																									{
-																										t199 := int32(load32(m.memory, uint64(uint32(v15+i32(4)))))
+																										t199 := int32(load32(m.memory, uint64(uint32(v16+i32(4)))))
 																										v8 = t199
-																										t200 := int32(load32(m.memory, uint64(uint32(v15+i32(12)))))
+																										t200 := int32(load32(m.memory, uint64(uint32(v16+i32(12)))))
 																										if v8 != t200 {
 																											goto l62
 																										}
-																										t201 := int32(load32(m.memory, uint64(uint32(v15))))
-																										t202 := int32(load32(m.memory, uint64(uint32(v15+i32(8)))))
+																										t201 := int32(load32(m.memory, uint64(uint32(v16))))
+																										t202 := int32(load32(m.memory, uint64(uint32(v16+i32(8)))))
 																										t203 := m.fn549(t201, t202, v8)
 																										if t203 != 0 {
 																											goto l62
@@ -32085,7 +31927,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										goto l55
 																									}
 																								l62:
-																									v15 = v15 + i32(8)
+																									v16 = v16 + i32(8)
 																									v25 = v25 - i32(1)
 																									if uint32(v25) > uint32(i32(2)) {
 																										goto l63
@@ -32107,19 +31949,19 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																							}
 																							goto l51
 																						l52:
-																							m.fn192(v14, v21, v8)
-																							t205 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																							m.fn192(v15, v21, v8)
+																							t205 := int32(load32(m.memory, uint64(uint32(v15))+8))
 																							v21 = t205
 																							if v21 == 0 {
 																								goto l66
 																							}
-																							t206 := int64(load64(m.memory, uint64(uint32(v14))))
+																							t206 := int64(load64(m.memory, uint64(uint32(v15))))
 																							v37 = t206
 																							if uint64(v37) > uint64(i64(0xffffffff)) {
 																								goto l66
 																							}
 																							v22 = int32(v37)
-																							t207 := int32(load32(m.memory, uint64(uint32(v14))+12))
+																							t207 := int32(load32(m.memory, uint64(uint32(v15))+12))
 																							p165 = t207
 																						}
 																					l54:
@@ -32165,19 +32007,19 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																					store32(m.memory, uint64(uint32(v17)), uint32(i32(0)))
 																					goto l46
 																				l68:
-																					m.fn192(v14, v6, v8)
-																					t213 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																					m.fn192(v15, v6, v8)
+																					t213 := int32(load32(m.memory, uint64(uint32(v15))+8))
 																					v8 = t213
 																					if v8 == 0 {
 																						goto l71
 																					}
-																					t214 := int64(load64(m.memory, uint64(uint32(v14))))
+																					t214 := int64(load64(m.memory, uint64(uint32(v15))))
 																					v37 = t214
 																					if uint64(v37) > uint64(i64(0xffffffff)) {
 																						goto l71
 																					}
 																					v10 = int32(v37)
-																					t215 := int32(load32(m.memory, uint64(uint32(v14))+12))
+																					t215 := int32(load32(m.memory, uint64(uint32(v15))+12))
 																					p164 = t215
 																				}
 																			l70:
@@ -32185,16 +32027,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																				if uint32(v10) > uint32(v20) {
 																					goto l71
 																				}
-																				v15 = v8 + v10
+																				v16 = v8 + v10
 																				if uint32(v10) >= uint32(i32(8)) {
 																					t216 := int64(load64(m.memory, uint64(uint32(v8))))
-																					t217 := int64(load64(m.memory, uint64(uint32(v15-i32(8)))))
+																					t217 := int64(load64(m.memory, uint64(uint32(v16-i32(8)))))
 																					v36 = t216 ^ i64_rotl(t217, i64(23))
 																					goto l72
 																				}
 																				if uint32(v10) >= uint32(i32(4)) {
 																					t218 := int64(load32(m.memory, uint64(uint32(v8))))
-																					t219 := int64(load32(m.memory, uint64(uint32(v15-i32(4)))))
+																					t219 := int64(load32(m.memory, uint64(uint32(v16-i32(4)))))
 																					v36 = t218 | t219<<32
 																					goto l72
 																				}
@@ -32228,7 +32070,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																						goto l74
 																					}
 																					t224 := int32(load32(m.memory, uint64(uint32(v0))+48))
-																					if uint32(v15) > uint32(t224) {
+																					if uint32(v16) > uint32(t224) {
 																						goto l74
 																					}
 																					v5 = v8
@@ -32237,19 +32079,19 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																				l76:
 																					{
 																						t225 := int64(load64(m.memory, uint64(uint32(v5))+24))
-																						store64(m.memory, uint64(uint32(v14))+24, uint64(t225))
+																						store64(m.memory, uint64(uint32(v15))+24, uint64(t225))
 																						t226 := int64(load64(m.memory, uint64(uint32(v5))+16))
-																						store64(m.memory, uint64(uint32(v14))+16, uint64(t226))
+																						store64(m.memory, uint64(uint32(v15))+16, uint64(t226))
 																						t227 := int64(load64(m.memory, uint64(uint32(v5))+8))
-																						store64(m.memory, uint64(uint32(v14))+8, uint64(t227))
+																						store64(m.memory, uint64(uint32(v15))+8, uint64(t227))
 																						t228 := int64(load64(m.memory, uint64(uint32(v5))))
-																						store64(m.memory, uint64(uint32(v14)), uint64(t228))
+																						store64(m.memory, uint64(uint32(v15)), uint64(t228))
 																						v46 = i64(0)
 																						v6 = i32(0)
 																						v39 = i64(0)
 																					l75:
 																						{
-																							t229 := int64(load64(m.memory, uint64(uint32(v6+v14))))
+																							t229 := int64(load64(m.memory, uint64(uint32(v6+v15))))
 																							t230 := v39
 																							v37 = t229
 																							v38 = v37 & i64(0x7f7f7f7f7f7f7f7f)
@@ -32316,7 +32158,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																		}
 																	l78:
 																		if v10 != v20 {
-																			t240 := int32(m.memory[uint64(uint32(v15))])
+																			t240 := int32(m.memory[uint64(uint32(v16))])
 																			t241 := int32(m.memory[uint64(uint32(v28))+62])
 																			v8 = t241
 																			var p242 int32
@@ -32339,7 +32181,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																		store32(m.memory, uint64(uint32(v17)), uint32(i32(0)))
 																		goto l46
 																	l79:
-																		v8 = v15 + i32(1)
+																		v8 = v16 + i32(1)
 																		v6 = v20 + (v10 ^ i32(-1))
 																		{
 																			var p245 int32
@@ -32352,7 +32194,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																						t246 := int32(int8(m.memory[uint64(uint32(v8))]))
 																						v12 = t246
 																						if v12 >= i32(0) {
-																							v5 = v15 + i32(2)
+																							v5 = v16 + i32(2)
 																							t251 := v6 - i32(1)
 																							p245 = t251
 																							goto l82
@@ -32360,42 +32202,42 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																						if v6 == i32(1) {
 																							goto l80
 																						}
-																						t247 := int32(int8(m.memory[uint64(uint32(v15))+2]))
+																						t247 := int32(int8(m.memory[uint64(uint32(v16))+2]))
 																						v5 = t247
 																						if v5 < i32(0) {
 																							goto l80
 																						}
 																						v12 = v12&i32(127) | v5<<7
-																						v5 = v15 + i32(3)
+																						v5 = v16 + i32(3)
 																						t248 := v6 - i32(2)
 																						p245 = t248
 																						goto l82
 																					}
-																					m.fn345(v14, v0, v28, v8, v6, v7)
-																					t249 := int32(load32(m.memory, uint64(uint32(v14))))
+																					m.fn345(v15, v0, v28, v8, v6, v7)
+																					t249 := int32(load32(m.memory, uint64(uint32(v15))))
 																					v7 = t249
 																					if v7 == 0 {
 																						store32(m.memory, uint64(uint32(v17)), uint32(i32(0)))
 																						goto l46
 																					}
-																					t250 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																					t250 := int32(load32(m.memory, uint64(uint32(v15))+8))
 																					v12 = t250
 																					goto l84
 																				}
 																			l80:
-																				m.fn192(v14, v8, v6)
-																				t252 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																				m.fn192(v15, v8, v6)
+																				t252 := int32(load32(m.memory, uint64(uint32(v15))+8))
 																				v5 = t252
 																				if v5 == 0 {
 																					goto l85
 																				}
-																				t253 := int64(load64(m.memory, uint64(uint32(v14))))
+																				t253 := int64(load64(m.memory, uint64(uint32(v15))))
 																				v37 = t253
 																				if uint64(v37) > uint64(i64(0xffffffff)) {
 																					goto l85
 																				}
 																				v12 = int32(v37)
-																				t254 := int32(load32(m.memory, uint64(uint32(v14))+12))
+																				t254 := int32(load32(m.memory, uint64(uint32(v15))+12))
 																				p245 = t254
 																			}
 																		l82:
@@ -32435,7 +32277,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																	store32(m.memory, uint64(uint32(v17)), uint32(i32(0)))
 																	goto l46
 																default:
-																	v8 = v7 + v16
+																	v8 = v7 + v14
 																	v10 = v19 + v22
 																	{
 																		var p260 int32
@@ -32472,19 +32314,19 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																				goto l46
 																			}
 																		l88:
-																			m.fn192(v14, v10, v8)
-																			t266 := int32(load32(m.memory, uint64(uint32(v14))+8))
+																			m.fn192(v15, v10, v8)
+																			t266 := int32(load32(m.memory, uint64(uint32(v15))+8))
 																			v5 = t266
 																			if v5 == 0 {
 																				goto l90
 																			}
-																			t267 := int64(load64(m.memory, uint64(uint32(v14))))
+																			t267 := int64(load64(m.memory, uint64(uint32(v15))))
 																			v37 = t267
 																			if uint64(v37) > uint64(i64(0xffffffff)) {
 																				goto l90
 																			}
 																			v12 = int32(v37)
-																			t268 := int32(load32(m.memory, uint64(uint32(v14))+12))
+																			t268 := int32(load32(m.memory, uint64(uint32(v15))+12))
 																			p260 = t268
 																		}
 																	l89:
@@ -32534,7 +32376,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 														store32(m.memory, uint64(uint32(v17)), uint32(v5+i32(2)))
 													}
 												l46:
-													m.g0 = v14 + i32(32)
+													m.g0 = v15 + i32(32)
 													t275 := int32(load32(m.memory, uint64(uint32(v11))+32))
 													v6 = t275
 													if v6 == 0 {
@@ -32585,16 +32427,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 													store64(m.memory, uint64(uint32(v6))+8, uint64(v38))
 													store64(m.memory, uint64(uint32(v6)), uint64(v39))
 													v10 = v8 + v19
-													v16 = v2 + v8
+													v14 = v2 + v8
 													v13 = t55 + v6
 													if uint32(v19) > uint32(i32(127)) {
 														goto l20
 													}
 													t60 := int32(load32(m.memory, uint64(uint32(v0))+48))
-													if uint32(t60) < uint32(v16+v19) {
+													if uint32(t60) < uint32(v14+v19) {
 														goto l20
 													}
-													v6 = v16
+													v6 = v14
 													v5 = v13
 													v8 = v19
 												l23:
@@ -32751,7 +32593,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 												goto l24
 											}
 										l20:
-											t86 := m.fn73(v0, v16, v19, i32(44), v13)
+											t86 := m.fn73(v0, v14, v19, i32(44), v13)
 											v6 = t86
 											if v6 == 0 {
 												goto l0
@@ -33012,14 +32854,14 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 									if v33 != 0 {
 										goto l96
 									}
-									v16 = v8 & i32(7)
-									if uint32(v16) > uint32(i32(2)) {
+									v14 = v8 & i32(7)
+									if uint32(v14) > uint32(i32(2)) {
 										goto l0
 									}
 								l106:
 									{
 										var p289 int32
-										switch v16 {
+										switch v14 {
 										case 0:
 											if uint32(v3) <= uint32(v7) {
 												goto l0
@@ -33266,8 +33108,8 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 							goto l0
 						}
 					l27:
-						v16 = int32(v41)
-						if v16 == 0 {
+						v14 = int32(v41)
+						if v14 == 0 {
 							v40 = v38 ^ v40
 							goto l100
 						}
@@ -33286,10 +33128,10 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 						store64(m.memory, uint64(uint32(v6))+8, uint64(v38))
 						store64(m.memory, uint64(uint32(v6)), uint64(v39))
 						v7 = t339 + v6
-						if uint32(v16) >= uint32(i32(64)) {
+						if uint32(v14) >= uint32(i32(64)) {
 							goto l109
 						}
-						v8 = v13 + v16
+						v8 = v13 + v14
 						t344 := int32(load32(m.memory, uint64(uint32(v0))+72))
 						t345 := v8
 						v5 = t344
@@ -33336,7 +33178,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 					}
 					goto l110
 				l109:
-					t358 := m.fn348(v0, int32(uint32(v13)>>6), v16, v7)
+					t358 := m.fn348(v0, int32(uint32(v13)>>6), v14, v7)
 					v6 = t358
 				}
 			l24:
@@ -33434,284 +33276,292 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 					t377 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					v7 = t377
 					t378 := int32(load32(m.memory, uint64(uint32(v5))))
-					v16 = t378
+					v14 = t378
 					t379 := int64(load64(m.memory, uint64(uint32(v5))+16))
 					v37 = t379
-					store64(m.memory, uint64(uint32(v9))+152, uint64(i64(1)))
-					store64(m.memory, uint64(uint32(v9))+144, uint64(v37))
-					v13 = v9 + i32(144)
+					store64(m.memory, uint64(uint32(v9))+144, uint64(i64(1)))
+					store64(m.memory, uint64(uint32(v9))+136, uint64(v37))
+					v13 = v9 + i32(136)
 					v3 = i32(0)
+				l124:
 					{
-					l124:
-						{
-							t380 := int64(load64(m.memory, uint64(uint32(v13+v3<<3))))
-							v37 = t380
-							store64(m.memory, uint64(uint32(v9))+24, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v9))+16, uint64(i64(0)))
-							store32(m.memory, uint64(uint32(v9))+40, uint32(i32(0)))
-							m.memory[uint64(uint32(v9))+44] = byte(i32(1))
-							store64(m.memory, uint64(uint32(v9))+32, uint64(v37))
-							v23 = v9 + i32(212)
-							m.fn62(v23, v7, i32(0), i32(1), i32(1))
-							t381 := int32(load32(m.memory, uint64(uint32(v9))+216))
-							v10 = t381
-							t382 := int32(load32(m.memory, uint64(uint32(v9))+212))
-							if t382 == i32(1) {
-								_ = int32(load32(m.memory, uint64(uint32(v9))+220))
-								panic("unreachable")
-							}
-							t383 := int32(load32(m.memory, uint64(uint32(v9))+220))
-							v8 = t383
-							m.fn62(v23, v25, i32(0), i32(1), i32(1))
-							t384 := int32(load32(m.memory, uint64(uint32(v9))+216))
-							v5 = t384
-							t385 := int32(load32(m.memory, uint64(uint32(v9))+212))
-							if t385 == i32(1) {
-								_ = int32(load32(m.memory, uint64(uint32(v9))+220))
-								panic("unreachable")
-							}
-							t386 := int32(load32(m.memory, uint64(uint32(v9))+220))
-							v1 = t386
-							store32(m.memory, uint64(uint32(v9))+168, uint32(i32(0)))
-							store32(m.memory, uint64(uint32(v9))+164, uint32(v8))
-							store32(m.memory, uint64(uint32(v9))+160, uint32(v10))
-							store32(m.memory, uint64(uint32(v9))+180, uint32(i32(0)))
-							store32(m.memory, uint64(uint32(v9))+176, uint32(v1))
-							store32(m.memory, uint64(uint32(v9))+172, uint32(v5))
-							t387 := v16
-							t388 := v7
-							v5 = v9 + i32(16)
-							t389 := m.fn341(t387, t388, i32(1), v5, v9+i32(160))
-							if t389 == 0 {
-								goto l118
-							}
-							m.fn69(v23, v19, v25, i32(1104306), i32(2))
-							t390 := int32(load32(m.memory, uint64(uint32(v9))+212))
-							if t390 == i32(-0x80000000) {
-								goto l118
-							}
-							v1 = v3
-							t391 := int32(load32(m.memory, uint64(uint32(v9))+220))
-							t392 := v9
-							v12 = t391
-							store32(m.memory, uint64(uint32(t392))+192, uint32(v12))
-							t393 := int64(load64(m.memory, uint64(uint32(v9))+212))
-							store64(m.memory, uint64(uint32(v9))+184, uint64(t393))
-							t394 := int32(load32(m.memory, uint64(uint32(v9))+188))
-							t395 := v9 + i32(200)
-							v6 = t394
-							m.fn342(t395, v6, v12)
-							t396 := int32(load32(m.memory, uint64(uint32(v9))+204))
-							t397 := int32(load32(m.memory, uint64(uint32(v9))+208))
-							m.fn195(v23, v5, t396, t397)
-							t398 := int32(load32(m.memory, uint64(uint32(v9))+212))
-							v8 = t398
-							t399 := int32(load32(m.memory, uint64(uint32(v9))+216))
-							t400 := v9
-							v3 = t399
-							t401 := int32(load32(m.memory, uint64(uint32(v9))+220))
-							t402 := v3
-							v5 = t401
-							v23 = v5 << 2
-							v10 = t402 + v23
-							store32(m.memory, uint64(uint32(t400))+224, uint32(v10))
-							store32(m.memory, uint64(uint32(v9))+220, uint32(v8))
-							store32(m.memory, uint64(uint32(v9))+212, uint32(v3))
-							t404 := v9
-							var p403 int32
-							if v5 != 0 {
-							l120:
-								{
-									t405 := int32(load32(m.memory, uint64(uint32(v3))))
-									v5 = t405
-									if uint32(v5) >= uint32(v12) {
-										goto l119
-									}
-									t406 := v9 + i32(172)
-									v8 = v6 + v5*i32(24)
-									t407 := int32(load32(m.memory, uint64(uint32(v8))))
-									v5 = t407
-									t408 := int32(load32(m.memory, uint64(uint32(v8))+4))
-									m.fn83(t406, v5, v5+t408)
-									v3 = v3 + i32(4)
-									v23 = v23 - i32(4)
-									if v23 != 0 {
-										goto l120
-									}
-								}
-								p403 = v10
-							} else {
-								p403 = v3
-							}
-							store32(m.memory, uint64(uint32(t404))+216, uint32(p403))
-							m.fn139(v9 + i32(212))
-							m.fn85(v9+i32(200), i32(8))
-							m.fn85(v9+i32(184), i32(24))
-							{
-								t409 := int32(m.memory[uint64(uint32(v9))+44])
-								if t409 != i32(1) {
-									goto l121
-								}
-								t410 := int64(load64(m.memory, uint64(uint32(v9))+16))
-								t411 := int64(load64(m.memory, uint64(uint32(v9))+24))
-								if t410|t411 != i64(0) {
-									goto l121
-								}
-								t412 := int32(load32(m.memory, uint64(uint32(v9))+36))
-								v3 = t412
-								t413 := int32(load32(m.memory, uint64(uint32(v9))+32))
-								v23 = t413
-							l123:
-								{
-									if v3 == 0 {
-										goto l122
-									}
-									v3 = v3 - i32(1)
-									t414 := int32(m.memory[uint64(uint32(v23))])
-									v23 = v23 + i32(1)
-									if t414 == 0 {
-										goto l123
-									}
-								}
-							}
-						l121:
-							v3 = i32(1)
-							m.fn85(v9+i32(172), i32(1))
-							m.fn85(v9+i32(160), i32(1))
-							if v1&i32(1) == 0 {
-								goto l124
-							}
-							goto l125
-						l122:
-						}
-						t415 := int64(load64(m.memory, uint64(uint32(v9))+172))
-						store64(m.memory, uint64(uint32(v9)), uint64(t415))
-						t416 := int32(load32(m.memory, uint64(uint32(v9))+180))
-						store32(m.memory, uint64(uint32(v9))+8, uint32(t416))
-						t417 := int64(load64(m.memory, uint64(uint32(v9))+160))
-						v37 = t417
-						if int32(v37) == i32(-0x80000000) {
-							goto l125
-						}
-						t418 := int32(load32(m.memory, uint64(uint32(v9))+168))
-						v6 = t418
-						t419 := int32(load32(m.memory, uint64(uint32(v9))+8))
-						t420 := v9
-						v1 = t419
-						store32(m.memory, uint64(uint32(t420))+36, uint32(v1))
-						t421 := int64(load64(m.memory, uint64(uint32(v9))))
-						store64(m.memory, uint64(uint32(v9))+28, uint64(t421))
+						t380 := int64(load64(m.memory, uint64(uint32(v13+v3<<3))))
+						v37 = t380
+						store64(m.memory, uint64(uint32(v9))+8, uint64(i64(0)))
+						store64(m.memory, uint64(uint32(v9)), uint64(i64(0)))
+						store32(m.memory, uint64(uint32(v9))+24, uint32(i32(0)))
+						m.memory[uint64(uint32(v9))+28] = byte(i32(1))
 						store64(m.memory, uint64(uint32(v9))+16, uint64(v37))
-						store32(m.memory, uint64(uint32(v9))+24, uint32(v6))
-						v3 = i32(0)
-						m.fn62(v9+i32(136), v1+v6, i32(0), i32(1), i32(1))
-						t422 := int32(load32(m.memory, uint64(uint32(v9))+140))
-						v1 = t422
-						t423 := int32(load32(m.memory, uint64(uint32(v9))+136))
-						if t423 == i32(1) {
-							_ = int32(load32(m.memory, uint64(uint32(v9))+144))
+						v23 = v9 + i32(212)
+						m.fn62(v23, v7, i32(0), i32(1), i32(1))
+						t381 := int32(load32(m.memory, uint64(uint32(v9))+216))
+						v10 = t381
+						t382 := int32(load32(m.memory, uint64(uint32(v9))+212))
+						if t382 == i32(1) {
+							_ = int32(load32(m.memory, uint64(uint32(v9))+220))
 							panic("unreachable")
 						}
-						store32(m.memory, uint64(uint32(v9))+236, uint32(i32(0)))
-						t424 := int32(load32(m.memory, uint64(uint32(v9))+144))
-						store32(m.memory, uint64(uint32(v9))+232, uint32(t424))
-						store32(m.memory, uint64(uint32(v9))+228, uint32(v1))
-					l127:
+						t383 := int32(load32(m.memory, uint64(uint32(v9))+220))
+						v8 = t383
+						m.fn62(v23, v25, i32(0), i32(1), i32(1))
+						t384 := int32(load32(m.memory, uint64(uint32(v9))+216))
+						v5 = t384
+						t385 := int32(load32(m.memory, uint64(uint32(v9))+212))
+						if t385 == i32(1) {
+							_ = int32(load32(m.memory, uint64(uint32(v9))+220))
+							panic("unreachable")
+						}
+						t386 := int32(load32(m.memory, uint64(uint32(v9))+220))
+						v1 = t386
+						store32(m.memory, uint64(uint32(v9))+160, uint32(i32(0)))
+						store32(m.memory, uint64(uint32(v9))+156, uint32(v8))
+						store32(m.memory, uint64(uint32(v9))+152, uint32(v10))
+						store32(m.memory, uint64(uint32(v9))+176, uint32(i32(0)))
+						store32(m.memory, uint64(uint32(v9))+172, uint32(v1))
+						store32(m.memory, uint64(uint32(v9))+168, uint32(v5))
+						t387 := m.fn341(v14, v7, i32(1), v9, v9+i32(152))
+						if t387 == 0 {
+							goto l118
+						}
+						m.fn69(v23, v19, v25, i32(1104306), i32(2))
+						t388 := int32(load32(m.memory, uint64(uint32(v9))+212))
+						if t388 == i32(-0x80000000) {
+							goto l118
+						}
+						t389 := int32(load32(m.memory, uint64(uint32(v9))+220))
+						t390 := v3
+						t391 := v9
+						v12 = t389
+						store32(m.memory, uint64(uint32(t391))+192, uint32(v12))
+						t392 := int64(load64(m.memory, uint64(uint32(v9))+212))
+						store64(m.memory, uint64(uint32(v9))+184, uint64(t392))
+						t393 := int32(load32(m.memory, uint64(uint32(v9))+188))
+						t394 := v9 + i32(200)
+						v6 = t393
+						m.fn342(t394, v6, v12)
+						t395 := int32(load32(m.memory, uint64(uint32(v9))+204))
+						t396 := int32(load32(m.memory, uint64(uint32(v9))+208))
+						m.fn195(v23, v9, t395, t396)
+						t397 := int32(load32(m.memory, uint64(uint32(v9))+212))
+						v8 = t397
+						t398 := int32(load32(m.memory, uint64(uint32(v9))+216))
+						t399 := v9
+						v3 = t398
+						t400 := int32(load32(m.memory, uint64(uint32(v9))+220))
+						t401 := v3
+						v5 = t400
+						v23 = v5 << 2
+						v10 = t401 + v23
+						store32(m.memory, uint64(uint32(t399))+224, uint32(v10))
+						store32(m.memory, uint64(uint32(v9))+220, uint32(v8))
+						store32(m.memory, uint64(uint32(v9))+212, uint32(v3))
+						t403 := v9
+						var p402 int32
+						if v5 != 0 {
+						l120:
+							{
+								t404 := int32(load32(m.memory, uint64(uint32(v3))))
+								v5 = t404
+								if uint32(v5) >= uint32(v12) {
+									goto l119
+								}
+								t405 := v9 + i32(168)
+								v8 = v6 + v5*i32(24)
+								t406 := int32(load32(m.memory, uint64(uint32(v8))))
+								v5 = t406
+								t407 := int32(load32(m.memory, uint64(uint32(v8))+4))
+								m.fn83(t405, v5, v5+t407)
+								v3 = v3 + i32(4)
+								v23 = v23 - i32(4)
+								if v23 != 0 {
+									goto l120
+								}
+							}
+							p402 = v10
+						} else {
+							p402 = v3
+						}
+						store32(m.memory, uint64(uint32(t403))+216, uint32(p402))
+						m.fn139(v9 + i32(212))
+						m.fn85(v9+i32(200), i32(8))
+						m.fn85(v9+i32(184), i32(24))
 						{
-							t425 := v9 + i32(228)
-							v5 = v9 + i32(16) + v3
-							t426 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
-							v1 = t426
-							t427 := int32(load32(m.memory, uint64(uint32(v5+i32(8)))))
-							m.fn83(t425, v1, v1+t427)
-							v3 = v3 + i32(12)
-							if v3 != i32(24) {
-								goto l127
+							t408 := int32(m.memory[uint64(uint32(v9))+28])
+							if t408 != i32(1) {
+								goto l121
+							}
+							t409 := int64(load64(m.memory, uint64(uint32(v9))))
+							t410 := int64(load64(m.memory, uint64(uint32(v9))+8))
+							if t409|t410 != i64(0) {
+								goto l121
+							}
+							t411 := int32(load32(m.memory, uint64(uint32(v9))+20))
+							v3 = t411
+							t412 := int32(load32(m.memory, uint64(uint32(v9))+16))
+							v23 = t412
+						l123:
+							{
+								if v3 == 0 {
+									v3 = i32(0)
+									t414 := int64(load64(m.memory, uint64(uint32(v9))+152))
+									v38 = t414
+									if int32(v38) == i32(-0x80000000) {
+										goto l125
+									}
+									t415 := int32(load32(m.memory, uint64(uint32(v9))+176))
+									v13 = t415
+									t416 := int64(load64(m.memory, uint64(uint32(v9))+168))
+									v37 = t416
+									t417 := int32(load32(m.memory, uint64(uint32(v9))+160))
+									v14 = t417
+									v5 = v9 + i32(128)
+									m.fn62(v5, i32(32), i32(1), i32(1), i32(1))
+									t418 := int32(load32(m.memory, uint64(uint32(v9))+132))
+									v1 = t418
+									t419 := int32(load32(m.memory, uint64(uint32(v9))+128))
+									if t419 == i32(1) {
+										_ = int32(load32(m.memory, uint64(uint32(v9))+136))
+										panic("unreachable")
+									}
+									t420 := int32(load32(m.memory, uint64(uint32(v9))+136))
+									store32(m.memory, uint64(uint32(v9))+28, uint32(t420))
+									store32(m.memory, uint64(uint32(v9))+24, uint32(v1))
+									store64(m.memory, uint64(uint32(v9))+12, uint64(v37))
+									store64(m.memory, uint64(uint32(v9)), uint64(v38))
+									store32(m.memory, uint64(uint32(v9))+8, uint32(v14))
+									store32(m.memory, uint64(uint32(v9))+20, uint32(v13))
+									store32(m.memory, uint64(uint32(v9))+32, uint32(i32(32)))
+									t421 := v5
+									v8 = v13 + v14
+									m.fn62(t421, v8+i32(32), i32(0), i32(1), i32(1))
+									t422 := int32(load32(m.memory, uint64(uint32(v9))+132))
+									v1 = t422
+									t423 := int32(load32(m.memory, uint64(uint32(v9))+128))
+									if t423 == i32(1) {
+										_ = int32(load32(m.memory, uint64(uint32(v9))+136))
+										panic("unreachable")
+									}
+									store32(m.memory, uint64(uint32(v9))+236, uint32(i32(0)))
+									t424 := int32(load32(m.memory, uint64(uint32(v9))+136))
+									store32(m.memory, uint64(uint32(v9))+232, uint32(t424))
+									store32(m.memory, uint64(uint32(v9))+228, uint32(v1))
+								l128:
+									{
+										t425 := v9 + i32(228)
+										v5 = v3 + v9
+										t426 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
+										v1 = t426
+										t427 := int32(load32(m.memory, uint64(uint32(v5+i32(8)))))
+										m.fn83(t425, v1, v1+t427)
+										v3 = v3 + i32(12)
+										if v3 != i32(36) {
+											goto l128
+										}
+									}
+									v3 = i32(0)
+								l129:
+									m.fn85(v3+v9, i32(1))
+									v3 = v3 + i32(12)
+									if v3 != i32(36) {
+										goto l129
+									}
+									t428 := int32(load32(m.memory, uint64(uint32(v9))+232))
+									t429 := v9
+									v6 = t428
+									store32(m.memory, uint64(uint32(t429))+40, uint32(v6))
+									t430 := int32(load32(m.memory, uint64(uint32(v9))+236))
+									t431 := v9
+									v10 = t430
+									store32(m.memory, uint64(uint32(t431))+44, uint32(v10))
+									t432 := int32(load16(m.memory, uint64(uint32(v0))+84))
+									store16(m.memory, uint64(uint32(v9))+84, uint16(t432))
+									t433 := int32(m.memory[uint64(uint32(v0))+86])
+									m.memory[uint64(uint32(v9))+86] = byte(t433)
+									t434 := int32(load32(m.memory, uint64(uint32(v0))+72))
+									store32(m.memory, uint64(uint32(v9))+72, uint32(t434))
+									t435 := int64(load64(m.memory, uint64(uint32(v0))+76))
+									store64(m.memory, uint64(uint32(v9))+76, uint64(t435))
+									t436 := int64(load64(m.memory, uint64(uint32(v0))+32))
+									store64(m.memory, uint64(uint32(v9))+32, uint64(t436))
+									t437 := v9
+									v3 = v6 + v10
+									v1 = v3 - i32(32)
+									p438 := i32(0)
+									if uint32(v1) <= uint32(v3) {
+										p438 = v1
+									}
+									store32(m.memory, uint64(uint32(t437))+48, uint32(p438))
+									t439 := int64(load64(m.memory, uint64(uint32(v0))+52))
+									v37 = t439
+									t440 := int32(load32(m.memory, uint64(uint32(v0))+68))
+									v1 = t440
+									t441 := int32(load32(m.memory, uint64(uint32(v0))+64))
+									v5 = t441
+									t442 := int32(load32(m.memory, uint64(uint32(v0))+60))
+									v3 = t442
+									m.memory[uint64(uint32(v9))+87] = byte(i32(0))
+									m.memory[uint64(uint32(v9))+28] = byte(i32(2))
+									store32(m.memory, uint64(uint32(v9))+60, uint32(v3))
+									store32(m.memory, uint64(uint32(v9))+64, uint32(v5))
+									store32(m.memory, uint64(uint32(v9))+68, uint32(v1))
+									store64(m.memory, uint64(uint32(v9))+52, uint64(v37))
+									if uint32(v10) < uint32(v14) {
+										goto l119
+									}
+									if uint32(v8) > uint32(v10) {
+										goto l119
+									}
+									store64(m.memory, uint64(uint32(v9))+120, uint64(i64(1)))
+									store32(m.memory, uint64(uint32(v9))+116, uint32(v13))
+									store32(m.memory, uint64(uint32(v9))+104, uint32(v6))
+									store32(m.memory, uint64(uint32(v9))+108, uint32(v14))
+									store32(m.memory, uint64(uint32(v9))+112, uint32(v6+v14))
+									t443 := v9
+									t444 := v2
+									t445 := v9 + i32(104)
+									t446 := v40
+									t447 := v4
+									v1 = v3 + v24
+									var p448 int32
+									if uint32(v1) > uint32(v5) {
+										t449 := m.fn71(v9+i32(52), v24, i32(0))
+										p448 = t449
+									} else {
+										p448 = v1
+									}
+									t450 := m.fn340(t443, t444, t445, t446, t447, p448)
+									v3 = t450
+									t451 := int64(load64(m.memory, uint64(uint32(v9))+60))
+									store64(m.memory, uint64(uint32(v0))+60, uint64(t451))
+									m.fn85(v9+i32(228), i32(1))
+									goto l125
+								}
+								v3 = v3 - i32(1)
+								t413 := int32(m.memory[uint64(uint32(v23))])
+								v23 = v23 + i32(1)
+								if t413 == 0 {
+									goto l123
+								}
 							}
 						}
-						v3 = i32(0)
-					l128:
-						m.fn85(v9+i32(16)+v3, i32(1))
-						v3 = v3 + i32(12)
-						if v3 != i32(24) {
-							goto l128
-						}
-						t428 := int32(load32(m.memory, uint64(uint32(v9))+232))
-						t429 := v9
-						v10 = t428
-						store32(m.memory, uint64(uint32(t429))+56, uint32(v10))
-						t430 := int32(load32(m.memory, uint64(uint32(v9))+236))
-						t431 := v9
-						v8 = t430
-						store32(m.memory, uint64(uint32(t431))+60, uint32(v8))
-						t432 := int32(load16(m.memory, uint64(uint32(v0))+84))
-						store16(m.memory, uint64(uint32(v9))+100, uint16(t432))
-						t433 := int32(m.memory[uint64(uint32(v0))+86])
-						m.memory[uint64(uint32(v9))+102] = byte(t433)
-						t434 := int32(load32(m.memory, uint64(uint32(v0))+72))
-						store32(m.memory, uint64(uint32(v9))+88, uint32(t434))
-						t435 := int64(load64(m.memory, uint64(uint32(v0))+76))
-						store64(m.memory, uint64(uint32(v9))+92, uint64(t435))
-						t436 := int64(load64(m.memory, uint64(uint32(v0))+32))
-						store64(m.memory, uint64(uint32(v9))+48, uint64(t436))
-						t437 := v9
-						v3 = v8 + v10
-						v1 = v3 - i32(32)
-						p438 := i32(0)
-						if uint32(v1) <= uint32(v3) {
-							p438 = v1
-						}
-						store32(m.memory, uint64(uint32(t437))+64, uint32(p438))
-						t439 := int64(load64(m.memory, uint64(uint32(v0))+52))
-						v37 = t439
-						t440 := int32(load32(m.memory, uint64(uint32(v0))+68))
-						v1 = t440
-						t441 := int32(load32(m.memory, uint64(uint32(v0))+64))
-						v5 = t441
-						t442 := int32(load32(m.memory, uint64(uint32(v0))+60))
-						v3 = t442
-						m.memory[uint64(uint32(v9))+103] = byte(i32(0))
-						m.memory[uint64(uint32(v9))+44] = byte(i32(2))
-						store32(m.memory, uint64(uint32(v9))+76, uint32(v3))
-						store32(m.memory, uint64(uint32(v9))+80, uint32(v5))
-						store32(m.memory, uint64(uint32(v9))+84, uint32(v1))
-						store64(m.memory, uint64(uint32(v9))+68, uint64(v37))
-						if uint32(v6) <= uint32(v8) {
-							store64(m.memory, uint64(uint32(v9))+128, uint64(i64(1)))
-							store32(m.memory, uint64(uint32(v9))+116, uint32(v6))
-							store32(m.memory, uint64(uint32(v9))+124, uint32(v8-v6))
-							store32(m.memory, uint64(uint32(v9))+112, uint32(v10))
-							store32(m.memory, uint64(uint32(v9))+120, uint32(v6+v10))
-							t443 := v9 + i32(16)
-							t444 := v2
-							t445 := v9 + i32(112)
-							t446 := v40
-							t447 := v4
-							v1 = v3 + v24
-							var p448 int32
-							if uint32(v1) > uint32(v5) {
-								t449 := m.fn71(v9+i32(68), v24, i32(0))
-								p448 = t449
-							} else {
-								p448 = v1
-							}
-							t450 := m.fn340(t443, t444, t445, t446, t447, p448)
-							v3 = t450
-							t451 := int64(load64(m.memory, uint64(uint32(v9))+76))
-							store64(m.memory, uint64(uint32(v0))+60, uint64(t451))
-							m.fn85(v9+i32(228), i32(1))
-							goto l130
+					l121:
+						v3 = i32(1)
+						m.fn85(v9+i32(168), i32(1))
+						m.fn85(v9+i32(152), i32(1))
+						if t390&i32(1) == 0 {
+							goto l124
 						}
 					}
+					v3 = i32(0)
+					goto l125
+				l118:
+					m.fn85(v9+i32(168), i32(1))
+					m.fn85(v9+i32(152), i32(1))
+					v3 = i32(0)
+					goto l125
 				l119:
 					panic("unreachable")
-				l118:
-					m.fn85(v9+i32(172), i32(1))
-					m.fn85(v9+i32(160), i32(1))
 				l125:
-					v3 = i32(0)
-					goto l130
-				l130:
 					m.g0 = v9 + i32(240)
 					v2 = v3
 				}
@@ -33726,19 +33576,19 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 			goto l0
 		}
 	l111:
-		t455 := int32(load32(m.memory, uint64(uint32(v0))+64))
-		if uint32(v6) > uint32(t455) {
-			t456 := int32(load32(m.memory, uint64(uint32(v0))+60))
-			t457 := m.fn71(v0+i32(52), v6-t456, i32(0))
-			v6 = t457
+		t456 := int32(load32(m.memory, uint64(uint32(v0))+64))
+		if uint32(v6) > uint32(t456) {
+			t457 := int32(load32(m.memory, uint64(uint32(v0))+60))
+			t458 := m.fn71(v0+i32(52), v6-t457, i32(0))
+			v6 = t458
 		}
 		v0 = v6 - i32(1)
-		t458 := int32(m.memory[uint64(uint32(v0))])
-		p459 := v6
-		if t458 == i32(44) {
-			p459 = v0
+		t459 := int32(m.memory[uint64(uint32(v0))])
+		p460 := v6
+		if t459 == i32(44) {
+			p460 = v0
 		}
-		v0 = p459
+		v0 = p460
 		store16(m.memory, uint64(uint32(v0)), uint16(i32(11389)))
 		v31 = v0 + i32(2)
 	}
@@ -35682,9 +35532,9 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																v5 = v3<<2&i32(0x3fff0000) | v3&i32(0x3fff)
 																t215 := v5<<1&i32(0x7f007f00) | v5&i32(8323199)
 																v3 = (int32(bits.LeadingZeros32(uint32(v3|i32(1)))) ^ i32(31)) << 3
-																t216 := int32(load32(m.memory, uint64(uint32(v3))+1105316))
+																t216 := int32(load32(m.memory, uint64(uint32(v3))+1105348))
 																store64(m.memory, uint64(uint32(t214)), uint64(i64_shl(int64(uint32(t215|t216)), int64(uint32(v8<<3)))|v30))
-																t217 := int32(load32(m.memory, uint64(uint32(v3))+1105320))
+																t217 := int32(load32(m.memory, uint64(uint32(v3))+1105352))
 																v4 = t217 + (v4 + v8)
 																v5 = v9 + int32(uint32(v6)>>3)
 																goto l43
@@ -38727,7 +38577,7 @@ func (m *Module) fn291(v0, v1, v2 int32) {
 			if t11 != i32(1) {
 				goto l1
 			}
-			m.fn89(v0, i32(1104977), i32(32))
+			m.fn89(v0, i32(1105009), i32(32))
 			goto l0
 		}
 	l1:
@@ -39616,7 +39466,7 @@ func (m *Module) fn298(v0, v1, v2 int32) {
 			p10 = 1
 		}
 		v1 = p10
-		p11 := i32(1104858)
+		p11 := i32(1104890)
 		if v1 != 0 {
 			p11 = i32(1101601)
 		}
@@ -42480,9 +42330,9 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5 int32) {
 											}
 											t672 := int32(m.memory[uint64(uint32(v4))+62])
 											v3 = t672 << 2
-											t673 := int32(load32(m.memory, uint64(uint32(v3))+1105992))
+											t673 := int32(load32(m.memory, uint64(uint32(v3))+1106024))
 											v7 = t673
-											t674 := int32(load32(m.memory, uint64(uint32(v3))+1105940))
+											t674 := int32(load32(m.memory, uint64(uint32(v3))+1105972))
 											v4 = t674
 											t675 := int32(load32(m.memory, uint64(uint32(v15))+84))
 											if t675 == v8 {
@@ -46546,7 +46396,7 @@ func (m *Module) fn316(v0, v1 int32) {
 											{
 												v1 = i32(60)
 												if uint32(v2) < uint32(i32(19)) {
-													t103 := int32(m.memory[uint64(uint32(v2))+1107284])
+													t103 := int32(m.memory[uint64(uint32(v2))+1107316])
 													v1 = t103
 												}
 												m.fn531(v10+i32(16), v1)
@@ -46637,7 +46487,7 @@ func (m *Module) fn316(v0, v1 int32) {
 								p105 = i32(60)
 								goto l61
 							}
-							t109 := int32(m.memory[uint64(uint32(v1))+1107284])
+							t109 := int32(m.memory[uint64(uint32(v1))+1107316])
 							p105 = t109
 						}
 					l61:
@@ -46917,7 +46767,7 @@ func (m *Module) fn320(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v4))+8, uint32(t7&i32(63)|t8&i32(63)<<6|i32(0xd000)))
 			store64(m.memory, uint64(uint32(v4))+24, uint64(v8))
 			v0 = v4 + i32(12)
-			m.fn79(v0, i32(1105194), v4+i32(24))
+			m.fn79(v0, i32(1105226), v4+i32(24))
 			t9 := int32(load32(m.memory, uint64(uint32(v4))+16))
 			t10 := v2
 			v5 = t9
@@ -49775,7 +49625,7 @@ func (m *Module) fn335(v0 int32, v1 float64, v2 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 	return
 l0:
-	m.fn89(v0+i32(4), i32(1105225), i32(80))
+	m.fn89(v0+i32(4), i32(1105257), i32(80))
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
 }
 func (m *Module) fn336(v0, v1, v2, v3, v4 int32) {
@@ -50988,16 +50838,16 @@ func (m *Module) fn340(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 							v2 = t155
 						}
 						if v1 != 0 {
-							t159 := int32(m.memory[uint64(uint32(i32(1105315)))])
+							t159 := int32(m.memory[uint64(uint32(i32(1105347)))])
 							m.memory[uint64(uint32(v2))+4] = byte(t159)
-							t160 := int32(load32(m.memory, uint64(uint32(i32(1105311)))))
+							t160 := int32(load32(m.memory, uint64(uint32(i32(1105343)))))
 							store32(m.memory, uint64(uint32(v2)), uint32(t160))
 							v5 = v2 + i32(5)
 							goto l41
 						}
-						t156 := int32(load16(m.memory, uint64(uint32(i32(1105309)))))
+						t156 := int32(load16(m.memory, uint64(uint32(i32(1105341)))))
 						store16(m.memory, uint64(uint32(v2))+4, uint16(t156))
-						t157 := int32(load32(m.memory, uint64(uint32(i32(1105305)))))
+						t157 := int32(load32(m.memory, uint64(uint32(i32(1105337)))))
 						store32(m.memory, uint64(uint32(v2)), uint32(t157))
 						v5 = v2 + i32(6)
 						goto l41
@@ -51998,17 +51848,17 @@ func (m *Module) fn345(v0, v1, v2, v3, v4, v5 int32) {
 				switch v10 {
 				case 5:
 					if v6 == 0 {
-						t27 := int32(load16(m.memory, uint64(uint32(i32(1105309)))))
+						t27 := int32(load16(m.memory, uint64(uint32(i32(1105341)))))
 						store16(m.memory, uint64(uint32(v5))+4, uint16(t27))
-						t28 := int32(load32(m.memory, uint64(uint32(i32(1105305)))))
+						t28 := int32(load32(m.memory, uint64(uint32(i32(1105337)))))
 						store32(m.memory, uint64(uint32(v5)), uint32(t28))
 						t29 := v5 + i32(6)
 						p17 = t29
 						goto l14
 					}
-					t30 := int32(m.memory[uint64(uint32(i32(1105315)))])
+					t30 := int32(m.memory[uint64(uint32(i32(1105347)))])
 					m.memory[uint64(uint32(v5))+4] = byte(t30)
-					t31 := int32(load32(m.memory, uint64(uint32(i32(1105311)))))
+					t31 := int32(load32(m.memory, uint64(uint32(i32(1105343)))))
 					store32(m.memory, uint64(uint32(v5)), uint32(t31))
 					t32 := v5 + i32(5)
 					p17 = t32
@@ -52870,7 +52720,7 @@ l0:
 				p92 = 1
 			}
 			v11 = t91 + p92
-			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1106108)))))
+			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1106140)))))
 			store16(m.memory, uint64(uint32(v11)), uint16(t93))
 			t95 := v10
 			p94 := i32(11621)
@@ -53069,37 +52919,39 @@ l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(v7))
 }
 func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
-	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
-	var v18 int64
+	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
+	var v19 int64
 	t0 := m.g0
-	v6 = t0 - i32(4192)
+	v6 = t0 - i32(4208)
 	m.g0 = v6
 	{
+		t1 := int32(load32(m.memory, uint64(uint32(v0))+72))
+		t2 := v1
+		v8 = t1
+		t3 := int32(load32(m.memory, uint64(uint32(v8))+8))
+		if uint32(t2) >= uint32(t3) {
+			goto l0
+		}
+		t4 := int32(load32(m.memory, uint64(uint32(v8))+4))
+		v8 = t4
+		store32(m.memory, uint64(uint32(v6))+40, uint32(i32(0)))
+		store64(m.memory, uint64(uint32(v6))+32, uint64(i64(0x800000000)))
 		{
-			t1 := int32(load32(m.memory, uint64(uint32(v0))+72))
-			t2 := v1
-			v7 = t1
-			t3 := int32(load32(m.memory, uint64(uint32(v7))+8))
-			if uint32(t2) >= uint32(t3) {
-				goto l0
-			}
-			t4 := int32(load32(m.memory, uint64(uint32(v7))+4))
-			store32(m.memory, uint64(uint32(v6))+36, uint32(i32(0)))
-			store64(m.memory, uint64(uint32(v6))+28, uint64(i64(0x800000000)))
 			if v3 == 0 {
 				goto l1
 			}
-			v14 = t4 + v1*i32(624)
-			v15 = v14 + i32(8)
-			v13 = i32(8)
+			v15 = v8 + v1*i32(624)
+			v16 = v15 + i32(8)
+			v14 = i32(8)
+			v8 = v3
 		l9:
 			{
 				var p5 int32
 				{
 					t6 := int32(int8(m.memory[uint64(uint32(v2))]))
-					v11 = t6
-					if v11 < i32(0) {
-						if v3 == i32(1) {
+					v12 = t6
+					if v12 < i32(0) {
+						if v8 == i32(1) {
 							goto l1
 						}
 						t7 := int32(m.memory[uint64(uint32(v2))+1])
@@ -53107,455 +52959,560 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 						if uint32((v7-i32(1))&i32(255)) > uint32(i32(2)) {
 							goto l1
 						}
-						v11 = v11&i32(127) | v7<<7
+						v12 = v12&i32(127) | v7<<7
 						v7 = v2 + i32(2)
-						t8 := v3 - i32(2)
+						t8 := v8 - i32(2)
 						p5 = t8
 						goto l2
 					}
 					v7 = v2 + i32(1)
-					p5 = v3 - i32(1)
+					p5 = v8 - i32(1)
 				}
 			l2:
-				v8 = p5
+				v9 = p5
 				var p9 int32
-				switch v11 & i32(7) {
+				switch v12 & i32(7) {
 				default:
 					goto l1
 				case 0:
-					if v8 == 0 {
+					if v9 == 0 {
 						goto l1
 					}
 					t10 := int32(int8(m.memory[uint64(uint32(v7))]))
 					if t10 >= i32(0) {
 						v7 = v7 + i32(1)
-						t11 := v8 - i32(1)
+						t11 := v9 - i32(1)
 						p9 = t11
 						goto l6
 					}
-					m.fn192(v6-i32(-64), v7, v8)
-					t12 := int32(load32(m.memory, uint64(uint32(v6))+72))
+					m.fn192(v6+i32(80), v7, v9)
+					t12 := int32(load32(m.memory, uint64(uint32(v6))+88))
 					v7 = t12
 					if v7 == 0 {
 						goto l1
 					}
-					t13 := int32(load32(m.memory, uint64(uint32(v6))+76))
+					t13 := int32(load32(m.memory, uint64(uint32(v6))+92))
 					p9 = t13
 					goto l6
 				case 1:
-					if uint32(v8) < uint32(i32(8)) {
+					if uint32(v9) < uint32(i32(8)) {
 						goto l1
 					}
 					v7 = v7 + i32(8)
-					t14 := v8 - i32(8)
+					t14 := v9 - i32(8)
 					p9 = t14
 					goto l6
 				case 2:
 					var p15 int32
 					{
 						{
-							if v8 == 0 {
+							if v9 == 0 {
 								goto l7
 							}
 							t16 := int32(int8(m.memory[uint64(uint32(v7))]))
-							v9 = t16
-							if v9 < i32(0) {
-								if v8 == i32(1) {
+							v10 = t16
+							if v10 < i32(0) {
+								if v9 == i32(1) {
 									goto l7
 								}
 								t17 := int32(int8(m.memory[uint64(uint32(v7))+1]))
-								v16 = t17
-								if v16 < i32(0) {
+								v17 = t17
+								if v17 < i32(0) {
 									goto l7
 								}
-								v9 = v9&i32(127) | v16<<7
+								v10 = v10&i32(127) | v17<<7
 								v7 = v7 + i32(2)
-								t18 := v8 - i32(2)
+								t18 := v9 - i32(2)
 								p15 = t18
 								goto l8
 							}
 							v7 = v7 + i32(1)
-							t19 := v8 - i32(1)
+							t19 := v9 - i32(1)
 							p15 = t19
 							goto l8
 						}
 					l7:
-						m.fn192(v6-i32(-64), v7, v8)
-						t20 := int32(load32(m.memory, uint64(uint32(v6))+72))
+						m.fn192(v6+i32(80), v7, v9)
+						t20 := int32(load32(m.memory, uint64(uint32(v6))+88))
 						v7 = t20
 						if v7 == 0 {
 							goto l1
 						}
-						t21 := int64(load64(m.memory, uint64(uint32(v6))+64))
-						v18 = t21
-						if uint64(v18) > uint64(i64(0xffffffff)) {
+						t21 := int64(load64(m.memory, uint64(uint32(v6))+80))
+						v19 = t21
+						if uint64(v19) > uint64(i64(0xffffffff)) {
 							goto l1
 						}
-						v9 = int32(v18)
-						t22 := int32(load32(m.memory, uint64(uint32(v6))+76))
+						v10 = int32(v19)
+						t22 := int32(load32(m.memory, uint64(uint32(v6))+92))
 						p15 = t22
 					}
 				l8:
-					v8 = p15
-					if uint32(v8) < uint32(v9) {
+					v9 = p15
+					if uint32(v9) < uint32(v10) {
 						goto l1
 					}
-					v7 = v7 + v9
-					p9 = v8 - v9
+					v7 = v7 + v10
+					p9 = v9 - v10
 				}
 			l6:
-				v8 = p9
-				v18 = i64(0)
-				t23 := int32(load32(m.memory, uint64(uint32(v14))+616))
-				t24 := int32(m.memory[uint64(uint32(v11+v15))])
-				v9 = t23 + t24&i32(127)<<6
-				t25 := int32(m.memory[uint64(uint32(v9))+52])
+				v9 = p9
+				v19 = i64(0)
+				t23 := int32(load32(m.memory, uint64(uint32(v15))+616))
+				t24 := int32(m.memory[uint64(uint32(v12+v16))])
+				v10 = t23 + t24&i32(127)<<6
+				t25 := int32(m.memory[uint64(uint32(v10))+52])
 				if t25&i32(14) != i32(6) {
-					t26 := int64(load64(m.memory, uint64(uint32(v9))+40))
-					v18 = t26
-					p27 := v18
-					if v18 == 0 {
+					t26 := int64(load64(m.memory, uint64(uint32(v10))+40))
+					v19 = t26
+					p27 := v19
+					if v19 == 0 {
 						p27 = i64(-1)
 					}
-					v18 = p27
+					v19 = p27
 				}
-				if uint32(v3) < uint32(v8) {
+				if uint32(v8) < uint32(v9) {
 					goto l0
 				}
-				t28 := int32(load32(m.memory, uint64(uint32(v6))+28))
-				if t28 == v10 {
-					m.fn130(v6 + i32(28))
-					t29 := int32(load32(m.memory, uint64(uint32(v6))+32))
-					v13 = t29
+				t28 := int32(load32(m.memory, uint64(uint32(v6))+32))
+				if t28 == v11 {
+					m.fn130(v6 + i32(32))
+					t29 := int32(load32(m.memory, uint64(uint32(v6))+36))
+					v14 = t29
 				}
-				v9 = v12 + v13
-				store64(m.memory, uint64(uint32(v9)), uint64(v18))
-				store32(m.memory, uint64(uint32(v9+i32(12))), uint32(v3-v8))
-				store32(m.memory, uint64(uint32(v9+i32(8))), uint32(v2))
+				v10 = v13 + v14
+				store64(m.memory, uint64(uint32(v10)), uint64(v19))
+				store32(m.memory, uint64(uint32(v10+i32(12))), uint32(v8-v9))
+				store32(m.memory, uint64(uint32(v10+i32(8))), uint32(v2))
 				t30 := v6
-				v10 = v10 + i32(1)
-				store32(m.memory, uint64(uint32(t30))+36, uint32(v10))
-				v12 = v12 + i32(16)
+				v11 = v11 + i32(1)
+				store32(m.memory, uint64(uint32(t30))+40, uint32(v11))
+				v13 = v13 + i32(16)
 				v2 = v7
-				v3 = v8
-				if v3 != 0 {
+				v8 = v9
+				if v8 != 0 {
 					goto l9
 				}
 			}
-			goto l10
-		}
-	l0:
-		panic("unreachable")
-	l10:
-		if uint32(v10) < uint32(i32(2)) {
-			goto l1
-		}
-		v3 = v12 - i32(16)
-		t31 := int32(load32(m.memory, uint64(uint32(v6))+32))
-		v2 = t31
-		v8 = v2 + v12
-		v7 = v2 + i32(16)
-		t32 := int64(load64(m.memory, uint64(uint32(v2))))
-		v18 = t32
-	l11:
-		{
-			t33 := int64(load64(m.memory, uint64(uint32(v7))))
-			t34 := v18
-			v18 = t33
-			if uint64(t34) <= uint64(v18) {
-				v7 = v7 + i32(16)
-				v3 = v3 - i32(16)
-				if v3 != 0 {
-					goto l11
-				}
+			if uint32(v11) < uint32(i32(2)) {
 				goto l1
 			}
-		}
-		{
-			if uint32(v10) >= uint32(i32(514)) {
-				m.fn62(v6-i32(-64), int32(uint32(v10)>>1), i32(0), i32(8), i32(16))
-				t35 := int32(load32(m.memory, uint64(uint32(v6))+68))
-				v3 = t35
-				t36 := int32(load32(m.memory, uint64(uint32(v6))+64))
-				if t36 == i32(1) {
-					_ = int32(load32(m.memory, uint64(uint32(v6))+72))
-					panic("unreachable")
-				}
-				store32(m.memory, uint64(uint32(v6))+4188, uint32(i32(0)))
-				t37 := int32(load32(m.memory, uint64(uint32(v6))+72))
-				t38 := v6
-				v7 = t37
-				store32(m.memory, uint64(uint32(t38))+4184, uint32(v7))
-				store32(m.memory, uint64(uint32(v6))+4180, uint32(v3))
-				m.fn214(v2, v10, v7, v3)
-				m.fn85(v6+i32(4180), i32(16))
-				goto l13
-			}
-			m.fn214(v2, v10, v6-i32(-64), i32(256))
-		l13:
-			v7 = i32(0)
-			store32(m.memory, uint64(uint32(v6))+56, uint32(i32(0)))
-			store32(m.memory, uint64(uint32(v6))+48, uint32(i32(0)))
-			store32(m.memory, uint64(uint32(v6))+44, uint32(v8))
-			store32(m.memory, uint64(uint32(v6))+40, uint32(v2))
-			t39 := v6 + i32(24)
-			v2 = v6 + i32(40)
-			m.fn353(t39, v2)
-			t40 := int32(m.memory[uint64(uint32(v6))+24])
-			if t40 == 0 {
-				store32(m.memory, uint64(uint32(v6))+4176, uint32(i32(0)))
-				store64(m.memory, uint64(uint32(v6))+4168, uint64(i64(0x100000000)))
-				v3 = i32(1)
-				goto l17
-			}
-			t41 := int32(m.memory[uint64(uint32(v6))+25])
-			v8 = t41
-			v3 = v6 - i32(-64)
-			m.fn354(v3, v2)
-			v7 = i32(1)
-			t42 := int32(load32(m.memory, uint64(uint32(v6))+64))
-			t43 := v3
-			v2 = t42 + i32(1)
-			p44 := i32(-1)
-			if v2 != 0 {
-				p44 = v2
-			}
-			v2 = p44
-			p45 := v2
-			if uint32(v2) <= uint32(i32(8)) {
-				p45 = i32(8)
-			}
-			m.fn62(t43, p45, i32(0), i32(1), i32(1))
-			t46 := int32(load32(m.memory, uint64(uint32(v6))+68))
-			v10 = t46
-			t47 := int32(load32(m.memory, uint64(uint32(v6))+64))
-			if t47 != 0 {
-				_ = int32(load32(m.memory, uint64(uint32(v6))+72))
-				panic("unreachable")
-			}
-			t48 := int32(load32(m.memory, uint64(uint32(v6))+72))
-			v2 = t48
-			m.memory[uint64(uint32(v2))] = byte(v8)
-			store32(m.memory, uint64(uint32(v6))+4176, uint32(i32(1)))
-			store32(m.memory, uint64(uint32(v6))+4172, uint32(v2))
-			store32(m.memory, uint64(uint32(v6))+4168, uint32(v10))
-			t49 := int64(load64(m.memory, uint64(uint32(v6))+56))
-			store64(m.memory, uint64(uint32(v6))+80, uint64(t49))
-			t50 := int64(load64(m.memory, uint64(uint32(v6))+48))
-			store64(m.memory, uint64(uint32(v6))+72, uint64(t50))
-			t51 := int64(load64(m.memory, uint64(uint32(v6))+40))
-			store64(m.memory, uint64(uint32(v6))+64, uint64(t51))
-			m.fn353(v6+i32(16), v3)
-			t52 := int32(m.memory[uint64(uint32(v6))+16])
-			if t52 != 0 {
-				t53 := int32(m.memory[uint64(uint32(v6))+17])
-				v3 = t53
-			l16:
-				{
-					t54 := int32(load32(m.memory, uint64(uint32(v6))+4168))
-					if t54 == v7 {
-						m.fn354(v6+i32(4180), v6-i32(-64))
-						t55 := int32(load32(m.memory, uint64(uint32(v6))+4180))
-						t56 := v6 + i32(4168)
-						v2 = t55 + i32(1)
-						p57 := i32(-1)
-						if v2 != 0 {
-							p57 = v2
-						}
-						m.fn269(t56, p57)
-						t58 := int32(load32(m.memory, uint64(uint32(v6))+4172))
-						v2 = t58
+			v2 = v13 - i32(16)
+			t31 := int32(load32(m.memory, uint64(uint32(v6))+36))
+			v8 = t31
+			v9 = v8 + v13
+			v7 = v8 + i32(16)
+			t32 := int64(load64(m.memory, uint64(uint32(v8))))
+			v19 = t32
+		l10:
+			{
+				t33 := int64(load64(m.memory, uint64(uint32(v7))))
+				t34 := v19
+				v19 = t33
+				if uint64(t34) <= uint64(v19) {
+					v7 = v7 + i32(16)
+					v2 = v2 - i32(16)
+					if v2 != 0 {
+						goto l10
 					}
-					m.memory[uint64(uint32(v2+v7))] = byte(v3)
-					t59 := v6
-					v7 = v7 + i32(1)
-					store32(m.memory, uint64(uint32(t59))+4176, uint32(v7))
-					m.fn353(v6+i32(8), v6-i32(-64))
-					t60 := int32(m.memory[uint64(uint32(v6))+9])
-					v3 = t60
-					t61 := int32(m.memory[uint64(uint32(v6))+8])
-					if t61 != 0 {
-						goto l16
-					}
-				}
-			}
-			t62 := int32(load32(m.memory, uint64(uint32(v6))+4172))
-			v3 = t62
-			goto l17
-		}
-	l17:
-		store32(m.memory, uint64(uint32(v6))+108, uint32(v7))
-		store32(m.memory, uint64(uint32(v6))+104, uint32(v3))
-		m.memory[uint64(uint32(v6))+92] = byte(i32(2))
-		t65 := int32(load16(m.memory, uint64(uint32(v0))+84))
-		store16(m.memory, uint64(uint32(v6))+148, uint16(t65))
-		t66 := int32(m.memory[uint64(uint32(v0))+86])
-		m.memory[uint64(uint32(v6))+150] = byte(t66)
-		t67 := int32(load32(m.memory, uint64(uint32(v0))+72))
-		store32(m.memory, uint64(uint32(v6))+136, uint32(t67))
-		t68 := int64(load64(m.memory, uint64(uint32(v0))+76))
-		store64(m.memory, uint64(uint32(v6))+140, uint64(t68))
-		t69 := int64(load64(m.memory, uint64(uint32(v0))+32))
-		store64(m.memory, uint64(uint32(v6))+96, uint64(t69))
-		m.memory[uint64(uint32(v6))+151] = byte(i32(0))
-		t70 := v6
-		v2 = v3 + v7
-		v8 = v2 - i32(32)
-		p71 := i32(0)
-		if uint32(v2) >= uint32(v8) {
-			p71 = v8
-		}
-		store32(m.memory, uint64(uint32(t70))+112, uint32(p71))
-		t72 := int64(load64(m.memory, uint64(uint32(v0))+52))
-		v18 = t72
-		t73 := int32(load32(m.memory, uint64(uint32(v0))+60))
-		v2 = t73
-		t74 := int64(load64(m.memory, uint64(uint32(v0))+64))
-		store64(m.memory, uint64(uint32(v6))+128, uint64(t74))
-		store32(m.memory, uint64(uint32(v6))+124, uint32(v2))
-		store64(m.memory, uint64(uint32(v6))+116, uint64(v18))
-		t75 := m.fn273(v6-i32(-64), v1, v3, v7, v4, v2+v5)
-		v17 = t75
-		t76 := int64(load64(m.memory, uint64(uint32(v6))+124))
-		store64(m.memory, uint64(uint32(v0))+60, uint64(t76))
-		m.fn85(v6+i32(4168), i32(1))
-	}
-l1:
-	m.fn85(v6+i32(28), i32(16))
-	m.g0 = v6 + i32(4192)
-	return v17
-}
-func (m *Module) fn353(v0, v1 int32) {
-	var v2, v3, v4, v5, v6 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v1))+12))
-	v5 = t0
-	t1 := int32(load32(m.memory, uint64(uint32(v1))+4))
-	v6 = t1
-	t2 := int32(load32(m.memory, uint64(uint32(v1))))
-	v3 = t2
-	t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	v2 = t3
-	{
-		{
-		l2:
-			if v2 != 0 {
-				t4 := v1
-				t5 := v2 + i32(1)
-				var p6 int32
-				if v2 != v5 {
-					p6 = 1
-				}
-				v4 = p6
-				p7 := i32(0)
-				if v4 != 0 {
-					p7 = t5
-				}
-				store32(m.memory, uint64(uint32(t4))+8, uint32(p7))
-				if v4 != 0 {
-					goto l0
+					goto l1
 				}
 			}
 			{
-				if v3 == 0 {
-					goto l1
+				if uint32(v11) >= uint32(i32(514)) {
+					m.fn62(v6+i32(80), int32(uint32(v11)>>1), i32(0), i32(8), i32(16))
+					t35 := int32(load32(m.memory, uint64(uint32(v6))+84))
+					v2 = t35
+					t36 := int32(load32(m.memory, uint64(uint32(v6))+80))
+					if t36 == i32(1) {
+						_ = int32(load32(m.memory, uint64(uint32(v6))+88))
+						panic("unreachable")
+					}
+					store32(m.memory, uint64(uint32(v6))+4204, uint32(i32(0)))
+					t37 := int32(load32(m.memory, uint64(uint32(v6))+88))
+					t38 := v6
+					v7 = t37
+					store32(m.memory, uint64(uint32(t38))+4200, uint32(v7))
+					store32(m.memory, uint64(uint32(v6))+4196, uint32(v2))
+					m.fn214(v8, v11, v7, v2)
+					m.fn85(v6+i32(4196), i32(16))
+					goto l12
 				}
-				if v3 == v6 {
-					goto l1
+				m.fn214(v8, v11, v6+i32(80), i32(256))
+			l12:
+				store32(m.memory, uint64(uint32(v6))+76, uint32(i32(1104663)))
+				store32(m.memory, uint64(uint32(v6))+72, uint32(i32(1104631)))
+				v7 = i32(0)
+				store32(m.memory, uint64(uint32(v6))+64, uint32(i32(0)))
+				store32(m.memory, uint64(uint32(v6))+56, uint32(i32(0)))
+				store32(m.memory, uint64(uint32(v6))+52, uint32(v9))
+				store32(m.memory, uint64(uint32(v6))+48, uint32(v8))
+				v2 = i32(1)
+				store32(m.memory, uint64(uint32(v6))+44, uint32(i32(1)))
+				t39 := v6 + i32(24)
+				v8 = v6 + i32(44)
+				m.fn353(t39, v8)
+				t40 := int32(m.memory[uint64(uint32(v6))+24])
+				if t40 == 0 {
+					store32(m.memory, uint64(uint32(v6))+4192, uint32(i32(0)))
+					store64(m.memory, uint64(uint32(v6))+4184, uint64(i64(0x100000000)))
+					goto l16
 				}
-				t8 := v1
-				v4 = v3 + i32(16)
-				store32(m.memory, uint64(uint32(t8)), uint32(v4))
-				t9 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
-				t10 := v1
-				v2 = t9
-				store32(m.memory, uint64(uint32(t10))+8, uint32(v2))
-				t11 := int32(load32(m.memory, uint64(uint32(v3+i32(12)))))
-				t12 := v1
-				v5 = v2 + t11
-				store32(m.memory, uint64(uint32(t12))+12, uint32(v5))
-				v3 = v4
-				goto l2
+				t41 := int32(m.memory[uint64(uint32(v6))+25])
+				v9 = t41
+				v2 = v6 + i32(80)
+				m.fn354(v2, v8)
+				v7 = i32(1)
+				t42 := int32(load32(m.memory, uint64(uint32(v6))+80))
+				t43 := v2
+				v8 = t42 + i32(1)
+				p44 := i32(-1)
+				if v8 != 0 {
+					p44 = v8
+				}
+				v8 = p44
+				p45 := v8
+				if uint32(v8) <= uint32(i32(8)) {
+					p45 = i32(8)
+				}
+				m.fn62(t43, p45, i32(0), i32(1), i32(1))
+				t46 := int32(load32(m.memory, uint64(uint32(v6))+84))
+				v11 = t46
+				t47 := int32(load32(m.memory, uint64(uint32(v6))+80))
+				if t47 != 0 {
+					_ = int32(load32(m.memory, uint64(uint32(v6))+88))
+					panic("unreachable")
+				}
+				t48 := int32(load32(m.memory, uint64(uint32(v6))+88))
+				v8 = t48
+				m.memory[uint64(uint32(v8))] = byte(v9)
+				store32(m.memory, uint64(uint32(v6))+4192, uint32(i32(1)))
+				store32(m.memory, uint64(uint32(v6))+4188, uint32(v8))
+				store32(m.memory, uint64(uint32(v6))+4184, uint32(v11))
+				t49 := int32(load32(m.memory, uint64(uint32(v6))+76))
+				store32(m.memory, uint64(uint32(v6))+112, uint32(t49))
+				t50 := int64(load64(m.memory, uint64(uint32(v6))+68))
+				store64(m.memory, uint64(uint32(v6))+104, uint64(t50))
+				t51 := int64(load64(m.memory, uint64(uint32(v6))+60))
+				store64(m.memory, uint64(uint32(v6))+96, uint64(t51))
+				t52 := int64(load64(m.memory, uint64(uint32(v6))+52))
+				store64(m.memory, uint64(uint32(v6))+88, uint64(t52))
+				t53 := int64(load64(m.memory, uint64(uint32(v6))+44))
+				store64(m.memory, uint64(uint32(v6))+80, uint64(t53))
+				m.fn353(v6+i32(16), v2)
+				t54 := int32(m.memory[uint64(uint32(v6))+16])
+				if t54 != 0 {
+					t55 := int32(m.memory[uint64(uint32(v6))+17])
+					v2 = t55
+				l15:
+					{
+						t56 := int32(load32(m.memory, uint64(uint32(v6))+4184))
+						if t56 == v7 {
+							m.fn354(v6+i32(4196), v6+i32(80))
+							t57 := int32(load32(m.memory, uint64(uint32(v6))+4196))
+							t58 := v6 + i32(4184)
+							v8 = t57 + i32(1)
+							p59 := i32(-1)
+							if v8 != 0 {
+								p59 = v8
+							}
+							m.fn269(t58, p59)
+							t60 := int32(load32(m.memory, uint64(uint32(v6))+4188))
+							v8 = t60
+						}
+						m.memory[uint64(uint32(v7+v8))] = byte(v2)
+						t61 := v6
+						v7 = v7 + i32(1)
+						store32(m.memory, uint64(uint32(t61))+4192, uint32(v7))
+						m.fn353(v6+i32(8), v6+i32(80))
+						t62 := int32(m.memory[uint64(uint32(v6))+9])
+						v2 = t62
+						t63 := int32(m.memory[uint64(uint32(v6))+8])
+						if t63 != 0 {
+							goto l15
+						}
+					}
+				}
+				t64 := int32(load32(m.memory, uint64(uint32(v6))+4188))
+				v2 = t64
+				goto l16
 			}
-		l1:
-			t13 := int32(load32(m.memory, uint64(uint32(v1))+16))
-			v2 = t13
-			if v2 == 0 {
-				v3 = i32(0)
-				goto l3
+		l16:
+			m.memory[uint64(uint32(v6))+108] = byte(i32(2))
+			t67 := int32(load16(m.memory, uint64(uint32(v0))+84))
+			store16(m.memory, uint64(uint32(v6))+164, uint16(t67))
+			t68 := int32(m.memory[uint64(uint32(v0))+86])
+			m.memory[uint64(uint32(v6))+166] = byte(t68)
+			t69 := int32(load32(m.memory, uint64(uint32(v0))+72))
+			store32(m.memory, uint64(uint32(v6))+152, uint32(t69))
+			t70 := int64(load64(m.memory, uint64(uint32(v0))+76))
+			store64(m.memory, uint64(uint32(v6))+156, uint64(t70))
+			t71 := int64(load64(m.memory, uint64(uint32(v0))+32))
+			store64(m.memory, uint64(uint32(v6))+112, uint64(t71))
+			store32(m.memory, uint64(uint32(v6))+120, uint32(v2))
+			store32(m.memory, uint64(uint32(v6))+124, uint32(v7))
+			m.memory[uint64(uint32(v6))+167] = byte(i32(0))
+			t72 := v6
+			v8 = v2 + v7
+			v9 = v8 - i32(32)
+			p73 := i32(0)
+			if uint32(v8) >= uint32(v9) {
+				p73 = v9
 			}
-			v3 = i32(0)
-			t14 := int32(load32(m.memory, uint64(uint32(v1))+20))
-			t15 := v1
-			t16 := v2 + i32(1)
-			var p17 int32
-			if v2 == t14 {
-				p17 = 1
-			}
-			v1 = p17
-			p18 := t16
-			if v1 != 0 {
-				p18 = i32(0)
-			}
-			store32(m.memory, uint64(uint32(t15))+16, uint32(p18))
-			if v1 == 0 {
+			store32(m.memory, uint64(uint32(t72))+128, uint32(p73))
+			t74 := int64(load64(m.memory, uint64(uint32(v0))+52))
+			v19 = t74
+			t75 := int32(load32(m.memory, uint64(uint32(v0))+60))
+			v8 = t75
+			t76 := int64(load64(m.memory, uint64(uint32(v0))+64))
+			store64(m.memory, uint64(uint32(v6))+144, uint64(t76))
+			store32(m.memory, uint64(uint32(v6))+140, uint32(v8))
+			store64(m.memory, uint64(uint32(v6))+132, uint64(v19))
+			if uint32(v3) > uint32(v7) {
 				goto l0
 			}
-			goto l3
+			t77 := m.fn273(v6+i32(80), v1, v2, v3, v4, v5+v8)
+			v18 = t77
+			t78 := int64(load64(m.memory, uint64(uint32(v6))+140))
+			store64(m.memory, uint64(uint32(v0))+60, uint64(t78))
+			m.fn85(v6+i32(4184), i32(1))
+		}
+	l1:
+		m.fn85(v6+i32(32), i32(16))
+		m.g0 = v6 + i32(4208)
+		return v18
+	}
+l0:
+	panic("unreachable")
+}
+func (m *Module) fn353(v0, v1 int32) {
+	var v2, v3, v4, v5, v6 int32
+	{
+		{
+			t0 := int32(load32(m.memory, uint64(uint32(v1))))
+			if t0 == i32(1) {
+				t1 := int32(load32(m.memory, uint64(uint32(v1))+16))
+				v4 = t1
+				t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
+				v6 = t2
+				t3 := int32(load32(m.memory, uint64(uint32(v1))+4))
+				v3 = t3
+				t4 := int32(load32(m.memory, uint64(uint32(v1))+12))
+				v2 = t4
+			l2:
+				if v2 != 0 {
+					t5 := v1
+					t6 := v2 + i32(1)
+					var p7 int32
+					if v2 != v4 {
+						p7 = 1
+					}
+					v5 = p7
+					p8 := i32(0)
+					if v5 != 0 {
+						p8 = t6
+					}
+					store32(m.memory, uint64(uint32(t5))+12, uint32(p8))
+					if v5 != 0 {
+						goto l0
+					}
+				}
+				{
+					if v3 == 0 {
+						goto l1
+					}
+					if v3 == v6 {
+						goto l1
+					}
+					t9 := v1
+					v5 = v3 + i32(16)
+					store32(m.memory, uint64(uint32(t9))+4, uint32(v5))
+					t10 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
+					t11 := v1
+					v2 = t10
+					store32(m.memory, uint64(uint32(t11))+12, uint32(v2))
+					t12 := int32(load32(m.memory, uint64(uint32(v3+i32(12)))))
+					t13 := v1
+					v4 = v2 + t12
+					store32(m.memory, uint64(uint32(t13))+16, uint32(v4))
+					v3 = v5
+					goto l2
+				}
+			l1:
+				t14 := int32(load32(m.memory, uint64(uint32(v1))+20))
+				v2 = t14
+				if v2 != 0 {
+					t15 := int32(load32(m.memory, uint64(uint32(v1))+24))
+					t16 := v1
+					t17 := v2 + i32(1)
+					t18 := v2
+					v3 = t15
+					p19 := i32(0)
+					if t18 != v3 {
+						p19 = t17
+					}
+					store32(m.memory, uint64(uint32(t16))+20, uint32(p19))
+					if v2 != v3 {
+						goto l0
+					}
+				}
+				store32(m.memory, uint64(uint32(v1)), uint32(i32(0)))
+			}
+			v3 = i32(0)
+			t20 := int32(load32(m.memory, uint64(uint32(v1))+28))
+			v2 = t20
+			if v2 == 0 {
+				goto l3
+			}
+			t21 := int32(load32(m.memory, uint64(uint32(v1))+32))
+			if v2 == t21 {
+				goto l3
+			}
+			store32(m.memory, uint64(uint32(v1))+28, uint32(v2+i32(1)))
 		}
 	l0:
-		t19 := int32(m.memory[uint64(uint32(v2))])
-		v2 = t19
+		t22 := int32(m.memory[uint64(uint32(v2))])
+		v4 = t22
 		v3 = i32(1)
 	}
 l3:
-	m.memory[uint64(uint32(v0))+1] = byte(v2)
+	m.memory[uint64(uint32(v0))+1] = byte(v4)
 	m.memory[uint64(uint32(v0))] = byte(v3)
 }
 func (m *Module) fn354(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v1))+20))
-	t1 := int32(load32(m.memory, uint64(uint32(v1))+16))
-	v2 = t1
-	p2 := i32(0)
-	if v2 != 0 {
-		p2 = t0 - v2
-	}
-	v4 = p2
-	t3 := int32(load32(m.memory, uint64(uint32(v1))+12))
-	t4 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	v2 = t4
-	p5 := i32(0)
-	if v2 != 0 {
-		p5 = t3 - v2
-	}
-	v2 = p5
+	t0 := int32(load32(m.memory, uint64(uint32(v1))+28))
+	v3 = t0
+	var p1 int32
 	{
-		t6 := int32(load32(m.memory, uint64(uint32(v1))))
-		v5 = t6
-		if v5 != 0 {
-			t7 := int32(load32(m.memory, uint64(uint32(v1))+4))
-			if t7 != v5 {
-				goto l0
+		{
+			t2 := int32(load32(m.memory, uint64(uint32(v1))))
+			if t2 == i32(1) {
+				if v3 == 0 {
+					goto l0
+				}
+				t3 := int32(load32(m.memory, uint64(uint32(v1))+4))
+				t4 := v0
+				v2 = t3
+				t5 := int32(load32(m.memory, uint64(uint32(v1))+8))
+				var p6 int32
+				if v2 == 0 {
+					p6 = 1
+				}
+				var p7 int32
+				if t5 == v2 {
+					p7 = 1
+				}
+				t8 := int32(load32(m.memory, uint64(uint32(v1))+16))
+				t9 := int32(load32(m.memory, uint64(uint32(v1))+12))
+				t10 := p6 | p7
+				v2 = t9
+				p11 := i32(0)
+				if v2 != 0 {
+					p11 = t8 - v2
+				}
+				v4 = p11
+				t12 := int32(load32(m.memory, uint64(uint32(v1))+24))
+				t13 := int32(load32(m.memory, uint64(uint32(v1))+20))
+				t14 := v4
+				v2 = t13
+				p15 := i32(0)
+				if v2 != 0 {
+					p15 = t12 - v2
+				}
+				v2 = t14 + p15
+				var p16 int32
+				if uint32(v2) >= uint32(v4) {
+					p16 = 1
+				}
+				t17 := int32(load32(m.memory, uint64(uint32(v1))+32))
+				t18 := t10 & p16
+				t19 := v2
+				v1 = t17 - v3
+				v3 = t19 + v1
+				var p20 int32
+				if uint32(v3) >= uint32(v2) {
+					p20 = 1
+				}
+				store32(m.memory, uint64(uint32(t4))+4, uint32(t18&p20))
+				t22 := v0
+				t23 := v1
+				p21 := v2
+				if uint32(v2) < uint32(v4) {
+					p21 = i32(-1)
+				}
+				v1 = p21
+				v2 = t23 + v1
+				p24 := v2
+				if uint32(v1) > uint32(v2) {
+					p24 = i32(-1)
+				}
+				store32(m.memory, uint64(uint32(t22)), uint32(p24))
+				p1 = i32(8)
+				goto l1
 			}
+			if v3 != 0 {
+				store32(m.memory, uint64(uint32(v0))+4, uint32(i32(1)))
+				t25 := int32(load32(m.memory, uint64(uint32(v1))+32))
+				t26 := v0
+				v3 = t25 - v3
+				store32(m.memory, uint64(uint32(t26)), uint32(v3))
+				p1 = i32(8)
+				goto l1
+			}
+			store64(m.memory, uint64(uint32(v0)), uint64(i64(0x100000000)))
+			v3 = i32(0)
+			p1 = i32(8)
+			goto l1
 		}
-		t8 := v0
+	l0:
+		v3 = i32(0)
+		t27 := int32(load32(m.memory, uint64(uint32(v1))+24))
+		t28 := int32(load32(m.memory, uint64(uint32(v1))+20))
+		v2 = t28
+		p29 := i32(0)
+		if v2 != 0 {
+			p29 = t27 - v2
+		}
+		v4 = p29
+		t30 := int32(load32(m.memory, uint64(uint32(v1))+16))
+		t31 := int32(load32(m.memory, uint64(uint32(v1))+12))
+		v2 = t31
+		p32 := i32(0)
+		if v2 != 0 {
+			p32 = t30 - v2
+		}
+		v2 = p32
+		{
+			t33 := int32(load32(m.memory, uint64(uint32(v1))+4))
+			v5 = t33
+			if v5 != 0 {
+				t34 := int32(load32(m.memory, uint64(uint32(v1))+8))
+				if t34 != v5 {
+					goto l2
+				}
+			}
+			t35 := v0
+			v1 = v2 + v4
+			store32(m.memory, uint64(uint32(t35))+8, uint32(v1))
+			var p36 int32
+			if uint32(v1) >= uint32(v2) {
+				p36 = 1
+			}
+			v3 = p36
+		}
+	l2:
+		t37 := v0
 		v1 = v2 + v4
-		store32(m.memory, uint64(uint32(t8))+8, uint32(v1))
-		var p9 int32
-		if uint32(v1) >= uint32(v2) {
-			p9 = 1
+		p38 := v1
+		if uint32(v1) < uint32(v2) {
+			p38 = i32(-1)
 		}
-		v3 = p9
+		store32(m.memory, uint64(uint32(t37)), uint32(p38))
+		p1 = i32(4)
 	}
-l0:
-	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
-	t10 := v0
-	v0 = v2 + v4
-	p11 := v0
-	if uint32(v0) < uint32(v2) {
-		p11 = i32(-1)
-	}
-	store32(m.memory, uint64(uint32(t10)), uint32(p11))
+l1:
+	store32(m.memory, uint64(uint32(p1+v0)), uint32(v3))
 }
 func (m *Module) fn355(v0, v1, v2 int32, v3 int64, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10, v11, v12 int32
@@ -58495,9 +58452,9 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					t143 := v0
 					v0 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v18, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
 					v1 = (int32(bits.LeadingZeros32(uint32(v0|i32(1)))) ^ i32(31)) << 3
-					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105320))
+					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105352))
 					store32(m.memory, uint64(uint32(t143))+4, uint32(t144+(v4+v7)))
-					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105316))
+					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105348))
 					t146 := v7
 					v0 = v0<<2&i32(0x3fff0000) | v0&i32(0x3fff)
 					store64(m.memory, uint64(uint32(t146)), uint64(i64_shl(int64(uint32(t145|(v0<<1&i32(0x7f007f00)|v0&i32(8323199)))), int64(uint32(v4<<3)))|v3))
@@ -58727,13 +58684,13 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 						}
 						t198 := v17
 						v2 = v2 << 3
-						t199 := int64(load64(m.memory, uint64(uint32(v2))+1106048))
+						t199 := int64(load64(m.memory, uint64(uint32(v2))+1106080))
 						var p200 int32
 						if uint64(t198) > uint64(t199) {
 							p200 = 1
 						}
 						v1 = p200
-						t201 := int64(load64(m.memory, uint64(uint32(v2))+1106072))
+						t201 := int64(load64(m.memory, uint64(uint32(v2))+1106104))
 						p197 = t201
 					}
 				l55:
@@ -62131,7 +62088,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				m.fn185(v8 + i32(24))
 				goto l64
 			}
-			store64(m.memory, uint64(uint32(v8))+104, uint64(i64(25770908436)))
+			store64(m.memory, uint64(uint32(v8))+104, uint64(i64(25770908468)))
 			m.fn79(v0+i32(4), i32(1098781), v8+i32(104))
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 			goto l64
@@ -62181,13 +62138,13 @@ func (m *Module) fn385(v0, v1 int32) {
 			}
 			t8 := int32(load32(m.memory, uint64(uint32(v2))+28))
 			v1 = t8
-			t9 := int32(load32(m.memory, uint64(uint32(i32(1105062)))))
+			t9 := int32(load32(m.memory, uint64(uint32(i32(1105094)))))
 			store32(m.memory, uint64(uint32(v1))+23, uint32(t9))
-			t10 := int64(load64(m.memory, uint64(uint32(i32(1105055)))))
+			t10 := int64(load64(m.memory, uint64(uint32(i32(1105087)))))
 			store64(m.memory, uint64(uint32(v1))+16, uint64(t10))
-			t11 := int64(load64(m.memory, uint64(uint32(i32(1105047)))))
+			t11 := int64(load64(m.memory, uint64(uint32(i32(1105079)))))
 			store64(m.memory, uint64(uint32(v1))+8, uint64(t11))
-			t12 := int64(load64(m.memory, uint64(uint32(i32(1105039)))))
+			t12 := int64(load64(m.memory, uint64(uint32(i32(1105071)))))
 			store64(m.memory, uint64(uint32(v1)), uint64(t12))
 			store32(m.memory, uint64(uint32(v0))+12, uint32(i32(27)))
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -62206,13 +62163,13 @@ func (m *Module) fn385(v0, v1 int32) {
 		}
 		t15 := int32(load32(m.memory, uint64(uint32(v2))+28))
 		v1 = t15
-		t16 := int64(load64(m.memory, uint64(uint32(i32(1105031)))))
+		t16 := int64(load64(m.memory, uint64(uint32(i32(1105063)))))
 		store64(m.memory, uint64(uint32(v1))+22, uint64(t16))
-		t17 := int64(load64(m.memory, uint64(uint32(i32(1105025)))))
+		t17 := int64(load64(m.memory, uint64(uint32(i32(1105057)))))
 		store64(m.memory, uint64(uint32(v1))+16, uint64(t17))
-		t18 := int64(load64(m.memory, uint64(uint32(i32(1105017)))))
+		t18 := int64(load64(m.memory, uint64(uint32(i32(1105049)))))
 		store64(m.memory, uint64(uint32(v1))+8, uint64(t18))
-		t19 := int64(load64(m.memory, uint64(uint32(i32(1105009)))))
+		t19 := int64(load64(m.memory, uint64(uint32(i32(1105041)))))
 		store64(m.memory, uint64(uint32(v1)), uint64(t19))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(i32(30)))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -63470,31 +63427,31 @@ func (m *Module) fn390(v0, v1, v2 int32) {
 	v3 = t0 - i32(80)
 	m.g0 = v3
 	v1 = v1 - i32(-64)
-	t1 := m.fn92(v1, i32(1104664), i32(27))
+	t1 := m.fn92(v1, i32(1104696), i32(27))
 	v16 = t1
 	if v16 != 0 {
 		t2 := int32(load32(m.memory, uint64(uint32(v16))))
 		v17 = t2
 	}
-	t3 := m.fn92(v1, i32(1104691), i32(26))
+	t3 := m.fn92(v1, i32(1104723), i32(26))
 	v18 = t3
 	if v18 != 0 {
 		t4 := int32(load32(m.memory, uint64(uint32(v18))))
 		v19 = t4
 	}
-	t5 := m.fn92(v1, i32(1104717), i32(25))
+	t5 := m.fn92(v1, i32(1104749), i32(25))
 	v9 = t5
 	if v9 != 0 {
 		t6 := int32(load32(m.memory, uint64(uint32(v9))))
 		v10 = t6
 	}
-	t7 := m.fn92(v1, i32(1104742), i32(30))
+	t7 := m.fn92(v1, i32(1104774), i32(30))
 	v20 = t7
 	if v20 != 0 {
 		t8 := int32(load32(m.memory, uint64(uint32(v20))))
 		v21 = t8
 	}
-	t9 := m.fn92(v1, i32(1104772), i32(34))
+	t9 := m.fn92(v1, i32(1104804), i32(34))
 	v11 = t9
 	if v11 != 0 {
 		t10 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -64101,7 +64058,7 @@ func (m *Module) fn394(v0, v1, v2 int32) {
 	m.g0 = v3
 	t1 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+8))
-	m.fn392(v3+i32(16), v1, i32(1104806), i32(35), t1, t2)
+	m.fn392(v3+i32(16), v1, i32(1104838), i32(35), t1, t2)
 	t3 := int64(load64(m.memory, uint64(uint32(v3))+20))
 	store64(m.memory, uint64(uint32(v3)), uint64(t3))
 	t4 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -64794,7 +64751,7 @@ func (m *Module) fn402(v0, v1 int32) {
 					t13 := int32(load32(m.memory, uint64(uint32(v4-i32(8)))))
 					t14 := v21
 					v3 = t13
-					t15 := m.fn271(t14, v3, i32(1105572), i32(11))
+					t15 := m.fn271(t14, v3, i32(1105604), i32(11))
 					v4 = t15
 					store32(m.memory, uint64(uint32(v2))+140, uint32(i32(0)))
 					store64(m.memory, uint64(uint32(v2))+132, uint64(i64(0x400000000)))
@@ -65057,7 +65014,7 @@ func (m *Module) fn402(v0, v1 int32) {
 												memory_copy(m.memory, uint32(v0+i32(4)), uint32(v1), uint32(i32(96)))
 												goto l18
 											}
-											store64(m.memory, uint64(uint32(v2))+152, uint64(i64(25770909360)))
+											store64(m.memory, uint64(uint32(v2))+152, uint64(i64(25770909392)))
 											store64(m.memory, uint64(uint32(v2))+144, uint64(int64(uint32(v18))|i64(0x700000000)))
 											m.fn79(v2+i32(40), i32(1098820), v2+i32(144))
 											store32(m.memory, uint64(uint32(v2))+36, uint32(i32(1)))
@@ -65073,7 +65030,7 @@ func (m *Module) fn402(v0, v1 int32) {
 								}
 								t19 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
 								t20 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
-								m.fn392(v2+i32(144), v20, i32(1104632), i32(28), t19, t20)
+								m.fn392(v2+i32(144), v20, i32(1104664), i32(28), t19, t20)
 								t21 := int64(load64(m.memory, uint64(uint32(v25))))
 								store64(m.memory, uint64(uint32(v2))+288, uint64(t21))
 								t22 := int32(load32(m.memory, uint64(uint32(v25))+8))
@@ -66964,7 +66921,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					store64(m.memory, uint64(uint32(v4))+24, uint64(t25))
 					t26 := int64(load64(m.memory, uint64(uint32(v4))+64))
 					store64(m.memory, uint64(uint32(v4))+16, uint64(t26))
-					m.fn431(v6, i32(1105604), i32(4))
+					m.fn431(v6, i32(1105636), i32(4))
 					t27 := m.fn407(v4, i32(1102870), i32(4))
 					v3 = t27
 					m.fn145(v3)
@@ -66978,7 +66935,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					t31 := int64(load64(m.memory, uint64(uint32(v1))+8))
 					store64(m.memory, uint64(uint32(v4))+72, uint64(t31))
 					store64(m.memory, uint64(uint32(v4))+64, uint64(v8))
-					t32 := m.fn407(v4, i32(1105604), i32(4))
+					t32 := m.fn407(v4, i32(1105636), i32(4))
 					v3 = t32
 					m.fn145(v3)
 					t33 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -67045,9 +67002,9 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 				store32(m.memory, uint64(uint32(v3))+44, uint32(i32(-0x80000000)))
 				m.memory[uint64(uint32(v3))+40] = byte(i32(3))
 				store32(m.memory, uint64(uint32(v3))+36, uint32(i32(4)))
-				store32(m.memory, uint64(uint32(v3))+32, uint32(i32(1105604)))
+				store32(m.memory, uint64(uint32(v3))+32, uint32(i32(1105636)))
 				store64(m.memory, uint64(uint32(v3))+24, uint64(i64(-0x7ffffffffffffffc)))
-				store32(m.memory, uint64(uint32(v3))+20, uint32(i32(1105604)))
+				store32(m.memory, uint64(uint32(v3))+20, uint32(i32(1105636)))
 				store32(m.memory, uint64(uint32(v3))+16, uint32(i32(-0x80000000)))
 				m.memory[uint64(uint32(v3))+12] = byte(i32(3))
 				store32(m.memory, uint64(uint32(v3))+8, uint32(i32(4)))
@@ -71751,7 +71708,7 @@ func (m *Module) fn448(v0, v1 int32) {
 						t46 := v3
 						t47 := v6
 						v0 = v2 + i32(28)
-						m.fn217(t45, i32(1105610), t46, t47, v0)
+						m.fn217(t45, i32(1105642), t46, t47, v0)
 						t48 := int32(m.memory[uint64(uint32(v2))+16])
 						if t48 != i32(4) {
 							store32(m.memory, uint64(uint32(v2))+24, uint32(v9))
@@ -71772,7 +71729,7 @@ func (m *Module) fn448(v0, v1 int32) {
 					}
 					t49 := int32(load32(m.memory, uint64(uint32(v2))+32))
 					t50 := int32(load32(m.memory, uint64(uint32(v2))+36))
-					m.fn219(v2+i32(16), i32(1105610), t49, t50)
+					m.fn219(v2+i32(16), i32(1105642), t49, t50)
 					m.fn85(v2+i32(28), i32(1))
 					t51 := int32(load32(m.memory, uint64(uint32(v2))+24))
 					v9 = t51
@@ -74281,11 +74238,11 @@ func (m *Module) fn470(v0, v1 int32) {
 			goto l2
 		}
 	l3:
-		t1 := int32(m.memory[uint64(uint32(v0&i32(15)))+1105205])
+		t1 := int32(m.memory[uint64(uint32(v0&i32(15)))+1105237])
 		m.memory[uint64(uint32(v2))+15] = byte(t1)
-		t2 := int32(m.memory[uint64(uint32(int32(uint32(v0&i32(240))>>4)+i32(1105205)))])
+		t2 := int32(m.memory[uint64(uint32(int32(uint32(v0&i32(240))>>4)+i32(1105237)))])
 		m.memory[uint64(uint32(v2))+14] = byte(t2)
-		m.fn83(v1, i32(1105221), i32(1105225))
+		m.fn83(v1, i32(1105253), i32(1105257))
 		m.fn83(v1, v2+i32(14), v2+i32(16))
 		goto l8
 	}
@@ -75222,7 +75179,7 @@ func (m *Module) fn479(v0, v1 int32) {
 			}
 			t7 := int64(load64(m.memory, uint64(uint32(v3))+48))
 			v21 = t7
-			m.fn412(v3+i32(32), v2, i32(1105608), i32(2))
+			m.fn412(v3+i32(32), v2, i32(1105640), i32(2))
 			t8 := int32(load32(m.memory, uint64(uint32(v3))+36))
 			v5 = t8
 			t9 := int32(load32(m.memory, uint64(uint32(v3))+32))
@@ -75531,7 +75488,7 @@ func (m *Module) fn480(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 			if v3 != 0 {
 				memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v3))
 			}
-			p0 = i32(1105608)
+			p0 = i32(1105640)
 		} else {
 			p0 = i32(0)
 		}
@@ -75744,7 +75701,7 @@ l0:
 							m.fn408(t38, v13)
 							t39 := int64(load64(m.memory, uint64(uint32(v4))+136))
 							if t39 == i64(1) {
-								m.fn411(v4+i32(16), v13, i32(1105608), i32(2))
+								m.fn411(v4+i32(16), v13, i32(1105640), i32(2))
 								m.fn411(v4+i32(8), v13, i32(1102870), i32(4))
 								t40 := int64(load64(m.memory, uint64(uint32(v4))+144))
 								t41 := int32(load32(m.memory, uint64(uint32(v4))+16))
@@ -76823,7 +76780,7 @@ func (m *Module) fn487(v0 int32) int32 {
 			}
 			goto l0
 		case 10:
-			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1107012])
+			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1107044])
 			if t1&i32(2) == 0 {
 				goto l1
 			}
@@ -76832,7 +76789,7 @@ func (m *Module) fn487(v0 int32) int32 {
 			if v2 != 0 {
 				goto l1
 			}
-			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1107012])
+			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1107044])
 			if t2&i32(1) != 0 {
 				goto l0
 			}
@@ -77552,13 +77509,13 @@ func (m *Module) fn498(v0, v1 int32) {
 	t2 := int32(uint32(v7) / uint32(i32(28)))
 	v8 = t2
 	v9 = v8 << 4
-	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106544))
+	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106576))
 	v5 = t3
-	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106312))
+	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106344))
 	t5 := v5
 	v4 = t4
 	m.fn546(t1, t5, i64(0), v4)
-	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106536))
+	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106568))
 	t7 := v6 + i32(16)
 	v2 = t6
 	m.fn546(t7, v2, i64(0), v4)
@@ -77579,7 +77536,7 @@ func (m *Module) fn498(v0, v1 int32) {
 	t11 := v0
 	t12 := v2
 	v0 = v1 + i32(293)
-	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106904))
+	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106936))
 	store64(m.memory, uint64(uint32(t11))+8, uint64(t12-int64(uint32(i32_shr_u(t13, v0)&i32(1)))))
 	m.g0 = v6 + i32(32)
 }
@@ -77695,7 +77652,7 @@ func (m *Module) fn501(v0 int32) int32 {
 				}
 				v1 = v0 + i32(11)
 				v5 = v1 & i32(-8)
-				t1 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
+				t1 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
 				v9 = t1
 				if v9 == 0 {
 					goto l1
@@ -77711,7 +77668,7 @@ func (m *Module) fn501(v0 int32) int32 {
 			}
 			{
 				{
-					t3 := int32(load32(m.memory, uint64(uint32(i32(1119904)))))
+					t3 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
 					v3 = t3
 					t5 := v3
 					p4 := (v0 + i32(11)) & i32(504)
@@ -77724,8 +77681,8 @@ func (m *Module) fn501(v0 int32) int32 {
 					if v1&i32(3) != 0 {
 						v5 = (v1^i32(-1))&i32(1) + v0
 						v1 = v5 << 3
-						v0 = v1 + i32(1119640)
-						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119648)))))
+						v0 = v1 + i32(1119672)
+						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119680)))))
 						t7 := v0
 						v2 = t6
 						t8 := int32(load32(m.memory, uint64(uint32(v2))+8))
@@ -77737,7 +77694,7 @@ func (m *Module) fn501(v0 int32) int32 {
 						store32(m.memory, uint64(uint32(v0))+8, uint32(v4))
 						goto l4
 					}
-					t9 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+					t9 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 					if uint32(v5) <= uint32(t9) {
 						goto l1
 					}
@@ -77746,8 +77703,8 @@ func (m *Module) fn501(v0 int32) int32 {
 							v2 = i32_shl(i32(2), v0)
 							v6 = int32(bits.TrailingZeros32(uint32((v2 | (i32(0) - v2)) & i32_shl(v1, v0))))
 							v1 = v6 << 3
-							v2 = v1 + i32(1119640)
-							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119648)))))
+							v2 = v1 + i32(1119672)
+							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119680)))))
 							t27 := v2
 							v0 = t26
 							t28 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -77757,7 +77714,7 @@ func (m *Module) fn501(v0 int32) int32 {
 								store32(m.memory, uint64(uint32(v2))+8, uint32(v4))
 								goto l10
 							}
-							store32(m.memory, uint64(uint32(i32(1119904))), uint32(v3&i32_rotl(i32(-2), v6)))
+							store32(m.memory, uint64(uint32(i32(1119936))), uint32(v3&i32_rotl(i32(-2), v6)))
 						}
 					l10:
 						store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -77766,23 +77723,23 @@ func (m *Module) fn501(v0 int32) int32 {
 						v2 = v1 - v5
 						store32(m.memory, uint64(uint32(t29))+4, uint32(v2|i32(1)))
 						store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
-						t30 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+						t30 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 						v1 = t30
 						if v1 != 0 {
-							t31 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+							t31 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 							m.fn510(t31, v1)
 						}
 						v0 = v0 + i32(8)
-						store32(m.memory, uint64(uint32(i32(1119920))), uint32(v3))
-						store32(m.memory, uint64(uint32(i32(1119912))), uint32(v2))
+						store32(m.memory, uint64(uint32(i32(1119952))), uint32(v3))
+						store32(m.memory, uint64(uint32(i32(1119944))), uint32(v2))
 						goto l0
 					}
-					t10 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
+					t10 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
 					v0 = t10
 					if v0 == 0 {
 						goto l1
 					}
-					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119496)))))
+					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119528)))))
 					v1 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					v3 = t12&i32(-8) - v5
@@ -77806,12 +77763,12 @@ func (m *Module) fn501(v0 int32) int32 {
 								v0 = v2 + v5
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 								store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-								t15 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+								t15 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 								v1 = t15
 								if v1 == 0 {
 									goto l7
 								}
-								t16 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+								t16 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 								m.fn510(t16, v1)
 								goto l7
 							}
@@ -77848,7 +77805,7 @@ func (m *Module) fn501(v0 int32) int32 {
 					}
 				}
 			l3:
-				store32(m.memory, uint64(uint32(i32(1119904))), uint32(v3&i32_rotl(i32(-2), v5)))
+				store32(m.memory, uint64(uint32(i32(1119936))), uint32(v3&i32_rotl(i32(-2), v5)))
 			l4:
 				v0 = v2 + i32(8)
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(3)))
@@ -77858,8 +77815,8 @@ func (m *Module) fn501(v0 int32) int32 {
 				goto l0
 			}
 		l7:
-			store32(m.memory, uint64(uint32(i32(1119920))), uint32(v0))
-			store32(m.memory, uint64(uint32(i32(1119912))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119952))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119944))), uint32(v3))
 		l8:
 			v0 = v2 + i32(8)
 			if v0 == 0 {
@@ -77869,7 +77826,7 @@ func (m *Module) fn501(v0 int32) int32 {
 		l2:
 			v3 = i32(0) - v5
 			{
-				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119496)))))
+				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119528)))))
 				v2 = t32
 				if v2 == 0 {
 					v1 = i32(0)
@@ -77936,7 +77893,7 @@ func (m *Module) fn501(v0 int32) int32 {
 				if v0 == 0 {
 					goto l1
 				}
-				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119496)))))
+				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119528)))))
 				v0 = t43
 			}
 			if v0 == 0 {
@@ -77997,7 +77954,7 @@ func (m *Module) fn501(v0 int32) int32 {
 			if v1 == 0 {
 				goto l1
 			}
-			t58 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+			t58 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 			t59 := v5
 			v0 = t58
 			var p60 int32
@@ -78037,11 +77994,11 @@ func (m *Module) fn501(v0 int32) int32 {
 	l1:
 		{
 			{
-				t64 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+				t64 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 				t65 := v5
 				v1 = t64
 				if uint32(t65) > uint32(v1) {
-					t66 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+					t66 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 					t67 := v5
 					v0 = t66
 					if uint32(t67) >= uint32(v0) {
@@ -78087,23 +78044,23 @@ func (m *Module) fn501(v0 int32) int32 {
 						v6 = t76
 						t77 := int32(load32(m.memory, uint64(uint32(v8))+8))
 						v3 = t77
-						t78 := int32(load32(m.memory, uint64(uint32(i32(1119928)))))
+						t78 := int32(load32(m.memory, uint64(uint32(i32(1119960)))))
 						v0 = v3 + t78
-						store32(m.memory, uint64(uint32(i32(1119928))), uint32(v0))
-						t79 := int32(load32(m.memory, uint64(uint32(i32(1119932)))))
+						store32(m.memory, uint64(uint32(i32(1119960))), uint32(v0))
+						t79 := int32(load32(m.memory, uint64(uint32(i32(1119964)))))
 						t80 := v0
 						v2 = t79
 						p81 := v2
 						if uint32(v0) > uint32(v2) {
 							p81 = t80
 						}
-						store32(m.memory, uint64(uint32(i32(1119932))), uint32(p81))
+						store32(m.memory, uint64(uint32(i32(1119964))), uint32(p81))
 						{
 							{
-								t82 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+								t82 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 								v2 = t82
 								if v2 != 0 {
-									v0 = i32(1119624)
+									v0 = i32(1119656)
 								l20:
 									{
 										t83 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -78123,38 +78080,38 @@ func (m *Module) fn501(v0 int32) int32 {
 									}
 									goto l21
 								}
-								t88 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
+								t88 := int32(load32(m.memory, uint64(uint32(i32(1119972)))))
 								v0 = t88
 								p89 := i32(0)
 								if uint32(v0) <= uint32(v1) {
 									p89 = v0
 								}
 								if p89 == 0 {
-									store32(m.memory, uint64(uint32(i32(1119940))), uint32(v1))
+									store32(m.memory, uint64(uint32(i32(1119972))), uint32(v1))
 								}
-								store32(m.memory, uint64(uint32(i32(1119944))), uint32(i32(0xfff)))
-								store32(m.memory, uint64(uint32(i32(1119636))), uint32(v6))
-								store32(m.memory, uint64(uint32(i32(1119628))), uint32(v3))
-								store32(m.memory, uint64(uint32(i32(1119624))), uint32(v1))
+								store32(m.memory, uint64(uint32(i32(1119976))), uint32(i32(0xfff)))
+								store32(m.memory, uint64(uint32(i32(1119668))), uint32(v6))
+								store32(m.memory, uint64(uint32(i32(1119660))), uint32(v3))
+								store32(m.memory, uint64(uint32(i32(1119656))), uint32(v1))
 								v0 = i32(-256)
 							l22:
 								{
-									t90 := v0 + i32(1119916)
-									v2 = v0 + i32(1119904)
+									t90 := v0 + i32(1119948)
+									v2 = v0 + i32(1119936)
 									store32(m.memory, uint64(uint32(t90)), uint32(v2))
 									t91 := v2
-									v4 = v0 + i32(1119896)
+									v4 = v0 + i32(1119928)
 									store32(m.memory, uint64(uint32(t91)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1119908))), uint32(v4))
-									t92 := v0 + i32(1119924)
-									v4 = v0 + i32(1119912)
+									store32(m.memory, uint64(uint32(v0+i32(1119940))), uint32(v4))
+									t92 := v0 + i32(1119956)
+									v4 = v0 + i32(1119944)
 									store32(m.memory, uint64(uint32(t92)), uint32(v4))
 									store32(m.memory, uint64(uint32(v4)), uint32(v2))
-									t93 := v0 + i32(1119932)
-									v2 = v0 + i32(1119920)
+									t93 := v0 + i32(1119964)
+									v2 = v0 + i32(1119952)
 									store32(m.memory, uint64(uint32(t93)), uint32(v2))
 									store32(m.memory, uint64(uint32(v2)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1119928))), uint32(v2))
+									store32(m.memory, uint64(uint32(v0+i32(1119960))), uint32(v2))
 									v0 = v0 + i32(32)
 									if v0 != 0 {
 										goto l22
@@ -78177,22 +78134,22 @@ func (m *Module) fn501(v0 int32) int32 {
 							}
 							if int32(uint32(v4)>>1) == v6 {
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3+v7))
-								t122 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
-								t123 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+								t122 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
+								t123 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 								m.fn513(t122, t123+v3)
 								goto l23
 							}
 						}
 					l21:
-						t95 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
+						t95 := int32(load32(m.memory, uint64(uint32(i32(1119972)))))
 						v0 = t95
 						p96 := v1
 						if uint32(v0) < uint32(v1) {
 							p96 = v0
 						}
-						store32(m.memory, uint64(uint32(i32(1119940))), uint32(p96))
+						store32(m.memory, uint64(uint32(i32(1119972))), uint32(p96))
 						v4 = v1 + v3
-						v0 = i32(1119624)
+						v0 = i32(1119656)
 						{
 							{
 							l25:
@@ -78224,16 +78181,16 @@ func (m *Module) fn501(v0 int32) int32 {
 									t113 := v0
 									v1 = v4 + v5
 									v3 = t113 - v1
-									t114 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+									t114 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 									if v0 == t114 {
-										store32(m.memory, uint64(uint32(i32(1119924))), uint32(v1))
-										t124 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+										store32(m.memory, uint64(uint32(i32(1119956))), uint32(v1))
+										t124 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 										v0 = t124 + v3
-										store32(m.memory, uint64(uint32(i32(1119916))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119948))), uint32(v0))
 										store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 										goto l33
 									}
-									t115 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+									t115 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 									if v0 == t115 {
 										goto l32
 									}
@@ -78256,7 +78213,7 @@ func (m *Module) fn501(v0 int32) int32 {
 								}
 							}
 						l26:
-							v0 = i32(1119624)
+							v0 = i32(1119656)
 						l29:
 							{
 								t101 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -78276,16 +78233,16 @@ func (m *Module) fn501(v0 int32) int32 {
 										}
 										v4 = p107
 										store32(m.memory, uint64(uint32(v4))+4, uint32(i32(27)))
-										t108 := int64(load64(m.memory, uint64(uint32(i32(1119624)))))
+										t108 := int64(load64(m.memory, uint64(uint32(i32(1119656)))))
 										v10 = t108
-										t109 := int64(load64(m.memory, uint64(uint32(i32(1119632)))))
+										t109 := int64(load64(m.memory, uint64(uint32(i32(1119664)))))
 										store64(m.memory, uint64(uint32(v4+i32(16))), uint64(t109))
 										v0 = v4 + i32(8)
 										store64(m.memory, uint64(uint32(v0)), uint64(v10))
-										store32(m.memory, uint64(uint32(i32(1119636))), uint32(v6))
-										store32(m.memory, uint64(uint32(i32(1119628))), uint32(v3))
-										store32(m.memory, uint64(uint32(i32(1119624))), uint32(v1))
-										store32(m.memory, uint64(uint32(i32(1119632))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119668))), uint32(v6))
+										store32(m.memory, uint64(uint32(i32(1119660))), uint32(v3))
+										store32(m.memory, uint64(uint32(i32(1119656))), uint32(v1))
+										store32(m.memory, uint64(uint32(i32(1119664))), uint32(v0))
 										v0 = v4 + i32(28)
 									l30:
 										store32(m.memory, uint64(uint32(v0)), uint32(i32(7)))
@@ -78313,31 +78270,31 @@ func (m *Module) fn501(v0 int32) int32 {
 						}
 					}
 					v1 = v0 - v5
-					store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
-					t119 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+					store32(m.memory, uint64(uint32(i32(1119948))), uint32(v1))
+					t119 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 					v0 = t119
 					v2 = v0 + v5
-					store32(m.memory, uint64(uint32(i32(1119924))), uint32(v2))
+					store32(m.memory, uint64(uint32(i32(1119956))), uint32(v2))
 					store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 					v0 = v0 + i32(8)
 					goto l0
 				}
-				t120 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+				t120 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 				v0 = t120
 				v2 = v1 - v5
 				if uint32(v2) <= uint32(i32(15)) {
-					store32(m.memory, uint64(uint32(i32(1119920))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1119912))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119952))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119944))), uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(3)))
 					v1 = v0 + v1
 					t121 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					store32(m.memory, uint64(uint32(v1))+4, uint32(t121|i32(1)))
 					goto l34
 				}
-				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v2))
+				store32(m.memory, uint64(uint32(i32(1119944))), uint32(v2))
 				v3 = v0 + v5
-				store32(m.memory, uint64(uint32(i32(1119920))), uint32(v3))
+				store32(m.memory, uint64(uint32(i32(1119952))), uint32(v3))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -78346,10 +78303,10 @@ func (m *Module) fn501(v0 int32) int32 {
 				goto l0
 			}
 		l32:
-			store32(m.memory, uint64(uint32(i32(1119920))), uint32(v1))
-			t125 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+			store32(m.memory, uint64(uint32(i32(1119952))), uint32(v1))
+			t125 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 			v0 = t125 + v3
-			store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119944))), uint32(v0))
 			store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 		}
@@ -78358,17 +78315,17 @@ func (m *Module) fn501(v0 int32) int32 {
 		goto l0
 	l23:
 		v0 = i32(0)
-		t126 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+		t126 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 		v1 = t126
 		if uint32(v1) <= uint32(v5) {
 			goto l0
 		}
 		v1 = v1 - v5
-		store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
-		t127 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+		store32(m.memory, uint64(uint32(i32(1119948))), uint32(v1))
+		t127 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 		v0 = t127
 		v2 = v0 + v5
-		store32(m.memory, uint64(uint32(i32(1119924))), uint32(v2))
+		store32(m.memory, uint64(uint32(i32(1119956))), uint32(v2))
 		store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 		v0 = v0 + i32(8)
@@ -78424,13 +78381,13 @@ func (m *Module) fn504(v0 int32) {
 			v3 = t2
 			v0 = v3 + v0
 			v1 = v1 - v3
-			t3 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+			t3 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 			if v1 == t3 {
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t4&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
+				store32(m.memory, uint64(uint32(i32(1119944))), uint32(v0))
 				t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t5&i32(-2)))
 				store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
@@ -78445,11 +78402,11 @@ func (m *Module) fn504(v0 int32) {
 				t6 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				v3 = t6
 				if v3&i32(2) == 0 {
-					t7 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+					t7 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 					if v2 == t7 {
 						goto l2
 					}
-					t8 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+					t8 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 					if v2 == t8 {
 						goto l3
 					}
@@ -78460,11 +78417,11 @@ func (m *Module) fn504(v0 int32) {
 					v0 = v0 + v2
 					store32(m.memory, uint64(uint32(t10))+4, uint32(v0|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 					if v1 != t11 {
 						goto l4
 					}
-					store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
+					store32(m.memory, uint64(uint32(i32(1119944))), uint32(v0))
 					return
 				}
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -78477,9 +78434,9 @@ func (m *Module) fn504(v0 int32) {
 				return
 			}
 			m.fn509(v1, v0)
-			t12 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
+			t12 := int32(load32(m.memory, uint64(uint32(i32(1119976)))))
 			v0 = t12 - i32(1)
-			store32(m.memory, uint64(uint32(i32(1119944))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119976))), uint32(v0))
 			if v0 != 0 {
 				return
 			}
@@ -78487,31 +78444,31 @@ func (m *Module) fn504(v0 int32) {
 			return
 		}
 	l2:
-		store32(m.memory, uint64(uint32(i32(1119924))), uint32(v1))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+		store32(m.memory, uint64(uint32(i32(1119956))), uint32(v1))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 		v0 = t13 + v0
-		store32(m.memory, uint64(uint32(i32(1119916))), uint32(v0))
+		store32(m.memory, uint64(uint32(i32(1119948))), uint32(v0))
 		store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
-		t14 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+		t14 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 		if t14 == v1 {
-			store32(m.memory, uint64(uint32(i32(1119912))), uint32(i32(0)))
-			store32(m.memory, uint64(uint32(i32(1119920))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119944))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119952))), uint32(i32(0)))
 		}
-		t15 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
+		t15 := int32(load32(m.memory, uint64(uint32(i32(1119968)))))
 		if uint32(v0) <= uint32(t15) {
 			return
 		}
-		t16 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+		t16 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 		v1 = t16
 		if v1 == 0 {
 			return
 		}
 		{
-			t17 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+			t17 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 			if uint32(t17) < uint32(i32(41)) {
 				goto l6
 			}
-			v0 = i32(1119624)
+			v0 = i32(1119656)
 		l7:
 			{
 				t18 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -78530,19 +78487,19 @@ func (m *Module) fn504(v0 int32) {
 		}
 	l6:
 		m.fn512()
-		t22 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
-		t23 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
+		t22 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
+		t23 := int32(load32(m.memory, uint64(uint32(i32(1119968)))))
 		if uint32(t22) <= uint32(t23) {
 			return
 		}
-		store32(m.memory, uint64(uint32(i32(1119936))), uint32(i32(-1)))
+		store32(m.memory, uint64(uint32(i32(1119968))), uint32(i32(-1)))
 	}
 	return
 l3:
-	store32(m.memory, uint64(uint32(i32(1119920))), uint32(v1))
-	t24 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+	store32(m.memory, uint64(uint32(i32(1119952))), uint32(v1))
+	t24 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 	v0 = t24 + v0
-	store32(m.memory, uint64(uint32(i32(1119912))), uint32(v0))
+	store32(m.memory, uint64(uint32(i32(1119944))), uint32(v0))
 	store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 }
@@ -78601,16 +78558,16 @@ func (m *Module) fn505(v0, v1, v2, v3 int32) int32 {
 				v5 = v4 + v6
 				{
 					if uint32(v1) > uint32(v4) {
-						t3 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+						t3 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 						if v5 == t3 {
-							t14 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+							t14 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 							v4 = t14 + v4
 							if uint32(v4) > uint32(v1) {
 								goto l6
 							}
 							goto l2
 						}
-						t4 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+						t4 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 						if t4 != v5 {
 							t5 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v8 = t5
@@ -78642,7 +78599,7 @@ func (m *Module) fn505(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v1))+4, uint32(t9|i32(1)))
 							goto l4
 						}
-						t10 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+						t10 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 						v4 = t10 + v4
 						if uint32(v4) < uint32(v1) {
 							goto l2
@@ -78667,8 +78624,8 @@ func (m *Module) fn505(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v4))+4, uint32(t12&i32(-2)))
 						}
 					l5:
-						store32(m.memory, uint64(uint32(i32(1119920))), uint32(v1))
-						store32(m.memory, uint64(uint32(i32(1119912))), uint32(v5))
+						store32(m.memory, uint64(uint32(i32(1119952))), uint32(v1))
+						store32(m.memory, uint64(uint32(i32(1119944))), uint32(v5))
 						goto l4
 					}
 					v4 = v4 - v1
@@ -78690,8 +78647,8 @@ func (m *Module) fn505(v0, v1, v2, v3 int32) int32 {
 			t16 := v5
 			v1 = v4 - v1
 			store32(m.memory, uint64(uint32(t16))+4, uint32(v1|i32(1)))
-			store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1119924))), uint32(v5))
+			store32(m.memory, uint64(uint32(i32(1119948))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119956))), uint32(v5))
 		}
 	l4:
 		if v6 == 0 {
@@ -78745,8 +78702,8 @@ func (m *Module) fn506(v0, v1 int32) {
 		store32(m.memory, uint64(uint32(v2))+8, uint32(v0))
 		return
 	}
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1119904)))))
-	store32(m.memory, uint64(uint32(i32(1119904))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
+	store32(m.memory, uint64(uint32(i32(1119936))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
 }
 func (m *Module) fn507(v0, v1 int32) {
 	var v2, v3 int32
@@ -78765,13 +78722,13 @@ func (m *Module) fn507(v0, v1 int32) {
 			v3 = t1
 			v1 = v3 + v1
 			v0 = v0 - v3
-			t2 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+			t2 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 			if v0 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t3&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119944))), uint32(v1))
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t4&i32(-2)))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
@@ -78785,22 +78742,22 @@ func (m *Module) fn507(v0, v1 int32) {
 			t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			v3 = t5
 			if v3&i32(2) == 0 {
-				t6 := int32(load32(m.memory, uint64(uint32(i32(1119924)))))
+				t6 := int32(load32(m.memory, uint64(uint32(i32(1119956)))))
 				if v2 == t6 {
-					store32(m.memory, uint64(uint32(i32(1119924))), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1119916)))))
+					store32(m.memory, uint64(uint32(i32(1119956))), uint32(v0))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119948)))))
 					v1 = t11 + v1
-					store32(m.memory, uint64(uint32(i32(1119916))), uint32(v1))
+					store32(m.memory, uint64(uint32(i32(1119948))), uint32(v1))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
-					t12 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+					t12 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 					if v0 != t12 {
 						return
 					}
-					store32(m.memory, uint64(uint32(i32(1119912))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1119920))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119944))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119952))), uint32(i32(0)))
 					return
 				}
-				t7 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+				t7 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 				if v2 == t7 {
 					goto l3
 				}
@@ -78811,11 +78768,11 @@ func (m *Module) fn507(v0, v1 int32) {
 				v1 = v1 + v2
 				store32(m.memory, uint64(uint32(t9))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
-				t10 := int32(load32(m.memory, uint64(uint32(i32(1119920)))))
+				t10 := int32(load32(m.memory, uint64(uint32(i32(1119952)))))
 				if v0 != t10 {
 					goto l4
 				}
-				store32(m.memory, uint64(uint32(i32(1119912))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119944))), uint32(v1))
 				return
 			}
 			store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -78826,10 +78783,10 @@ func (m *Module) fn507(v0, v1 int32) {
 		m.fn508(v0, v1)
 		return
 	l3:
-		store32(m.memory, uint64(uint32(i32(1119920))), uint32(v0))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1119912)))))
+		store32(m.memory, uint64(uint32(i32(1119952))), uint32(v0))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119944)))))
 		v1 = t13 + v1
-		store32(m.memory, uint64(uint32(i32(1119912))), uint32(v1))
+		store32(m.memory, uint64(uint32(i32(1119944))), uint32(v1))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 	}
@@ -78863,16 +78820,16 @@ func (m *Module) fn509(v0, v1 int32) {
 l0:
 	v2 = p0
 	store32(m.memory, uint64(uint32(t1))+28, uint32(v2))
-	v4 = v2<<2 + i32(1119496)
+	v4 = v2<<2 + i32(1119528)
 	v3 = i32_shl(i32(1), v2)
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
 	if v3&t3 == 0 {
 		store32(m.memory, uint64(uint32(v4)), uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+24, uint32(v4))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
-		t4 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
-		store32(m.memory, uint64(uint32(i32(1119908))), uint32(t4|v3))
+		t4 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
+		store32(m.memory, uint64(uint32(i32(1119940))), uint32(t4|v3))
 		return
 	}
 	{
@@ -78926,19 +78883,19 @@ l2:
 func (m *Module) fn510(v0, v1 int32) {
 	var v2, v3 int32
 	{
-		t0 := int32(load32(m.memory, uint64(uint32(i32(1119904)))))
+		t0 := int32(load32(m.memory, uint64(uint32(i32(1119936)))))
 		v2 = t0
 		t1 := v2
 		v3 = i32_shl(i32(1), int32(uint32(v1)>>3))
 		if t1&v3 == 0 {
-			store32(m.memory, uint64(uint32(i32(1119904))), uint32(v2|v3))
-			v1 = v1&i32(-8) + i32(1119640)
+			store32(m.memory, uint64(uint32(i32(1119936))), uint32(v2|v3))
+			v1 = v1&i32(-8) + i32(1119672)
 			v2 = v1
 			goto l0
 		}
 		v1 = v1 & i32(-8)
-		v2 = v1 + i32(1119640)
-		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119648)))))
+		v2 = v1 + i32(1119672)
+		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119680)))))
 		v1 = t2
 	}
 l0:
@@ -79017,7 +78974,7 @@ l1:
 		}
 		{
 			t16 := int32(load32(m.memory, uint64(uint32(v0))+28))
-			v2 = t16<<2 + i32(1119496)
+			v2 = t16<<2 + i32(1119528)
 			t17 := int32(load32(m.memory, uint64(uint32(v2))))
 			if t17 != v0 {
 				t18 := int32(load32(m.memory, uint64(uint32(v3))+16))
@@ -79057,13 +79014,13 @@ l1:
 	}
 	return
 l5:
-	t21 := int32(load32(m.memory, uint64(uint32(i32(1119908)))))
+	t21 := int32(load32(m.memory, uint64(uint32(i32(1119940)))))
 	t22 := int32(load32(m.memory, uint64(uint32(v0))+28))
-	store32(m.memory, uint64(uint32(i32(1119908))), uint32(t21&i32_rotl(i32(-2), t22)))
+	store32(m.memory, uint64(uint32(i32(1119940))), uint32(t21&i32_rotl(i32(-2), t22)))
 }
 func (m *Module) fn512() {
 	var v0, v1 int32
-	t0 := int32(load32(m.memory, uint64(uint32(i32(1119632)))))
+	t0 := int32(load32(m.memory, uint64(uint32(i32(1119664)))))
 	v1 = t0
 	var p1 int32
 	if v1 != 0 {
@@ -79084,18 +79041,18 @@ func (m *Module) fn512() {
 	} else {
 		p1 = i32(0xfff)
 	}
-	store32(m.memory, uint64(uint32(i32(1119944))), uint32(p1))
+	store32(m.memory, uint64(uint32(i32(1119976))), uint32(p1))
 }
 func (m *Module) fn513(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = (v0 + i32(15)) & i32(-8)
 	v3 = v2 - i32(8)
-	store32(m.memory, uint64(uint32(i32(1119924))), uint32(v3))
+	store32(m.memory, uint64(uint32(i32(1119956))), uint32(v3))
 	v2 = v0 - v2 + v1 + i32(8)
-	store32(m.memory, uint64(uint32(i32(1119916))), uint32(v2))
+	store32(m.memory, uint64(uint32(i32(1119948))), uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1))+4, uint32(i32(40)))
-	store32(m.memory, uint64(uint32(i32(1119936))), uint32(i32(0x200000)))
+	store32(m.memory, uint64(uint32(i32(1119968))), uint32(i32(0x200000)))
 }
 func (m *Module) fn514(v0 int32) {
 	var v1 int32
@@ -79289,7 +79246,7 @@ func (m *Module) fn518(v0, v1, v2 int32) {
 		store64(m.memory, uint64(uint32(v3))+12, uint64(t8))
 		v2 = v3 + i32(12)
 		m.fn519(v2, v1, v1+v4)
-		m.fn519(v2, i32(1106984), i32(1106987))
+		m.fn519(v2, i32(1107016), i32(1107019))
 		t9 := int64(load64(m.memory, uint64(uint32(v3))+4))
 		store64(m.memory, uint64(uint32(v3))+24, uint64(t9))
 		m.fn542(v3+i32(32), v3+i32(24))
@@ -79303,7 +79260,7 @@ func (m *Module) fn518(v0, v1, v2 int32) {
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+36))
 				m.fn519(v4, v1, v1+t12)
 				if t11 != 0 {
-					m.fn519(v4, i32(1106984), i32(1106987))
+					m.fn519(v4, i32(1107016), i32(1107019))
 				}
 				m.fn542(v3+i32(32), v3+i32(24))
 				goto l3
@@ -79430,7 +79387,7 @@ func (m *Module) fn521(v0, v1, v2 int32) {
 				m.fn519(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
 				goto l4
 			}
-			t14 := m.fn527(v5+i32(8), i32(1106988), v1, v2)
+			t14 := m.fn527(v5+i32(8), i32(1107020), v1, v2)
 			if t14 != 0 {
 				goto l3
 			}
@@ -79554,7 +79511,7 @@ func (m *Module) fn525(v0, v1, v2 int32) int32 {
 		m.fn519(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn527(v0, i32(1106988), v1, v2)
+	t0 := m.fn527(v0, i32(1107020), v1, v2)
 	return t0
 }
 func (m *Module) fn526(v0 int32, v1, v2 int64) {
@@ -79580,7 +79537,7 @@ func (m *Module) fn526(v0 int32, v1, v2 int64) {
 		m.g0 = v3
 		t2 := v3 + i32(16)
 		v5 = int32(v1) << 4
-		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114472)))))
+		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114504)))))
 		t4 := v2
 		v9 = int64(bits.LeadingZeros64(uint64(v2)))
 		v7 = i64_shl(t4, v9)
@@ -79592,7 +79549,7 @@ func (m *Module) fn526(v0 int32, v1, v2 int64) {
 		v6 = t6
 		var p8 int64
 		if v6&i64(511) == i64(511) {
-			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114480)))))
+			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114512)))))
 			m.fn546(v3, t9, i64(0), v7)
 			t10 := int64(load64(m.memory, uint64(uint32(v3))+8))
 			t11 := v6
@@ -79889,7 +79846,7 @@ func (m *Module) fn528(v0, v1, v2 int32) {
 			v9 = i64(0x10100000000)
 			{
 				{
-					t4 := int32(m.memory[uint64(uint32(v5))+1107303])
+					t4 := int32(m.memory[uint64(uint32(v5))+1107335])
 					switch t4 - i32(2) {
 					default:
 						goto l7
@@ -80071,10 +80028,10 @@ func (m *Module) fn530(v0, v1 int32) {
 		}
 		v8 = v1 & i32(63)
 		v1 = v8 << 1
-		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107560))
+		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107592))
 		v2 = t1
 		v4 = v2 & i32(2047)
-		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107562))
+		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107594))
 		v5 = v4 - t2&i32(2047)
 		v9 = i32(0) - v3
 		v10 = v0 + i32(8)
@@ -80100,7 +80057,7 @@ func (m *Module) fn530(v0, v1 int32) {
 				v1 = v1 + i32(1)
 				t4 := int32(m.memory[uint64(uint32(t3+i32(1308)))])
 				v7 = t4
-				t5 := int32(m.memory[uint64(uint32(v6+i32(1108998)))])
+				t5 := int32(m.memory[uint64(uint32(v6+i32(1109030)))])
 				t6 := v7
 				v6 = t5
 				if t6 == v6 {
@@ -80839,7 +80796,7 @@ func (m *Module) fn538(v0, v1 int32) int32 {
 	v0 = i32(0)
 l0:
 	{
-		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107268])
+		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107300])
 		m.memory[uint64(uint32(v0+v2+i32(15)))] = byte(t2)
 		v0 = v0 - i32(1)
 		v3 = int32(uint32(v3) >> 4)
@@ -80847,7 +80804,7 @@ l0:
 			goto l0
 		}
 	}
-	t3 := m.fn533(v1, i32(1), i32(1119416), i32(2), v0+v2+i32(16), i32(0)-v0)
+	t3 := m.fn533(v1, i32(1), i32(1119448), i32(2), v0+v2+i32(16), i32(0)-v0)
 	m.g0 = v2 + i32(16)
 	return t3
 }
@@ -81004,7 +80961,7 @@ func (m *Module) fn542(v0, v1 int32) {
 				}
 				{
 					{
-						t5 := int32(m.memory[uint64(uint32(v7))+1107303])
+						t5 := int32(m.memory[uint64(uint32(v7))+1107335])
 						switch t5 - i32(2) {
 						default:
 							goto l4
