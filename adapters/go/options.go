@@ -14,7 +14,8 @@ const (
 	Canonical Option = 1
 	// Nonfinite, everywhere: NaN, Infinity and -Infinity are numbers. Without it they are errors.
 	Nonfinite Option = 2
-	// FillRequired, to JSON: a required member that no home holds is printed as its zero value.
+	// FillRequired, to JSON: the required members that no home holds are printed, as null where the contract allows it, else as
+	// [] or {} if they are arrays or maps. Others stay out.
 	FillRequired Option = 4
 	// SkipUnknown, to JSON and of streams: fields that the contract does not have are left out. Without it they are errors.
 	SkipUnknown Option = 8

@@ -47,7 +47,8 @@ inline constexpr Options<0> none;
 inline constexpr auto canonical = Options<CHATPB_CANONICAL>::of(CHATPB_CANONICAL);
 /// NaN and the infinities are accepted.
 inline constexpr auto nonfinite = Options<CHATPB_NONFINITE>::of(CHATPB_NONFINITE);
-/// A required member that no home holds is printed as its zero value.
+/// The required members that no home holds are printed, as null where the contract allows it, else as [] or {} if they are
+/// arrays or maps. Others stay out.
 inline constexpr auto fill_required = Options<CHATPB_FILL_REQUIRED>::of(CHATPB_FILL_REQUIRED);
 /// A field that the contract does not have is left out. Without this option it is an error.
 inline constexpr auto skip_unknown = Options<CHATPB_SKIP_UNKNOWN>::of(CHATPB_SKIP_UNKNOWN);

@@ -23,7 +23,10 @@ export interface JsonToWireOptions extends NonfiniteOption {
 }
 
 export interface WireToJsonOptions extends NonfiniteOption, UnknownFieldsOption {
-  /** Whether to print a required member that no home holds as its zero value. */
+  /**
+   * Whether to print the required members that no home holds: as null where the contract allows it, else as [] or {} if they are
+   * arrays or maps. Others stay out.
+   */
   fillRequired?: boolean;
 }
 

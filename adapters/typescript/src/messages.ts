@@ -84,14 +84,23 @@ export type Members = { [name: string]: any };
  *
  * - Reading gives what `JSON.parse(toJson(...))` gives, but a bigint for an integer beyond 2^53. What is absent is
  *   `undefined`, and null is null. Reading never changes the message.
- * - Writing gives a value the home that `fromJson` would give it; `delete`, and writing `undefined`, clear all homes. A value that throws has
- *   changed nothing: JsonError, or TypeError for what is no JSON value.
+ * - Writing gives a value the home that `fromJson` would give it; `delete`, and writing `undefined`, clear all homes. A value that
+ *   throws has changed nothing: JsonError, or TypeError for what `printJson` takes for no JSON value, such as a Date.
+ * - A view inherits nothing: `view.toString` is a member of that name, or undefined. So `JSON.stringify(view)` works where it
+ *   holds no bigint, and `${view}` is a TypeError, as it is of each object without a prototype.
  * - An object that is a message is a view in turn. Arrays, and objects inside open values, are frozen copies: to change
  *   one, assign it anew (`view.stop = [...view.stop, "\n"]`).
  */
 export function members<Desc extends DescMessage>(schema: Desc, message: MessageShape<Desc>): Members {
-  return new Proxy(Object.create(null) as Members, new View(schema, message));
+  // Node inspects the target of a proxy, past its handler: the target shows what the view has.
+  const inspect = (_: unknown, options: object, inspect: (value: object, options: object) => string): string =>
+    inspect(Object.fromEntries(Object.entries(view)), options);
+  const target = Object.create(null, { [INSPECT]: { value: inspect, configurable: true } }) as Members;
+  const view = new Proxy(target, new View(schema, message));
+  return view;
 }
+
+const INSPECT = Symbol.for("nodejs.util.inspect.custom");
 
 /** How a view prints its message: it has no member for a field that the contract does not have. */
 const PRINTED: WireToJsonOptions = { nonfinite: "allow", unknownFields: "skip" };
@@ -168,14 +177,14 @@ class View implements ProxyHandler<Members> {
     if (value === undefined) {
       return this.deleteProperty(_, name);
     }
-    const text = printJson(value);
-    const made = fromJson(this.#schema, `{${JSON.stringify(name)}:${text}}`) as Homes;
+    const document = printJson({ [name]: value });
+    const made = fromJson(this.#schema, document) as Homes;
     const open = this.#isOpen(name, this.#message) || this.#isOpen(name, made) ? this.#open() : undefined;
     this.#clear(name);
     this.#move(name, made, this.#message);
     if (open !== undefined) {
       if (this.#isOpen(name, made)) {
-        open.set(name, text);
+        open.set(name, document.slice(JSON.stringify(name).length + 2, -1));
       } else {
         open.delete(name);
       }
@@ -229,7 +238,8 @@ class View implements ProxyHandler<Members> {
       // The order is that of all open members together.
       moveOpen(this.#message, alone);
     }
-    return freeze(this.#plain(alone)[name]);
+    const plain = this.#plain(alone);
+    return Object.hasOwn(plain, name) ? freeze(plain[name]) : undefined;
   }
 
   /** Return whether a home of open members has a name, even if it holds nothing. */

@@ -199,6 +199,15 @@ test("JSON values with every integer", () => {
   ok(Number.isNaN(value["n"]));
   equal(printJson(value).replace("Infinity", "1e400"), json);
   throws(() => parseJson('{"a":18446744073709551615'), SyntaxError);
+  throws(() => parseJson('{"a":1'), SyntaxError);
+  equal(printJson(parseJson('{"a":1,"a":18446744073709551615}')), '{"a":18446744073709551615}');
+  const inherited = '{"__proto__":{"__proto__":18446744073709551615},"toString":NaN}';
+  equal(printJson(parseJson(inherited)), inherited);
+  let inner = parseJson("[".repeat(100_000) + "18446744073709551615" + "]".repeat(100_000));
+  while (Array.isArray(inner)) {
+    inner = inner[0]!;
+  }
+  equal(inner, 18446744073709551615n);
   throws(() => printJson({ a: () => 1 }), TypeError);
   const round: unknown[] = [];
   round.push(round);

@@ -1,7 +1,9 @@
 import { deepEqual, equal, ok, throws } from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
+import { runInNewContext } from "node:vm";
 import { clone, create, type DescMessage, equals, type Message } from "@bufbuild/protobuf";
-import { JsonError, parseJson } from "../src/index.js";
+import { ChatpbError, JsonError, parseJson, printJson } from "../src/index.js";
 import { fromJson, members, toJson } from "../src/messages.js";
 import { recording, schemaOf } from "./support.js";
 
@@ -128,4 +130,127 @@ test("an edit that throws changes nothing, and edits inside stay inside", () => 
   expected.usage.total_tokens = 9;
   deepEqual(parseJson(toJson(schema, message)), expected);
   equal(JSON.stringify(view["usage"]), '{"prompt_tokens":7,"total_tokens":9}');
+});
+
+class Seed {
+  seed = 1;
+}
+
+/** What JSON cannot hold, and what its refusal calls it. */
+const REFUSED: [unknown, string][] = [
+  [new Date(0), "Date"],
+  [new Map([["a", 1]]), "Map"],
+  [new Set([1]), "Set"],
+  [/a/, "RegExp"],
+  [new URL("https://example.com/"), "URL"],
+  [new Error("a"), "Error"],
+  [Promise.resolve(1), "Promise"],
+  [new Uint8Array(2), "Uint8Array"],
+  [new Seed(), "Seed"],
+  [new (class extends Seed {})(), "an object that inherits"],
+  [Object.create({ inherited: 1 }), "an object that inherits"],
+  [create(schema), "Uint8Array"],
+  [new String("a"), "String"],
+  [Object(1n), "BigInt"],
+  [runInNewContext("new Date(0)"), "Date"],
+  [{ [Symbol("a")]: 1 }, "a symbol as a key"],
+  [Math, "a symbol as a key"],
+  [Symbol("a"), "symbol"],
+  [() => 1, "function"],
+  [{ toJSON: () => 1 }, "function"],
+  [[1, , 2], "undefined"],
+];
+
+test("a value that JSON cannot hold is refused, wherever it is", () => {
+  const message = fromJson(schema, TEXT);
+  const before = clone(schema, message);
+  const view = members(schema, message);
+  for (const [value, kind] of REFUSED) {
+    for (const name of ["vendor", "usage", "id"]) {
+      throws(() => (view[name] = value), { name: "TypeError", message: new RegExp(`^not a JSON value: .*${kind}.*, in /${name}`) });
+      throws(() => (view[name] = { "a/b": [0, value] }), new RegExp(`${kind}.*, in /${name}/a~1b/1`));
+    }
+    throws(() => printJson(value), TypeError);
+  }
+  ok(equals(schema, message, before));
+});
+
+test("plain objects are values, of any realm and without a prototype, and so are views", () => {
+  const other = fromJson(schema, TEXT);
+  const values = [
+    runInNewContext('({ a: [{ b: "c" }] })'),
+    Object.assign(Object.create(null), { a: [{ b: "c" }] }),
+    Object.freeze({ a: [{ b: "c" }], left_out: undefined }),
+    members(schema, fromJson(schema, '{"a":[{"b":"c"}]}')),
+  ];
+  for (const value of values) {
+    equal(printJson(value), '{"a":[{"b":"c"}]}');
+    members(schema, other)["vendor"] = value;
+    deepEqual(copy(members(schema, other)["vendor"]), { a: [{ b: "c" }] });
+  }
+});
+
+test("a view inherits nothing, and members may have any name", () => {
+  for (const name of ["__proto__", "constructor", "toString", "valueOf", "hasOwnProperty", "toJSON", "then"]) {
+    for (const start of ["{}", TEXT, `{"${name.slice(1)}":{"a":1},"${name}s":18446744073709551615}`]) {
+      const message = fromJson(schema, start);
+      const view = members(schema, message);
+      const check = (expected: unknown): void => {
+        deepEqual(view[name], expected);
+        equal(name in view, expected !== undefined);
+        equal(Object.hasOwn(view, name), expected !== undefined);
+        equal(Object.keys(view).includes(name), expected !== undefined);
+      };
+      check(undefined);
+      for (const value of ["x", { b: 1, a: [2] }, 18446744073709551615n, null, { [name]: { [name]: 1 } }]) {
+        view[name] = value;
+        check(value);
+        const text = toJson(schema, message);
+        deepEqual(Object.getOwnPropertyDescriptor(parseJson(text), name)!.value, value);
+        ok(equals(schema, message, fromJson(schema, text)));
+        ok(inspect(view).includes(name));
+      }
+      delete view[name];
+      check(undefined);
+      equal(toJson(schema, message), toJson(schema, fromJson(schema, start)));
+    }
+  }
+});
+
+test("a view is printed by inspect and by JSON.stringify, and is no string", () => {
+  const text = '{"id":"1","choices":[{"index":0}],"usage":null,"vendor":{"a":[]}}';
+  const view = members(schema, fromJson(schema, text));
+  equal(inspect(view), inspect(JSON.parse(text)));
+  equal(JSON.stringify(view), text);
+  throws(() => `${view as unknown as string}`, TypeError);
+});
+
+test("a value of too many levels is refused as text of as many is", () => {
+  const nested = (levels: number): unknown => {
+    let value: unknown = [];
+    for (let level = 1; level < levels; level++) {
+      value = [value];
+    }
+    return value;
+  };
+  const caught = (call: () => void): object => {
+    try {
+      call();
+    } catch (error) {
+      ok(error instanceof JsonError && error instanceof ChatpbError);
+      return { ...error, message: error.message };
+    }
+    throw new Error("not refused");
+  };
+  const message = create(schema);
+  const view = members(schema, message);
+  view["vendor"] = nested(199);
+  const before = clone(schema, message);
+  const expected = caught(() => fromJson(schema, `{"vendor":${"[".repeat(200)}${"]".repeat(200)}}`));
+  for (const levels of [200, 201, 200_000]) {
+    deepEqual(caught(() => (view["vendor"] = nested(levels))), expected);
+    ok(equals(schema, message, before));
+  }
+  equal(printJson(nested(200)), "[".repeat(200) + "]".repeat(200));
+  throws(() => printJson(nested(201)), { path: "/0".repeat(200), offset: 200, line: 1, column: 201 });
 });

@@ -9,7 +9,10 @@ public enum Option {
   CANONICAL(1),
   /** Both ways: NaN, Infinity and -Infinity are numbers. */
   NONFINITE(2),
-  /** To JSON: a required member that no home holds is printed as its zero value. */
+  /**
+   * To JSON: the required members that no home holds are printed, as null where the contract allows
+   * it, else as [] or {} if they are arrays or maps. Others stay out.
+   */
   FILL_REQUIRED(4),
   /** To JSON, and of streams: a field that the contract does not have is left out. It is an error otherwise. */
   SKIP_UNKNOWN_FIELDS(8),
