@@ -251,6 +251,11 @@ def test_a_byte_budget_is_fair_and_loses_nothing() -> None:
         await everything()
         assert order == [*sorted(set(order) - {-1}), -1]
         assert len(order) >= 28
+        async with budget.hold(10):
+            late = asyncio.ensure_future(use(99, 1, 1))
+            await asyncio.sleep(0)
+            assert 99 not in order
+        await late
 
     run(main())
 

@@ -31,15 +31,15 @@ class Outcome:
         sent: bytes of the answer's body that were sent.
         chunks: number of chunks that were sent.
         first: seconds until the first chunk, or the whole answer, was sent; None if nothing was sent.
-        seconds: how long the call took.
+        seconds: how long the call took; 0 until it has ended.
 
     Examples:
         >>> from chatpb.service import Outcome
         >>> outcome = Outcome("stream")
         >>> outcome.send(120, chunks=3)
         >>> outcome.fail(503, "UNAVAILABLE")
-        >>> outcome.status, outcome.sent, outcome.chunks
-        (503, 120, 3)
+        >>> outcome.status, outcome.sent, outcome.chunks, outcome.seconds
+        (503, 120, 3, 0.0)
 
     """
 
