@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 import grpc
@@ -12,9 +14,12 @@ import pytest
 from grpc import aio
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from chatpb.service import AsyncClient, Call, EchoBackend, Limits, Server, ServiceError, _health
-from tests.service.service_stack import QUESTION, run
+from chatcompletion.v1 import CreateChatCompletionRequest
+from chatpb import json_to_wire
+from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Server, ServiceError, _health
+from tests.service.service_stack import PATIENCE, QUESTION, run
 
+WIRE = json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest)
 STATES = health_pb2.HealthCheckResponse
 
 
@@ -88,6 +93,37 @@ def test_those_who_watch() -> None:
                 state = now
             watching.cancel()
             unknown.cancel()
+
+    run(main())
+
+
+def test_a_backend_that_is_well_again() -> None:
+    """Those who watch hear it, though nobody asks. A gateway needs that: it sends no call to a server that is not well."""
+
+    async def main() -> None:
+        backend = Ailing()
+        async with served(backend) as (server, stub):
+            gateway = GrpcBackend(f"127.0.0.1:{server.port}")
+            watching = stub.Watch(asked())
+            assert (await watching.read()).status == STATES.SERVING
+            await gateway.check()
+            backend.is_well = False
+            assert (await stub.Check(asked())).status == STATES.NOT_SERVING
+            assert (await watching.read()).status == STATES.NOT_SERVING
+            await until_fails(gateway)
+            backend.is_well = True
+            assert (await watching.read()).status == STATES.SERVING
+            while True:
+                with suppress(ServiceError):
+                    await gateway.create(WIRE, Call(deadline=time.monotonic() + PATIENCE))
+                    break
+            await gateway.close()
+            watching.cancel()
+
+    async def until_fails(gateway: GrpcBackend) -> None:
+        with suppress(ServiceError):
+            while True:
+                await gateway.check()
 
     run(main())
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import logging
+import re
 from collections.abc import AsyncIterator, Iterable
 from typing import Any, Final
 
@@ -39,6 +41,11 @@ _SERVICE_CONFIG: Final = {
     ],
 }
 """How gRPC uses several addresses of a target, and when it makes a call again: before any part of an answer came."""
+
+_OF_TRANSPORT: Final = re.compile(r"\b(ipv4|ipv6|unix|dns|vsock):|\bsocket closed\b|\bGOAWAY\b", re.IGNORECASE)
+"""In the text of an error that gRPC itself makes, where a server cannot be reached or breaks off."""
+
+_log = logging.getLogger("chatpb.service")
 
 RECONNECT: Final = 3.0
 """The most seconds between attempts to connect again. gRPC's own limit is two minutes."""
@@ -151,6 +158,9 @@ class GrpcBackend:
         """Return the error of a call that the server ended. One that was cancelled without a reason may be repeated."""
         if error.code() is grpc.StatusCode.CANCELLED and not error.trailing_metadata():
             return ServiceError.of(503, "The service ended the call.", headers={"retry-after": "1"})
+        if error.code() is grpc.StatusCode.UNAVAILABLE and _OF_TRANSPORT.search(error.details() or ""):
+            _log.warning("%s: %s", self._target, error.details())
+            return ServiceError.of(503, "The server cannot be reached.", code="server_unreachable")
         found = from_rpc_error(error, self._return_headers)
         body, headers = self._secrets.hide_in_json(found.body), self._secrets.hide_in_headers(found.headers)
         return ServiceError(found.status, body, headers)

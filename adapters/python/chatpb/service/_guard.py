@@ -18,6 +18,7 @@ from chatpb.service._byte_budget import ByteBudget
 from chatpb.service._call import Call, check_token, header_names, is_header, pick_request_headers
 from chatpb.service._error_table import ServiceError
 from chatpb.service._observers import Observer, Outcome
+from chatpb.service._secrets import Secrets
 
 __all__ = ["Guard", "Limits", "SendLimit"]
 
@@ -106,7 +107,9 @@ class Guard:
 
         """
         call = Call(pick_request_headers(headers, self._forward), peer=peer)
-        call.reply["x-request-id"] = call.metadata.setdefault("x-request-id", uuid.uuid4().hex)
+        # It goes on to logs and records, where a credential has no place.
+        identity = Secrets.of(call.metadata).hide_in_text(call.metadata.get("x-request-id", "")) or uuid.uuid4().hex
+        call.reply["x-request-id"] = call.metadata["x-request-id"] = identity
         known = [seconds for seconds in (remaining, self.limits.timeout) if seconds is not None]
         call.deadline = time.monotonic() + min(known) if known else None
         outcome = Outcome(method, received=received)

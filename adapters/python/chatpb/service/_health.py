@@ -50,6 +50,9 @@ class BackendHealth:
 def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
     """Return the health service of gRPC, which asks the backend whenever it is asked, and then tells all who watch.
 
+    While the backend cannot serve, those who watch have it asked again: a client that follows them sends no call until
+    they hear better, and so would never ask itself.
+
     One who watches and does not read delays nobody else, and is ended when the time to send is over. The service of the
     package waits for such a one before it tells the others, and before it stops.
 
@@ -74,12 +77,7 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
         async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
             if request.service not in names:
                 await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
-            try:
-                await followed.check()
-            except ServiceError:
-                self._set(states.NOT_SERVING)
-            else:
-                self._set(states.SERVING)
+            await self._ask()
             return states(status=self._state)
 
         async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
@@ -106,7 +104,21 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
                     continue  # it may have changed since
                 if self._is_stopping:
                     return
-                await has_changed.wait()
+                if not is_known or self._state == states.SERVING:
+                    await has_changed.wait()
+                    continue
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(has_changed.wait(), _AGE)
+                    continue
+                await self._ask()
+
+        async def _ask(self) -> None:
+            try:
+                await followed.check()
+            except ServiceError:
+                self._set(states.NOT_SERVING)
+            else:
+                self._set(states.SERVING)
 
         def _set(self, state: Any) -> None:
             if state != self._state and not self._is_stopping:

@@ -222,6 +222,8 @@ class PrometheusObserver:
         self._seconds = prometheus.Histogram("chatpb_call_seconds", "Duration of calls.", ("method",), **buckets)
         self._first = prometheus.Histogram("chatpb_first_chunk_seconds", "Time to the first chunk.", **buckets)
         self._records = prometheus.Counter("chatpb_records", "Records of calls, by outcome.", ("outcome",), **where)
+        for outcome in ("written", "lost"):  # from the start, since a rate begins at the second value
+            self._records.labels(outcome)
         self.registry.register(_UnknownFieldsCollector())
 
     def count_records(self, outcome: str, number: int) -> None:

@@ -70,6 +70,8 @@ class BackgroundRecorder:
         self._bytes = 0
         self._changed = threading.Condition()
         self._closing = False
+        self._in_hand = 0
+        self._given_up = False
         self._unlogged = 0
         self._logged_at = float("-inf")
         self.written = 0
@@ -103,7 +105,8 @@ class BackgroundRecorder:
             self._changed.notify()
         self._thread.join(timeout)
         with self._changed:
-            left = len(self._waiting)
+            left = len(self._waiting) + self._in_hand
+            self._given_up = True
             self._waiting.clear()
             self._bytes = 0
         if left:
@@ -119,6 +122,7 @@ class BackgroundRecorder:
                 if not self._waiting:
                     return
                 taken = [self._waiting.popleft() for _ in range(min(_BATCH, len(self._waiting)))]
+                self._in_hand = len(taken)
             self._write([make for make, _ in taken])
             with self._changed:
                 self._bytes = max(0, self._bytes - sum(size for _, size in taken))
@@ -129,14 +133,14 @@ class BackgroundRecorder:
             try:
                 records.append(make())
             except Exception as error:  # one bad record must not lose the others, nor end the thread
-                self._lose(1, type(error).__name__)
+                self._settle(lost=1, reason=type(error).__name__)
         good: list[bytes] = []
 
         def keep(place: int, error: ChatpbError) -> None:
             try:
                 good.extend(check_records([salvage(records[place], error)]))
             except Exception as unexpected:
-                self._lose(1, type(unexpected).__name__)
+                self._settle(lost=1, reason=type(unexpected).__name__)
 
         for piece in sift(records, check_records, keep):
             good += piece
@@ -144,9 +148,20 @@ class BackgroundRecorder:
             self._recorder.append(good)
         except Exception as error:
             # A ChatpbError's text names the file and what the system says; that of another error might quote a record.
-            self._lose(len(good), str(error) if isinstance(error, ChatpbError) else type(error).__name__)
+            reason = str(error) if isinstance(error, ChatpbError) else type(error).__name__
+            self._settle(lost=len(good), reason=reason)
         else:
-            self._count(written=len(good))
+            self._settle(written=len(good))
+
+    def _settle(self, *, written: int = 0, lost: int = 0, reason: str = "") -> None:
+        """Count records that were taken from the queue, unless `close` could not wait and has counted them as lost."""
+        with self._changed:
+            if self._given_up:
+                return
+            self._in_hand -= written + lost
+        self._count(written=written)
+        if lost:
+            self._lose(lost, reason)
 
     def _lose(self, number: int, reason: str) -> None:
         self._count(lost=number)
