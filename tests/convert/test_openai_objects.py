@@ -11,10 +11,11 @@ import openai
 import pytest
 from openai.types import chat
 from openai.types.chat import chat_completion, chat_completion_chunk
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_serializer
 
 import chatpb
 from chatcompletion import v1
+from chatpb.streams import Accumulator
 
 
 class Message(BaseModel):
@@ -152,6 +153,60 @@ def test_a_model_without_a_message() -> None:
     ):
         chatpb.from_openai(Turn("user"))
     assert chatpb.to_dict(chatpb.from_openai(Turn("user"), v1.ChatCompletionMessageParam)) == {"role": "user"}
+
+
+LONE = "\ud83d"
+
+
+@pytest.mark.parametrize(
+    ("model", "inner"),
+    [
+        (chat.ChatCompletion.construct(choices=[{"index": 0, LONE: [1]}]), {"choices": [{"index": 0, LONE: [1]}]}),
+        (
+            chat.ChatCompletionChunk.construct(id="c", choices=[{"delta": {LONE: None}}], x=1),
+            {"id": "c", "choices": [{"delta": {LONE: None}}], "x": 1},
+        ),
+        (
+            Conversation(messages=[Message.model_construct(**{"role": "user", "from": "b", LONE: 1})]),
+            {"messages": [{"role": "user", "from": "b", LONE: 1}]},
+        ),
+    ],
+    ids=["choice", "chunk", "alias"],
+)
+def test_a_name_with_a_lone_surrogate_inside_a_model(model: BaseModel, inner: dict[str, Any]) -> None:
+    message_type = v1.CreateChatCompletionRequest if "messages" in inner else None
+    assert chatpb.to_dict(chatpb.from_openai(model, message_type)) == inner
+
+
+class Loud(Message):
+    @field_serializer("role")
+    def loud(self, role: str) -> str:
+        return role.upper()
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        chat_completion.Choice.construct(index=0, **{LONE: 1}),
+        chat.ChatCompletion.construct(**{LONE: 1}),
+        Loud.model_construct(**{"role": "user", LONE: 1}),
+    ],
+    ids=["choice", "completion", "serializer"],
+)
+def test_a_name_with_a_lone_surrogate_that_no_message_has(model: BaseModel) -> None:
+    with pytest.raises(chatpb.JsonError, match="a lone surrogate in the name of a member"):
+        chatpb.from_openai(model, v1.ChatCompletionMessageParam if isinstance(model, Loud) else None)
+    if not isinstance(model, Loud):
+        with pytest.raises(chatpb.JsonError, match="a lone surrogate in the name of a member"):
+            Accumulator().add(model)
+
+
+@pytest.mark.parametrize("message_type", [None, v1.ErrorResponse])
+def test_an_exception_is_refused_with_what_to_do(message_type: type[Any] | None) -> None:
+    error = openai.OpenAIError("slow down")
+    hint = r"^OpenAIError is an exception; .* from_openai\(error\.response\.json\(\), ErrorResponse\)$"
+    with pytest.raises(TypeError, match=hint):
+        chatpb.from_openai(error, message_type)
 
 
 def test_numbers_that_are_not_finite() -> None:

@@ -525,3 +525,14 @@ def test_with_the_pure_python_implementation_of_google_protobuf() -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert " passed" in done.stdout
+
+
+@pytest.mark.parametrize("path", [(), ("choices",), ("choices", 0), ("x",), ("x", "y")], ids=str)
+def test_json_names_the_public_class_and_takes_a_copy(path: tuple[Any, ...]) -> None:
+    view: Any = chatpb.members(chatpb.from_dict({"choices": [{"index": 0}], "x": {"y": [1]}}))
+    for key in path:
+        view = view[key]
+    public = "ArrayView" if isinstance(view, chatpb.ArrayView) else "ObjectView"
+    with pytest.raises(TypeError, match=f"Object of type {public} is not JSON serializable"):
+        json.dumps(view)
+    assert json.loads(json.dumps(view.copy())) == view

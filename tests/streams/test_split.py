@@ -202,3 +202,12 @@ def test_any_completion_survives_being_split(completion: dict[str, Any], size: i
     for wire in split_wire(json_to_wire(json.dumps(completion)), size=size):
         accumulator.add_wire(wire)
     assert json.loads(accumulator.to_json()) == json.loads(json.dumps(completion))
+
+
+@pytest.mark.parametrize(
+    "wire", [b"", bytearray(b"a"), memoryview(json_to_wire(b"{}"))], ids=lambda each: type(each).__name__
+)
+def test_wire_bytes_have_functions_of_their_own(wire: Any) -> None:
+    for take in Accumulator().add, lambda given: list(split(given)):
+        with pytest.raises(TypeError, match="; add_wire and split_wire take wire bytes$"):
+            take(wire)

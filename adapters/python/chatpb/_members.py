@@ -53,8 +53,8 @@ def members(message: Any) -> ObjectView:
 
     Reading gives what `to_dict` gives: None for null, the strings of enums, every integer exactly; and NaN and the
     infinities as floats. Objects and arrays are views in turn, which behave like dicts and lists and are equal to those
-    with equal values; `copy()` returns a plain one, with nothing but plain ones inside. Members are in the order of
-    `to_json`. Reading never changes the message.
+    with equal values; `copy()` returns a plain one, with nothing but plain ones inside, which `json.dumps` takes.
+    Members are in the order of `to_json`. Reading never changes the message.
 
     Writing gives each value the home that `from_json` would give it, and clears the member's other homes; `del` clears
     them all. Values are copied. A value that JSON cannot hold raises and changes nothing: JsonError for such as NaN and
@@ -147,6 +147,16 @@ def _layout_of(message_type: type[Any]) -> _Layout:
     return layout
 
 
+def _shown_as(name: str) -> Callable[[type[T]], type[T]]:
+    """Give a class the name of the public one, which messages of others show: that of `json.dumps`, for one."""
+
+    def named(kind: type[T]) -> type[T]:
+        kind.__name__ = kind.__qualname__ = name
+        return kind
+
+    return named
+
+
 class _View:
     """What all views do."""
 
@@ -214,6 +224,7 @@ class ObjectView(_View, MutableMapping[str, Any]):
             del self[name]
 
 
+@_shown_as("ObjectView")
 class _Message(ObjectView):
     """A message. `level` is the nesting level of its object in the document that the first view is of."""
 
@@ -418,6 +429,7 @@ class _Place:
         return result
 
 
+@_shown_as("ObjectView")
 class _Object(_Place, ObjectView):
     """An object that is no message: a map, or one inside an open value."""
 

@@ -18,6 +18,7 @@ from chatcompletion import v1
 from chatpb._contract.schema import schema_of
 from chatpb._convert import to_dict
 from chatpb._detect import detect_object
+from chatpb._errors import JsonError
 from chatpb._extras import extra_for
 from chatpb._options import Nonfinite, UnknownFields, choice
 from chatpb._runtimes import message_class, runtime_of
@@ -70,7 +71,8 @@ def from_openai(obj: Any, message_type: type[Any] | None = None, *, nonfinite: N
         nonfinite: "allow" accepts NaN, Infinity and -Infinity as numbers; "error" refuses them.
 
     Raises:
-        TypeError: the contract has no message for the model, or a value is not JSON, such as bytes or a set.
+        TypeError: the contract has no message for the model, or a value is not JSON, such as bytes or a set. So is an
+            exception of the package: convert `error.response.json()`, what the service sent.
         JsonError: a value is not acceptable, such as NaN.
         ValueError: `nonfinite` has another value.
 
@@ -82,6 +84,11 @@ def from_openai(obj: Any, message_type: type[Any] | None = None, *, nonfinite: N
         b'{"id":"c1","choices":[],"x_request_ms":12}'
 
     """
+    if isinstance(obj, BaseException):
+        raise TypeError(
+            f"{type(obj).__name__} is an exception; the message of what the service sent is "
+            "from_openai(error.response.json(), ErrorResponse)"
+        )
     if message_type is None:
         message_type = _message_type(obj)
     known = message_class(message_type)
@@ -245,7 +252,10 @@ def _plain(obj: Any) -> Any:
         raise _NotGiven
     if hasattr(kind, "model_dump"):
         # Models inside count as what they are, not as what the model around them declares.
-        return obj.model_dump(by_alias=True, exclude_unset=True, warnings=False, serialize_as_any=True)
+        try:
+            return obj.model_dump(by_alias=True, exclude_unset=True, warnings=False, serialize_as_any=True)
+        except UnicodeEncodeError:
+            return _members_of(obj)
     if hasattr(kind, "__fields_set__"):
         return obj.dict(by_alias=True, exclude_unset=True)
     if is_dataclass(kind):
@@ -257,6 +267,21 @@ def _plain(obj: Any) -> Any:
     if isinstance(obj, Iterable) and not isinstance(obj, (str, bytes, bytearray, memoryview, Set)):
         return list(obj)
     raise TypeError(f"{kind.__name__} is not a JSON value")
+
+
+def _members_of(model: Any) -> dict[str, Any]:
+    """Return the members of a model that were set. Pydantic does not dump those with a lone surrogate in their name."""
+    kind = type(model)
+    decorators = kind.__pydantic_decorators__
+    if decorators.computed_fields or decorators.field_serializers or decorators.model_serializers:
+        reason = f"a lone surrogate in the name of a member of {kind.__name__}, which has serializers of its own"
+        raise JsonError("", 1, 1, 0, reason)
+    members = {
+        kind.model_fields[name].serialization_alias or name: value
+        for name, value in model.__dict__.items()
+        if name in model.model_fields_set and not kind.model_fields[name].exclude
+    }
+    return {**members, **(model.model_extra or {})}
 
 
 @cache
