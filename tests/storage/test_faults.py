@@ -417,8 +417,8 @@ def test_closing_takes_no_longer_than_its_timeout(tmp_path: Path) -> None:
     begun.wait()
     writer.put(make_record, 1)
     writer.close(timeout=0.01)
-    assert writer.lost == 1
     go.set()
     writer._thread.join()
-    assert writer.written == 1
+    # Also the one in hand: whether it was written could not be awaited.
+    assert (writer.written, writer.lost) == (0, 2)
     writer._recorder.close()

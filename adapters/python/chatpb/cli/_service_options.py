@@ -142,7 +142,7 @@ Workers = Annotated[
 class CertificateOptions:
     """Files of TLS."""
 
-    HEADING: ClassVar = "TLS"
+    HEADING: ClassVar[str] = "TLS"
 
     tls_certificate: Annotated[
         Path | None, option("--tls-certificate", metavar="FILE", help="The certificate chain, PEM.")
@@ -159,7 +159,7 @@ class CertificateOptions:
 class LimitOptions:
     """The most that a service accepts."""
 
-    HEADING: ClassVar = "Limits"
+    HEADING: ClassVar[str] = "Limits"
 
     max_message: Annotated[int, option("--max-message", min=1, max=2047, metavar="MIB", help="Largest message.")] = 64
     max_in_flight: Annotated[
@@ -191,7 +191,7 @@ class LimitOptions:
 class ObserverOptions:
     """What is told about calls, and where."""
 
-    HEADING: ClassVar = "Logs, metrics and traces"
+    HEADING: ClassVar[str] = "Logs, metrics and traces"
 
     log: Annotated[LogFormat, option("--log", help="How to log calls, on standard error.")] = LogFormat.TEXT
     metrics: Annotated[
@@ -209,7 +209,7 @@ class ObserverOptions:
 class RecordOptions:
     """Where calls are recorded, and for how long records are kept."""
 
-    HEADING: ClassVar = "Records"
+    HEADING: ClassVar[str] = "Records"
 
     record: Annotated[
         Path | None, option("--record", metavar="FILE", help="Record every call, in an SQLite file of chatpb.storage.")
