@@ -213,6 +213,7 @@ NO_MESSAGE: Final = (
     "chatpb.register_runtime adds one"
 )
 WIRE_CLASS: Final = "{!r} is not a message class but one of wire bytes, which wire_to_json takes"
+STREAM_OF_WIRE: Final = "{name} is neither a message nor a dict nor an object of the openai package; add_wire and split_wire take wire bytes"
 NO_CLASS: Final = "an instance of {} is not a message class; message_type takes a class, such as chatpb.ChatCompletion"
 
 
@@ -228,8 +229,9 @@ def test_messages_are_not_wire_bytes(call: Function) -> None:
     assert all(result == results[0] for result in results)
     for other in (*OTHERS, "text"):
         assert refusal(call, other) == f"TypeError: {NO_MESSAGE.format(type(other))}"
+    refused = STREAM_OF_WIRE if call in (TAKE_MESSAGES["Accumulator.add"], TAKE_MESSAGES["split"]) else WIRE_CLASS
     for other in (b"", bytearray(), memoryview(b"")):
-        assert refusal(call, other) == f"TypeError: {WIRE_CLASS.format(type(other))}"
+        assert refusal(call, other) == f"TypeError: {refused.format(type(other), name=type(other).__name__)}"
 
 
 def wires(*each: bytes) -> pa.Array:
