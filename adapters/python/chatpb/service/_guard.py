@@ -108,7 +108,8 @@ class Guard:
         """
         call = Call(pick_request_headers(headers, self._forward), peer=peer)
         # It goes on to logs and records, where a credential has no place.
-        identity = Secrets.of(call.metadata).hide_in_text(call.metadata.get("x-request-id", "")) or uuid.uuid4().hex
+        given = call.metadata.get("x-request-id")
+        identity = Secrets.of(call.metadata).hide_in_text(given) if given else uuid.uuid4().hex
         call.reply["x-request-id"] = call.metadata["x-request-id"] = identity
         known = [seconds for seconds in (remaining, self.limits.timeout) if seconds is not None]
         call.deadline = time.monotonic() + min(known) if known else None

@@ -106,6 +106,7 @@ class BackgroundRecorder:
         self._thread.join(timeout)
         with self._changed:
             left = len(self._waiting) + self._in_hand
+            self._in_hand = 0  # a second call counts nothing again
             self._given_up = True
             self._waiting.clear()
             self._bytes = 0
