@@ -143,7 +143,10 @@ function choose(index: number): void {
 // The list of documents.
 
 const listBox = byId("documents");
+/** What the list shows: of the input before, until a new one has its first rows. */
+let listed = { rows, bytes, isWire };
 const list = new VirtualList(listBox, (index) => {
+  const { rows, bytes, isWire } = listed;
   const row = rows[index]!;
   const what = row.chunks > 0 ? `${row.chunks > 1 ? count(row.chunks, "chunk") : "the stream"} put together` : shortName(row.type);
   const state = row.error || (row.violations > 0 ? count(row.violations, "violation") : "");
@@ -186,6 +189,7 @@ function showList(): void {
   const isList = rows.length > 1;
   byId("documents-panel").hidden = !isList;
   byId("documents-title").textContent = isRead ? `${count(rows.length, "document")}, ${form}` : `${count(rows.length, "document")} read so far`;
+  listed = { rows, bytes, isWire };
   list.setCount(isList ? rows.length : 0);
   if (isList) {
     listBox.setAttribute("aria-activedescendant", `document-${Math.max(0, selected)}`);

@@ -384,6 +384,27 @@ test("10 MB of JSON lines are read, and few elements made", LIMIT, async () => {
   ok(await chromium.evaluate(`document.getElementById("document-${lines - 1}").ariaSelected === "true"`));
 });
 
+test("a list that is drawn before a new input is read shows the documents that it has", LIMIT, async () => {
+  await visit();
+  await drop("lines.jsonl", Array.from({ length: 100 }, (_, at) => `{"error":{"message":"${at}"}}\n`).join(""));
+  const texts = await chromium.evaluate<string[]>(`(() => {
+    const [list, select] = [document.getElementById("documents"), document.getElementById("example")];
+    const texts = () => Array.from(list.querySelectorAll("[role=option]"), (each) => each.textContent);
+    const frame = requestAnimationFrame;
+    requestAnimationFrame = (draw) => draw();
+    const before = texts();
+    select.value = "0";
+    select.dispatchEvent(new Event("change"));
+    list.dispatchEvent(new Event("scroll"));
+    requestAnimationFrame = frame;
+    return [before, texts()].map((each) => each.join());
+  })()`);
+  await settled();
+  match(texts[0]!, /"message":"0"/);
+  equal(texts[1], texts[0]);
+  deepEqual(chromium.complaints, []);
+});
+
 test("one document of a megabyte has its members, and few elements", LIMIT, async () => {
   await choose();
   await drop("large.json", `{"object":"chat.completion","x":[${Array.from({ length: 100_000 }, (_, at) => at).join()}]}`);
