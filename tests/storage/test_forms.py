@@ -452,7 +452,7 @@ def test_damaged_parquet_is_reported() -> None:
 @pytest.mark.parametrize(
     ("args", "message"),
     [
-        (["in.jsonl", "x.txt"], "x.txt: the name implies no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet"),
+        (["in.jsonl", "x.txt"], "x.txt: the name implies no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet, or give the form of what is read by --from jsonl "),
         (["in.jsonl", "x.parquet", "--only", "chunk"], "x.parquet: only lines and messages can be documents other than records"),
         (["in.jsonl", "x.db", "--partition", "day"], "x.db: only Parquet can be partitioned"),
         (["in.jsonl", "x.db", "--columns", "id"], "x.db: only Parquet has columns"),

@@ -232,7 +232,8 @@ def test_anything_else_is_refused_with_what_was_found(obj: Any) -> None:
     assert result.exit_code == 1
     line = result.stderr.splitlines()[0]
     assert line.startswith(f"in.jsonl:{2 if obj else 1}: ")
-    assert ("expected a completion, chunk, request, error, record, or a line of" in line) == ("found" in line)
+    expected = "expected a completion, chunk, request, error, record (--type says which), or a line of"
+    assert (expected in line) == ("found" in line)
 
 
 @pytest.mark.parametrize("text", ['{"custom_id":"a","body":{"model":"m","model":"n"}}', '{"conversations":[],"x":NaN}'])
@@ -305,6 +306,23 @@ def test_an_array_that_is_cut_is_told() -> None:
     Path("in.json").write_text(json.dumps([COMPLETION, 5, COMPLETION]))
     result = run("export", "in.json", "out.jsonl")
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "2 records, 1 left out: in.json to out.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("[{0},\n]\n{0}\n", "in.jsonl:3: JSON goes on after the end of the array; it is read too"),
+        ("[\n{0}\n],\n\n{0}", "in.jsonl:5: JSON goes on after the end of the array; it is read too"),
+        ("[{0}]\n[{0}\n", "in.jsonl: the array has no end: the file is cut short"),
+        ("[{0}]\n[{0}]\n", None),
+        ("[{0},\n{0},\n]\n", None),
+    ],
+)
+def test_what_follows_an_array(text: str, said: str | None) -> None:
+    Path("in.jsonl").write_text(text.replace("{0}", json.dumps(COMPLETION)))
+    result = run("export", "in.jsonl", "out.jsonl")
+    assert (result.exit_code, result.stderr.splitlines()[:-1]) == ((1, [said]) if said else (0, []))
+    assert len(records_of("out.jsonl")) == 2
 
 
 def test_a_folder_of_one_file_a_call() -> None:

@@ -103,10 +103,13 @@ def test_days_and_the_command() -> None:
     [
         ({"model": "$.x"}, "'model' cannot be the name"),
         ({"wire": "$.x"}, "'wire' cannot be the name"),
+        ({"day": "$.x"}, "'day' cannot be the name"),
         ({"": "$.x"}, "'' cannot be the name"),
+        ({"x": "response.id"}, r"'response.id' is no path of one member: write \$.response.id"),
+        ({"x": ".id"}, r"write \$.id"),
         ({"x": "$.choices[*].x"}, "no path of one member"),
         ({"x": "$."}, "no path of one member"),
-        ({"x": "'); DROP TABLE records; --"}, None),
+        ({"x": '$."\'); DROP TABLE records; --"'}, None),
     ],
 )
 def test_what_is_no_column(members: dict[str, str], said: str | None) -> None:

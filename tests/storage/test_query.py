@@ -153,6 +153,7 @@ def test_unfinished_files_in_a_folder_are_ignored(root: str) -> None:
         (("none://bucket/r.parquet", "FROM records"), 1, "none://bucket/r.parquet: Protocol not known: none"),
         (("none.jsonl", "FROM records"), 2, "none.jsonl: No such file or directory"),
         (("r.txt", "FROM records"), 1, "r.txt: the name implies no form of records"),
+        (("mixed.log", "FROM records"), 1, "give the form of what is read by --from jsonl"),
         (("other.parquet", "FROM records"), 1, "other.parquet: not a file of records: it has no column 'wire'"),
         (("r.parquet", "FROM records", "--memory", "much"), 1, "Memory"),
         (("FROM records",), 2, "give one file of records or more"),

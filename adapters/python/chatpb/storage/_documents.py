@@ -333,21 +333,29 @@ class DocumentSource:
             text = self._utf8(data).decode()
         except UnicodeDecodeError as error:
             raise ChatpbError(f"{self.name}: invalid UTF-8 at byte {error.start}") from None
-        if text.lstrip()[:1] == "[" and text.rstrip()[-1:] != "]":
-            refusals(f"{self.name}: the array has no end: the file is cut short")
         del data
         decoder = json.JSONDecoder()
         at, line, seen = 0, 1, 0
+        depth, is_after_array = 0, False
         while True:
-            while at < len(text) and text[at] in " \t\r\n,[]":
+            while at < len(text) and (mark := text[at]) in " \t\r\n,[]":
+                depth += (mark == "[") - (mark == "]")
+                is_after_array = (mark == "]" and not depth) or (is_after_array and mark != "[")
                 at += 1
             line += text.count("\n", seen, at)
             seen = at
             if at >= len(text):
+                if depth > 0:
+                    refusals(f"{self.name}: the array has no end: the file is cut short")
                 return
+            if is_after_array:
+                refusals(f"{self.name}:{line}: JSON goes on after the end of the array; it is read too")
+                is_after_array = False
             try:
                 _, end = decoder.raw_decode(text, at)
             except (ValueError, RecursionError):
+                if depth > 0 and text.rstrip()[-1:] != "]":
+                    refusals(f"{self.name}: the array has no end: the file is cut short")
                 # The exact parser says where; nothing says where the next value starts.
                 yield Document(self.name, Format.JSONL, line, text[at:].encode())
                 return

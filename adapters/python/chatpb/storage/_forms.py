@@ -89,7 +89,8 @@ def form_of(path: str, form: Form | None = None) -> Form:
     if format is Format.BINPBS:
         return Form.MESSAGES
     raise ChatpbError(
-        f"{path}: the name implies no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet"
+        f"{path}: the name implies no form of records: use .db, .jsonl, .binpbs (each also .gz, .zst) or .parquet,"
+        " or give the form of what is read by --from jsonl or another, of what is written by --to"
     )
 
 

@@ -62,7 +62,7 @@ def document_type_of(obj: Obj, before: type[Message] | None) -> type[Message]:
     names = ", ".join(repr(name if len(name) <= 40 else f"{name[:40]}...") for name in list(obj)[:8])
     found = f"an object with {names}{', ...' if len(obj) > 8 else ''}" if obj else "an empty object"
     foreign = ", ".join(form.name for form in FOREIGN_FORMS)
-    raise ChatpbError(f"found {found}; expected a {', '.join(DOCUMENTS)}, or a line of {foreign}; --type says which")
+    raise ChatpbError(f"found {found}; expected a {', '.join(DOCUMENTS)} (--type says which), or a line of {foreign}")
 
 
 def _is_document(obj: Obj, candidate: type[Message]) -> bool:

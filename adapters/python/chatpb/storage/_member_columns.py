@@ -18,10 +18,13 @@ from chatpb.arrow import SCHEMA, expand_records
 from chatpb.storage._known_column import known_json_column
 from chatpb.storage._sql import sql_literal, sql_name
 
-__all__ = ["COLUMN_PATHS", "member_fields", "with_members"]
+__all__ = ["COLUMN_PATHS", "DAY", "member_fields", "with_members"]
 
 COLUMN_PATHS: Final = "chatpb.columns"
 """The key of a Parquet file's metadata whose value is a JSON object: the path of each such column by its name."""
+
+DAY: Final = "day"
+"""The column that the names of folders by day give their files, so that no file can have one of that name."""
 
 WHOLE: Final = "$"
 """The path of the whole record; its column has the type of JSON."""
@@ -30,8 +33,11 @@ WHOLE: Final = "$"
 def member_fields(paths: Mapping[str, str]) -> list[pa.Field]:
     """Return the fields of columns, given the path of each by its name. Raises ChatpbError for what is no column."""
     for name, path in paths.items():
-        if not name or name in SCHEMA.names:
+        if not name or name in (*SCHEMA.names, DAY):
             raise ChatpbError(f"{name!r} cannot be the name of a member's column: give one that records do not have")
+        if isinstance(path, str) and path and not path.startswith(("$", "/")):
+            # DuckDB takes it whole for the name of one member of a record, which none has.
+            raise ChatpbError(f"{path!r} is no path of one member: write $.{path.lstrip('.')}")
         try:
             if not isinstance(path, str):
                 raise ValueError("a path is text")

@@ -25,7 +25,7 @@ from chatpb._files.refusals import Refusals
 from chatpb._files.write import private_opener
 from chatpb.arrow import SCHEMA, record_batch, with_columns
 from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked
-from chatpb.storage._member_columns import COLUMN_PATHS, member_fields, with_members
+from chatpb.storage._member_columns import COLUMN_PATHS, DAY, member_fields, with_members
 from chatpb.storage._prefetch import prefetch
 from chatpb.storage._stores import filesystem_of, first_line, is_remote, new_file, new_folder, store_errors
 
@@ -57,8 +57,6 @@ _INTEGERS: Final = [
 ]
 _WITH_STATISTICS: Final = ["time", "created", "model", "status"]
 """Columns whose least and greatest values let a reader skip row groups."""
-
-_DAY: Final = "day"
 
 
 def _writer_options(level: int | None) -> dict[str, Any]:
@@ -132,8 +130,8 @@ def write_dataset(
     ):
         days_of = map(_with_day, _row_groups(batches, members, threads))
         for table in prefetch(days_of, threads, lambda table: table.nbytes):
-            for day in table.column(_DAY).unique().to_pylist():
-                days.write(day, table.filter(pc.equal(table.column(_DAY), day)).select(schema.names))
+            for day in table.column(DAY).unique().to_pylist():
+                days.write(day, table.filter(pc.equal(table.column(DAY), day)).select(schema.names))
 
 
 class _DayFiles:
@@ -168,7 +166,7 @@ class _DayFiles:
     def _open(self, day: str) -> pq.ParquetWriter:
         if len(self._writers) == MAX_OPEN_FILES:
             self._writers.popitem(last=False)[1].close()
-        folder = f"{self._folder}/{_DAY}={day}"
+        folder = f"{self._folder}/{DAY}={day}"
         file = f"{folder}/part-{self._parts[day]}.parquet"
         if isinstance(self._filesystem, pyarrow.fs.LocalFileSystem):
             # Made before Arrow opens it, so that only the owner can read it, also when the folder is opened to others.
@@ -344,4 +342,4 @@ def _row_groups(batches: Iterable[Batch], members: Mapping[str, str], threads: i
 
 def _with_day(table: pa.Table) -> pa.Table:
     day = pc.fill_null(pc.strftime(table.column("time"), "%Y-%m-%d"), "unknown")
-    return table.append_column(_DAY, day)
+    return table.append_column(DAY, day)
