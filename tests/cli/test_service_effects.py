@@ -406,12 +406,50 @@ def test_targets_by_model() -> None:
                     for stream in (False, True):
                         answer = await ask(front.address, {**QUESTION, "model": model, "stream": stream})
                         assert (answer.status_code, text.split(" ")[0] in answer.text) == (status, True)
-                async with http_client() as client:
-                    assert (await client.get(f"http://{front.address}/health")).status_code == 200
-                    two.send_signal(signal.SIGTERM)
-                    await two.process.wait()
-                    while (await client.get(f"http://{front.address}/health")).status_code == 200:
-                        await asyncio.sleep(0.1)
+
+    run(main())
+
+
+def test_one_of_two_targets_dies() -> None:
+    """The gateway is ready for calls to the other one, says which is ill, and lives without any."""
+
+    async def main() -> None:
+        async with (
+            Program("serve", *QUIET) as one,
+            Program("serve", *QUIET) as two,
+            Program(
+                *("gateway", "--target", f"gpt-*={one.address}", "--target", two.address, "--token", "mine"), *QUIET
+            ) as front,
+            http_client() as client,
+        ):
+
+            async def until(status: str, one_is: str, two_is: str) -> None:
+                """Ask until the gateway has noticed, and compare all that it says."""
+                want: dict[str, Any] = {"status": status}
+                if status == "unavailable":
+                    want["code"] = "UNAVAILABLE"
+                mine = {"authorization": "Bearer mine"}
+                while True:
+                    ready = await client.get(f"http://{front.address}/readyz", headers=mine)
+                    if ready.json()["status"] == status:
+                        break
+                assert ready.json() == {**want, "targets": {"gpt-*": one_is, "*": two_is}}
+                assert ready.status_code == (503 if status == "unavailable" else 200)
+                for path in ("readyz", "health"):
+                    of_stranger = await client.get(f"http://{front.address}/{path}")
+                    assert (of_stranger.status_code, of_stranger.json()) == (ready.status_code, want)
+                assert (await client.get(f"http://{front.address}/livez")).json() == {"status": "ok"}
+                for model, is_well in (("gpt-4o", one_is == "OK"), ("x", two_is == "OK")):
+                    answer = await ask(front.address, {**QUESTION, "model": model}, authorization="Bearer mine")
+                    assert answer.status_code == (200 if is_well else 503)
+
+            await until("ok", "OK", "OK")
+            one.send_signal(signal.SIGKILL)
+            await one.process.wait()
+            await until("degraded", "UNAVAILABLE", "OK")
+            two.send_signal(signal.SIGKILL)
+            await two.process.wait()
+            await until("unavailable", "UNAVAILABLE", "UNAVAILABLE")
 
     run(main())
 

@@ -49,6 +49,7 @@ BAD = {
     ("serve", "--grace", "inf"): "'--grace'",
     ("serve", "--log", "loud"): "'--log'",
     ("serve", "--record-max-age", "5"): "--record: limits are nothing without a file",
+    ("gateway", "--target", "a:1", "--target", "b:1"): "--target: no model reaches the target of '*', which",
     ("serve", "--record", __file__): f"--record: {__file__}: ",
     ("gateway",): "--target, --backend: give one of them",
     ("gateway", "--target", "a:1", "--backend", "echo"): "--target, --backend: give one of them",

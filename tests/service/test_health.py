@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
@@ -16,8 +17,20 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import json_to_wire
-from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Server, ServiceError, _health
-from tests.service.service_stack import PATIENCE, QUESTION, run
+from chatpb.service import (
+    AsyncClient,
+    Backend,
+    Call,
+    EchoBackend,
+    GrpcBackend,
+    Limits,
+    ModelRouter,
+    Server,
+    ServiceError,
+    _health,
+)
+from chatpb.service.gateway import gateway
+from tests.service.service_stack import PATIENCE, QUESTION, http_client, run, serve_http
 
 WIRE = json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest)
 STATES = health_pb2.HealthCheckResponse
@@ -51,7 +64,7 @@ def no_age(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @asynccontextmanager
-async def served(backend: EchoBackend, **limits: Any) -> AsyncIterator[tuple[Server, Any]]:
+async def served(backend: Backend, **limits: Any) -> AsyncIterator[tuple[Server, Any]]:
     """Serve a backend; give the block the server, and the stub of its health service."""
     async with (
         Server(backend, listen="127.0.0.1:0", limits=Limits(**limits)) as server,
@@ -69,6 +82,7 @@ def test_those_who_ask() -> None:
                 for name in ("", "chatcompletion.v1.ChatCompletionService"):
                     want = STATES.SERVING if backend.is_well else STATES.NOT_SERVING
                     assert (await stub.Check(asked(name))).status == want
+                assert (await stub.Check(asked("liveness"))).status == STATES.SERVING
             with pytest.raises(aio.AioRpcError) as caught:
                 await stub.Check(asked("another.Service"))
             assert caught.value.code() is grpc.StatusCode.NOT_FOUND
@@ -81,9 +95,11 @@ def test_those_who_watch() -> None:
 
     async def main() -> None:
         backend = Ailing()
-        async with served(backend) as (_, stub):
+        async with served(backend) as (server, stub):
             watching, unknown = stub.Watch(asked()), stub.Watch(asked("another.Service"))
+            living = stub.Watch(asked("liveness"))
             assert (await watching.read()).status == STATES.SERVING
+            assert (await living.read()).status == STATES.SERVING
             assert (await unknown.read()).status == STATES.SERVICE_UNKNOWN
             state = STATES.SERVING
             for backend.is_well in (True, False, False, True, False):
@@ -93,6 +109,8 @@ def test_those_who_watch() -> None:
                 state = now
             watching.cancel()
             unknown.cancel()
+            await server.stop(0)
+            assert await living.read() is aio.EOF
 
     run(main())
 
@@ -169,3 +187,114 @@ def test_too_many_who_watch() -> None:
                 break
 
     run(main())
+
+
+class Silent(EchoBackend):
+    """A backend that says nothing about its health until it may."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.may_speak = asyncio.Event()
+
+    async def check(self) -> None:
+        self.asked += 1
+        await self.may_speak.wait()
+
+
+class Broken(EchoBackend):
+    async def check(self) -> None:
+        raise KeyError("a conversation")
+
+
+def test_those_who_leave_before_they_hear(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The backend is asked once, however many ask and leave, and its answer counts for those who stay."""
+    monkeypatch.setattr(_health, "_AGE", 1000.0)
+
+    async def main() -> None:
+        backend = Silent()
+        async with served(backend) as (_, stub):
+            staying = asyncio.ensure_future(stub.Check(asked()))
+            while not backend.asked:
+                await asyncio.sleep(0.01)
+            for _ in range(20):
+                leaving = stub.Check(asked())
+                await asyncio.sleep(0)
+                leaving.cancel()
+            staying.cancel()
+            with suppress(asyncio.CancelledError):
+                await staying
+            staying = asyncio.ensure_future(stub.Check(asked()))
+            backend.may_speak.set()
+            assert (await staying).status == STATES.SERVING
+            assert (await stub.Check(asked())).status == STATES.SERVING
+        assert backend.asked == 1
+
+    run(main())
+
+
+def ailing() -> Ailing:
+    backend = Ailing()
+    backend.is_well = False
+    return backend
+
+
+@pytest.mark.parametrize(
+    ("parts", "status", "shown"),
+    [
+        pytest.param({}, 200, {"status": "ok", "targets": {}}, id="none"),
+        pytest.param(
+            {"a": Ailing, "b": EchoBackend}, 200, {"status": "ok", "targets": {"a": "OK", "b": "OK"}}, id="all"
+        ),
+        pytest.param(
+            {"a": ailing, "b": Ailing},
+            200,
+            {"status": "degraded", "targets": {"a": "UNAVAILABLE", "b": "OK"}},
+            id="one",
+        ),
+        pytest.param(
+            {"a": Silent, "b": Ailing},
+            200,
+            {"status": "degraded", "targets": {"a": "DEADLINE_EXCEEDED", "b": "OK"}},
+            id="one that is silent",
+        ),
+        pytest.param(
+            {"a": ailing, "b": Broken},
+            503,
+            {"status": "unavailable", "code": "UNAVAILABLE", "targets": {"a": "UNAVAILABLE", "b": "INTERNAL"}},
+            id="none that is well",
+        ),
+    ],
+)
+def test_a_backend_of_several_parts(parts: dict[str, Any], status: int, shown: dict[str, Any]) -> None:
+    """It is ready while one part is, over HTTP and over gRPC."""
+
+    async def main() -> None:
+        router = ModelRouter([(pattern, make()) for pattern, make in parts.items()])
+        async with serve_http(gateway(router)) as url, http_client() as client:
+            answer = await client.get(f"{url}/readyz")
+            assert (answer.status_code, answer.json()) == (status, shown)
+        async with served(router) as (_, stub):
+            want = STATES.SERVING if status == 200 else STATES.NOT_SERVING
+            assert (await stub.Check(asked())).status == want
+
+    run(main())
+
+
+def test_changes_of_health_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
+    async def main() -> None:
+        sick = ailing()
+        health = _health.BackendHealth(ModelRouter([("gpt-*", sick), ("*", EchoBackend())]))
+        for sick.is_well in (False, False, True, True):
+            await health.check()
+
+    run(main())
+    assert [record.getMessage() for record in caplog.records] == [
+        "The target of 'gpt-*' is not ready: 503 UNAVAILABLE",
+        "The target of 'gpt-*' is ready again.",
+    ]
+
+
+@pytest.mark.parametrize("patterns", [("a", "a"), ("*", "*"), ("*", "a"), ("a", "*", "b")])
+def test_a_pattern_that_no_model_reaches(patterns: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match=f"no model reaches the target of '{re.escape(patterns[-1])}'"):
+        ModelRouter([(pattern, EchoBackend()) for pattern in patterns])

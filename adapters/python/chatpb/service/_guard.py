@@ -20,7 +20,7 @@ from chatpb.service._error_table import ServiceError
 from chatpb.service._observers import Observer, Outcome
 from chatpb.service._secrets import Secrets
 
-__all__ = ["Guard", "Limits", "SendLimit"]
+__all__ = ["Guard", "Limits", "SendLimit", "error_for_caller"]
 
 _log: Final = logging.getLogger("chatpb.service")
 
@@ -127,7 +127,7 @@ class Guard:
             outcome.fail(499, "CANCELLED")
             raise
         except Exception as error:
-            shown = _error_for_caller(error, method)
+            shown = error_for_caller(error, method)
             outcome.fail(shown.status, shown.code)
             # A copy, since a backend may raise the same object for several calls.
             headers = {"x-request-id": call.reply["x-request-id"], **shown.headers}
@@ -267,7 +267,7 @@ class SendLimit:
             self._task.cancel()
 
 
-def _error_for_caller(error: Exception, method: str) -> ServiceError:
+def error_for_caller(error: Exception, method: str) -> ServiceError:
     """Return what a caller may see of an error."""
     if isinstance(error, ServiceError):
         return error

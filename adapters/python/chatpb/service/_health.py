@@ -1,19 +1,27 @@
-"""Whether a service can serve: whether its backend can, if that has `async def check(self) -> None`."""
+"""Whether a service is ready: whether its backend can serve, if that has `async def check(self) -> None`.
+
+A backend of several parts has `async def check_each(self)` as well, and is ready while one of them is: a load
+balancer must not keep calls from those that can be answered.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
 from typing import Any, Final
 
 import grpc
 
 from chatpb.service._error_table import ServiceError
-from chatpb.service._guard import Limits, SendLimit
+from chatpb.service._guard import Limits, SendLimit, error_for_caller
 
-__all__ = ["BackendHealth", "health_service"]
+__all__ = ["LIVENESS", "BackendHealth", "errors_of", "health_service", "raise_if_none_serves"]
+
+LIVENESS: Final = "liveness"
+"""The name of the process itself in the health service of gRPC: it is well as long as it answers."""
 
 _LAST_WORD: Final = 1.0
 """Seconds that those who watch may take to read that the server stops."""
@@ -21,30 +29,83 @@ _LAST_WORD: Final = 1.0
 _AGE: Final = 1.0
 """Seconds for which an answer counts: anybody may ask, and each answer may cost a request to an endpoint."""
 
+_log: Final = logging.getLogger("chatpb.service")
+
 
 class BackendHealth:
     """Asks a backend for its health, at most once a second, for all who want to know."""
 
     def __init__(self, backend: Any) -> None:
-        self._ask = getattr(backend, "check", None)
-        self._lock = asyncio.Lock()
+        self._backend = backend
+        self._asking: asyncio.Task[None] | None = None
         self._until = 0.0
-        self._error: ServiceError | None = None
+        self._states: dict[str, ServiceError | None] = {}
+
+    async def states(self) -> Mapping[str, ServiceError | None]:
+        """Return what keeps each part of the backend from serving, None for nothing; one without parts is called ""."""
+        if self._asking is None and time.monotonic() >= self._until:
+            self._asking = asyncio.ensure_future(self._ask())
+        if self._asking:
+            # One who leaves must not end it: the next one would ask again, and those who go on leaving without end.
+            await asyncio.shield(self._asking)
+        return self._states
 
     async def check(self) -> None:
-        """Raise ServiceError if the backend cannot serve."""
-        if self._ask is None:
-            return
-        async with self._lock:
-            if time.monotonic() >= self._until:
-                self._error = None
-                try:
-                    await self._ask()
-                except ServiceError as error:
-                    self._error = error
-                self._until = time.monotonic() + _AGE
-        if self._error:
-            raise self._error
+        """Raise ServiceError if no part of the backend can serve."""
+        raise_if_none_serves(await self.states())
+
+    async def _ask(self) -> None:
+        try:
+            if check_each := getattr(self._backend, "check_each", None):
+                states = dict(await check_each())
+            else:
+                states = {"": await _error_of(self._backend)}
+        except Exception as error:
+            states = {"": error_for_caller(error, "check_each")}
+        finally:
+            self._asking = None
+        self._until = time.monotonic() + _AGE
+        for name, found in states.items():
+            what = f"The target of {name!r}" if name else "The backend"
+            if found and not self._states.get(name):
+                _log.warning("%s is not ready: %d %s", what, found.status, found.code)
+            elif self._states.get(name) and not found:
+                _log.warning("%s is ready again.", what)
+        self._states = states
+
+
+def raise_if_none_serves(states: Mapping[str, ServiceError | None]) -> None:
+    """Raise the first error if each part of a backend has one."""
+    errors = [error for error in states.values() if error]
+    if errors and len(errors) == len(states):
+        raise errors[0]
+
+
+async def _error_of(backend: Any) -> ServiceError | None:
+    """Return what keeps a backend from serving."""
+    try:
+        if check := getattr(backend, "check", None):
+            await check()
+    except Exception as error:
+        return error_for_caller(error, "check")
+    return None
+
+
+async def errors_of(backends: Mapping[str, Any], patience: float) -> dict[str, ServiceError | None]:
+    """Return what keeps each of several backends from serving. Once one serves, the others have `patience` seconds."""
+    asking = {name: asyncio.ensure_future(_error_of(backend)) for name, backend in backends.items()}
+    waiting = set(asking.values())
+    try:
+        while waiting and not any(task.done() and task.result() is None for task in asking.values()):
+            _, waiting = await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        if waiting:
+            _, waiting = await asyncio.wait(waiting, timeout=patience)
+        silent = ServiceError.of(504, "The health of the service is not known.")
+        return {name: silent if task in waiting else task.result() for name, task in asking.items()}
+    finally:
+        for task in asking.values():
+            task.cancel()
+        await asyncio.gather(*asking.values(), return_exceptions=True)
 
 
 def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
@@ -58,7 +119,7 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
 
     Args:
         backend: its `check`, if it has one, decides.
-        names: the services that it speaks of.
+        names: the services that it speaks of, besides LIVENESS.
         limits: how many may watch, as many as calls may be open, and how long they may take to read.
 
     """
@@ -75,10 +136,12 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
             self._is_stopping = False
 
         async def Check(self, request: Any, context: Any) -> Any:  # noqa: N802
-            if request.service not in names:
+            if request.service in names:
+                await self._ask()
+            state = self._state_of(request.service)
+            if state == states.SERVICE_UNKNOWN:
                 await context.abort(grpc.StatusCode.NOT_FOUND, "There is no such service.")
-            await self._ask()
-            return states(status=self._state)
+            return states(status=state)
 
         async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
             if len(self._watching) >= limits.concurrent:
@@ -87,16 +150,16 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
             self._watching.add(task)
             try:
                 with suppress(ServiceError), closing(SendLimit(limits.send)) as sending:
-                    await self._tell(request.service in names, context, sending)
+                    await self._tell(request.service, context, sending)
             finally:
                 self._watching.discard(task)
 
-        async def _tell(self, is_known: bool, context: Any, sending: SendLimit) -> None:
+        async def _tell(self, name: str, context: Any, sending: SendLimit) -> None:
             """Send the state, and each later one, until the server stops."""
             told = None
             while True:
                 has_changed = self._has_changed
-                state = self._state if is_known else states.SERVICE_UNKNOWN
+                state = self._state_of(name)
                 if state != told:
                     with sending:
                         await context.write(states(status=state))
@@ -104,13 +167,18 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
                     continue  # it may have changed since
                 if self._is_stopping:
                     return
-                if not is_known or self._state == states.SERVING:
+                if name not in names or state == states.SERVING:
                     await has_changed.wait()
                     continue
                 with suppress(asyncio.TimeoutError):
                     await asyncio.wait_for(has_changed.wait(), _AGE)
                     continue
                 await self._ask()
+
+        def _state_of(self, name: str) -> Any:
+            if name in names:
+                return self._state
+            return states.SERVING if name == LIVENESS else states.SERVICE_UNKNOWN
 
         async def _ask(self) -> None:
             try:

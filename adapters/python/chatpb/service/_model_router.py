@@ -6,12 +6,17 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from fnmatch import fnmatchcase
+from typing import Final
 
 from chatpb.service._call import Backend, Call
 from chatpb.service._error_table import ServiceError
+from chatpb.service._health import errors_of, raise_if_none_serves
 from chatpb.service._request_flags import model_of
 
 __all__ = ["ModelRouter"]
+
+_PATIENCE: Final = 0.5
+"""Seconds that a backend has to say how it is when another one is well: those who probe a service wait a second."""
 
 
 class ModelRouter:
@@ -19,6 +24,8 @@ class ModelRouter:
 
     Args:
         routes: patterns as of a shell, such as `gpt-*` or `*`, each with its backend.
+
+    Raises ValueError for a pattern that is given twice, or after `*`, since no model would reach its backend.
 
     Examples:
         >>> import asyncio
@@ -37,6 +44,15 @@ class ModelRouter:
 
     def __init__(self, routes: Sequence[tuple[str, Backend]]) -> None:
         self._routes = list(routes)
+        before: set[str] = set()
+        for pattern, _ in self._routes:
+            if pattern in before or "*" in before:
+                why = "is given twice" if pattern in before else "stands after '*'"
+                raise ValueError(
+                    f"no model reaches the target of {pattern!r}, which {why}; "
+                    "one target may have several addresses, as ipv4:10.0.0.1:50051,10.0.0.2:50051"
+                )
+            before.add(pattern)
 
     async def create(self, request: bytes, call: Call) -> bytes:
         return await self._backend_of(request).create(request, call)
@@ -47,9 +63,12 @@ class ModelRouter:
                 yield chunk
 
     async def check(self) -> None:
-        """Raise ServiceError if one of the backends cannot serve."""
-        checks = [getattr(backend, "check", None) for _, backend in self._routes]
-        await asyncio.gather(*[check() for check in checks if check])
+        """Raise ServiceError if none of the backends can serve."""
+        raise_if_none_serves(await self.check_each())
+
+    async def check_each(self) -> dict[str, ServiceError | None]:
+        """Return, by pattern, the error that keeps a backend from serving, and None for one that can serve."""
+        return await errors_of(dict(self._routes), _PATIENCE)
 
     async def close(self) -> None:
         await asyncio.gather(*[backend.close() for _, backend in self._routes])

@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -38,7 +38,7 @@ with extra_for("chatpb.service.gateway"):
     from chatpb.service._chunk_batches import batch_chunks
     from chatpb.service._error_table import ServiceError
     from chatpb.service._guard import Guard, Limits
-    from chatpb.service._health import BackendHealth
+    from chatpb.service._health import BackendHealth, raise_if_none_serves
     from chatpb.service._http_body import declared_size, read_body
     from chatpb.service._model_list import find_model, list_models
     from chatpb.service._observers import Observer
@@ -140,12 +140,24 @@ def gateway(
         except ServiceError as error:
             return error_response(error)
 
-    async def answer_health(request: Request) -> Response:
-        try:
-            await health.check()
-        except ServiceError as error:
-            return JSONResponse({"status": "unavailable", "code": error.code}, 503)
+    async def answer_live(request: Request) -> Response:
         return JSONResponse({"status": "ok"})
+
+    async def answer_ready(request: Request) -> Response:
+        states = await health.states()
+        errors = [error for error in states.values() if error]
+        shown: dict[str, Any] = {"status": "degraded" if errors else "ok"}
+        status = 200
+        try:
+            raise_if_none_serves(states)
+        except ServiceError as error:
+            shown = {"status": "unavailable", "code": error.code}
+            status = 503
+        with suppress(ServiceError):  # which models there are is for callers with a token
+            if "" not in states:
+                guard.authorize(_headers(request.scope))
+                shown["targets"] = {name: error.code if error else "OK" for name, error in states.items()}
+        return JSONResponse(shown, status)
 
     async def answer_unknown(request: Request, error: Exception) -> Response:
         status = getattr(error, "status_code", 500)
@@ -160,7 +172,9 @@ def gateway(
         ("/{base:base}chat/completions:stream", always_stream, ["POST"]),
         ("/{base:base}models", answer_models, ["GET"]),
         ("/{base:base}models/{name:path}", answer_models, ["GET"]),
-        ("/health", answer_health, ["GET"]),
+        ("/livez", answer_live, ["GET"]),
+        ("/readyz", answer_ready, ["GET"]),
+        ("/health", answer_ready, ["GET"]),
         *((path.rstrip("/"), whole_or_stream, ["POST"]) for path in paths),
     ]
 

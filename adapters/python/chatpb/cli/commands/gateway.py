@@ -89,7 +89,10 @@ def gateway(
     behind: Backend
     if target:
         routes = [(pattern, GrpcBackend(address, **link)) for pattern, address in routes_of(target)]
-        behind = routes[0][1] if [pattern for pattern, _ in routes] == ["*"] else ModelRouter(routes)
+        try:
+            behind = routes[0][1] if [pattern for pattern, _ in routes] == ["*"] else ModelRouter(routes)
+        except ValueError as error:
+            raise typer.BadParameter(str(error), param_hint="--target") from None
     else:
         behind = backend_of(str(backend), upstream_header, return_header, unknown_fields=unknown_fields.value)
     worker = Worker.here()
