@@ -140,6 +140,15 @@ CHUNKS = [
     {"id": "c", "model": "m", "choices": [], "usage": {"total_tokens": 3}},
 ]
 
+ENDED = [
+    {"id": "c", "model": "m", "created": 7, "choices": [{"delta": {"tool_calls": [{"function": {"name": "f"}}]}}],
+        "usage": {"prompt_tokens": 1, "total_tokens": 3, "cost": 0.5}},
+    {"id": "", "model": "", "created": 0, "choices": [{"finish_reason": "", "delta": {"tool_calls": [{"function": {"name": ""}}]}}],
+        "usage": {"prompt_tokens": 0, "total_tokens": 0, "cost": 0}},
+    {"id": "c", "choices": [{"finish_reason": "stop"}]},
+]  # fmt: skip
+"""A stream in which providers leave empty what they have nothing to say of."""
+
 
 @pytest.mark.parametrize(
     ("obj", "found"),
@@ -150,6 +159,12 @@ CHUNKS = [
         ({"stream": {"chunks": CHUNKS}}, {"id": "c", "model": "m", "created": 0, "streamed": 1, "finish_reasons": ["stop"],
             "tool_names": ["f"], "total_tokens": 3}),
         ({"stream": {"common": {"id": "c", "model": "m"}, "chunks": [{}, {"model": "n"}]}}, {"id": "c", "model": "n", "streamed": 1}),
+        ({"stream": {"chunks": [CHUNKS[0], *ENDED, *CHUNKS[:1]]}}, {"id": "c", "model": "m", "created": 7, "streamed": 1,
+            "finish_reasons": ["stop"], "tool_names": ["f"], "prompt_tokens": 1, "total_tokens": 3, "cost": 0.5}),
+        ({"stream": {"common": {"id": "c", "created": 7}, "chunks": [{"id": "", "created": 0}, {}]}}, {"id": "c", "created": 7, "streamed": 1}),
+        ({"request": {"model": "asked"}, "response": {"model": "", "usage": {"total_tokens": 0}}},
+            {"model": "asked", "requested_model": "asked", "total_tokens": 0}),
+        ({"request": {"model": ""}, "error": {"error": {"code": "", "type": ""}}}, {"model": "", "requested_model": "", "error": ""}),
         ({"request": {"model": "asked"}, "status": 502, "error": {"error": {"message": "no", "type": "t", "code": 5}}},
             {"model": "asked", "requested_model": "asked", "status": 502, "error": "t"}),
         ({"request": {"model": "asked"}, "response": {"model": "used"}}, {"model": "used", "requested_model": "asked"}),
@@ -162,7 +177,7 @@ CHUNKS = [
         ({"status": "200", "peer": 1, "response": {"created": "7", "id": {}}, "start_time": 1.5}, {}),
         ({"status": 2**40, "response": {"usage": {"total_tokens": 2**63}}}, {"status": 2**40}),
     ],
-    ids=["nothing", "response", "stream", "compact", "error", "models", "cost", "whole-cost", "no-cost", "last-cost", "own", "other-types", "too-large"],
+    ids=["nothing", "response", "stream", "compact", "empty-at-last", "empty-in-compact", "empty-model", "empty-alone", "error", "models", "cost", "whole-cost", "no-cost", "last-cost", "own", "other-types", "too-large"],
 )  # fmt: skip
 def test_columns(obj: dict[str, Any], found: dict[str, Any]) -> None:
     values = {column.name: values[0] for column, values in zip(COLUMNS, columns_of([record(obj)]), strict=True)}

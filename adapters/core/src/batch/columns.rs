@@ -43,7 +43,7 @@ enum SourceKind {
 #[derive(Debug)]
 struct ColumnSource {
     column: usize,
-    /// Its place among the column's sources; the lowest that has a value counts.
+    /// Its place among the column's sources; the lowest that has a value, if possible one that is not empty, counts.
     rank: usize,
     kind: SourceKind,
     name: String,
@@ -92,6 +92,17 @@ enum ColumnValue<'a> {
     /// A number with a fraction, or one beyond the integers that a double holds exactly.
     Number(f64),
     String(&'a [u8]),
+}
+
+impl ColumnValue<'_> {
+    /// Return whether it is a zero or an empty string, as providers send where a chunk has nothing to say.
+    fn is_empty(self) -> bool {
+        match self {
+            ColumnValue::Integer(integer) => integer == 0,
+            ColumnValue::Number(number) => number == 0.0,
+            ColumnValue::String(string) => string.is_empty(),
+        }
+    }
 }
 
 /// The values of one message: of each column the rank of its source and the value, or a list.
@@ -236,11 +247,14 @@ impl ColumnReader {
 
     fn take<'a>(&self, source: &ColumnSource, found: ColumnValue<'a>, row: &mut Row<'a>) {
         match (self.types[source.column], found) {
-            (ColumnType::Strings, ColumnValue::String(string)) => row.many[source.column].push(string),
+            (ColumnType::Strings, ColumnValue::String(string)) if !string.is_empty() => {
+                row.many[source.column].push(string)
+            }
             (ColumnType::Strings, _) => {}
             _ => {
                 let one = &mut row.one[source.column];
-                if one.is_none_or(|(rank, _)| source.rank <= rank) {
+                let order = (found.is_empty(), source.rank);
+                if one.is_none_or(|(rank, held)| order <= (held.is_empty(), rank)) {
                     *one = Some((source.rank, found));
                 }
             }

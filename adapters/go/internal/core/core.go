@@ -24,7 +24,7 @@ func New() *Module {
 	m := new(Module)
 	m.t0 = make([]any, 76)
 	m.memory = make([]byte, 0x120000)
-	m.elements = [][]any{{m.fn538, m.fn77, m.fn78, m.fn80, m.fn543, m.fn544, m.fn282, m.fn545, m.fn320, m.fn265, m.fn77, m.fn400, fn453, m.fn160, m.fn495, m.fn494, m.fn496, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn228, m.fn228, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn236, m.fn236, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn246, m.fn246, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn251, m.fn251, m.fn160, m.fn493, m.fn514, m.fn523, m.fn522, m.fn525}}
+	m.elements = [][]any{{m.fn538, m.fn77, m.fn78, m.fn80, m.fn543, m.fn544, m.fn282, m.fn545, m.fn320, m.fn265, m.fn77, m.fn399, fn453, m.fn160, m.fn495, m.fn494, m.fn496, m.fn223, m.fn223, m.fn224, m.fn224, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn228, m.fn228, m.fn230, m.fn230, m.fn231, m.fn231, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn236, m.fn236, m.fn238, m.fn238, m.fn239, m.fn239, m.fn240, m.fn240, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn246, m.fn246, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn251, m.fn251, m.fn160, m.fn493, m.fn514, m.fn523, m.fn522, m.fn525}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
 	memory_init(m.memory, data[0:70881], uint32(i32(0x100000)), 0, len(data[0:70881]))
@@ -2790,7 +2790,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 									t37 := v5 + i32(48)
 									v23 = t36
 									v26 = v23 + i32(8)
-									m.fn403(t37, v26)
+									m.fn402(t37, v26)
 									t38 := int32(load32(m.memory, uint64(uint32(v5))+52))
 									v6 = t38
 									t39 := int32(load32(m.memory, uint64(uint32(v5))+48))
@@ -2820,7 +2820,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															t55 := int32(load32(m.memory, uint64(uint32(v0))+20))
 															t56 := v13
 															v11 = t55
-															m.fn404(t49, t50, t51, t52, t53, t54, t56, v11)
+															m.fn403(t49, t50, t51, t52, t53, t54, t56, v11)
 															t57 := int32(load32(m.memory, uint64(uint32(v5))+484))
 															v10 = t57
 															if v10 == i32(2) {
@@ -2861,7 +2861,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															goto l10
 														}
 													}
-													m.fn404(v5+i32(472), v2, v1, v7, v6, i32(0), i32(1), i32(0))
+													m.fn403(v5+i32(472), v2, v1, v7, v6, i32(0), i32(1), i32(0))
 													t47 := int32(load32(m.memory, uint64(uint32(v5))+484))
 													v6 = t47
 													if v6 != i32(2) {
@@ -3028,12 +3028,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																	goto l22
 																}
 																store32(m.memory, uint64(uint32(v5))+60, uint32(v18))
-																t100 := m.fn405(v32, v7, v6)
+																t100 := m.fn404(v32, v7, v6)
 																if t100 == 0 {
 																	store32(m.memory, uint64(uint32(v5))+320, uint32(i32(0)))
 																	store64(m.memory, uint64(uint32(v5))+312, uint64(i64(0x400000000)))
-																	m.fn406(v5+i32(472), v5+i32(312))
-																	t101 := m.fn407(v32, v7, v6)
+																	m.fn405(v5+i32(472), v5+i32(312))
+																	t101 := m.fn406(v32, v7, v6)
 																	v1 = t101
 																	m.fn145(v1)
 																	t102 := int64(load64(m.memory, uint64(uint32(v5))+480))
@@ -3052,7 +3052,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																		if t104 != i32(5) {
 																			goto l26
 																		}
-																		m.fn408(v5+i32(472), v16+i32(4))
+																		m.fn407(v5+i32(472), v16+i32(4))
 																		t105 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																		t106 := int32(load32(m.memory, uint64(uint32(v5))+472))
 																		p107 := v59
@@ -3215,7 +3215,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						store32(m.memory, uint64(uint32(v5))+588, uint32(v1))
 																						store32(m.memory, uint64(uint32(v5))+584, uint32(v11))
 																						store32(m.memory, uint64(uint32(v5))+580, uint32(v9))
-																						m.fn409(v5+i32(240), v5+i32(580), v55, v5+i32(144))
+																						m.fn408(v5+i32(240), v5+i32(580), v55, v5+i32(144))
 																						t132 := int32(load32(m.memory, uint64(uint32(v5))+248))
 																						v15 = t132
 																						t133 := int32(load32(m.memory, uint64(uint32(v5))+240))
@@ -3340,7 +3340,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								store32(m.memory, uint64(uint32(v5))+588, uint32(v2))
 																								store32(m.memory, uint64(uint32(v5))+584, uint32(v9))
 																								store32(m.memory, uint64(uint32(v5))+580, uint32(v6))
-																								m.fn410(v5+i32(580), v55, v5+i32(312), v7)
+																								m.fn409(v5+i32(580), v55, v5+i32(312), v7)
 																								t153 := int64(load64(m.memory, uint64(uint32(v5))+488))
 																								v55 = t153
 																								t154 := int32(load32(m.memory, uint64(uint32(v5))+484))
@@ -3367,7 +3367,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						store32(m.memory, uint64(uint32(v5))+236, uint32(v2))
 																						store32(m.memory, uint64(uint32(v5))+232, uint32(v10))
 																						store32(m.memory, uint64(uint32(v5))+228, uint32(v9))
-																						m.fn410(v5+i32(228), v55, v5+i32(312), v7)
+																						m.fn409(v5+i32(228), v55, v5+i32(312), v7)
 																						goto l37
 																					}
 																					v15 = i32(0)
@@ -3382,7 +3382,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																					goto l37
 																				}
 																			l32:
-																				m.fn409(v5+i32(240), v44, v55, v5+i32(144))
+																				m.fn408(v5+i32(240), v44, v55, v5+i32(144))
 																				t161 := int32(load32(m.memory, uint64(uint32(v5))+248))
 																				v15 = t161
 																				t162 := int32(load32(m.memory, uint64(uint32(v5))+240))
@@ -3480,7 +3480,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						{
 																							t183 := int32(load32(m.memory, uint64(uint32(v13))+4))
 																							t184 := int32(load32(m.memory, uint64(uint32(v13))+8))
-																							t185 := m.fn407(v9, t183, t184)
+																							t185 := m.fn406(v9, t183, t184)
 																							v2 = t185
 																							{
 																								t186 := int32(m.memory[uint64(uint32(v13))+12])
@@ -3579,7 +3579,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															if t209 == i32(5) {
 																																t210 := v5 + i32(312)
 																																v24 = v10 + i32(4)
-																																m.fn408(t210, v24)
+																																m.fn407(t210, v24)
 																																t211 := int64(load64(m.memory, uint64(uint32(v5))+320))
 																																t212 := v5
 																																v57 = t211
@@ -3660,7 +3660,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																p218 = i32(0)
 																															l53:
 																																v20 = p218
-																																m.fn411(v5+i32(32), v24, i32(1105640), i32(2))
+																																m.fn410(v5+i32(32), v24, i32(1105640), i32(2))
 																																t232 := int32(load32(m.memory, uint64(uint32(v5))+32))
 																																v25 = t232
 																																if v25 != 0 {
@@ -3768,7 +3768,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																		goto l57
 																																	}
 																																	t248 := int32(load32(m.memory, uint64(uint32(v20))))
-																																	m.fn412(v5+i32(24), t248, i32(1105640), i32(2))
+																																	m.fn411(v5+i32(24), t248, i32(1105640), i32(2))
 																																	t249 := int32(load32(m.memory, uint64(uint32(v5))+24))
 																																	if t249 == 0 {
 																																		goto l64
@@ -3788,12 +3788,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															t251 := int64(load64(m.memory, uint64(uint32(v7))+96))
 																															v55 = t251
 																															v1 = v5 + i32(472)
-																															m.fn413(v1, v10)
-																															_ = m.fn414(v7, v55, v1)
+																															m.fn412(v1, v10)
+																															_ = m.fn413(v7, v55, v1)
 																															goto l68
 																														}
 																													l66:
-																														t253 := m.fn415(v24)
+																														t253 := m.fn414(v24)
 																														if t253 != 0 {
 																															goto l69
 																														}
@@ -3823,7 +3823,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															goto l71
 																														}
 																													}
-																													t257 := m.fn415(v24)
+																													t257 := m.fn414(v24)
 																													if t257 != 0 {
 																														goto l69
 																													}
@@ -3831,7 +3831,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																													v12 = t258
 																													t259 := int32(load32(m.memory, uint64(uint32(v6))))
 																													t260 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
-																													t261 := m.fn405(v12, t259, t260)
+																													t261 := m.fn404(v12, t259, t260)
 																													v1 = t261
 																													if v1 == 0 {
 																														goto l69
@@ -3851,7 +3851,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																														if t263 == i32(5) {
 																															t264 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
 																															t265 := int32(load32(m.memory, uint64(uint32(v6+i32(8)))))
-																															t266 := m.fn405(v12, t264, t265)
+																															t266 := m.fn404(v12, t264, t265)
 																															v6 = t266
 																															if v6 == 0 {
 																																goto l69
@@ -3884,7 +3884,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										}
 																									l70:
 																										v2 = v5 + i32(472)
-																										m.fn408(v2, v24)
+																										m.fn407(v2, v24)
 																										t271 := int64(load64(m.memory, uint64(uint32(v5))+480))
 																										v55 = t271
 																										t272 := int64(load64(m.memory, uint64(uint32(v5))+472))
@@ -3914,7 +3914,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										if int32(v57) != 0 {
 																											p278 = v55
 																										}
-																										t280 := m.fn414(t279, p278, v2)
+																										t280 := m.fn413(t279, p278, v2)
 																										v15 = t280
 																									}
 																								l64:
@@ -3945,8 +3945,8 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																											t290 := m.fn197(t287, t289, v20)
 																											if t290&i32(255) != i32(6) {
 																												t291 := int32(load32(m.memory, uint64(uint32(v12))+12))
-																												t292 := m.fn407(t291, v6, v20)
-																												m.fn416(v26, v6, v20, t292, v2, i32(0))
+																												t292 := m.fn406(t291, v6, v20)
+																												m.fn415(v26, v6, v20, t292, v2, i32(0))
 																											}
 																											v2 = v2 + i32(28)
 																											v1 = v1 - i32(28)
@@ -3956,7 +3956,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										}
 																									}
 																									t293 := int32(load32(m.memory, uint64(uint32(v12))+12))
-																									m.fn412(v5+i32(16), t293, i32(1105640), i32(2))
+																									m.fn411(v5+i32(16), t293, i32(1105640), i32(2))
 																									t294 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																									v2 = t294
 																									if v2 == 0 {
@@ -3990,7 +3990,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																										if v1 != 0 {
 																											memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v1))
 																										}
-																										m.fn417(v30, v6, v1, v15)
+																										m.fn416(v30, v6, v1, v15)
 																									}
 																								l74:
 																									t301 := int64(load64(m.memory, uint64(uint32(v12))))
@@ -4230,7 +4230,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l49
 																							}
 																						l47:
-																							m.fn416(v26, v1, v6, v2, v13+i32(12), i32(0))
+																							m.fn415(v26, v1, v6, v2, v13+i32(12), i32(0))
 																						l49:
 																							t356 := v50
 																							v13 = v13 + i32(28)
@@ -4254,12 +4254,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																							m.fn144(v29)
 																							store32(m.memory, uint64(uint32(v29)), uint32(i32(-0x80000000)))
 																						}
-																						m.fn419(v29, v1)
+																						m.fn418(v29, v1)
 																						goto l44
 																					}
 																				}
 																				v9 = i32(0)
-																				t359 := m.fn407(v47, v6, v2)
+																				t359 := m.fn406(v47, v6, v2)
 																				v2 = t359
 																				t360 := int32(load32(m.memory, uint64(uint32(v2))))
 																				if t360 == i32(-0x7ffffffc) {
@@ -4276,15 +4276,15 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																				if t365&i32(255) != i32(3) {
 																					goto l88
 																				}
-																				m.fn418(v26, v2, v1, i32(0))
+																				m.fn417(v26, v2, v1, i32(0))
 																				goto l44
 																			}
 																		l88:
 																			if v9 == 0 {
-																				m.fn419(v2, v1)
+																				m.fn418(v2, v1)
 																				goto l44
 																			}
-																			m.fn418(v26, v2, v1, i32(0))
+																			m.fn417(v26, v2, v1, i32(0))
 																		}
 																	l44:
 																		v21 = v21 + i32(28)
@@ -4431,13 +4431,13 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 													goto l22
 												}
 											l22:
-												t387 := m.fn407(v32, v7, v6)
+												t387 := m.fn406(v32, v7, v6)
 												v1 = t387
 												if v13 == i32(1) {
-													m.fn420(v1, v5+i32(104))
+													m.fn419(v1, v5+i32(104))
 													goto l96
 												}
-												m.fn419(v1, v5+i32(104))
+												m.fn418(v1, v5+i32(104))
 											l96:
 												m.fn187(v5 + i32(104))
 												m.fn84(v5 + i32(92))
@@ -4843,7 +4843,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 					t7 := int32(load32(m.memory, uint64(uint32(v0))+80))
 					if t7 != 0 {
 						t8 := int32(load32(m.memory, uint64(uint32(v0))+84))
-						m.fn403(v5, t8+i32(8))
+						m.fn402(v5, t8+i32(8))
 						t9 := int32(load32(m.memory, uint64(uint32(v5))+4))
 						v20 = t9
 						t10 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -8333,7 +8333,7 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 										v1 = v11 + i32(20)
 										t207 := v1
 										v29 = int64(uint32(v8))
-										m.fn357(t207, v29)
+										m.fn356(t207, v29)
 										t208 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v29|i64(1)))))) / uint32(i32(7)))
 										m.fn83(v11+i32(8), v1, t208+v1)
 										goto l53
@@ -8972,7 +8972,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				default:
 																					goto l21
 																				case 0:
-																					m.fn385(v5+i32(56), v11)
+																					m.fn384(v5+i32(56), v11)
 																					t63 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																					v9 = t63
 																					t64 := int32(load32(m.memory, uint64(uint32(v5))+60))
@@ -8990,7 +8990,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					if v12 == 0 {
 																						goto l21
 																					}
-																					m.fn396(v5+i32(56), v7, int32(v55), i32(50))
+																					m.fn395(v5+i32(56), v7, int32(v55), i32(50))
 																					t67 := int32(m.memory[uint64(uint32(v5))+60])
 																					v0 = t67
 																					t68 := int32(load32(m.memory, uint64(uint32(v5))+56))
@@ -9007,7 +9007,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					p62 = t72
 																					goto l24
 																				case 10:
-																					m.fn385(v5+i32(56), v11)
+																					m.fn384(v5+i32(56), v11)
 																					t73 := int32(load32(m.memory, uint64(uint32(v5))+64))
 																					v1 = t73
 																					t74 := int32(load32(m.memory, uint64(uint32(v5))+60))
@@ -9133,19 +9133,19 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				if v0 == 0 {
 																					goto l38
 																				}
-																				m.fn388(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9)
+																				m.fn387(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9)
 																				goto l40
 																			case 3:
 																				if v0 == 0 {
 																					goto l38
 																				}
-																				m.fn389(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9)
+																				m.fn388(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9)
 																				goto l40
 																			case 0:
 																				if v0 == 0 {
 																					goto l38
 																				}
-																				m.fn384(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9, v3&i32(1), i32(0))
+																				m.fn383(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9, v3&i32(1), i32(0))
 																			}
 																		l40:
 																			t96 := int32(load32(m.memory, uint64(uint32(v5))+408))
@@ -9239,7 +9239,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										t112 := int64(load64(m.memory, uint64(uint32(v5))+1024))
 										store64(m.memory, uint64(uint32(v5))+168, uint64(t112))
 										store32(m.memory, uint64(uint32(v5))+184, uint32(v5+i32(56)))
-										m.fn397(v0, v5+i32(152), v17, v14)
+										m.fn396(v0, v5+i32(152), v17, v14)
 										t113 := int32(load32(m.memory, uint64(uint32(v5))+1028))
 										v0 = t113
 										{
@@ -9258,9 +9258,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													{
 														{
 															{
-																t116 := m.fn398(v0)
+																t116 := m.fn397(v0)
 																if t116 == 0 {
-																	_ = m.fn399(v5+i32(152), v0)
+																	_ = m.fn398(v5+i32(152), v0)
 																	v6 = i32(0)
 																	store32(m.memory, uint64(uint32(v5))+228, uint32(i32(0)))
 																	store64(m.memory, uint64(uint32(v5))+220, uint64(i64(0x800000000)))
@@ -9303,7 +9303,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																		store32(m.memory, uint64(uint32(t121))+612, uint32(v11))
 																		var p122 int32
 																		{
-																			t123 := m.fn398(v11)
+																			t123 := m.fn397(v11)
 																			v25 = t123
 																			if v25 == 0 {
 																				t124 := int32(load32(m.memory, uint64(uint32(v11))+16))
@@ -9411,7 +9411,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					t145 := int32(load32(m.memory, uint64(uint32(v5))+1032))
 																					store32(m.memory, uint64(uint32(v5))+620, uint32(t145))
 																					store32(m.memory, uint64(uint32(v5))+616, uint32(v1))
-																					m.fn393(v5+i32(616), i32(5))
+																					m.fn392(v5+i32(616), i32(5))
 																					t146 := int32(load32(m.memory, uint64(uint32(v5))+620))
 																					v1 = t146
 																					t147 := int32(load32(m.memory, uint64(uint32(v5))+624))
@@ -10125,7 +10125,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							}
 																							if uint32(v12) >= uint32(i32(2050)) {
 																								v0 = v5 + i32(1024)
-																								m.fn401(v0, int32(uint32(v12)>>1))
+																								m.fn400(v0, int32(uint32(v12)>>1))
 																								t308 := int32(load32(m.memory, uint64(uint32(v5))+1028))
 																								t309 := int32(load32(m.memory, uint64(uint32(v5))+1032))
 																								t310 := v2
@@ -10323,7 +10323,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									goto l100
 																								}
 																								t345 := int32(load32(m.memory, uint64(uint32(v15))+32))
-																								m.fn390(v0+i32(8), t345, v9)
+																								m.fn389(v0+i32(8), t345, v9)
 																								t346 := int64(load64(m.memory, uint64(uint32(v0))+16))
 																								v55 = t346
 																								t347 := int64(load64(m.memory, uint64(uint32(v0))+8))
@@ -10375,7 +10375,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									}
 																									t360 := int32(load32(m.memory, uint64(uint32(v9))+16))
 																									t361 := int32(load32(m.memory, uint64(uint32(v9))+20))
-																									m.fn397(v0+i32(8), v15, t360, t361)
+																									m.fn396(v0+i32(8), v15, t360, t361)
 																									t362 := int32(load32(m.memory, uint64(uint32(v0))+12))
 																									v17 = t362
 																									t363 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -10488,7 +10488,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										goto l100
 																									}
 																									t383 := int32(load32(m.memory, uint64(uint32(v15))+32))
-																									m.fn390(v0+i32(8), t383, v3)
+																									m.fn389(v0+i32(8), t383, v3)
 																									t384 := int64(load64(m.memory, uint64(uint32(v0))+8))
 																									v56 = t384
 																									t385 := int32(m.memory[uint64(uint32(v0))+33])
@@ -10552,7 +10552,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									t398 := int32(load32(m.memory, uint64(uint32(v11))+8))
 																									t399 := int32(load32(m.memory, uint64(uint32(v9))+8))
 																									t400 := int32(load32(m.memory, uint64(uint32(v9))+12))
-																									m.fn386(v3, t397, t398, t399, t400)
+																									m.fn385(v3, t397, t398, t399, t400)
 																									store64(m.memory, uint64(uint32(v0))+40, uint64(int64(uint32(v3))|i64(0x300000000)))
 																									m.fn79(v0+i32(8), i32(1099248), v0+i32(40))
 																									store32(m.memory, uint64(uint32(v1)), uint32(i32(1)))
@@ -10782,7 +10782,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					t448 := int32(load32(m.memory, uint64(uint32(v5))+1032))
 																					store32(m.memory, uint64(uint32(v5))+9300, uint32(t448))
 																					store32(m.memory, uint64(uint32(v5))+9296, uint32(v1))
-																					m.fn393(v0, v10)
+																					m.fn392(v0, v10)
 																					t449 := int32(load32(m.memory, uint64(uint32(v5))+9304))
 																					v0 = t449
 																					if v10 != 0 {
@@ -11398,7 +11398,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					v0 = v5 + i32(1024)
 																					m.fn85(v0, i32(88))
 																					t572 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn391(v0, t572, i32(1105108), i32(28), v11)
+																					m.fn390(v0, t572, i32(1105108), i32(28), v11)
 																					t573 := int64(load64(m.memory, uint64(uint32(v30))))
 																					store64(m.memory, uint64(uint32(v5))+992, uint64(t573))
 																					t574 := int32(load32(m.memory, uint64(uint32(v30))+8))
@@ -11415,7 +11415,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					t577 := int64(load64(m.memory, uint64(uint32(v5))+992))
 																					store64(m.memory, uint64(uint32(v33)), uint64(t577))
 																					t578 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn391(v5+i32(1024), t578, i32(1105136), i32(30), v11)
+																					m.fn390(v5+i32(1024), t578, i32(1105136), i32(30), v11)
 																					t579 := int64(load64(m.memory, uint64(uint32(v30))))
 																					store64(m.memory, uint64(uint32(v5))+1008, uint64(t579))
 																					t580 := int32(load32(m.memory, uint64(uint32(v30))+8))
@@ -11858,7 +11858,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													store32(m.memory, uint64(uint32(v5))+900, uint32(v5+i32(648)))
 													store32(m.memory, uint64(uint32(v5))+896, uint32(v5+i32(56)))
 													v1 = v5 + i32(680)
-													m.fn402(v1, v5+i32(888))
+													m.fn401(v1, v5+i32(888))
 													{
 														t686 := int32(load32(m.memory, uint64(uint32(v5))+680))
 														if t686 != i32(-0x80000000) {
@@ -11881,7 +11881,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 															store64(m.memory, uint64(uint32(v5))+416, uint64(t690))
 															t691 := int64(load64(m.memory, uint64(uint32(v5))+888))
 															store64(m.memory, uint64(uint32(v5))+408, uint64(t691))
-															m.fn402(v3, v5+i32(408))
+															m.fn401(v3, v5+i32(408))
 															t692 := int32(load32(m.memory, uint64(uint32(v5))+1024))
 															if t692 != i32(-0x80000000) {
 																v7 = i32(100)
@@ -11900,7 +11900,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																	v10 = v10 + i32(1)
 																	store32(m.memory, uint64(uint32(t696))+624, uint32(v10))
 																	v7 = v7 + i32(100)
-																	m.fn402(v1, v5+i32(408))
+																	m.fn401(v1, v5+i32(408))
 																	t697 := int32(load32(m.memory, uint64(uint32(v5))+1024))
 																	if t697 != i32(-0x80000000) {
 																		goto l167
@@ -12336,7 +12336,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 												t779 := int32(load32(m.memory, uint64(uint32(v11))+16968))
 												t780 := v9
 												v9 = t779
-												m.fn347(t780, t778, v9)
+												m.fn345(t780, t778, v9)
 												m.memory[uint64(uint32(v11))+117] = byte(v3)
 												store32(m.memory, uint64(uint32(v11))+96, uint32(v9))
 												t782 := v11
@@ -13135,7 +13135,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 						m.memory[uint64(uint32(v7))+64] = byte(i32(0))
 						{
 							{
-								t63 := m.fn424(v7+i32(200), v7-i32(-64))
+								t63 := m.fn423(v7+i32(200), v7-i32(-64))
 								if t63 != 0 {
 									{
 										t64 := int32(load32(m.memory, uint64(uint32(v7))+208))
@@ -13323,7 +13323,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 														if p107 == 0 {
 															t109 := int32(load32(m.memory, uint64(uint32(v7))+200))
 															if t109 == v9 {
-																m.fn338(v7 + i32(200))
+																m.fn424(v7 + i32(200))
 																t110 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																v4 = t110
 															}
@@ -13345,7 +13345,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 														v20 = t114
 														t115 := int32(load32(m.memory, uint64(uint32(v7))+224))
 														if v20 == t115 {
-															m.fn338(v7 + i32(224))
+															m.fn424(v7 + i32(224))
 														}
 														t116 := int32(load32(m.memory, uint64(uint32(v7))+228))
 														v0 = t116 + v20*i32(28)
@@ -13388,7 +13388,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 											store64(m.memory, uint64(uint32(v7))+32, uint64(v70))
 											store32(m.memory, uint64(uint32(v7))+56, uint32(v1))
 											store64(m.memory, uint64(uint32(v7))+48, uint64(v71))
-											m.fn403(v7+i32(16), v17)
+											m.fn402(v7+i32(16), v17)
 											t127 := int32(load32(m.memory, uint64(uint32(v7))+16))
 											t128 := v7 + i32(48)
 											v20 = t127
@@ -13782,7 +13782,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v28 = v0
 																								if v28 != v51 {
 																									t225 := int32(load32(m.memory, uint64(uint32(v0+v25))))
-																									m.fn408(v7+i32(272), t225)
+																									m.fn407(v7+i32(272), t225)
 																									v0 = v0 + i32(4)
 																									t226 := int64(load64(m.memory, uint64(uint32(v7))+272))
 																									if t226 == 0 {
@@ -14217,7 +14217,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																t344 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																store64(m.memory, uint64(uint32(v24)), uint64(t344))
 																																store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																																m.fn423(v31, v7+i32(272))
+																																m.fn422(v31, v7+i32(272))
 																																if v1 == 0 {
 																																	goto l63
 																																}
@@ -14262,7 +14262,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			t354 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																			t355 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
 																																			t356 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
-																																			m.fn422(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104878), i32(2))
+																																			m.fn421(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104878), i32(2))
 																																			m.fn85(v3, i32(1))
 																																		}
 																																		if v0 == v2 {
@@ -14377,7 +14377,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				t379 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																				store64(m.memory, uint64(uint32(v24)), uint64(t379))
 																																				store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																																				m.fn423(v31, v7+i32(272))
+																																				m.fn422(v31, v7+i32(272))
 																																				goto l76
 																																			}
 																																		l71:
@@ -14474,7 +14474,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
 																																							t407 := v31
 																																							v0 = v7 + i32(272)
-																																							m.fn423(t407, v0)
+																																							m.fn422(t407, v0)
 																																							if v16 != 0 {
 																																								store32(m.memory, uint64(uint32(v7))+316, uint32(i32(3)))
 																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104875)))
@@ -14498,7 +14498,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								t413 := int32(load32(m.memory, uint64(uint32(v43))+8))
 																																								t414 := int32(load32(m.memory, uint64(uint32(v7))+276))
 																																								t415 := int32(load32(m.memory, uint64(uint32(v7))+280))
-																																								m.fn422(v7-i32(-64), v7+i32(200), t410, t411, t412, t413, t414, t415)
+																																								m.fn421(v7-i32(-64), v7+i32(200), t410, t411, t412, t413, t414, t415)
 																																								m.fn85(v0, i32(1))
 																																								m.fn85(v1, i32(1))
 																																							}
@@ -14814,7 +14814,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		t475 := int64(load64(m.memory, uint64(uint32(v7))+352))
 																																		store64(m.memory, uint64(uint32(v24)), uint64(t475))
 																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																																		m.fn423(v31, v7+i32(272))
+																																		m.fn422(v31, v7+i32(272))
 																																		m.fn187(v7 + i32(224))
 																																		m.fn138(v7 + i32(200))
 																																		m.fn187(v7 + i32(152))
@@ -14967,7 +14967,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											t266 := int64(load64(m.memory, uint64(uint32(v7))+200))
 																											store64(m.memory, uint64(uint32(v24)), uint64(t266))
 																											store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
-																											m.fn423(v31, v7+i32(272))
+																											m.fn422(v31, v7+i32(272))
 																											goto l48
 																										}
 																									l48:
@@ -15156,7 +15156,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																									t528 := int64(load64(m.memory, uint64(uint32(v7))+200))
 																									store64(m.memory, uint64(uint32(v7))+276, uint64(t528))
 																									store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x7ffffffe)))
-																									m.fn423(v31, v10)
+																									m.fn422(v31, v10)
 																								}
 																							l101:
 																								memory_copy(m.memory, uint32(v44), uint32(v7-i32(-64)), uint32(i32(72)))
@@ -15359,7 +15359,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 											t557 := int64(load64(m.memory, uint64(uint32(v7))+200))
 											store64(m.memory, uint64(uint32(v7))+276, uint64(t557))
 											store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x7ffffffe)))
-											m.fn423(v7+i32(96), v7+i32(272))
+											m.fn422(v7+i32(96), v7+i32(272))
 											memory_copy(m.memory, uint32(v44), uint32(v7-i32(-64)), uint32(i32(72)))
 											m.fn158(v7 + i32(48))
 											m.fn158(v7 + i32(32))
@@ -17690,7 +17690,7 @@ func (m *Module) fn64(v0, v1, v2 int32) {
 				t69 := int32(load32(m.memory, uint64(uint32(v4))+16))
 				store32(m.memory, uint64(uint32(v4))+296, uint32(t69))
 				store32(m.memory, uint64(uint32(v4))+292, uint32(v1))
-				m.fn339(v4+i32(292), v2)
+				m.fn355(v4+i32(292), v2)
 				v1 = v2 - i32(1)
 				v5 = v1 & i32(7)
 				t70 := int32(load32(m.memory, uint64(uint32(v4))+296))
@@ -18538,7 +18538,7 @@ func (m *Module) fn69(v0, v1, v2, v3, v4 int32) {
 				}
 				t26 := int32(load32(m.memory, uint64(uint32(v5))+4))
 				if t26 == v14-i32(1) {
-					m.fn395(v5 + i32(4))
+					m.fn394(v5 + i32(4))
 					t27 := int32(load32(m.memory, uint64(uint32(v5))+8))
 					v17 = t27
 				}
@@ -19360,7 +19360,7 @@ func (m *Module) fn74(v0, v1, v2, v3, v4 int32) int32 {
 									} else {
 										p15 = v4
 									}
-									t19 := m.fn350(t16, p15)
+									t19 := m.fn348(t16, p15)
 									v0 = t19
 									m.memory[uint64(uint32(v0))] = byte(i32(44))
 									v9 = v0 + i32(1)
@@ -21576,7 +21576,7 @@ func (m *Module) fn102(v0, v1, v2, v3 int32) {
 						memory_copy(m.memory, uint32(v2), uint32(v9), uint32(v3))
 						goto l4
 					}
-					m.fn358(v9, v2, v3)
+					m.fn357(v9, v2, v3)
 					goto l6
 				}
 			}
@@ -23900,7 +23900,7 @@ func (m *Module) fn166(v0, v1 int32) {
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	t3 := v5
 	v2 = t2
-	m.fn339(t1, int32(uint32(t3-v2)>>3))
+	m.fn355(t1, int32(uint32(t3-v2)>>3))
 	t4 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v3 = t4
 	if v2 != v5 {
@@ -30165,7 +30165,7 @@ func (m *Module) fn257(v0 int64, v1, v2, v3 int32) {
 	{
 		if uint64(v0) >= uint64(i64(128)) {
 			v4 = v5 + i32(6)
-			m.fn357(v4, v0)
+			m.fn356(v4, v0)
 			t1 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v0|i64(1)))))) / uint32(i32(7)))
 			m.fn83(v3, v4, t1+v4)
 			goto l0
@@ -30186,7 +30186,7 @@ l0:
 			v4 = v5 + i32(6)
 			t5 := v4
 			v0 = int64(uint32(v2))
-			m.fn357(t5, v0)
+			m.fn356(t5, v0)
 			t6 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v0|i64(1)))))) / uint32(i32(7)))
 			m.fn83(v3, v4, t6+v4)
 			goto l1
@@ -30220,7 +30220,7 @@ func (m *Module) fn259(v0, v1 int32) {
 	t1 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	t2 := v2 + i32(44)
 	v5 = int64(uint32(t1 - v0))
-	m.fn357(t2, v5)
+	m.fn356(t2, v5)
 	v3 = v0 - i32(1)
 	{
 		t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -30550,7 +30550,7 @@ func (m *Module) fn263(v0, v1 int32) {
 	m.g0 = v2
 	t1 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	m.fn347(v0+i32(8), t1, t2)
+	m.fn345(v0+i32(8), t1, t2)
 	m.fn132(v2+i32(8), v1)
 	t3 := int64(load64(m.memory, uint64(uint32(v2))+8))
 	store64(m.memory, uint64(uint32(v0)), uint64(t3))
@@ -31464,7 +31464,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 							if uint64(t43) < uint64(v38) {
 								v37 = (v38 - i64(1)) & v44
 								if v37 != i64(0) {
-									m.fn351(v11+i32(32), v0, v27, v37&(v40^i64(-1)), v43, v42, v40, v6)
+									m.fn349(v11+i32(32), v0, v27, v37&(v40^i64(-1)), v43, v42, v40, v6)
 									t45 := int32(load32(m.memory, uint64(uint32(v11))+32))
 									v6 = t45
 									if v6 == 0 {
@@ -31628,7 +31628,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 															v7 = i32(-1)
 															v22 = i32(1)
 															t156 := int32(load32(m.memory, uint64(uint32(v8))+48))
-															t157 := m.fn349(v0, t156+i32(1), v5-i32(1), v6)
+															t157 := m.fn347(v0, t156+i32(1), v5-i32(1), v6)
 															v6 = t157
 															{
 																if v14 == 0 {
@@ -31649,7 +31649,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																t160 := int32(m.memory[uint64(uint32(v28))+64])
 																switch t160 - i32(1) {
 																case 0:
-																	m.fn344(v17, v0, v28, v19, v14, v4+i32(1), v6, i32(0))
+																	m.fn342(v17, v0, v28, v19, v14, v4+i32(1), v6, i32(0))
 																	goto l46
 																case 1:
 																	v24 = v4 + i32(1)
@@ -32213,7 +32213,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																						p245 = t248
 																						goto l82
 																					}
-																					m.fn345(v15, v0, v28, v8, v6, v7)
+																					m.fn343(v15, v0, v28, v8, v6, v7)
 																					t249 := int32(load32(m.memory, uint64(uint32(v15))))
 																					v7 = t249
 																					if v7 == 0 {
@@ -32245,7 +32245,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																			if uint32(v8) < uint32(v12) {
 																				goto l85
 																			}
-																			t255 := m.fn346(v0, v28, v5, v12, v24, v7)
+																			t255 := m.fn344(v0, v28, v5, v12, v24, v7)
 																			v7 = t255
 																			if v7 == 0 {
 																				store32(m.memory, uint64(uint32(v17)), uint32(i32(0)))
@@ -32310,7 +32310,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																					p260 = t265
 																					goto l89
 																				}
-																				m.fn345(v17, v0, v28, v10, v8, v6)
+																				m.fn343(v17, v0, v28, v10, v8, v6)
 																				goto l46
 																			}
 																		l88:
@@ -32334,7 +32334,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																		if uint32(v8) < uint32(v12) {
 																			goto l90
 																		}
-																		t269 := m.fn346(v0, v28, v5, v12, v4, v6)
+																		t269 := m.fn344(v0, v28, v5, v12, v4, v6)
 																		v10 = t269
 																		if v10 != 0 {
 																			store32(m.memory, uint64(uint32(v17)), uint32(v10))
@@ -33046,7 +33046,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 										p317 = 1
 									}
 									if p316&p317 == 0 {
-										t318 := m.fn352(v0, v1, v2, v3, v4, v29)
+										t318 := m.fn350(v0, v1, v2, v3, v4, v29)
 										v31 = t318
 										goto l0
 									}
@@ -33103,7 +33103,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 								}
 							}
 						l96:
-							t333 := m.fn352(v0, v1, v2, v3, v4, v29)
+							t333 := m.fn350(v0, v1, v2, v3, v4, v29)
 							v31 = t333
 							goto l0
 						}
@@ -33168,7 +33168,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 							goto l24
 						}
 						t356 := int32(load32(m.memory, uint64(uint32(v8))))
-						t357 := m.fn349(v0, t356, v5, v7)
+						t357 := m.fn347(v0, t356, v5, v7)
 						v6 = t357
 						goto l24
 					}
@@ -33178,7 +33178,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 					}
 					goto l110
 				l109:
-					t358 := m.fn348(v0, int32(uint32(v13)>>6), v14, v7)
+					t358 := m.fn346(v0, int32(uint32(v13)>>6), v14, v7)
 					v6 = t358
 				}
 			l24:
@@ -33193,7 +33193,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 	l13:
 		v37 = v44 & (v40 ^ i64(-1))
 		if v37 != i64(0) {
-			m.fn351(v11+i32(32), v0, v27, v37, v43, v42, v40, v6)
+			m.fn349(v11+i32(32), v0, v27, v37, v43, v42, v40, v6)
 			t359 := int32(load32(m.memory, uint64(uint32(v11))+32))
 			v6 = t359
 			if v6 == 0 {
@@ -33222,7 +33222,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 				v13 = t364
 				{
 					{
-						t365 := m.fn340(v0, v1, v5, v40, v4, v6)
+						t365 := m.fn338(v0, v1, v5, v40, v4, v6)
 						v10 = t365
 						if v10 != 0 {
 							t366 := int32(m.memory[uint64(uint32(v0))+28])
@@ -33319,7 +33319,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 						store32(m.memory, uint64(uint32(v9))+176, uint32(i32(0)))
 						store32(m.memory, uint64(uint32(v9))+172, uint32(v1))
 						store32(m.memory, uint64(uint32(v9))+168, uint32(v5))
-						t387 := m.fn341(v14, v7, i32(1), v9, v9+i32(152))
+						t387 := m.fn339(v14, v7, i32(1), v9, v9+i32(152))
 						if t387 == 0 {
 							goto l118
 						}
@@ -33338,7 +33338,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 						t393 := int32(load32(m.memory, uint64(uint32(v9))+188))
 						t394 := v9 + i32(200)
 						v6 = t393
-						m.fn342(t394, v6, v12)
+						m.fn340(t394, v6, v12)
 						t395 := int32(load32(m.memory, uint64(uint32(v9))+204))
 						t396 := int32(load32(m.memory, uint64(uint32(v9))+208))
 						m.fn195(v23, v9, t395, t396)
@@ -33529,7 +33529,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 									} else {
 										p448 = v1
 									}
-									t450 := m.fn340(t443, t444, t445, t446, t447, p448)
+									t450 := m.fn338(t443, t444, t445, t446, t447, p448)
 									v3 = t450
 									t451 := int64(load64(m.memory, uint64(uint32(v9))+60))
 									store64(m.memory, uint64(uint32(v0))+60, uint64(t451))
@@ -34905,7 +34905,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																	goto l8
 																}
 															l6:
-																m.fn370(v3+i32(16), v1, v9)
+																m.fn369(v3+i32(16), v1, v9)
 																t71 := int32(load32(m.memory, uint64(uint32(v3))+16))
 																v6 = t71
 																if v6 != 0 {
@@ -35114,7 +35114,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 															}
 															t125 := int32(load32(m.memory, uint64(uint32(v14))))
 															if t125 == 0 {
-																m.fn381(v3+i32(16), v1, v12, v11)
+																m.fn380(v3+i32(16), v1, v12, v11)
 																store32(m.memory, uint64(uint32(v14)), uint32(i32(1)))
 																t126 := int64(load64(m.memory, uint64(uint32(v3))+16))
 																store64(m.memory, uint64(uint32(v14))+4, uint64(t126))
@@ -35178,7 +35178,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																v3 = t144 + v10<<3
 																t147 := int32(load32(m.memory, uint64(uint32(v3-i32(8)))))
 																t148 := int32(load32(m.memory, uint64(uint32(v3-i32(4)))))
-																m.fn382(t145, t146, t147, t148, v9, v5)
+																m.fn381(t145, t146, t147, t148, v9, v5)
 															}
 														l18:
 															t149 := int32(m.memory[uint64(uint32(v7))+168])
@@ -35401,7 +35401,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																			if t192 != i32(1) {
 																				goto l32
 																			}
-																			m.fn374(v11+i32(8), v9)
+																			m.fn373(v11+i32(8), v9)
 																			t193 := int32(load32(m.memory, uint64(uint32(v11))+16))
 																			v5 = t193
 																			if v5 == 0 {
@@ -35474,7 +35474,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 														v28 = v31 - i64(1)
 														t203 := int64(load64(m.memory, uint64(uint32(v7))+88))
 														if v28&t203 != i64(0) {
-															t204 := m.fn355(v1, v18, v7+i32(24), v28, v4)
+															t204 := m.fn353(v1, v18, v7+i32(24), v28, v4)
 															v4 = t204
 														}
 														t205 := int32(m.memory[uint64(uint32(v9))])
@@ -35632,7 +35632,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																								p312 = 1
 																							}
 																							if p311&p312 == 0 {
-																								m.fn364(v7+i32(16), v16, v19, v12, v4)
+																								m.fn363(v7+i32(16), v16, v19, v12, v4)
 																								t313 := int32(load32(m.memory, uint64(uint32(v7))+16))
 																								v4 = t313
 																								t314 := int32(load32(m.memory, uint64(uint32(v7))+20))
@@ -35701,7 +35701,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																							goto l59
 																						}
 																					l57:
-																						m.fn368(v7+i32(168), v1, v9, i32(93))
+																						m.fn367(v7+i32(168), v1, v9, i32(93))
 																						t329 := int32(m.memory[uint64(uint32(v7))+172])
 																						v9 = t329
 																						if v9 == i32(2) {
@@ -35804,7 +35804,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																			goto l47
 																		}
 																		store64(m.memory, uint64(uint32(v4)), uint64(v30))
-																		t237 := m.fn359(v4+v8, v28)
+																		t237 := m.fn358(v4+v8, v28)
 																		v4 = t237
 																		goto l43
 																	}
@@ -35821,7 +35821,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																v6 = t238
 																t239 := int32(load32(m.memory, uint64(uint32(v1))+20))
 																v14 = t239
-																m.fn377(v7+i32(168), v1, v10, v30, v8, v9, v4)
+																m.fn376(v7+i32(168), v1, v10, v30, v8, v9, v4)
 																t240 := int32(load32(m.memory, uint64(uint32(v7))+168))
 																v5 = t240
 																if v5 != 0 {
@@ -35897,7 +35897,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																	goto l43
 																}
 															l51:
-																m.fn378(v7+i32(168), v1, v16, v30, v8, v6, v10, v4)
+																m.fn377(v7+i32(168), v1, v16, v30, v8, v6, v10, v4)
 																t255 := int32(load32(m.memory, uint64(uint32(v7))+168))
 																v5 = t255
 																if v5 != 0 {
@@ -35972,7 +35972,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 																		p277 = 1
 																	}
 																	if p276&p277 == 0 {
-																		m.fn364(v7+i32(8), v16, v9, v6, v4)
+																		m.fn363(v7+i32(8), v16, v9, v6, v4)
 																		t278 := int32(load32(m.memory, uint64(uint32(v7))+12))
 																		v3 = t278
 																		t279 := int32(load32(m.memory, uint64(uint32(v7))+8))
@@ -35994,7 +35994,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 													goto l15
 												}
 											l42:
-												m.fn383(v7+i32(128), v1, v15, v3, v9, v4, v7+i32(24))
+												m.fn382(v7+i32(128), v1, v15, v3, v9, v4, v7+i32(24))
 												goto l63
 											l56:
 												m.memory[uint64(uint32(v7))+132] = byte(v5)
@@ -36047,10 +36047,10 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 										v5 = t350
 									}
 								l61:
-									m.fn380(v7+i32(128), v1, v15, v3, v5&i32(1), v14, v11, v7+i32(24))
+									m.fn379(v7+i32(128), v1, v15, v3, v5&i32(1), v14, v11, v7+i32(24))
 									goto l63
 								l41:
-									m.fn383(v7+i32(128), v1, v15, v3, v9, v4, v7+i32(24))
+									m.fn382(v7+i32(128), v1, v15, v3, v9, v4, v7+i32(24))
 								l63:
 									t351 := int32(load32(m.memory, uint64(uint32(v7))+128))
 									v5 = t351
@@ -36083,7 +36083,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 											v9 = t361
 											goto l67
 										}
-										m.fn368(v7+i32(168), v1, v5, i32(125))
+										m.fn367(v7+i32(168), v1, v5, i32(125))
 										t355 := int32(m.memory[uint64(uint32(v7))+172])
 										v3 = t355
 										if v3 != i32(2) {
@@ -36137,7 +36137,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 								store64(m.memory, uint64(uint32(v0))+20, uint64(t372))
 								t373 := int64(load64(m.memory, uint64(uint32(v2))+12))
 								store64(m.memory, uint64(uint32(v0))+12, uint64(t373))
-								m.fn361(v1, v0+i32(4))
+								m.fn360(v1, v0+i32(4))
 								t374 := int32(load32(m.memory, uint64(uint32(v1))+36))
 								v1 = t374
 								t375 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -36223,7 +36223,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 									store64(m.memory, uint64(uint32(t399+v8<<3)), uint64(i64(2)))
 									goto l72
 								}
-								t400 := m.fn365(v1, v3, v8)
+								t400 := m.fn364(v1, v3, v8)
 								v9 = t400 & i32(255)
 								if v9 != i32(2) {
 									goto l69
@@ -36313,7 +36313,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 							goto l0
 						}
 						t421 := int32(load32(m.memory, uint64(uint32(v3))))
-						t422 := m.fn355(v1, t421+v2*i32(72), v7+i32(24), i64(-1), v4)
+						t422 := m.fn353(v1, t421+v2*i32(72), v7+i32(24), i64(-1), v4)
 						store32(m.memory, uint64(uint32(v0))+4, uint32(t422))
 						goto l1
 					}
@@ -36329,7 +36329,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 							goto l0
 						}
 						t426 := int32(load32(m.memory, uint64(uint32(v3))))
-						t427 := m.fn355(v1, t426+v2*i32(72), v7+i32(24), i64(-1), v4)
+						t427 := m.fn353(v1, t426+v2*i32(72), v7+i32(24), i64(-1), v4)
 						v4 = t427
 					}
 					store64(m.memory, uint64(uint32(v7))+200, uint64(v29))
@@ -36362,7 +36362,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 								goto l77
 							}
 							store64(m.memory, uint64(uint32(v4)), uint64(v29))
-							t432 := m.fn359(v4+i32(1), v28)
+							t432 := m.fn358(v4+i32(1), v28)
 							v4 = t432
 							goto l76
 						}
@@ -36422,7 +36422,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 						goto l79
 					}
 					t443 := int32(load32(m.memory, uint64(uint32(v0))))
-					t444 := m.fn355(v1, t443+v2*i32(72), v14, i64(-1), v4)
+					t444 := m.fn353(v1, t443+v2*i32(72), v14, i64(-1), v4)
 					v9 = t444
 				}
 				t445 := int32(load32(m.memory, uint64(uint32(v14))))
@@ -36471,7 +36471,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 					t458 := int32(load32(m.memory, uint64(uint32(v8))+84))
 					v13 = t458
 					t459 := int32(load32(m.memory, uint64(uint32(v0))+28))
-					m.fn356(v13, v1-v13, t459+v4<<2, v12-v4, v5)
+					m.fn354(v13, v1-v13, t459+v4<<2, v12-v4, v5)
 					t460 := int32(load32(m.memory, uint64(uint32(v0))+44))
 					v1 = t460
 					if uint32(v1) < uint32(v3) {
@@ -36480,7 +36480,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 					t461 := int32(load32(m.memory, uint64(uint32(v0))+16))
 					t462 := int32(load32(m.memory, uint64(uint32(v0))+20))
 					t463 := int32(load32(m.memory, uint64(uint32(v0))+40))
-					m.fn356(t461, t462, t463+v3<<2, v1-v3, v2)
+					m.fn354(t461, t462, t463+v3<<2, v1-v3, v2)
 					t464 := int32(m.memory[uint64(uint32(v8))+116])
 					v0 = t464
 				}
@@ -36538,7 +36538,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 								store64(m.memory, uint64(uint32(v6))+72, uint64(t478))
 								v5 = v6 + i32(60)
 								t479 := int32(load32(m.memory, uint64(uint32(v6))+76))
-								m.fn342(v5, t479, v1)
+								m.fn340(v5, t479, v1)
 								m.fn69(v13, v2+v12, v0-v2, i32(1104306), i32(2))
 								t480 := int32(load32(m.memory, uint64(uint32(v6))+36))
 								if t480 == i32(-0x80000000) {
@@ -36553,7 +36553,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 								t483 := int64(load64(m.memory, uint64(uint32(v6))+36))
 								store64(m.memory, uint64(uint32(v6))+88, uint64(t483))
 								t484 := int32(load32(m.memory, uint64(uint32(v6))+92))
-								m.fn342(v6+i32(116), t484, v0)
+								m.fn340(v6+i32(116), t484, v0)
 								t485 := int32(load32(m.memory, uint64(uint32(v6))+68))
 								store32(m.memory, uint64(uint32(v6))+112, uint32(t485))
 								t486 := int64(load64(m.memory, uint64(uint32(v6))+60))
@@ -36662,7 +36662,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 						store32(m.memory, uint64(uint32(v6))+112, uint32(v5))
 						store32(m.memory, uint64(uint32(v6))+104, uint32(v1))
 						store32(m.memory, uint64(uint32(v6))+108, uint32(v1))
-						m.fn339(v11, v0)
+						m.fn355(v11, v0)
 						t514 := int32(load32(m.memory, uint64(uint32(v4))+56))
 						v2 = t514
 						{
@@ -36803,7 +36803,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 							v0 = v6 + i32(104)
 							t540 := v0
 							v28 = int64(uint32(v1))
-							m.fn357(t540, v28)
+							m.fn356(t540, v28)
 							t541 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v28|i64(1)))))) / uint32(i32(7)))
 							m.fn83(v2, v0, t541+v0)
 							t542 := int32(load32(m.memory, uint64(uint32(v4))+68))
@@ -36839,7 +36839,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 					l95:
 						v3 = v0 + v4
 						if v2 != 0 {
-							m.fn358(v3, v0, v2)
+							m.fn357(v3, v0, v2)
 						}
 						v0 = v3
 						v1 = v1 - v2
@@ -36850,7 +36850,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					v3 = i32(0) - v1
 				l97:
-					m.fn358(v0+v3, v0, v1)
+					m.fn357(v0+v3, v0, v1)
 					v0 = v0 + v1
 					v2 = v2 - v1
 					if uint32(v2) >= uint32(v1) {
@@ -37086,7 +37086,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 										goto l111
 									}
 									store64(m.memory, uint64(uint32(v1)), uint64(v29))
-									t595 := m.fn359(v1+i32(1), v28)
+									t595 := m.fn358(v1+i32(1), v28)
 									v1 = t595
 									goto l110
 								}
@@ -37118,7 +37118,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 							v0 = t602
 							t603 := int32(load32(m.memory, uint64(uint32(v0))+16))
 							t604 := int32(load32(m.memory, uint64(uint32(v0))+20))
-							m.fn360(t598, p599, p601, t603, t604, v14)
+							m.fn359(t598, p599, p601, t603, t604, v14)
 							t605 := int32(load32(m.memory, uint64(uint32(v6))+104))
 							v2 = t605
 							if v2 == 0 {
@@ -37153,7 +37153,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 										goto l115
 									}
 									store64(m.memory, uint64(uint32(v1)), uint64(i64(122)))
-									t613 := m.fn359(v1+i32(1), v28)
+									t613 := m.fn358(v1+i32(1), v28)
 									t614 := m.fn276(v3, t613, v2, v0)
 									v1 = t614
 									goto l114
@@ -37246,7 +37246,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 								v18 = v6 + i32(36)
 								t631 := v18
 								v30 = int64(uint32(v1))
-								m.fn357(t631, v30)
+								m.fn356(t631, v30)
 								t632 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v30|i64(1)))))) / uint32(i32(7)))
 								m.fn83(v4, v18, t632+v18)
 								goto l118
@@ -37264,7 +37264,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 					l118:
 						if uint64(v28) >= uint64(i64(128)) {
 							v1 = v6 + i32(36)
-							m.fn357(v1, v28)
+							m.fn356(v1, v28)
 							t636 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v28|i64(1)))))) / uint32(i32(7)))
 							m.fn83(v4, v1, t636+v1)
 							goto l117
@@ -37299,7 +37299,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					t646 := int32(load32(m.memory, uint64(uint32(v11))+16))
 					t647 := int32(load32(m.memory, uint64(uint32(v11))+20))
-					m.fn360(t642, p643, p645, t646, t647, v14)
+					m.fn359(t642, p643, p645, t646, t647, v14)
 					t648 := int32(load32(m.memory, uint64(uint32(v6))+104))
 					v1 = t648
 					if v1 != 0 {
@@ -37396,7 +37396,7 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 			l113:
 				t671 := int32(load32(m.memory, uint64(uint32(v14))))
 				if t671 != 0 {
-					m.fn361(v8, v14+i32(4))
+					m.fn360(v8, v14+i32(4))
 				}
 				t672 := int32(load32(m.memory, uint64(uint32(v8))+68))
 				if uint32(v1) > uint32(t672) {
@@ -37956,7 +37956,7 @@ func (m *Module) fn284(v0, v1, v2, v3, v4, v5 int32) {
 	m.fn322(v6 + i32(8))
 l0:
 	v1 = i32(0)
-	m.fn373(v6+i32(24), v6+i32(8), v4, i32(0), i32(0), v5)
+	m.fn372(v6+i32(24), v6+i32(8), v4, i32(0), i32(0), v5)
 	t2 := int32(m.memory[uint64(uint32(v6))+24])
 	if t2 == 0 {
 		t3 := int32(load32(m.memory, uint64(uint32(v6))+28))
@@ -45555,7 +45555,7 @@ func (m *Module) fn312(v0, v1, v2, v3 int32) {
 	v4 = t0 - i32(16)
 	m.g0 = v4
 	m.memory[uint64(uint32(v4))+15] = byte(i32(0))
-	m.fn366(v4+i32(4), v1, v2, i32(0), v3, v4+i32(15))
+	m.fn365(v4+i32(4), v1, v2, i32(0), v3, v4+i32(15))
 	t2 := v0
 	var p1 int32
 	{
@@ -48971,7 +48971,7 @@ func (m *Module) fn331(v0 float64, v1 int32) {
 	store32(m.memory, uint64(uint32(v2))+16, uint32(i32(1102312)))
 	store32(m.memory, uint64(uint32(v2))+12, uint32(v1))
 	t3 := m.fn71(v2+i32(12), v3, i32(0))
-	t4 := m.fn350(v0, t3)
+	t4 := m.fn348(v0, t3)
 	t5 := int32(load32(m.memory, uint64(uint32(v2))+20))
 	store32(m.memory, uint64(uint32(v1))+8, uint32(t4-t5))
 	m.g0 = v2 + i32(32)
@@ -49994,30 +49994,7 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
 	store32(m.memory, uint64(uint32(v0)), uint32(v6))
 }
-func (m *Module) fn338(v0 int32) {
-	var v1 int32
-	t0 := m.g0
-	v1 = t0 - i32(16)
-	m.g0 = v1
-	t1 := int32(load32(m.memory, uint64(uint32(v0))))
-	m.fn216(v1+i32(8), v0, t1, i32(1), i32(4), i32(28))
-	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	if t2 != i32(-0x7fffffff) {
-		_ = int32(load32(m.memory, uint64(uint32(v1))+12))
-		panic("unreachable")
-	}
-	m.g0 = v1 + i32(16)
-}
-func (m *Module) fn339(v0, v1 int32) {
-	var v2 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v0))))
-	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	v2 = t1
-	if uint32(t0-v2) < uint32(v1) {
-		m.fn82(v0, v2, v1, i32(8), i32(8))
-	}
-}
-func (m *Module) fn340(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
+func (m *Module) fn338(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21 int32
 	var v22, v23, v24 int64
 	t0 := m.g0
@@ -51283,7 +51260,7 @@ func (m *Module) fn340(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 					}
 				l65:
 					v2 = v12
-					t237 := m.fn343(v0, v16, v11, v4, v6)
+					t237 := m.fn341(v0, v16, v11, v4, v6)
 					v5 = t237
 					if v5 != 0 {
 						goto l66
@@ -51308,7 +51285,7 @@ l25:
 	m.g0 = v7 + i32(352)
 	return v5
 }
-func (m *Module) fn341(v0, v1, v2, v3, v4 int32) int32 {
+func (m *Module) fn339(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10, v11, _ int32
 	t0 := m.g0
 	v5 = t0 - i32(48)
@@ -51328,7 +51305,7 @@ func (m *Module) fn341(v0, v1, v2, v3, v4 int32) int32 {
 			t6 := int32(load32(m.memory, uint64(uint32(v5))+12))
 			t7 := v5 + i32(20)
 			v9 = t6
-			m.fn342(t7, v9, v8)
+			m.fn340(t7, v9, v8)
 			t8 := int32(load32(m.memory, uint64(uint32(v5))+24))
 			t9 := int32(load32(m.memory, uint64(uint32(v5))+28))
 			m.fn195(v6, v3, t8, t9)
@@ -51405,7 +51382,7 @@ l1:
 	m.g0 = v5 + i32(48)
 	return p1
 }
-func (m *Module) fn342(v0, v1, v2 int32) {
+func (m *Module) fn340(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v3 = t0 - i32(32)
@@ -51473,7 +51450,7 @@ func (m *Module) fn342(v0, v1, v2 int32) {
 	_ = int32(load32(m.memory, uint64(uint32(v3))+28))
 	panic("unreachable")
 }
-func (m *Module) fn343(v0, v1, v2, v3, v4 int32) int32 {
+func (m *Module) fn341(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7 int32
 	t0 := m.g0
 	v7 = t0 - i32(32)
@@ -51534,7 +51511,7 @@ l0:
 	m.g0 = v7 + i32(32)
 	return v5
 }
-func (m *Module) fn344(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn342(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16 int64
 	t0 := m.g0
@@ -51614,7 +51591,7 @@ func (m *Module) fn344(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 								if v9 != v14 {
 									goto l2
 								}
-								m.fn345(v8, v1, v2, v11, v7, v6)
+								m.fn343(v8, v1, v2, v11, v7, v6)
 								t19 := int32(load32(m.memory, uint64(uint32(v8))))
 								v6 = t19
 								if v6 == 0 {
@@ -51681,7 +51658,7 @@ func (m *Module) fn344(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 							v7 = v10
 						l12:
 							{
-								m.fn345(v8, v1, v2, v9, v7, v6)
+								m.fn343(v8, v1, v2, v9, v7, v6)
 								t30 := int32(load32(m.memory, uint64(uint32(v8))))
 								v6 = t30
 								if v6 == 0 {
@@ -51706,7 +51683,7 @@ func (m *Module) fn344(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 						goto l5
 					}
 					v12 = i32(0)
-					t29 := m.fn346(v1, v2, v9, v10, v5, v6)
+					t29 := m.fn344(v1, v2, v9, v10, v5, v6)
 					v6 = t29
 					if v6 != 0 {
 						goto l5
@@ -51760,7 +51737,7 @@ func (m *Module) fn344(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 l8:
 	m.g0 = v8 + i32(16)
 }
-func (m *Module) fn345(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn343(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8 int64
 	var v9, v10, v11, v12 int32
 	var v13 float64
@@ -51794,7 +51771,7 @@ func (m *Module) fn345(v0, v1, v2, v3, v4, v5 int32) {
 							} else {
 								p6 = v5
 							}
-							t10 := m.fn350(t7, p6)
+							t10 := m.fn348(t7, p6)
 							v1 = t10
 							store32(m.memory, uint64(uint32(v0))+8, uint32(v4-i32(8)))
 							store32(m.memory, uint64(uint32(v0))+4, uint32(v3+i32(8)))
@@ -51969,12 +51946,12 @@ func (m *Module) fn345(v0, v1, v2, v3, v4, v5 int32) {
 					goto l14
 				}
 				t47 := int32(load32(m.memory, uint64(uint32(v2))))
-				t48 := m.fn349(v1, t47, v3, v5)
+				t48 := m.fn347(v1, t47, v3, v5)
 				p17 = t48
 				goto l14
 			}
 		l15:
-			t49 := m.fn348(v1, v10&i32(0x3ffffff), v11, v5)
+			t49 := m.fn346(v1, v10&i32(0x3ffffff), v11, v5)
 			p17 = t49
 		}
 	l14:
@@ -51986,7 +51963,7 @@ func (m *Module) fn345(v0, v1, v2, v3, v4, v5 int32) {
 l1:
 	m.g0 = v9 + i32(16)
 }
-func (m *Module) fn346(v0, v1, v2, v3, v4, v5 int32) int32 {
+func (m *Module) fn344(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9 int32
 	var v10, v11, v12, v13 int64
 	t0 := m.g0
@@ -52093,7 +52070,7 @@ func (m *Module) fn346(v0, v1, v2, v3, v4, v5 int32) int32 {
 				m.fn85(v1, i32(1))
 				t20 := int32(load32(m.memory, uint64(uint32(v7))+16))
 				t21 := int32(load32(m.memory, uint64(uint32(v7))+20))
-				t22 := m.fn349(v0, t20, t21, v5)
+				t22 := m.fn347(v0, t20, t21, v5)
 				v6 = t22
 				m.fn85(v2, i32(1))
 				goto l6
@@ -52146,7 +52123,7 @@ func (m *Module) fn346(v0, v1, v2, v3, v4, v5 int32) int32 {
 				v6 = v5 + i32(2)
 				goto l6
 			case 3:
-				t31 := m.fn343(v0, v2, v3, v4, v5)
+				t31 := m.fn341(v0, v2, v3, v4, v5)
 				v6 = t31
 				goto l6
 			case 4:
@@ -52176,7 +52153,7 @@ func (m *Module) fn346(v0, v1, v2, v3, v4, v5 int32) int32 {
 						goto l13
 					}
 					t41 := int32(load32(m.memory, uint64(uint32(v1))+120))
-					m.fn344(v7+i32(32), v0, t41, v2, v3, v4+i32(1), v5, i32(1))
+					m.fn342(v7+i32(32), v0, t41, v2, v3, v4+i32(1), v5, i32(1))
 					t42 := int32(load32(m.memory, uint64(uint32(v7))+32))
 					v0 = t42
 					if v0 == 0 {
@@ -52202,7 +52179,7 @@ l6:
 	m.g0 = v7 - i32(-64)
 	return v6
 }
-func (m *Module) fn347(v0, v1, v2 int32) {
+func (m *Module) fn345(v0, v1, v2 int32) {
 	var v3, v4, _, v6 int32
 	t0 := m.g0
 	v4 = t0 - i32(32)
@@ -52243,7 +52220,7 @@ l0:
 	t11 := int64(load64(m.memory, uint64(uint32(v4))))
 	store64(m.memory, uint64(uint32(v0)), uint64(t11))
 }
-func (m *Module) fn348(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn346(v0, v1, v2, v3 int32) int32 {
 	var v4 int64
 	var v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+64))
@@ -52311,7 +52288,7 @@ func (m *Module) fn348(v0, v1, v2, v3 int32) int32 {
 			l2:
 				t18 := int32(load32(m.memory, uint64(uint32(v2+i32(16)))))
 				t19 := int32(load32(m.memory, uint64(uint32(v1))))
-				t20 := m.fn349(t5, t18, t19, v3)
+				t20 := m.fn347(t5, t18, t19, v3)
 				p3 = t20
 				goto l5
 			}
@@ -52341,7 +52318,7 @@ l5:
 	m.memory[uint64(uint32(v1))] = byte(i32(44))
 	return v1 + i32(1)
 }
-func (m *Module) fn349(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn347(v0, v1, v2, v3 int32) int32 {
 	var v4 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+64))
 	v4 = v2 + v3
@@ -52359,7 +52336,7 @@ func (m *Module) fn349(v0, v1, v2, v3 int32) int32 {
 	}
 	return v2 + v3
 }
-func (m *Module) fn350(v0 float64, v1 int32) int32 {
+func (m *Module) fn348(v0 float64, v1 int32) int32 {
 	var v2, v3, v4, v5, v6 int64
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	{
@@ -52817,7 +52794,7 @@ l11:
 l9:
 	return v1 + v7
 }
-func (m *Module) fn351(v0, v1, v2 int32, v3, v4, v5, v6 int64, v7 int32) {
+func (m *Module) fn349(v0, v1, v2 int32, v3, v4, v5, v6 int64, v7 int32) {
 	var v8, v9, v10, v11, v12 int64
 	var v13, v14, v15, v16, v17 int32
 	{
@@ -52902,7 +52879,7 @@ func (m *Module) fn351(v0, v1, v2 int32, v3, v4, v5, v6 int64, v7 int32) {
 						goto l5
 					}
 					t17 := int32(load32(m.memory, uint64(uint32(v2))))
-					t18 := m.fn349(v1, t17, v13, v7)
+					t18 := m.fn347(v1, t17, v13, v7)
 					p8 = t18
 				}
 			l5:
@@ -52918,7 +52895,7 @@ l0:
 	store64(m.memory, uint64(uint32(v0))+8, uint64(v6))
 	store32(m.memory, uint64(uint32(v0)), uint32(v7))
 }
-func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
+func (m *Module) fn350(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	var v19 int64
 	t0 := m.g0
@@ -53151,7 +53128,7 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 				store32(m.memory, uint64(uint32(v6))+44, uint32(i32(1)))
 				t39 := v6 + i32(24)
 				v8 = v6 + i32(44)
-				m.fn353(t39, v8)
+				m.fn351(t39, v8)
 				t40 := int32(m.memory[uint64(uint32(v6))+24])
 				if t40 == 0 {
 					store32(m.memory, uint64(uint32(v6))+4192, uint32(i32(0)))
@@ -53161,7 +53138,7 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 				t41 := int32(m.memory[uint64(uint32(v6))+25])
 				v9 = t41
 				v2 = v6 + i32(80)
-				m.fn354(v2, v8)
+				m.fn352(v2, v8)
 				v7 = i32(1)
 				t42 := int32(load32(m.memory, uint64(uint32(v6))+80))
 				t43 := v2
@@ -53199,7 +53176,7 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 				store64(m.memory, uint64(uint32(v6))+88, uint64(t52))
 				t53 := int64(load64(m.memory, uint64(uint32(v6))+44))
 				store64(m.memory, uint64(uint32(v6))+80, uint64(t53))
-				m.fn353(v6+i32(16), v2)
+				m.fn351(v6+i32(16), v2)
 				t54 := int32(m.memory[uint64(uint32(v6))+16])
 				if t54 != 0 {
 					t55 := int32(m.memory[uint64(uint32(v6))+17])
@@ -53208,7 +53185,7 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 					{
 						t56 := int32(load32(m.memory, uint64(uint32(v6))+4184))
 						if t56 == v7 {
-							m.fn354(v6+i32(4196), v6+i32(80))
+							m.fn352(v6+i32(4196), v6+i32(80))
 							t57 := int32(load32(m.memory, uint64(uint32(v6))+4196))
 							t58 := v6 + i32(4184)
 							v8 = t57 + i32(1)
@@ -53224,7 +53201,7 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 						t61 := v6
 						v7 = v7 + i32(1)
 						store32(m.memory, uint64(uint32(t61))+4192, uint32(v7))
-						m.fn353(v6+i32(8), v6+i32(80))
+						m.fn351(v6+i32(8), v6+i32(80))
 						t62 := int32(m.memory[uint64(uint32(v6))+9])
 						v2 = t62
 						t63 := int32(m.memory[uint64(uint32(v6))+8])
@@ -53285,7 +53262,7 @@ func (m *Module) fn352(v0, v1, v2, v3, v4, v5 int32) int32 {
 l0:
 	panic("unreachable")
 }
-func (m *Module) fn353(v0, v1 int32) {
+func (m *Module) fn351(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	{
 		{
@@ -53379,7 +53356,7 @@ l3:
 	m.memory[uint64(uint32(v0))+1] = byte(v4)
 	m.memory[uint64(uint32(v0))] = byte(v3)
 }
-func (m *Module) fn354(v0, v1 int32) {
+func (m *Module) fn352(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+28))
 	v3 = t0
@@ -53514,7 +53491,7 @@ func (m *Module) fn354(v0, v1 int32) {
 l1:
 	store32(m.memory, uint64(uint32(p1+v0)), uint32(v3))
 }
-func (m *Module) fn355(v0, v1, v2 int32, v3 int64, v4 int32) int32 {
+func (m *Module) fn353(v0, v1, v2 int32, v3 int64, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10, v11, v12 int32
 	var v13, v14, v15, v16, v17, v18 int64
 	t0 := int64(load64(m.memory, uint64(uint32(v2))+64))
@@ -53606,7 +53583,7 @@ func (m *Module) fn355(v0, v1, v2 int32, v3 int64, v4 int32) int32 {
 							goto l1
 						}
 						store64(m.memory, uint64(uint32(v4)), uint64(v15))
-						t28 := m.fn359(v4+v5, v3)
+						t28 := m.fn358(v4+v5, v3)
 						p26 = t28
 						goto l2
 					}
@@ -53698,7 +53675,7 @@ l5:
 	store64(m.memory, uint64(uint32(v1))+64, uint64(t41&v3))
 	return v4
 }
-func (m *Module) fn356(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn354(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12 int32
 	t0 := m.g0
 	v5 = t0 - i32(4128)
@@ -53851,7 +53828,16 @@ func (m *Module) fn356(v0, v1, v2, v3, v4 int32) {
 l0:
 	panic("unreachable")
 }
-func (m *Module) fn357(v0 int32, v1 int64) {
+func (m *Module) fn355(v0, v1 int32) {
+	var v2 int32
+	t0 := int32(load32(m.memory, uint64(uint32(v0))))
+	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
+	v2 = t1
+	if uint32(t0-v2) < uint32(v1) {
+		m.fn82(v0, v2, v1, i32(8), i32(8))
+	}
+}
+func (m *Module) fn356(v0 int32, v1 int64) {
 	var v2, v3, v4 int32
 	var v5 int64
 	store16(m.memory, uint64(uint32(v0))+8, uint16(i32(0)))
@@ -53907,7 +53893,7 @@ l0:
 l1:
 	panic("unreachable")
 }
-func (m *Module) fn358(v0, v1, v2 int32) {
+func (m *Module) fn357(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11 int32
 	v10 = v2 & i32(3)
 	{
@@ -54018,7 +54004,7 @@ l0:
 		m.memory[uint64(uint32(v0))] = byte(v2)
 	}
 }
-func (m *Module) fn359(v0 int32, v1 int64) int32 {
+func (m *Module) fn358(v0 int32, v1 int64) int32 {
 	var v2 int64
 	if uint64(v1) >= uint64(i64(128)) {
 	l0:
@@ -54036,7 +54022,7 @@ func (m *Module) fn359(v0 int32, v1 int64) int32 {
 	store64(m.memory, uint64(uint32(v0)), uint64(v1))
 	return v0 + i32(1)
 }
-func (m *Module) fn360(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn359(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -54065,7 +54051,7 @@ func (m *Module) fn360(v0, v1, v2, v3, v4, v5 int32) {
 l0:
 	panic("unreachable")
 }
-func (m *Module) fn361(v0, v1 int32) {
+func (m *Module) fn360(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	t1 := v0
@@ -54106,7 +54092,7 @@ func (m *Module) fn361(v0, v1 int32) {
 		store32(m.memory, uint64(uint32(v0))+56, uint32(v1))
 	}
 }
-func (m *Module) fn362(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn361(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	var v17, v18, v19 int64
 	t0 := m.g0
@@ -54171,7 +54157,7 @@ l0:
 					goto l1
 				}
 				store64(m.memory, uint64(uint32(v11)), uint64(i64(10)))
-				t17 := m.fn359(v11+i32(1), v17)
+				t17 := m.fn358(v11+i32(1), v17)
 				p12 = t17
 				goto l2
 			}
@@ -54250,7 +54236,7 @@ l2:
 			t36 := v1
 			t37 := v4
 			v4 = v3 + i32(1) + v8
-			m.fn363(t35, t36, t37, v4, v6, v7)
+			m.fn362(t35, t36, t37, v4, v6, v7)
 			t38 := int32(load32(m.memory, uint64(uint32(v9))+24))
 			v6 = t38
 			if v6 == 0 {
@@ -54296,7 +54282,7 @@ l2:
 							goto l7
 						}
 					l6:
-						m.fn364(v9+i32(16), v12, v7, v8, v3)
+						m.fn363(v9+i32(16), v12, v7, v8, v3)
 						t48 := int32(load32(m.memory, uint64(uint32(v9))+16))
 						var p49 int32
 						if v8 == i32(1) {
@@ -54345,7 +54331,7 @@ l2:
 	l3:
 		panic("unreachable")
 	l9:
-		m.fn364(v9+i32(8), v12, v2, v8, v3)
+		m.fn363(v9+i32(8), v12, v2, v8, v3)
 		t57 := int32(load32(m.memory, uint64(uint32(v9))+8))
 		v3 = t57
 	}
@@ -54355,7 +54341,7 @@ l11:
 l5:
 	m.g0 = v9 + i32(32)
 }
-func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn362(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28 int32
 	var v29, v30, v31, v32, v33, v34 int64
 	var v35 float64
@@ -54540,7 +54526,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 		switch v6&i32(255) - i32(1) {
 		case 0:
 			v4 = v8 + i32(56)
-			m.fn369(v4, v1, v2)
+			m.fn368(v4, v1, v2)
 			t35 := int64(load64(m.memory, uint64(uint32(v8))+64))
 			v32 = t35
 			if v32 == i64(2) {
@@ -54574,7 +54560,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 			m.memory[uint64(uint32(v0))+4] = byte(i32(1))
 			goto l13
 		case 1:
-			m.fn371(v8+i32(56), v1, v2)
+			m.fn370(v8+i32(56), v1, v2)
 			t42 := int32(load32(m.memory, uint64(uint32(v8))+56))
 			v1 = t42
 			if v1 == 0 {
@@ -54768,7 +54754,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 															goto l26
 														}
 													l24:
-														m.fn370(v8+i32(56), v1, v7)
+														m.fn369(v8+i32(56), v1, v7)
 														t91 := int32(load32(m.memory, uint64(uint32(v8))+56))
 														v7 = t91
 														if v7 == 0 {
@@ -55015,7 +55001,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 														}
 													}
 												l29:
-													m.fn362(v8+i32(56), v1, v16, v2, v7, v5, v17, v20)
+													m.fn361(v8+i32(56), v1, v16, v2, v7, v5, v17, v20)
 													t145 := int32(load32(m.memory, uint64(uint32(v8))+56))
 													v2 = t145
 													if v2 == 0 {
@@ -55057,7 +55043,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 												v3 = t151
 												if v3 != i32(44) {
 													if v3 != i32(125) {
-														m.fn368(v8+i32(56), v1, v2, i32(125))
+														m.fn367(v8+i32(56), v1, v2, i32(125))
 														t166 := int32(m.memory[uint64(uint32(v8))+60])
 														v2 = t166
 														if v2 != i32(2) {
@@ -55132,7 +55118,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 									t172 := int32(load32(m.memory, uint64(uint32(v1))+84))
 									v5 = t172
 									t173 := int32(load32(m.memory, uint64(uint32(v2))+28))
-									m.fn356(v5, v6-v5, t173+v13<<2, v3-v13, v26)
+									m.fn354(v5, v6-v5, t173+v13<<2, v3-v13, v26)
 									t174 := int32(load32(m.memory, uint64(uint32(v1))+100))
 									t175 := v13
 									v2 = t174
@@ -55188,7 +55174,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 										t190 := v1
 										t191 := v7
 										v7 = v6 + i32(1) + v3
-										m.fn363(t189, t190, t191, v7, v17, v20)
+										m.fn362(t189, t190, t191, v7, v17, v20)
 										{
 											var p192 int32
 											{
@@ -55225,7 +55211,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 															p201 = 1
 														}
 														if p200&p201 == 0 {
-															m.fn364(v8+i32(8), v21, v12, v3, v6)
+															m.fn363(v8+i32(8), v21, v12, v3, v6)
 															t202 := int32(load32(m.memory, uint64(uint32(v8))+8))
 															v6 = t202
 															goto l49
@@ -55286,7 +55272,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 													goto l52
 												}
 											l50:
-												m.fn368(v8+i32(56), v1, v2, i32(93))
+												m.fn367(v8+i32(56), v1, v2, i32(93))
 												t218 := int32(m.memory[uint64(uint32(v8))+60])
 												v2 = t218
 												if v2 != i32(2) {
@@ -55340,7 +55326,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 								store64(m.memory, uint64(uint32(t226+v18<<3)), uint64(i64(2)))
 								goto l54
 							}
-							t227 := m.fn365(v1, v12, v18)
+							t227 := m.fn364(v1, v12, v18)
 							v2 = t227 & i32(255)
 							if v2 != i32(2) {
 								goto l28
@@ -55391,7 +55377,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 						p236 = 1
 					}
 					if p235&p236 == 0 {
-						m.fn364(v8, v21, v5, v15, v6)
+						m.fn363(v8, v21, v5, v15, v6)
 						t237 := int32(load32(m.memory, uint64(uint32(v8))))
 						v6 = t237
 						t238 := int32(load32(m.memory, uint64(uint32(v8))+4))
@@ -55466,7 +55452,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 				goto l13
 			}
 		l19:
-			m.fn378(v0, v1, v5, i64(26), i32(1), i32(0), v2, v3)
+			m.fn377(v0, v1, v5, i64(26), i32(1), i32(0), v2, v3)
 			goto l13
 		}
 	l11:
@@ -55485,7 +55471,7 @@ func (m *Module) fn363(v0, v1, v2, v3, v4, v5 int32) {
 l13:
 	m.g0 = v8 + i32(128)
 }
-func (m *Module) fn364(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn363(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9 int32
 	var v10 int64
 	t0 := m.g0
@@ -55519,7 +55505,7 @@ func (m *Module) fn364(v0, v1, v2, v3, v4 int32) {
 			memory_copy(m.memory, uint32(v3), uint32(v2+v7), uint32(v8))
 		}
 		v2 = v6 + i32(6)
-		m.fn357(v2, v10)
+		m.fn356(v2, v10)
 		if v5 != 0 {
 			memory_copy(m.memory, uint32(v1), uint32(v2), uint32(v5))
 		}
@@ -55527,7 +55513,7 @@ func (m *Module) fn364(v0, v1, v2, v3, v4 int32) {
 		goto l0
 	}
 	v2 = v6 + i32(6)
-	m.fn357(v2, v10)
+	m.fn356(v2, v10)
 	if v3 == 0 {
 		goto l0
 	}
@@ -55537,7 +55523,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 	m.g0 = v6 + i32(16)
 }
-func (m *Module) fn365(v0, v1, v2 int32) int32 {
+func (m *Module) fn364(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19 int32
 	var v20, v21, v22 int64
 	t0 := m.g0
@@ -55894,7 +55880,7 @@ func (m *Module) fn365(v0, v1, v2 int32) int32 {
 l0:
 	panic("unreachable")
 }
-func (m *Module) fn366(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn365(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21 int32
 	var v22, v23, v24, v25, v26 int64
 	t0 := m.g0
@@ -56340,7 +56326,7 @@ l15:
 l18:
 	m.g0 = v8 + i32(32)
 }
-func (m *Module) fn367(v0, v1, v2 int32) {
+func (m *Module) fn366(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16 int32
 	var v17, v18, v19, v20, v21 int64
 	t0 := m.g0
@@ -56684,7 +56670,7 @@ l15:
 	m.memory[uint64(uint32(v0))+8] = byte(v3)
 	m.g0 = v11 + i32(16)
 }
-func (m *Module) fn368(v0, v1, v2, v3 int32) {
+func (m *Module) fn367(v0, v1, v2, v3 int32) {
 	var v4 int32
 	t0 := int32(m.memory[uint64(uint32(v2))])
 	v4 = t0
@@ -56738,7 +56724,7 @@ func (m *Module) fn368(v0, v1, v2, v3 int32) {
 	store32(m.memory, uint64(uint32(t11)), uint32(p13))
 	m.memory[uint64(uint32(v0))+4] = byte(i32(0))
 }
-func (m *Module) fn369(v0, v1, v2 int32) {
+func (m *Module) fn368(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	var v14, v15 int64
 	t0 := m.g0
@@ -56958,7 +56944,7 @@ func (m *Module) fn369(v0, v1, v2 int32) {
 l12:
 	m.g0 = v6 + i32(16)
 }
-func (m *Module) fn370(v0, v1, v2 int32) {
+func (m *Module) fn369(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10 int32
 	var v11 int64
 	t0 := m.g0
@@ -57106,7 +57092,7 @@ func (m *Module) fn370(v0, v1, v2 int32) {
 l0:
 	m.g0 = v3 + i32(48)
 }
-func (m *Module) fn371(v0, v1, v2 int32) {
+func (m *Module) fn370(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	var v6 float64
 	t0 := m.g0
@@ -57163,7 +57149,7 @@ func (m *Module) fn371(v0, v1, v2 int32) {
 l0:
 	m.g0 = v3 + i32(32)
 }
-func (m *Module) fn372(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn371(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7 int32
 	t0 := m.g0
 	v6 = t0 - i32(32)
@@ -57178,7 +57164,7 @@ func (m *Module) fn372(v0, v1, v2, v3, v4, v5 int32) {
 	v7 = t3
 	store32(m.memory, uint64(uint32(t4))+8, uint32(v7))
 	t5 := int32(load32(m.memory, uint64(uint32(v1))+36))
-	m.fn373(v6+i32(24), v6+i32(8), t5, v4, v3, v5)
+	m.fn372(v6+i32(24), v6+i32(8), t5, v4, v3, v5)
 	v2 = i32(1)
 	{
 		t6 := int32(m.memory[uint64(uint32(v6))+24])
@@ -57217,7 +57203,7 @@ l0:
 	m.memory[uint64(uint32(v0))] = byte(v2)
 	m.g0 = v6 + i32(32)
 }
-func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn372(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7 int32
 	t0 := m.g0
 	v6 = t0 - i32(32)
@@ -57249,7 +57235,7 @@ l0:
 	m.memory[uint64(uint32(v0))] = byte(v1)
 	m.g0 = v6 + i32(32)
 }
-func (m *Module) fn374(v0, v1 int32) {
+func (m *Module) fn373(v0, v1 int32) {
 	var v2, v3, v4, v5 int64
 	var v6, v7 int32
 	{
@@ -57312,7 +57298,7 @@ func (m *Module) fn374(v0, v1 int32) {
 l0:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v6))
 }
-func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn374(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16 int64
 	t0 := m.g0
@@ -57435,7 +57421,7 @@ func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
 					m.memory[uint64(uint32(v0))+4] = byte(i32(1))
 					goto l2
 				l15:
-					m.fn376(v6+i32(32), v1, v2, v16, v13, v7, v3, v4, v5)
+					m.fn375(v6+i32(32), v1, v2, v16, v13, v7, v3, v4, v5)
 					t88 := int32(load32(m.memory, uint64(uint32(v6))+32))
 					v7 = t88
 					if v7 == 0 {
@@ -57453,7 +57439,7 @@ func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
 							v9 = t91
 							if v9 != i32(44) {
 								if v9 != i32(93) {
-									m.fn368(v6+i32(32), v1, v7, i32(93))
+									m.fn367(v6+i32(32), v1, v7, i32(93))
 									t106 := int32(m.memory[uint64(uint32(v6))+36])
 									v8 = t106
 									if v8 != i32(2) {
@@ -57543,7 +57529,7 @@ func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
 							if p114&p115 != 0 {
 								goto l20
 							}
-							m.fn364(v6+i32(16), v14, v12, v10, v4)
+							m.fn363(v6+i32(16), v14, v12, v10, v4)
 							t116 := int32(load32(m.memory, uint64(uint32(v6))+16))
 							v4 = t116
 							t117 := int32(load32(m.memory, uint64(uint32(v6))+20))
@@ -57680,7 +57666,7 @@ func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
 							p38 = 1
 						}
 						if p37&p38 == 0 {
-							m.fn364(v6+i32(8), v8, v14, v5, v4)
+							m.fn363(v6+i32(8), v8, v14, v5, v4)
 							t39 := int32(load32(m.memory, uint64(uint32(v6))+12))
 							v3 = t39
 							t40 := int32(load32(m.memory, uint64(uint32(v6))+8))
@@ -57706,7 +57692,7 @@ func (m *Module) fn375(v0, v1, v2, v3, v4, v5 int32) {
 						v3 = t42
 						if v3 != i32(44) {
 							if v3 != i32(93) {
-								m.fn368(v6+i32(32), v1, v2, i32(93))
+								m.fn367(v6+i32(32), v1, v2, i32(93))
 								t57 := int32(m.memory[uint64(uint32(v6))+36])
 								v5 = t57
 								if v5 != i32(2) {
@@ -57791,7 +57777,7 @@ l0:
 l2:
 	m.g0 = v6 + i32(48)
 }
-func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
+func (m *Module) fn375(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 	var v9, v10, v11, v12, v13, v14, v15, v16 int32
 	var v17, v18, v19, v20 int64
 	t0 := m.g0
@@ -57821,7 +57807,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 								case 0:
 									{
 										if v5&i32(255) != i32(1) {
-											m.fn371(v4+i32(40), v9, v6)
+											m.fn370(v4+i32(40), v9, v6)
 											t104 := int32(load32(m.memory, uint64(uint32(v4))+40))
 											v0 = t104
 											if v0 != 0 {
@@ -57834,7 +57820,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 											goto l29
 										}
 										v2 = v4 + i32(40)
-										m.fn369(v2, v9, v6)
+										m.fn368(v2, v9, v6)
 										t106 := int64(load64(m.memory, uint64(uint32(v4))+48))
 										v3 = t106
 										if v3 == i64(2) {
@@ -57876,7 +57862,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									t115 := int32(load32(m.memory, uint64(uint32(v9))+64))
 									v2 = t115
 									t116 := int32(load32(m.memory, uint64(uint32(v9))+20))
-									m.fn372(v4+i32(40), v9, v6-t116, v8, i32(0), v0)
+									m.fn371(v4+i32(40), v9, v6-t116, v8, i32(0), v0)
 									t117 := int32(m.memory[uint64(uint32(v4))+40])
 									if t117 == i32(1) {
 										t118 := int32(m.memory[uint64(uint32(v4))+41])
@@ -57904,7 +57890,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										v2 = v1 + t127
 										v7 = t126 - v2
 										if uint32(v7) >= uint32(i32(128)) {
-											m.fn364(v4+i32(32), v6, v1, i32(1), v0)
+											m.fn363(v4+i32(32), v6, v1, i32(1), v0)
 											t128 := int32(load32(m.memory, uint64(uint32(v4))+32))
 											v0 = t128
 											goto l39
@@ -57939,7 +57925,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									t96 := v9
 									t97 := v6
 									v1 = v1 + i32(1)
-									m.fn375(t95, t96, t94, t97, v1, v8+i32(1))
+									m.fn374(t95, t96, t94, t97, v1, v8+i32(1))
 									t98 := int32(load32(m.memory, uint64(uint32(v4))+40))
 									v5 = t98
 									if v5 == 0 {
@@ -57958,7 +57944,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										v2 = v1 + t102
 										v6 = t101 - v2
 										if uint32(v6) >= uint32(i32(128)) {
-											m.fn364(v4, v9+i32(56), v1, i32(1), v0)
+											m.fn363(v4, v9+i32(56), v1, i32(1), v0)
 											t103 := int32(load32(m.memory, uint64(uint32(v4))))
 											v0 = t103
 											goto l35
@@ -57993,7 +57979,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									store64(m.memory, uint64(uint32(v4))+40, uint64(t9))
 									t10 := int32(load32(m.memory, uint64(uint32(v9))+20))
 									store32(m.memory, uint64(uint32(v4))+48, uint32(v6-t10))
-									m.fn367(v4+i32(80), v9, v4+i32(40))
+									m.fn366(v4+i32(80), v9, v4+i32(40))
 									t11 := int32(m.memory[uint64(uint32(v4))+88])
 									if t11 == i32(2) {
 										t12 := int32(m.memory[uint64(uint32(v4))+80])
@@ -58082,7 +58068,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										p36 = 1
 									}
 									if p35&p36 == 0 {
-										m.fn364(v4+i32(8), v8, v6, v7, v0)
+										m.fn363(v4+i32(8), v8, v6, v7, v0)
 										t37 := int32(load32(m.memory, uint64(uint32(v4))+8))
 										v0 = t37
 										goto l17
@@ -58216,7 +58202,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										}
 									l23:
 										if v2&i32(255) == i32(1) {
-											m.fn369(v4+i32(40), v9, v5)
+											m.fn368(v4+i32(40), v9, v5)
 											t63 := int64(load64(m.memory, uint64(uint32(v4))+48))
 											v3 = t63
 											if v3 == i64(2) {
@@ -58310,7 +58296,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 											goto l33
 										}
 									l31:
-										m.fn368(v4+i32(40), v9, v2, i32(93))
+										m.fn367(v4+i32(40), v9, v2, i32(93))
 										t85 := int32(m.memory[uint64(uint32(v4))+44])
 										v2 = t85
 										if v2 == i32(2) {
@@ -58371,7 +58357,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									p137 = 1
 								}
 								if p136&p137 == 0 {
-									m.fn364(v4+i32(16), v12, v7, v6, v0)
+									m.fn363(v4+i32(16), v12, v7, v6, v0)
 									t138 := int32(load32(m.memory, uint64(uint32(v4))+16))
 									v0 = t138
 									t139 := int32(load32(m.memory, uint64(uint32(v4))+20))
@@ -58461,7 +58447,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					goto l42
 				case 6:
 					t147 := int32(load32(m.memory, uint64(uint32(v2))+28))
-					m.fn377(v0, v1, t147, v3, v4, v6, v7)
+					m.fn376(v0, v1, t147, v3, v4, v6, v7)
 					goto l42
 				case 7:
 					v5 = v6 + i32(1)
@@ -58514,7 +58500,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 						goto l42
 					}
 				l45:
-					m.fn378(v0, v1, v6, v3, v4, v8, v5, v7)
+					m.fn377(v0, v1, v6, v3, v4, v8, v5, v7)
 					goto l42
 				case 11:
 					t158 := int32(load32(m.memory, uint64(uint32(v2))+32))
@@ -58579,7 +58565,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 						p178 = 1
 					}
 					if p177&p178 == 0 {
-						m.fn364(v11, v1+i32(56), v7, v2, v5)
+						m.fn363(v11, v1+i32(56), v7, v2, v5)
 						t179 := int32(load32(m.memory, uint64(uint32(v11))))
 						v5 = t179
 						t180 := int32(load32(m.memory, uint64(uint32(v11))+4))
@@ -58604,7 +58590,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					default:
 						goto l50
 					case 0, 2:
-						m.fn374(v5+i32(8), v6)
+						m.fn373(v5+i32(8), v6)
 						t183 := int32(load32(m.memory, uint64(uint32(v5))+16))
 						v8 = t183
 						if v8 == 0 {
@@ -58628,7 +58614,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										goto l51
 									}
 									store64(m.memory, uint64(uint32(v7)), uint64(v3))
-									t188 := m.fn359(v4+v7, v17)
+									t188 := m.fn358(v4+v7, v17)
 									p184 = t188
 									goto l52
 								}
@@ -58647,7 +58633,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					}
 				}
 			l50:
-				m.fn369(v5+i32(8), v1, v6)
+				m.fn368(v5+i32(8), v1, v6)
 				t189 := int64(load64(m.memory, uint64(uint32(v5))+16))
 				v17 = t189
 				if v17 == i64(2) {
@@ -58721,7 +58707,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 								goto l57
 							}
 							store64(m.memory, uint64(uint32(v7)), uint64(v3))
-							t205 := m.fn359(v4+v7, v17)
+							t205 := m.fn358(v4+v7, v17)
 							p202 = t205
 							goto l58
 						}
@@ -58759,7 +58745,7 @@ func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 l42:
 	m.g0 = v11 + i32(16)
 }
-func (m *Module) fn377(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
+func (m *Module) fn376(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 	var v7, v8 int64
 	var v9, v10, v11, v12, v13, v14 int32
 	t0 := m.g0
@@ -58830,7 +58816,7 @@ func (m *Module) fn377(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 								}
 								if uint64(v7) >= uint64(i64(0x200000)) {
 									store64(m.memory, uint64(uint32(v6)), uint64(v3))
-									t27 := m.fn359(v4+v6, v7)
+									t27 := m.fn358(v4+v6, v7)
 									p4 = t27
 									goto l8
 								}
@@ -58855,12 +58841,12 @@ func (m *Module) fn377(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 					store32(m.memory, uint64(uint32(t23))+20, uint32(v11))
 					t24 := int32(load32(m.memory, uint64(uint32(v1))+20))
 					store32(m.memory, uint64(uint32(v10))+28, uint32(v5-t24))
-					m.fn367(v10+i32(36), v1, v10+i32(20))
+					m.fn366(v10+i32(36), v1, v10+i32(20))
 					t25 := int32(m.memory[uint64(uint32(v10))+44])
 					if t25 != i32(2) {
 						t28 := int32(load32(m.memory, uint64(uint32(v10))+36))
 						t29 := int32(load32(m.memory, uint64(uint32(v10))+40))
-						m.fn379(v10+i32(8), v13, t28, t29)
+						m.fn378(v10+i32(8), v13, t28, t29)
 						v9 = i32(1)
 						t30 := int32(load32(m.memory, uint64(uint32(v10))+8))
 						if t30 != i32(1) {
@@ -58912,7 +58898,7 @@ func (m *Module) fn377(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 										goto l12
 									}
 									store64(m.memory, uint64(uint32(v6)), uint64(v3))
-									t44 := m.fn359(v4+v6, v7)
+									t44 := m.fn358(v4+v6, v7)
 									p38 = t44
 									goto l13
 								}
@@ -58954,7 +58940,7 @@ l7:
 l9:
 	m.g0 = v10 + i32(48)
 }
-func (m *Module) fn378(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7 int32) {
+func (m *Module) fn377(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	var v18, v19, v20, v21, v22, v23, v24, v25, v26, v27 int64
 	store32(m.memory, uint64(uint32(v7)), uint32(v3))
@@ -59529,7 +59515,7 @@ l1:
 									t114 := v1
 									v4 = t113
 									t115 := int32(load32(m.memory, uint64(uint32(v2))+20))
-									m.fn366(t112, t114, v4, v0-t115, v11, v9+i32(15))
+									m.fn365(t112, t114, v4, v0-t115, v11, v9+i32(15))
 									t116 := int32(m.memory[uint64(uint32(v9))+20])
 									v6 = t116
 									if v6 == i32(2) {
@@ -59634,7 +59620,7 @@ l1:
 									p139 = 1
 								}
 								if p138&p139 == 0 {
-									m.fn364(v9, v13, v16, v5, v8)
+									m.fn363(v9, v13, v16, v5, v8)
 									t140 := int32(load32(m.memory, uint64(uint32(v9))))
 									v8 = t140
 									t141 := int32(load32(m.memory, uint64(uint32(v9))+4))
@@ -59771,7 +59757,7 @@ l1:
 					goto l40
 				}
 				store64(m.memory, uint64(uint32(v7)), uint64(v3))
-				t171 := m.fn359(v7+v16, v18)
+				t171 := m.fn358(v7+v16, v18)
 				p169 = t171
 				goto l41
 			}
@@ -59846,7 +59832,7 @@ l21:
 l22:
 	panic("unreachable")
 }
-func (m *Module) fn379(v0, v1, v2, v3 int32) {
+func (m *Module) fn378(v0, v1, v2, v3 int32) {
 	var v4, v5 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v1))+20))
@@ -59883,7 +59869,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 	store32(m.memory, uint64(uint32(v0)), uint32(v5))
 }
-func (m *Module) fn380(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn379(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13 int32
 	var v14, v15 int64
 	t0 := m.g0
@@ -59915,7 +59901,7 @@ func (m *Module) fn380(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 		if t5 == 0 {
 			t6 := int32(load32(m.memory, uint64(uint32(v4))+8))
 			t7 := int32(load32(m.memory, uint64(uint32(v4))+20))
-			m.fn381(v8+i32(8), v1, t6, t7)
+			m.fn380(v8+i32(8), v1, t6, t7)
 			store32(m.memory, uint64(uint32(v7)), uint32(i32(1)))
 			t8 := int64(load64(m.memory, uint64(uint32(v8))+8))
 			store64(m.memory, uint64(uint32(v7))+4, uint64(t8))
@@ -60052,7 +60038,7 @@ func (m *Module) fn380(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 			t50 := m.fn71(v1+i32(56), v6, i32(0))
 			v2 = t50
 		}
-		m.fn382(v8+i32(8), v1, v10, v12, v3, v7)
+		m.fn381(v8+i32(8), v1, v10, v12, v3, v7)
 		t51 := int32(m.memory[uint64(uint32(v8))+8])
 		if t51 == i32(1) {
 			t52 := int32(m.memory[uint64(uint32(v8))+9])
@@ -60069,7 +60055,7 @@ func (m *Module) fn380(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 l0:
 	m.g0 = v8 + i32(48)
 }
-func (m *Module) fn381(v0, v1, v2, v3 int32) {
+func (m *Module) fn380(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+92))
 	v5 = t0
@@ -60098,7 +60084,7 @@ func (m *Module) fn381(v0, v1, v2, v3 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(v2))
 	store32(m.memory, uint64(uint32(v1))+56, uint32(v4+i32(1)))
 }
-func (m *Module) fn382(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn381(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	var v21, v22, v23, v24 int64
 	t0 := m.g0
@@ -60350,7 +60336,7 @@ l0:
 				}
 			}
 		l1:
-			m.fn362(v13+i32(8), v1, v2, v3, v4, v8, i32(0), v5)
+			m.fn361(v13+i32(8), v1, v2, v3, v4, v8, i32(0), v5)
 			t56 := int32(load32(m.memory, uint64(uint32(v13))+8))
 			v7 = t56
 			if v7 != 0 {
@@ -60417,7 +60403,7 @@ l0:
 				store32(m.memory, uint64(uint32(v4))+44, uint32(v8+i32(1)))
 			}
 			v8 = v7 + i32(4)
-			m.fn357(v8, i64(130))
+			m.fn356(v8, i64(130))
 			m.fn83(v6, v8, v7+i32(6))
 			t77 := m.fn258(v6)
 			v11 = t77
@@ -60464,7 +60450,7 @@ l0:
 				store32(m.memory, uint64(uint32(v4))+20, uint32(v2+i32(1)))
 				t91 := m.fn258(v6)
 				v2 = t91
-				m.fn372(v7+i32(4), v1, v10, v5, v9, v6)
+				m.fn371(v7+i32(4), v1, v10, v5, v9, v6)
 				{
 					t92 := int32(m.memory[uint64(uint32(v7))+4])
 					if t92 != 0 {
@@ -60509,7 +60495,7 @@ l13:
 l14:
 	m.g0 = v13 + i32(16)
 }
-func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
+func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30 int32
 	var v31, v32, v33, v34, v35, v36 int64
 	t0 := m.g0
@@ -60580,7 +60566,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 			v9 = t15
 			t16 := int32(load32(m.memory, uint64(uint32(v2))+124))
 			if uint32(v9) >= uint32(t16) {
-				m.fn380(v0, v1, v2, v3, i32(1), v15, v17, v6)
+				m.fn379(v0, v1, v2, v3, i32(1), v15, v17, v6)
 				goto l5
 			}
 			v10 = v0
@@ -60600,10 +60586,10 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 				default:
 					t21 := int64(load64(m.memory, uint64(uint32(v12))))
 					t22 := int32(load32(m.memory, uint64(uint32(v12))+8))
-					m.fn376(v10, v1, v12, t21, t22, v0, v8, v5, v7)
+					m.fn375(v10, v1, v12, t21, t22, v0, v8, v5, v7)
 					goto l9
 				case 0:
-					m.fn375(v10, v1, v12, v8, v5, v7+i32(1))
+					m.fn374(v10, v1, v12, v8, v5, v7+i32(1))
 					goto l9
 				case 1:
 					t23 := int32(load32(m.memory, uint64(uint32(v1))+100))
@@ -60736,7 +60722,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 											goto l14
 										}
 									l12:
-										m.fn370(v9+i32(24), v1, v0)
+										m.fn369(v9+i32(24), v1, v0)
 										t60 := int32(load32(m.memory, uint64(uint32(v9))+24))
 										v0 = t60
 										if v0 == 0 {
@@ -60818,7 +60804,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 												goto l15
 											}
 											store64(m.memory, uint64(uint32(v11))+1, uint64(i64(10)))
-											t83 := m.fn359(v11+i32(2), v31)
+											t83 := m.fn358(v11+i32(2), v31)
 											p81 = t83
 											goto l16
 										}
@@ -60932,7 +60918,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 									if i32_shr_u(v27, v7)&i32(1) == 0 {
 										goto l10
 									}
-									m.fn376(v9+i32(24), v1, v12, v34, i32(1), v7, v0, v8, v22)
+									m.fn375(v9+i32(24), v1, v12, v34, i32(1), v7, v0, v8, v22)
 									t111 := int32(load32(m.memory, uint64(uint32(v9))+24))
 									v4 = t111
 									if v4 == 0 {
@@ -60949,7 +60935,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 										v8 = v0 + t115
 										v7 = t114 - v8
 										if uint32(v7) >= uint32(i32(128)) {
-											m.fn364(v9+i32(8), v19, v0, i32(1), v5)
+											m.fn363(v9+i32(8), v19, v0, i32(1), v5)
 											t116 := int32(load32(m.memory, uint64(uint32(v9))+8))
 											v5 = t116
 											goto l21
@@ -61002,7 +60988,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 											goto l24
 										}
 									l22:
-										m.fn368(v9+i32(24), v1, v4, i32(125))
+										m.fn367(v9+i32(24), v1, v4, i32(125))
 										t130 := int32(m.memory[uint64(uint32(v9))+28])
 										v4 = t130
 										if v4 == i32(2) {
@@ -61032,7 +61018,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 								t136 := int32(load32(m.memory, uint64(uint32(v1))+64))
 								v7 = t136
 								t137 := int32(load32(m.memory, uint64(uint32(v4))+28))
-								m.fn356(v7, v5-v7, t137+v20<<2, v8-v20, v25)
+								m.fn354(v7, v5-v7, t137+v20<<2, v8-v20, v25)
 							}
 						l11:
 							store32(m.memory, uint64(uint32(v10))+4, uint32(v5))
@@ -61088,7 +61074,7 @@ func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6 int32) {
 				t149 := int32(load32(m.memory, uint64(uint32(v10))))
 				if t149 == 0 {
 					t150 := int32(m.memory[uint64(uint32(v10))+4])
-					m.fn380(v10, v1, v2, v3, t150, v15, v17, v6)
+					m.fn379(v10, v1, v2, v3, t150, v15, v17, v6)
 					goto l5
 				}
 				t151 := int32(load32(m.memory, uint64(uint32(v10))+4))
@@ -61158,7 +61144,7 @@ l2:
 l5:
 	m.g0 = v13 + i32(32)
 }
-func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn383(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	var v19, v20, v21, v22, v23, v24 int64
 	t0 := m.g0
@@ -61265,7 +61251,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 						if v9 != i32(1) {
 							goto l11
 						}
-						m.fn385(v8+i32(24), v15)
+						m.fn384(v8+i32(24), v15)
 						t18 := int32(load32(m.memory, uint64(uint32(v8))+32))
 						v12 = t18
 						t19 := int32(load32(m.memory, uint64(uint32(v8))+28))
@@ -61287,7 +61273,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 					}
 				}
 			l0:
-				m.fn386(v8+i32(168), v4, v5, v10, v12)
+				m.fn385(v8+i32(168), v4, v5, v10, v12)
 				store32(m.memory, uint64(uint32(v8))+120, uint32(i32(8)))
 				store64(m.memory, uint64(uint32(v8))+112, uint64(i64(0)))
 				store64(m.memory, uint64(uint32(v8))+132, uint64(i64(4)))
@@ -61403,7 +61389,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 													if v2 == 0 {
 														goto l26
 													}
-													m.fn387(v8+i32(104), v13, int32(v19), v6)
+													m.fn386(v8+i32(104), v13, int32(v19), v6)
 													t41 := int64(load64(m.memory, uint64(uint32(v8))+116))
 													v20 = t41
 													t42 := int32(load32(m.memory, uint64(uint32(v8))+112))
@@ -61469,7 +61455,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 													}
 													t64 := int32(load32(m.memory, uint64(uint32(v8))+84))
 													t65 := int32(load32(m.memory, uint64(uint32(v8))+88))
-													m.fn384(v8+i32(104), v1, v13, int32(v19), t64, t65, v6, v16)
+													m.fn383(v8+i32(104), v1, v13, int32(v19), t64, t65, v6, v16)
 													t66 := int32(load32(m.memory, uint64(uint32(v8))+104))
 													v10 = t66
 													if v10 == i32(2) {
@@ -61482,7 +61468,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 													}
 													t67 := int32(load32(m.memory, uint64(uint32(v8))+84))
 													t68 := int32(load32(m.memory, uint64(uint32(v8))+88))
-													m.fn388(v8+i32(104), v1, v13, int32(v19), t67, t68)
+													m.fn387(v8+i32(104), v1, v13, int32(v19), t67, t68)
 													t69 := int32(load32(m.memory, uint64(uint32(v8))+104))
 													v10 = t69
 													if v10 != i32(2) {
@@ -61495,7 +61481,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 													}
 													t70 := int32(load32(m.memory, uint64(uint32(v8))+84))
 													t71 := int32(load32(m.memory, uint64(uint32(v8))+88))
-													m.fn389(v8+i32(104), v1, v13, int32(v19), t70, t71)
+													m.fn388(v8+i32(104), v1, v13, int32(v19), t70, t71)
 													t72 := int32(load32(m.memory, uint64(uint32(v8))+104))
 													v10 = t72
 													if v10 != i32(2) {
@@ -61713,7 +61699,7 @@ func (m *Module) fn384(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 															if v9 != i32(1) {
 																goto l50
 															}
-															m.fn385(v8+i32(224), v17)
+															m.fn384(v8+i32(224), v17)
 															t107 := int32(load32(m.memory, uint64(uint32(v8))+232))
 															v2 = t107
 															t108 := int32(load32(m.memory, uint64(uint32(v8))+228))
@@ -62107,7 +62093,7 @@ l12:
 l64:
 	m.g0 = v8 + i32(240)
 }
-func (m *Module) fn385(v0, v1 int32) {
+func (m *Module) fn384(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(32)
@@ -62179,7 +62165,7 @@ func (m *Module) fn385(v0, v1 int32) {
 l1:
 	m.g0 = v2 + i32(32)
 }
-func (m *Module) fn386(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn385(v0, v1, v2, v3, v4 int32) {
 	var v5, v6 int32
 	t0 := m.g0
 	v5 = t0 - i32(32)
@@ -62225,7 +62211,7 @@ func (m *Module) fn386(v0, v1, v2, v3, v4 int32) {
 l2:
 	m.g0 = v5 + i32(32)
 }
-func (m *Module) fn387(v0, v1, v2, v3 int32) {
+func (m *Module) fn386(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
 	var v13 int64
 	t0 := m.g0
@@ -62384,7 +62370,7 @@ func (m *Module) fn387(v0, v1, v2, v3 int32) {
 								m.memory[uint64(uint32(t19))+64] = byte(p20)
 								goto l11
 							case 0:
-								m.fn385(v4+i32(112), v11)
+								m.fn384(v4+i32(112), v11)
 								t21 := int32(load32(m.memory, uint64(uint32(v4))+120))
 								v5 = t21
 								t22 := int32(load32(m.memory, uint64(uint32(v4))+116))
@@ -62398,7 +62384,7 @@ func (m *Module) fn387(v0, v1, v2, v3 int32) {
 								p18 = t24
 								goto l20
 							case 5:
-								m.fn385(v4+i32(112), v11)
+								m.fn384(v4+i32(112), v11)
 								t25 := int32(load32(m.memory, uint64(uint32(v4))+120))
 								v5 = t25
 								t26 := int32(load32(m.memory, uint64(uint32(v4))+116))
@@ -62443,7 +62429,7 @@ func (m *Module) fn387(v0, v1, v2, v3 int32) {
 								if v6 == 0 {
 									goto l11
 								}
-								m.fn396(v4+i32(112), v8, v1, i32(21))
+								m.fn395(v4+i32(112), v8, v1, i32(21))
 								t35 := int32(m.memory[uint64(uint32(v4))+116])
 								v3 = t35
 								t36 := int32(load32(m.memory, uint64(uint32(v4))+112))
@@ -62528,7 +62514,7 @@ l25:
 l27:
 	m.g0 = v4 + i32(128)
 }
-func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn387(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20 int32
 	var v21, v22, v23 int64
 	t0 := m.g0
@@ -62649,7 +62635,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 							default:
 								goto l12
 							case 0:
-								m.fn385(v6+i32(128), v19)
+								m.fn384(v6+i32(128), v19)
 								t20 := int32(load32(m.memory, uint64(uint32(v6))+136))
 								v8 = t20
 								t21 := int32(load32(m.memory, uint64(uint32(v6))+132))
@@ -62803,7 +62789,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 												store32(m.memory, uint64(uint32(t44))+84, uint32(v8))
 												goto l27
 											case 0:
-												m.fn385(v6+i32(112), v18)
+												m.fn384(v6+i32(112), v18)
 												t45 := int32(load32(m.memory, uint64(uint32(v6))+120))
 												v9 = t45
 												t46 := int32(load32(m.memory, uint64(uint32(v6))+116))
@@ -62856,7 +62842,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 								v20 = p25
 								t55 := int32(load32(m.memory, uint64(uint32(v6))+16))
 								if t55 == v7 {
-									m.fn395(v6 + i32(16))
+									m.fn394(v6 + i32(16))
 									t56 := int32(load32(m.memory, uint64(uint32(v6))+20))
 									v13 = t56
 								}
@@ -62880,7 +62866,7 @@ func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 						store32(m.memory, uint64(uint32(v6))+28, uint32(v11))
 					l0:
 						v8 = v6 + i32(76)
-						m.fn386(v8, v4, v5, v11, v12)
+						m.fn385(v8, v4, v5, v11, v12)
 						v2 = v1 + i32(32)
 						v3 = v1 + i32(48)
 						t59 := m.fn108(v3, v8)
@@ -63160,13 +63146,13 @@ l13:
 l41:
 	m.g0 = v6 + i32(160)
 }
-func (m *Module) fn389(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn388(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17 int32
 	var v18, v19, v20 int64
 	t0 := m.g0
 	v6 = t0 - i32(176)
 	m.g0 = v6
-	m.fn387(v6+i32(96), v2, v3, i32(0))
+	m.fn386(v6+i32(96), v2, v3, i32(0))
 	t1 := int64(load64(m.memory, uint64(uint32(v6))+100))
 	store64(m.memory, uint64(uint32(v6))+80, uint64(t1))
 	t2 := int64(load64(m.memory, uint64(uint32(v6))+108))
@@ -63207,7 +63193,7 @@ func (m *Module) fn389(v0, v1, v2, v3, v4, v5 int32) {
 			v8 = v6 + i32(96)
 			t15 := int32(load32(m.memory, uint64(uint32(v6))+24))
 			t16 := int32(load32(m.memory, uint64(uint32(v6))+28))
-			m.fn386(v8, v4, v5, t15, t16)
+			m.fn385(v8, v4, v5, t15, t16)
 			v2 = v1 - i32(-64)
 			v3 = v1 + i32(80)
 			t17 := m.fn108(v3, v8)
@@ -63420,7 +63406,7 @@ func (m *Module) fn389(v0, v1, v2, v3, v4, v5 int32) {
 l0:
 	m.g0 = v6 + i32(176)
 }
-func (m *Module) fn390(v0, v1, v2 int32) {
+func (m *Module) fn389(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24 int32
 	var v25, v26, v27, v28 int64
 	t0 := m.g0
@@ -63703,7 +63689,7 @@ func (m *Module) fn390(v0, v1, v2 int32) {
 									goto l10
 								}
 							l11:
-								m.fn385(v3-i32(-64), v24)
+								m.fn384(v3-i32(-64), v24)
 								t53 := int32(load32(m.memory, uint64(uint32(v3))+72))
 								v6 = t53
 								t54 := int32(load32(m.memory, uint64(uint32(v3))+68))
@@ -63757,14 +63743,14 @@ l23:
 	m.memory[uint64(uint32(v0))+25] = byte(v2)
 	m.g0 = v3 + i32(80)
 }
-func (m *Module) fn391(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn390(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11, v12 int32
 	t0 := m.g0
 	v5 = t0 - i32(32)
 	m.g0 = v5
 	t1 := int32(load32(m.memory, uint64(uint32(v4))+40))
 	t2 := int32(load32(m.memory, uint64(uint32(v4))+44))
-	m.fn392(v5+i32(4), v1, v2, v3, t1, t2)
+	m.fn391(v5+i32(4), v1, v2, v3, t1, t2)
 	t3 := int32(load32(m.memory, uint64(uint32(v5))+16))
 	v2 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v5))+12))
@@ -63793,7 +63779,7 @@ func (m *Module) fn391(v0, v1, v2, v3, v4 int32) {
 		t9 := int32(load32(m.memory, uint64(uint32(v5))+12))
 		store32(m.memory, uint64(uint32(v5))+24, uint32(t9))
 		store32(m.memory, uint64(uint32(v5))+20, uint32(v3))
-		m.fn393(v5+i32(20), v2)
+		m.fn392(v5+i32(20), v2)
 		t10 := int32(load32(m.memory, uint64(uint32(v5))+28))
 		v6 = t10
 		if v2 != 0 {
@@ -63857,7 +63843,7 @@ func (m *Module) fn391(v0, v1, v2, v3, v4 int32) {
 l0:
 	m.g0 = v5 + i32(32)
 }
-func (m *Module) fn392(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn391(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13 int32
 	var v14 int64
 	t0 := m.g0
@@ -63981,7 +63967,7 @@ func (m *Module) fn392(v0, v1, v2, v3, v4, v5 int32) {
 									if v1 != v10 {
 										goto l10
 									}
-									m.fn385(v6+i32(48), v12)
+									m.fn384(v6+i32(48), v12)
 									t22 := int32(load32(m.memory, uint64(uint32(v6))+56))
 									v8 = t22
 									t23 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -64042,7 +64028,7 @@ l15:
 l14:
 	m.g0 = v6 - i32(-64)
 }
-func (m *Module) fn393(v0, v1 int32) {
+func (m *Module) fn392(v0, v1 int32) {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -64051,14 +64037,14 @@ func (m *Module) fn393(v0, v1 int32) {
 		m.fn82(v0, v2, v1, i32(4), i32(12))
 	}
 }
-func (m *Module) fn394(v0, v1, v2 int32) {
+func (m *Module) fn393(v0, v1, v2 int32) {
 	var v3 int32
 	t0 := m.g0
 	v3 = t0 - i32(32)
 	m.g0 = v3
 	t1 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+8))
-	m.fn392(v3+i32(16), v1, i32(1104838), i32(35), t1, t2)
+	m.fn391(v3+i32(16), v1, i32(1104838), i32(35), t1, t2)
 	t3 := int64(load64(m.memory, uint64(uint32(v3))+20))
 	store64(m.memory, uint64(uint32(v3)), uint64(t3))
 	t4 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -64100,7 +64086,7 @@ func (m *Module) fn394(v0, v1, v2 int32) {
 l0:
 	m.g0 = v3 + i32(32)
 }
-func (m *Module) fn395(v0 int32) {
+func (m *Module) fn394(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -64114,7 +64100,7 @@ func (m *Module) fn395(v0 int32) {
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn396(v0, v1, v2, v3 int32) {
+func (m *Module) fn395(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8 int32
 	var _ int64
 	t0 := m.g0
@@ -64304,7 +64290,7 @@ func (m *Module) fn396(v0, v1, v2, v3 int32) {
 l17:
 	m.g0 = v4 + i32(48)
 }
-func (m *Module) fn397(v0, v1, v2, v3 int32) {
+func (m *Module) fn396(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7 int64
 	var v8, v9, v10, v11, v12 int32
 	t0 := m.g0
@@ -64369,7 +64355,7 @@ l3:
 	store32(m.memory, uint64(uint32(t2)), uint32(p1))
 	m.g0 = v8 + i32(16)
 }
-func (m *Module) fn398(v0 int32) int32 {
+func (m *Module) fn397(v0 int32) int32 {
 	var v1, v2 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v0))+20))
@@ -64399,7 +64385,7 @@ func (m *Module) fn398(v0 int32) int32 {
 l0:
 	return v1
 }
-func (m *Module) fn399(v0, v1 int32) int32 {
+func (m *Module) fn398(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	var v15, v16, v17, v18, v19 int64
 	t0 := m.g0
@@ -64661,12 +64647,12 @@ l1:
 	m.g0 = v8 + i32(16)
 	return t63
 }
-func (m *Module) fn400(v0, v1 int32) int32 {
+func (m *Module) fn399(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := m.fn282(t0, v1)
 	return t1
 }
-func (m *Module) fn401(v0, v1 int32) {
+func (m *Module) fn400(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -64686,7 +64672,7 @@ func (m *Module) fn401(v0, v1 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 	m.g0 = v2 + i32(16)
 }
-func (m *Module) fn402(v0, v1 int32) {
+func (m *Module) fn401(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31 int32
 	var v32 int64
 	t0 := m.g0
@@ -64867,7 +64853,7 @@ func (m *Module) fn402(v0, v1 int32) {
 												l12:
 													t43 := v2 + i32(8)
 													v5 = v2 + i32(144)
-													m.fn379(t43, v5, v7, v6)
+													m.fn378(t43, v5, v7, v6)
 													t44 := int32(load32(m.memory, uint64(uint32(v2))+8))
 													if t44 == i32(1) {
 														store32(m.memory, uint64(uint32(v2))+252, uint32(v4+i32(24)))
@@ -65030,7 +65016,7 @@ func (m *Module) fn402(v0, v1 int32) {
 								}
 								t19 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
 								t20 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
-								m.fn392(v2+i32(144), v20, i32(1104664), i32(28), t19, t20)
+								m.fn391(v2+i32(144), v20, i32(1104664), i32(28), t19, t20)
 								t21 := int64(load64(m.memory, uint64(uint32(v25))))
 								store64(m.memory, uint64(uint32(v2))+288, uint64(t21))
 								t22 := int32(load32(m.memory, uint64(uint32(v25))+8))
@@ -65173,7 +65159,7 @@ func (m *Module) fn402(v0, v1 int32) {
 									store32(m.memory, uint64(uint32(v2))+296, uint32(v8))
 									store32(m.memory, uint64(uint32(v2))+292, uint32(v13))
 									store32(m.memory, uint64(uint32(v2))+288, uint32(v22))
-									m.fn394(v2+i32(144), v20, v4)
+									m.fn393(v2+i32(144), v20, v4)
 									t124 := int32(load32(m.memory, uint64(uint32(v2))+152))
 									v6 = t124
 									t125 := int32(load32(m.memory, uint64(uint32(v2))+148))
@@ -65195,7 +65181,7 @@ func (m *Module) fn402(v0, v1 int32) {
 									store32(m.memory, uint64(uint32(v2))+256, uint32(t129))
 									t130 := int32(load32(m.memory, uint64(uint32(v2))+132))
 									if t130 == v11 {
-										m.fn395(v2 + i32(132))
+										m.fn394(v2 + i32(132))
 										t131 := int32(load32(m.memory, uint64(uint32(v2))+136))
 										v19 = t131
 									}
@@ -65220,7 +65206,7 @@ func (m *Module) fn402(v0, v1 int32) {
 							store32(m.memory, uint64(uint32(v2))+296, uint32(v8))
 							store32(m.memory, uint64(uint32(v2))+292, uint32(v13))
 							store32(m.memory, uint64(uint32(v2))+288, uint32(v22))
-							m.fn394(v2+i32(144), v20, v4)
+							m.fn393(v2+i32(144), v20, v4)
 							t120 := int32(load32(m.memory, uint64(uint32(v2))+152))
 							v7 = t120
 							t121 := int32(load32(m.memory, uint64(uint32(v2))+148))
@@ -65301,7 +65287,7 @@ l20:
 	_ = int32(load32(m.memory, uint64(uint32(v2))+152))
 	panic("unreachable")
 }
-func (m *Module) fn403(v0, v1 int32) {
+func (m *Module) fn402(v0, v1 int32) {
 	var v2, _ int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	v2 = t0 * i32(12)
@@ -65334,7 +65320,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 }
-func (m *Module) fn404(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn403(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	var v19 int64
 	t0 := m.g0
@@ -65392,7 +65378,7 @@ func (m *Module) fn404(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				store32(m.memory, uint64(uint32(v12)), uint32(i32(-0x80000000)))
 				store32(m.memory, uint64(uint32(v8))+48, uint32(i32(1)))
 				{
-					t9 := m.fn424(v8+i32(28), v12+i32(12))
+					t9 := m.fn423(v8+i32(28), v12+i32(12))
 					if t9 != 0 {
 						t10 := int32(load32(m.memory, uint64(uint32(v8))+36))
 						t11 := v2
@@ -65765,7 +65751,7 @@ func (m *Module) fn404(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 			}
 			t76 := int32(load32(m.memory, uint64(uint32(v8))+40))
 			if t76 == v13 {
-				m.fn338(v8 + i32(40))
+				m.fn424(v8 + i32(40))
 				t77 := int32(load32(m.memory, uint64(uint32(v8))+44))
 				v12 = t77
 			}
@@ -65783,7 +65769,7 @@ func (m *Module) fn404(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				store32(m.memory, uint64(uint32(v0))+12, uint32(i32(2)))
 				goto l6
 			}
-			t81 := m.fn424(v8+i32(28), v2+i32(12))
+			t81 := m.fn423(v8+i32(28), v2+i32(12))
 			if t81 != 0 {
 				p82 := v1
 				if v10 != 0 {
@@ -65825,7 +65811,7 @@ l6:
 l7:
 	m.g0 = v8 + i32(96)
 }
-func (m *Module) fn405(v0, v1, v2 int32) int32 {
+func (m *Module) fn404(v0, v1, v2 int32) int32 {
 	var v3 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
@@ -65848,7 +65834,7 @@ func (m *Module) fn405(v0, v1, v2 int32) int32 {
 		return v2
 	}
 }
-func (m *Module) fn406(v0, v1 int32) {
+func (m *Module) fn405(v0, v1 int32) {
 	var v2 int32
 	var v3, v4, v5, v6 int64
 	t0 := m.g0
@@ -65911,7 +65897,7 @@ func (m *Module) fn406(v0, v1 int32) {
 	m.fn156(v2 + i32(96))
 	m.g0 = v2 + i32(128)
 }
-func (m *Module) fn407(v0, v1, v2 int32) int32 {
+func (m *Module) fn406(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v3 = t0 - i32(96)
@@ -65971,7 +65957,7 @@ func (m *Module) fn407(v0, v1, v2 int32) int32 {
 			v7 = t12
 			t13 := int32(load32(m.memory, uint64(uint32(v0))+36))
 			if v7 == t13 {
-				m.fn395(v0 + i32(36))
+				m.fn394(v0 + i32(36))
 			}
 			t14 := int32(load32(m.memory, uint64(uint32(v0))+40))
 			v6 = t14
@@ -66025,7 +66011,7 @@ func (m *Module) fn407(v0, v1, v2 int32) int32 {
 						m.fn132(v3, v3+i32(84))
 						t27 := int32(load32(m.memory, uint64(uint32(v3))))
 						t28 := int32(load32(m.memory, uint64(uint32(v3))+4))
-						m.fn417(v3+i32(48), t27, t28, v2)
+						m.fn416(v3+i32(48), t27, t28, v2)
 						v6 = v6 + i32(24)
 						t29 := v4
 						v2 = v2 + i32(1)
@@ -66072,7 +66058,7 @@ func (m *Module) fn407(v0, v1, v2 int32) int32 {
 			if v9 == 0 {
 				memory_copy(m.memory, uint32(v6), uint32(v1), uint32(v2))
 			}
-			m.fn417(v0, v6, v2, v5)
+			m.fn416(v0, v6, v2, v5)
 			t39 := int32(load32(m.memory, uint64(uint32(v0))+44))
 			v4 = t39
 		}
@@ -66093,7 +66079,7 @@ func (m *Module) fn407(v0, v1, v2 int32) int32 {
 l2:
 	panic("unreachable")
 }
-func (m *Module) fn408(v0, v1 int32) {
+func (m *Module) fn407(v0, v1 int32) {
 	t0 := m.fn425(v1, i32(1102874), i32(5))
 	v1 = t0
 	if v1 != 0 {
@@ -66109,7 +66095,7 @@ func (m *Module) fn408(v0, v1 int32) {
 	}
 	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
 }
-func (m *Module) fn409(v0, v1 int32, v2 int64, v3 int32) {
+func (m *Module) fn408(v0, v1 int32, v2 int64, v3 int32) {
 	var v4, v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))))
 	v4 = t0
@@ -66127,7 +66113,7 @@ func (m *Module) fn409(v0, v1 int32, v2 int64, v3 int32) {
 	t5 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	store32(m.memory, uint64(uint32(v0))+4, uint32(t5))
 }
-func (m *Module) fn410(v0 int32, v1 int64, v2, v3 int32) {
+func (m *Module) fn409(v0 int32, v1 int64, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v4 = t0
@@ -66209,7 +66195,7 @@ l3:
 		}
 	}
 }
-func (m *Module) fn411(v0, v1, v2, v3 int32) {
+func (m *Module) fn410(v0, v1, v2, v3 int32) {
 	var v4 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -66231,10 +66217,10 @@ func (m *Module) fn411(v0, v1, v2, v3 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(v3))
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn412(v0, v1, v2, v3 int32) {
+func (m *Module) fn411(v0, v1, v2, v3 int32) {
 	var v4 int32
 	{
-		t0 := m.fn405(v1, v2, v3)
+		t0 := m.fn404(v1, v2, v3)
 		v1 = t0
 		if v1 == 0 {
 			goto l0
@@ -66259,7 +66245,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 }
-func (m *Module) fn413(v0, v1 int32) {
+func (m *Module) fn412(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := m.g0
 	v2 = t0 - i32(96)
@@ -66309,7 +66295,7 @@ func (m *Module) fn413(v0, v1 int32) {
 					v3 = v5
 				l10:
 					{
-						m.fn413(v2+i32(48), v4)
+						m.fn412(v2+i32(48), v4)
 						t11 := int64(load64(m.memory, uint64(uint32(v2))+56))
 						store64(m.memory, uint64(uint32(v1))+8, uint64(t11))
 						t12 := int64(load64(m.memory, uint64(uint32(v2))+48))
@@ -66325,7 +66311,7 @@ func (m *Module) fn413(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v2))+56, uint32(v5))
 				store32(m.memory, uint64(uint32(v2))+52, uint32(v6))
 				store32(m.memory, uint64(uint32(v2))+48, uint32(v7))
-				m.fn406(v0, v2+i32(48))
+				m.fn405(v0, v2+i32(48))
 				goto l6
 			case 4:
 				m.fn101(v2 + i32(48))
@@ -66347,10 +66333,10 @@ func (m *Module) fn413(v0, v1 int32) {
 					v1 = t18 + i32(12)
 				l11:
 					{
-						m.fn413(v2+i32(48), v1)
+						m.fn412(v2+i32(48), v1)
 						t19 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
 						t20 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
-						t21 := m.fn407(v2, t19, t20)
+						t21 := m.fn406(v2, t19, t20)
 						v5 = t21
 						m.fn145(v5)
 						t22 := int64(load64(m.memory, uint64(uint32(v2))+56))
@@ -66421,7 +66407,7 @@ l12:
 l6:
 	m.g0 = v2 + i32(96)
 }
-func (m *Module) fn414(v0 int32, v1 int64, v2 int32) int32 {
+func (m *Module) fn413(v0 int32, v1 int64, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16, v17, v18 int64
 	t0 := m.g0
@@ -66665,7 +66651,7 @@ func (m *Module) fn414(v0 int32, v1 int64, v2 int32) int32 {
 	m.g0 = v5 + i32(48)
 	return v8
 }
-func (m *Module) fn415(v0 int32) int32 {
+func (m *Module) fn414(v0 int32) int32 {
 	var v1, v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -66685,7 +66671,7 @@ func (m *Module) fn415(v0 int32) int32 {
 			if t3 != i32(5) {
 				goto l1
 			}
-			m.fn411(v2+i32(8), v0, i32(1103351), i32(4))
+			m.fn410(v2+i32(8), v0, i32(1103351), i32(4))
 			t4 := int32(load32(m.memory, uint64(uint32(v2))+8))
 			if t4 == 0 {
 				goto l1
@@ -66704,21 +66690,21 @@ l0:
 	m.g0 = v2 + i32(16)
 	return v3
 }
-func (m *Module) fn416(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn415(v0, v1, v2, v3, v4, v5 int32) {
 	t0 := m.fn478(v0, v1, v2, v5)
 	v1 = t0
 	switch v1&i32(255) - i32(1) {
 	default:
-		m.fn418(v0, v3, v4, v1)
+		m.fn417(v0, v3, v4, v1)
 		return
 	case 0:
-		m.fn420(v3, v4)
+		m.fn419(v3, v4)
 		return
 	case 1:
-		m.fn419(v3, v4)
+		m.fn418(v3, v4)
 	}
 }
-func (m *Module) fn417(v0, v1, v2, v3 int32) {
+func (m *Module) fn416(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	var v7, v8 int64
 	t0 := m.g0
@@ -66768,7 +66754,7 @@ func (m *Module) fn417(v0, v1, v2, v3 int32) {
 l0:
 	m.g0 = v4 + i32(32)
 }
-func (m *Module) fn418(v0, v1, v2, v3 int32) {
+func (m *Module) fn417(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7 int32
 	var v8 int64
 	t0 := m.g0
@@ -66783,7 +66769,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 		}
 		v6 = p2
 		if v6 == 0 {
-			m.fn413(v4-i32(-64), v2)
+			m.fn412(v4-i32(-64), v2)
 			m.fn145(v1)
 			t3 := int64(load64(m.memory, uint64(uint32(v4))+72))
 			store64(m.memory, uint64(uint32(v1))+8, uint64(t3))
@@ -66848,12 +66834,12 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 				}
 			}
 		l1:
-			m.fn419(v1, v2)
+			m.fn418(v1, v2)
 			goto l0
 		l5:
 			t10 := m.fn449(v1)
 			if t10 != 0 {
-				m.fn413(v4-i32(-64), v2)
+				m.fn412(v4-i32(-64), v2)
 				m.fn145(v1)
 				t62 := int64(load64(m.memory, uint64(uint32(v4))+72))
 				store64(m.memory, uint64(uint32(v1))+8, uint64(t62))
@@ -66922,7 +66908,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					t26 := int64(load64(m.memory, uint64(uint32(v4))+64))
 					store64(m.memory, uint64(uint32(v4))+16, uint64(t26))
 					m.fn431(v6, i32(1105636), i32(4))
-					t27 := m.fn407(v4, i32(1102870), i32(4))
+					t27 := m.fn406(v4, i32(1102870), i32(4))
 					v3 = t27
 					m.fn145(v3)
 					t28 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -66935,7 +66921,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					t31 := int64(load64(m.memory, uint64(uint32(v1))+8))
 					store64(m.memory, uint64(uint32(v4))+72, uint64(t31))
 					store64(m.memory, uint64(uint32(v4))+64, uint64(v8))
-					t32 := m.fn407(v4, i32(1105636), i32(4))
+					t32 := m.fn406(v4, i32(1105636), i32(4))
 					v3 = t32
 					m.fn145(v3)
 					t33 := int64(load64(m.memory, uint64(uint32(v4))+72))
@@ -66975,7 +66961,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 					store32(m.memory, uint64(uint32(v4))+60, uint32(i32(1)))
 					store32(m.memory, uint64(uint32(v4))+56, uint32(v5))
 					store32(m.memory, uint64(uint32(v4))+52, uint32(i32(1)))
-					m.fn406(v6, v4+i32(52))
+					m.fn405(v6, v4+i32(52))
 					m.fn145(v1)
 					t49 := int64(load64(m.memory, uint64(uint32(v4))+72))
 					store64(m.memory, uint64(uint32(v1))+8, uint64(t49))
@@ -67026,7 +67012,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 				goto l0
 			}
 		l13:
-			m.fn419(v1, v2)
+			m.fn418(v1, v2)
 			goto l0
 		}
 	l10:
@@ -67047,7 +67033,7 @@ func (m *Module) fn418(v0, v1, v2, v3 int32) {
 l0:
 	m.g0 = v4 + i32(112)
 }
-func (m *Module) fn419(v0, v1 int32) {
+func (m *Module) fn418(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -67113,7 +67099,7 @@ func (m *Module) fn419(v0, v1 int32) {
 					{
 						t12 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
 						t13 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
-						t14 := m.fn407(v3, t12, t13)
+						t14 := m.fn406(v3, t12, t13)
 						v0 = t14
 						if v5 != 0 {
 							t15 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -67121,7 +67107,7 @@ func (m *Module) fn419(v0, v1 int32) {
 								goto l5
 							}
 						}
-						m.fn419(v0, v1)
+						m.fn418(v0, v1)
 					l5:
 						v1 = v1 + i32(28)
 						v2 = v2 - i32(28)
@@ -67154,7 +67140,7 @@ func (m *Module) fn419(v0, v1 int32) {
 			goto l2
 		}
 	l4:
-		m.fn413(v4, v1)
+		m.fn412(v4, v1)
 		m.fn145(v0)
 		t19 := int64(load64(m.memory, uint64(uint32(v4))+8))
 		store64(m.memory, uint64(uint32(v0))+8, uint64(t19))
@@ -67164,7 +67150,7 @@ func (m *Module) fn419(v0, v1 int32) {
 l2:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn420(v0, v1 int32) {
+func (m *Module) fn419(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	{
 		v5 = v0
@@ -67256,10 +67242,10 @@ func (m *Module) fn420(v0, v1 int32) {
 	}
 l3:
 	if v2&i32(1) != 0 {
-		m.fn419(v5, v1)
+		m.fn418(v5, v1)
 	}
 }
-func (m *Module) fn421(v0, v1, v2, v3 int32) {
+func (m *Module) fn420(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	v6 = t0
@@ -67316,7 +67302,7 @@ func (m *Module) fn421(v0, v1, v2, v3 int32) {
 		return
 	}
 }
-func (m *Module) fn422(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
+func (m *Module) fn421(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8 int32
 	t0 := m.g0
 	v8 = t0 - i32(96)
@@ -67353,11 +67339,11 @@ func (m *Module) fn422(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 		store32(m.memory, uint64(uint32(v8))+16, uint32(t6))
 		t7 := int64(load64(m.memory, uint64(uint32(v8))+52))
 		store64(m.memory, uint64(uint32(v8))+8, uint64(t7))
-		m.fn423(v0+i32(32), v8+i32(8))
+		m.fn422(v0+i32(32), v8+i32(8))
 	}
 	m.g0 = v8 + i32(96)
 }
-func (m *Module) fn423(v0, v1 int32) {
+func (m *Module) fn422(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
 	v3 = t0
@@ -67436,7 +67422,7 @@ func (m *Module) fn423(v0, v1 int32) {
 	t23 := int64(load64(m.memory, uint64(uint32(v1))+32))
 	store64(m.memory, uint64(uint32(v0))+32, uint64(t23))
 }
-func (m *Module) fn424(v0, v1 int32) int32 {
+func (m *Module) fn423(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	var v15 int64
 	t0 := m.g0
@@ -67701,7 +67687,7 @@ func (m *Module) fn424(v0, v1 int32) int32 {
 							}
 						l21:
 							v7 = i32(0)
-							t43 := m.fn424(v0, v3)
+							t43 := m.fn423(v0, v3)
 							if t43 == 0 {
 								goto l0
 							}
@@ -67952,7 +67938,7 @@ func (m *Module) fn424(v0, v1 int32) int32 {
 						v2 = t88
 						t89 := int32(load32(m.memory, uint64(uint32(v1))+4))
 						if v2 == t89 {
-							m.fn338(v12)
+							m.fn424(v12)
 						}
 						t90 := v1
 						v4 = v2 + i32(1)
@@ -67968,7 +67954,7 @@ func (m *Module) fn424(v0, v1 int32) int32 {
 						if v4 == 0 {
 							goto l0
 						}
-						t94 := m.fn424(v0, v2+i32(12))
+						t94 := m.fn423(v0, v2+i32(12))
 						if t94 == 0 {
 							goto l0
 						}
@@ -68153,6 +68139,20 @@ func (m *Module) fn424(v0, v1 int32) int32 {
 l0:
 	m.g0 = v5 - i32(-64)
 	return v7
+}
+func (m *Module) fn424(v0 int32) {
+	var v1 int32
+	t0 := m.g0
+	v1 = t0 - i32(16)
+	m.g0 = v1
+	t1 := int32(load32(m.memory, uint64(uint32(v0))))
+	m.fn216(v1+i32(8), v0, t1, i32(1), i32(4), i32(28))
+	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
+	if t2 != i32(-0x7fffffff) {
+		_ = int32(load32(m.memory, uint64(uint32(v1))+12))
+		panic("unreachable")
+	}
+	m.g0 = v1 + i32(16)
 }
 func (m *Module) fn425(v0, v1, v2 int32) int32 {
 	var v3, v4 int32
@@ -70913,7 +70913,7 @@ l31:
 		t341 := int32(load32(m.memory, uint64(uint32(v5))+384))
 		store32(m.memory, uint64(uint32(v5))+244, uint32(t341))
 		store32(m.memory, uint64(uint32(v5))+240, uint32(v1))
-		m.fn393(v5+i32(240), v2)
+		m.fn392(v5+i32(240), v2)
 		t342 := int32(load32(m.memory, uint64(uint32(v5))+248))
 		v3 = t342
 		t343 := int32(load32(m.memory, uint64(uint32(v5))+244))
@@ -71157,7 +71157,7 @@ l2:
 }
 func (m *Module) fn443(v0, v1 int32) {
 	{
-		t0 := m.fn405(v1, i32(1102874), i32(5))
+		t0 := m.fn404(v1, i32(1102874), i32(5))
 		v1 = t0
 		if v1 != 0 {
 			t1 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -71443,7 +71443,7 @@ func (m *Module) fn446(v0, v1, v2 int32) {
 		}
 		if uint32(v0) >= uint32(i32(2050)) {
 			v1 = v3 + i32(4)
-			m.fn401(v1, int32(uint32(v0)>>1))
+			m.fn400(v1, int32(uint32(v0)>>1))
 			t13 := int32(load32(m.memory, uint64(uint32(v3))+8))
 			t14 := int32(load32(m.memory, uint64(uint32(v3))+12))
 			t15 := v4
@@ -71819,7 +71819,7 @@ func (m *Module) fn448(v0, v1 int32) {
 						}
 						if uint32(v9) >= uint32(i32(2049)) {
 							v3 = v2 + i32(28)
-							m.fn401(v3, int32(uint32(v4)>>1))
+							m.fn400(v3, int32(uint32(v4)>>1))
 							t64 := int32(load32(m.memory, uint64(uint32(v2))+32))
 							t65 := int32(load32(m.memory, uint64(uint32(v2))+36))
 							t66 := v10
@@ -72280,7 +72280,7 @@ func (m *Module) fn458(v0, v1, v2, v3 int32, v4 int64) {
 					}
 					t4 := int32(load32(m.memory, uint64(uint32(v3))+16))
 					t5 := int32(load32(m.memory, uint64(uint32(v3))+20))
-					m.fn397(v5+i32(8), v1, t4, t5)
+					m.fn396(v5+i32(8), v1, t4, t5)
 					t6 := int32(load32(m.memory, uint64(uint32(v5))+12))
 					v3 = t6
 					t7 := int32(load32(m.memory, uint64(uint32(v5))+8))
@@ -72506,7 +72506,7 @@ func (m *Module) fn458(v0, v1, v2, v3 int32, v4 int64) {
 				p2 = i32(0)
 				goto l18
 			l17:
-				t39 := m.fn399(v1, v3)
+				t39 := m.fn398(v1, v3)
 				p2 = t39
 			}
 		l18:
@@ -72521,7 +72521,7 @@ func (m *Module) fn458(v0, v1, v2, v3 int32, v4 int64) {
 		t41 := int32(load32(m.memory, uint64(uint32(v2))+8))
 		t42 := int32(load32(m.memory, uint64(uint32(v3))+8))
 		t43 := int32(load32(m.memory, uint64(uint32(v3))+12))
-		m.fn386(v1, t40, t41, t42, t43)
+		m.fn385(v1, t40, t41, t42, t43)
 		store64(m.memory, uint64(uint32(v5))+24, uint64(int64(uint32(v1))|i64(0x300000000)))
 		m.fn79(v0+i32(4), i32(1098401), v5+i32(24))
 		store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
@@ -72904,7 +72904,7 @@ func (m *Module) fn459(v0, v1 int32) {
 						{
 							t86 := int32(load32(m.memory, uint64(uint32(v4-i32(4)))))
 							t87 := int32(load32(m.memory, uint64(uint32(v4))))
-							m.fn421(v20, t86, t87, i32(2))
+							m.fn420(v20, t86, t87, i32(2))
 							v4 = v4 + i32(12)
 							v5 = v5 - i32(12)
 							if v5 != 0 {
@@ -73000,7 +73000,7 @@ func (m *Module) fn459(v0, v1 int32) {
 									}
 									t105 := int32(load32(m.memory, uint64(uint32(v2))+164))
 									t106 := int32(load32(m.memory, uint64(uint32(v2))+168))
-									m.fn421(v20, t105, t106, v5)
+									m.fn420(v20, t105, t106, v5)
 								}
 							l19:
 								v4 = v4 + i32(12)
@@ -73351,7 +73351,7 @@ func (m *Module) fn460(v0, v1 int32) {
 			}
 			t10 := int32(load32(m.memory, uint64(uint32(v2-i32(28)))))
 			t11 := int32(load32(m.memory, uint64(uint32(v2-i32(24)))))
-			m.fn421(v3+i32(4), t10, t11, v4)
+			m.fn420(v3+i32(4), t10, t11, v4)
 			goto l1
 		}
 	l0:
@@ -74466,7 +74466,7 @@ l1:
 			}
 			goto l2
 		}
-		t21 := m.fn341(v6, v5, v2+i32(1), v3, v4)
+		t21 := m.fn339(v6, v5, v2+i32(1), v3, v4)
 		v8 = t21
 		goto l2
 	}
@@ -75179,12 +75179,12 @@ func (m *Module) fn479(v0, v1 int32) {
 			}
 			t7 := int64(load64(m.memory, uint64(uint32(v3))+48))
 			v21 = t7
-			m.fn412(v3+i32(32), v2, i32(1105640), i32(2))
+			m.fn411(v3+i32(32), v2, i32(1105640), i32(2))
 			t8 := int32(load32(m.memory, uint64(uint32(v3))+36))
 			v5 = t8
 			t9 := int32(load32(m.memory, uint64(uint32(v3))+32))
 			v4 = t9
-			m.fn412(v3+i32(24), v2, i32(1102870), i32(4))
+			m.fn411(v3+i32(24), v2, i32(1102870), i32(4))
 			t10 := int32(load32(m.memory, uint64(uint32(v3))+24))
 			t11 := int32(load32(m.memory, uint64(uint32(v3))+28))
 			m.fn480(v3+i32(72), v21, v4, v5, t10, t11)
@@ -75580,7 +75580,7 @@ func (m *Module) fn481(v0, v1, v2, v3 int32) {
 				v8 = t9
 				t10 := int32(load32(m.memory, uint64(uint32(v5))+44))
 				v6 = t10
-				m.fn412(v4+i32(56), v5, i32(1102870), i32(4))
+				m.fn411(v4+i32(56), v5, i32(1102870), i32(4))
 				v5 = i32(0)
 				t11 := int32(load32(m.memory, uint64(uint32(v4))+56))
 				t12 := v4
@@ -75698,11 +75698,11 @@ l0:
 							}
 							t38 := v4 + i32(136)
 							v13 = v2 + i32(4)
-							m.fn408(t38, v13)
+							m.fn407(t38, v13)
 							t39 := int64(load64(m.memory, uint64(uint32(v4))+136))
 							if t39 == i64(1) {
-								m.fn411(v4+i32(16), v13, i32(1105640), i32(2))
-								m.fn411(v4+i32(8), v13, i32(1102870), i32(4))
+								m.fn410(v4+i32(16), v13, i32(1105640), i32(2))
+								m.fn410(v4+i32(8), v13, i32(1102870), i32(4))
 								t40 := int64(load64(m.memory, uint64(uint32(v4))+144))
 								t41 := int32(load32(m.memory, uint64(uint32(v4))+16))
 								t42 := int32(load32(m.memory, uint64(uint32(v4))+20))
@@ -75921,7 +75921,7 @@ l0:
 						l15:
 							t93 := int32(load32(m.memory, uint64(uint32(v10))+4))
 							v6 = t93
-							m.fn411(v4+i32(40), v13, i32(1102870), i32(4))
+							m.fn410(v4+i32(40), v13, i32(1102870), i32(4))
 							v7 = i32(0)
 							{
 								t94 := int32(load32(m.memory, uint64(uint32(v4))+40))
@@ -75931,7 +75931,7 @@ l0:
 								}
 								t95 := int32(load32(m.memory, uint64(uint32(v4))+44))
 								v3 = t95
-								m.fn412(v4+i32(32), v6, i32(1102870), i32(4))
+								m.fn411(v4+i32(32), v6, i32(1102870), i32(4))
 								t96 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								v9 = t96
 								if v9 == 0 {
@@ -75958,7 +75958,7 @@ l0:
 								{
 									t100 := int32(load32(m.memory, uint64(uint32(v5))))
 									t101 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
-									t102 := m.fn405(v6, t100, t101)
+									t102 := m.fn404(v6, t100, t101)
 									v3 = t102
 									if v3 != 0 {
 										t103 := int32(load32(m.memory, uint64(uint32(v3))))
@@ -75986,7 +75986,7 @@ l0:
 									t106 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
 									t107 := v3
 									v9 = t106
-									t108 := m.fn405(t105, t107, v9)
+									t108 := m.fn404(t105, t107, v9)
 									v10 = t108
 									if v10 == 0 {
 										goto l21
@@ -76033,7 +76033,7 @@ l0:
 									{
 										t116 := int32(load32(m.memory, uint64(uint32(v5-i32(16)))))
 										t117 := int32(load32(m.memory, uint64(uint32(v5-i32(12)))))
-										t118 := m.fn405(v6, t116, t117)
+										t118 := m.fn404(v6, t116, t117)
 										v9 = t118
 										t119 := int32(m.memory[uint64(uint32(v5-i32(8)))])
 										if t119 == i32(2) {
@@ -76186,7 +76186,7 @@ l0:
 							}
 						}
 					l5:
-						m.fn413(v4-i32(-64), v2)
+						m.fn412(v4-i32(-64), v2)
 						t153 := int32(load32(m.memory, uint64(uint32(v1))+40))
 						v3 = t153
 						t154 := int32(load32(m.memory, uint64(uint32(v1))+32))
@@ -76237,7 +76237,7 @@ l0:
 				v7 = t164
 				t165 := int32(load32(m.memory, uint64(uint32(v2))+12))
 				v6 = t165
-				m.fn411(v4, v2+i32(4), i32(1102870), i32(4))
+				m.fn410(v4, v2+i32(4), i32(1102870), i32(4))
 				v5 = i32(0)
 				t166 := int32(load32(m.memory, uint64(uint32(v4))))
 				t167 := v4
@@ -76428,7 +76428,7 @@ func (m *Module) fn483(v0, v1, v2, v3 int32) int32 {
 	v6 = t0 - i32(16)
 	m.g0 = v6
 	if v3 != 0 {
-		m.fn411(v6+i32(8), v2, i32(1102870), i32(4))
+		m.fn410(v6+i32(8), v2, i32(1102870), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v6))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -76455,7 +76455,7 @@ func (m *Module) fn483(v0, v1, v2, v3 int32) int32 {
 					t8 := int32(load32(m.memory, uint64(uint32(v4+i32(8)))))
 					t9 := v11
 					v12 = t8
-					t10 := m.fn405(t6, t9, v12)
+					t10 := m.fn404(t6, t9, v12)
 					v3 = t10
 					if v3 == 0 {
 						goto l0
@@ -76543,7 +76543,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 	v4 = t0 - i32(16)
 	m.g0 = v4
 	if v3 != 0 {
-		m.fn411(v4+i32(8), v2, i32(1102870), i32(4))
+		m.fn410(v4+i32(8), v2, i32(1102870), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v4))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -76568,7 +76568,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 			t8 := int32(load32(m.memory, uint64(uint32(v9))))
 			v10 = v2 + i32(8)
 			t9 := int32(load32(m.memory, uint64(uint32(v10))))
-			t10 := m.fn407(t7, t8, t9)
+			t10 := m.fn406(t7, t8, t9)
 			v3 = t10
 			{
 				{
@@ -76597,7 +76597,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 			l1:
 				t13 := int32(load32(m.memory, uint64(uint32(v9))))
 				t14 := int32(load32(m.memory, uint64(uint32(v10))))
-				m.fn416(v0, t13, t14, v3, v2+i32(12), v5)
+				m.fn415(v0, t13, t14, v3, v2+i32(12), v5)
 			}
 		l2:
 			v2 = v2 + i32(28)
@@ -76726,7 +76726,7 @@ func (m *Module) fn486(v0, v1 int32) int32 {
 			}
 			t4 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
 			t5 := int32(load32(m.memory, uint64(uint32(v1))))
-			t6 := m.fn405(v0, t4, t5)
+			t6 := m.fn404(v0, t4, t5)
 			v3 = t6
 			if v3 == 0 {
 				goto l0

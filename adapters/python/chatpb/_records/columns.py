@@ -1,9 +1,10 @@
 """The columns that people filter records by: one table of their names, types and sources in a record.
 
 Rules: a source is a JSON path into ChatCompletionRecord, through every item of arrays. Of a column's sources the first
-that has a value counts, and of its values the last; a list has the values of all sources. A value counts in whichever
-home the mapping put it, so that a string outside an enum counts too. A value of another type than the column's does not
-count, so reading columns fails only where the bytes are no message.
+that has a value counts, and of its values the last; a list has the values of all sources. An empty string or a zero
+counts only where there is nothing else, and never in a list: some streams end with chunks whose id is empty. A value
+counts in whichever home the mapping put it, so that a string outside an enum counts too. A value of another type than
+the column's does not count, so reading columns fails only where the bytes are no message.
 """
 
 from __future__ import annotations

@@ -3,7 +3,8 @@
 Rules: a column has sources; each is a singular field at the end of a path of messages.
 
 - Of a column's sources, the one of lowest rank that has a value counts. If it has several values, the last one counts.
-- A column of type "strings" takes all values of all its sources.
+  A zero or an empty string, as the last chunks of some streams have, counts only where there is nothing else.
+- A column of type "strings" takes all values of all its sources, except empty ones.
 - Where the message of a source lacks the field, a member of its JSON name in `additional_properties` takes its place:
   a string, or for a source of integers a number without a fraction. A source of numbers may be such a member alone.
 - A field of another wire type than the source's is skipped, as every protobuf parser does.
@@ -118,12 +119,12 @@ class _Row:
     values: list[ColumnValue]
 
     def take(self, source: _Source, value: str | float) -> None:
-        """Use the value for the source's column, unless a source of lower rank gave one."""
+        """Use the value for the source's column, unless a source of lower rank gave one, or it alone is empty."""
         found = self.values[source.column]
         if isinstance(found, list):
-            if isinstance(value, str):
+            if isinstance(value, str) and value:
                 found.append(value)
-        elif source.rank <= self.ranks[source.column]:
+        elif (not value, source.rank) <= (not found, self.ranks[source.column]):
             self.ranks[source.column] = source.rank
             self.values[source.column] = value
 
