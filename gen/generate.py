@@ -17,6 +17,7 @@ import argparse
 import difflib
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -171,6 +172,11 @@ def _generate(folder: Path) -> Path:
     services = [name for name in SOURCES if files[name].service]
     if services:
         _protoc(f"--grpc_python_out={made}", f"--mypy_grpc_out=quiet:{made}", *services)
+    for name in services:
+        stubs = made / name.replace(".proto", "_pb2_grpc.py")
+        stubs.write_text(
+            _asks_for("grpc", name.removesuffix(".proto").replace("/", ".") + "_pb2_grpc", stubs.read_text())
+        )
     package = made / "chatcompletion"
     (package / "__init__.py").write_text(f"{HEADER}\n")
     (package / "py.typed").touch()
@@ -190,7 +196,8 @@ def _generate(folder: Path) -> Path:
     _protoc(f"--python_betterproto_out={other}", *SOURCES)
     betterproto = made / "chatcompletion_betterproto"
     betterproto.mkdir()
-    shutil.copy(other / "chatcompletion" / "v1" / "__init__.py", betterproto / "__init__.py")
+    source = (other / "chatcompletion" / "v1" / "__init__.py").read_text()
+    (betterproto / "__init__.py").write_text(_asks_for("betterproto", betterproto.name, source))
     (betterproto / "py.typed").touch()
 
     # Its files import each other by their places, so that they work inside any package.
@@ -198,9 +205,16 @@ def _generate(folder: Path) -> Path:
     protobuf_py.mkdir()
     _protoc(f"--py_out={protobuf_py}", *SOURCES, "google/api/field_behavior.proto")
     inside = {f"{protobuf_py.name}.{module}_pb": names[module] for module in names}
-    (protobuf_py / "__init__.py").write_text(_index(inside))
+    (protobuf_py / "__init__.py").write_text(_asks_for("protobuf", protobuf_py.name, _index(inside)))
     (protobuf_py / "py.typed").touch()
     return root
+
+
+def _asks_for(runtime: str, module: str, source: str) -> str:
+    """Return the source of a module that says which extra brings its runtime, where that is not installed."""
+    start, code = re.split(r"(?=^(?:import|from) )", source, maxsplit=1, flags=re.MULTILINE)
+    guard = f'from chatpb._extras import extra_for\n\nwith extra_for("{module}"):\n    import {runtime}\n'
+    return f"{start}{guard}\n{code}"
 
 
 def _index(names: dict[str, list[str]]) -> str:

@@ -2,6 +2,11 @@
 # sources: chatcompletion/v1/chat_completion.proto, chatcompletion/v1/chat_completion_chunk.proto, chatcompletion/v1/chat_completion_record.proto, chatcompletion/v1/chat_completion_request.proto, chatcompletion/v1/chat_completion_service.proto, chatcompletion/v1/common.proto, chatcompletion/v1/content_part.proto, chatcompletion/v1/error.proto, chatcompletion/v1/image.proto, chatcompletion/v1/logprobs.proto, chatcompletion/v1/message_param.proto, chatcompletion/v1/moderation.proto, chatcompletion/v1/options.proto, chatcompletion/v1/reasoning.proto, chatcompletion/v1/tool.proto, chatcompletion/v1/tool_call.proto, chatcompletion/v1/usage.proto
 # plugin: python-betterproto
 # This file has been @generated
+from chatpb._extras import extra_for
+
+with extra_for("chatcompletion_betterproto"):
+    import betterproto
+
 import builtins
 import warnings
 from dataclasses import dataclass

@@ -75,10 +75,10 @@ MISSING = {
     ("typer", "demo"): "the command line needs typer: pip install 'chatpb[cli]'",
     ("rich", "demo"): "this command needs rich: pip install 'chatpb[cli]'",
     ("betterproto", "check", "in.json", "--runtime", "betterproto"): (
-        "--runtime betterproto needs betterproto: pip install 'chatpb[betterproto]'"
+        "chatcompletion_betterproto needs betterproto: pip install 'chatpb[betterproto]'"
     ),
     ("protobuf", "check", "in.json", "--runtime", "protobuf-py"): (
-        "--runtime protobuf-py needs protobuf: pip install 'chatpb[protobuf-py]'"
+        "chatcompletion_protobuf_py needs protobuf: pip install 'chatpb[protobuf-py]'"
     ),
     ("grpc", "serve"): "chatpb.service needs grpc: pip install 'chatpb[service]'",
     ("grpc", "call", "-m", "x"): "chatpb.service needs grpc: pip install 'chatpb[service]'",
@@ -120,6 +120,15 @@ MISSING_IN_A_PROGRAM = {
     ),
     ("opentelemetry", "from chatpb.service import TraceObserver as new; new()"): (
         "TraceObserver needs opentelemetry: pip install 'chatpb[observe]'"
+    ),
+    ("betterproto", "import chatcompletion_betterproto"): (
+        "chatcompletion_betterproto needs betterproto: pip install 'chatpb[betterproto]'"
+    ),
+    ("protobuf", "import chatcompletion_protobuf_py"): (
+        "chatcompletion_protobuf_py needs protobuf: pip install 'chatpb[protobuf-py]'"
+    ),
+    ("grpc", "import chatcompletion.v1.chat_completion_service_pb2_grpc"): (
+        "chatcompletion.v1.chat_completion_service_pb2_grpc needs grpc: pip install 'chatpb[service]'"
     ),
     ("pyarrow", "import chatpb.arrow"): "chatpb.arrow needs pyarrow: pip install 'chatpb[storage]'",
     ("zstandard", "from chatpb.storage import Recorder; Recorder('r.db')"): (

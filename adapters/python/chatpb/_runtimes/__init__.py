@@ -190,8 +190,8 @@ def runtime_of(message_type: type) -> Runtime:
 def generated_class(runtime: str, message: str) -> type[Any]:
     """Return the class of a message of the contract in a runtime that chatpb brings, or in a module of classes.
 
-    Raises ModuleNotFoundError if the runtime's package is not installed or there is no such module, AttributeError if
-    the module lacks the class, and TypeError if it is of no runtime.
+    Raises MissingExtraError if the runtime's package is not installed, ModuleNotFoundError if there is no such module,
+    AttributeError if the module lacks the class, and TypeError if it is of no runtime.
     """
     package = RUNTIMES[runtime].package if runtime in RUNTIMES else runtime
     found: type[Any] = getattr(import_module(package), message)

@@ -13,7 +13,7 @@ from google.protobuf.message import Message
 
 import chatpb
 from chatpb import ChatCompletion, ChatCompletionRecord, ChatpbError, wire_to_json
-from chatpb._extras import MissingExtraError, extra_for
+from chatpb._extras import MissingExtraError
 from chatpb._files.formats import STANDARD, Format, format_of
 from chatpb._files.read import MAX_DOCUMENT, Document, open_input
 from chatpb._files.refusals import Refusals
@@ -82,8 +82,7 @@ def check(
     names = tuple(dict.fromkeys(runtimes or ("google",)))
     for name in names:
         try:
-            with extra_for(f"--runtime {name}"):
-                generated_class(name, ChatCompletion.DESCRIPTOR.name)
+            generated_class(name, ChatCompletion.DESCRIPTOR.name)
         except MissingExtraError:
             raise
         except (AttributeError, ModuleNotFoundError, TypeError, ValueError) as error:

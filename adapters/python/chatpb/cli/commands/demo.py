@@ -173,7 +173,7 @@ def _installed() -> list[str]:
     for name in RUNTIMES:
         try:
             generated_class(name, "ChatCompletion")
-        except ModuleNotFoundError:
+        except MissingExtraError:
             continue
         found.append(name)
     return found
