@@ -48,7 +48,7 @@ LOCKED = [
     "adapters/go/go.mod",
     "adapters/typescript/package-lock.json",
 ]
-"""The files that name what the artefacts are made of. Python's are found in an environment with every extra of `all`."""
+"""The files that name what the artefacts are made of. uv finds what the extra `all` of Python's would install."""
 NAMESPACE = "{http://maven.apache.org/POM/4.0.0}"
 
 
@@ -133,7 +133,7 @@ def python(release: Release) -> None:
     release.run(uv, "build", "-q", "--sdist", "-o", built)
     (sdist,) = built.glob("*.tar.gz")
     for settings in {}, without_cargo(release):
-        release.run(uv, "build", "-q", "--wheel", "-o", built, sdist, **settings)
+        release.run(uv, "build", "-q", "--wheel", "-o", built, sdist, cwd=release.work, **settings)
     (native,) = (path for path in built.glob("*.whl") if not path.name.endswith("none-any.whl"))
     (pure,) = built.glob("*none-any.whl")
     code = f"import chatpb; print(chatpb.to_json(chatpb.from_json({JSON!r})).decode())"
@@ -158,7 +158,8 @@ def venv(release: Release, *packages: str, **settings: str) -> Path:
     folder = release.clean("venv")
     release.run(release.tools / "uv", "venv", "-q", "--python", sys.executable, "--clear", folder)
     interpreter = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-    release.run(release.tools / "uv", "pip", "install", "-q", "--python", interpreter, *packages, **settings)
+    install = "pip", "install", "-q", "--python", interpreter
+    release.run(release.tools / "uv", *install, *packages, cwd=release.work, **settings)
     return interpreter
 
 
@@ -339,8 +340,10 @@ def sbom(release: Release) -> None:
         (scanned / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(release.source / name, scanned / name)
     wheel = next(release.dist.glob("*none-any.whl"), release.source)
-    install = [release.tools / "uv", "pip", "install", "-q", "--python", sys.executable]
-    release.run(*install, "--target", scanned / "python", f"chatpb[all] @ {wheel.as_uri()}")
+    wanted = release.work / "wanted.txt"
+    wanted.write_text(f"chatpb[all] @ {wheel.as_uri()}\n")
+    pins = "--no-emit-package", "chatpb", "--output-file", scanned / "requirements.txt"
+    release.run(release.tools / "uv", "pip", "compile", "-q", "--python", sys.executable, wanted, *pins)
     target = release.dist / f"chatpb-{release.version}.cdx.json"
     about = ["--source-name", "chatpb", "--source-version", release.version]
     release.run(

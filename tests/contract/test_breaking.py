@@ -24,7 +24,7 @@ USAGE = "proto/chatcompletion/v1/usage.proto"
 
 def breaking(folder: Path, *arguments: str) -> str:
     """Return what `buf breaking` reports of the contract in a folder, as the hook runs it."""
-    command = [Path(sys.executable).with_name("buf"), "breaking", *arguments]
+    command = [str(Path(sys.executable).with_name("buf")), "breaking", *arguments]
     ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     assert ran.returncode == (100 if ran.stdout else 0), ran.stderr
     return ran.stdout
@@ -94,7 +94,8 @@ def options(files: list[FileDescriptorProto]) -> dict[str, dict[str, Any]]:
 
     def described(name: str, messages: list[DescriptorProto]) -> Iterator[tuple[str, Any]]:
         for message in messages:
-            for part in *message.field, *(value for enum in message.enum_type for value in enum.value):
+            values: list[Any] = [value for enum in message.enum_type for value in enum.value]
+            for part in [*message.field, *values]:
                 yield f"{name}.{message.name}.{part.name}", part.options
             yield from described(f"{name}.{message.name}", list(message.nested_type))
 
