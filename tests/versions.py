@@ -34,7 +34,7 @@ ROOMS = ["arrow", "convert", "engine", "files", "json", "members", "records", "r
 ROOMS_OF_MESSAGES = ["convert", "members", "runtimes", "streams"]
 TEST_PACKAGES = "httpx", "hypothesis", "openai", "opentelemetry-sdk", "psutil", "pytest", "pytest-xdist"
 CACHE = ROOT / ".cache" / "versions"
-PIP = [sys.executable, "-m", "pip"]
+UV = [sys.executable, "-m", "uv"]
 
 
 @dataclass(frozen=True)
@@ -122,10 +122,10 @@ AXES = {"pythons": pythons, "protobuf": protobufs, "extras": extras}
 def environment(interpreter: str, extra: str, *packages: str) -> Path:
     """Make an environment with a wheel of this checkout, and return its interpreter."""
     folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="environment-"))
-    subprocess.run([interpreter, "-m", "venv", "--without-pip", folder], check=True)
+    subprocess.run([*UV, "venv", "-q", "--clear", "--python", interpreter, folder], check=True)
     python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
     wheel = f"chatpb[{extra}] @ {wheel_for(interpreter).as_uri()}"
-    subprocess.run([*PIP, "--python", python, "install", "-q", "--no-compile", wheel, *packages], check=True)
+    subprocess.run([*UV, "pip", "install", "-q", "--python", python, wheel, *packages], check=True)
     return python
 
 
@@ -137,9 +137,8 @@ def wheel_for(interpreter: str) -> Path:
         return wheel_for(sys.executable)
     folder = Path(tempfile.mkdtemp(dir=CACHE, prefix="wheel-"))
     environment = {**os.environ, "CARGO_TARGET_DIR": str(ROOT / "adapters" / "target")}
-    subprocess.run(
-        [*PIP, "--python", interpreter, "wheel", "-q", "--no-deps", "-w", folder, ROOT], env=environment, check=True
-    )
+    command: list[str | Path] = [*UV, "build", "-q", "--wheel", "--python", interpreter, "-o", folder, ROOT]
+    subprocess.run(command, env=environment, check=True)
     (wheel,) = folder.glob("*.whl")
     return wheel
 
