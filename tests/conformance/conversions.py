@@ -98,8 +98,27 @@ def _errors(count: int) -> Check:
         yield from _compare(program, "wire_to_json", count // 4, _wire, chatpb.wire_to_json)
         skipping = partial(chatpb.wire_to_json, unknown_fields="skip")
         yield from _compare(program, "wire_to_json", count // 4, _wire, skipping, skip_unknown=True)
+        yield from _long_numbers(program)
 
     return check
+
+
+def _long_numbers(program: Program) -> Iterator[Result]:
+    """Print the bytes of each vector with one of them, in turn, as a varint that is 2^32 more: a length that runs past the
+    end must not be cut to 32 bits, which is what processors and WebAssembly may do that have no more.
+    """
+    for vector in ALL_VECTORS:
+        wire, message_type = vector.wire, vector.type
+        inputs = [
+            wire[:at] + bytes([byte | 0x80, 0x80, 0x80, 0x80, 0x10]) + wire[at + 1 :]
+            for at, byte in enumerate(wire[:200])
+            if byte < 0x80
+        ]
+        outcomes = program.convert("wire_to_json", message_type.DESCRIPTOR.full_name, inputs).outcomes
+        for at, (data, outcome) in enumerate(zip(inputs, outcomes, strict=True)):
+            yield _result(
+                f"{vector.name}, long {at}", _found(outcome), _expected(chatpb.wire_to_json, data, message_type)
+            )
 
 
 def _validate(count: int) -> Check:

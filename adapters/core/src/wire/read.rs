@@ -152,7 +152,7 @@ impl<'a> WireCursor<'a> {
     /// Read a length and the bytes that it measures.
     #[inline(always)]
     pub fn delimited(&mut self) -> Option<&'a [u8]> {
-        let size = self.varint()? as usize;
+        let size = usize::try_from(self.varint()?).ok()?;
         let span = self.bytes.get(self.at..)?.get(..size)?;
         self.at += size;
         Some(span)
@@ -399,9 +399,11 @@ mod tests {
             assert_eq!(known_tag(&bytes), Some((10, &bytes[1..])));
             assert_eq!(delimited(&bytes[1..]), Some((&vec![3; size][..], &b"rest"[..])));
             assert_eq!(skip(10, &bytes[1..]), Some(&b"rest"[..]));
+            assert_eq!(WireCursor { bytes: &bytes, at: 1 }.delimited(), Some(&vec![3; size][..]));
             let end = bytes.len() - 4;
             for cut in [1, 2, size].into_iter().filter(|&cut| cut > 0 && cut < end) {
                 assert_eq!(delimited(&bytes[1..end - cut]), None, "{size} {cut}");
+                assert_eq!(WireCursor { bytes: &bytes[..end - cut], at: 1 }.delimited(), None, "{size} {cut}");
                 let mut reader = WireReader { bytes: &bytes, at: 1 };
                 assert!(reader.span(end - cut).is_err());
             }
@@ -413,6 +415,7 @@ mod tests {
             put_varint(huge, &mut bytes);
             bytes.extend_from_slice(&[0; 8]);
             assert_eq!(delimited(&bytes), None, "{huge}");
+            assert_eq!(WireCursor { bytes: &bytes, at: 0 }.delimited(), None, "{huge}");
             assert!(WireReader { bytes: &bytes, at: 0 }.span(bytes.len()).is_err());
         }
     }

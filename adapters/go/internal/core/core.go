@@ -31298,13 +31298,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 								p24 = v6 + i32(2)
 							} else {
 								m.fn473(v11+i32(32), v8, v3-v7)
-								t25 := int32(load32(m.memory, uint64(uint32(v11))+40))
-								v8 = t25
+								t25 := int64(load64(m.memory, uint64(uint32(v11))+32))
+								v36 = t25
+								if uint64(v36) > uint64(i64(0xffffffff)) {
+									goto l0
+								}
+								t26 := int32(load32(m.memory, uint64(uint32(v11))+40))
+								v8 = t26
 								if v8 == 0 {
 									goto l0
 								}
-								t26 := int64(load64(m.memory, uint64(uint32(v11))+32))
-								v36 = t26
 								p24 = v7 + v8
 							}
 							v6 = p24
@@ -31437,8 +31440,8 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 		l110:
 			{
 				v7 = v10 + i32(1)
-				v19 = v2 + v10
-				t39 := int32(int8(m.memory[uint64(uint32(v19))]))
+				v20 = v2 + v10
+				t39 := int32(int8(m.memory[uint64(uint32(v20))]))
 				v8 = t39
 				if v8 < i32(0) {
 					if uint32(v3) <= uint32(v7) {
@@ -31514,13 +31517,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 															p93 = v7 + i32(1)
 														} else {
 															m.fn473(v11+i32(32), v5, v3-v7)
-															t94 := int32(load32(m.memory, uint64(uint32(v11))+40))
-															v5 = t94
+															t94 := int64(load64(m.memory, uint64(uint32(v11))+32))
+															v36 = t94
+															if uint64(v36) > uint64(i64(0xffffffff)) {
+																goto l0
+															}
+															t95 := int32(load32(m.memory, uint64(uint32(v11))+40))
+															v5 = t95
 															if v5 == 0 {
 																goto l0
 															}
-															t95 := int64(load64(m.memory, uint64(uint32(v11))+32))
-															v36 = t95
 															p93 = v5 + v7
 														}
 														v10 = p93
@@ -31634,12 +31640,12 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																if v14 == 0 {
 																	goto l42
 																}
-																t158 := int32(int8(m.memory[uint64(uint32(v19))]))
+																t158 := int32(int8(m.memory[uint64(uint32(v20))]))
 																if t158 < i32(0) {
 																	if v14 == i32(1) {
 																		goto l42
 																	}
-																	t159 := int32(m.memory[uint64(uint32(v19))+1])
+																	t159 := int32(m.memory[uint64(uint32(v20))+1])
 																	if uint32((t159-i32(1))&i32(255)) >= uint32(i32(3)) {
 																		goto l42
 																	}
@@ -31649,7 +31655,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																t160 := int32(m.memory[uint64(uint32(v28))+64])
 																switch t160 - i32(1) {
 																case 0:
-																	m.fn342(v17, v0, v28, v19, v14, v4+i32(1), v6, i32(0))
+																	m.fn342(v17, v0, v28, v20, v14, v4+i32(1), v6, i32(0))
 																	goto l46
 																case 1:
 																	v24 = v4 + i32(1)
@@ -31662,7 +31668,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																	m.memory[uint64(uint32(v6))] = byte(i32(123))
 																	v7 = v6 + i32(1)
 																	v25 = v0 + i32(52)
-																	v5 = v19
+																	v5 = v20
 																	v6 = v14
 																l87:
 																	{
@@ -31734,7 +31740,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																								if uint32(v6) > uint32(v14) {
 																									goto l41
 																								}
-																								store32(m.memory, uint64(uint32(v15)), uint32(v19))
+																								store32(m.memory, uint64(uint32(v15)), uint32(v20))
 																								store32(m.memory, uint64(uint32(v15))+4, uint32(v14-v6))
 																								v26 = i32(0)
 																								t174 := m.g0
@@ -31749,28 +31755,28 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										goto l55
 																									}
 																									t176 := int32(load32(m.memory, uint64(uint32(v15))))
-																									v20 = t176
+																									v19 = t176
 																									v14 = i32(4)
-																									v19 = i32(4)
+																									v20 = i32(4)
 																									v25 = i32(1)
 																								l61:
 																									{
 																										v26 = i32(1)
 																										v16 = i32(-1)
-																										t177 := int32(int8(m.memory[uint64(uint32(v20))]))
+																										t177 := int32(int8(m.memory[uint64(uint32(v19))]))
 																										if t177 < i32(0) {
 																											if v24 == i32(1) {
 																												v26 = i32(2)
 																												goto l55
 																											}
 																											v26 = i32(2)
-																											t178 := int32(m.memory[uint64(uint32(v20))+1])
+																											t178 := int32(m.memory[uint64(uint32(v19))+1])
 																											if uint32((t178-i32(1))&i32(255)) > uint32(i32(2)) {
 																												goto l55
 																											}
 																											v16 = i32(-2)
 																										}
-																										v13 = v20 + v26
+																										v13 = v19 + v26
 																										var p179 int32
 																										{
 																											{
@@ -31779,8 +31785,8 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																													goto l56
 																												}
 																												t180 := int32(int8(m.memory[uint64(uint32(v13))]))
-																												v20 = t180
-																												if v20 < i32(0) {
+																												v19 = t180
+																												if v19 < i32(0) {
 																													if v10 == i32(1) {
 																														goto l56
 																													}
@@ -31789,7 +31795,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																													if v8 < i32(0) {
 																														goto l56
 																													}
-																													v20 = v20&i32(127) | v8<<7
+																													v19 = v19&i32(127) | v8<<7
 																													v16 = v13 + i32(2)
 																													t182 := v10 - i32(2)
 																													p179 = t182
@@ -31816,17 +31822,17 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																												goto l55
 																											}
 																										l58:
-																											v20 = int32(v37)
+																											v19 = int32(v37)
 																											t186 := int32(load32(m.memory, uint64(uint32(v18))+28))
 																											p179 = t186
 																										}
 																									l57:
 																										v24 = p179
 																										v26 = i32(2)
-																										if uint32(v20) > uint32(v24) {
+																										if uint32(v19) > uint32(v24) {
 																											goto l55
 																										}
-																										if v20 == 0 {
+																										if v19 == 0 {
 																											goto l55
 																										}
 																										t187 := int32(m.memory[uint64(uint32(v16))])
@@ -31837,7 +31843,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										var p188 int32
 																										{
 																											{
-																												v10 = v20 - i32(1)
+																												v10 = v19 - i32(1)
 																												if v10 == 0 {
 																													goto l59
 																												}
@@ -31854,12 +31860,12 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																													}
 																													v12 = v12&i32(127) | v8<<7
 																													v10 = v16 + i32(3)
-																													t191 := v20 - i32(3)
+																													t191 := v19 - i32(3)
 																													p188 = t191
 																													goto l60
 																												}
 																												v10 = v16 + i32(2)
-																												t192 := v20 - i32(2)
+																												t192 := v19 - i32(2)
 																												p188 = t192
 																												goto l60
 																											}
@@ -31883,18 +31889,18 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										if uint32(p188) < uint32(v12) {
 																											goto l55
 																										}
-																										v24 = v24 - v20
-																										v20 = v16 + v20
+																										v24 = v24 - v19
+																										v19 = v16 + v19
 																										t196 := int32(load32(m.memory, uint64(uint32(v18))+4))
 																										if t196 == v25-i32(1) {
 																											m.fn86(v18 + i32(4))
 																											t197 := int32(load32(m.memory, uint64(uint32(v18))+8))
 																											v14 = t197
 																										}
-																										v8 = v14 + v19
+																										v8 = v14 + v20
 																										store32(m.memory, uint64(uint32(v8)), uint32(v12))
 																										store32(m.memory, uint64(uint32(v8-i32(4))), uint32(v10))
-																										v19 = v19 + i32(8)
+																										v20 = v20 + i32(8)
 																										store32(m.memory, uint64(uint32(v18))+12, uint32(v25))
 																										v25 = v25 + i32(1)
 																										if v24 != 0 {
@@ -32023,8 +32029,8 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																					p164 = t215
 																				}
 																			l70:
-																				v20 = p164
-																				if uint32(v10) > uint32(v20) {
+																				v19 = p164
+																				if uint32(v10) > uint32(v19) {
 																					goto l71
 																				}
 																				v16 = v8 + v10
@@ -32157,7 +32163,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																			v7 = v5 + i32(2)
 																		}
 																	l78:
-																		if v10 != v20 {
+																		if v10 != v19 {
 																			t240 := int32(m.memory[uint64(uint32(v16))])
 																			t241 := int32(m.memory[uint64(uint32(v28))+62])
 																			v8 = t241
@@ -32182,7 +32188,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																		goto l46
 																	l79:
 																		v8 = v16 + i32(1)
-																		v6 = v20 + (v10 ^ i32(-1))
+																		v6 = v19 + (v10 ^ i32(-1))
 																		{
 																			var p245 int32
 																			{
@@ -32278,7 +32284,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 																	goto l46
 																default:
 																	v8 = v7 + v14
-																	v10 = v19 + v22
+																	v10 = v20 + v22
 																	{
 																		var p260 int32
 																		{
@@ -32397,21 +32403,24 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 														p52 = v7 + i32(1)
 													} else {
 														m.fn473(v11+i32(32), v5, v3-v7)
-														t53 := int32(load32(m.memory, uint64(uint32(v11))+40))
-														v5 = t53
+														t53 := int64(load64(m.memory, uint64(uint32(v11))+32))
+														v36 = t53
+														if uint64(v36) > uint64(i64(0xffffffff)) {
+															goto l0
+														}
+														t54 := int32(load32(m.memory, uint64(uint32(v11))+40))
+														v5 = t54
 														if v5 == 0 {
 															goto l0
 														}
-														t54 := int64(load64(m.memory, uint64(uint32(v11))+32))
-														v36 = t54
 														p52 = v5 + v7
 													}
 													v8 = p52
 													if uint32(v8) > uint32(v3) {
 														goto l0
 													}
-													v19 = int32(v36)
-													if uint32(v19) > uint32(v3-v8) {
+													v20 = int32(v36)
+													if uint32(v20) > uint32(v3-v8) {
 														goto l0
 													}
 													t55 := int32(load32(m.memory, uint64(uint32(v12))+32))
@@ -32426,19 +32435,19 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 													store64(m.memory, uint64(uint32(v6))+16, uint64(v37))
 													store64(m.memory, uint64(uint32(v6))+8, uint64(v38))
 													store64(m.memory, uint64(uint32(v6)), uint64(v39))
-													v10 = v8 + v19
+													v10 = v8 + v20
 													v14 = v2 + v8
 													v13 = t55 + v6
-													if uint32(v19) > uint32(i32(127)) {
+													if uint64(v36) > uint64(i64(127)) {
 														goto l20
 													}
 													t60 := int32(load32(m.memory, uint64(uint32(v0))+48))
-													if uint32(t60) < uint32(v14+v19) {
+													if uint32(t60) < uint32(v14+v20) {
 														goto l20
 													}
 													v6 = v14
 													v5 = v13
-													v8 = v19
+													v8 = v20
 												l23:
 													{
 														t61 := int64(load64(m.memory, uint64(uint32(v6))+24))
@@ -32500,13 +32509,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 														p72 = v7 + i32(1)
 													} else {
 														m.fn473(v11+i32(32), v5, v3-v7)
-														t73 := int32(load32(m.memory, uint64(uint32(v11))+40))
-														v5 = t73
+														t73 := int64(load64(m.memory, uint64(uint32(v11))+32))
+														v36 = t73
+														if uint64(v36) > uint64(i64(0xffffffff)) {
+															goto l0
+														}
+														t74 := int32(load32(m.memory, uint64(uint32(v11))+40))
+														v5 = t74
 														if v5 == 0 {
 															goto l0
 														}
-														t74 := int64(load64(m.memory, uint64(uint32(v11))+32))
-														v36 = t74
 														p72 = v5 + v7
 													}
 													v13 = p72
@@ -32593,7 +32605,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 												goto l24
 											}
 										l20:
-											t86 := m.fn73(v0, v14, v19, i32(44), v13)
+											t86 := m.fn73(v0, v14, v20, i32(44), v13)
 											v6 = t86
 											if v6 == 0 {
 												goto l0
@@ -32797,13 +32809,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 											p282 = v7 + i32(1)
 										} else {
 											m.fn473(v11+i32(32), v5, v3-v7)
-											t283 := int32(load32(m.memory, uint64(uint32(v11))+40))
-											v5 = t283
+											t283 := int64(load64(m.memory, uint64(uint32(v11))+32))
+											v36 = t283
+											if uint64(v36) > uint64(i64(0xffffffff)) {
+												goto l0
+											}
+											t284 := int32(load32(m.memory, uint64(uint32(v11))+40))
+											v5 = t284
 											if v5 == 0 {
 												goto l0
 											}
-											t284 := int64(load64(m.memory, uint64(uint32(v11))+32))
-											v36 = t284
 											p282 = v5 + v7
 										}
 										v8 = p282
@@ -32829,13 +32844,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 										p286 = v7 + i32(1)
 									} else {
 										m.fn473(v11+i32(32), v5, v3-v7)
-										t287 := int32(load32(m.memory, uint64(uint32(v11))+40))
-										v5 = t287
+										t287 := int64(load64(m.memory, uint64(uint32(v11))+32))
+										v36 = t287
+										if uint64(v36) > uint64(i64(0xffffffff)) {
+											goto l0
+										}
+										t288 := int32(load32(m.memory, uint64(uint32(v11))+40))
+										v5 = t288
 										if v5 == 0 {
 											goto l0
 										}
-										t288 := int64(load64(m.memory, uint64(uint32(v11))+32))
-										v36 = t288
 										p286 = v5 + v7
 									}
 									v8 = p286
@@ -32904,13 +32922,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 												p296 = v7 + i32(1)
 											} else {
 												m.fn473(v11+i32(32), v5, v3-v7)
-												t297 := int32(load32(m.memory, uint64(uint32(v11))+40))
-												v5 = t297
+												t297 := int64(load64(m.memory, uint64(uint32(v11))+32))
+												v36 = t297
+												if uint64(v36) > uint64(i64(0xffffffff)) {
+													goto l0
+												}
+												t298 := int32(load32(m.memory, uint64(uint32(v11))+40))
+												v5 = t298
 												if v5 == 0 {
 													goto l0
 												}
-												t298 := int64(load64(m.memory, uint64(uint32(v11))+32))
-												v36 = t298
 												p296 = v5 + v7
 											}
 											v13 = p296
@@ -32957,7 +32978,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 									if uint32(v3) < uint32(v5) {
 										goto l1
 									}
-									store32(m.memory, uint64(uint32(v11))+16, uint32(v19))
+									store32(m.memory, uint64(uint32(v11))+16, uint32(v20))
 									t302 := v11
 									v33 = v5 - v10
 									store32(m.memory, uint64(uint32(t302))+20, uint32(v33))
@@ -32978,13 +32999,16 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 										p304 = v7 + i32(1)
 									} else {
 										m.fn473(v11+i32(32), v5, v3-v7)
-										t305 := int32(load32(m.memory, uint64(uint32(v11))+40))
-										v5 = t305
+										t305 := int64(load64(m.memory, uint64(uint32(v11))+32))
+										v36 = t305
+										if uint64(v36) > uint64(i64(0xffffffff)) {
+											goto l0
+										}
+										t306 := int32(load32(m.memory, uint64(uint32(v11))+40))
+										v5 = t306
 										if v5 == 0 {
 											goto l0
 										}
-										t306 := int64(load64(m.memory, uint64(uint32(v11))+32))
-										v36 = t306
 										p304 = v5 + v7
 									}
 									v5 = p304
@@ -33272,7 +33296,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 					t375 := int32(load32(m.memory, uint64(uint32(v5))+12))
 					v25 = t375
 					t376 := int32(load32(m.memory, uint64(uint32(v5))+8))
-					v19 = t376
+					v20 = t376
 					t377 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					v7 = t377
 					t378 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -33323,7 +33347,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 						if t387 == 0 {
 							goto l118
 						}
-						m.fn69(v23, v19, v25, i32(1104306), i32(2))
+						m.fn69(v23, v20, v25, i32(1104306), i32(2))
 						t388 := int32(load32(m.memory, uint64(uint32(v9))+212))
 						if t388 == i32(-0x80000000) {
 							goto l118
