@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -38,7 +39,7 @@ class BackendHealth:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
         self._asking: asyncio.Task[None] | None = None
-        self._until = 0.0
+        self._until = -math.inf
         self._states: dict[str, ServiceError | None] = {}
 
     async def states(self) -> Mapping[str, ServiceError | None]:
