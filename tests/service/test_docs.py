@@ -1,4 +1,4 @@
-"""The programs of docs/grpc.md run as they are printed there, except for the ports."""
+"""The programs of docs/grpc.md run as they are printed there, except for the ports. Those of the tutorial are in tests/pages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import os
 import re
 import signal
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -16,8 +15,8 @@ from tests.service.service_stack import run
 from tests.support import ROOT, programs_of
 
 PAGE = ROOT / "docs" / "grpc.md"
-SERVER, CLIENT, _, CLIENTS, *STREAMS = programs_of(PAGE)
-(GATEWAY,) = re.findall(r"^    chatpb (gateway .*)$", PAGE.read_text(), re.MULTILINE)
+_, CLIENTS, *STREAMS = programs_of(PAGE)
+(SERVE,) = re.findall(r"^    chatpb (serve --backend \w+)  ", PAGE.read_text("utf-8"), re.MULTILINE)
 
 
 async def output(code: str) -> str:
@@ -30,21 +29,11 @@ async def output(code: str) -> str:
     return out.decode()
 
 
-def test_from_nothing_to_an_answer(tmp_path: Path) -> None:
-    assert len(SERVER.splitlines()) + len(CLIENT.splitlines()) < 20
-
+def test_clients() -> None:
     async def main() -> None:
-        code = SERVER.replace(
-            'listen="127.0.0.1:50051"',
-            'listen="127.0.0.1:0", on_start=lambda s: print(f"listening on 127.0.0.1:{s.port}", file=__import__("sys").stderr)',
-        )
-        async with Program(start=(sys.executable, "-c", code)) as server:
-            port = server.address.rpartition(":")[2]
-            arguments = GATEWAY.replace("50051", port).replace("8000", "0").split()
-            async with Program(*arguments) as front:
-                assert await output(CLIENT.replace("8000", front.address.rpartition(":")[2])) == "You said: hello"
-                lines = (await output(CLIENTS.replace("50051", port))).splitlines()
-                assert lines[0] == lines[-1] == "You said: hello"
+        async with Program(*SERVE.split(), "--listen", "127.0.0.1:0") as server:
+            lines = (await output(CLIENTS.replace("50051", server.address.rpartition(":")[2]))).splitlines()
+            assert lines[0] == lines[-1] == "hello"
             server.send_signal(signal.SIGTERM)
             assert await server.process.wait() == 0
 
