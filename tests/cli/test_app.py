@@ -176,7 +176,7 @@ HEAVY = {
     ("--help",): ("chatpb.cli.commands", "google", "chatcompletion", "rich", "pydantic"),
     (): ("chatpb.cli.commands", "google", "chatcompletion", "rich", "pydantic"),
     ("convrt",): ("chatpb.cli.commands", "google", "chatcompletion", "rich"),
-    ("--version",): ("chatpb.cli.commands", "rich", "pydantic"),
+    ("--version",): ("chatpb.cli.commands", "rich", "pydantic", "importlib.metadata", "email"),
 }
 """By what stands after `chatpb`, packages whose import takes long and which it does not need."""
 

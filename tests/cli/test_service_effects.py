@@ -16,7 +16,7 @@ import httpx
 import pytest
 from grpc import aio
 
-from chatcompletion.v1 import ChatCompletion, CreateChatCompletionRequest
+from chatcompletion.v1 import ChatCompletion, ChatCompletionRecord, CreateChatCompletionRequest
 from chatpb import from_json
 from chatpb._records.parts import parts_of
 from chatpb._wire.write import delimited, tag
@@ -247,6 +247,7 @@ async def log(kind: str, folder: Path) -> None:
         async with Program(kind, "--backend", "echo", "--log", form, *LISTEN) as service:
             assert await status_of(service.address, kind=kind) == 200
             assert (await service.line()).startswith(first)
+            assert service.first[0].startswith("{" if form == "json" else f"chatpb {kind}: listening on ")
     async with Program(kind, "--backend", "echo", *QUIET) as service:
         assert await status_of(service.address, kind=kind) == 200
         service.send_signal(signal.SIGTERM)
@@ -266,6 +267,22 @@ async def metrics(kind: str, folder: Path) -> None:
     assert 'chatpb_calls_total{code="OK",method="create"} 1.0' in text
     seconds = float(text.partition('chatpb_call_seconds_sum{method="create"} ')[2].split()[0])
     assert 0 < seconds < 60
+
+
+@effect("--trust-forwarded-for")
+async def trust_forwarded_for(kind: str, folder: Path) -> None:
+    """Without it, everybody could say who he is."""
+    for option, peer in (((), "127.0.0.1:"), (("--trust-forwarded-for",), "192.0.2.7")):
+        path = folder / f"{peer}.db"
+        async with Program(kind, "--backend", "echo", "--record", str(path), *option, *QUIET) as service:
+            given = {"x_forwarded_for" if kind == "gateway" else "x-forwarded-for": "203.0.113.5, 192.0.2.7"}
+            assert await status_of(service.address, kind=kind, **given) == 200
+            service.send_signal(signal.SIGTERM)
+            await service.process.wait()
+        with Recorder(path, read_only=True) as recorder:
+            (record,) = recorder
+        assert isinstance(record, bytes)
+        assert peer in ChatCompletionRecord.FromString(record).peer
 
 
 async def records(kind: str, folder: Path, *options: str, calls: int = 3) -> list[dict[str, Any]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import os
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from unittest.mock import Mock
 import pytest
 
 from chatpb.cli._app import load_command
+from chatpb.cli._service_logs import unknown_variables
 from chatpb.cli._service_options import LimitOptions
 from chatpb.cli._service_setup import limits_of
 from chatpb.service import AsyncClient, Client, GrpcBackend, Limits, OpenAIBackend
@@ -99,6 +101,28 @@ def test_every_option_of_a_service_has_an_environment_variable() -> None:
         for option in load_command(name).params:
             if option.name != "help":
                 assert option.envvar == "CHATPB_" + option.opts[0].removeprefix("--").upper().replace("-", "_")
+
+
+UNKNOWN = {
+    "CHATPB_MAX_CALL": "CHATPB_MAX_CALLS",
+    "CHATPB_TARGETS": "CHATPB_TARGET",
+    "CHATPB_ENGIN": "CHATPB_ENGINE",
+    "CHATPB_XYZZY": "",
+}
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_an_environment_variable_of_no_option(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for each in os.environ:
+        if each.startswith("CHATPB_") and each != "CHATPB_ENGINE":
+            monkeypatch.delenv(each)
+    monkeypatch.setenv(name, "5")
+    monkeypatch.setenv("CHATPB_RECORD", "of_another_command.db")
+    hint = f"; did you mean {UNKNOWN[name]}?" if UNKNOWN[name] else ""
+    warning = f"the variable {name} has no effect, because no option is called so{hint}"
+    assert unknown_variables() == [warning]
+    result = run("call", "-m", "x", "--target", "127.0.0.1:1")
+    assert result.stderr.splitlines()[0] == f"chatpb call: {warning}"
 
 
 @pytest.mark.parametrize(

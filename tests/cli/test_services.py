@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,6 +14,7 @@ from types import MappingProxyType
 from typing import Any
 
 import httpx
+import psutil
 import pytest
 
 from chatcompletion.v1 import CreateChatCompletionRequest
@@ -23,7 +23,7 @@ from chatpb._records.parts import parts_of
 from chatpb.storage import Recorder
 from tests.cli.command_line import run as run_here
 from tests.service.certificates import Authority
-from tests.service.chatpb_program import CHATPB, Program
+from tests.service.chatpb_program import CHATPB, Program, environment
 from tests.service.fake_upstream import FakeUpstream, chunk_twice
 from tests.service.service_stack import (
     PATIENCE,
@@ -34,11 +34,11 @@ from tests.service.service_stack import (
 
 
 async def call(
-    *arguments: str, input: bytes = b"", environment: Mapping[str, str] = MappingProxyType({})
+    *arguments: str, input: bytes = b"", variables: Mapping[str, str] = MappingProxyType({})
 ) -> tuple[int | None, str, str]:
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
-        *(*CHATPB, "call", *arguments), stdin=pipe, stdout=pipe, stderr=pipe, env={**os.environ, **environment}
+        *(*CHATPB, "call", *arguments), stdin=pipe, stdout=pipe, stderr=pipe, env=environment(**variables)
     )
     out, err = await process.communicate(input)
     return process.returncode, out.decode(), err.decode()
@@ -70,6 +70,29 @@ def test_serve_and_call(tmp_path: Path) -> None:
             )
             server.send_signal(signal.SIGTERM)
             assert await server.process.wait() == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    "kind", [("serve",), ("gateway", "--backend", "echo"), ("serve", "--workers", "2")], ids=" ".join
+)
+def test_all_lines_of_a_log_in_json_are_json(kind: tuple[str, ...]) -> None:
+    """From the first one, which has a warning, and with those of workers."""
+
+    async def main() -> None:
+        listen = ("--listen", "127.0.0.1:0", "--log", "json")
+        async with Program(*kind, *listen, CHATPB_TIMEOUTS="5") as service:
+            if "--workers" in kind:
+                psutil.Process(service.process.pid).children()[0].kill()
+                service.first.append(await service.line())
+            service.send_signal(signal.SIGTERM)
+            lines = [json.loads(line) for line in (*service.first, *await service.rest())]
+        messages = [line["message"] for line in lines]
+        assert messages[0].endswith("no option is called so; did you mean CHATPB_TIMEOUT?")
+        assert len([message for message in messages if "CHATPB_TIMEOUTS" in message]) == 1
+        assert len([message for message in messages if f"listening on {service.address}" in message]) == 1
+        assert any("is started again" in message for message in messages) == ("--workers" in kind)
 
     run(main())
 
@@ -143,7 +166,7 @@ def test_certificates_and_tokens(tmp_path: Path) -> None:
             target = f"localhost:{server.address.rpartition(':')[2]}"
             link = ("--target", target, "--target-token", "inner", *of_client)
             assert await call("-m", "hello", *link) == (0, "hello\n", "")
-            assert await call("-m", "hello", environment=variables(link)) == (0, "hello\n", "")
+            assert await call("-m", "hello", variables=variables(link)) == (0, "hello\n", "")
             status, _, err = await call("-m", "hello", "--target", target, "--target-token", "inner", *trust)
             assert (status, "503 UNAVAILABLE" in err) == (1, True)
             async with (

@@ -10,9 +10,16 @@ import sys
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["CHATPB", "Program"]
+__all__ = ["CHATPB", "Program", "environment"]
 
 CHATPB = (sys.executable, "-m", "chatpb")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the environment of a program: with these variables, and without those of tests, which it would warn of."""
+    kept = ("CHATPB_ENGINE", "CHATPB_SCAN")
+    mine = {name: value for name, value in os.environ.items() if name in kept or not name.startswith("CHATPB_")}
+    return {**mine, **variables}
 
 
 class Program:
@@ -23,24 +30,33 @@ class Program:
     Attributes:
         process: the process, whose standard output can be read.
         address: host and port, or `unix:` and the path, where it listens.
+        first: the lines of standard error up to the one that says so.
 
     """
 
     process: asyncio.subprocess.Process
     address: str
+    first: list[str]
 
-    def __init__(self, *arguments: str, start: tuple[str, ...] = CHATPB, folder: Path | None = None) -> None:
+    def __init__(
+        self, *arguments: str, start: tuple[str, ...] = CHATPB, folder: Path | None = None, **variables: str
+    ) -> None:
         self._command = (*start, *arguments)
+        self._variables = variables
         self._folder = folder
         self._lines: asyncio.Queue[str] = asyncio.Queue()
 
     async def __aenter__(self) -> Program:
         pipe = asyncio.subprocess.PIPE
-        self.process = await asyncio.create_subprocess_exec(*self._command, cwd=self._folder, stdout=pipe, stderr=pipe)
+        self.process = await asyncio.create_subprocess_exec(
+            *self._command, cwd=self._folder, stdout=pipe, stderr=pipe, env=environment(**self._variables)
+        )
         self._reading = asyncio.ensure_future(self._read_errors())
         said = ""
-        while not (found := re.search(r"listening on (127\.0\.0\.1:\d+|unix:.+)$", said)):
+        self.first = []
+        while not (found := re.search(r"listening on (127\.0\.0\.1:\d+|\[::1\]:\d+|unix:[^\"]+)\"?}?$", said)):
             said = await self.line()
+            self.first.append(said)
             if not said:
                 await self.__aexit__()
                 raise AssertionError(f"ended with status {self.process.returncode} before it listened")

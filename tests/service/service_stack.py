@@ -94,7 +94,9 @@ async def serve_http(app: Any, limits: Limits | None = None) -> AsyncIterator[st
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
-    config = uvicorn.Config(app, http="h11", log_level="warning", ws="none", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app, http="h11", log_level="warning", ws="none", proxy_headers=False, timeout_graceful_shutdown=1
+    )
     config.load()
     config.http_protocol_class = limited_protocol(config.http_protocol_class, limits or Limits())
     server = _Uvicorn(config)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from base64 import b64encode
 from typing import Any
 
@@ -14,10 +15,10 @@ from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc import aio
 
 from chatcompletion.v1 import CreateChatCompletionRequest, ErrorResponse
-from chatpb import from_dict
+from chatpb import ChatpbError, from_dict, json_to_wire, wire_to_json
 from chatpb._wire.write import delimited, tag
 from chatpb.service import AsyncClient, Client, Server, ServiceError
-from chatpb.service._error_table import ROW_BY_STATUS, STATUS_BY_CODE, status_of_body
+from chatpb.service._error_table import ROW_BY_STATUS, STATUS_BY_CODE, status_of_body, without_options
 from chatpb.service._grpc_status import (
     DEFAULT_MAX_METADATA,
     DETAILS,
@@ -128,6 +129,22 @@ def test_a_body_that_does_not_fit_is_left_out() -> None:
     assert again.message == "é" * 254 + "..."
     five = ServiceError(422, json.dumps({"error": {"message": "m", "input": "x" * 5000}}).encode())
     assert from_status(five.code, *to_status(five)).body == five.body.replace(b": ", b":").replace(b", ", b",")
+
+
+@pytest.mark.parametrize(
+    ("fails", "words"),
+    [
+        (lambda: json_to_wire('{"x":NaN}'), "NaN and Infinity are not JSON at line 1, column 6 (byte 5), in /x"),
+        (lambda: wire_to_json(json_to_wire('{"x":NaN}', nonfinite="allow")), "not JSON at byte "),
+        (lambda: wire_to_json(delimited(tag(1000, 2), b"x")), " in this form at byte "),
+    ],
+)
+def test_errors_for_callers_name_no_option_of_the_library(fails: Any, words: str) -> None:
+    with pytest.raises(ChatpbError) as caught:
+        fails()
+    assert re.search(r"; (nonfinite|unknown_fields)='", str(caught.value))
+    assert words in without_options(caught.value)
+    assert not re.search(r"=|;", without_options(caught.value))
 
 
 @pytest.mark.parametrize("body", [b"<html>", b"[]", b'"x"', b"[1,2]", b"\xff"])

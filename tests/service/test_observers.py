@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gzip
 import json
 import logging
 import re
@@ -12,10 +13,12 @@ from typing import Any
 
 import prometheus_client
 import pytest
+from grpc import aio
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
+from chatpb import json_to_wire
 from chatpb._wire.write import delimited, tag
 from chatpb.service import (
     AsyncClient,
@@ -32,6 +35,8 @@ from chatpb.service import (
     SumRepeats,
     TraceObserver,
 )
+from chatpb.service._grpc_backend import CREATE, STREAM
+from chatpb.service._observers import TextFormatter
 from chatpb.service.gateway import gateway
 from tests.service.fake_upstream import HttpExchange
 from tests.service.service_stack import QUESTION, hops, http_client, run, serve_http, stack
@@ -143,12 +148,23 @@ def test_metrics() -> None:
             await asyncio.sleep(0.06)
             return await super().create(request, call)
 
+    received: list[int] = []
+    sent: list[int] = []
+
     async def main() -> str:
         app = gateway(Slow(), observers=[observer])
         async with serve_http(app) as url, http_client() as client:
             for stream in (False, True):
                 response = await client.post(f"{url}/v1/chat/completions", json={**SECRET, "stream": stream})
                 assert response.status_code == 200
+                received.append(len(response.request.content))
+                sent.append(len(response.content.removesuffix(b"data: [DONE]\n\n")))
+            packed = gzip.compress(b"{" + b" " * 1000)  # no request, but it came
+            response = await client.post(
+                f"{url}/v1/chat/completions", content=packed, headers={**JSON, "content-encoding": "gzip"}
+            )
+            assert response.status_code == 400
+            received.append(1001)
             assert (await client.get(f"{url}/metrics")).status_code == 404
             return prometheus_client.generate_latest(observer.registry).decode()
 
@@ -162,8 +178,54 @@ def test_metrics() -> None:
     for name in ('call_seconds_sum{method="create"}', 'call_seconds_sum{method="stream"}', "first_chunk_seconds_sum"):
         assert float(sums[name]) >= 0.05
     sizes = dict(re.findall(r"^chatpb_(sent|received)_bytes_total (\S+)$", text, re.MULTILINE))
-    assert float(sizes["sent"]) > 10 * float(sizes["received"]) > 100
+    assert (float(sizes["sent"]), float(sizes["received"])) == (sum(sent), sum(received))
     assert "private" not in text
+
+
+def test_bytes_over_grpc_are_those_of_its_messages() -> None:
+    ended: list[Outcome] = []
+
+    class Outcomes:
+        def start(self, method: str, call: Call) -> Any:
+            return ended.append
+
+    async def main() -> None:
+        async with (
+            Server(EchoBackend(), listen="127.0.0.1:0", observers=[Outcomes()]) as server,
+            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            request = json_to_wire(json.dumps(SECRET), CreateChatCompletionRequest)
+            create: Any = channel.unary_unary(CREATE)
+            stream: Any = channel.unary_stream(STREAM)
+            answer = await create(request)
+            chunks = [chunk async for chunk in stream(request)]
+        sizes = [(each.received, each.sent, each.chunks) for each in ended]
+        assert sizes == [(len(request), len(answer), 0), (len(request), sum(map(len, chunks)), len(chunks))]
+
+    run(main())
+
+
+def failed() -> logging.LogRecord:
+    """Return the record of a task that failed, as asyncio logs it."""
+    try:
+        raise KeyError("private")
+    except KeyError as error:
+        info = (type(error), error, error.__traceback__)
+    message = "Task exception was never retrieved\nfuture: <Task finished exception=KeyError('private')>"
+    return logging.LogRecord("asyncio", logging.ERROR, "", 0, message, None, info)
+
+
+def test_logs_have_where_an_exception_arose_and_not_its_text() -> None:
+    where = r"test_observers.py:\d+ failed"
+    text = TextFormatter("%(levelname)s %(message)s").format(failed())
+    assert re.fullmatch(rf"ERROR Task exception was never retrieved \(KeyError\)\n  \S*{where}", text)
+    line = json.loads(JsonFormatter().format(failed()))
+    assert (line["message"], line["level"]) == ("Task exception was never retrieved (KeyError)", "error")
+    (place,) = line["where"]
+    assert re.search(f"{where}$", place)
+    plain = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "a\nb %d", (1,), None)
+    assert TextFormatter("%(message)s").format(plain) == "a\nb 1"
+    assert "where" not in json.loads(JsonFormatter().format(plain))
 
 
 def test_metrics_count_the_fields_that_json_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -220,8 +282,12 @@ def test_warnings_that_repeat_are_summed(monkeypatch: pytest.MonkeyPatch) -> Non
         now = 100 + number / 10
         record = logging.LogRecord("asyncio", logging.ERROR, "", 0, f"no more files\nsocket {number}", None, None)
         if summed.filter(record):
-            passed.append(record.getMessage().partition("\n")[2])
-    assert passed == ["socket 0", "socket 10 (9 more like it before)", "socket 20 (9 more like it before)"]
+            passed.append(record.getMessage())
+    assert passed == [
+        "no more files\nsocket 0",
+        "no more files (9 more like it before)\nsocket 10",
+        "no more files (9 more like it before)\nsocket 20",
+    ]
     other = logging.LogRecord("asyncio", logging.ERROR, "", 0, "another", None, None)
     third = logging.LogRecord("asyncio", logging.ERROR, "", 0, "a third", None, None)
     call = logging.LogRecord("chatpb.service", logging.ERROR, "", 0, "%s", ("create",), None)

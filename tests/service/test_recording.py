@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
@@ -22,11 +23,13 @@ from chatpb import (
     wire_to_json,
 )
 from chatpb.service import Call, EchoBackend, GrpcBackend, PrometheusObserver, Server, ServiceError
+from chatpb.service._call import forwarded_for
 from chatpb.service._recording_backend import RecordingBackend
-from chatpb.service.gateway import gateway
+from chatpb.service.gateway import _peer, gateway
 from chatpb.storage import BackgroundRecorder, Recorder
 from tests.service.service_stack import (
     QUESTION,
+    front_of,
     http_client,
     run,
     serve_http,
@@ -110,6 +113,57 @@ def test_a_completion(tmp_path: Path) -> None:
         "peer": "p",
         "labels": {"site": "x"},
     }
+
+
+@pytest.mark.parametrize(
+    ("scope", "peer"),
+    [
+        ({"client": ("127.0.0.1", 5)}, "127.0.0.1:5"),
+        ({"client": ("2001:db8::1", 5)}, "[2001:db8::1]:5"),
+        ({"client": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_the_address_of_a_caller_over_http(scope: dict[str, Any], peer: str) -> None:
+    assert _peer(scope) == peer
+
+
+@pytest.mark.parametrize(
+    ("given", "address"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("203.0.113.9, 192.0.2.1", "192.0.2.1"),
+        ("192.0.2.1 ,[2001:db8::1]:80 ", "[2001:db8::1]:80"),
+        ("ipv4:127.0.0.1:5", "ipv4:127.0.0.1:5"),
+        ("192.0.2.1,", ""),
+        ("", ""),
+        ("a b", ""),
+        ("x" * 101, ""),
+        ("\x1b[31m", ""),
+    ],
+)
+def test_the_address_that_a_proxy_gives(given: str, address: str) -> None:
+    assert forwarded_for({"x-forwarded-for": given}) == address
+    assert forwarded_for({}) == ""
+
+
+def test_the_caller_of_a_gateway_is_the_peer_of_its_server(tmp_path: Path) -> None:
+    """Also if the gateway passes on what the caller says, which nobody believes."""
+    peers: list[str] = []
+
+    class Peers(EchoBackend):
+        async def create(self, request: bytes, call: Call) -> bytes:
+            peers.append(call.peer)
+            return await super().create(request, call)
+
+    async def main() -> None:
+        for trusts, front in ((True, {}), (True, {"forward": ["x-forwarded-for"]}), (False, {})):
+            async with front_of(Peers(), "two hops", server={"trust_forwarded_for": trusts}, front=front) as up:
+                await up.post(QUESTION, x_forwarded_for="192.0.2.1")
+        assert [bool(re.fullmatch(r"127\.0\.0\.1:\d+", peer)) for peer in peers[:2]] == [True, True]
+        assert re.fullmatch(r"ipv4:127\.0\.0\.1:\d+", peers[2])
+
+    run(main())
 
 
 def test_a_stream(tmp_path: Path) -> None:

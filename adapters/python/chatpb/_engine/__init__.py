@@ -11,7 +11,6 @@ import sys
 import warnings
 from collections.abc import Callable, Sequence
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
 
@@ -62,6 +61,8 @@ def _choose() -> Literal["native", "python"]:
 
 def _warn_of_another_installation() -> None:
     """Warn where this package, without a native engine, hides an installed one that has it."""
+    from importlib import metadata
+
     here = Path(__file__).resolve().parents[1]
     for each in metadata.distributions(name="chatpb"):
         other = Path(str(each.locate_file("chatpb"))).resolve()

@@ -33,6 +33,7 @@ __all__ = [
     "Targets",
     "Timeout",
     "Tokens",
+    "TrustForwardedFor",
     "UnknownFields",
     "UpstreamHeaders",
     "UseTls",
@@ -132,6 +133,13 @@ Models = Annotated[
 UnknownFields = Annotated[
     UnknownFieldsChoice,
     option("--unknown-fields", help=UNKNOWN_FIELDS_HELP),
+]
+TrustForwardedFor = Annotated[
+    bool,
+    option(
+        "--trust-forwarded-for",
+        help="Callers are proxies or gateways of yours: believe whom they call for, in x-forwarded-for.",
+    ),
 ]
 Workers = Annotated[
     int, option("--workers", min=1, metavar="N", help="Processes that share the port; the limits are for each of them.")

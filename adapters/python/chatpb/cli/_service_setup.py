@@ -7,7 +7,6 @@ The packages of gRPC and HTTP are imported when a command runs, not before.
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 import socket
@@ -19,7 +18,6 @@ from typing import TYPE_CHECKING, Any, Final
 import typer
 
 from chatpb._options import UnknownFields
-from chatpb.cli._console import report
 from chatpb.cli._service_options import (
     CertificateOptions,
     LimitOptions,
@@ -33,7 +31,6 @@ if TYPE_CHECKING:
     from chatpb.service import Backend, Limits, Observer, Tls
 
 __all__ = [
-    "announce",
     "backend_of",
     "check_header_names",
     "check_tokens",
@@ -207,18 +204,11 @@ def backend_of(
 
 
 def observers_of(options: ObserverOptions, worker: Worker | None) -> list[Observer]:
-    """Start logging, metrics and tracing as asked for, and return what observes the calls for them."""
-    from chatpb.service import JsonFormatter, LogObserver, PrometheusObserver, SumRepeats, TraceObserver
+    """Start metrics and tracing as asked for, and return what observes the calls for them and for the log."""
+    from chatpb.service import LogObserver, PrometheusObserver, TraceObserver
 
     found: list[Observer] = []
     log, metrics = options.log, options.metrics
-    handler = logging.StreamHandler()
-    handler.setFormatter(JsonFormatter() if log is LogFormat.JSON else logging.Formatter("%(asctime)s %(message)s"))
-    handler.addFilter(SumRepeats())
-    for name in ("chatpb.service", "chatpb.storage", "chatpb.unknown_fields", "asyncio", "uvicorn"):
-        logger = logging.getLogger(name)
-        logger.addHandler(handler)
-        logger.setLevel(logging.WARNING if log is LogFormat.NONE else logging.INFO)
     if log is not LogFormat.NONE:
         found.append(LogObserver())
     if metrics:
@@ -301,9 +291,3 @@ def _bound(listener: socket.socket, address: Any, *, listens: bool = True) -> so
         listener.close()
         raise
     return listener
-
-
-def announce(command: str, listen: str, port: int) -> None:
-    """Report where a service listens; `port` replaces that of `listen`, which may be 0."""
-    where = listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
-    report(f"chatpb {command}: listening on {where}")

@@ -7,6 +7,7 @@ started again; a signal goes to all of them.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import socket
@@ -17,13 +18,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
-from chatpb.cli._console import report
 from chatpb.cli._exit_status import USAGE
 
 __all__ = ["Worker", "run_workers"]
 
 _VARIABLE: Final = "CHATPB_WORKER"
 """In the environment of a worker: its number and the descriptors that it inherits."""
+
+_log: Final = logging.getLogger("chatpb.service")
 
 _PAUSE: Final = 1.0
 """Seconds before a worker that ended is started again."""
@@ -130,7 +132,7 @@ class _Workers:
                 self._status = status
                 self._stop(signal.SIGTERM)
                 return
-            report(f"chatpb: worker {index} ended with status {status} and is started again")
+            _log.warning("worker %d ended with status %d and is started again", index, status)
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._stopping.wait(), _PAUSE)
 

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 __all__ = [
+    "FORWARDED_FOR",
     "USER_AGENT_OVER_GRPC",
     "Backend",
     "Call",
     "check_token",
+    "forwarded_for",
     "header_names",
     "header_pairs",
     "is_header",
@@ -60,6 +62,10 @@ _OF_ONE_MESSAGE: Final = frozenset(
 _NAME: Final = re.compile("[0-9a-z_.-]+")
 """A name of a header that gRPC and HTTP carry. gRPC takes names that end in -bin for bytes."""
 
+_ADDRESS: Final = re.compile(r"[0-9A-Za-z.:%_\[\]/-]{1,100}")
+
+FORWARDED_FOR: Final = "x-forwarded-for"
+
 USER_AGENT_OVER_GRPC: Final = "x-user-agent"
 
 
@@ -72,7 +78,8 @@ class Call:
             `traceparent`, `openai-organization` and the like.
         deadline: when the call ends at the latest, in seconds of `time.monotonic()`; None for no deadline.
         reply: headers for the answer, by lower-case name. The backend fills it before its answer or its first chunk.
-        peer: the caller's address; empty if it is not known.
+        peer: the caller's address; empty if it is not known. Behind a proxy it is the proxy's, unless the service
+            trusts `x-forwarded-for`.
 
     Examples:
         >>> import time
@@ -135,6 +142,12 @@ def check_token(token: str) -> None:
     """Raise ValueError for a bearer token that a header cannot carry as it is."""
     if not (token.isascii() and token.isprintable()) or token != token.strip() or not token:
         raise ValueError("a token is printable ASCII, not empty, without white space around it")
+
+
+def forwarded_for(headers: Mapping[str, str]) -> str:
+    """Return the address that the last proxy added to `x-forwarded-for`; empty if it is none."""
+    last = headers.get(FORWARDED_FOR, "").rpartition(",")[2].strip()
+    return last if _ADDRESS.fullmatch(last) else ""
 
 
 def is_header(name: object, value: object) -> bool:

@@ -80,6 +80,15 @@ _STATUS_BY_TYPE: Final = {
 """By `type` or `code` of an error body: the HTTP status of an error that came without one."""
 
 
+_OPTION: Final = re.compile(r"; (?:nonfinite|unknown_fields)='\w+' \w+ (?:them|it out|it)")
+"""What an error of the library says of an option of its functions, which callers of a service do not have."""
+
+
+def without_options(error: ChatpbError) -> str:
+    """Return the text of an error for the caller of a service."""
+    return _OPTION.sub("", str(error))
+
+
 def _row(status: int) -> tuple[str, str]:
     return ROW_BY_STATUS.get(status, _OTHER_4XX if 400 <= status < 500 else _OTHER_5XX)
 

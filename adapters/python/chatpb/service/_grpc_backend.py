@@ -11,7 +11,16 @@ from typing import Any, Final
 import grpc
 from grpc import aio
 
-from chatpb.service._call import USER_AGENT_OVER_GRPC, Call, check_token, header_names, header_pairs, pick_reply_headers
+from chatpb.service._call import (
+    FORWARDED_FOR,
+    USER_AGENT_OVER_GRPC,
+    Call,
+    check_token,
+    header_names,
+    header_pairs,
+    is_header,
+    pick_reply_headers,
+)
 from chatpb.service._error_table import ServiceError
 from chatpb.service._grpc_status import MAX_METADATA, MAX_METADATA_HEADER, from_rpc_error, text_metadata
 from chatpb.service._secrets import Secrets
@@ -117,7 +126,7 @@ class GrpcBackend:
 
     async def create(self, request: bytes, call: Call) -> bytes:
         self._open()
-        rpc = self._create(request, timeout=call.remaining(), metadata=request_metadata(call.metadata, self._token))
+        rpc = self._create(request, timeout=call.remaining(), metadata=self._metadata(call))
         try:
             await self._take_headers(rpc, call)
             return self._secrets.hide(await rpc)
@@ -128,7 +137,7 @@ class GrpcBackend:
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
         self._open()
-        rpc = self._stream(request, timeout=call.remaining(), metadata=request_metadata(call.metadata, self._token))
+        rpc = self._stream(request, timeout=call.remaining(), metadata=self._metadata(call))
         try:
             await self._take_headers(rpc, call)
             async for chunk in rpc:
@@ -153,6 +162,14 @@ class GrpcBackend:
     async def close(self) -> None:
         if self._channel:
             await self._channel.close()
+
+    def _metadata(self, call: Call) -> tuple[tuple[str, str], ...]:
+        """Return the metadata of a call, with its caller's address behind those that came with it, as proxies do."""
+        headers = dict(call.metadata)
+        if is_header(FORWARDED_FOR, call.peer) and call.peer:
+            given = headers.get(FORWARDED_FOR)
+            headers[FORWARDED_FOR] = f"{given}, {call.peer}" if given else call.peer
+        return request_metadata(headers, self._token)
 
     def _error(self, error: aio.AioRpcError) -> ServiceError:
         """Return the error of a call that the server ended. One that was cancelled without a reason may be repeated."""

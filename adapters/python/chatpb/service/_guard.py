@@ -15,8 +15,8 @@ from typing import Any, Final
 
 from chatpb._errors import ChatpbError
 from chatpb.service._byte_budget import ByteBudget
-from chatpb.service._call import Call, check_token, header_names, is_header, pick_request_headers
-from chatpb.service._error_table import ServiceError
+from chatpb.service._call import Call, check_token, forwarded_for, header_names, is_header, pick_request_headers
+from chatpb.service._error_table import ServiceError, without_options
 from chatpb.service._observers import Observer, Outcome
 from chatpb.service._secrets import Secrets
 
@@ -69,6 +69,7 @@ class Guard:
         limits: the most that is accepted.
         observers: they are notified of every call.
         forward: headers of callers that the backend gets besides those that concern every backend.
+        trust_forwarded_for: whether callers are proxies, whose `x-forwarded-for` has the address of the caller behind.
 
     """
 
@@ -76,6 +77,7 @@ class Guard:
     limits: Limits = field(default_factory=Limits)
     observers: Sequence[Observer] = ()
     forward: Sequence[str] = ()
+    trust_forwarded_for: bool = False
     _open: int = 0
 
     def __post_init__(self) -> None:
@@ -106,6 +108,8 @@ class Guard:
             peer: the caller's address; empty if it is not known.
 
         """
+        if self.trust_forwarded_for:
+            peer = forwarded_for(headers) or peer
         call = Call(pick_request_headers(headers, self._forward), peer=peer)
         # It goes on to logs and records, where a credential has no place.
         given = call.metadata.get("x-request-id")
@@ -140,11 +144,17 @@ class Guard:
                 finish(outcome)
 
     def refuse(
-        self, error: ServiceError, headers: Mapping[str, str], method: str = "other", peer: str = ""
+        self,
+        error: ServiceError,
+        headers: Mapping[str, str],
+        method: str = "other",
+        *,
+        received: int = 0,
+        peer: str = "",
     ) -> ServiceError:
         """Return the error of a request that is refused before it is a call: with an id, and seen by the observers."""
         try:
-            with self.handle_call(method, headers, peer=peer):
+            with self.handle_call(method, headers, received=received, peer=peer):
                 raise error
         except ServiceError as shown:
             return shown
@@ -272,7 +282,7 @@ def error_for_caller(error: Exception, method: str) -> ServiceError:
     if isinstance(error, ServiceError):
         return error
     if isinstance(error, ChatpbError):
-        return ServiceError.of(400, f"The request cannot be read: {error}.")
+        return ServiceError.of(400, f"The request cannot be read: {without_options(error)}.")
     # The error's own text may hold parts of the conversation.
     where = "".join(traceback.format_tb(error.__traceback__))
     _log.error("%s failed with %s\n%s", method, type(error).__name__, where)

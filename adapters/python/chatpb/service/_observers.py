@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
@@ -16,7 +17,16 @@ from chatpb._extras import extra_for
 from chatpb._known_json import unknown_field_counts
 from chatpb.service._call import Call
 
-__all__ = ["JsonFormatter", "LogObserver", "Observer", "Outcome", "PrometheusObserver", "SumRepeats", "TraceObserver"]
+__all__ = [
+    "JsonFormatter",
+    "LogObserver",
+    "Observer",
+    "Outcome",
+    "PrometheusObserver",
+    "SumRepeats",
+    "TextFormatter",
+    "TraceObserver",
+]
 
 
 @dataclass
@@ -27,8 +37,8 @@ class Outcome:
         method: "create", "stream", "models", or "other" for what is no call.
         status: the HTTP status.
         code: the name of the gRPC code.
-        received: bytes of the request's body.
-        sent: bytes of the answer's body that were sent.
+        received: bytes of the request's body as this service got it: JSON over HTTP, decompressed; a message over gRPC.
+        sent: bytes of the answer's body that were sent, in the same form; of a stream, those of its chunks.
         chunks: number of chunks that were sent.
         first: seconds until the first chunk, or the whole answer, was sent; None if nothing was sent.
         seconds: how long the call took; 0 until it has ended.
@@ -127,8 +137,33 @@ class LogObserver:
         return finish
 
 
+def _words(record: logging.LogRecord) -> str:
+    """Return what a record says, without the text of an exception, which may hold a conversation."""
+    message = record.getMessage()
+    if record.name == "asyncio":  # further lines show tasks, with their exceptions
+        message = message.partition("\n")[0]
+    kind = record.exc_info[0] if record.exc_info else None
+    return f"{message.strip()} ({kind.__name__})" if kind else message
+
+
+def _where(record: logging.LogRecord) -> list[str]:
+    """Return where the exception of a record arose, a place for each line."""
+    trace = record.exc_info[2] if record.exc_info else None
+    return [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in traceback.extract_tb(trace)]
+
+
+class TextFormatter(logging.Formatter):
+    """Formats a log record as text, without the text of an exception."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        # A copy, since other handlers get the record too.
+        shown = logging.makeLogRecord({**vars(record), "msg": _words(record), "args": (), "exc_info": None})
+        shown.exc_text = shown.stack_info = None
+        return "\n".join([super().format(shown), *(f"  {place}" for place in _where(record))])
+
+
 class JsonFormatter(logging.Formatter):
-    """Formats a log record as one line of JSON.
+    """Formats a log record as one line of JSON, without the text of an exception.
 
     Examples:
         >>> import json
@@ -145,8 +180,10 @@ class JsonFormatter(logging.Formatter):
             "time": self.formatTime(record, "%Y-%m-%dT%H:%M:%S%z"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _words(record),
         }
+        if where := _where(record):
+            line["where"] = where
         return json.dumps({**line, **getattr(record, "facts", {})})
 
 
@@ -185,7 +222,8 @@ class SumRepeats(logging.Filter):
             return False
         self._left_out[kind] = (now + 1, 0)
         if number:
-            record.msg = f"{record.msg} ({number} more like it before)"
+            first, newline, more = str(record.msg).partition("\n")
+            record.msg = f"{first} ({number} more like it before){newline}{more}"
         return True
 
 

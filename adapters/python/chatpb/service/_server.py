@@ -63,6 +63,7 @@ class Server:
         limits: the most that is accepted.
         observers: they are notified of every call.
         forward: names of further headers of callers that the backend gets.
+        trust_forwarded_for: whether callers are proxies or gateways, whose `x-forwarded-for` has the address of theirs.
         reflection: whether clients may ask which services the server has (package `grpcio-reflection`).
         reuse_port: whether other processes may listen at the same port, so that the system gives each a part of the
             connections.
@@ -99,6 +100,7 @@ class Server:
         limits: Limits | None = None,
         observers: Sequence[Observer] = (),
         forward: Sequence[str] = (),
+        trust_forwarded_for: bool = False,
         reflection: bool = True,
         reuse_port: bool = False,
     ) -> None:
@@ -106,7 +108,7 @@ class Server:
         self._listen = listen
         self._tls = tls
         self._limits = limits or Limits()
-        self._guard = Guard(tokens, self._limits, observers, forward)
+        self._guard = Guard(tokens, self._limits, observers, forward, trust_forwarded_for)
         self._reflection = reflection
         self._reuse_port = reuse_port
         self._server: aio.Server | None = None

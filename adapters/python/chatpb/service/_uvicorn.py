@@ -103,6 +103,8 @@ def run(app: Any, listener: socket.socket, limits: Limits, on_ready: Callable[[]
         log_config=None,
         log_level="warning",
         ws="none",
+        # uvicorn believes x-forwarded-for of every process on this machine; --trust-forwarded-for is what decides.
+        proxy_headers=False,
         timeout_graceful_shutdown=round(limits.grace),
         # asyncio accepts so many connections before any can be refused, and each takes a file.
         backlog=min(2048, max(16, limits.connections // 4)),

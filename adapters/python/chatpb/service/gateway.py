@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, MutableMapping, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, AsyncExitStack, aclosing, asynccontextmanager, suppress
 from functools import partial
 from typing import Any, Final, TypeVar
 
@@ -34,20 +34,21 @@ with extra_for("chatpb.service.gateway"):
     from starlette.types import ASGIApp
 
     from chatpb.service._allowed_sites import AllowedSites, error_response
-    from chatpb.service._call import Backend, header_pairs
+    from chatpb.service._call import Backend, Call, header_pairs
     from chatpb.service._chunk_batches import batch_chunks
-    from chatpb.service._error_table import ServiceError
+    from chatpb.service._error_table import ServiceError, without_options
     from chatpb.service._guard import Guard, Limits
     from chatpb.service._health import BackendHealth, raise_if_none_serves
     from chatpb.service._http_body import declared_size, read_body
     from chatpb.service._model_list import find_model, list_models
-    from chatpb.service._observers import Observer
+    from chatpb.service._observers import Observer, Outcome
     from chatpb.service._request_flags import is_stream, set_model
 
 __all__ = ["gateway"]
 
 T = TypeVar("T")
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+HandleCall = Callable[[str], AbstractContextManager[tuple[Call, Outcome]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 _JSON: Final = b"application/json"
@@ -82,6 +83,7 @@ def gateway(
     paths: Sequence[str] = (),
     origins: Sequence[str] = (),
     hosts: Sequence[str] = (),
+    trust_forwarded_for: bool = False,
     unknown_fields: UnknownFields = "skip",
 ) -> ASGIApp:
     """Return the application.
@@ -98,6 +100,7 @@ def gateway(
         paths: paths to answer like those that end in `/chat/completions`.
         origins: the sites whose pages may call, such as `https://chat.example.com`; `*` for all.
         hosts: names under which the service is called on a loopback address, besides `localhost` and the address.
+        trust_forwarded_for: whether callers are proxies, whose `x-forwarded-for` has the address of the caller behind.
         unknown_fields: "skip" sends an answer with fields of a newer contract without those fields, and logs each field
             once; "error" answers with 502.
 
@@ -120,7 +123,7 @@ def gateway(
 
     """
     choice("unknown_fields", unknown_fields, "error", "skip")
-    guard = Guard(tokens, limits or Limits(), observers, forward)
+    guard = Guard(tokens, limits or Limits(), observers, forward, trust_forwarded_for)
     health = BackendHealth(backend)
     models_of_backend = None if models else getattr(backend, "models", None)
 
@@ -163,7 +166,7 @@ def gateway(
         status = getattr(error, "status_code", 500)
         message = f"There is no {request.method} {request.url.path}."
         refused = ServiceError.of(status, message, headers=getattr(error, "headers", None))
-        return error_response(guard.refuse(refused, _headers(request.scope)))
+        return error_response(guard.refuse(refused, _headers(request.scope), peer=_peer(request.scope)))
 
     whole_or_stream = _ChatCompletions(backend, guard, keep_alive, unknown_fields)
     always_stream = _ChatCompletions(backend, guard, keep_alive, unknown_fields, always_stream=True)
@@ -223,6 +226,7 @@ class _ChatCompletions:
         headers = _headers(scope)
         answer = _Answer(send)
         peer = _peer(scope)
+        received = 0
         try:
             async with AsyncExitStack() as held:
                 try:
@@ -234,24 +238,26 @@ class _ChatCompletions:
                             lambda: read_body(headers, receive, limit), declared_size(headers)
                         )
                         body = await held.enter_async_context(reading)
+                        received = len(body)
                     wire = _request_wire(body, scope["path_params"].get("base", ""))
                     run = self._stream if self._always_stream or is_stream(wire) else self._create
                 except ServiceError as error:
-                    raise self._guard.refuse(error, headers, "create", peer) from None
-                await _unless_disconnected(receive, run(wire, headers, peer, answer))
+                    raise self._guard.refuse(error, headers, "create", received=received, peer=peer) from None
+                call = partial(self._guard.handle_call, headers=headers, received=received, peer=peer)
+                await _unless_disconnected(receive, run(wire, call, answer))
         except ServiceError as error:
             await answer.fail(error)
 
-    async def _create(self, wire: bytes, headers: Mapping[str, str], peer: str, answer: _Answer) -> None:
-        with self._guard.handle_call("create", headers, received=len(wire), peer=peer) as (call, outcome):
+    async def _create(self, wire: bytes, handle_call: HandleCall, answer: _Answer) -> None:
+        with handle_call("create") as (call, outcome):
             body = self._json(await self._backend.create(wire, call), ChatCompletion)
             reply = dict(header_pairs(call.reply))
             outcome.send(len(body))
         await answer.start(200, _JSON, reply, len(body))
         await answer.send(body, more=False)
 
-    async def _stream(self, wire: bytes, headers: Mapping[str, str], peer: str, answer: _Answer) -> None:
-        with self._guard.handle_call("stream", headers, received=len(wire), peer=peer) as (call, outcome):
+    async def _stream(self, wire: bytes, handle_call: HandleCall, answer: _Answer) -> None:
+        with handle_call("stream") as (call, outcome):
             chunks = self._backend.stream(wire, call)
             async with aclosing(batch_chunks(chunks, self._keep_alive)) as batches:  # type: ignore[type-var]
                 async for batch in batches:
@@ -267,8 +273,9 @@ class _ChatCompletions:
 
 
 def _peer(scope: Mapping[str, Any]) -> str:
-    """Return the address of a request's caller; empty if it is not known."""
-    return ":".join(map(str, scope.get("client") or ()))
+    """Return the address of a request's caller; empty if it is not known, as behind a Unix socket."""
+    host, port = scope.get("client") or ("", 0)
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
@@ -284,7 +291,9 @@ def _request_wire(body: bytes, base: str) -> bytes:
     try:
         wire = json_to_wire(body, CreateChatCompletionRequest)
     except JsonError as error:
-        raise ServiceError.of(400, f"The body is not a request: {error}.", code="invalid_json") from None
+        raise ServiceError.of(
+            400, f"The body is not a request: {without_options(error)}.", code="invalid_json"
+        ) from None
     *_, kind, name, _ = ("", "", *base.split("/"))
     return set_model(wire, name) if kind == "deployments" else wire
 
@@ -294,7 +303,7 @@ def _answer_json(wire: bytes, message_type: type[Any], unknown_fields: UnknownFi
     try:
         return known_json(wire, message_type, unknown_fields=unknown_fields)
     except ChatpbError as error:
-        raise ServiceError.of(502, f"The service's answer cannot be read: {error}.") from None
+        raise ServiceError.of(502, f"The service's answer cannot be read: {without_options(error)}.") from None
 
 
 class _Answer:

@@ -17,6 +17,7 @@ from chatpb.cli import _service_options as options
 from chatpb.cli._console import report, shown
 from chatpb.cli._exit_status import BAD_DATA
 from chatpb.cli._option_groups import with_groups
+from chatpb.cli._service_logs import unknown_variables
 from chatpb.cli._service_setup import check_tokens, silence_grpc, target_of, tls_of
 
 __all__ = ["call"]
@@ -61,6 +62,8 @@ def call(
 
     """
     silence_grpc()
+    for warning in unknown_variables():
+        report(f"chatpb call: {warning}")
     from chatpb.service import Client, ServiceError
 
     tls = tls_of(certificates, wanted=use_tls)

@@ -9,8 +9,8 @@ import typer
 from chatpb.cli import _service_options as options
 from chatpb.cli._document_options import UnknownFieldsChoice
 from chatpb.cli._option_groups import with_groups
+from chatpb.cli._service_logs import announce, start_logs, unknown_variables
 from chatpb.cli._service_setup import (
-    announce,
     backend_of,
     check_header_names,
     check_tokens,
@@ -49,6 +49,7 @@ def gateway(
     certificates: options.CertificateOptions,
     given_limits: options.LimitOptions,
     unknown_fields: options.UnknownFields = UnknownFieldsChoice.SKIP,
+    trust_forwarded_for: options.TrustForwardedFor = False,
     workers: options.Workers = 1,
     observing: options.ObserverOptions,
     recording: options.RecordOptions,
@@ -99,8 +100,9 @@ def gateway(
     listener = worker.listener if worker else listener_of(listen)
 
     def on_ready() -> None:
-        announce("gateway", listen, 0 if listen.startswith("unix:") else listener.getsockname()[1])
+        announce("gateway", listen, 0 if listen.startswith("unix:") else listener.getsockname()[1], observing.log)
 
+    start_logs(observing.log, () if worker else unknown_variables())
     if workers > 1 and not worker:
         raise SystemExit(run_workers(workers, listener, on_ready))
     observers = observers_of(observing, worker)
@@ -115,6 +117,7 @@ def gateway(
         paths=path or (),
         origins=allow_origin or (),
         hosts=allow_host or (),
+        trust_forwarded_for=trust_forwarded_for,
         unknown_fields=unknown_fields.value,
     )
     run(app, listener, limits, worker.is_ready if worker else on_ready)

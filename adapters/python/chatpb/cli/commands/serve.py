@@ -9,8 +9,8 @@ import typer
 from chatpb.cli import _service_options as options
 from chatpb.cli._document_options import UnknownFieldsChoice
 from chatpb.cli._option_groups import with_groups
+from chatpb.cli._service_logs import announce, start_logs, unknown_variables
 from chatpb.cli._service_setup import (
-    announce,
     backend_of,
     check_header_names,
     check_tokens,
@@ -39,6 +39,7 @@ def serve(
     certificates: options.CertificateOptions,
     given_limits: options.LimitOptions,
     unknown_fields: options.UnknownFields = UnknownFieldsChoice.SKIP,
+    trust_forwarded_for: options.TrustForwardedFor = False,
     workers: options.Workers = 1,
     reflection: options.Reflection = True,
     observing: options.ObserverOptions,
@@ -66,20 +67,23 @@ def serve(
     limits = limits_of(given_limits)
     behind = backend_of(backend or "echo", upstream_header, return_header, unknown_fields=unknown_fields.value)
     worker = Worker.here()
+    log = observing.log
     if workers > 1 and listen.startswith("unix:"):
         raise typer.BadParameter("gRPC's workers cannot share unix:PATH", param_hint="--workers")
     if workers > 1 and not worker:
         keeper = listener_of(listen, is_shared=True)
         port = keeper.getsockname()[1]
-        raise SystemExit(run_workers(workers, keeper, lambda: announce("serve", listen, port)))
+        start_logs(log, unknown_variables())
+        raise SystemExit(run_workers(workers, keeper, lambda: announce("serve", listen, port, log)))
     if worker:
         listen = f"{listen.rpartition(':')[0]}:{worker.listener.getsockname()[1]}"
     else:
         listener_of(listen).close()  # gRPC does not report why it cannot listen there
+    start_logs(log, () if worker else unknown_variables())
     observers = observers_of(observing, worker)
 
     def on_start(server: Any) -> None:
-        worker.is_ready() if worker else announce("serve", listen, server.port)
+        worker.is_ready() if worker else announce("serve", listen, server.port, log)
 
     run(
         recorded(behind, recording, observers),
@@ -90,6 +94,7 @@ def serve(
         limits=limits,
         observers=observers,
         forward=forward_header or (),
+        trust_forwarded_for=trust_forwarded_for,
         reflection=reflection,
         reuse_port=worker is not None,
     )
