@@ -32,6 +32,9 @@ def test_wires_that_fit_several_documents() -> None:
     wire = json_to_wire('{"id": "i", "model": "m", "created": 1}')
     with pytest.raises(ValueError, match="^these bytes are ChatCompletion and ChatCompletionChunk alike$"):
         detect_wires([wire])
+
+
+def test_wires_that_fit_no_document() -> None:
     assert detect_wires([]) is detect_wires([b""]) is detect_wires([b"\xff"]) is DOCUMENTS["completion"]
     assert detect_wires([json_to_wire('{"x": 1}', DOCUMENTS["error"])]) is DOCUMENTS["completion"]
 

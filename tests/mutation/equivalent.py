@@ -6,11 +6,17 @@ _GUESSED = "A guess of how many bytes a length takes, which `close_length` corre
 _LEFT_TO_THE_EXACT_HALF = "The quick half then leaves what it could have done to the exact half: speed."
 _LEFT_TO_LONGER_CODE = "What this reads quickly is then read by the code for all other values: speed."
 _NO_BITS_IN_COMMON = "The two have no bits in common."
+_NO_TWO_FIT_IN_FULL = (
+    "No bytes have all that two documents require and nothing else, so that a tie has a score below zero."
+)
 _MORE_ROOM = "More room is reserved than is needed."
 _CALLERS_RESERVE = "Every caller has reserved room already."
 
 EQUIVALENT: Final = {
     "_detect.py:_only_message:ReplaceAndWithOr:2": "Of the documents, those whose first field is a message have no other.",
+    "_detect.py:detect_wires:NumberReplacer:16": _NO_TWO_FIT_IN_FULL,
+    "_detect.py:detect_wires:NumberReplacer:17": _NO_TWO_FIT_IN_FULL,
+    "_detect.py:detect_wires:ReplaceComparisonOperator_Eq_GtE:0": "No total is above the best.",
     "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_Div:0": "The nesting is then counted where it could not be too deep: speed.",
     "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:4": "Small integers are the same objects.",
     "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
