@@ -6,8 +6,8 @@
 
 The last command cuts every recorded document, and its wire bytes, at every byte. tests/engine/test_engines.py has a
 short run of each. A case is made from its seed alone, which is printed with a difference. `CASES` has the entry points:
-JSON text, wire bytes, validation, lines, dicts, rows of arrays, columns, and streams, whose chunks are put together and
-made compact, and completions that are split. Cases are of every message type of the contract, those of whole documents
+JSON text, wire bytes, validation, lines, dicts, rows of arrays, the framing of messages and rows, columns, and streams,
+whose chunks are put together and made compact, and completions that are split. Cases are of every message type of the contract, those of whole documents
 more often, and of two made for this test: one has every kind of field in every shape and contains itself, one is an
 envelope.
 """
@@ -28,7 +28,7 @@ from typing import Any
 from chatcompletion import v1
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._contract.schema import schema_of
-from chatpb._engine.codec import Codec, Column, ColumnReader
+from chatpb._engine.codec import ChunkAccumulator, Codec, Column, ColumnReader
 from chatpb._errors import ContractError, JsonError, WireError
 from chatpb._records.columns import COLUMNS
 from chatpb._wire.write import delimited, varint
@@ -134,9 +134,10 @@ def stream_difference(rng: Random) -> str | None:
     made = [outcome(native.json_to_wire, text, False, True) for text in texts]
     wires = [each for each in made if isinstance(each, bytes)]
     wires = [mutate(rng, each, WIRE_TOKENS) if rng.random() < 0.02 else each for each in wires]
-    a, b = (accumulated(codec, wires, nonfinite) for codec in codecs(name))
+    options, copied = (rng.random() < 0.7, nonfinite), rng.randint(0, len(wires))
+    a, b = (accumulated(codec.accumulator(*options), wires, copied) for codec in codecs(name))
     if a != b:
-        return compared(name, wires, a, b)
+        return compared(f"{name}, accumulator, copied before chunk {copied}", wires, a, b)
     compacts = [outcome(codec.compact_stream, wires) for codec in codecs(name)]
     stored = compacts[1] if isinstance(compacts[1], bytes) else b""
     stored = mutate(rng, stored, WIRE_TOKENS) if rng.random() < 0.3 else stored
@@ -150,10 +151,20 @@ def stream_difference(rng: Random) -> str | None:
     return compared("split", text, python, own)
 
 
-def accumulated(codec: Codec, wires: list[bytes], nonfinite: bool) -> list[object]:
-    """Return what an accumulator has after each chunk, and the errors of those that it refuses."""
-    accumulator = codec.accumulator(True, nonfinite)
-    return [(outcome(accumulator.add, each), accumulator.json()) for each in wires]
+def accumulated(accumulator: ChunkAccumulator, wires: list[bytes], copied: int) -> list[object]:
+    """Return what an accumulator has after each chunk, and the errors of those that it refuses.
+
+    It is copied before one of the chunks. What the copy has after that chunk and those before it, the latest first,
+    follows, and what is then in the one that was copied.
+    """
+    found: list[object] = []
+    copy = accumulator
+    for at, wire in enumerate(wires):
+        if at == copied:
+            copy = accumulator.copy()
+        found.append((outcome(accumulator.add, wire), accumulator.json()))
+    found += [(outcome(copy.add, wire), copy.json()) for wire in reversed(wires[: copied + 1])]
+    return [*found, accumulator.json()]
 
 
 def rows_difference(rng: Random) -> str | None:
@@ -177,16 +188,40 @@ def rows_difference(rng: Random) -> str | None:
 
 
 def many(rng: Random, make: Callable[[], bytes]) -> tuple[bytes, bytes]:
-    """Return an array of rows, which are few but repeat, and its offsets. In some of them one row is damaged."""
+    """Return an array of rows, and its offsets, few of which do not fit."""
+    rows = some(rng, make)
+    offsets = array("q", accumulate(map(len, rows), initial=0))
+    if rng.random() < 0.02:
+        offsets[rng.randrange(len(offsets))] += rng.choice((-1, 1, 1000))
+    return b"".join(rows), offsets.tobytes()[: rng.choice((-1, -8)) if rng.random() < 0.02 else None]
+
+
+def some(rng: Random, make: Callable[[], bytes]) -> list[bytes]:
+    """Return rows, which are few but repeat. In some of them one row is damaged."""
     few = [make() for _ in range(rng.randint(1, 3))]
     rows = few * (rng.choice((100, 300)) if rng.random() < 0.03 else 1)
     if rng.random() < 0.3:
         at = rng.randrange(len(rows))
         rows[at] = mutate(rng, rows[at])
-    offsets = array("q", accumulate(map(len, rows), initial=0))
-    if rng.random() < 0.02:
-        offsets[rng.randrange(len(offsets))] += rng.choice((-1, 1, 1000))
-    return b"".join(rows), offsets.tobytes()[: rng.choice((-1, -8)) if rng.random() < 0.02 else None]
+    return rows
+
+
+def framing_difference(rng: Random) -> str | None:
+    """Return how the engines differ on messages that each follow their length, or on such rows of arrays, or None."""
+    function = rng.choice(("rows_of_messages", "messages_of_rows", "fields_of_rows", "whole_messages"))
+
+    def row() -> bytes:
+        return rng.randbytes(rng.choice((0, 1, 2, 63, 127, 128, 129, 300, 16383, 16384)))
+
+    given: tuple[object, ...] = many(rng, row)
+    if function == "fields_of_rows":
+        given += (rng.choice((2, 10, 122, 130, RECORD_STREAM, 2**14 + 2, 2**32 - 6)),)
+    elif function != "messages_of_rows":
+        messages = b"".join(delimited(b"", each) for each in some(rng, row))
+        given = (mutate(rng, messages, WIRE_TOKENS) if rng.random() < 0.3 else messages,)
+        if function == "whole_messages":
+            given += (rng.choice((0, 1, 127, 128, 300, 16384, 2**31, sys.maxsize)),)
+    return compared(function, given, *(outcome(getattr(engine, function), *given) for engine in ENGINES.values()))
 
 
 def record_with_stream(rng: Random) -> bytes:
@@ -202,12 +237,16 @@ def record_with_stream(rng: Random) -> bytes:
 def column_difference(rng: Random) -> str | None:
     """Return how the engines differ on columns, or None."""
     name = rng.choice(list(COLUMNS_OF))
-    data, offsets = many(rng, lambda: record_with_stream(rng) if name != "Everything" else wire(rng, name))
+
+    def row() -> bytes:
+        return record_with_stream(rng) if name != "Everything" else wire(rng, name)
+
+    given: Any = some(rng, row) if rng.random() < 0.3 else many(rng, row)
     a, b = (
-        outcome(reader.of_array, data, offsets, threads)
+        outcome(reader.of_messages, given) if isinstance(given, list) else outcome(reader.of_array, *given, threads)
         for reader, threads in zip(column_readers(name), (1, 2), strict=True)
     )
-    return compared(name, (data, offsets), a, b)
+    return compared(f"{name}, columns", given, a, b)
 
 
 def document_difference(rng: Random) -> str | None:
@@ -274,7 +313,7 @@ def compared(name: str, given: object, python: object, native: object) -> str | 
 
 
 CASES: dict[str, tuple[float, Callable[[Random], str | None]]] = {
-    "document": (0.25, document_difference),
+    "document": (0.24, document_difference),
     "message": (0.2, message_difference),
     "validation": (0.15, validation_difference),
     "lines": (0.1, lines_difference),
@@ -282,6 +321,7 @@ CASES: dict[str, tuple[float, Callable[[Random], str | None]]] = {
     "dict": (0.1, dict_difference),
     "rows": (0.05, rows_difference),
     "columns": (0.05, column_difference),
+    "framing": (0.01, framing_difference),
 }
 """The entry points: the share of each in the cases, and how the engines differ on a case of it."""
 

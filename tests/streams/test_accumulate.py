@@ -255,6 +255,21 @@ MESSAGES: dict[str, tuple[list[dict[str, Any]], Any]] = {
         [thinking("a", "s"), thinking("b", "s"), thinking("c", "t")],
         {"blocks": [part("thinking", "ab", signature="s"), part("thinking", "c", signature="t")]},
     ),
+    "thinking that is the third of others, and that a signature ends": (
+        [details("a", id="1"), details("b", id="2"), thinking("c", "s"), thinking("d")]
+        + [chunk({"blocks": [part("text", text)]}) for text in "ef"]
+        + [thinking("g", "t"), thinking("h", "t"), thinking("i")],
+        {
+            "details": [detail("a", id="1"), detail("b", id="2")],
+            "blocks": [
+                part("thinking", "c", signature="s"),
+                part("thinking", "d"),
+                part("text", "ef"),
+                part("thinking", "gh", signature="t"),
+                part("thinking", "i"),
+            ],
+        },
+    ),
     "items without text": (
         [chunk({"x": [{"type": "image", "image": "a"}]}), chunk({"x": [{"type": "image", "image": "b"}]})],
         {"x": [{"type": "image", "image": "a"}, {"type": "image", "image": "b"}]},
@@ -322,6 +337,10 @@ def test_message(case: str) -> None:
 LP = {"token": "a", "logprob": -1, "bytes": None, "top_logprobs": []}
 
 COMPLETIONS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "a choice without a message": (
+        [{"choices": [{"index": 0, "x": 1}]}, {"model": "m"}],
+        {"choices": [{"index": 0, "x": 1}], "model": "m"},
+    ),
     "first that is not empty": (
         [{"id": "", "created": 0, "model": ""}, {"id": "1", "created": 2, "model": "m"}, {"id": "2", "created": 3}],
         {"id": "1", "created": 2, "model": "m"},
@@ -581,11 +600,17 @@ def test_both_engines_agree(case: str) -> None:
     """On the cases above, and on streams for which time that grows with the square would be minutes."""
     chunks = MANY[case](2000) if case in MANY else {**MESSAGES, **COMPLETIONS}[case][0]
     python, native = (codec.accumulator(True, True) for codec in codecs_of(ChatCompletionChunk.DESCRIPTOR))
-    for each in chunks:
-        wire = json_to_wire(json.dumps(each), ChatCompletionChunk, nonfinite="allow")
+    wires = [json_to_wire(json.dumps(each), ChatCompletionChunk, nonfinite="allow") for each in chunks]
+    for wire in wires[:-1]:
+        python.add(wire)
+        native.add(wire)
+    copies = python.copy(), native.copy()
+    before = native.json()
+    for wire in wires[-1:]:
         python.add(wire)
         native.add(wire)
     assert python.json() == native.json()
+    assert [each.json() for each in copies] == [before] * 2
     for each in MANY[case](20_000) if case in MANY else ():
         native.add(json_to_wire(json.dumps(each), ChatCompletionChunk))
     assert json.loads(native.json())

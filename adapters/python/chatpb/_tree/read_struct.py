@@ -11,7 +11,7 @@ from math import isfinite
 from struct import unpack_from
 from typing import Any, Final
 
-from chatpb._limits import MAX_DEPTH, MAX_EXACT_INTEGER
+from chatpb._limits import MAX_DEPTH
 from chatpb._wire.read import PAST_END, FieldError, read_span, read_string, read_tag, read_varint, skip_field
 from chatpb._wire.struct_tags import (
     BOOL_VALUE,
@@ -34,13 +34,11 @@ SKIPPED: Final = "; unknown_fields='skip' leaves it out"
 TOO_DEEP: Final = f"nesting deeper than {MAX_DEPTH} levels"
 
 
-def read_double(buffer: bytes, at: int, end: int, nonfinite: bool) -> tuple[int | float, int]:
-    """Read a double: an int where it prints as one. Raises FieldError for NaN and infinities unless `nonfinite`."""
+def read_double(buffer: bytes, at: int, end: int, nonfinite: bool) -> tuple[float, int]:
+    """Read a double. Raises FieldError for NaN and infinities unless `nonfinite`."""
     if at + 8 > end:
         raise FieldError(PAST_END)
     value: float = unpack_from("<d", buffer, at)[0]
-    if -MAX_EXACT_INTEGER <= value <= MAX_EXACT_INTEGER and value == int(value):
-        return value if not value and str(value) == "-0.0" else int(value), at + 8
     if not nonfinite and not isfinite(value):
         raise FieldError("a number that is NaN or infinite, which is not JSON; nonfinite='allow' writes it")
     return value, at + 8

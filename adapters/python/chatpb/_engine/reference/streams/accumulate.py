@@ -58,7 +58,8 @@ from chatpb._json import JsonObject
 from chatpb._json.number import NumberText
 from chatpb._json.print import print_value
 
-_ABSENT: Final = object()
+_ABSENT: Final = Ellipsis
+"""No value yet. A copy of an accumulator has this very object too."""
 parse: Final[Callable[[str], JsonObject]] = JSONDecoder(
     parse_int=NumberText, parse_float=NumberText, parse_constant=NumberText
 ).decode
