@@ -9,6 +9,7 @@ _NO_BITS_IN_COMMON = "The two have no bits in common."
 _NO_TWO_FIT_IN_FULL = (
     "No bytes have all that two documents require and nothing else, so that a tie has a score below zero."
 )
+_OR_ZERO = "The wire type of a varint is zero."
 _MORE_ROOM = "More room is reserved than is needed."
 _CALLERS_RESERVE = "Every caller has reserved room already."
 
@@ -18,11 +19,19 @@ EQUIVALENT: Final = {
     "_detect.py:detect_wires:NumberReplacer:17": _NO_TWO_FIT_IN_FULL,
     "_detect.py:detect_wires:ReplaceComparisonOperator_Eq_GtE:0": "No total is above the best.",
     "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_Div:0": "The nesting is then counted where it could not be too deep: speed.",
+    "_engine/reference/batch/arrow_rows.py:rows_of:ReplaceComparisonOperator_Eq_LtE:0": "No remainder is below zero.",
+    **{
+        f"_engine/reference/streams/compact.py:_mergeable:ReplaceBinaryOperator_BitOr_{operator}:{number}": _OR_ZERO
+        for operator in ("Add", "BitXor", "LShift", "RShift", "Sub")
+        for number in (1, 2)
+    },
     "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:4": "Small integers are the same objects.",
     "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
+    "_json/check.py:string:ReplaceComparisonOperator_NotEq_Lt:4": "What a search for the end stops at is no character above a backslash.",
     "_json/parse.py:_object:ReplaceComparisonOperator_NotEq_Lt:0": "There are never more members than pairs.",
     "_tree/read.py:compile:ReplaceBinaryOperator_BitOr_BitXor:5": _NO_BITS_IN_COMMON,
     "_tree/read.py:parse:ReplaceComparisonOperator_Lt_NotEq:0": "No read goes past the end that it is given.",
+    "_wire/read.py:skip_field:ReplaceComparisonOperator_Eq_Is:1": "Small integers are the same objects.",
     "buffer/output.rs:RESERVED: 512 -> 511 (1)": "No writer needs the last byte of the room.",
     "buffer/output.rs:grow: > -> >= (1)": "Huge pages are asked for again where the vector did not grow: speed.",
     "encode/entry_order.rs:entry_key: | -> ^ (1)": _NO_BITS_IN_COMMON,

@@ -31,7 +31,7 @@ ROOMS = {
         ["_engine/reference", "_tree", "_json", "_wire"],
         # Coverage hangs in a second interpreter of a process.
         [
-            *("tests/engine", "tests/json", "tests/wire", "tests/streams/test_compact.py"),
+            *("tests/engine", "tests/json", "tests/wire", "tests/streams"),
             *("tests/convert/test_dicts.py", "tests/files/test_files.py"),
             "--ignore=tests/engine/test_interpreters.py",
         ],
