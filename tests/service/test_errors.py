@@ -6,6 +6,7 @@ import asyncio
 import json
 import re
 from base64 import b64encode
+from contextlib import nullcontext
 from typing import Any
 
 import grpc
@@ -59,6 +60,12 @@ def test_every_status_made_here(status: int) -> None:
         kind or ("invalid_request_error" if status < 500 else "server_error")
     )
     assert str(error) == f"{status} {code}: No."
+
+
+@pytest.mark.parametrize(("status", "right"), [(399, False), (400, True), (599, True), (600, False), (200, False)])
+def test_statuses_of_errors(status: int, right: bool) -> None:
+    with nullcontext() if right else pytest.raises(ValueError, match=f"^{status} is no HTTP status of an error"):
+        assert ServiceError.of(status, "No.").status == status
 
 
 @pytest.mark.parametrize("code", [code.name for code in grpc.StatusCode])

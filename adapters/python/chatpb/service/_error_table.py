@@ -90,16 +90,19 @@ def without_options(error: ChatpbError) -> str:
 
 
 def _row(status: int) -> tuple[str, str]:
-    return ROW_BY_STATUS.get(status, _OTHER_4XX if 400 <= status < 500 else _OTHER_5XX)
+    return ROW_BY_STATUS.get(status, _OTHER_4XX if status < 500 else _OTHER_5XX)
 
 
 class ServiceError(ChatpbError):
     """A request that failed, as its caller sees it.
 
     Attributes:
-        status: the HTTP status.
+        status: the HTTP status, 400 to 599.
         body: the error body, JSON text of an object, unchanged from where the error arose.
         headers: headers about limits and trying again, such as `retry-after`, by lower-case name.
+
+    Raises:
+        ValueError: for a status that is no error's, which a client would take for an answer.
 
     Examples:
         >>> from chatpb.service import ServiceError
@@ -112,6 +115,8 @@ class ServiceError(ChatpbError):
     """
 
     def __init__(self, status: int, body: bytes, headers: Mapping[str, str] | None = None) -> None:
+        if not 400 <= status < 600:
+            raise ValueError(f"{status} is no HTTP status of an error: give one of 400 to 599")
         super().__init__(status, body)
         self.status = status
         self.body = body
