@@ -161,13 +161,15 @@ def test_the_time_between_attempts_to_connect(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("chatpb.service._uvicorn.run", lambda _, listener, *__: listener.close())
     made: list[Any] = []
     monkeypatch.setattr("chatpb.service.gateway.gateway", lambda backend, **_: made.append(backend))
-    for seconds, most in (("0.25", 250), ("7", 7000)):
+    names = [f"grpc.{each}_reconnect_backoff_ms" for each in ("initial", "min", "max")]
+    # The first wait, the time that an attempt may take, the longest wait.
+    for seconds, times in (("0.0001", [1, 1000, 1]), ("0.25", [250, 1000, 250]), ("7", [500, 7000, 7000])):
         run("gateway", "--target", "127.0.0.1:9", "--listen", "127.0.0.1:0", "--reconnect", seconds)
         made += [AsyncClient("127.0.0.1:9", reconnect=float(seconds))._backend]
         Client("127.0.0.1:9", reconnect=float(seconds))
         while made:
             made.pop()._open()
-        assert [each["grpc.max_reconnect_backoff_ms"] for each in opened] == [most] * 3
+        assert [[each[name] for name in names] for each in opened] == [times] * 3
         opened.clear()
 
 
