@@ -163,7 +163,7 @@ def test_the_time_between_attempts_to_connect(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("chatpb.service.gateway.gateway", lambda backend, **_: made.append(backend))
     names = [f"grpc.{each}_reconnect_backoff_ms" for each in ("initial", "min", "max")]
     # The first wait, the time that an attempt may take, the longest wait.
-    for seconds, times in (("0.0001", [1, 1000, 1]), ("0.25", [250, 1000, 250]), ("7", [500, 7000, 7000])):
+    for seconds, times in (("0.01", [10, 1000, 10]), ("0.25", [250, 1000, 250]), ("7", [500, 7000, 7000])):
         run("gateway", "--target", "127.0.0.1:9", "--listen", "127.0.0.1:0", "--reconnect", seconds)
         made += [AsyncClient("127.0.0.1:9", reconnect=float(seconds))._backend]
         Client("127.0.0.1:9", reconnect=float(seconds))
