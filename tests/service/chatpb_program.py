@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -39,9 +40,15 @@ class Program:
     first: list[str]
 
     def __init__(
-        self, *arguments: str, start: tuple[str, ...] = CHATPB, folder: Path | None = None, **variables: str
+        self,
+        *arguments: str,
+        start: tuple[str, ...] = CHATPB,
+        folder: Path | None = None,
+        inherits: Sequence[int] = (),
+        **variables: str,
     ) -> None:
         self._command = (*start, *arguments)
+        self._inherits = inherits
         self._variables = variables
         self._folder = folder
         self._lines: asyncio.Queue[str] = asyncio.Queue()
@@ -49,7 +56,12 @@ class Program:
     async def __aenter__(self) -> Program:
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(
-            *self._command, cwd=self._folder, stdout=pipe, stderr=pipe, env=environment(**self._variables)
+            *self._command,
+            cwd=self._folder,
+            stdout=pipe,
+            stderr=pipe,
+            env=environment(**self._variables),
+            pass_fds=self._inherits,
         )
         self._reading = asyncio.ensure_future(self._read_errors())
         said = ""

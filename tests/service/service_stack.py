@@ -29,14 +29,14 @@ hops = pytest.mark.parametrize("hops", HOPS)
 
 QUESTION = {"model": "m", "messages": [{"role": "user", "content": "hello"}]}
 STREAM = {**QUESTION, "stream": True}
+PATIENCE = 300
+"""Seconds after which a test hangs. Machines that are slow or busy need many of them."""
+_PATIENT = (("grpc.min_reconnect_backoff_ms", PATIENCE * 1000),)
+"""Options of a channel whose attempts to connect take as long as a busy machine needs: an attempt that fails is a 503."""
 DEADLINES = (0.3, 1, 4, 16, 64)
 """Seconds for a test in which something must come before a deadline and the deadline before its end: the first that do."""
 
 CHUNK = b'{"id":"1","choices":[{"index":0,"delta":{"content":"a"}}]}'
-
-
-PATIENCE = 300
-"""Seconds after which a test hangs. Machines that are slow or busy need many of them."""
 
 
 def run(coroutine: Coroutine[Any, Any, T], seconds: float = PATIENCE) -> T:
@@ -163,7 +163,7 @@ async def front_of(
             options = {"limits": Limits(grace=5), **(server or {})}
             served = await up.enter_async_context(Server(backend, listen="127.0.0.1:0", **options))
             target = f"127.0.0.1:{served.port}"
-            backend = GrpcBackend(target, **(link or {}))
+            backend = GrpcBackend(target, **{"options": _PATIENT, **(link or {})})
         options = front or {}
         url = await up.enter_async_context(serve_http(gateway(backend, **options), options.get("limits"))) + "/v1"
         client = await up.enter_async_context(http_client(base_url=url))

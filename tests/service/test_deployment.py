@@ -7,7 +7,10 @@ import os
 import re
 import shutil
 import signal
+import socket
+import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from importlib.util import find_spec
@@ -18,6 +21,7 @@ import pytest
 
 from chatpb.service import AsyncClient, EchoBackend, FunctionBackend, OpenAIBackend, Server, ServiceError
 from chatpb.service.gateway import gateway
+from tests.service.chatpb_program import Program
 from tests.service.fake_model import FakeModel
 from tests.service.fake_upstream import FakeUpstream, HttpExchange, chunk_twice
 from tests.service.service_stack import (
@@ -34,7 +38,7 @@ from tests.service.service_stack import (
 from tests.support import ROOT, programs_of
 
 PAGE = ROOT / "docs" / "deployment.md"
-FASTAPI, QUOTA = programs_of(PAGE)
+FASTAPI, QUOTA, METRICS = programs_of(PAGE)
 
 
 def configuration(language: str) -> str:
@@ -101,6 +105,92 @@ def test_a_wrapper() -> None:
             assert [chunk async for chunk in client.stream(QUESTION)]
             with pytest.raises(ServiceError, match="One answer at a time"):
                 [chunk async for chunk in client.stream({**QUESTION, "n": 2})]
+
+    run(main())
+
+
+def test_each_metric_is_in_the_list() -> None:
+    """With its type and its labels, of a program that serves them as the page shows."""
+    rows = re.findall(r"^\| `(chatpb_\w+)` \| (\w+) \| (.*?) ?\|", PAGE.read_text(), re.MULTILINE)
+    listed = {name: (kind, set(re.findall(r"`(\w+)`", labels))) for name, kind, labels in rows}
+    service, metrics = str(free_port()), str(free_port())
+    code = METRICS.replace("50051", service).replace("9464", metrics)
+    told = f"on_start=lambda _: print('listening on 127.0.0.1:{service}', file=sys.stderr), observers"
+    code = "import sys\n" + code.replace("observers", told)
+
+    async def main() -> str:
+        async with (
+            Program(start=(sys.executable, "-c", code)) as server,
+            AsyncClient(server.address) as client,
+            http_client() as reader,
+        ):
+            assert [chunk async for chunk in client.stream(QUESTION)]
+            return (await reader.get(f"http://127.0.0.1:{metrics}/metrics")).text
+
+    text = run(main())
+    types = dict(re.findall(r"^# TYPE (chatpb_\w+) (\w+)$", text, re.MULTILINE))
+    served = {name: kind for name, kind in types.items() if not name.endswith("_created")}
+    assert served == {name: kind for name, (kind, _) in listed.items()}
+    for sample, labels in re.findall(r"^(chatpb_\w+)\{(.*?)\}", text, re.MULTILINE):
+        name = re.sub("_(bucket|sum|count|created)$", "", sample)
+        _, names = listed[name if name in listed else f"{name}_total"]
+        assert set(re.findall(r'(\w+)="', labels)) - {"le"} == names
+
+
+def test_units_of_systemd(tmp_path: Path) -> None:
+    verify = program("systemd-analyze")
+    chatpb = Path(sys.executable).with_name("chatpb")
+    names = re.findall(r"^`/etc/systemd/system/(.*?)`", PAGE.read_text(), re.MULTILINE)
+    blocks = re.findall(r"^```ini\n(.*?)^```", PAGE.read_text(), re.MULTILINE | re.DOTALL)
+    for name, block in zip(names, blocks, strict=True):
+        (tmp_path / name).write_text(block.replace("/opt/chatpb/bin/chatpb", str(chatpb)))
+    units = [tmp_path / name.replace("@", "@1") for name in names]
+    for unit in units:
+        if not unit.exists():
+            unit.symlink_to(tmp_path / unit.name.replace("@1", "@"))
+    done = subprocess.run([verify, "verify", "--recursive-errors=no", *units], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@asynccontextmanager
+async def notified() -> AsyncIterator[tuple[str, asyncio.Queue[bytes]]]:
+    """Give the block the path of a socket for what services say to systemd, and what they say."""
+    said: asyncio.Queue[bytes] = asyncio.Queue()
+
+    class Receiver(asyncio.DatagramProtocol):
+        def datagram_received(self, data: bytes, addr: object) -> None:
+            said.put_nowait(data)
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = f"{folder}/notify"
+        transport, _ = await asyncio.get_running_loop().create_datagram_endpoint(
+            Receiver, local_addr=path, family=socket.AF_UNIX
+        )
+        try:
+            yield path, said
+        finally:
+            transport.close()
+
+
+def test_a_gateway_is_replaced_at_its_socket() -> None:
+    """A connection that is made while none accepts waits for the next one, which says when it is ready."""
+
+    async def main() -> None:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            where = f"127.0.0.1:{listener.getsockname()[1]}"
+            command = ("gateway", "--backend", "echo", "--listen", f"fd:{listener.fileno()}", "--log", "none")
+            async with http_client(headers={"connection": "close"}) as client, notified() as (path, said):
+                url = f"http://{where}/v1/chat/completions"
+                waiting: Any = None
+                for _ in range(2):
+                    async with Program(*command, inherits=[listener.fileno()], NOTIFY_SOCKET=path) as front:
+                        assert await said.get() == b"READY=1"
+                        assert front.address == where
+                        answer = await (waiting or client.post(url, json=QUESTION))
+                        assert answer.status_code == 200
+                    waiting = asyncio.ensure_future(client.post(url, json=QUESTION))
+                waiting.cancel()
+                await asyncio.gather(waiting, return_exceptions=True)
 
     run(main())
 

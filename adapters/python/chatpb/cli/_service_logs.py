@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Iterable
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Final
 
 from chatpb.cli._console import report
 from chatpb.cli._service_options import LogFormat
 
-__all__ = ["announce", "start_logs", "unknown_variables"]
+__all__ = ["address_of", "announce", "start_logs", "unknown_variables", "with_port"]
 
 _NAMES: Final = ("chatpb.service", "chatpb.storage", "chatpb.unknown_fields", "uvicorn")
 """Loggers whose notes of level INFO are shown; of all others, warnings and errors are."""
@@ -56,11 +58,26 @@ def unknown_variables() -> list[str]:
     return warnings
 
 
-def announce(command: str, listen: str, port: int, log: LogFormat) -> None:
-    """Report where a service listens; `port` replaces that of `listen`, which may be 0."""
-    where = listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
+def announce(command: str, where: str, log: LogFormat) -> None:
+    """Report where a service listens, to whoever started it as well: systemd with `Type=notify` waits for that."""
     text = f"chatpb {command}: listening on {where}"
     if log is LogFormat.JSON:
         _log.info("%s", text)
     else:
         report(text)
+    if path := os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as starter, suppress(OSError):
+            starter.sendto(b"READY=1", "\0" + path[1:] if path.startswith("@") else path)
+
+
+def with_port(listen: str, port: int) -> str:
+    """Return the address of a service whose port may have been 0."""
+    return listen if listen.startswith("unix:") else f"{listen.rpartition(':')[0]}:{port}"
+
+
+def address_of(listener: socket.socket) -> str:
+    """Return where a socket listens."""
+    if listener.family == socket.AF_UNIX:
+        return f"unix:{listener.getsockname()}"
+    host, port, *_ = listener.getsockname()
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

@@ -75,7 +75,12 @@ Targets = Annotated[
     ),
 ]
 Listen = Annotated[
-    str, option("--listen", metavar="HOST:PORT", help="Where to listen, or unix:PATH; port 0 picks a free one.")
+    str,
+    option(
+        "--listen",
+        metavar="HOST:PORT",
+        help="Where to listen, unix:PATH, or fd:N for an open socket; port 0: a free one.",
+    ),
 ]
 Tokens = Annotated[list[str] | None, option("--token", metavar="TOKEN", help="A bearer token to accept from callers.")]
 TargetToken = Annotated[

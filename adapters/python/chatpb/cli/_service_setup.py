@@ -248,8 +248,10 @@ def recorded(backend: Backend, options: RecordOptions, observers: list[Observer]
 
 
 def listener_of(listen: str, *, is_shared: bool = False) -> socket.socket:
-    """Return a socket that listens at HOST:PORT or unix:PATH; with `is_shared`, one that keeps a port for others."""
+    """Return a socket that listens at HOST:PORT, unix:PATH or fd:N; with `is_shared`, it keeps a port for others."""
     try:
+        if listen.startswith("fd:"):
+            return _inherited(listen.removeprefix("fd:"))
         if listen.startswith("unix:"):
             return _unix_listener(listen.removeprefix("unix:"))
         host, port = _address(listen, "--listen")
@@ -262,6 +264,16 @@ def listener_of(listen: str, *, is_shared: bool = False) -> socket.socket:
         return _bound(listener, address, listens=not is_shared)
     except OSError as error:
         raise typer.BadParameter(f"cannot listen at {listen}: {error.strerror}", param_hint="--listen") from None
+
+
+def _inherited(number: str) -> socket.socket:
+    """Return a listening socket that this process was started with, such as systemd's."""
+    if not number.isdecimal():
+        raise typer.BadParameter(f"'fd:{number}' is not fd:N", param_hint="--listen")
+    listener = socket.socket(fileno=int(number))
+    if not listener.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+        raise typer.BadParameter(f"fd:{number} is no socket that listens", param_hint="--listen")
+    return listener
 
 
 def _check_free(family: int, address: Any) -> None:

@@ -9,7 +9,7 @@ import typer
 from chatpb.cli import _service_options as options
 from chatpb.cli._document_options import UnknownFieldsChoice
 from chatpb.cli._option_groups import with_groups
-from chatpb.cli._service_logs import announce, start_logs, unknown_variables
+from chatpb.cli._service_logs import address_of, announce, start_logs, unknown_variables
 from chatpb.cli._service_setup import (
     backend_of,
     check_header_names,
@@ -100,7 +100,7 @@ def gateway(
     listener = worker.listener if worker else listener_of(listen)
 
     def on_ready() -> None:
-        announce("gateway", listen, 0 if listen.startswith("unix:") else listener.getsockname()[1], observing.log)
+        announce("gateway", address_of(listener), observing.log)
 
     start_logs(observing.log, () if worker else unknown_variables())
     if workers > 1 and not worker:

@@ -9,7 +9,7 @@ import typer
 from chatpb.cli import _service_options as options
 from chatpb.cli._document_options import UnknownFieldsChoice
 from chatpb.cli._option_groups import with_groups
-from chatpb.cli._service_logs import announce, start_logs, unknown_variables
+from chatpb.cli._service_logs import announce, start_logs, unknown_variables, with_port
 from chatpb.cli._service_setup import (
     backend_of,
     check_header_names,
@@ -68,13 +68,15 @@ def serve(
     behind = backend_of(backend or "echo", upstream_header, return_header, unknown_fields=unknown_fields.value)
     worker = Worker.here()
     log = observing.log
+    if listen.startswith("fd:"):
+        raise typer.BadParameter("gRPC takes no socket of another process", param_hint="--listen")
     if workers > 1 and listen.startswith("unix:"):
         raise typer.BadParameter("gRPC's workers cannot share unix:PATH", param_hint="--workers")
     if workers > 1 and not worker:
         keeper = listener_of(listen, is_shared=True)
         port = keeper.getsockname()[1]
         start_logs(log, unknown_variables())
-        raise SystemExit(run_workers(workers, keeper, lambda: announce("serve", listen, port, log)))
+        raise SystemExit(run_workers(workers, keeper, lambda: announce("serve", with_port(listen, port), log)))
     if worker:
         listen = f"{listen.rpartition(':')[0]}:{worker.listener.getsockname()[1]}"
     else:
@@ -83,7 +85,7 @@ def serve(
     observers = observers_of(observing, worker)
 
     def on_start(server: Any) -> None:
-        worker.is_ready() if worker else announce("serve", listen, server.port, log)
+        worker.is_ready() if worker else announce("serve", with_port(listen, server.port), log)
 
     run(
         recorded(behind, recording, observers),
