@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from io import BytesIO
-from typing import Final
+from typing import Final, TypeVar
 
 from chatpb._engine import whole_messages
 from chatpb._errors import ChatpbError
@@ -21,10 +21,12 @@ from chatpb._limits import MAX_LENGTH_BYTES
 from chatpb._wire.read import FieldError, read_varint
 from chatpb._wire.write import varint
 
-__all__ = ["LARGE", "DocumentError", "Run", "frame", "runs_of", "split_run"]
+__all__ = ["LARGE", "DocumentError", "Run", "emptied", "frame", "runs_of", "split_run"]
 
 LARGE: Final = 1 << 20
 """Bytes of a document from which on it is kept apart from others: what is done for many at once would copy it."""
+
+T = TypeVar("T")
 
 _SPACE: Final = b" \t\r\n"
 
@@ -35,6 +37,13 @@ class DocumentError(ChatpbError):
 
 Run = tuple[int, bytes | DocumentError]
 """The number of lines or messages in a run, and its bytes, or what is wrong with the one document that it would be."""
+
+
+def emptied(items: list[T]) -> Iterator[T]:
+    """Yield the items of a list, which is empty then: nothing but the caller has them any longer."""
+    items.reverse()
+    while items:
+        yield items.pop()
 
 
 def frame(document: bytes, format: Format) -> bytes:

@@ -18,7 +18,7 @@ from chatpb._errors import ChatpbError, JsonError
 from chatpb._files.cancellation import CancellableInput
 from chatpb._files.compression import CorruptDataError, Decompressed
 from chatpb._files.formats import STANDARD, Format
-from chatpb._files.framing import LARGE, DocumentError, runs_of, split_run
+from chatpb._files.framing import LARGE, DocumentError, emptied, runs_of, split_run
 
 __all__ = ["MAX_DOCUMENT", "Block", "Document", "DocumentError", "Input", "open_input"]
 
@@ -135,7 +135,12 @@ class Input:
     def documents(self, format: Format, limit: int = MAX_DOCUMENT) -> Iterator[Document]:
         """Yield the documents one by one, in order, with errors as in `blocks`."""
         for block in self.blocks(format, limit):
-            yield from block.documents()
+            if block.is_large:
+                documents = list(block.documents())
+                del block
+                yield from emptied(documents)
+            else:
+                yield from block.documents()
 
 
 @contextmanager

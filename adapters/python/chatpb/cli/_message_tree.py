@@ -69,7 +69,7 @@ class _Builder:
     def named(self, branch: Tree, home: str, members: Mapping[str, Any], entries: list[Fragment]) -> None:
         sizes = _sizes_by_key(entries)
         for name, value in islice(members.items(), self.most):
-            text = value if home == "verbatim" else print_value(value)
+            text = self.start(value) if home == "verbatim" else print_value(self.start(value))
             branch.add(self.leaf(name, home, text, sizes.get(name)))
         self.rest(branch, len(members), f"{home} members")
 
@@ -86,14 +86,14 @@ class _Builder:
             # A message may be on the wire in several fragments, which are one message when joined.
             self.members(inner, value, _join(fragments))
         else:
-            branch.add(self.leaf(member.name, _type_name(field), _value_text(field, value), size))
+            branch.add(self.leaf(member.name, _type_name(field), _value_text(field, self.start(value)), size))
 
     def items(
         self, branch: Tree, name: str, field: Field, items: list[Any], fragments: list[Fragment], size: int
     ) -> None:
         description = f"{_type_name(field)}, {len(items)} {'item' if len(items) == 1 else 'items'}"
         if field.kind != "message":
-            text = "[" + ",".join(_value_text(field, item) for item in items) + "]"
+            text = "[" + ",".join(_value_text(field, self.start(item)) for item in self.start(items)) + "]"
             branch.add(self.leaf(name, description, text, size))
             return
         inner = branch.add(_label(name, description, size=size))
@@ -105,6 +105,10 @@ class _Builder:
     def rest(self, branch: Tree, count: int, what: str) -> None:
         if count > self.most:
             branch.add(Text(f"… and {count - self.most:,} more {what}", style="dim"))
+
+    def start(self, value: Any) -> Any:
+        """Return the start of a text or a list, which is all that is shown of it: its JSON would be as large."""
+        return value[: (self.width or 0) + 1] if isinstance(value, (str, list)) else value
 
     def leaf(self, name: str, description: str, text: str, size: int | None) -> Text:
         return _label(name, description, "" if self.width is None else _shorten(text, self.width), size)

@@ -29,7 +29,7 @@ from chatpb._engine import column_reader
 from chatpb._engine.codec import Column, ColumnBuffers, ColumnReader
 from chatpb._errors import ChatpbError, WireError
 from chatpb._files.formats import Format
-from chatpb._files.framing import LARGE
+from chatpb._files.framing import LARGE, emptied
 from chatpb._files.read import Block, Document, Input
 from chatpb._files.refusals import Refusals
 from chatpb._options import Nonfinite
@@ -191,7 +191,7 @@ class DocumentSource:
                 else:
                     documents = list(block.documents())
                     del block
-                    yield from self._one_by_one(_emptied(documents), refusals)
+                    yield from self._one_by_one(emptied(documents), refusals)
                 continue
             if not self._before:
                 self._before = self._first_type(block.documents())
@@ -281,7 +281,7 @@ class DocumentSource:
             except ChatpbError as error:
                 refusals(document.describe(error))
             del document, data
-            for message_type, wire in _emptied(found):
+            for message_type, wire in emptied(found):
                 yield message_type, place, wire
                 del wire
 
@@ -429,15 +429,8 @@ def _own_members(message_type: type[Message]) -> list[str]:
     return [name for name in schema.required if schema.members[name].first.kind == "message"]
 
 
-def _emptied(items: list[T]) -> Iterator[T]:
-    """Yield the items of a list, which is empty then: nothing but the caller has them any longer."""
-    items.reverse()
-    while items:
-        yield items.pop()
-
-
 def _joined(first: list[Block], blocks: Iterator[Block]) -> Iterator[Block]:
-    yield from _emptied(first)
+    yield from emptied(first)
     yield from blocks
 
 

@@ -24,8 +24,9 @@ from chatpb._files.framing import LARGE
 from chatpb._files.refusals import Refusals
 from chatpb._files.write import private_opener
 from chatpb.arrow import SCHEMA, record_batch, with_columns
-from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked
+from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, Place, checked
 from chatpb.storage._member_columns import COLUMN_PATHS, DAY, member_fields, with_members
+from chatpb.storage._parquet_value import only_value
 from chatpb.storage._prefetch import prefetch
 from chatpb.storage._stores import filesystem_of, first_line, is_remote, new_file, new_folder, store_errors
 
@@ -39,6 +40,9 @@ GROUP_ROWS: Final = 100_000
 
 GROUP_BYTES: Final = 64 << 20
 """Bytes of the columns of a row group at most, before compression."""
+
+_MAX_HEADERS: Final = 1 << 10
+"""Bytes that the headers of a record's page may take beside it."""
 
 MAX_OPEN_FILES: Final = 256
 """Files that are written at once. When records of more days come in turns, a day has several files."""
@@ -253,46 +257,58 @@ class ParquetSource:
     def _group(self, opened: pq.ParquetFile, file: str, group: int, row: int, refusals: Refusals) -> Iterator[Batch]:
         """Yield the records of a row group, whose first one has the number `row`, as far as they can be read."""
         metadata = opened.metadata.row_group(group)
-        at_once = max(1, min(BATCH_ROWS, metadata.num_rows * BATCH_BYTES // max(1, metadata.total_byte_size)))
         left = metadata.num_rows
         try:
-            columns = _only_row(opened, group) if left == 1 else _rows(opened, group, at_once)
-            for column in columns:
-                count, wires = len(column), column.cast(pa.large_binary())
+            for batch in self._unchecked(opened, file, group, row):
+                count = len(batch.wire)
                 left -= count
                 self._done += count
-                del column
-                made = [self._batch(file, row, wires, refusals)]
-                del wires
-                yield made.pop()  # so that nothing here has it any longer
-                row += count
+                limit, threads, whole = self._max_record, self._threads, self._check
+                good = [checked(batch, refusals, max_record=limit, threads=threads, whole=whole)]
+                del batch
+                yield good.pop()  # so that nothing here has it any longer
         except (pa.ArrowException, OSError) as error:
             if isinstance(error, OSError) and is_remote(self.name):
                 raise
             numbers = f"row group {group}, {left} records"
             refusals(f"{self._named(file)}: {numbers}: {first_line(error)}", left)
             self._done += left
+        except ChatpbError as error:
+            refusals(f"{self._place(file, row)(0)}: {error}", left)
+            self._done += left
 
-    def _batch(self, file: str, first: int, wires: pa.Array, refusals: Refusals) -> Batch:
-        if len(wires) == 1:
-            batch = Batch.of_one(wires.to_pylist()[0], f"{self._named(file)}: record {first}")
-        else:
-            batch = Batch(wires, lambda row: f"{self._named(file)}: record {first + row}")
-        return checked(batch, refusals, max_record=self._max_record, threads=self._threads, whole=self._check)
+    def _unchecked(self, opened: pq.ParquetFile, file: str, group: int, row: int) -> Iterator[Batch]:
+        """Yield the records of a row group. Raises as `_only_wire` where they cannot be read."""
+        metadata = opened.metadata.row_group(group)
+        if metadata.num_rows == 1:
+            yield Batch.of_one(self._only_wire(opened, file, group), f"{self._named(file)}: record {row}")
+            return
+        at_once = max(1, min(BATCH_ROWS, metadata.num_rows * BATCH_BYTES // max(1, metadata.total_byte_size)))
+        for rows in opened.iter_batches(at_once, [group], ["wire"], use_threads=False):
+            yield Batch(rows.column(0).cast(pa.large_binary()), self._place(file, row))
+            row += rows.num_rows
+            del rows
 
+    def _place(self, file: str, first: int) -> Place:
+        return lambda row: f"{self._named(file)}: record {first + row}"
 
-def _only_row(opened: pq.ParquetFile, group: int) -> Iterator[pa.Array]:
-    """Yield the wire bytes of a row group of one row, when nothing holds the page that they were in any longer."""
-    (column,) = opened.read_row_group(group, ["wire"], use_threads=False).column(0).chunks
-    if column.nbytes >= LARGE:
-        pa.default_memory_pool().release_unused()  # Arrow would keep the memory of the page for later
-    yield column
-
-
-def _rows(opened: pq.ParquetFile, group: int, at_once: int) -> Iterator[pa.Array]:
-    """Yield the wire bytes of a row group, so many rows at once."""
-    for batch in opened.iter_batches(at_once, [group], ["wire"], use_threads=False):
-        yield batch.column(0)
+    def _only_wire(self, opened: pq.ParquetFile, file: str, group: int) -> bytes:
+        """Return the wire bytes of a row group of one row. Raises ArrowException, OSError, ChatpbError."""
+        metadata = opened.metadata.row_group(group)
+        paths = [metadata.column(column).path_in_schema for column in range(metadata.num_columns)]
+        column = paths.index("wire")
+        size = metadata.column(column).total_uncompressed_size
+        if size > self._max_record + _MAX_HEADERS:
+            raise ChatpbError(f"it takes {size} bytes uncompressed, above the limit of {self._max_record}")
+        if size >= LARGE:
+            with self._filesystem.open_input_file(file) as raw:
+                wire = only_value(raw, opened, group, column)
+            if wire is not None:
+                return wire
+        (wires,) = opened.read_row_group(group, ["wire"], use_threads=False).column(0).chunks
+        if size >= LARGE:
+            pa.default_memory_pool().release_unused()  # Arrow would keep the memory of the page for later
+        return wires[0].as_py() or b""
 
 
 def parquet_below(root: str, names: Iterable[str]) -> list[str]:

@@ -18,7 +18,7 @@ from hashlib import sha256
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
-from chatpb._files.framing import LARGE
+from chatpb._files.framing import LARGE, emptied
 from chatpb._records.columns import columns_of
 from chatpb.storage._record_compression import MAX_DICTIONARY, CorruptBodyError, RecordCompression, size_of_record
 from chatpb.storage._recorder_file import PART_BITS, RecorderError, is_damage
@@ -247,7 +247,7 @@ class RecorderReader:
 
     def _each(self, rows: list[_Row | Damaged]) -> Iterator[tuple[int, bytes] | Damaged]:
         """Yield the record of each row, with its number."""
-        for row in _emptied(rows):
+        for row in emptied(rows):
             if isinstance(row, Damaged):
                 yield row
             else:
@@ -260,7 +260,7 @@ class RecorderReader:
         """Yield the records of rows in runs of about `size` bytes, each of one dictionary; a large one is alone."""
         run: list[_Row] = []
         left = size
-        for row in _emptied(rows):
+        for row in emptied(rows):
             size_of_row = 0 if isinstance(row, Damaged) else size_of_record(row[2])
             if run and (left <= 0 or isinstance(row, Damaged) or size_of_row >= LARGE or row[1] != run[0][1]):
                 yield from self._run(run, threads)
@@ -398,13 +398,6 @@ class RecorderReader:
             yield
         except sqlite3.DatabaseError as error:
             raise RecorderError(f"{self.path}: {what}{error}") from None
-
-
-def _emptied(items: list[T]) -> Iterator[T]:
-    """Yield the items of a list, which is empty then: nothing but the caller has them any longer."""
-    items.reverse()
-    while items:
-        yield items.pop()
 
 
 def _joined(pieces: Iterable[Iterable[T | Damaged]]) -> Iterator[T | Damaged]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import islice
 from typing import Annotated
 
@@ -64,7 +65,11 @@ def inspect(
     with open_input(file) as opened:
         for document in islice(opened.documents(reading, max_record << 20), limit):
             try:
-                _show(console, document, chosen or detect([document], reading), items, values)
+                message_type = chosen or detect([document], reading)
+                wires = [to_wire(document, message_type, Options(nonfinite="allow", unknown_fields="skip"))]
+                document = replace(document, data=b"")  # its place is all that is needed
+                console.print(Text(_place(document), style="dim"))
+                show_message(console, wires.pop(), message_type, items, values)
             except ChatpbError as error:
                 bad(document.describe(error))
                 if fail_fast:
@@ -85,11 +90,8 @@ def _show_records(file: str, limit: int, items: int, values: bool, max_record: i
     bad.end()
 
 
-def _show(console: Console, document: Document, message_type: type[Message], items: int, values: bool) -> None:
-    wire = to_wire(document, message_type, Options(nonfinite="allow", unknown_fields="skip"))
-    place = f"{document.file}:{document.number}" if document.format.is_stream else document.file
-    console.print(Text(place, style="dim"))
-    show_message(console, wire, message_type, items, values)
+def _place(document: Document) -> str:
+    return f"{document.file}:{document.number}" if document.format.is_stream else document.file
 
 
 def show_message(
