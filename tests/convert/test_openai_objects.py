@@ -122,12 +122,20 @@ CHUNK: dict[str, Any] = dict(
         (CHUNK, v1.ChatCompletionChunk),
         ({"error": {"message": "m", "code": 400}}, v1.ErrorResponse),
         ({"choices": []}, v1.ChatCompletion),
+        ({"id": "i", "model": "m", "messages": []}, v1.CreateChatCompletionRequest),
     ],
 )
 def test_a_dict_is_the_document_that_it_looks_like(obj: dict[str, Any], message_type: type[Any]) -> None:
     message = chatpb.from_openai(obj)
     assert type(message) is message_type
     assert chatpb.to_dict(message) == obj
+
+
+def test_any_iterable_looks_like_an_array() -> None:
+    # Without its messages, this is a completion.
+    message = chatpb.from_openai({"id": "i", "model": "m", "messages": (each for each in [USER])})
+    assert type(message) is v1.CreateChatCompletionRequest
+    assert type(chatpb.from_openai({"id": "i", "model": "m", "messages": Turn("user")})) is v1.ChatCompletion
 
 
 MODELS: list[tuple[Any, type[Any]]] = [

@@ -29,6 +29,7 @@ EQUIVALENT: Final = {
     "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
     "_json/check.py:string:ReplaceComparisonOperator_NotEq_Lt:4": "What a search for the end stops at is no character above a backslash.",
     "_json/parse.py:_object:ReplaceComparisonOperator_NotEq_Lt:0": "There are never more members than pairs.",
+    "_openai_objects.py:_Completion:RemoveDecorator:0": "A protocol is for type checkers alone.",
     "_tree/read.py:compile:ReplaceBinaryOperator_BitOr_BitXor:5": _NO_BITS_IN_COMMON,
     "_tree/read.py:parse:ReplaceComparisonOperator_Lt_NotEq:0": "No read goes past the end that it is given.",
     "_wire/read.py:skip_field:ReplaceComparisonOperator_Eq_Is:1": "Small integers are the same objects.",

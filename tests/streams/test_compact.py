@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from array import array
 from itertools import groupby
 from typing import Any
 
@@ -217,3 +218,17 @@ def test_the_limit_counts_the_stream_and_what_its_chunks_repeat(monkeypatch: pyt
                 compact_module.expand_stream(stream, ChatCompletionChunk.DESCRIPTOR)
         else:
             compact_module.expand_stream(stream, ChatCompletionChunk.DESCRIPTOR)
+
+
+@pytest.mark.parametrize("codec", CODECS, ids=ENGINES)
+@pytest.mark.parametrize("before", [0, 1, 300])
+def test_a_stream_stands_where_its_first_piece_is_in_a_record(codec: Codec, before: int) -> None:
+    tag, other = 0x42, b"\x10\x07"
+    pieces = [delimited(b"\x12", chunk) for chunk in (b"\x0a\x01a", b"\x0a\x01a\x10\x05")]
+    record = other * before + other.join(delimited(bytes([tag]), piece) for piece in pieces)
+    offsets = array("q", [0, len(record)]).tobytes()
+    compact, _ = codec.compact_records(record, offsets, tag, 1)
+    stream = codec.compact_stream([b"\x0a\x01a", b"\x0a\x01a\x10\x05"])
+    assert compact == other * before + delimited(bytes([tag]), stream) + other
+    whole, _ = codec.expand_records(compact, array("q", [0, len(compact)]).tobytes(), tag, 1)
+    assert whole == other * before + delimited(bytes([tag]), b"".join(pieces)) + other
