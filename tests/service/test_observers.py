@@ -341,3 +341,24 @@ def test_traces_go_on_through_both_hops() -> None:
     found: Any = server.attributes
     assert (found["http.response.status_code"], found["error.type"]) == (500, "INTERNAL")
     assert "private" not in server.to_json()
+
+
+@pytest.mark.parametrize(("status", "code", "fails"), [(200, "OK", False), (404, "NOT_FOUND", False), (499, "CANCELLED", False),
+                                                       (500, "INTERNAL", True), (504, "DEADLINE_EXCEEDED", True)])  # fmt: skip
+def test_the_span_of_a_call_fails_where_the_service_does(status: int, code: str, fails: bool) -> None:
+    kept = KeptSpans()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(kept))
+    outcome = Outcome("stream", chunks=2)
+    outcome.fail(status, code)
+    TraceObserver(provider).start("stream", Call())(outcome)
+    (span,) = kept.spans
+    expected = {
+        "rpc.system": "grpc",
+        "rpc.service": "chatcompletion.v1.ChatCompletionService",
+        "rpc.method": "stream",
+        "http.response.status_code": status,
+        "chatpb.chunks": 2,
+        **({"error.type": code} if fails else {}),
+    }
+    assert (span.name, span.attributes, span.status.is_ok) == ("chat stream", expected, not fails)
