@@ -177,12 +177,14 @@ def test_numbers_that_json_does_not_have() -> None:
 
 
 def survives(completion: dict[str, Any]) -> bool:
-    """Return whether a completion has nothing that only chunks have, and choices in order."""
+    """Return whether a completion has nothing that only chunks have, and choices alone in order."""
     choices = completion.get("choices")
     if "obfuscation" in completion or completion.get("object") == "chat.completion.chunk":
         return False
-    if not (isinstance(choices, list) and choices and all(isinstance(choice, dict) for choice in choices)):
+    if not isinstance(choices, list) or not any(isinstance(choice, dict) for choice in choices):
         return True
+    if not all(isinstance(choice, dict) for choice in choices):
+        return False
     indices = [choice.get("index") for choice in choices]
     if not all(index is None for index in indices):
         if not all(type(index) is int and abs(index) < 2**63 for index in indices):

@@ -3,12 +3,12 @@
 //! The rules are those of `chatpb/_engine/reference/streams/accumulate.py`, which gives the reason for each.
 
 use crate::schema::Accumulation;
-use crate::streams::rules::{Pairs, Raw, StreamRules};
+use crate::streams::rules::{Pairs, StreamRules};
 use crate::streams::value::{
-    Array, Calls, Growth, ItemKey, Members, Object, Piece, Print, Text, Value, index_of, member, members_around,
-    print_list, print_members, text_of,
+    Array, Calls, Growth, ItemKey, Members, Object, Piece, Text, Value, index_of, member, members_around, object,
+    print_list, print_members, print_text, text_of,
 };
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Puts chunks together, given the JSON texts that this engine prints of them.
@@ -46,18 +46,21 @@ impl StreamAccumulator {
             if accumulation == Accumulation::None {
                 continue;
             }
-            if accumulation == Accumulation::Choices
-                && let Piece::Array(choices) = &value
-                && choices.iter().all(|choice| matches!(choice, Piece::Object(_)))
-            {
-                if self.top.get(&name).is_none() {
-                    *self.top.slot(&name) = Value::array(Vec::new());
-                }
-                for (place, choice) in choices.iter().enumerate() {
-                    if let Piece::Object(choice) = choice {
-                        let index = index_of(choice).unwrap_or(place as i64);
-                        self.choices.entry(index).or_default().add(rules, choice);
+            if accumulation == Accumulation::Choices {
+                let mut has_others = true;
+                if let Piece::Array(items) = &mut value {
+                    for (place, item) in items.iter().enumerate() {
+                        if let Piece::Object(choice) = item {
+                            let index = index_of(choice).unwrap_or(place as i64);
+                            self.choices.entry(index).or_default().add(rules, choice);
+                        }
                     }
+                    items.retain(|item| !matches!(item, Piece::Object(_)));
+                    has_others = !items.is_empty();
+                }
+                let others = self.top.slot(&name);
+                if has_others || others.is_null() {
+                    grow(rules, others, &value, Accumulation::Unspecified);
                 }
                 continue;
             }
@@ -79,33 +82,27 @@ impl StreamAccumulator {
     /// Return the JSON text of the completion so far, members in the order in which they came.
     pub fn json(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        let choices = match self.choices.is_empty() {
-            true => None,
-            false => Some(self.rules.chunk.name_of(Accumulation::Choices)),
-        };
-        let members = self.top.iter().map(|(name, value)| match choices == Some(name) {
-            true => (name, Top::Choices(self)),
-            false => (name, Top::Value(value)),
-        });
-        print_members(members, &mut out);
-        out
-    }
-}
-
-/// A member of the completion: a value, or the choices.
-enum Top<'a> {
-    Value(&'a Value),
-    Choices(&'a StreamAccumulator),
-}
-
-impl Print for Top<'_> {
-    fn print_to(&self, out: &mut Vec<u8>) {
-        match self {
-            Top::Value(value) => value.print(out),
-            Top::Choices(all) => {
-                print_list(b"[]", all.choices.values(), out, |choice, out| choice.print(&all.rules, out));
+        let choices_name = self.rules.chunk.name_of(Accumulation::Choices);
+        print_list(b"{}", self.top.iter(), &mut out, |(name, value), out| {
+            print_text(name, out);
+            out.push(b':');
+            if name != choices_name || self.choices.is_empty() {
+                return value.print(out);
             }
-        }
+            print_list(b"[]", self.choices.values(), out, |choice, out| choice.print(&self.rules, out));
+            let others = match value {
+                Value::Array(array) => &*array.items,
+                Value::Forms(forms) => &**forms,
+                other => std::slice::from_ref(other),
+            };
+            out.pop();
+            for other in others.iter().filter(|other| !other.is_empty()) {
+                out.push(b',');
+                other.print(out);
+            }
+            out.push(b']');
+        });
+        out
     }
 }
 
@@ -128,12 +125,11 @@ impl Choice {
             } else if **name == *rules.message {
                 latest(self.whole.get_or_insert_default(), value);
             } else {
-                let old = self.members.slot(name);
-                let both_arrays = matches!((&*old, value), (Value::Array(_), Piece::Array(_)));
-                match rules.choice.get(name) {
-                    Accumulation::Pieces => grow(rules, old, value, Accumulation::Unspecified),
-                    _ if both_arrays => grow(rules, old, value, Accumulation::Unspecified),
-                    _ => latest(old, value),
+                let Some(old) = form(self.members.slot(name), value) else { continue };
+                let has_array = matches!(old, Value::Array(_)) || matches!(value, Piece::Array(_));
+                match has_array || rules.choice.get(name) == Accumulation::Pieces {
+                    true => grow(rules, old, value, Accumulation::Unspecified),
+                    false => latest(old, value),
                 }
             }
         }
@@ -153,16 +149,26 @@ impl Choice {
 fn extend(rules: &StreamRules, message: &mut Object, delta: &Members) {
     for (name, value) in delta {
         let old = message.slot(name);
-        match value {
-            Piece::Array(pieces) if rules.delta_members.get(name) == Accumulation::Calls => {
-                if !matches!(old, Value::Calls(_)) {
-                    *old = Value::Calls(Box::default());
-                }
-                if let Value::Calls(calls) = old {
-                    pieces.iter().for_each(|piece| add_call(rules, calls, piece));
-                }
+        let pieces = match value {
+            _ if rules.delta_members.get(name) != Accumulation::Calls => None,
+            Piece::Array(pieces) => Some(&**pieces),
+            _ if matches!(old, Value::Calls(_)) && !value.is_vain() => Some(std::slice::from_ref(value)),
+            _ => None,
+        };
+        let Some(pieces) = pieces else {
+            add_member(rules, name, old, value, false, false);
+            continue;
+        };
+        if !matches!(old, Value::Calls(_)) {
+            let before = std::mem::replace(old, Value::Calls(Box::default()));
+            if let Value::Calls(calls) = old
+                && !before.is_vain()
+            {
+                open_call(calls, 0, before);
             }
-            _ => add_member(rules, name, old, value, false),
+        }
+        if let Value::Calls(calls) = old {
+            pieces.iter().for_each(|piece| add_call(rules, calls, piece));
         }
     }
 }
@@ -179,14 +185,14 @@ fn add_call(rules: &StreamRules, calls: &mut Calls, piece: &Piece) {
     let (index, Value::Object(members)) = &mut calls.calls[place] else { return };
     for (name, value) in piece {
         if rules.call.get(name) != Accumulation::None {
-            add_member(rules, name, members.slot(name), value, false);
+            add_member(rules, name, members.slot(name), value, false, false);
         }
     }
     if let Some(id) = members.text_of(b"id") {
         if calls.by_id.get(id) != Some(&place) {
             calls.by_id.insert(id.into(), place);
         }
-        calls.by_both.insert((*index, id.into()), place);
+        calls.by_both.insert((*index, "id", id.into()), place);
     }
 }
 
@@ -210,7 +216,7 @@ fn find_call(calls: &Calls, piece: &Members) -> Option<usize> {
         return if index.is_none() && has_name(piece) { None } else { latest.map(|(place, _)| place) };
     };
     let found = match index {
-        Some(index) => calls.by_both.get(&(index, id.into())),
+        Some(index) => calls.by_both.get(&(index, "id", id.into())),
         None => calls.by_id.get(id),
     };
     let (None, Some((place, call))) = (found, latest) else { return found.copied() };
@@ -234,9 +240,13 @@ fn has_name(piece: &Members) -> bool {
     piece.iter().any(|(_, body)| matches!(body, Piece::Object(body) if text_of(body, b"name").is_some()))
 }
 
-/// Add a piece to a member of a message. `is_typed` says that it is one of an item that says its type.
-fn add_member(rules: &StreamRules, name: &[u8], old: &mut Value, new: &Piece, is_typed: bool) {
-    match rule(rules, name, is_typed) {
+/// Add a piece to a member of a message. `is_typed` says that it is one of an item that says its type, `keeps` that what
+/// would be replaced is kept.
+fn add_member(rules: &StreamRules, name: &[u8], old: &mut Value, new: &Piece, is_typed: bool, keeps: bool) {
+    let accumulation = rule(rules, name, is_typed);
+    let is_whole = matches!(accumulation, Accumulation::First | Accumulation::Latest);
+    match accumulation {
+        _ if keeps && !old.is_null() && (is_whole || matches!(new, Piece::Bool(_) | Piece::Number(_))) => {}
         Accumulation::First => first(old, new),
         Accumulation::Latest => latest(old, new),
         accumulation => grow(rules, old, new, accumulation),
@@ -256,10 +266,7 @@ fn join(rules: &StreamRules, old: &mut Object, new: &Members, is_item: bool) {
     let is_typed = is_item && text_of(new, b"type").is_some();
     let keeps = is_raised(old, new);
     for (name, value) in new {
-        let slot = old.slot(name);
-        if !keeps || slot.is_null() {
-            add_member(rules, name, slot, value, is_typed);
-        }
+        add_member(rules, name, old.slot(name), value, is_typed, keeps);
     }
 }
 
@@ -270,41 +277,78 @@ fn grow(rules: &StreamRules, old: &mut Value, new: &Piece, accumulation: Accumul
         (_, Piece::Null) => {}
         (Value::Object(object), Piece::Object(members)) => join(rules, object, members, false),
         (Value::Text(text), Piece::Text(more)) => append(text, more, accumulation),
-        (Value::Text(_), Piece::Array(_)) | (Value::Array(_), Piece::Text(_) | Piece::Array(_)) => {
-            if old.is_empty() {
-                *old = new.to_value();
-            } else if !new.is_empty() {
-                grow_parts(rules, old, new);
+        (Value::Forms(_) | Value::Object(_), _) | (_, Piece::Object(_)) => {
+            if let Some(old) = form(old, new) {
+                grow(rules, old, new, accumulation);
             }
         }
-        _ => latest(old, new),
+        (Value::Bool(_) | Value::Number(_), Piece::Bool(_) | Piece::Number(_)) => latest(old, new),
+        _ => grow_array(rules, old, new),
     }
 }
 
-/// Add text or an array to text or an array, neither of them empty and not both text.
-fn grow_parts(rules: &StreamRules, old: &mut Value, new: &Piece) {
-    let old_has_parts = matches!(old, Value::Array(array) if matches!(array.items[0], Value::Object(_)));
-    let new_has_parts = matches!(new, Piece::Array(items) if matches!(items[0], Piece::Object(_)));
-    let are_arrays = matches!((&*old, new), (Value::Array(_), Piece::Array(_)));
-    if !(old_has_parts || new_has_parts || are_arrays) {
-        return latest(old, new);
+/// Make an array of two values, neither of them an object, and not both text.
+fn grow_array(rules: &StreamRules, old: &mut Value, new: &Piece) {
+    if gives_way(old, new) {
+        return;
     }
-    if matches!(old, Value::Text(_)) {
-        let mut part = Object::default();
-        *part.slot(b"type") = Value::text(b"text");
-        *part.slot(b"text") = std::mem::take(old);
-        *old = Value::array(vec![Value::Object(Box::new(part))]);
+    let old_has_parts = matches!(old, Value::Array(array) if matches!(array.items[0], Value::Object(_)));
+    let has_parts = old_has_parts || matches!(new, Piece::Array(items) if matches!(items[0], Piece::Object(_)));
+    if !matches!(old, Value::Array(_)) {
+        let mut item = std::mem::take(old);
+        if has_parts
+            && matches!(item, Value::Text(_))
+            && let Value::Object(part) = &mut text_part(b"").to_value()
+        {
+            *part.slot(b"text") = item;
+            item = Value::Object(std::mem::take(part));
+        }
+        *old = Value::array(vec![item]);
     }
     let Value::Array(array) = old else { return };
     match new {
         Piece::Array(items) => extend_array(rules, array, items),
-        Piece::Text(text) => {
-            let kind = Piece::Text(b"text".into());
-            let part = vec![(b"type".into(), kind), (b"text".into(), Piece::Text((&**text).into()))];
-            extend_array(rules, array, &[Piece::Object(part)]);
-        }
-        _ => {}
+        Piece::Text(text) if has_parts => extend_array(rules, array, &[text_part(text)]),
+        _ => extend_array(rules, array, std::slice::from_ref(new)),
     }
+}
+
+fn text_part(text: &[u8]) -> Piece<'_> {
+    let kind = Piece::Text(b"text".into());
+    Piece::Object(vec![(b"type".into(), kind), (b"text".into(), Piece::Text(text.into()))])
+}
+
+/// Return the value that a piece adds to, where a member is an object in one chunk and something else in another;
+/// `None` if there is nothing to add.
+fn form<'v>(old: &'v mut Value, new: &Piece) -> Option<&'v mut Value> {
+    let is_object = matches!(new, Piece::Object(_));
+    if !matches!(old, Value::Forms(_)) {
+        if matches!(old, Value::Object(_)) == is_object {
+            return Some(old);
+        }
+        if gives_way(old, new) {
+            return None;
+        }
+        let mut forms = Box::<[Value; 2]>::default();
+        forms[usize::from(is_object)] = std::mem::take(old);
+        *old = Value::Forms(forms);
+    }
+    match old {
+        Value::Forms(forms) => Some(&mut forms[usize::from(!is_object)]),
+        _ => None,
+    }
+}
+
+/// Return whether one of two values has nothing to say, so that only the other one counts.
+fn gives_way(old: &mut Value, new: &Piece) -> bool {
+    if new.is_null() || new.is_vain() && !old.is_empty() {
+        return true;
+    }
+    let is_vain = old.is_vain();
+    if is_vain {
+        *old = new.to_value();
+    }
+    is_vain
 }
 
 fn append(text: &mut Text, more: &[u8], accumulation: Accumulation) {
@@ -384,13 +428,12 @@ fn find_item(rules: &StreamRules, array: &Array, item: &Members, before: usize, 
     }
     let last = before.checked_sub(1).filter(|_| is_first)?;
     let Value::Object(old) = &array.items[last] else { return None };
-    // As many as the piece before had members, so they are looked up in a table.
-    let texts: HashMap<&[u8], &Piece> = match array.ending.is_empty() {
-        true => HashMap::new(),
-        false => item.iter().map(|(name, value)| (&**name, value)).collect(),
+    // There may be as many as the piece before had members, so that they are looked up in an object.
+    let repeats = || {
+        let item = object(item);
+        array.ending.iter().all(|(name, text)| item.text_of(name) == Some(text))
     };
-    let repeats = |(name, text): &(Raw, Raw)| texts.get(&**name).and_then(|each| each.text()) == Some(text);
-    (continues(rules, old, item) && array.ending.iter().all(repeats)).then_some(last)
+    (continues(rules, old, item) && (array.ending.is_empty() || repeats())).then_some(last)
 }
 
 /// Return what an item is found by, the most exact first.
@@ -463,6 +506,10 @@ fn latest(old: &mut Value, new: &Piece) {
             }
         }
         return;
+    }
+    let Some(old) = form(old, new) else { return };
+    if matches!(new, Piece::Object(_)) {
+        return latest(old, new);
     }
     let is_raised = matches!((&*old, new), (Value::Bool(true), Piece::Bool(false)));
     if !(new.is_null() || new.is_empty() && !old.is_empty() || is_raised) {

@@ -95,6 +95,15 @@ impl<'a> Piece<'a> {
         }
     }
 
+    /// Return whether it is neither a value nor true: empty, false or zero.
+    pub fn is_vain(&self) -> bool {
+        match self {
+            Piece::Bool(value) => !value,
+            Piece::Number(number) => is_zero(number),
+            _ => self.is_empty(),
+        }
+    }
+
     /// Return the text that it is; `None` for empty text, and for any other value.
     pub fn text(&self) -> Option<&[u8]> {
         match self {
@@ -118,13 +127,7 @@ impl<'a> Piece<'a> {
             Piece::Number(number) => Value::Number((*number).into()),
             Piece::Text(text) => Value::text(text),
             Piece::Array(items) => Value::array(items.iter().map(Piece::to_value).collect()),
-            Piece::Object(members) => {
-                let mut object = Object::default();
-                for (name, value) in members {
-                    *object.slot(name) = value.to_value();
-                }
-                Value::Object(Box::new(object))
-            }
+            Piece::Object(members) => Value::Object(Box::new(object(members))),
         }
     }
 
@@ -138,6 +141,15 @@ impl<'a> Piece<'a> {
             Piece::Object(members) => print_members(members.iter().map(|(name, value)| (&**name, value)), out),
         }
     }
+}
+
+/// Return an object of members.
+pub fn object(members: &Members) -> Object {
+    let mut object = Object::default();
+    for (name, value) in members {
+        *object.slot(name) = value.to_value();
+    }
+    object
 }
 
 /// Return the member of a name.
@@ -290,6 +302,12 @@ fn as_printed(raw: &[u8]) -> Cow<'_, [u8]> {
     if inside == raw { Cow::Borrowed(raw) } else { Cow::Owned(inside.to_vec()) }
 }
 
+fn is_zero(number: &[u8]) -> bool {
+    let digits = number.strip_prefix(b"-").unwrap_or(number);
+    let mantissa = digits.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
+    !mantissa.is_empty() && mantissa.iter().all(|byte| matches!(byte, b'0' | b'.'))
+}
+
 fn integer(number: &[u8]) -> Option<i64> {
     str::from_utf8(number).ok()?.parse().ok()
 }
@@ -305,6 +323,8 @@ pub enum Value {
     Array(Box<Array>),
     Object(Box<Object>),
     Calls(Box<Calls>),
+    /// The object that a member is in some chunks, and what it is in others; printed as an array of the two.
+    Forms(Box<[Value; 2]>),
 }
 
 #[derive(Debug, Clone)]
@@ -331,7 +351,7 @@ pub struct Array {
     pub ending: Pairs,
 }
 
-/// What an item with an index is found by: its index, and its id, its type or neither.
+/// What an item or a call with an index is found by: its index, and its id, its type or neither.
 pub type ItemKey = (i64, &'static str, Raw);
 
 /// Calls, and where to find them: by index the latest, by id, and by both.
@@ -341,7 +361,7 @@ pub struct Calls {
     pub highest: i64,
     pub by_index: HashMap<i64, usize>,
     pub by_id: HashMap<Raw, usize>,
-    pub by_both: HashMap<(i64, Raw), usize>,
+    pub by_both: HashMap<ItemKey, usize>,
 }
 
 /// The members of an object, in the order in which they came.
@@ -425,21 +445,17 @@ impl Value {
     pub fn is_empty(&self) -> bool {
         match self {
             Value::Null => true,
-            Value::Bool(_) | Value::Number(_) | Value::Calls(_) => false,
+            Value::Bool(_) | Value::Number(_) | Value::Calls(_) | Value::Forms(_) => false,
             Value::Text(text) => text.raw.is_empty(),
             Value::Array(array) => array.items.is_empty(),
             Value::Object(object) => object.is_empty(),
         }
     }
 
-    /// Return whether it is neither a value nor true: empty, false or zero.
+    /// As `Piece::is_vain`.
     pub fn is_vain(&self) -> bool {
         match self {
-            Value::Number(number) => {
-                let digits = number.strip_prefix(b"-").unwrap_or(number);
-                let mantissa = digits.split(|byte| matches!(byte, b'e' | b'E')).next().unwrap_or_default();
-                !mantissa.is_empty() && mantissa.iter().all(|byte| matches!(byte, b'0' | b'.'))
-            }
+            Value::Number(number) => is_zero(number),
             Value::Bool(value) => !value,
             _ => self.is_empty(),
         }
@@ -464,6 +480,7 @@ impl Value {
             },
             Value::Array(array) => print_list(b"[]", &array.items, out, Value::print),
             Value::Object(object) => print_members(object.iter(), out),
+            Value::Forms(forms) => print_list(b"[]", &**forms, out, Value::print),
             Value::Calls(calls) => {
                 let mut sorted: Vec<_> = calls.calls.iter().collect();
                 sorted.sort_by_key(|(index, _)| *index);

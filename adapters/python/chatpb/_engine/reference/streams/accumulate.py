@@ -9,9 +9,13 @@ changes nothing, but is kept where no chunk has another value.
   "chat.completion". `obfuscation`, which is padding, is dropped. Any other member takes the latest value that is not
   empty, since providers repeat lists of citations whole; objects are joined.
 - A choice is found by its `index`, or by its place in the array where it has none. Its `logprobs` grow, and so do its
-  arrays, such as `token_ids`; other members take the latest value.
-- A true stays true, and an object that has it keeps its members: content that was filtered once is filtered, and a
-  later verdict on other text must not hide that.
+  arrays, such as `token_ids`; other members take the latest value. What comes as choices but is no object stands behind
+  the choices, unless it is empty or null.
+- A true stays true, and an object that has it keeps what a later value would replace: content that was filtered once is
+  filtered, and a later verdict on other text must not hide that. Text is appended all the same.
+- A member that is an object in some chunks and something else in others becomes an array of two: the object, and what
+  else it is. Each of them accumulates as if it were alone. An object comes in pieces, which a value in its place must
+  not drop. A value that is empty, false or zero says nothing, so that the other one alone counts.
 - In a message, text is appended, in vendor members too (`reasoning_content`). Not appended is what providers repeat
   whole: `role`, `type`, `format`, signatures, URLs and encrypted data take the latest value, an `id` the first. A
   `name` is appended unless it is sent again. Objects are joined member by member. Numbers take the latest value.
@@ -22,14 +26,15 @@ changes nothing, but is kept where no chunk has another value.
   running text, such as `{"type": "thinking", "thinking": ...}`: of one type, with equal numbers. Where the piece
   before had a signature, or another text that is never appended to, the next one must repeat it; else the text had
   ended.
-- Text in one chunk and an array of parts in another become an array of parts.
+- Text in one chunk and an array of parts in another become an array of parts. Other values that are not of one form
+  become the items of an array, such as text and a number.
 - Base64 of audio with padding inside, since each piece was padded, is decoded and encoded as one. Audio that is no
   base64 is text.
 - A call is found by its `index`, unless the piece has an `id` other than that call's: it is then another call, found
   by that id. If no call has that id, and the piece has no name, but only more of what the call has, it extends the
   call: some providers make a new id for each piece. Without an index a call is found by id. With neither, a name opens
   a call, and anything else extends the last one. Calls are in the order of their indices, then of arrival. The index
-  is dropped, since a whole completion has none.
+  is dropped, since a whole completion has none. A value in place of an array of calls is one call among them.
 - A choice's `message`, which some providers send beside or instead of the delta, counts where there is no delta.
 
 The work for a chunk depends on the size of that chunk alone, not on what came before it.
@@ -85,7 +90,7 @@ class StreamAccumulator:
             accumulation = self._rules.chunk.get(name)
             if accumulation == NONE:
                 continue
-            if accumulation == CHOICES and isinstance(value, list) and all(isinstance(each, dict) for each in value):
+            if accumulation == CHOICES:
                 self._add_choices(name, value)
                 continue
             if type(value) is str and name in self._rules.values:
@@ -97,17 +102,25 @@ class StreamAccumulator:
         """Return the JSON text of the completion so far."""
         names = {name for name, accumulation in self._rules.chunk.items() if accumulation == CHOICES}
         choices = [self._choices[index].value() for index in sorted(self._choices)]
-        top = {name: choices if choices and name in names else value for name, value in self._top.items()}
+        top: JsonObject = _whole(self._top)
+        for name in names & top.keys() if choices else ():
+            others = top[name] if isinstance(top[name], list) else [top[name]]
+            top[name] = choices + [other for other in others if not _is_empty(other)]
         return print_value(top).encode()
 
-    def _add_choices(self, name: str, choices: list[JsonObject]) -> None:
-        self._top.setdefault(name, [])
-        for place, choice in enumerate(choices):
-            index = index_of(choice)
-            index = place if index is None else index
-            if index not in self._choices:
-                self._choices[index] = _Choice(self._rules, self._pieces)
-            self._choices[index].add(choice)
+    def _add_choices(self, name: str, value: Any) -> None:
+        others = value
+        if isinstance(value, list):
+            others = [item for item in value if not isinstance(item, dict)]
+            for place, choice in enumerate(value):
+                if isinstance(choice, dict):
+                    index = index_of(choice)
+                    index = place if index is None else index
+                    if index not in self._choices:
+                        self._choices[index] = _Choice(self._rules, self._pieces)
+                    self._choices[index].add(choice)
+        old = self._top.get(name)
+        self._top[name] = self._pieces.grow(old, others)
 
 
 class _Choice:
@@ -129,20 +142,25 @@ class _Choice:
                 continue
             elif name == rules.message:
                 self._whole = value if self._whole is _ABSENT else _latest(self._whole, value)
-            elif rules.choice.get(name) == PIECES or (isinstance(old, (list, _Array)) and isinstance(value, list)):
+            elif rules.choice.get(name) == PIECES:
                 self._members[name] = self._pieces.grow(old, value)
             else:
-                self._members[name] = _latest(old, value)
+                self._members[name] = _formed(old, value, self._grow_arrays)
+
+    def _grow_arrays(self, old: Any, new: Any) -> Any:
+        has_array = isinstance(old, (list, _Array)) or isinstance(new, list)
+        return self._pieces.grow(old, new) if has_array else _latest(old, new)
 
     def _extend(self, message: JsonObject, delta: JsonObject) -> None:
         for name, value in delta.items():
-            if self._rules.delta_members.get(name) == CALLS and isinstance(value, list):
-                calls = message.get(name)
-                if not isinstance(calls, _Calls):
-                    calls = message[name] = _Calls(self._rules, self._pieces)
-                calls.extend(value)
+            old = message.get(name)
+            are_calls = isinstance(value, list) or (isinstance(old, _Calls) and not _is_vain(value))
+            if are_calls and self._rules.delta_members.get(name) == CALLS:
+                if not isinstance(old, _Calls):
+                    message[name] = _Calls(self._rules, self._pieces, [] if _is_vain(old) else [old])
+                message[name].extend(value if isinstance(value, list) else [value])
             else:
-                message[name] = self._pieces.member(name, message.get(name), value)
+                message[name] = self._pieces.member(name, old, value)
 
     def value(self) -> JsonObject:
         """Return the choice so far."""
@@ -168,6 +186,16 @@ class _Text:
     def value(self) -> str:
         text = "".join(self.pieces)
         return _joined_base64(text) if self.is_base64 else text
+
+
+class _Forms:
+    """What a member is that is an object in some chunks, and something else in others: the object, and the other."""
+
+    def __init__(self, values: list[Any]) -> None:
+        self.values = values
+
+    def value(self) -> list[Any]:
+        return [_whole(value) for value in self.values]
 
 
 class _Array:
@@ -218,7 +246,7 @@ class _Array:
 class _Calls:
     """Calls, and where to find them."""
 
-    def __init__(self, rules: StreamRules, pieces: _Pieces) -> None:
+    def __init__(self, rules: StreamRules, pieces: _Pieces, calls: list[Any]) -> None:
         self._rules = rules
         self._pieces = pieces
         self._calls: list[tuple[int, Any]] = []
@@ -226,6 +254,8 @@ class _Calls:
         self._by_index: dict[int, int] = {}
         self._by_id: dict[str, int] = {}
         self._by_both: dict[tuple[int, str], int] = {}
+        for call in calls:
+            self._open(0, call)
 
     def extend(self, items: list[Any]) -> None:
         for piece in items:
@@ -298,7 +328,8 @@ class _Pieces:
         is_typed = is_item and _is_typed(new)
         keeps = _is_raised(old, new)
         for name, value in new.items():
-            if not keeps or old.get(name) is None:
+            grows = not (_is_scalar(value) or self._is_whole(name, is_typed))
+            if not keeps or old.get(name) is None or grows:
                 old[name] = self.member(name, old.get(name), value, is_item=is_typed)
 
     def grow(self, old: Any, new: Any, accumulation: int = 0) -> Any:
@@ -308,17 +339,23 @@ class _Pieces:
         if isinstance(old, dict) and isinstance(new, dict):
             self.join(old, new)
             return old
+        if isinstance(old, (dict, _Forms)) or isinstance(new, dict):
+            return _formed(old, new, lambda old, new: self.grow(old, new, accumulation))
         if _is_text(old) and _is_text(new):
             return _append(old, new, accumulation)
-        old_parts, new_parts = _parts(old), _parts(new)
-        if old_parts is not None and new_parts is not None:
-            if not new_parts or not old_parts:
-                return new if not old_parts else old
-            if _has_parts(old) or _has_parts(new) or not (_is_text(old) or _is_text(new)):
-                array = old if isinstance(old, _Array) else _Array(self, old_parts)
-                array.extend(new_parts)
-                return array
-        return _latest(old, new)
+        if _is_scalar(old) and _is_scalar(new):
+            return _latest(old, new)
+        return self._grow_array(old, new)
+
+    def _grow_array(self, old: Any, new: Any) -> Any:
+        """Return an array of two values, neither of them an object, and not both text."""
+        alone = _alone(old, new)
+        if alone is not _ABSENT:
+            return alone
+        has_parts = _has_parts(old) or _has_parts(new)
+        array = old if isinstance(old, _Array) else _Array(self, _items(old, has_parts))
+        array.extend(_items(new, has_parts))
+        return array
 
     def whole_texts(self, item: JsonObject) -> Iterator[tuple[str, str]]:
         """Yield the texts of an item, but its type, that are never appended to and have no first value."""
@@ -344,8 +381,8 @@ class _Pieces:
         kind = _text(new.get("type"))
         if not kind or not isinstance(old, dict) or old.get("type") != kind or index_of(old) is not None:
             return False
-        runs = [name for name in self._running if _parts(old.get(name)) is not None]
-        if not runs or any(new.get(name) is not None and _parts(new[name]) is None for name in runs):
+        runs = [name for name in self._running if _can_run(old.get(name))]
+        if not runs or any(new.get(name) is not None and not _can_run(new[name]) for name in runs):
             return False
         numbers = [name for name, value in new.items() if type(value) is NumberText]
         are_equal = all(type(old.get(name)) is NumberText and old[name] == new[name] for name in numbers)
@@ -362,8 +399,7 @@ class _Pieces:
 
 def _first(old: Any, new: Any) -> Any:
     """Return the value of a member that takes the first one that is neither empty nor zero."""
-    is_zero = type(old) is NumberText and _ZERO.fullmatch(old)
-    return _latest(old, new) if _is_empty(old) or old is False or is_zero else old
+    return _latest(old, new) if _is_vain(old) else old
 
 
 def _latest(old: Any, new: Any) -> Any:
@@ -374,8 +410,32 @@ def _latest(old: Any, new: Any) -> Any:
             if not keeps or old.get(name) is None:
                 old[name] = _latest(old.get(name), value)
         return old
+    if isinstance(old, (dict, _Forms)) or isinstance(new, dict):
+        return _formed(old, new, _latest)
     is_kept = new is None or (_is_empty(new) and not _is_empty(old)) or (old is True and new is False)
     return old if is_kept else new
+
+
+def _formed(old: Any, new: Any, add: Callable[[Any, Any], Any]) -> Any:
+    """Return the value of a member after a piece of it, which `add` adds to the earlier ones of its form."""
+    is_object = isinstance(new, dict)
+    if not isinstance(old, _Forms):
+        if isinstance(old, dict) == is_object:
+            return add(old, new)
+        alone = _alone(old, new)
+        if alone is not _ABSENT:
+            return alone
+        old = _Forms([None, old] if is_object else [old, None])
+    place = 0 if is_object else 1
+    old.values[place] = add(old.values[place], new)
+    return old
+
+
+def _alone(old: Any, new: Any) -> Any:
+    """Return the one of two values that counts because the other has nothing to say; `_ABSENT` if both have."""
+    if new is None or (_is_vain(new) and not _is_empty(old)):
+        return old
+    return new if _is_vain(old) else _ABSENT
 
 
 def _is_raised(old: JsonObject, new: JsonObject) -> bool:
@@ -397,6 +457,15 @@ def _is_empty(value: Any) -> bool:
     return value is None or value == "" or value == [] or value == {}
 
 
+def _is_vain(value: Any) -> bool:
+    """Return whether a value is neither a value nor true: empty, false or zero."""
+    return _is_empty(value) or value is False or (type(value) is NumberText and bool(_ZERO.fullmatch(value)))
+
+
+def _is_scalar(value: Any) -> bool:
+    return type(value) in (bool, NumberText)
+
+
 def _is_text(value: Any) -> bool:
     return type(value) is str or isinstance(value, _Text)
 
@@ -415,13 +484,15 @@ def _has_name(piece: JsonObject) -> bool:
     return any(isinstance(body, dict) and bool(_text(body.get("name"))) for body in piece.values())
 
 
-def _parts(value: Any) -> list[Any] | None:
-    """Return text or an array as an array of parts; None for any other value."""
-    if isinstance(value, (list, _Array)):
-        return value.items if isinstance(value, _Array) else value
-    if _is_text(value):
-        return [{"type": "text", "text": value}] if value else []
-    return None
+def _items(value: Any, has_parts: bool) -> list[Any]:
+    """Return a value that is no array as the item of one, which is a part if others are."""
+    if isinstance(value, list):
+        return value
+    return [{"type": "text", "text": value} if has_parts and _is_text(value) else value]
+
+
+def _can_run(value: Any) -> bool:
+    return _is_text(value) or isinstance(value, (list, _Array))
 
 
 def _has_parts(value: Any) -> bool:
@@ -462,4 +533,4 @@ def _whole(value: Any) -> Any:
         return {name: _whole(item) for name, item in value.items()}
     if isinstance(value, list):
         return [_whole(item) for item in value]
-    return value.value() if isinstance(value, (_Text, _Array, _Calls)) else value
+    return value.value() if isinstance(value, (_Text, _Array, _Calls, _Forms)) else value

@@ -13,7 +13,7 @@ Rules:
 
 Put together, the chunks give the completion again, with these exceptions: what only chunks have (the `index` of a call,
 `obfuscation`, the `delta` of a choice) is not in a completion; choices come in the order of their indices, and those of
-one index are one choice.
+one index are one choice. What is no choice comes behind them, without nulls.
 """
 
 from __future__ import annotations
