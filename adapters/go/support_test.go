@@ -6,11 +6,13 @@ import (
 	"errors"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/descriptorpb"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -69,21 +71,21 @@ func contract(t testing.TB) []byte {
 // newMessage returns an empty message of a type of the contract, as generated classes would give it.
 func newMessage(t testing.TB, typeName string) proto.Message {
 	t.Helper()
-	set := new(descriptorpb.FileDescriptorSet)
-	if err := proto.Unmarshal(contract(t), set); err != nil {
-		t.Fatal(err)
-	}
-	set.File = append(set.File, protodesc.ToFileDescriptorProto(descriptorpb.File_google_protobuf_descriptor_proto))
-	files, err := protodesc.NewFiles(set)
-	if err != nil {
-		t.Fatal(err)
-	}
-	found, err := files.FindDescriptorByName(protoreflect.FullName(typeName))
+	found, err := contractFiles().FindDescriptorByName(protoreflect.FullName(typeName))
 	if err != nil {
 		t.Fatal(err)
 	}
 	return dynamicpb.NewMessage(found.(protoreflect.MessageDescriptor))
 }
+
+var contractFiles = sync.OnceValue(func() *protoregistry.Files {
+	set := new(descriptorpb.FileDescriptorSet)
+	if err := proto.Unmarshal(must(os.ReadFile(root+"adapters/core/src/schema/contract.binpb")), set); err != nil {
+		panic(err)
+	}
+	set.File = append(set.File, protodesc.ToFileDescriptorProto(descriptorpb.File_google_protobuf_descriptor_proto))
+	return must(protodesc.NewFiles(set))
+})
 
 // must returns a value; an error ends the program, because a test without it has no sense.
 func must[T any](value T, err error) T {

@@ -105,7 +105,7 @@ func throughMessage(name string, text, wire []byte) error {
 }
 
 // editedText is what the comment in edited says.
-const editedText = `{"id":"c1","choices":[{"index":0,"finish_reason":"stop"}],"vendor":{"seed":9007199254740993}}`
+const editedText = `{"id":"c1","choices":[{"index":0,"finish_reason":"stop","seen":{"seed":9007199254740993}}],"vendor":{"seed":9007199254740993}}`
 
 func edited() (string, error) {
 	// docs: messages
@@ -115,9 +115,18 @@ func edited() (string, error) {
 		return "", err
 	}
 	completion.Choices[0].FinishReason = pb.FinishReason_FINISH_REASON_STOP.Enum()
-	completion.NullFields = 0
+	seen, err := chatpb.Member(completion, "vendor") // JSON text, nil if there is none
+	if err != nil {
+		return "", err
+	}
+	if err := chatpb.SetMember(completion.Choices[0], "seen", seen); err != nil {
+		return "", err
+	}
+	if err := chatpb.DeleteMember(completion, "usage"); err != nil {
+		return "", err
+	}
 	printed, err := chatpb.Marshal(completion)
-	// {"id":"c1","choices":[{"index":0,"finish_reason":"stop"}],"vendor":{"seed":9007199254740993}}
+	// {"id":"c1","choices":[{"index":0,"finish_reason":"stop","seen":{"seed":9007199254740993}}],"vendor":{"seed":9007199254740993}}
 	// docs: end
 	return string(printed), err
 }
