@@ -12,6 +12,7 @@ import pytest
 from chatpb._engine import description
 from chatpb._extras import _EXTRAS
 from tests.cli.command_line import run
+from tests.service.chatpb_program import environment
 
 
 def test_version() -> None:
@@ -49,9 +50,9 @@ def test_an_output_that_lacks_characters_gets_their_escapes(
     command: tuple[str, ...], encoding: str, tmp_path: Path
 ) -> None:
     (tmp_path / "in.jsonl").write_text(ODD + "\n", "utf-8")
-    environment = {**os.environ, "PYTHONIOENCODING": encoding}
+    settings = {**os.environ, "PYTHONIOENCODING": encoding}
     program = [sys.executable, "-m", "chatpb", *command]
-    result = subprocess.run(program, cwd=tmp_path, env=environment, capture_output=True, check=False)
+    result = subprocess.run(program, cwd=tmp_path, env=settings, capture_output=True, check=False)
     assert (result.returncode, result.stderr) == (0, b"")
     escaped = (c if c.encode(encoding, "ignore") else f"\\u{ord(c):04x}" for c in SHOWN[command])
     assert "".join(escaped) in result.stdout.decode(encoding)
@@ -159,7 +160,8 @@ def test_package_that_a_program_misses(case: tuple[str, str], tmp_path: Path) ->
 
 @pytest.mark.parametrize("command", MISSING, ids=" ".join)
 def test_missing_package(command: tuple[str, ...], tmp_path: Path) -> None:
-    result = subprocess.run([sys.executable, "-c", WITHOUT, *command], cwd=tmp_path, capture_output=True, text=True)
+    program = [sys.executable, "-c", WITHOUT, *command]
+    result = subprocess.run(program, cwd=tmp_path, env=environment(), capture_output=True, text=True)
     assert (result.returncode, result.stdout, result.stderr) == (2, "", f"chatpb: {MISSING[command]}\n")
     assert os.listdir(tmp_path) == []
 

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from tests.service.chatpb_program import Program
+from tests.service.chatpb_program import Program, environment
 from tests.service.service_stack import free_port
 
 __all__ = ["Block", "blocks_of", "follow"]
@@ -95,6 +95,7 @@ async def _output(script: str, folder: Path) -> str:
     process = await asyncio.create_subprocess_exec(
         *("bash", "-euo", "pipefail", "-c", script),
         cwd=folder,
+        env=environment(),
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
