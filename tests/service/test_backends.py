@@ -74,6 +74,16 @@ def test_the_echo_of_what_is_no_text(members: dict[str, Any], text: str) -> None
     assert (answer["model"], answer["choices"][0]["message"]["content"]) == ("echo", text)
 
 
+@pytest.mark.parametrize(
+    ("deadline", "seconds"), [(None, None), (107.5, 7.5), (100.0, 0.0), (93.0, 0.0), (250.0, 150.0)]
+)
+def test_the_time_that_a_call_has_left(
+    monkeypatch: pytest.MonkeyPatch, deadline: float | None, seconds: float | None
+) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    assert Call(deadline=deadline).remaining() == seconds
+
+
 def test_a_function_is_a_backend() -> None:
     async def text(request: CreateChatCompletionRequest) -> str:
         return f"{request.model} says hi"

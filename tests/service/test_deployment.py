@@ -12,11 +12,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from chatpb.service import AsyncClient, EchoBackend, FunctionBackend, OpenAIBackend, Server, ServiceError
@@ -402,3 +403,58 @@ def test_the_configurations_are_those_that_were_run() -> None:
     """Each port of the page is one that the tests replace."""
     ports = set(re.findall(r"(?:127\.0\.0\.1:|port_value: )(\d+)", configuration("nginx") + configuration("yaml")))
     assert ports == {"8000", "8080", "8081", "50051"}
+
+
+def test_a_restart_without_loss() -> None:
+    """Two servers and a gateway are replaced while calls go on; the gateway's socket stays open, as systemd's does."""
+
+    async def main() -> None:
+        ports = [free_port(), free_port()]
+        target = "ipv4:" + ",".join(f"127.0.0.1:{port}" for port in ports)
+        with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
+            url = f"http://127.0.0.1:{listener.getsockname()[1]}/v1/chat/completions"
+            servers = [("serve", "--listen", f"127.0.0.1:{port}", "--log", "json") for port in ports]
+            front = "gateway", "--listen", f"fd:{listener.fileno()}", "--target", target, "--log", "json"
+            answers: list[tuple[int, str]] = []
+            is_over = asyncio.Event()
+
+            async def go_on(body: Any, kept: int) -> None:
+                async with http_client(limits=httpx.Limits(max_keepalive_connections=kept)) as client:
+                    while not is_over.is_set():
+                        answer = await client.post(url, json=body)
+                        answers.append((answer.status_code, answer.text[-20:] if answer.is_success else answer.text))
+
+            async with AsyncExitStack() as up, notified() as (path, said):
+
+                async def start(*command: str) -> Program:
+                    made = Program(*command, inherits=[listener.fileno()], NOTIFY_SOCKET=path)
+                    await up.enter_async_context(made)
+                    assert await said.get() == b"READY=1"
+                    return made
+
+                async def stop(program: Program) -> None:
+                    program.send_signal(signal.SIGTERM)
+                    assert await program.process.wait() == 0
+
+                async def answer(program: Program) -> None:
+                    """Wait for the first call in a program's log."""
+                    while '"method"' not in await program.line():
+                        pass
+
+                running = [await start(*command) for command in servers]
+                gateway = await start(*front)
+                callers = [asyncio.ensure_future(go_on(body, kept)) for body in (QUESTION, STREAM) for kept in (0, 1)]
+                for server, command in zip(running, servers, strict=True):
+                    await stop(server)
+                    await answer(await start(*command))
+                for _ in range(3):
+                    successor = await start(*front)
+                    await stop(gateway)
+                    await answer(successor)
+                    gateway = successor
+                is_over.set()
+                await asyncio.gather(*callers)
+        assert [each for each in answers if each[0] != 200] == []
+        assert len({text for _, text in answers}) == 2
+
+    run(main())

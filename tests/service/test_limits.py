@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import SimpleNamespace
@@ -399,6 +399,49 @@ def test_a_connection_that_ends_while_its_last_answer_waits(send: float | None, 
     for _ in range(2):
         connection.timeout_keep_alive_handler()
         assert (connection.is_closing, connection.loop.alarms) == (True, alarms)
+
+
+def test_idle_connections_are_answered_once_more_when_the_service_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request may be on its way: the first of a connection, and the next of one that had an answer."""
+    monkeypatch.setattr(_uvicorn, "_LAST_REQUEST", PATIENCE)
+
+    async def main() -> None:
+        stopping = AsyncExitStack()
+        url = await stopping.enter_async_context(serve_http(gateway(EchoBackend())))
+        port = int(url.rpartition(":")[2])
+        opened = [await asyncio.open_connection("127.0.0.1", port) for _ in range(2)]
+        request = b"GET /livez HTTP/1.1\r\nhost: 127.0.0.1\r\n\r\n"
+        reader, writer = opened[1]
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        assert b"connection: close" not in head
+        await reader.readexactly(int(head.partition(b"content-length: ")[2].split()[0]))
+        end = asyncio.ensure_future(stopping.aclose())
+        with suppress(ConnectionError):
+            while True:
+                (await asyncio.open_connection("127.0.0.1", port))[1].close()
+        for reader, writer in opened:
+            writer.write(request)
+            answer = await reader.read()  # to its end
+            assert answer.startswith(b"HTTP/1.1 200 OK")
+            assert b"connection: close" in answer
+            writer.close()
+        await end
+
+    run(main())
+
+
+def test_an_idle_connection_is_closed_when_the_service_has_waited_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_uvicorn, "_LAST_REQUEST", 0.0)
+
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend())) as url:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            writer.write(b"GET /livez HTTP/1.1\r\n")  # only half of its headers
+        assert await reader.read() == b""
+        writer.close()
+
+    run(main())
 
 
 def test_each_piece_has_its_own_time() -> None:

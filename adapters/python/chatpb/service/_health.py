@@ -77,9 +77,8 @@ class BackendHealth:
 
 def raise_if_none_serves(states: Mapping[str, ServiceError | None]) -> None:
     """Raise the first error if each part of a backend has one."""
-    errors = [error for error in states.values() if error]
-    if errors and len(errors) == len(states):
-        raise errors[0]
+    if (error := next(iter(states.values()), None)) and all(states.values()):
+        raise error
 
 
 async def _error_of(backend: Any) -> ServiceError | None:

@@ -10,13 +10,19 @@ import asyncio
 import socket
 from collections.abc import Callable
 from types import FrameType
-from typing import Any
+from typing import Any, Final
 
 import uvicorn
 
 from chatpb.service._guard import Limits
 
 __all__ = ["limited_protocol", "run"]
+
+_LAST_REQUEST: Final = 1.0
+"""Seconds that an idle connection stays open when the service stops. Closed at once, it would lose the request that its
+client is sending."""
+
+_CLOSE: Final = (b"connection", b"close")
 
 
 class _Server(uvicorn.Server):
@@ -45,6 +51,11 @@ def limited_protocol(protocol: Any, limits: Limits) -> Any:
     class Limited(protocol):  # type: ignore[misc]
         _head_timer: asyncio.TimerHandle | None = None
         _send_timer: asyncio.TimerHandle | None = None
+        _is_stopping = False
+
+        @property
+        def _is_idle(self) -> bool:
+            return self.cycle is None or bool(self.cycle.response_complete)
 
         def connection_made(self, transport: asyncio.Transport) -> None:
             super().connection_made(transport)
@@ -55,9 +66,10 @@ def limited_protocol(protocol: Any, limits: Limits) -> Any:
 
         def data_received(self, data: bytes) -> None:
             super().data_received(data)
-            is_in_head = self.cycle is None or self.cycle.response_complete
-            if not is_in_head:
+            if not self._is_idle:
                 self._head_timer = _stopped(self._head_timer)
+                if self._is_stopping:
+                    self._end_with_answer()
             elif self._head_timer is None:
                 self._head_timer = self.loop.call_later(limits.head, self.transport.abort)
 
@@ -75,6 +87,23 @@ def limited_protocol(protocol: Any, limits: Limits) -> Any:
             if limits.send is not None and self._send_timer is None:
                 # Closing waits for the client to read what is left of the last answer.
                 self._send_timer = self.loop.call_later(limits.send, self.transport.abort)
+
+        def shutdown(self) -> None:
+            self._is_stopping = True
+            if self._is_idle:
+                self.loop.call_later(_LAST_REQUEST, self._close_if_idle)
+            else:
+                self._end_with_answer()
+
+        def _close_if_idle(self) -> None:
+            if self._is_idle:
+                super().shutdown()
+
+        def _end_with_answer(self) -> None:
+            """Close the connection behind the answer, and say so in its headers if they are not sent."""
+            if _CLOSE not in self.cycle.scope["headers"]:
+                self.cycle.scope["headers"].append(_CLOSE)
+            super().shutdown()
 
         def connection_lost(self, exc: Exception | None) -> None:
             self._head_timer = _stopped(self._head_timer)
