@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import resource
 import shlex
@@ -25,6 +24,8 @@ from itertools import groupby
 from pathlib import Path
 from time import monotonic
 from typing import Any
+
+from tests.mutation.sample import draw
 
 CORE = Path("adapters/core/src")
 
@@ -317,7 +318,9 @@ def run(repository: Path, size: int, seed: int, only: str) -> Iterator[tuple[str
         sample = [each for each in usual + bounds if only in each.name]
     else:
         share = round(size * SHARE_OF_BOUNDS)
-        sample = random.Random(seed).sample(usual, size - share) + random.Random(seed).sample(bounds, share)
+        named = {each.name: each for each in usual}, {each.name: each for each in bounds}
+        parts = size - share, share
+        sample = [kind[name] for kind, part in zip(named, parts, strict=True) for name in draw(kind, part, seed)]
     switched = {number: each for number, each in enumerate(sample, 1) if each.function}
     apart = [each for each in sample if not each.function]
     build = Build(repository)

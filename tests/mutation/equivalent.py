@@ -14,9 +14,9 @@ _MORE_ROOM = "More room is reserved than is needed."
 _CALLERS_RESERVE = "Every caller has reserved room already."
 
 EQUIVALENT: Final = {
-    "_detect.py:_only_message:ReplaceAndWithOr:2": "Of the documents, those whose first field is a message have no other.",
-    "_detect.py:detect_wires:NumberReplacer:16": _NO_TWO_FIT_IN_FULL,
-    "_detect.py:detect_wires:NumberReplacer:17": _NO_TWO_FIT_IN_FULL,
+    "_detect.py:_only_message:ReplaceAndWithOr:0": "Of the documents, those whose first field is a message have no other.",
+    "_detect.py:detect_wires:NumberReplacer:0": _NO_TWO_FIT_IN_FULL,
+    "_detect.py:detect_wires:NumberReplacer:1": _NO_TWO_FIT_IN_FULL,
     "_detect.py:detect_wires:ReplaceComparisonOperator_Eq_GtE:0": "No total is above the best.",
     "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_Div:0": "The nesting is then counted where it could not be too deep: speed.",
     "_engine/reference/batch/arrow_rows.py:rows_of:ReplaceComparisonOperator_Eq_LtE:0": "No remainder is below zero.",
@@ -25,9 +25,9 @@ EQUIVALENT: Final = {
         for operator in ("Add", "BitXor", "LShift", "RShift", "Sub")
         for number in (1, 2)
     },
-    "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:4": "Small integers are the same objects.",
+    "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:2": "Small integers are the same objects.",
     "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
-    "_json/check.py:string:ReplaceComparisonOperator_NotEq_Lt:4": "What a search for the end stops at is no character above a backslash.",
+    "_json/check.py:string:ReplaceComparisonOperator_NotEq_Lt:0": "What a search for the end stops at is no character above a backslash.",
     "_json/parse.py:_object:ReplaceComparisonOperator_NotEq_Lt:0": "There are never more members than pairs.",
     "_openai_objects.py:_Completion:RemoveDecorator:0": "A protocol is for type checkers alone.",
     "_tree/read.py:compile:ReplaceBinaryOperator_BitOr_BitXor:5": _NO_BITS_IN_COMMON,
@@ -76,8 +76,8 @@ EQUIVALENT: Final = {
     "schema/compile.rs:finish: | -> & (1)": "No member is then held back: speed.",
     "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
     "service/_call.py:check_token:ReplaceComparisonOperator_NotEq_IsNot:0": "A string without white space at its ends is what `strip` returns.",
-    "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:1": "States are small integers, of which there is one each.",
-    "service/_openai_backend.py:_begin:NumberReplacer:47": "A small body is then wrapped as a large one is: speed.",
+    "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:0": "States are small integers, of which there is one each.",
+    "service/_openai_backend.py:_begin:NumberReplacer:1": "A small body is then wrapped as a large one is: speed.",
     "storage/_query.py:_json_of_records:ReplaceComparisonOperator_GtE_Gt:0": "Both ways give the same text: memory.",
     "streams/accumulate.rs:grow: (_, Piece::Null) => {} ->  (1)": "`latest` does nothing for null either.",
     "validate/mod.rs:entry: | -> ^ (1)": _NO_BITS_IN_COMMON,

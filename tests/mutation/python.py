@@ -9,11 +9,11 @@ from __future__ import annotations
 import ast
 import json
 import os
-import random
 import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from cosmic_ray.mutating import mutate_and_test
 from cosmic_ray.work_db import WorkDB, use_db
 from cosmic_ray.work_item import MutationSpec, TestOutcome
 from coverage import CoverageData
+
+from tests.mutation.sample import draw
 
 PACKAGE = Path("adapters/python/chatpb")
 
@@ -56,16 +58,17 @@ def run(repository: Path, room: str, size: int, seed: int, only: str) -> Iterato
     os.environ["PYTHONPATH"] = os.pathsep.join([str(repository), f"{repository}/adapters/python", f"{repository}/gen"])
     os.environ["CHATPB_MUTATED"] = ",".join("chatpb." + each.removesuffix(".py").replace("/", ".") for each in code)
     lines = Lines(repository, tests)
-    mutants = [each for each in mutants_of(code) if only in describe(each)]
-    sample = random.Random(seed).sample(mutants, min(size, len(mutants)))
+    mutants = {name: mutant for name, mutant in named(mutants_of(code)) if only in name}
+    sample = draw(mutants, size, seed)
     print(f"{len(sample)} of {len(mutants)} mutants of {', '.join(code)}", flush=True)
     chosen = repository / "chosen-tests"
     command = shlex.join([*PYTEST, f"@{chosen}"])
-    for mutant in sample:
+    for name in sample:
+        mutant = mutants[name]
         tests = lines.tests_of(mutant)
         chosen.write_text("\n".join(tests))
         result = mutate_and_test([mutant], command, 60 + 5 * sum(map(lines.seconds.__getitem__, tests)))
-        yield describe(mutant), result.test_outcome is not TestOutcome.SURVIVED, result.diff or ""
+        yield name, result.test_outcome is not TestOutcome.SURVIVED, result.diff or ""
 
 
 COVERAGE = """
@@ -199,6 +202,11 @@ def annotated(path: Path) -> set[tuple[int, int]]:
     }
 
 
-def describe(mutant: MutationSpec) -> str:
-    place = f"{mutant.module_path.relative_to(PACKAGE)}:{mutant.definition_name}"
-    return f"{place}:{mutant.operator_name.removeprefix('core/')}:{mutant.occurrence}"
+def named(mutants: Iterable[MutationSpec]) -> Iterator[tuple[str, MutationSpec]]:
+    """Yield mutants with their names: the module, the definition, the operator, and a number among those alike."""
+    alike = Counter[str]()
+    for mutant in mutants:
+        place = f"{mutant.module_path.relative_to(PACKAGE)}:{mutant.definition_name}"
+        kind = f"{place}:{mutant.operator_name.removeprefix('core/')}"
+        yield f"{kind}:{alike[kind]}", mutant
+        alike[kind] += 1
