@@ -72,18 +72,29 @@ def test_records_of_traffic_give_what_was_said() -> None:
         {"id": "s", "model": "m-1", "choices": [{"index": 0, "delta": {"content": "o"}, "finish_reason": "stop"}]},
     ]
     storage.write(
-        "x.db", [make_record(request=request, stream=chunks), make_record(status=500), make_record(request=request)]
+        "x.db",
+        [
+            make_record(request=request, stream=chunks),
+            make_record(status=500),
+            make_record(request=request),
+            make_record(stream=chunks),
+            make_record(request={**request, "messages": []}, stream=chunks),
+            make_record(request=request, response={"id": "e", "choices": []}),
+        ],
     )
     result = run("export", "x.db", "out.jsonl", "--to", "sft")
     assert result.exit_code == 1
     assert result.stderr.splitlines() == [
         "x.db: record 2: it has no messages",
-        "2 conversations, 1 left out: x.db to out.jsonl",
+        "x.db: record 3: it has no answer",
+        "x.db: record 4: it has no prompt",
+        "x.db: record 5: it has no prompt",
+        "x.db: record 6: it has no answer",
+        "1 conversation, 5 left out: x.db to out.jsonl",
     ]
-    one, two = (json.loads(line) for line in Path("out.jsonl").read_text().splitlines())
-    assert one == {"messages": [USER, {"role": "assistant", "content": "Ho"}], "tools": TOOLS}
-    assert two == {"messages": [USER], "tools": TOOLS}
-    storage.write_conversations(["x.db"], "out.parquet", "dataset")
+    (line,) = (json.loads(line) for line in Path("out.jsonl").read_text().splitlines())
+    assert line == {"messages": [USER, {"role": "assistant", "content": "Ho"}], "tools": TOOLS}
+    assert storage.write_conversations(["x.db"], "out.parquet", "dataset").written == 5
     row = pq.read_table("out.parquet").to_pylist()[0]
     assert (row["id"], row["model"], row["finish_reason"]) == ("s", "m-1", "stop")
 

@@ -453,7 +453,9 @@ def test_check_names_a_record_that_is_no_json(name: str) -> None:
 
 def test_backup_and_verify_by_command() -> None:
     assert run("backup", "x.db", "copy.db").stderr == "14 records: x.db to copy.db\n"
-    assert run("backup", "x.db", "copy.db").exit_code == 2
+    again = run("backup", "x.db", "copy.db")
+    reason = "there is a file of this name, and a backup replaces none: give another name"
+    assert (again.exit_code, again.stderr) == (2, f"chatpb: copy.db: {reason}\n")
     assert run("verify", "copy.db").stderr == "copy.db: all is well\n"
     data = bytearray(Path("copy.db").read_bytes())
     at = data.index(b"\x28\xb5\x2f\xfd") + 60

@@ -356,7 +356,7 @@ def test_the_limit_of_a_record_is_exact(kept: str, limit: int) -> None:
 @pytest.mark.parametrize(
     "command",
     [
-        ["export", "in.jsonl", "out.jsonl", "--to", "sft"],
+        ["export", "in.jsonl", "out.jsonl", "--to", "dataset"],
         ["export", "in.jsonl", "out.jsonl", "--to", "batch"],
         ["import", "in.jsonl", "out.db"],
         ["check", "in.jsonl"],

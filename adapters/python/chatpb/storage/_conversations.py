@@ -83,9 +83,22 @@ class _Conversation:
         message = choices[0].get("message") if isinstance(choices[0], dict) else None
         return [*(self.request.get("messages") or []), *([message] if message else [])]
 
+    @property
+    def _is_line(self) -> bool:
+        """Whether this was a line for fine-tuning before, of which nothing is left out: a request without a model."""
+        return bool(self.request) and "model" not in self.request
+
+    def lacks(self, layout: Layout) -> str | None:
+        """Return what a record must have for a layout, and this one has not."""
+        if not self.messages:
+            return "messages"
+        if layout == "sft" and not self._is_line:
+            asked = len(self.request.get("messages") or [])
+            return "prompt" if not asked else "answer" if len(self.messages) == asked else None
+        return None
+
     def line(self) -> dict[str, Any]:
-        # A request without a model is such a line itself, of which nothing is left out.
-        names = _LINE_MEMBERS if "model" in self.request else [name for name in self.request if name != "messages"]
+        names = [name for name in self.request if name != "messages"] if self._is_line else _LINE_MEMBERS
         return {"messages": self.messages, **{name: self.request[name] for name in names if name in self.request}}
 
     def row(self) -> dict[str, Any]:
@@ -104,7 +117,7 @@ class _Conversation:
 def write_conversations(sources: Sequence[str], target: str, layout: Layout, **options: Any) -> Copied:
     r"""Write the conversations of records of any form, and return what was written and what was left out.
 
-    Records without messages are left out.
+    Records without messages are left out, and of lines for fine-tuning those without a prompt or an answer.
 
     Args:
         sources: files, folders, patterns of files and URLs of stores.
@@ -136,7 +149,7 @@ def write_conversations(sources: Sequence[str], target: str, layout: Layout, **o
     written = 0
     with Records(sources, **options) as records, open_output(target) as output:
         records.refusals = refusals
-        found = _conversations(records, refusals)
+        found = _conversations(records, layout, refusals)
         if as_parquet:
             with pq.ParquetWriter(output, CONVERSATIONS, compression="zstd") as writer:
                 while rows := [each.row() for _, each in zip(range(_ROWS_AT_ONCE), found, strict=False)]:
@@ -149,17 +162,17 @@ def write_conversations(sources: Sequence[str], target: str, layout: Layout, **o
     return Copied(written, refusals.count, tuple(refusals.lines))
 
 
-def _conversations(records: Records, refusals: Refusals) -> Iterator[_Conversation]:
+def _conversations(records: Records, layout: Layout, refusals: Refusals) -> Iterator[_Conversation]:
     for record in records:
         try:
             found = _Conversation(*_parts(record))
         except ChatpbError as error:
             refusals(f"{record.place}: {error}")
             continue
-        if found.messages:
-            yield found
+        if lack := found.lacks(layout):
+            refusals(f"{record.place}: it has no {lack}")
         else:
-            refusals(f"{record.place}: it has no messages")
+            yield found
 
 
 def _parts(record: Record) -> tuple[dict[str, Any], dict[str, Any]]:

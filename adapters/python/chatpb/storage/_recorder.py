@@ -163,8 +163,11 @@ class Recorder(RecorderReader):
         Raises FileExistsError if there is a file of that name, RecorderError where the file cannot be read.
         """
         name = os.fspath(path)
-        with open(name, "xb", opener=private_opener):
-            pass
+        try:
+            open(name, "xb", opener=private_opener).close()
+        except FileExistsError as error:
+            reason = "there is a file of this name, and a backup replaces none: give another name"
+            raise FileExistsError(error.errno, reason, name) from None
         try:
             with self._lock, self._sqlite_errors(), closing(sqlite3.connect(name)) as copy:
                 self._connection.backup(copy)
