@@ -79,6 +79,8 @@ EQUIVALENT: Final = {
     "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:0": "States are small integers, of which there is one each.",
     "service/_openai_backend.py:_begin:NumberReplacer:1": "A small body is then wrapped as a large one is: speed.",
     "storage/_query.py:_json_of_records:ReplaceComparisonOperator_GtE_Gt:0": "Both ways give the same text: memory.",
+    "storage/_recorder_reader.py:_fetch_rows:ReplaceBinaryOperator_Sub_FloorDiv:0": "One row more is then read at once: speed.",
+    "storage/_stats_chart.py:_draw_days:NumberReplacer:12": "The size of letters.",
     "streams/accumulate.rs:grow: (_, Piece::Null) => {} ->  (1)": "`latest` does nothing for null either.",
     "validate/mod.rs:entry: | -> ^ (1)": _NO_BITS_IN_COMMON,
     "wire/member_order.rs:arranged: the body -> Some((vec![0], vec![1])) (1)": _LEFT_TO_THE_EXACT_HALF,

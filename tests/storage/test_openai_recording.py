@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,7 @@ def async_client() -> openai.AsyncOpenAI:
     return openai.AsyncOpenAI(api_key="k", base_url="http://x/v1", http_client=http, max_retries=0)
 
 
-def check(path: Path) -> None:
+def check(path: Path, started: int) -> None:
     with storage.open(path) as records:
         whole, streamed, failed, left = records
     assert whole.request is not None
@@ -52,6 +53,7 @@ def check(path: Path) -> None:
     assert json.loads(whole.to_json())["request"] == {"model": "m", "messages": MESSAGES, "x": 1}
     assert [chunk.choices[0].delta.content for chunk in streamed.chunks] == ["a", "b"]
     assert streamed.message.start_time <= streamed.message.first_token_time <= streamed.message.end_time
+    assert all(started <= each.message.end_time <= time.time_ns() // 1000 for each in (whole, streamed, failed, left))
     assert json.loads(failed.to_json())["error"]["error"] == {"message": "slow down", "code": "rate", "x": 1}
     assert [each.message.status for each in (whole, streamed, failed, left)] == [200, 200, 429, 499]
     assert len(left.chunks) == 1
@@ -59,6 +61,7 @@ def check(path: Path) -> None:
 
 
 def test_a_client(tmp_path: Path) -> None:
+    started = time.time_ns() // 1000
     with Recorder(tmp_path / "r.db") as recorder, sync_client() as plain:
         client = record_openai(plain, recorder, labels={"team": "a"})
         create = client.chat.completions.create
@@ -71,10 +74,12 @@ def test_a_client(tmp_path: Path) -> None:
         with create(model="m", messages=MESSAGES, stream=True) as stream:
             next(stream)
             stream._iterator.close()  # type: ignore[attr-defined]
-    check(tmp_path / "r.db")
+    check(tmp_path / "r.db", started)
 
 
 def test_an_asynchronous_client(tmp_path: Path) -> None:
+    started = time.time_ns() // 1000
+
     async def use(recorder: Recorder) -> None:
         async with async_client() as plain:
             create = record_openai(plain, recorder, labels={"team": "a"}).chat.completions.create
@@ -89,4 +94,4 @@ def test_an_asynchronous_client(tmp_path: Path) -> None:
 
     with Recorder(tmp_path / "r.db") as recorder:
         asyncio.run(use(recorder))
-    check(tmp_path / "r.db")
+    check(tmp_path / "r.db", started)

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -231,6 +232,15 @@ def test_fraction() -> None:
             assert query.fraction() == 0
             list(query.run("SELECT wire FROM records").batches)
             assert query.fraction() == (0 if name.endswith(".parquet") else 1)
+
+
+@pytest.mark.parametrize(("percent", "fraction"), [(-1.0, 0.0), (0.0, 0.0), (50.0, 0.5), (100.0, 1.0)])
+def test_the_fraction_of_a_query_of_parquet(percent: float, fraction: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """DuckDB knows percents, and -1 where it does not."""
+    with _query.open_query([next(name for name in FORMS if name.endswith(".parquet"))]) as query:
+        monkeypatch.setattr(query, "connection", SimpleNamespace(query_progress=lambda: percent))
+        assert query.fraction() == fraction
+        monkeypatch.undo()
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ from chatpb import (
 )
 from chatpb._records.parts import make_record, parts_of
 from chatpb.storage import Recorder, RecorderError
-from tests.support import exactly_equal, opened_sqlite, recording
+from tests.support import ROOT, exactly_equal, opened_sqlite, recording
 
 
 def completion(number: int, **members: Any) -> bytes:
@@ -270,6 +270,23 @@ def test_a_newer_version_is_refused(tmp_path: Path) -> None:
         file.execute("PRAGMA user_version = 3")
     with pytest.raises(RecorderError, match="a recorder file of version 3; this chatpb reads up to 2"):
         Recorder(tmp_path / "r.db")
+
+
+def test_an_earlier_version_is_read_but_not_written(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.db") as recorder:
+        recorder.append(many(1))
+    with opened_sqlite(tmp_path / "r.db") as file:
+        file.execute("PRAGMA user_version = 1")
+    with pytest.raises(RecorderError, match="of an earlier version: `chatpb export` makes a file of it"):
+        Recorder(tmp_path / "r.db")
+    with Recorder(tmp_path / "r.db", read_only=True) as reader:
+        assert list(reader) == many(1)
+
+
+def test_the_log_shrinks_to_what_the_page_says(tmp_path: Path) -> None:
+    (megabytes,) = re.findall(r"afterwards it is at most (\d+) MB", (ROOT / "docs" / "storage.md").read_text())
+    with Recorder(tmp_path / "r.db") as recorder:
+        assert recorder._connection.execute("PRAGMA journal_size_limit").fetchone() == (int(megabytes) << 20,)
 
 
 def test_a_read_only_recorder(tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ class DocumentSource:
 
     def _utf8(self, data: bytes) -> bytes:
         """Return the start of a file without a byte order mark. Raises ChatpbError for UTF-16 and UTF-32."""
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:4]:
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data[:2]:
             raise ChatpbError(
                 f"{self.name}: this is UTF-16 or UTF-32, and JSON is read as UTF-8: convert it with iconv"
             )

@@ -6,6 +6,7 @@ reading, so that a damaged row group is reported and all others are read.
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from collections import Counter, OrderedDict
@@ -203,7 +204,7 @@ class ParquetSource:
         with store_errors(path):
             kind = self._filesystem.get_file_info(self._root).type
             if kind is pyarrow.fs.FileType.NotFound:
-                raise FileNotFoundError(2, "No such file or directory", *([] if is_remote(path) else [path]))
+                raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), *([] if is_remote(path) else [path]))
             files = [self._root]
             if kind is pyarrow.fs.FileType.Directory:
                 found = self._filesystem.get_file_info(pyarrow.fs.FileSelector(self._root, recursive=True))

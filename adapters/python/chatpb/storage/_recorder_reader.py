@@ -389,7 +389,8 @@ class RecorderReader:
 
     def _pragma(self, name: str) -> int:
         with self._lock, self._sqlite_errors():
-            return int(self._connection.execute(f"PRAGMA {name}").fetchone()[0])
+            (value,) = self._connection.execute(f"PRAGMA {name}").fetchone()
+            return int(value)
 
     @contextmanager
     def _sqlite_errors(self, what: str = "") -> Iterator[None]:
