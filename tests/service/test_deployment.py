@@ -136,6 +136,11 @@ def test_each_metric_is_in_the_list() -> None:
         name = re.sub("_(bucket|sum|count|created)$", "", sample)
         _, names = listed[name if name in listed else f"{name}_total"]
         assert set(re.findall(r'(\w+)="', labels)) - {"le"} == names
+    (bounds,) = re.findall(r"The histograms count up to (.*?) seconds", PAGE.read_text())
+    written = {float(each) for each in re.findall(r"[\d.]+", bounds)}
+    for name in ("chatpb_call_seconds", "chatpb_first_chunk_seconds"):
+        found = re.findall(rf'^{name}_bucket{{.*?le="([\d.]+)"', text, re.MULTILINE)
+        assert {float(each) for each in found} == written
 
 
 def test_units_of_systemd(tmp_path: Path) -> None:
