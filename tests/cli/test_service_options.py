@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import socket
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -182,6 +182,8 @@ def test_limits_that_are_not_given() -> None:
     # The system bounds how many connections there may be.
     assert replace(limits_of(LimitOptions()), connections=limits.connections) == limits
     assert LimitOptions().max_connections == limits.connections
-    openai, grpc = (inspect.signature(each).parameters for each in (OpenAIBackend, GrpcBackend))
+    with pytest.raises(FrozenInstanceError):  # a default that is shared
+        limits.timeout = 1  # type: ignore[misc]
+    openai, *grpc = (inspect.signature(each).parameters for each in (OpenAIBackend, GrpcBackend, Client, AsyncClient))
     assert (openai["timeout"].default, openai["max_body"].default) == (limits.timeout, limits.message)
-    assert grpc["max_message"].default == limits.message
+    assert [each["max_message"].default for each in grpc] == [limits.message] * 3

@@ -194,6 +194,7 @@ HIDDEN: dict[str, tuple[bytes, bytes]] = {
     "in a string in a string": (b'"{\\"a\\":\\"\\\\u0073ecret!\\"}"', b'"{\\"a\\": \\"*******\\"}"'),
     "quotation marks without end": (b'"' + b'\\"' * 500_000, b'"' + b'\\"' * 500_000),
     "a backslash at the end": (b'"\\u0041"' * 100_000 + b'"\\', b'"\\u0041"' * 100_000 + b'"\\'),
+    "beside a tab, which JSON has only as an escape sequence": (b'"\\u0073ecret!\t"', b'"*******\\t"'),
     "no UTF-8": (b'"\\u0073ecret!\xff"', b'"\\u0073ecret!\xff"'),
 }
 
