@@ -18,12 +18,14 @@ from grpc import aio
 from chatcompletion.v1 import CreateChatCompletionRequest, ErrorResponse
 from chatpb import ChatpbError, from_dict, json_to_wire, wire_to_json
 from chatpb._wire.write import delimited, tag
-from chatpb.service import AsyncClient, Client, Server, ServiceError
+from chatpb.service import AsyncClient, Client, EchoBackend, Server, ServiceError
 from chatpb.service._error_table import ROW_BY_STATUS, STATUS_BY_CODE, status_of_body, without_options
+from chatpb.service._grpc_backend import CREATE, STREAM
 from chatpb.service._grpc_status import (
     DEFAULT_MAX_METADATA,
     DETAILS,
     MAX_METADATA,
+    from_rpc_error,
     from_status,
     metadata_size,
     to_status,
@@ -389,5 +391,22 @@ def test_the_clients_raise_it() -> None:
                 async for _ in client.stream(QUESTION):
                     pass
             await asyncio.to_thread(blocking, up.target)
+
+    run(main())
+
+
+@pytest.mark.parametrize("path", [CREATE, STREAM])
+def test_a_call_without_a_message(path: str) -> None:
+    """As a client sends it that takes the methods for streams of requests."""
+
+    async def main() -> None:
+        async with (
+            Server(EchoBackend(), listen="127.0.0.1:0") as server,
+            aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
+        ):
+            with pytest.raises(aio.AioRpcError) as caught:
+                await channel.stream_unary(path, request_serializer=bytes)(iter([]))
+        error = from_rpc_error(caught.value)
+        assert (error.status, error.code, error.message) == (400, "INVALID_ARGUMENT", "The call has no request.")
 
     run(main())
