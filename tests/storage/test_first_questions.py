@@ -256,7 +256,7 @@ def test_standard_input_and_output() -> None:
 def test_an_export_of_standard_input_ends_at_a_signal(target: str, number: signal.Signals) -> None:
     """Although more may come: whoever writes to it has not closed it."""
     code = f"""
-import os, signal, sys
+import signal, sys, threading
 from chatpb.cli import main
 from chatpb._files.read import Input
 
@@ -266,7 +266,7 @@ def until_all_is_read(self, *args):
     for number, block in enumerate(blocks(self, *args)):
         yield block
         if number == 0:
-            os.kill(os.getpid(), {int(number)})
+            signal.pthread_kill(threading.get_ident(), {int(number)})  # not the main thread, as may happen
 
 Input.blocks = until_all_is_read
 signal.signal(signal.SIGINT, signal.default_int_handler)  # which a shell may have set to be ignored

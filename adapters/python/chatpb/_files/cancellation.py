@@ -6,16 +6,27 @@ import os
 import select
 import threading
 from collections.abc import Callable
-from concurrent.futures import CancelledError
+from concurrent.futures import CancelledError, Future, wait
 from io import BufferedReader, RawIOBase
 from typing import Any, Final, TypeVar, cast
 
-__all__ = ["CancellableInput", "Cancellation"]
+__all__ = ["CancellableInput", "Cancellation", "result_of"]
 
 Result = TypeVar("Result")
 
 _current: Final = threading.local()
 """The cancellation of what a thread runs."""
+
+_LOOK: Final = 0.2
+"""Seconds of a wait for another thread. The system may give a signal to any thread, and the main thread, which handles
+signals, notices it only when its wait ends."""
+
+
+def result_of(future: Future[Result]) -> Result:
+    """Return the result of a future, or raise its error. Signals are handled while it is awaited."""
+    while not future.done():
+        wait([future], _LOOK)
+    return future.result()
 
 
 class Cancellation:

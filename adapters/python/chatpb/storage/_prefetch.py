@@ -6,7 +6,7 @@ from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeVar
 
-from chatpb._files.cancellation import Cancellation
+from chatpb._files.cancellation import Cancellation, result_of
 from chatpb._options import threads_of
 
 __all__ = ["prefetch"]
@@ -35,7 +35,7 @@ def prefetch(
     with Cancellation() as cancellation, ThreadPoolExecutor(1, "prefetch") as pool:
         coming: Any = pool.submit(cancellation.run, next, source, _END)
         try:
-            while (item := coming.result()) is not _END:
+            while (item := result_of(coming)) is not _END:
                 held = [item]
                 coming = pool.submit(cancellation.run, next, source, _END) if size(item) < _LARGE else None
                 del item

@@ -30,6 +30,7 @@ import pyarrow.compute as pc
 
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._errors import ChatpbError, WireError
+from chatpb._files.cancellation import result_of
 from chatpb._files.refusals import Refusals
 from chatpb._known_json import known_json
 from chatpb._records.columns import columns_of
@@ -190,7 +191,7 @@ class Query:
         with ThreadPoolExecutor(1, "chatpb-query") as pool:
             future = pool.submit(work)
             try:
-                return future.result()
+                return result_of(future)
             except BaseException:
                 while not future.cancel() and not future.done():
                     self.connection.interrupt()  # DuckDB forgets it if the query has not begun yet
