@@ -96,7 +96,7 @@ def limited_protocol(protocol: Any, limits: Limits) -> Any:
                 self._end_with_answer()
 
         def _close_if_idle(self) -> None:
-            if self._is_idle:
+            if self._is_idle and not self.transport.is_closing():
                 super().shutdown()
 
         def _end_with_answer(self) -> None:
