@@ -11,14 +11,13 @@ from difflib import get_close_matches
 from typing import Final
 
 from chatpb.cli._console import report
-from chatpb.cli._service_options import LogFormat
+from chatpb.cli._service_options import PREFIX, LogFormat
 
 __all__ = ["address_of", "announce", "start_logs", "unknown_variables", "with_port"]
 
 _NAMES: Final = ("chatpb.service", "chatpb.storage", "chatpb.unknown_fields", "uvicorn")
 """Loggers whose notes of level INFO are shown; of all others, warnings and errors are."""
 
-_PREFIX: Final = "CHATPB_"
 _OF_THE_LIBRARY: Final = {"ENGINE", "SCAN"}
 """Variables that are no options."""
 
@@ -43,18 +42,18 @@ def start_logs(log: LogFormat, warnings: Iterable[str]) -> None:
 
 def unknown_variables() -> list[str]:
     """Return a warning for each variable of the environment that looks like one for an option, and is not."""
-    given = {name.removeprefix(_PREFIX) for name in os.environ if name.startswith(_PREFIX)} - _OF_THE_LIBRARY
+    given = {name.removeprefix(PREFIX) for name in os.environ if name.startswith(PREFIX)} - _OF_THE_LIBRARY
     if not given:
         return []
     from chatpb.cli._app import load_command
 
     options = [option for name in ("serve", "gateway", "call") for option in load_command(name).params]
-    known = {str(option.envvar).removeprefix(_PREFIX) for option in options if option.envvar} | _OF_THE_LIBRARY
+    known = {str(option.envvar).removeprefix(PREFIX) for option in options if option.envvar} | _OF_THE_LIBRARY
     warnings = []
     for name in sorted(given - known):
         alike = get_close_matches(name, known, 1)
-        hint = f"; did you mean {_PREFIX}{alike[0]}?" if alike else ""
-        warnings.append(f"the variable {_PREFIX}{name} has no effect, because no option is called so{hint}")
+        hint = f"; did you mean {PREFIX}{alike[0]}?" if alike else ""
+        warnings.append(f"the variable {PREFIX}{name} has no effect, because no option is called so{hint}")
     return warnings
 
 
@@ -77,7 +76,9 @@ def with_port(listen: str, port: int) -> str:
 
 def address_of(listener: socket.socket) -> str:
     """Return where a socket listens."""
+    from chatpb.service._call import host_and_port
+
     if listener.family == socket.AF_UNIX:
         return f"unix:{listener.getsockname()}"
     host, port, *_ = listener.getsockname()
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return host_and_port(host, port)

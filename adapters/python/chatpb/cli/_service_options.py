@@ -12,6 +12,7 @@ import typer
 from chatpb.cli._document_options import UNKNOWN_FIELDS_HELP, UnknownFieldsChoice
 
 __all__ = [
+    "PREFIX",
     "BackendName",
     "CertificateOptions",
     "ForwardHeaders",
@@ -53,12 +54,15 @@ class LogFormat(str, Enum):
 _MAX_SECONDS: Final = 365 * 86400
 """The longest time that timers can take."""
 
+PREFIX: Final = "CHATPB_"
+"""Of the environment variables that stand for options."""
+
 _TARGET_HELP: Final = "The gRPC server, unix:PATH, or another gRPC target."
 
 
 def option(*names: str, metavar: str | None = None, help: str, **more: Any) -> Any:
     """Return an option of typer that reads the environment variable of its first name as well."""
-    variable = "CHATPB_" + names[0].partition("/")[0].removeprefix("--").upper().replace("-", "_")
+    variable = PREFIX + names[0].partition("/")[0].removeprefix("--").upper().replace("-", "_")
     return typer.Option(*names, metavar=metavar, help=help, envvar=variable, **more)
 
 

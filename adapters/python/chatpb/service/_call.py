@@ -17,6 +17,7 @@ __all__ = [
     "forwarded_for",
     "header_names",
     "header_pairs",
+    "host_and_port",
     "is_header",
     "pick_reply_headers",
     "pick_request_headers",
@@ -142,6 +143,11 @@ def check_token(token: str) -> None:
     """Raise ValueError for a bearer token that a header cannot carry as it is."""
     if not (token.isascii() and token.isprintable()) or token != token.strip() or not token:
         raise ValueError("a token is printable ASCII, not empty, without white space around it")
+
+
+def host_and_port(host: str, port: int) -> str:
+    """Return an address as one text; one of IPv6 has brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def forwarded_for(headers: Mapping[str, str]) -> str:

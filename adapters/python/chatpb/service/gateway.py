@@ -34,7 +34,7 @@ with extra_for("chatpb.service.gateway"):
     from starlette.types import ASGIApp
 
     from chatpb.service._allowed_sites import AllowedSites, error_response
-    from chatpb.service._call import Backend, Call, header_pairs
+    from chatpb.service._call import Backend, Call, header_pairs, host_and_port
     from chatpb.service._chunk_batches import batch_chunks
     from chatpb.service._error_table import ServiceError, without_options
     from chatpb.service._guard import Guard, Limits
@@ -275,7 +275,7 @@ class _ChatCompletions:
 def _peer(scope: Mapping[str, Any]) -> str:
     """Return the address of a request's caller; empty if it is not known, as behind a Unix socket."""
     host, port = scope.get("client") or ("", 0)
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}" if host else ""
+    return host_and_port(host, port) if host else ""
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
