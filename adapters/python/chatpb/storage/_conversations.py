@@ -90,11 +90,12 @@ class _Conversation:
 
     def lacks(self, layout: Layout) -> str | None:
         """Return what a record must have for a layout, and this one has not."""
-        if not self.messages:
+        messages = self.messages
+        if not messages:
             return "messages"
         if layout == "sft" and not self._is_line:
             asked = len(self.request.get("messages") or [])
-            return "prompt" if not asked else "answer" if len(self.messages) == asked else None
+            return "prompt" if not asked else "answer" if len(messages) == asked else None
         return None
 
     def line(self) -> dict[str, Any]:

@@ -337,6 +337,7 @@ class DocumentSource:
         decoder = json.JSONDecoder()
         at, line, seen = 0, 1, 0
         depth, is_after_array = 0, False
+        cut_short = f"{self.name}: the array has no end: the file is cut short"
         while True:
             while at < len(text) and (mark := text[at]) in " \t\r\n,[]":
                 depth += (mark == "[") - (mark == "]")
@@ -346,7 +347,7 @@ class DocumentSource:
             seen = at
             if at >= len(text):
                 if depth > 0:
-                    refusals(f"{self.name}: the array has no end: the file is cut short")
+                    refusals(cut_short)
                 return
             if is_after_array:
                 refusals(f"{self.name}:{line}: JSON goes on after the end of the array; it is read too")
@@ -355,7 +356,7 @@ class DocumentSource:
                 _, end = decoder.raw_decode(text, at)
             except (ValueError, RecursionError):
                 if depth > 0 and text.rstrip()[-1:] != "]":
-                    refusals(f"{self.name}: the array has no end: the file is cut short")
+                    refusals(cut_short)
                 # The exact parser says where; nothing says where the next value starts.
                 yield Document(self.name, Format.JSONL, line, text[at:].encode())
                 return

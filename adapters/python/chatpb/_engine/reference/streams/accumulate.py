@@ -119,8 +119,7 @@ class StreamAccumulator:
                     if index not in self._choices:
                         self._choices[index] = _Choice(self._rules, self._pieces)
                     self._choices[index].add(choice)
-        old = self._top.get(name)
-        self._top[name] = self._pieces.grow(old, others)
+        self._top[name] = self._pieces.grow(self._top.get(name), others)
 
 
 class _Choice:
