@@ -142,6 +142,21 @@ function choose(index: number): void {
 
 // The list of documents.
 
+/** Return the beginning of the text of a document; "" if the input does not have it. */
+function textOf(bytes: Uint8Array, { start, end }: Row): string {
+  return decode(bytes, start, Math.min(end, start + 2000));
+}
+
+/** Return a text from the comma before the place where it differs from the one above: the chunks of a stream begin alike. */
+function ownText(text: string, before: string): string {
+  let alike = 0;
+  while (alike < text.length && text[alike] === before[alike]) {
+    alike++;
+  }
+  const from = alike < text.length ? text.lastIndexOf(",", alike) + 1 : 0;
+  return from > 0 ? `… ${text.slice(from)}` : text;
+}
+
 const listBox = byId("documents");
 /** What the list shows: of the input before, until a new one has its first rows. */
 let listed = { rows, bytes, isWire };
@@ -151,7 +166,7 @@ const list = new VirtualList(listBox, (index) => {
   const what = row.chunks > 0 ? `${row.chunks > 1 ? count(row.chunks, "chunk") : "the stream"} put together` : shortName(row.type);
   const state = row.error || (row.violations > 0 ? count(row.violations, "violation") : "");
   const sizes = row.error ? "" : `${row.jsonSize} → ${row.wireSize} B`;
-  const text = row.end === 0 || isWire ? "" : visible(decode(bytes, row.start, Math.min(row.end, row.start + 400)), 120);
+  const text = isWire ? "" : visible(ownText(textOf(bytes, row), index > 0 ? textOf(bytes, rows[index - 1]!) : ""), 120);
   return make(
     "div",
     {

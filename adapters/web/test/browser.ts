@@ -257,6 +257,8 @@ test("a stream is put together, and one chunk is edited", LIMIT, async () => {
   const chunk = (content: string): string => `data: {"id":"a","object":"chat.completion.chunk","choices":[{"index":0,"delta":{"content":"${content}"}}]}\n\n`;
   await drop("answer.sse", `${chunk("Hel")}${chunk("lo")}data: [DONE]\n\n`);
   equal(await textOf("documents-title"), "3 documents, an event stream");
+  // A row shows what its chunk has otherwise than the one before it.
+  ok((await textOf("documents")).includes('… "delta":{"content":"lo"}}]}'), await textOf("documents"));
   match(await valueOf("source"), /"content":"Hello"/);
   ok(await chromium.evaluate(`document.getElementById("source").readOnly`));
   await focus("documents");
