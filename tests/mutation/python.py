@@ -1,19 +1,21 @@
 """Mutants of the rooms of Python, by cosmic-ray, one after the other.
 
 A room's tests run once to learn which of them execute each line, in this process and in the programs that they start.
-For a mutant, those of its statement run, the quickest first, until one fails.
+What was learned of a file of tests is kept until it or the code changes. For a mutant, the tests of its statement run, the
+quickest first, until one fails.
 """
 
 from __future__ import annotations
 
 import ast
+import hashlib
 import json
 import os
 import re
 import shlex
 import subprocess
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -48,6 +50,12 @@ ROOMS = {
     "cli": (["cli"], ["tests/cli", "tests/storage", "tests/service"]),
 }
 """Rooms to mutate: the code, and the tests that are to notice."""
+
+CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "chatpb-mutation"
+"""Where is kept which tests execute each line."""
+
+NO_TESTS = 5
+"""The status of pytest for a file whose tests are all left out."""
 
 PYTEST = (sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider")
 
@@ -91,42 +99,100 @@ class Lines:
     """
 
     def __init__(self, repository: Path, tests: list[str]) -> None:
+        self._repository = repository
+        self._tests: defaultdict[Path, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
+        seconds: dict[str, float] = {}
+        options = [each for each in tests if each.startswith("-")]
+        common = digest(
+            path for path in sorted(Path().rglob("*")) if path.parts[0] != "tests" or not path.name.startswith("test_")
+        )
+        for path in files_of(tests):
+            kept = CACHE / f"{common}-{digest([path])}.json"
+            if not kept.exists():
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_text(json.dumps(self._run(path, options)))
+            found = json.loads(kept.read_text())
+            seconds |= found["seconds"]
+            names = list(found["seconds"])
+            for module, lines in found["tests"].items():
+                for line, numbers in lines.items():
+                    self._tests[Path(module)][int(line)].update(names[number] for number in numbers)
+        self.seconds = dict(sorted(seconds.items(), key=lambda item: item[1]))
+
+    def _run(self, path: Path, options: list[str]) -> dict[str, Any]:
+        """Run a file of tests, and return how long each takes, and which of them, by number, execute each line."""
+        repository = self._repository
         settings = repository / "coverage-settings"
         settings.write_text(COVERAGE.format(repository=repository))
         os.environ["CHATPB_SECONDS"] = str(repository / "test-seconds")
         os.environ["COVERAGE_PROCESS_START"] = str(settings)
         coverage = (sys.executable, "-m", "coverage")
-        command = ("run", f"--rcfile={settings}", "-m", *PYTEST[2:], "-p", "tests.mutation.note_tests", *tests)
+        command = (
+            "run",
+            f"--rcfile={settings}",
+            "-m",
+            *PYTEST[2:],
+            "-p",
+            "tests.mutation.note_tests",
+            *options,
+            str(path),
+        )
         done = subprocess.run((*coverage, *command), check=False, capture_output=True, text=True)
         del os.environ["COVERAGE_PROCESS_START"]
-        if done.returncode:
+        if done.returncode not in (0, NO_TESTS):
             sys.exit(f"the tests fail without any mutant\n{done.stdout[-3000:]}")
         subprocess.run((*coverage, "combine", "-q", f"--rcfile={settings}"), check=True)
         data = CoverageData(str(repository / "coverage-data"))
         data.read()
         seconds = json.loads((repository / "test-seconds").read_text())
-        self.seconds: dict[str, float] = dict(sorted(seconds.items(), key=lambda item: item[1]))
-        self._tests: dict[Path, dict[int, set[str]]] = {}
-        for name in data.measured_files():
-            contexts = data.contexts_by_lineno(name)
-            self._tests[Path(name).relative_to(repository)] = {
-                line: {test for each in found for test in self._test_of(each)} for line, found in contexts.items()
+        numbers = {test: number for number, test in enumerate(seconds)}
+        tests = {
+            str(Path(name).relative_to(repository)): {
+                line: [numbers[test] for each in found if (test := test_of(each)) in numbers]
+                for line, found in data.contexts_by_lineno(name).items()
             }
-
-    def _test_of(self, context: str) -> Iterator[str]:
-        """Yield the test that a context of coverage names, if it is one: `NAME`, or `NAME (call)` in a program."""
-        name = re.sub(r" \((?:setup|call|teardown)\)$", "", context)
-        if name in self.seconds:
-            yield name
+            for name in data.measured_files()
+        }
+        return {"seconds": seconds, "tests": tests}
 
     def tests_of(self, mutant: MutationSpec) -> list[str]:
         """Return the tests that execute a mutant's statement; all, if none does.
 
-        A statement outside functions runs when its module is imported, and what it makes may be used anywhere: all tests.
+        A statement outside functions runs when its module is imported, and what it makes may be used anywhere: all tests,
+        and first those that execute a line with a name that it sets.
         """
-        of_file = self._tests.get(mutant.module_path, {})
-        found = set[str]().union(*(of_file.get(line, ()) for line in statement_of(mutant)))
-        return [test for test in self.seconds if test in found] or list(self.seconds)
+        of_file = self._tests[mutant.module_path]
+        found = set[str]().union(*(of_file[line] for line in statement_of(mutant)))
+        if found:
+            return [test for test in self.seconds if test in found]
+        first = set[str]().union(*(of_file[line] for line in users_of(mutant)))
+        return sorted(self.seconds, key=lambda test: test not in first)
+
+
+def files_of(tests: list[str]) -> list[Path]:
+    """Return the files of tests that are meant by arguments of pytest."""
+    left_out = {Path(each.partition("=")[2]) for each in tests if each.startswith("--ignore=")}
+    paths = [Path(each) for each in tests if not each.startswith("-")]
+    return [
+        path
+        for each in paths
+        for path in (sorted(each.rglob("test_*.py")) if each.is_dir() else [each])
+        if path not in left_out
+    ]
+
+
+def digest(paths: Iterable[Path]) -> str:
+    """Return what stands for the names and the contents of the files of Python and the engine among these."""
+    found = hashlib.sha256(f"{sys.version} {os.environ['CHATPB_MUTATED']}".encode())
+    for path in paths:
+        if path.suffix in (".py", ".so"):
+            found.update(f"{path}\0".encode() + path.read_bytes())
+    return found.hexdigest()[:32]
+
+
+def test_of(context: str) -> str:
+    """Return the test that a context of coverage names: `NAME`, or `NAME (call)` in a program."""
+    return re.sub(r" \((?:setup|call|teardown)\)$", "", context)
 
 
 def statement_of(mutant: MutationSpec) -> Iterable[int]:
@@ -150,6 +216,21 @@ def statement_of(mutant: MutationSpec) -> Iterable[int]:
     if last < body:
         return range(body, (function.end_lineno or body) + 1)
     return range(max(node.lineno for node in statements), last + 1)
+
+
+def users_of(mutant: MutationSpec) -> Iterable[int]:
+    """Return the lines of a mutant's module that have a name which its statement outside functions sets."""
+    text = mutant.module_path.read_text()
+    first, last = mutant.start_pos[0], mutant.end_pos[0]
+    names = [
+        target.id
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.lineno <= first and last <= (node.end_lineno or 0)
+        for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
+        if isinstance(target, ast.Name)
+    ]
+    word = re.compile(rf"\b(?:{'|'.join(names)})\b")
+    return [number for number, line in enumerate(text.splitlines(), 1) if names and word.search(line)]
 
 
 EQUALITIES = {"core/ReplaceComparisonOperator_Is_Eq", "core/ReplaceComparisonOperator_IsNot_NotEq"}
@@ -188,7 +269,7 @@ def annotated(path: Path) -> set[tuple[int, int]]:
     ]
     spans: list[Any] = [(root.lineno, root.col_offset, root.end_lineno, root.end_col_offset) for root in roots]
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef) and "overload" in [
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and "overload" in [
             getattr(each, "id", "") for each in node.decorator_list
         ]:
             first = node.decorator_list[0]
