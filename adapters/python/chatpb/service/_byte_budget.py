@@ -61,6 +61,6 @@ class HeldBytes:
 
     def shrink(self, size: int) -> None:
         """Give back all but so many bytes."""
-        if size < self._size:
-            self._budget.give(self._size - size)
-            self._size = size
+        kept = min(size, self._size)
+        self._budget.give(self._size - kept)
+        self._size = kept

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 __all__ = [
+    "CHECK_SECONDS",
     "FORWARDED_FOR",
     "USER_AGENT_OVER_GRPC",
     "Backend",
@@ -64,6 +65,9 @@ _NAME: Final = re.compile("[0-9a-z_.-]+")
 """A name of a header that gRPC and HTTP carry. gRPC takes names that end in -bin for bytes."""
 
 _ADDRESS: Final = re.compile(r"[0-9A-Za-z.:%_\[\]/-]{1,100}")
+
+CHECK_SECONDS: Final = 5.0
+"""Seconds that a backend may take to say whether it can serve."""
 
 FORWARDED_FOR: Final = "x-forwarded-for"
 

@@ -16,7 +16,17 @@ from google.rpc import code_pb2
 
 from chatpb._errors import ChatpbError
 
-__all__ = ["ROW_BY_STATUS", "STATUS_BY_CODE", "ServiceError", "object_text", "parse_body", "status_of_body"]
+__all__ = [
+    "ROW_BY_STATUS",
+    "STATUS_BY_CODE",
+    "ServiceError",
+    "object_text",
+    "parse_body",
+    "read_integer",
+    "read_status",
+    "status_of_body",
+    "without_options",
+]
 
 ROW_BY_STATUS: Final[dict[int, tuple[str, str]]] = {
     400: ("INVALID_ARGUMENT", "invalid_request_error"),
@@ -181,11 +191,11 @@ def parse_body(body: bytes) -> dict[str, Any] | None:
     A byte order mark may stand before it.
     """
     try:
-        found = json.loads(body.decode("utf-8-sig"), parse_int=_integer)
+        found = json.loads(body.decode("utf-8-sig"), parse_int=read_integer)
     except (ValueError, RecursionError):
         return None
     if isinstance(found, list) and len(found) == 1:
-        found = found[0]
+        (found,) = found
     return found if isinstance(found, dict) else None
 
 
@@ -195,9 +205,19 @@ def object_text(body: bytes) -> bytes:
     return text if text.startswith(b"{") else text[1:-1].strip()
 
 
-def _integer(text: str) -> int | float:
+def read_integer(text: str) -> int | float:
     """Return the value of an integer; of one with more digits than Python converts, only about how much it is."""
-    return int(text) if len(text) < 4300 else float(text)
+    try:
+        return int(text)
+    except ValueError:
+        return float(text)
+
+
+def read_status(value: Any) -> int | None:
+    """Return the HTTP status of an error that a number or its digits are; None for anything else."""
+    if isinstance(value, str) and value.isdecimal():
+        value = read_integer(value)
+    return int(value) if isinstance(value, int) and 400 <= value < 600 else None
 
 
 def status_of_body(body: Mapping[str, Any]) -> int:
@@ -206,10 +226,8 @@ def status_of_body(body: Mapping[str, Any]) -> int:
     members = error if isinstance(error, dict) else body
     for name in ("code", "status", "status_code", "type"):
         value = members.get(name)
-        if isinstance(value, str) and value.isdecimal():
-            value = int(value[:4])
-        if isinstance(value, int) and 400 <= value < 600:
-            return int(value)
+        if status := read_status(value):
+            return status
         if isinstance(value, str) and value in _STATUS_BY_TYPE:
             return _STATUS_BY_TYPE[value]
     return 500

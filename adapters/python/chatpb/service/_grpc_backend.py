@@ -12,6 +12,7 @@ import grpc
 from grpc import aio
 
 from chatpb.service._call import (
+    CHECK_SECONDS,
     FORWARDED_FOR,
     USER_AGENT_OVER_GRPC,
     Call,
@@ -153,7 +154,7 @@ class GrpcBackend:
         assert self._channel
         ask: Any = self._channel.unary_unary("/grpc.health.v1.Health/Check")
         try:
-            answer = await ask(b"", timeout=5)
+            answer = await ask(b"", timeout=CHECK_SECONDS)
         except aio.AioRpcError as error:
             raise self._error(error) from None
         if answer != b"\x08\x01":  # HealthCheckResponse{status: SERVING}

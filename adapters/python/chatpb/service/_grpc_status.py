@@ -10,6 +10,7 @@ A caller that accepts more says so in `x-chatpb-max-metadata`, as chatpb's own c
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Collection, Iterable
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
@@ -24,7 +25,7 @@ from chatpb._convert import json_to_wire
 from chatpb._errors import ChatpbError
 from chatpb._known_json import known_json
 from chatpb.service._call import pick_reply_headers
-from chatpb.service._error_table import STATUS_BY_CODE, ServiceError, parse_body
+from chatpb.service._error_table import STATUS_BY_CODE, ServiceError, parse_body, read_status
 
 __all__ = [
     "DEFAULT_MAX_METADATA",
@@ -61,7 +62,7 @@ _DOMAIN: Final = "chatcompletion.v1"
 _TYPE_URL: Final = "type.googleapis.com/chatcompletion.v1.ErrorResponse"
 
 
-def to_status(error: ServiceError, limit: int = DEFAULT_MAX_METADATA) -> tuple[str, list[tuple[str, str | bytes]]]:
+def to_status(error: ServiceError, limit: float = DEFAULT_MAX_METADATA) -> tuple[str, list[tuple[str, str | bytes]]]:
     """Return the message and the trailing metadata of an error, together at most `limit` bytes of metadata."""
     message = _shorten(error.message)
     status = status_pb2.Status(code=error.number, message=message)
@@ -92,10 +93,9 @@ def to_status(error: ServiceError, limit: int = DEFAULT_MAX_METADATA) -> tuple[s
 
 def metadata_size(message: str, metadata: Metadata) -> int:
     """Return the bytes of an answer's metadata as HTTP/2 counts them (RFC 9113, 6.5.2): name, value and 32 for each."""
-    size = _OTHER_METADATA + len("grpc-message") + len(quote(message)) + 32
-    for name, value in metadata:
-        size += len(name) + (len(value) if isinstance(value, str) else len(value) * 4 // 3 + 4) + 32
-    return size
+    entries = [("grpc-message", quote(message)), *metadata]
+    values = (value if isinstance(value, str) else b64encode(value) for _, value in entries)
+    return _OTHER_METADATA + sum(len(name) + len(value) + 32 for (name, _), value in zip(entries, values, strict=True))
 
 
 def _shorten(text: str) -> str:
@@ -132,8 +132,7 @@ def from_status(code: str, message: str, metadata: Metadata, return_headers: Col
                 body = known_json(detail.value, ErrorResponse)
             elif info := _unpack(detail, error_details_pb2.ErrorInfo):
                 reason = info.reason.lower() or None
-                given = info.metadata.get("http_status", "")[:4]
-                status = int(given) if given.isdecimal() and 400 <= int(given) < 600 else status
+                status = read_status(info.metadata.get("http_status")) or status
             elif retry := _unpack(detail, error_details_pb2.RetryInfo):
                 seconds = retry.retry_delay.ToNanoseconds() / 1e9
                 headers.setdefault("retry-after", f"{seconds:.3f}".rstrip("0").rstrip("."))

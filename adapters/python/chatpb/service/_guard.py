@@ -10,7 +10,7 @@ import traceback
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
 
 from chatpb._errors import ChatpbError
@@ -73,11 +73,11 @@ class Guard:
 
     """
 
-    tokens: Sequence[str] = ()
-    limits: Limits = field(default_factory=Limits)
-    observers: Sequence[Observer] = ()
-    forward: Sequence[str] = ()
-    trust_forwarded_for: bool = False
+    tokens: Sequence[str]
+    limits: Limits
+    observers: Sequence[Observer]
+    forward: Sequence[str]
+    trust_forwarded_for: bool
     _open: int = 0
 
     def __post_init__(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import math
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, suppress
@@ -39,7 +38,7 @@ class BackendHealth:
     def __init__(self, backend: Any) -> None:
         self._backend = backend
         self._asking: asyncio.Task[None] | None = None
-        self._until = -math.inf
+        self._until = time.monotonic()
         self._states: dict[str, ServiceError | None] = {}
 
     async def states(self) -> Mapping[str, ServiceError | None]:
@@ -132,6 +131,7 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
         def __init__(self) -> None:
             self._state: Any = states.SERVING
             self._has_changed = asyncio.Event()
+            self._room = asyncio.Semaphore(limits.concurrent)
             self._watching: set[asyncio.Task[Any]] = set()
             self._is_stopping = False
 
@@ -144,13 +144,14 @@ def health_service(backend: Any, names: Sequence[str], limits: Limits) -> Any:
             return states(status=state)
 
         async def Watch(self, request: Any, context: Any) -> None:  # noqa: N802
-            if len(self._watching) >= limits.concurrent:
+            if self._room.locked():
                 await context.abort(grpc.StatusCode.UNAVAILABLE, "Too many watch.")
             task: Any = asyncio.current_task()
             self._watching.add(task)
             try:
-                with suppress(ServiceError), closing(SendLimit(limits.send)) as sending:
-                    await self._tell(request.service, context, sending)
+                async with self._room:
+                    with suppress(ServiceError), closing(SendLimit(limits.send)) as sending:
+                        await self._tell(request.service, context, sending)
             finally:
                 self._watching.discard(task)
 

@@ -215,8 +215,8 @@ class SumRepeats(logging.Filter):
         if record.levelno < logging.WARNING or hasattr(record, "facts"):
             return True
         kind = (record.name, str(record.msg).partition("\n")[0])  # further lines name objects by their address
-        until, number = self._left_out.get(kind, (0.0, 0))
         now = time.monotonic()
+        until, number = self._left_out.get(kind, (now, 0))
         if now < until:
             self._left_out[kind] = (until, number + 1)
             return False
@@ -278,7 +278,7 @@ class PrometheusObserver:
             self._received.inc(outcome.received)
             self._sent.inc(outcome.sent)
             self._seconds.labels(method).observe(outcome.seconds)
-            if method == "stream" and outcome.first is not None:
+            if outcome.chunks and outcome.first is not None:
                 self._first.observe(outcome.first)
 
         return finish

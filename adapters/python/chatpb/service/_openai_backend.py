@@ -19,7 +19,7 @@ from chatpb._convert import json_to_wire, wire_to_dict
 from chatpb._errors import JsonError
 from chatpb._known_json import known_json
 from chatpb._options import UnknownFields, choice
-from chatpb.service._call import Call, header_names, pick_reply_headers
+from chatpb.service._call import CHECK_SECONDS, Call, header_names, pick_reply_headers
 from chatpb.service._error_table import ServiceError, object_text, parse_body, status_of_body
 from chatpb.service._gzip import CODINGS, Decompressor
 from chatpb.service._request_flags import ask_for_whole, set_stream, split_answer
@@ -42,9 +42,6 @@ _MAX_TEXT: Final = 4096
 
 _END_WAIT: Final = 0.05
 """Seconds to wait for the end of a stream after its [DONE]. Usually both come together."""
-
-_CHECK_SECONDS: Final = 5.0
-"""Seconds that the endpoint may take to show that it is there."""
 
 _LAST_CHUNKS: Final = 16
 """How many of a stream's last chunks are searched for a finish_reason if it has no [DONE]."""
@@ -175,7 +172,7 @@ class OpenAIBackend:
 
     async def check(self) -> None:
         """Raise ServiceError if the endpoint cannot be reached, or answers with a status of 500 or more."""
-        call = Call(deadline=time.monotonic() + _CHECK_SECONDS)
+        call = Call(deadline=time.monotonic() + CHECK_SECONDS)
         try:
             async with self._send("GET", self._models, call, "application/json"):
                 pass
@@ -257,7 +254,7 @@ class OpenAIBackend:
         while True:
             use = _ConnectionUse()
             # aiohttp warns of a large body in bytes.
-            data = io.BytesIO(body) if body and len(body) > 1 << 20 else body
+            data = io.BytesIO(body) if body and len(body) > aiohttp.payload.TOO_LARGE_BYTES_BODY else body
             try:
                 return await session.request(
                     method,
@@ -268,8 +265,6 @@ class OpenAIBackend:
                     allow_redirects=False,
                     trace_request_ctx=use,
                 )
-            except aiohttp.ClientConnectorError:
-                raise
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
                 if not use.is_again:
                     raise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterable
-from itertools import groupby
+from itertools import cycle, groupby
 from typing import Any
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
@@ -15,7 +15,7 @@ from chatpb._files.formats import format_of
 from chatpb._files.read import Document, open_input
 from chatpb._known_json import known_json
 from chatpb.service._call import Call
-from chatpb.service._error_table import ServiceError, parse_body
+from chatpb.service._error_table import parse_body
 from chatpb.service._model_list import list_models
 from chatpb.service._request_flags import split_answer
 from chatpb.streams._known import add_known
@@ -55,15 +55,14 @@ class ReplayBackend:
             if record.error:
                 raise type(record.error)(record.describe(record.error))
         wires = list(_wires_of_json(records) if format.is_json else _wires_of_messages(records))
-        self._answers = list(_answers(wires))
-        if not self._answers:
+        if not wires:
             raise ValueError(f"{path!r} holds neither completions nor chunks")
-        self._next = 0
+        self._answers = cycle(list(_answers(wires)))
         models = (_members(wire, kind).get("model") for kind, wire in wires)
         self._models = dict.fromkeys(model for model in models if model and isinstance(model, str))
 
     async def create(self, request: bytes, call: Call) -> bytes:
-        answer = self._next_answer()
+        answer = next(self._answers)
         if isinstance(answer, bytes):
             return answer
         accumulator = Accumulator()
@@ -72,7 +71,7 @@ class ReplayBackend:
         return accumulator.to_wire()
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
-        answer = self._next_answer()
+        answer = next(self._answers)
         for chunk in split_answer(answer, request) if isinstance(answer, bytes) else answer:
             yield chunk
 
@@ -82,13 +81,6 @@ class ReplayBackend:
 
     async def close(self) -> None:
         pass
-
-    def _next_answer(self) -> bytes | list[bytes]:
-        if not self._answers:
-            raise ServiceError.of(503, "There is nothing to replay.")
-        answer = self._answers[self._next]
-        self._next = (self._next + 1) % len(self._answers)
-        return answer
 
 
 def _wires_of_json(records: list[Document]) -> Iterable[tuple[type, bytes]]:

@@ -13,7 +13,7 @@ from grpc import aio
 
 from chatcompletion.v1 import chat_completion_service_pb2
 from chatpb.service._call import Backend, Call, header_pairs
-from chatpb.service._error_table import ServiceError
+from chatpb.service._error_table import ServiceError, read_integer
 from chatpb.service._function_backend import FunctionBackend
 from chatpb.service._grpc_status import (
     DEFAULT_MAX_METADATA,
@@ -238,18 +238,14 @@ def _add_reflection(server: aio.Server, most: int) -> None:
     from grpc_reflection.v1alpha import reflection, reflection_pb2
 
     servicer: Any = reflection.aio.ReflectionServicer((SERVICE, health.SERVICE_NAME, reflection.SERVICE_NAME))
-    asking = 0
+    room = asyncio.Semaphore(most)
 
     async def answer(questions: AsyncIterator[Any], context: Any) -> AsyncIterator[Any]:
-        nonlocal asking
-        if asking >= most:
+        if room.locked():
             await context.abort(grpc.StatusCode.UNAVAILABLE, "Too many ask.")
-        asking += 1
-        try:
+        async with room:
             async for each in servicer.ServerReflectionInfo(questions, context):
                 yield each
-        finally:
-            asking -= 1
 
     method = grpc.stream_stream_rpc_method_handler(
         answer,
@@ -264,7 +260,7 @@ def _add_reflection(server: aio.Server, most: int) -> None:
 async def _abort(context: Context, error: ServiceError) -> None:
     """End a call with an error, in as much metadata as the caller accepts."""
     given = text_metadata(context.invocation_metadata()).get(MAX_METADATA_HEADER, "")
-    limit = min(int(given[:9]), MAX_METADATA) if given.isdecimal() else DEFAULT_MAX_METADATA
+    limit = min(read_integer(given), MAX_METADATA) if given.isdecimal() else DEFAULT_MAX_METADATA
     message, metadata = to_status(error, limit)
     # The call was answered, so clients must not make it again by themselves.
     await context.abort(grpc.StatusCode[error.code], message, (*metadata, ("grpc-retry-pushback-ms", "-1")))

@@ -27,6 +27,7 @@ from chatpb.streams import sse
 with extra_for("chatpb.service.gateway"):
     from starlette.applications import Starlette
     from starlette.convertors import Convertor, register_url_convertor
+    from starlette.exceptions import HTTPException
     from starlette.middleware.cors import CORSMiddleware
     from starlette.requests import Request
     from starlette.responses import JSONResponse, Response
@@ -139,7 +140,7 @@ def gateway(
 
         try:
             # Nobody reads the answer to a client that has left.
-            return await _unless_disconnected(request.receive, answer()) or Response(status_code=499)
+            return await _unless_disconnected(request.receive, answer()) or Response()
         except ServiceError as error:
             return error_response(error)
 
@@ -163,9 +164,9 @@ def gateway(
         return JSONResponse(shown, status)
 
     async def answer_unknown(request: Request, error: Exception) -> Response:
-        status = getattr(error, "status_code", 500)
+        assert isinstance(error, HTTPException)
         message = f"There is no {request.method} {request.url.path}."
-        refused = ServiceError.of(status, message, headers=getattr(error, "headers", None))
+        refused = ServiceError.of(error.status_code, message, headers=error.headers)
         return error_response(guard.refuse(refused, _headers(request.scope), peer=_peer(request.scope)))
 
     whole_or_stream = _ChatCompletions(backend, guard, keep_alive, unknown_fields)
@@ -193,7 +194,6 @@ def gateway(
         lifespan=lifespan,
         exception_handlers={404: answer_unknown, 405: answer_unknown},
     )
-    app.router.redirect_slashes = False
     shared = CORSMiddleware(
         app,
         allow_origins=origins,
@@ -274,8 +274,8 @@ class _ChatCompletions:
 
 def _peer(scope: Mapping[str, Any]) -> str:
     """Return the address of a request's caller; empty if it is not known, as behind a Unix socket."""
-    host, port = scope.get("client") or ("", 0)
-    return host_and_port(host, port) if host else ""
+    client = scope.get("client")
+    return host_and_port(*client) if client else ""
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
