@@ -17,6 +17,7 @@ from chatpb.cli._service_logs import unknown_variables
 from chatpb.cli._service_options import LimitOptions
 from chatpb.cli._service_setup import limits_of
 from chatpb.service import AsyncClient, Client, GrpcBackend, Limits, OpenAIBackend
+from chatpb.service._grpc_backend import channel_options
 from tests.cli.command_line import run
 
 NOT_A_TOKEN = "a token is printable ASCII, not empty, without white space around it"
@@ -166,7 +167,13 @@ def test_the_time_between_attempts_to_connect(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("chatpb.service.gateway.gateway", lambda backend, **_: made.append(backend))
     names = [f"grpc.{each}_reconnect_backoff_ms" for each in ("initial", "min", "max")]
     # The first wait, the time that an attempt may take, the longest wait.
-    for seconds, times in (("0.01", [10, 1000, 10]), ("0.25", [250, 1000, 250]), ("7", [500, 7000, 7000])):
+    for seconds, times in (
+        ("0.0001", [1, 1000, 1]),
+        ("0.001", [1, 1000, 1]),
+        ("0.01", [10, 1000, 10]),
+        ("0.25", [250, 1000, 250]),
+        ("7", [500, 7000, 7000]),
+    ):
         run("gateway", "--target", "127.0.0.1:9", "--listen", "127.0.0.1:0", "--reconnect", seconds)
         made += [AsyncClient("127.0.0.1:9", reconnect=float(seconds))._backend]
         Client("127.0.0.1:9", reconnect=float(seconds))
@@ -174,6 +181,7 @@ def test_the_time_between_attempts_to_connect(monkeypatch: pytest.MonkeyPatch) -
             made.pop()._open()
         assert [[each[name] for name in names] for each in opened] == [times] * 3
         opened.clear()
+    assert dict(channel_options(1, 0.0001))[names[0]] == 1  # gRPC takes no less
 
 
 def test_limits_that_are_not_given() -> None:
@@ -187,3 +195,4 @@ def test_limits_that_are_not_given() -> None:
     openai, *grpc = (inspect.signature(each).parameters for each in (OpenAIBackend, GrpcBackend, Client, AsyncClient))
     assert (openai["timeout"].default, openai["max_body"].default) == (limits.timeout, limits.message)
     assert [each["max_message"].default for each in grpc] == [limits.message] * 3
+    assert [each["timeout"].default for each in grpc[1:]] == [limits.timeout] * 2

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import grpc
 import pytest
+from grpc import aio
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, CreateChatCompletionRequest
 from chatpb import WireError, from_json, json_lines_to_wire, json_to_wire, wire_to_json
@@ -27,6 +29,7 @@ from chatpb.service import (
     ServiceError,
 )
 from chatpb.service._recording_backend import RecordingBackend
+from chatpb.service._server import SERVICE
 from chatpb.storage import BackgroundRecorder, Recorder, parts_of
 from tests.service.fake_upstream import FakeUpstream, HttpExchange
 from tests.service.service_stack import CHUNK, QUESTION, STREAM, front_of, run, stack
@@ -35,7 +38,9 @@ from tests.support import nested_properties
 WHOLE = b'{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{"content":"a"}}]}'
 
 
-@pytest.mark.parametrize(("number", "choices"), [(None, 1), (0, 1), (1, 1), (3, 3), (128, 128), (129, 1), ("2", 1)])
+@pytest.mark.parametrize(
+    ("number", "choices"), [(None, 1), (-1, 1), (0, 1), (1, 1), (3, 3), (128, 128), (129, 1), ("2", 1)]
+)
 def test_the_echo(number: Any, choices: int) -> None:
     """It has as many choices as are asked for, within reason."""
     asked = {**QUESTION, **({} if number is None else {"n": number})}
@@ -334,15 +339,71 @@ def test_a_server_repeats_the_token() -> None:
     run(main())
 
 
+def raw_server(**methods: Any) -> Any:
+    """Return a gRPC server of these methods, as another program may be one: of its health service, or of the contract's."""
+    server = aio.server()
+    for service, names in {"grpc.health.v1.Health": ["Check"], SERVICE: ["CreateChatCompletion"]}.items():
+        handlers: Any = {name: grpc.unary_unary_rpc_method_handler(methods[name]) for name in names if name in methods}
+        server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler(service, handlers),))
+    return server
+
+
+@pytest.mark.parametrize(
+    ("answer", "is_well"),
+    [(b"", False), (b"\x08\x00", False), (b"\x08\x01", True), (b"\x08\x02", False), (b"\x08\x03", False)],
+)
+def test_what_a_grpc_server_says_of_its_health(answer: bytes, is_well: bool) -> None:
+    async def check(request: bytes, context: Any) -> bytes:
+        return answer
+
+    async def main() -> None:
+        server = raw_server(Check=check)
+        backend = GrpcBackend(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+        await server.start()
+        if is_well:
+            await backend.check()
+        else:
+            with pytest.raises(ServiceError) as caught:
+                await backend.check()
+            assert (caught.value.status, caught.value.message) == (503, "The service does not serve.")
+        await backend.close()
+        await server.stop(0)
+
+    run(main())
+
+
+def test_a_grpc_server_that_takes_no_call() -> None:
+    """It is asked twice more, and its own words arrive."""
+    asked = 0
+
+    async def refuse(request: bytes, context: Any) -> bytes:
+        nonlocal asked
+        asked += 1
+        await context.abort(grpc.StatusCode.UNAVAILABLE, "Busy.")
+        return b""
+
+    async def main() -> None:
+        server = raw_server(CreateChatCompletion=refuse)
+        backend = GrpcBackend(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+        await server.start()
+        with pytest.raises(ServiceError) as caught:
+            await backend.create(b"", Call())
+        assert (caught.value.status, caught.value.message, asked) == (503, "Busy.", 3)
+        await backend.close()
+        await server.stop(0)
+
+    run(main())
+
+
 def test_a_grpc_server_that_is_not_there() -> None:
     async def main() -> None:
         backend = GrpcBackend("127.0.0.1:9")
         with pytest.raises(ServiceError) as caught:
             await backend.create(b"", Call())
-        assert caught.value.status == 503
+        assert (caught.value.status, caught.value.detail["code"]) == (503, "server_unreachable")
         with pytest.raises(ServiceError) as caught:
             [chunk async for chunk in backend.stream(b"", Call())]
-        assert caught.value.status == 503
+        assert (caught.value.status, caught.value.detail["code"]) == (503, "server_unreachable")
         await backend.close()
 
     run(main())

@@ -134,8 +134,9 @@ def test_answers_that_a_runtime_does_not_parse(form: str) -> None:
             Server(FixedBackend(wrong), listen="127.0.0.1:0") as server,
             AsyncClient(f"127.0.0.1:{server.port}") as client,
         ):
-            with pytest.raises(WireError, match="^a message that its runtime does not parse "):
+            with pytest.raises(WireError, match="^a message that its runtime does not parse ") as caught:
                 await client.create(from_dict(QUESTION, FORMS[form]))
+            assert (caught.value.path, caught.value.offset) == ("", 0)
             assert json.loads(await client.create(json.dumps(QUESTION)))["id"] == "1"
 
     run(main())
@@ -299,6 +300,40 @@ def test_names_of_headers_that_are_not_passed_on(name: str) -> None:
     ):
         with pytest.raises(ValueError, match="is no name of a header|is not passed on"):
             make()
+
+
+@pytest.mark.parametrize(
+    ("client", "call"),
+    [({"timeout": 0.2}, {}), ({"timeout": 1000}, {"timeout": 0.2}), ({"timeout": None}, {"timeout": 0.2})],
+)
+def test_the_time_that_a_client_gives(client: dict[str, Any], call: dict[str, Any]) -> None:
+    """It is the call's own, else that of the client."""
+
+    async def never(request: CreateChatCompletionRequest) -> str:
+        await asyncio.sleep(1000)
+        return ""
+
+    def blocking(target: str) -> None:
+        with Client(target, **client) as asked:
+            for ask in (asked.create, lambda request, **given: list(asked.stream(request, **given))):
+                with pytest.raises(ServiceError) as caught:
+                    ask(QUESTION, **call)
+                assert caught.value.status == 504
+
+    async def main() -> None:
+        async with Server(never, listen="127.0.0.1:0") as server:
+            target = f"127.0.0.1:{server.port}"
+            blocked = asyncio.ensure_future(asyncio.to_thread(blocking, target))
+            async with AsyncClient(target, **client) as asked:
+                with pytest.raises(ServiceError) as caught:
+                    await asked.create(QUESTION, **call)
+                assert caught.value.status == 504
+                with pytest.raises(ServiceError) as caught:
+                    [chunk async for chunk in asked.stream(QUESTION, **call)]
+                assert caught.value.status == 504
+            await blocked
+
+    run(main())
 
 
 def test_the_headers_of_an_answer() -> None:

@@ -7,6 +7,8 @@ import json
 import re
 from base64 import b64encode
 from contextlib import nullcontext
+from datetime import datetime, tzinfo
+from http import HTTPStatus
 from typing import Any
 
 import grpc
@@ -18,7 +20,7 @@ from grpc import aio
 from chatcompletion.v1 import CreateChatCompletionRequest, ErrorResponse
 from chatpb import ChatpbError, from_dict, json_to_wire, wire_to_json
 from chatpb._wire.write import delimited, tag
-from chatpb.service import AsyncClient, Client, EchoBackend, Server, ServiceError
+from chatpb.service import AsyncClient, Client, EchoBackend, Server, ServiceError, _grpc_status
 from chatpb.service._error_table import ROW_BY_STATUS, STATUS_BY_CODE, status_of_body, without_options
 from chatpb.service._grpc_backend import CREATE, STREAM
 from chatpb.service._grpc_status import (
@@ -32,7 +34,7 @@ from chatpb.service._grpc_status import (
 )
 from tests.service.fake_upstream import HttpExchange
 from tests.service.service_stack import HOPS, QUESTION, hops, run, stack
-from tests.support import exactly_equal
+from tests.support import ROOT, exactly_equal
 
 STATUSES = [*ROW_BY_STATUS, 418, 499, 520, 599]
 
@@ -78,10 +80,26 @@ def test_every_code_without_details(code: str) -> None:
     assert json.loads(error.body) == {"error": {"message": "Words.", "type": kind, "param": None, "code": None}}
 
 
+def test_the_codes_are_those_of_the_page() -> None:
+    """It lists each status, and what stands for the others."""
+    page = (ROOT / "docs" / "grpc.md").read_text("utf-8")
+    cells = re.findall(r"([\dx][^|]*) \| ([A-Z_]{5,}) \|", page)
+    rows = [(status, code) for statuses, code in cells for status in re.findall(r"\d{3}|\dxx", statuses)]
+    assert dict(rows) == {
+        **{str(status): code for status, (code, _) in ROW_BY_STATUS.items()},
+        "4xx": ServiceError.of(418, "").code,
+        "5xx": ServiceError.of(599, "").code,
+    }
+    assert len(rows) == len(dict(rows))
+
+
 def test_every_code_goes_to_the_status_whose_code_it_is() -> None:
-    """Codes that no status has are the exception: they have the one that google/rpc/code.proto gives them."""
+    """Of several, it is the one that the code's own words fit. Codes that no status has are the exception: they have the
+    one that google/rpc/code.proto gives them.
+    """
     others = {"UNKNOWN": 500, "ALREADY_EXISTS": 409, "FAILED_PRECONDITION": 400, "OUT_OF_RANGE": 400, "DATA_LOSS": 500}
     assert set(STATUS_BY_CODE) == set(code_pb2.Code.keys()) - {"OK"}
+    assert STATUS_BY_CODE["UNAVAILABLE"] == HTTPStatus.SERVICE_UNAVAILABLE
     for code, status in STATUS_BY_CODE.items():
         assert others[code] == status if code in others else ROW_BY_STATUS[status][0] == code
 
@@ -108,10 +126,26 @@ def test_details_are_those_that_google_defines() -> None:
     assert ErrorResponse.FromString(details["chatcompletion.v1.ErrorResponse"]).error.message == "Bad n."
 
 
+class AfternoonOf2015(datetime):
+    """A clock that shows the afternoon of a day, ten seconds before half past."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> AfternoonOf2015:
+        return cls(2015, 10, 21, 16, 29, 50, tzinfo=tz)
+
+
 @pytest.mark.parametrize(
     ("headers", "seconds"),
     [
         ({"retry-after": "17"}, 17),
+        ({"retry-after": "0"}, 0),
+        ({"retry-after": "0.5"}, 0.5),
+        ({"retry-after": "999999999"}, 999_999_999),
+        ({"retry-after": "1000000000"}, None),
+        ({"retry-after-ms": "1500"}, 1.5),
+        ({"retry-after": "Wed, 21 Oct 2015 16:30:00 GMT"}, 10),
+        ({"retry-after": "Wed, 21 Oct 2015 16:30:00 -0000"}, 10),
+        ({"retry-after": "Wed, 21 Oct 2015 18:30:02 +0200"}, 12),
         ({"retry-after": "Wed, 21 Oct 2015 07:28:00 GMT"}, 0),
         ({"retry-after": "soon"}, None),
         ({"retry-after": "-1"}, None),
@@ -123,9 +157,62 @@ def test_details_are_those_that_google_defines() -> None:
         ({}, None),
     ],
 )
-def test_retry_info(headers: dict[str, str], seconds: int | None) -> None:
+def test_retry_info(headers: dict[str, str], seconds: float | None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_grpc_status, "datetime", AfternoonOf2015)
     found = details_of(ServiceError(429, BODY, headers)).get("google.rpc.RetryInfo")
-    assert (None if found is None else error_details_pb2.RetryInfo.FromString(found).retry_delay.seconds) == seconds
+    delay = found and error_details_pb2.RetryInfo.FromString(found).retry_delay
+    assert (delay and delay.ToNanoseconds()) == (None if seconds is None else seconds * 1_000_000_000)
+
+
+@pytest.mark.parametrize(("size", "is_whole"), [(511, True), (512, True), (513, False)])
+def test_the_first_512_bytes_of_a_message(size: int, is_whole: bool) -> None:
+    text = "m" * size
+    assert to_status(ServiceError.of(400, text))[0] == (text if is_whole else "m" * 509 + "...")
+
+
+def test_metadata_at_the_limit() -> None:
+    """What takes just as many bytes as the caller accepts is sent."""
+    error = ServiceError(429, BODY, {"x-ratelimit-a": "1"})
+
+    def sent(limit: int) -> list[str]:
+        _, metadata = to_status(error, limit)
+        names = [name for name, _ in metadata[:-1]]
+        return names + ["body"] * ("chatcompletion.v1.ErrorResponse" in details_of(error, limit))
+
+    whole = metadata_size(*to_status(error, MAX_METADATA))
+    assert sent(whole) == ["x-ratelimit-a", "body"]
+    assert sent(whole - 1) == ["x-ratelimit-a"]
+    without_body = metadata_size(*to_status(error, whole - 1))
+    assert sent(without_body) == ["x-ratelimit-a"]
+    assert sent(without_body - 1) == []
+
+
+@pytest.mark.parametrize(("status", "named"), [(400, True), (422, True), (409, False), (404, False), (429, False)])
+@pytest.mark.parametrize("param", ["n", 7, None])
+def test_the_parameter_of_an_error(status: int, named: bool, param: object) -> None:
+    """The details name it where the request is wrong, and so as gRPC says that."""
+    error = ServiceError(status, json.dumps({"error": {"message": "No.", "param": param}}).encode())
+    assert ("google.rpc.BadRequest" in details_of(error)) is (named and param == "n")
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"code": "n too big!"}, "N_TOO_BIG"),
+        ({"code": "a1"}, "A1"),
+        ({"code": "1a"}, "E_1A"),
+        ({"code": "a"}, "A"),
+        ({"code": "x" * 100}, "X" * 63),
+        ({"code": "1" * 100}, "E_" + "1" * 61),
+        ({"code": 7, "type": "requests"}, "REQUESTS"),
+        ({"code": "!?"}, "RATE_LIMIT_ERROR"),
+        ({}, "RATE_LIMIT_ERROR"),
+    ],
+)
+def test_the_reason_of_an_error(members: dict[str, Any], reason: str) -> None:
+    """It has the form that Google's ErrorInfo has: at most 63 capitals, digits and underscores, a letter first."""
+    error = ServiceError(429, json.dumps({"error": members}).encode())
+    assert error.reason == reason
 
 
 def test_a_body_that_does_not_fit_is_left_out() -> None:
@@ -156,7 +243,9 @@ def test_errors_for_callers_name_no_option_of_the_library(fails: Any, words: str
     assert not re.search(r"=|;", without_options(caught.value))
 
 
-@pytest.mark.parametrize("body", [b"<html>", b"[]", b'"x"', b"[1,2]", b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"<html>", b"[]", b'"x"', b"[1,2]", b'[{"message":"a"},{}]', b"\xff", b'{"a":1,"a":2}']
+)
 def test_a_body_that_is_no_object_is_left_out(body: bytes) -> None:
     error = ServiceError(500, body)
     assert "chatcompletion.v1.ErrorResponse" not in details_of(error)
@@ -165,7 +254,17 @@ def test_a_body_that_is_no_object_is_left_out(body: bytes) -> None:
 
 @pytest.mark.parametrize(
     ("given", "status"),
-    [("400", 400), ("422", 422), ("599", 599), ("399", 429), ("600", 429), ("-1", 429), ("", 429), ("9" * 5000, 429)],
+    [
+        ("400", 400),
+        ("422", 422),
+        ("599", 599),
+        ("399", 429),
+        ("600", 429),
+        ("-1", 429),
+        ("4001", 429),
+        ("", 429),
+        ("9" * 5000, 429),
+    ],
 )
 def test_the_status_that_another_server_gives(given: str, status: int) -> None:
     """Where it is none, the one that belongs to the code of gRPC stands for it."""
@@ -177,14 +276,17 @@ def test_the_status_that_another_server_gives(given: str, status: int) -> None:
 def test_details_of_another_server() -> None:
     status = status_pb2.Status(code=8)
     status.details.add().Pack(error_details_pb2.ErrorInfo(reason="QUOTA", metadata={"http_status": "no"}))
-    status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=Duration(seconds=3, nanos=500_000_000)))
+    status.details.add().Pack(
+        error_details_pb2.RetryInfo(retry_delay=Duration(seconds=3_000_000_000, nanos=500_000_000))
+    )
     status.details.add().Pack(
         error_details_pb2.BadRequest(field_violations=[error_details_pb2.BadRequest.FieldViolation(field="model")])
     )
     status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")
+    status.details.add(type_url="type.googleapis.com/chatcompletion.v1.ErrorResponse", value=b"\xff")
     status.details.add(type_url="type.googleapis.com/unknown", value=b"x")
     error = from_status("RESOURCE_EXHAUSTED", "Enough.", [(DETAILS, status.SerializeToString())])
-    assert (error.status, error.headers) == (429, {"retry-after": "3.5"})
+    assert (error.status, error.headers) == (429, {"retry-after": "3000000000.5"})
     want = {"message": "Enough.", "type": "rate_limit_error", "param": "model", "code": "quota"}
     assert json.loads(error.body) == {"error": want}
     assert from_status("INTERNAL", "", [(DETAILS, b"\xff\xff")]).message == "The call failed with INTERNAL."
@@ -198,7 +300,8 @@ def test_what_follows_details_that_cannot_be_read() -> None:
     damaged, whole = (DETAILS, b"\xff\xff"), (DETAILS, status.SerializeToString())
     assert from_status("UNAVAILABLE", "", [damaged, ("retry-after", "5")]).headers == {"retry-after": "5"}
     assert from_status("UNAVAILABLE", "", [damaged, whole]).headers == {"retry-after": "3"}
-    assert from_status("UNAVAILABLE", "", [whole, ("z-bin", b"")]).headers == {"retry-after": "3"}
+    for other in ("a-bin", "z-bin"):
+        assert from_status("UNAVAILABLE", "", [whole, (other, b"")]).headers == {"retry-after": "3"}
 
 
 @pytest.mark.parametrize(
@@ -217,12 +320,12 @@ def test_messages_that_grpc_refuses_for_their_size(code: str, message: str, stat
 def test_the_size_of_metadata() -> None:
     """Text counts as it is, the message with its escapes, bytes in base64, and each entry 32 bytes more."""
     nothing = metadata_size("", [])
+    assert nothing == _grpc_status._OTHER_METADATA + len("grpc-message") + 32
     assert metadata_size("a%", []) == nothing + 4
     assert all(metadata_size("a" * size, []) == nothing + size for size in range(600))
     assert metadata_size("", [("name", "value")]) == nothing + 4 + 5 + 32
     for size in range(10):
-        encoded = len(b64encode(bytes(size)))
-        assert 0 <= metadata_size("", [("a-bin", bytes(size))]) - (nothing + 5 + encoded + 32) <= 4
+        assert metadata_size("", [("a-bin", bytes(size))]) == nothing + 5 + len(b64encode(bytes(size))) + 32
 
 
 @pytest.mark.parametrize(
@@ -230,6 +333,12 @@ def test_the_size_of_metadata() -> None:
     [
         ({"code": 429}, 429),
         ({"code": "503"}, 503),
+        ({"code": "5031"}, 500),
+        ({"status": 404}, 404),
+        ({"code": "requests"}, 429),
+        ({"code": "tokens"}, 429),
+        ({"code": "invalid_api_key"}, 401),
+        ({"code": "model_not_found"}, 404),
         ({"code": "rate_limit_exceeded"}, 429),
         ({"type": "server_error"}, 500),
         ({"type": "invalid_request_error"}, 400),

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatpb.service import Backend, Call, EchoBackend, FunctionBackend, GrpcBackend, ReplayBackend, Server
+from chatpb.service import Backend, Call, EchoBackend, FunctionBackend, GrpcBackend, Outcome, ReplayBackend, Server
 from chatpb.service._chunk_batches import batch_chunks
 from chatpb.service.gateway import gateway
 from tests.service.fake_upstream import HttpExchange
@@ -124,7 +124,7 @@ async def nothing(request: Any) -> str:
 def test_backends_tell_their_models(tmp_path: Path) -> None:
     recording = tmp_path / "a.jsonl"
     chunk = {"id": "1", "object": "chat.completion.chunk", "choices": []}
-    recording.write_text("\n".join(json.dumps({**chunk, "model": name}) for name in ("b", "a", "b", None)))
+    recording.write_text("\n".join(json.dumps({**chunk, "model": name}) for name in ("b", "a", "b", None, "", 7)))
     backends: list[tuple[Backend, list[str]]] = [
         (EchoBackend(), ["echo"]),
         (ReplayBackend(str(recording)), ["b", "a"]),
@@ -147,6 +147,7 @@ LISTED = b'{"object":"list","data":[{"id":"a/b","created":9007199254740993,"x":n
         ("", 200, json.loads(LISTED)),
         ("/a/b", 200, json.loads(LISTED)["data"][0]),
         ("/c", 404, None),
+        ("/a/a", 404, None),
     ],
 )
 def test_models_of_an_endpoint(path: str, status: int, want: Any) -> None:
@@ -166,6 +167,52 @@ def test_models_of_an_endpoint(path: str, status: int, want: Any) -> None:
                 assert response.json()["error"]["code"] == "model_not_found"
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(json.dumps(QUESTION), 200), (json.dumps(STREAM), 200), ("{", 400), ('{"stream":1}', 400)]
+)
+def test_a_connection_serves_one_request_after_another(body: str, status: int) -> None:
+    """Each answer ends, so that the next one may begin."""
+
+    async def main() -> None:
+        async with serve_http(gateway(EchoBackend())) as url:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+            for _ in range(3):
+                head = "POST /v1/chat/completions HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n"
+                writer.write(f"{head}content-length: {len(body)}\r\n\r\n{body}".encode())
+                answer = await reader.readuntil(b"\r\n\r\n")
+                assert answer.startswith(b"HTTP/1.1 %d " % status)
+                if b"chunked" in answer:
+                    await reader.readuntil(b"\r\n0\r\n\r\n")
+                else:
+                    await reader.readexactly(int(answer.partition(b"content-length: ")[2].split()[0]))
+            writer.close()
+
+    run(main())
+
+
+def test_what_came_of_a_request_that_is_refused() -> None:
+    """Of its body nothing, where a token is missing; so it is for a list of models, which has none."""
+    ended: list[Outcome] = []
+
+    class Outcomes:
+        def start(self, method: str, call: Call) -> Any:
+            return ended.append
+
+    async def main() -> None:
+        app = gateway(EchoBackend(), tokens=["right"], observers=[Outcomes()])
+        async with serve_http(app) as url, http_client() as client:
+            await client.post(f"{url}/v1/chat/completions", json=QUESTION)
+            await client.get(f"{url}/v1/models", headers={"authorization": "Bearer right"})
+            await client.get(f"{url}/v1/none")
+
+    run(main())
+    assert [(outcome.method, outcome.status, outcome.received) for outcome in ended] == [
+        ("create", 401, 0),
+        ("models", 200, 0),
+        ("other", 401, 0),
+    ]
 
 
 def test_models_are_told_to_those_with_a_token() -> None:
@@ -265,6 +312,23 @@ def test_batches_in_silence_and_closed_early() -> None:
         assert source.is_closed
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("sizes", "batches"),
+    [
+        ([65_535, 1, 65_535, 1], [2, 2]),
+        ([65_536, 1, 65_535, 1], [1, 2, 1]),
+        ([70_000, 70_000], [1, 1]),
+    ],
+)
+def test_a_batch_ends_with_the_chunk_that_fills_it(sizes: list[int], batches: list[int]) -> None:
+    """Each batch begins empty."""
+
+    async def main() -> list[int]:
+        return [len(batch) async for batch in batch_chunks(ChunkSource(*map(bytes, sizes))())]
+
+    assert run(main()) == batches
 
 
 def test_batches_are_read_ahead_up_to_a_limit() -> None:

@@ -90,6 +90,55 @@ def test_those_who_ask() -> None:
     run(main())
 
 
+def test_a_backend_is_asked_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.undo()  # of `no_age`
+    clock = [0.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[-1])
+    asked_at = []
+
+    class Asked(EchoBackend):
+        async def check(self) -> None:
+            asked_at.append(clock[-1])
+
+    async def main() -> None:
+        health = _health.BackendHealth(Asked())
+        for now in (0.0, 0.5, 0.99, 1.0, 1.5, 1.99, 2.0, 50.0):
+            clock.append(now)
+            await health.check()
+
+    run(main())
+    assert asked_at == [0.0, 1.0, 2.0, 50.0]
+
+
+def test_those_who_watch_what_is_well_cost_nothing() -> None:
+    """Neither they nor those who watch the process, or nothing that there is, have the backend asked."""
+
+    async def main() -> None:
+        backend = Silent()
+        async with served(backend) as (_, stub):
+            watching = [stub.Watch(asked(name)) for name in ("", "liveness", "another.Service")]
+            told = [(await each.read()).status for each in watching]
+            assert told == [STATES.SERVING, STATES.SERVING, STATES.SERVICE_UNKNOWN]
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert backend.asked == 0
+            for each in watching:
+                each.cancel()
+
+    run(main())
+
+
+def test_a_server_that_stops_does_not_serve_again() -> None:
+    """Whatever its backend says to those who ask while it stops."""
+
+    async def main() -> None:
+        health = _health.health_service(Ailing(), [""], Limits())
+        await health.enter_graceful_shutdown()
+        assert (await health.Check(asked(), None)).status == STATES.NOT_SERVING
+
+    run(main())
+
+
 def test_those_who_watch() -> None:
     """They are told each change that one who asks brings to light, and none twice."""
 
@@ -294,7 +343,16 @@ def test_changes_of_health_are_logged_once(caplog: pytest.LogCaptureFixture) -> 
     ]
 
 
-@pytest.mark.parametrize("patterns", [("a", "a"), ("*", "*"), ("*", "a"), ("a", "*", "b")])
-def test_a_pattern_that_no_model_reaches(patterns: tuple[str, ...]) -> None:
-    with pytest.raises(ValueError, match=f"no model reaches the target of '{re.escape(patterns[-1])}'"):
+@pytest.mark.parametrize(
+    ("patterns", "why"),
+    [
+        (("a", "a"), "is given twice"),
+        (("*", "*"), "is given twice"),
+        (("*", "a"), "stands after '*'"),
+        (("a", "*", "b"), "stands after '*'"),
+    ],
+)
+def test_a_pattern_that_no_model_reaches(patterns: tuple[str, ...], why: str) -> None:
+    words = f"no model reaches the target of '{patterns[-1]}', which {why};"
+    with pytest.raises(ValueError, match=re.escape(words)):
         ModelRouter([(pattern, EchoBackend()) for pattern in patterns])

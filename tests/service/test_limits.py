@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import signal
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, suppress
-from dataclasses import asdict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, closing, suppress
+from dataclasses import FrozenInstanceError, asdict
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -26,7 +28,9 @@ from chatpb.service import (
     Tls,
     _uvicorn,
 )
-from chatpb.service._guard import Guard, SendLimit
+from chatpb.service._guard import Guard, SendLimit, _time_limit
+from chatpb.service._http_body import read_body
+from chatpb.service._server import _serve
 from chatpb.service.gateway import gateway
 from tests.service.certificates import Authority
 from tests.service.fake_upstream import HttpExchange, chunk_twice
@@ -53,6 +57,10 @@ async def send_half(url: str) -> tuple[asyncio.StreamReader, asyncio.StreamWrite
     )
     await writer.drain()
     return reader, writer
+
+
+def guard_of(tokens: Sequence[str] = (), **limits: Any) -> Guard:
+    return Guard(tokens, Limits(**limits), [], [], trust_forwarded_for=False)
 
 
 def test_draining() -> None:
@@ -157,6 +165,8 @@ def test_files_that_are_no_certificates(authorities: tuple[Authority, Authority]
         Tls(certificate).client()
     with pytest.raises(FileNotFoundError):
         Tls(certificate, "no.pem").server()
+    with pytest.raises(FrozenInstanceError):
+        Tls().ca = text  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("where", ["server", "front"])
@@ -167,6 +177,7 @@ def test_files_that_are_no_certificates(authorities: tuple[Authority, Authority]
         ("bearer second", 200, ""),
         ("Bearer wrong", 401, "Incorrect API key provided."),
         ("Basic right", 401, "Incorrect API key provided."),
+        ("Token right", 401, "Incorrect API key provided."),
         (None, 401, "No API key provided: send it as a bearer token."),
     ],
 )
@@ -199,7 +210,7 @@ def test_each_token_is_compared_whole(monkeypatch: pytest.MonkeyPatch) -> None:
         return given == token
 
     monkeypatch.setattr("chatpb.service._guard.hmac.compare_digest", compare)
-    guard = Guard(["first", "second"])
+    guard = guard_of(tokens=["first", "second"])
     for given in ("first", "second", "f", ""):
         with suppress(ServiceError):
             guard.authorize({"authorization": f"Bearer {given}"})
@@ -273,23 +284,56 @@ def test_sizes() -> None:
 
 
 @pytest.mark.parametrize(("less", "status"), [(0, 200), (1, 413)])
-def test_a_request_at_the_limit(less: int, status: int) -> None:
-    """What is exactly as large as the limit passes."""
+@pytest.mark.parametrize("is_declared", [True, False])
+def test_a_request_at_the_limit(less: int, status: int, is_declared: bool) -> None:
+    """What is exactly as large as the limit passes, whether its size is known before it comes or not."""
     body = json.dumps(QUESTION).encode()
+
+    async def pieces() -> AsyncIterator[bytes]:
+        yield body[:10]
+        yield body[10:]
 
     async def main() -> None:
         limits = Limits(message=len(body) - less)
         async with serve_http(gateway(EchoBackend(), limits=limits)) as url, http_client() as client:
             headers = {"content-type": "application/json"}
-            answer = await client.post(f"{url}/v1/chat/completions", content=body, headers=headers)
+            content = body if is_declared else pieces()
+            answer = await client.post(f"{url}/v1/chat/completions", content=content, headers=headers)
             assert answer.status_code == status
 
     run(main())
 
 
-def test_a_body_that_does_not_come() -> None:
+BODY: dict[str, tuple[list[dict[str, Any]], bytes | int]] = {
+    "whole": ([{"type": "http.request", "body": b"{}", "more_body": False}], b"{}"),
+    "whole, as ASGI may say it": ([{"type": "http.request", "body": b"{}"}], b"{}"),
+    "without a body": ([{"type": "http.request"}], b""),
+    "in pieces": ([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.request", "body": b"}"}], b"{}"),
+    "its client leaves": ([{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}], 499),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", BODY)
+def test_a_body_as_asgi_gives_it(case: str) -> None:
+    messages, want = BODY[case]
+    coming = iter(messages)
+
+    async def receive() -> dict[str, Any]:
+        return next(coming)
+
+    async def main() -> bytes | int:
+        try:
+            return await read_body({"content-type": "application/json"}, receive, 2)
+        except ServiceError as error:
+            return error.status
+
+    assert run(main()) == want
+
+
+@pytest.mark.parametrize("limits", [{"body": 0.1}, {"timeout": 0.1}, {"body": 0.1, "timeout": None}], ids=str)
+def test_a_body_that_does_not_come(limits: dict[str, Any]) -> None:
     async def main() -> None:
-        async with serve_http(gateway(EchoBackend(), limits=Limits(body=0.1))) as url:
+        async with serve_http(gateway(EchoBackend(), limits=Limits(**limits))) as url:
             reader, writer = await send_half(url)
             answer = await reader.read()  # to the end of the connection
             assert answer.startswith(b"HTTP/1.1 408 ")
@@ -339,6 +383,91 @@ def test_too_many_calls(where: str) -> None:
             assert (await first).status_code == 200
 
     run(main())
+
+
+def test_calls_that_ended_make_room() -> None:
+    """For as many others, and no more, however they came and ended."""
+    guard = guard_of(concurrent=2)
+
+    def fail() -> None:
+        with guard.handle_call("create", {}):
+            raise ServiceError.of(429, "Slow down.")
+
+    async def main() -> None:
+        for _ in range(3):
+            with guard.handle_call("create", {}), guard.count_request():
+                pass
+            with pytest.raises(ServiceError, match="Slow down"):
+                fail()
+        with guard.count_request(), guard.handle_call("create", {}):
+            refused = guard.refuse(ServiceError.of(401, "No."), {})
+            assert (refused.status, refused.message) == (503, "Too many calls are open.")
+            with pytest.raises(ServiceError, match="Too many"), guard.count_request():
+                pass
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("limit", "given", "deadline"), [(7, None, 107), (7, 5, 105), (5, 7, 105), (None, 7, 107), (None, None, None)]
+)
+def test_the_deadline_of_a_call(
+    monkeypatch: pytest.MonkeyPatch, limit: float | None, given: float | None, deadline: float | None
+) -> None:
+    """It is the nearer one of the service's and the caller's."""
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+
+    async def main() -> float | None:
+        with guard_of(timeout=limit).handle_call("create", {}, remaining=given) as (call, _):
+            return call.deadline
+
+    assert run(main()) == deadline
+
+
+def test_a_task_whose_time_was_over_goes_on() -> None:
+    """It is not cancelled any more, so that a later limit of its own works."""
+
+    async def main() -> None:
+        task: Any = asyncio.current_task()
+        with pytest.raises(ServiceError, match="too late"), _time_limit(0, 504, "too late"):
+            await asyncio.sleep(PATIENCE)
+        limit = SendLimit(0)
+        with pytest.raises(ServiceError, match="does not read"), limit:
+            await asyncio.sleep(PATIENCE)
+        if hasattr(task, "cancelling"):  # from Python 3.11 on
+            assert task.cancelling() == 0
+
+    run(main())
+
+
+@pytest.mark.parametrize("seconds", [None, PATIENCE])
+def test_a_task_that_is_cancelled_within_its_time(seconds: float | None) -> None:
+    """It ends as one that is cancelled, and its timers stop."""
+    ended: list[BaseException] = []
+    timers: list[asyncio.TimerHandle | None] = []
+
+    async def work(begun: asyncio.Event) -> None:
+        limit = SendLimit(seconds)
+        try:
+            with _time_limit(seconds, 504, "too late"), closing(limit), limit:
+                timers.append(limit._timer)
+                begun.set()
+                await asyncio.sleep(PATIENCE)
+        except BaseException as error:
+            ended.append(error)
+            raise
+
+    async def main() -> None:
+        begun = asyncio.Event()
+        task = asyncio.ensure_future(work(begun))
+        await begun.wait()
+        task.cancel()
+        await asyncio.wait([task])
+        assert task.cancelled()
+
+    run(main())
+    assert [type(error) for error in ended] == [asyncio.CancelledError]
+    assert [timer is None or timer.cancelled() for timer in timers] == [True]
 
 
 @hops
@@ -399,6 +528,40 @@ def test_a_connection_that_ends_while_its_last_answer_waits(send: float | None, 
     for _ in range(2):
         connection.timeout_keep_alive_handler()
         assert (connection.is_closing, connection.loop.alarms) == (True, alarms)
+
+
+@pytest.mark.parametrize(("send", "alarms"), [(5, [5]), (None, [])])
+def test_an_answer_that_its_caller_does_not_read(send: float | None, alarms: list[float]) -> None:
+    """One timer runs while it waits, and none when it goes on."""
+    stopped: list[float] = []
+
+    class Timer:
+        def cancel(self) -> None:
+            stopped.append(connection.loop.now)
+
+    class TimedClock(Clock):
+        def call_later(self, delay: float, callback: Callable[[], None]) -> Any:
+            super().call_later(delay, callback)
+            return Timer()
+
+    class Protocol:
+        transport = SimpleNamespace(abort=lambda: None)
+
+        def pause_writing(self) -> None: ...
+
+        def resume_writing(self) -> None: ...
+
+    connection = _uvicorn.limited_protocol(Protocol, Limits(send=send))()
+    connection.loop = TimedClock()
+    for _ in range(2):
+        connection.pause_writing()
+    assert (connection.loop.alarms, stopped) == (alarms, [])
+    connection.loop.now = 3.0
+    for _ in range(2):
+        connection.resume_writing()
+    assert stopped == [3.0] * len(alarms)
+    connection.pause_writing()
+    assert connection.loop.alarms == [*alarms, *(3.0 + each for each in alarms)]
 
 
 def test_idle_connections_are_answered_once_more_when_the_service_stops(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -464,12 +627,68 @@ def test_each_piece_has_its_own_time() -> None:
             clock.now = 10
             limit._look()
             assert clock.alarms == [10, 17]
+            clock.now = 16.5
+            limit._look()
+            assert clock.alarms.pop() == 17
+            clock.now = 10
         with pytest.raises(ServiceError, match="does not read"):
             await never_read(limit, clock)
         limit._look()
         assert clock.alarms == [10, 17]
 
     run(main())
+
+
+def test_a_server_ends_with_its_block() -> None:
+    """At once, whatever calls are open; and it has no port before it starts."""
+    stops: list[float | None] = []
+
+    class Noted(Server):
+        async def stop(self, grace: float | None = None) -> None:
+            stops.append(grace)
+            await super().stop(grace)
+
+    async def main() -> None:
+        server = Noted(EchoBackend(), listen="127.0.0.1:0")
+        assert server.port == 0
+        async with server:
+            assert server.port > 0
+
+    run(main())
+    assert stops == [0]
+
+
+@pytest.mark.parametrize("signals", [1, 2])
+def test_signals_to_a_program_that_serves(signals: int) -> None:
+    """The first lets open calls finish, the second ends them. Afterwards signals do what they did before."""
+    stops: list[float | None] = []
+
+    class Noted(Server):
+        async def stop(self, grace: float | None = None) -> None:
+            stops.append(grace)
+            if len(stops) < signals:
+                os.kill(os.getpid(), signal.SIGTERM)
+                await asyncio.sleep(PATIENCE)
+
+    def begin(server: Server) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    async def main() -> None:
+        server = Noted(EchoBackend(), listen="127.0.0.1:0")
+        serving = asyncio.ensure_future(_serve(server, begin))
+        while len(stops) < signals:
+            await asyncio.sleep(0.01)
+        if signals == 2:
+            (draining,) = [each for each in asyncio.all_tasks() if "stop" in repr(each.get_coro())]
+            draining.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        assert server._server
+        await server._server.stop(0)
+
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
+    run(main())
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
+    assert stops == [None, 0][:signals]
 
 
 def test_an_address_that_is_taken() -> None:

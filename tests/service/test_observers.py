@@ -169,6 +169,8 @@ def test_metrics() -> None:
             return prometheus_client.generate_latest(observer.registry).decode()
 
     text = run(main())
+    for outcome in ("written", "lost"):  # also before there is one: a rate needs two values
+        assert f'chatpb_records_total{{outcome="{outcome}"}} 0.0' in text
     assert 'chatpb_calls_total{code="OK",method="create"} 1.0' in text
     assert 'chatpb_calls_total{code="OK",method="stream"} 1.0' in text
     assert 'chatpb_open_calls{method="stream"} 0.0' in text
@@ -205,6 +207,49 @@ def test_bytes_over_grpc_are_those_of_its_messages() -> None:
     run(main())
 
 
+def test_an_outcome(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins as that of a call that went well and sent nothing; times are from its start."""
+    clock = [10.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[-1])
+    outcome = Outcome("stream", _started=10.0)
+
+    def shown() -> list[Any]:
+        return [
+            outcome.status,
+            outcome.code,
+            outcome.received,
+            outcome.sent,
+            outcome.chunks,
+            outcome.first,
+            outcome.seconds,
+        ]
+
+    assert shown() == [200, "OK", 0, 0, 0, None, 0.0]
+    for now, chunks in ((25.0, 1), (40.0, 3)):
+        clock.append(now)
+        outcome.send(5, chunks)
+    clock.append(45.0)
+    outcome.end()
+    assert shown() == [200, "OK", 0, 10, 4, 15.0, 35.0]
+
+
+@pytest.mark.parametrize(("status", "level"), [(200, "INFO"), (499, "INFO"), (500, "ERROR"), (504, "ERROR")])
+def test_the_record_of_a_call(status: int, level: str) -> None:
+    """It goes to the logger that the observer was given, with times in microseconds."""
+    records: list[Any] = []
+
+    class Kept(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            records.append(record)
+
+    logger = logging.Logger("mine")
+    logger.addHandler(Kept())
+    outcome = Outcome("create", status, first=0.1234567, seconds=2.7654321)
+    LogObserver(logger).start("create", Call({"x-request-id": "r"}))(outcome)
+    (record,) = records
+    assert (record.levelname, record.facts["first_seconds"], record.facts["seconds"]) == (level, 0.123457, 2.765432)
+
+
 def failed() -> logging.LogRecord:
     """Return the record of a task that failed, as asyncio logs it."""
     try:
@@ -223,9 +268,10 @@ def test_logs_have_where_an_exception_arose_and_not_its_text() -> None:
     assert (line["message"], line["level"]) == ("Task exception was never retrieved (KeyError)", "error")
     (place,) = line["where"]
     assert re.search(f"{where}$", place)
-    plain = logging.LogRecord("uvicorn.error", logging.WARNING, "", 0, "a\nb %d", (1,), None)
-    assert TextFormatter("%(message)s").format(plain) == "a\nb 1"
-    assert "where" not in json.loads(JsonFormatter().format(plain))
+    for name in ("uvicorn.error", "app"):
+        plain = logging.LogRecord(name, logging.WARNING, "", 0, "a\nb %d", (1,), None)
+        assert TextFormatter("%(message)s").format(plain) == "a\nb 1"
+        assert "where" not in json.loads(JsonFormatter().format(plain))
 
 
 def test_metrics_count_the_fields_that_json_leaves_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -288,7 +334,7 @@ def test_warnings_that_repeat_are_summed(monkeypatch: pytest.MonkeyPatch) -> Non
         "no more files (9 more like it before)\nsocket 10",
         "no more files (9 more like it before)\nsocket 20",
     ]
-    other = logging.LogRecord("asyncio", logging.ERROR, "", 0, "another", None, None)
+    other = logging.LogRecord("asyncio", logging.WARNING, "", 0, "another", None, None)
     third = logging.LogRecord("asyncio", logging.ERROR, "", 0, "a third", None, None)
     call = logging.LogRecord("chatpb.service", logging.ERROR, "", 0, "%s", ("create",), None)
     call.facts = {}

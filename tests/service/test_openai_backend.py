@@ -6,11 +6,14 @@ import asyncio
 import gzip
 import json
 import logging
+import random
 import socket
+import struct
 import tracemalloc
 import zlib
 from base64 import b64decode, b64encode
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +23,8 @@ import pytest
 from chatcompletion.v1 import CreateChatCompletionRequest
 from chatpb import json_to_wire
 from chatpb.service import Call, OpenAIBackend, ServiceError, _openai_backend
+from chatpb.service._call import CHECK_SECONDS
+from chatpb.service._gzip import Decompressor
 from chatpb.service._recording_backend import RecordingBackend
 from chatpb.service._secrets import Secrets
 from chatpb.storage import BackgroundRecorder, Recorder
@@ -186,8 +191,20 @@ def test_an_upstream_repeats_the_key(case: str, given: str, tmp_path: Path, capl
     assert KEY not in caplog.text
 
 
+def test_short_credentials() -> None:
+    """One of less than six characters may be a part of any text; one that begins like another is hidden whole."""
+    secrets = Secrets(["12345", "123456", "123456-and-more", " ", None])
+    assert secrets.hide(b"12345 123456 123456-and-more") == b"12345 ****** ***************"
+
+
+def test_a_credential_of_any_characters() -> None:
+    """Also of those that stand before the asterisk."""
+    assert Secrets(["!#$%&!"]).hide_in_json(b'["\\u0021#$%&!"]') == b'["******"]'
+
+
 HIDDEN: dict[str, tuple[bytes, bytes]] = {
     "nothing to hide": (b'{"a":"\\u0041","b":1e400,"a":2}', b'{"a":"\\u0041","b":1e400,"a":2}'),
+    "nothing to hide in a string in a string": (b'"{\\"a\\":\\"\\\\u0041\\"}"', b'"{\\"a\\":\\"\\\\u0041\\"}"'),
     "one of two strings": (b'{"a":"\\u0041","b":"\\u0073ecret!"}', b'{"a":"\\u0041","b":"*******"}'),
     "a name": (b'{"\\u0073ecret!":"\\ud83d"}', b'{"*******":"\\ud83d"}'),
     "beside a quotation mark": (b'["\\"","\\u0073ecret!"]', b'["\\"","*******"]'),
@@ -366,8 +383,106 @@ def test_sizes_at_the_limit(kind: str, more: int) -> None:
     run(main())
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_an_error_at_the_limit(more: int) -> None:
+    """More of it is not read."""
+    body = b'{"error":{"message":"No.","x":"%b"}}'
+    body %= b"x" * ((1 << 20) + more - len(body) + 2)
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(body, 429)
+
+    async def main() -> None:
+        async with FakeUpstream(answer).serve() as upstream:
+            backend = OpenAIBackend(upstream.url)
+            with pytest.raises(ServiceError) as caught:
+                await backend.create(WIRE, Call())
+            found = (429, "No."), (502, "The upstream's answer is larger than 1048576 bytes, the limit.")
+            assert (caught.value.status, caught.value.message) == found[more]
+            await backend.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_a_header_at_the_limit(more: int) -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(WHOLE, headers={"x-long": "x" * ((1 << 16) + more)})
+
+    async def main() -> None:
+        async with FakeUpstream(answer).serve() as upstream:
+            backend = OpenAIBackend(upstream.url)
+            if more:
+                with pytest.raises(ServiceError) as caught:
+                    await backend.create(WIRE, Call())
+                assert (caught.value.status, caught.value.message) == (502, "The upstream broke off its answer.")
+            else:
+                assert await backend.create(WIRE, Call())
+            await backend.close()
+
+    run(main())
+
+
+def test_calls_do_not_wait_for_each_other() -> None:
+    """Each has a connection, however many there are at once."""
+
+    async def main() -> None:
+        all_asked = asyncio.Event()
+
+        async def answer(exchange: HttpExchange) -> None:
+            if len(upstream.seen) == 120:
+                all_asked.set()
+            await all_asked.wait()
+            await model(exchange)
+
+        upstream = FakeUpstream(answer)
+        async with upstream.serve():
+            backend = OpenAIBackend(upstream.url)
+            assert all(await asyncio.gather(*[backend.create(WIRE, Call()) for _ in range(120)]))
+            await backend.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize(("behind", "ends"), [(15, True), (16, False)])
+def test_a_stream_without_done_ends_well_behind_its_reason(behind: int, ends: bool) -> None:
+    """A few chunks may follow the finish_reason, as one with the usage does."""
+
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.begin_stream()
+        for chunk in (END, *[b'{"id":"1","choices":[]}'] * behind):
+            await exchange.send_event(chunk)
+        await exchange.end_stream()
+
+    async def main() -> None:
+        async with FakeUpstream(answer).serve() as upstream:
+            backend = OpenAIBackend(upstream.url)
+            if ends:
+                assert len(await read(backend, "stream")) == 1 + behind
+            else:
+                with pytest.raises(ServiceError, match="without a finish_reason"):
+                    await read(backend, "stream")
+            await backend.close()
+
+    run(main())
+
+
+@pytest.mark.parametrize("status", [300, 399, 600])
+def test_statuses_that_are_neither_success_nor_errors(status: int) -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(WHOLE, status)
+
+    async def main() -> None:
+        async with stack(answer, "one hop") as up:
+            response = await up.post(QUESTION)
+            words = f"The upstream answered with status {status}."
+            assert (response.status_code, response.json()["error"]["message"]) == (502, words)
+
+    run(main())
+
+
 @hops
-@pytest.mark.parametrize("status", [200, 201, 203])
+@pytest.mark.parametrize("status", [200, 201, 203, 299])
 def test_statuses_of_success(status: int, hops: str) -> None:
     async def answer(exchange: HttpExchange) -> None:
         await exchange.answer(WHOLE, status)
@@ -486,12 +601,16 @@ def test_headers_are_sent_once(
     ],
 )
 def test_base_urls(suffix: str, path: str) -> None:
+    async def answer(exchange: HttpExchange) -> None:
+        await exchange.answer(WHOLE)
+
     async def main() -> None:
-        async with FakeUpstream(model).serve() as upstream:
+        async with FakeUpstream(answer).serve() as upstream:
             backend = OpenAIBackend(upstream.url + suffix)
             await backend.create(WIRE, Call())
+            await backend.models(Call())
             await backend.close()
-            assert upstream.seen[0].path == path
+            assert [asked.path for asked in upstream.seen] == [path, path.replace("/chat/completions", "/models")]
 
     run(main())
 
@@ -604,11 +723,15 @@ def test_idle_connections_are_closed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("kind", ["create", "stream"])
-def test_a_connection_breaks_when_it_is_used_again(kind: str) -> None:
+@pytest.mark.parametrize("is_reset", [False, True])
+def test_a_connection_breaks_when_it_is_used_again(kind: str, is_reset: bool) -> None:
     """The request is sent once more. One on a new connection is not, nor one whose answer has begun."""
 
     async def answer(exchange: HttpExchange) -> None:
         mine = [each for each in upstream.seen if each.writer is exchange.writer]
+        if is_reset:  # with TCP's RST, not its FIN
+            linger = struct.pack("ii", 1, 0)
+            exchange.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
         if len(mine) == 2 or exchange.request["model"] == "breaks":
             exchange.reset()
         elif exchange.request["model"] == "half":
@@ -695,7 +818,9 @@ def test_a_proxy_that_repeats_its_credentials(monkeypatch: pytest.MonkeyPatch) -
     run(main())
 
 
-@pytest.mark.parametrize(("status", "is_healthy"), [(200, True), (401, True), (404, True), (500, False), (503, False)])
+@pytest.mark.parametrize(
+    ("status", "is_healthy"), [(200, True), (401, True), (404, True), (499, True), (500, False), (503, False)]
+)
 def test_health_looks_through_to_the_endpoint(status: int, is_healthy: bool) -> None:
     async def answer(exchange: HttpExchange) -> None:
         await exchange.answer(b"{}", status)
@@ -706,3 +831,38 @@ def test_health_looks_through_to_the_endpoint(status: int, is_healthy: bool) -> 
             assert response.status_code == (200 if is_healthy else 503)
 
     run(main())
+
+
+def test_the_time_that_an_endpoint_has_to_be_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is that of each backend."""
+    given: list[float | None] = []
+
+    @asynccontextmanager
+    async def send(self: OpenAIBackend, method: str, url: Any, call: Call, accept: str) -> AsyncIterator[None]:
+        given.append(call.remaining())
+        yield
+
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    monkeypatch.setattr(OpenAIBackend, "_send", send)
+    run(OpenAIBackend("http://127.0.0.1:9").check())
+    assert given == [CHECK_SECONDS]
+
+
+@pytest.mark.parametrize(
+    ("coding", "compress"), [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress)]
+)
+def test_pieces_of_what_is_compressed(coding: str, compress: Callable[[bytes], bytes]) -> None:
+    """None is larger than 256 KiB, and each may refer to what came 32 KiB before it."""
+    far_back = random.Random(0).randbytes(32_000) * 20
+    for data in (b"", b"a", far_back, bytes(1 << 20)):
+        compressed = compress(data)
+        for step in (len(compressed), 1000):
+            decompressor = Decompressor(coding)
+            pieces = [
+                piece
+                for start in range(0, len(compressed), step)
+                for piece in decompressor.feed(compressed[start : start + step])
+            ]
+            assert (b"".join(pieces), decompressor.is_complete) == (data, True)
+            assert all(0 < len(piece) <= 1 << 18 for piece in pieces)
+    assert max(map(len, pieces)) == 1 << 18

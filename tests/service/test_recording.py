@@ -18,6 +18,7 @@ from chatpb import (
     ChatCompletion,
     ChatCompletionChunk,
     ChatCompletionRecord,
+    ChatpbError,
     CreateChatCompletionRequest,
     json_to_wire,
     wire_to_json,
@@ -157,13 +158,34 @@ def test_the_caller_of_a_gateway_is_the_peer_of_its_server(tmp_path: Path) -> No
             return await super().create(request, call)
 
     async def main() -> None:
-        for trusts, front in ((True, {}), (True, {"forward": ["x-forwarded-for"]}), (False, {})):
-            async with front_of(Peers(), "two hops", server={"trust_forwarded_for": trusts}, front=front) as up:
+        trusts = {"trust_forwarded_for": True}
+        for server, front in ((trusts, {}), (trusts, {"forward": ["x-forwarded-for"]}), ({}, {})):
+            async with front_of(Peers(), "two hops", server=server, front=front) as up:
                 await up.post(QUESTION, x_forwarded_for="192.0.2.1")
         assert [bool(re.fullmatch(r"127\.0\.0\.1:\d+", peer)) for peer in peers[:2]] == [True, True]
         assert re.fullmatch(r"ipv4:127\.0\.0\.1:\d+", peers[2])
+        async with front_of(Peers(), "one hop") as up:
+            await up.post(QUESTION, x_forwarded_for="192.0.2.1")
+        assert re.fullmatch(r"127\.0\.0\.1:\d+", peers[3])
 
     run(main())
+
+
+@pytest.mark.parametrize(
+    ("given", "peer", "sent"),
+    [
+        (None, "127.0.0.1:5", "127.0.0.1:5"),
+        ("192.0.2.1", "127.0.0.1:5", "192.0.2.1, 127.0.0.1:5"),
+        (None, "", None),
+        ("192.0.2.1", "", "192.0.2.1"),
+        (None, "\u00e9", None),
+        ("192.0.2.1", "\u00e9", "192.0.2.1"),
+    ],
+)
+def test_the_address_that_a_gateway_adds(given: str | None, peer: str, sent: str | None) -> None:
+    """As proxies do, behind those that came with the call."""
+    call = Call({} if given is None else {"x-forwarded-for": given}, peer=peer)
+    assert dict(GrpcBackend("127.0.0.1:9")._metadata(call)).get("x-forwarded-for") == sent
 
 
 def test_a_stream(tmp_path: Path) -> None:
@@ -260,6 +282,7 @@ def test_a_stream_of_a_megabyte_is_recorded_whole(tmp_path: Path) -> None:
     [
         (ServiceError(429, b'{"error":{"message":"slow down","code":7}}'), 429, {"message": "slow down", "code": 7}),
         (ServiceError(502, b"<html>"), 502, {"message": "<html>"}),
+        (ChatpbError("what was said"), 400, {"message": "The request cannot be read.", "type": "invalid_request_error", "param": None, "code": None}),
         (ServiceError(401, b'{"error":{"message":"no sk-very-secret"}}'), 401, {"message": "no **************"}),
         (ZeroDivisionError("what was said"), 500, {"message": "The service failed.", "type": "server_error", "param": None, "code": None}),
     ],

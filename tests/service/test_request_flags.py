@@ -115,7 +115,7 @@ def has_usage_chunk(wires: Iterable[bytes]) -> bool:
 )
 def test_requests_that_protobuf_does_not_parse(more: bytes, asks: bool) -> None:
     """What chatpb carries is answered, whatever the limits of protobuf's own parser."""
-    options = {"include_usage": asks}
+    options = {"include_usage": asks or 1}  # which is not true
     completion = json_to_wire(
         b'{"id":"1","choices":[{"index":0,"message":{}}],"usage":{"total_tokens":2}}', ChatCompletion
     )
@@ -171,6 +171,7 @@ def test_protobuf_without_its_parser_in_c_does_the_same() -> None:
         (request(), "m"),
         (request() + request(model="other"), "other"),
         (UNKNOWN + request() + UNKNOWN, "m"),
+        (request() + json_to_wire('{"messages":[],"user":"u","metadata":{}}', CreateChatCompletionRequest), "m"),
         (b"", ""),
         (request(model=None), ""),
         (request(model=""), ""),
