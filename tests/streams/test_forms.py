@@ -101,6 +101,7 @@ STREAMS: dict[str, tuple[list[Any], Any]] = {
     "none, then choices": ([{"choices": {"x": 1}}, chunk({})], {"choices": [{"index": 0, "message": {}}, {"x": 1}]}),
     "null, then choices": ([{"choices": None}, chunk({})], {"choices": [{"index": 0, "message": {}}]}),
     "empty object, then choices": ([{"choices": {}}, chunk({})], {"choices": [{"index": 0, "message": {}}]}),
+    "what says nothing, then no choices": ([{"choices": ""}, {"choices": {}}, {"choices": []}], {"choices": []}),
     "none alone": ([{"choices": [None, 1]}, {"choices": []}], {"choices": [None, 1]}),
     "a delta that is none, and one": (
         [chunk("a"), chunk({"content": "b"}), chunk(["c"])],

@@ -47,7 +47,6 @@ impl StreamAccumulator {
                 continue;
             }
             if accumulation == Accumulation::Choices {
-                let mut has_others = true;
                 if let Piece::Array(items) = &mut value {
                     for (place, item) in items.iter().enumerate() {
                         if let Piece::Object(choice) = item {
@@ -56,12 +55,8 @@ impl StreamAccumulator {
                         }
                     }
                     items.retain(|item| !matches!(item, Piece::Object(_)));
-                    has_others = !items.is_empty();
                 }
-                let others = self.top.slot(&name);
-                if has_others || others.is_null() {
-                    grow(rules, others, &value, Accumulation::Unspecified);
-                }
+                grow(rules, self.top.slot(&name), &value, Accumulation::Unspecified);
                 continue;
             }
             if let Piece::Text(text) = &mut value

@@ -2634,8 +2634,8 @@ func (m *Module) Xchatpb_abi_version() int32 {
 	return i32(1)
 }
 func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
-	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48, v49 int32
-	var v50, v51, v52, v53, v54, v55, v56, v57, v58 int64
+	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46, v47, v48 int32
+	var v49, v50, v51, v52, v53, v54, v55, v56, v57 int64
 	t0 := m.g0
 	v7 = t0 - i32(128)
 	m.g0 = v7
@@ -2737,7 +2737,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 										t30 := int32(load32(m.memory, uint64(uint32(v1))+20))
 										store32(m.memory, uint64(uint32(v15))+24, uint32(t30))
 										t31 := int64(load64(m.memory, uint64(uint32(v1))))
-										v50 = t31
+										v49 = t31
 										t32 := int32(load32(m.memory, uint64(uint32(v1))+8))
 										v2 = t32
 										t33 := int32(load32(m.memory, uint64(uint32(v1))+24))
@@ -2746,7 +2746,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 										store32(m.memory, uint64(uint32(v15))+36, uint32(v3))
 										store64(m.memory, uint64(uint32(v15))+28, uint64(i64(0)))
 										store32(m.memory, uint64(uint32(v15))+12, uint32(v2))
-										store64(m.memory, uint64(uint32(v15))+4, uint64(v50))
+										store64(m.memory, uint64(uint32(v15))+4, uint64(v49))
 										store32(m.memory, uint64(uint32(v15)), uint32(i32(2)))
 										goto l3
 									}
@@ -2758,9 +2758,9 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 									m.g0 = v5
 									t36 := int32(load32(m.memory, uint64(uint32(v0))+84))
 									t37 := v5 + i32(32)
-									v21 = t36
-									v23 = v21 + i32(8)
-									m.fn401(t37, v23)
+									v20 = t36
+									v22 = v20 + i32(8)
+									m.fn401(t37, v22)
 									t38 := int32(load32(m.memory, uint64(uint32(v5))+36))
 									v6 = t38
 									t39 := int32(load32(m.memory, uint64(uint32(v5))+32))
@@ -2786,45 +2786,45 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															t52 := v8
 															t53 := v6
 															t54 := v12
-															v13 = t48
+															v14 = t48
 															t55 := int32(load32(m.memory, uint64(uint32(v0))+20))
-															t56 := v13
+															t56 := v14
 															v11 = t55
 															m.fn402(t49, t50, t51, t52, t53, t54, t56, v11)
 															t57 := int32(load32(m.memory, uint64(uint32(v5))+468))
-															v9 = t57
-															if v9 == i32(2) {
+															v10 = t57
+															if v10 == i32(2) {
 																goto l6
 															}
 															t58 := int32(load32(m.memory, uint64(uint32(v5))+476))
-															v10 = t58
+															v9 = t58
 															t59 := int32(load32(m.memory, uint64(uint32(v5))+472))
 															v6 = t59
 															t60 := int32(load32(m.memory, uint64(uint32(v5))+464))
 															v8 = t60
 															t61 := int32(load32(m.memory, uint64(uint32(v5))+456))
-															v14 = t61
+															v13 = t61
 															t62 := int32(load32(m.memory, uint64(uint32(v5))+460))
 															v16 = t62
 															t63 := v12
-															v20 = v9 & i32(1)
+															v17 = v10 & i32(1)
 															p64 := i32(0)
-															if v20 != 0 {
+															if v17 != 0 {
 																p64 = t63
 															}
 															if p64 == 0 {
-																if v20 != 0 {
+																if v17 != 0 {
 																	goto l7
 																}
 																goto l8
 															}
-															if uint32(v1) < uint32(v10) {
+															if uint32(v1) < uint32(v9) {
 																goto l9
 															}
-															if v1-v10 != v11 {
+															if v1-v9 != v11 {
 																goto l7
 															}
-															t65 := m.fn554(v2+v10, v13, v11)
+															t65 := m.fn554(v2+v9, v14, v11)
 															if t65 != 0 {
 																goto l7
 															}
@@ -2843,14 +2843,14 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 												t66 := int32(load32(m.memory, uint64(uint32(v5))+464))
 												v8 = t66
 												t67 := int32(load32(m.memory, uint64(uint32(v5))+456))
-												v14 = t67
+												v13 = t67
 												t68 := int32(load32(m.memory, uint64(uint32(v5))+460))
 												v16 = t68
 												if v6 != i32(1) {
 													goto l8
 												}
 												t69 := int32(load32(m.memory, uint64(uint32(v5))+476))
-												v10 = t69
+												v9 = t69
 												t70 := int32(load32(m.memory, uint64(uint32(v5))+472))
 												v6 = t70
 											}
@@ -2860,12 +2860,12 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 											}
 											m.fn63(v5+i32(456), v6, i32(0), i32(1), i32(1))
 											t71 := int32(load32(m.memory, uint64(uint32(v5))+460))
-											v13 = t71
+											v14 = t71
 											{
 												t72 := int32(load32(m.memory, uint64(uint32(v5))+456))
 												if t72 != i32(1) {
 													t73 := int32(load32(m.memory, uint64(uint32(v5))+464))
-													v9 = t73
+													v10 = t73
 													{
 														var p74 int32
 														if v6 == 0 {
@@ -2878,14 +2878,14 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 														if v11 != 0 {
 															goto l11
 														}
-														memory_copy(m.memory, uint32(v9), uint32(v2), uint32(v6))
+														memory_copy(m.memory, uint32(v10), uint32(v2), uint32(v6))
 													}
 												l11:
-													if uint32(v1) < uint32(v10) {
+													if uint32(v1) < uint32(v9) {
 														goto l9
 													}
 													t75 := v5 + i32(456)
-													v12 = v1 - v10
+													v12 = v1 - v9
 													m.fn63(t75, v12, i32(0), i32(1), i32(1))
 													t76 := int32(load32(m.memory, uint64(uint32(v5))+460))
 													v18 = t76
@@ -2895,53 +2895,53 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 													}
 													t78 := int32(load32(m.memory, uint64(uint32(v5))+464))
 													v11 = t78
-													if v1 == v10 {
+													if v1 == v9 {
 														v12 = i32(0)
 														goto l13
 													}
 													if v12 == 0 {
 														goto l13
 													}
-													memory_copy(m.memory, uint32(v11), uint32(v2+v10), uint32(v12))
+													memory_copy(m.memory, uint32(v11), uint32(v2+v9), uint32(v12))
 													goto l13
 												}
 												goto l14
 											}
 										}
 									l8:
-										v13 = i32(-0x80000000)
+										v14 = i32(-0x80000000)
 									l13:
 										m.fn138(v0)
 										store32(m.memory, uint64(uint32(v0))+20, uint32(v12))
 										store32(m.memory, uint64(uint32(v0))+16, uint32(v11))
 										store32(m.memory, uint64(uint32(v0))+12, uint32(v18))
 										store32(m.memory, uint64(uint32(v0))+8, uint32(v6))
-										store32(m.memory, uint64(uint32(v0))+4, uint32(v9))
-										store32(m.memory, uint64(uint32(v0)), uint32(v13))
+										store32(m.memory, uint64(uint32(v0))+4, uint32(v10))
+										store32(m.memory, uint64(uint32(v0)), uint32(v14))
 									l10:
-										store32(m.memory, uint64(uint32(v5))+48, uint32(v14))
+										store32(m.memory, uint64(uint32(v5))+48, uint32(v13))
 										store32(m.memory, uint64(uint32(v5))+44, uint32(v16))
 										store32(m.memory, uint64(uint32(v5))+40, uint32(v16))
 										t79 := v5
-										v29 = v16 + v8*i32(28)
-										store32(m.memory, uint64(uint32(t79))+52, uint32(v29))
+										v27 = v16 + v8*i32(28)
+										store32(m.memory, uint64(uint32(t79))+52, uint32(v27))
 										if v8 == 0 {
 											goto l15
 										}
-										v36 = v21 + i32(32)
-										v37 = v21 + i32(68)
-										v38 = v21 + i32(56)
-										v26 = v0 + i32(72)
-										v27 = v0 + i32(24)
-										v39 = v5 + i32(472)
-										v30 = v5 + i32(480)
-										v31 = v5 + i32(160)
-										v40 = v5 + i32(112)
-										v32 = v5 + i32(92)
-									l88:
+										v35 = v20 + i32(32)
+										v36 = v20 + i32(68)
+										v37 = v20 + i32(56)
+										v25 = v0 + i32(72)
+										v28 = v0 + i32(24)
+										v38 = v5 + i32(472)
+										v29 = v5 + i32(480)
+										v30 = v5 + i32(160)
+										v39 = v5 + i32(112)
+										v31 = v5 + i32(92)
+									l87:
 										{
 											t80 := int64(load64(m.memory, uint64(uint32(v16))+4))
-											v50 = t80
+											v49 = t80
 											t81 := int32(load32(m.memory, uint64(uint32(v16))))
 											v1 = t81
 											t82 := int64(load64(m.memory, uint64(uint32(v16))+20))
@@ -2953,20 +2953,20 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 												goto l15
 											}
 											store32(m.memory, uint64(uint32(v5))+76, uint32(v1))
-											store64(m.memory, uint64(uint32(v5))+80, uint64(v50))
+											store64(m.memory, uint64(uint32(v5))+80, uint64(v49))
 											t84 := int64(load64(m.memory, uint64(uint32(v5))+64))
 											store64(m.memory, uint64(uint32(v5))+96, uint64(t84))
 											t85 := int64(load64(m.memory, uint64(uint32(v5))+56))
 											store64(m.memory, uint64(uint32(v5))+88, uint64(t85))
 											{
 												{
-													t86 := v23
-													v11 = int32(v50)
+													t86 := v22
+													v11 = int32(v49)
 													t87 := v11
-													v6 = int32(int64(uint64(v50) >> 32))
+													v6 = int32(int64(uint64(v49) >> 32))
 													t88 := m.fn199(t86, t87, v6)
-													v10 = t88 & i32(255)
-													switch v10 - i32(6) {
+													v12 = t88 & i32(255)
+													switch v12 - i32(6) {
 													case 0:
 														store32(m.memory, uint64(uint32(v5))+44, uint32(v16))
 														goto l19
@@ -2974,571 +2974,568 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 														store32(m.memory, uint64(uint32(v5))+44, uint32(v16))
 														t89 := int32(m.memory[uint64(uint32(v5))+88])
 														if t89 != i32(4) {
-															t90 := m.fn403(v27, v11, v6)
-															v1 = t90
 															goto l20
 														}
-														v12 = i32(0)
-														t91 := int32(load32(m.memory, uint64(uint32(v5))+100))
-														v1 = t91
+														t90 := int32(load32(m.memory, uint64(uint32(v5))+100))
+														v1 = t90
 														if v1 == 0 {
-															goto l21
+															goto l20
 														}
-														t92 := int32(load32(m.memory, uint64(uint32(v5))+96))
-														v18 = t92
-														v41 = v18 + v1<<4
-														v53 = i64(0)
-													l74:
+														t91 := int32(load32(m.memory, uint64(uint32(v5))+96))
+														v18 = t91
+														v40 = v18 + v1<<4
+														v52 = i64(0)
+													l73:
 														{
-															t93 := int32(m.memory[uint64(uint32(v18))])
-															if t93 != i32(5) {
-																goto l22
+															t92 := int32(m.memory[uint64(uint32(v18))])
+															if t92 != i32(5) {
+																goto l21
 															}
-															m.fn404(v5+i32(456), v18+i32(4))
-															t94 := int64(load64(m.memory, uint64(uint32(v5))+464))
-															t95 := int32(load32(m.memory, uint64(uint32(v5))+456))
-															p96 := v53
-															if t95 != 0 {
-																p96 = t94
+															m.fn403(v5+i32(456), v18+i32(4))
+															t93 := int64(load64(m.memory, uint64(uint32(v5))+464))
+															t94 := int32(load32(m.memory, uint64(uint32(v5))+456))
+															p95 := v52
+															if t94 != 0 {
+																p95 = t93
 															}
-															v50 = p96
+															v49 = p95
 															{
 																{
-																	t97 := int32(load32(m.memory, uint64(uint32(v26))))
-																	v6 = t97
+																	t96 := int32(load32(m.memory, uint64(uint32(v25))))
+																	v6 = t96
 																	if v6 != 0 {
-																		t98 := int32(load32(m.memory, uint64(uint32(v0))+76))
-																		v9 = t98
-																	l26:
+																		t97 := int32(load32(m.memory, uint64(uint32(v0))+76))
+																		v10 = t97
+																	l25:
 																		{
-																			t99 := int32(load16(m.memory, uint64(uint32(v6))+974))
-																			v11 = t99
+																			t98 := int32(load16(m.memory, uint64(uint32(v6))+974))
+																			v11 = t98
 																			if v11 == 0 {
 																				v2 = i32(0)
-																				goto l23
+																				goto l22
 																			}
-																			v10 = v11 << 3
+																			v9 = v11 << 3
 																			v2 = i32(0)
 																			v1 = i32(0)
 																			v8 = v6
-																		l25:
+																		l24:
 																			{
-																				t100 := int64(load64(m.memory, uint64(uint32(v1+v6+i32(880)))))
-																				t101 := v50
-																				v51 = t100
+																				t99 := int64(load64(m.memory, uint64(uint32(v1+v6+i32(880)))))
+																				t100 := v49
+																				v50 = t99
+																				var p101 int32
+																				if t100 > v50 {
+																					p101 = 1
+																				}
 																				var p102 int32
-																				if t101 > v51 {
+																				if v49 < v50 {
 																					p102 = 1
 																				}
-																				var p103 int32
-																				if v50 < v51 {
-																					p103 = 1
-																				}
-																				v13 = (p102 - p103) & i32(255)
-																				if v13 != i32(1) {
-																					if v13 != 0 {
-																						goto l23
+																				v12 = (p101 - p102) & i32(255)
+																				if v12 != i32(1) {
+																					if v12 != 0 {
+																						goto l22
 																					}
 																					store32(m.memory, uint64(uint32(v5))+112, uint32(v2))
-																					store32(m.memory, uint64(uint32(v5))+108, uint32(v9))
+																					store32(m.memory, uint64(uint32(v5))+108, uint32(v10))
 																					store32(m.memory, uint64(uint32(v5))+104, uint32(v6))
-																					goto l24
+																					goto l23
 																				}
 																				v8 = v8 + i32(80)
 																				v2 = v2 + i32(1)
-																				t104 := v10
+																				t103 := v9
 																				v1 = v1 + i32(8)
-																				if t104 != v1 {
-																					goto l25
+																				if t103 != v1 {
+																					goto l24
 																				}
 																			}
 																			v2 = v11
 																		}
-																	l23:
-																		if v9 != 0 {
-																			v9 = v9 - i32(1)
-																			t105 := int32(load32(m.memory, uint64(uint32(v6+v2<<2))+976))
-																			v6 = t105
-																			goto l26
+																	l22:
+																		if v10 != 0 {
+																			v10 = v10 - i32(1)
+																			t104 := int32(load32(m.memory, uint64(uint32(v6+v2<<2))+976))
+																			v6 = t104
+																			goto l25
 																		}
 																		store32(m.memory, uint64(uint32(v5))+120, uint32(v2))
 																		store32(m.memory, uint64(uint32(v5))+116, uint32(i32(0)))
 																		store32(m.memory, uint64(uint32(v5))+112, uint32(v6))
-																		store64(m.memory, uint64(uint32(v5))+104, uint64(v50))
+																		store64(m.memory, uint64(uint32(v5))+104, uint64(v49))
 																		v3 = v2
-																		goto l27
+																		goto l26
 																	}
 																	v6 = i32(0)
 																	store32(m.memory, uint64(uint32(v5))+112, uint32(i32(0)))
-																	store64(m.memory, uint64(uint32(v5))+104, uint64(v50))
+																	store64(m.memory, uint64(uint32(v5))+104, uint64(v49))
 																}
-															l27:
-																store32(m.memory, uint64(uint32(v5))+124, uint32(v26))
+															l26:
+																store32(m.memory, uint64(uint32(v5))+124, uint32(v25))
 																m.fn105(v5 + i32(456))
-																t106 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																t105 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																v50 = t105
+																t106 := int64(load64(m.memory, uint64(uint32(v5))+464))
 																v51 = t106
-																t107 := int64(load64(m.memory, uint64(uint32(v5))+464))
-																v52 = t107
-																t108 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-																store64(m.memory, uint64(uint32(v31))+8, uint64(t108))
-																t109 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-																store64(m.memory, uint64(uint32(v31)), uint64(t109))
+																t107 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+																store64(m.memory, uint64(uint32(v30))+8, uint64(t107))
+																t108 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+																store64(m.memory, uint64(uint32(v30)), uint64(t108))
 																store64(m.memory, uint64(uint32(v5))+200, uint64(i64(4)))
 																store64(m.memory, uint64(uint32(v5))+192, uint64(i64(0)))
 																store32(m.memory, uint64(uint32(v5))+144, uint32(i32(-0x7ffffff8)))
 																store32(m.memory, uint64(uint32(v5))+128, uint32(i32(-0x7ffffff8)))
-																store64(m.memory, uint64(uint32(v5))+184, uint64(v52))
-																store64(m.memory, uint64(uint32(v5))+176, uint64(v51))
+																store64(m.memory, uint64(uint32(v5))+184, uint64(v51))
+																store64(m.memory, uint64(uint32(v5))+176, uint64(v50))
 																{
 																	{
 																		if v6 != 0 {
-																			t110 := int32(load16(m.memory, uint64(uint32(v6))+974))
-																			if uint32(t110) < uint32(i32(11)) {
-																				goto l28
+																			t109 := int32(load16(m.memory, uint64(uint32(v6))+974))
+																			if uint32(t109) < uint32(i32(11)) {
+																				goto l27
 																			}
 																			v1 = i32(4)
-																			var p111 int32
+																			var p110 int32
 																			{
 																				{
 																					if uint32(v3) < uint32(i32(5)) {
-																						goto l29
+																						goto l28
 																					}
 																					v8 = i32(5)
 																					v2 = i32(0)
 																					v1 = v3
 																					switch v1 - i32(5) {
 																					case 0:
-																						goto l29
+																						goto l28
 																					case 1:
-																						goto l30
+																						goto l29
 																					default:
-																						goto l31
+																						goto l30
 																					}
-																				l29:
+																				l28:
 																					store32(m.memory, uint64(uint32(v5))+452, uint32(v1))
 																					store32(m.memory, uint64(uint32(v5))+448, uint32(i32(0)))
 																					store32(m.memory, uint64(uint32(v5))+444, uint32(v6))
 																					m.fn123(v5+i32(456), v5+i32(444))
-																					t112 := int32(load32(m.memory, uint64(uint32(v5))+468))
+																					t111 := int32(load32(m.memory, uint64(uint32(v5))+468))
+																					v10 = t111
+																					t112 := int32(load32(m.memory, uint64(uint32(v5))+464))
 																					v9 = t112
-																					t113 := int32(load32(m.memory, uint64(uint32(v5))+464))
-																					v10 = t113
-																					t114 := int32(load32(m.memory, uint64(uint32(v5))+456))
-																					v1 = t114
+																					t113 := int32(load32(m.memory, uint64(uint32(v5))+456))
+																					v1 = t113
 																					v8 = v1
 																					v2 = v3
-																					t115 := int32(load32(m.memory, uint64(uint32(v5))+460))
-																					v6 = t115
-																					t116 := v6
-																					p111 = t116
-																					goto l32
+																					t114 := int32(load32(m.memory, uint64(uint32(v5))+460))
+																					v6 = t114
+																					t115 := v6
+																					p110 = t115
+																					goto l31
 																				}
-																			l31:
+																			l30:
 																				v2 = v3 - i32(7)
 																				v8 = i32(6)
-																			l30:
+																			l29:
 																				store32(m.memory, uint64(uint32(v5))+452, uint32(v8))
 																				store32(m.memory, uint64(uint32(v5))+448, uint32(i32(0)))
 																				store32(m.memory, uint64(uint32(v5))+444, uint32(v6))
 																				m.fn123(v5+i32(456), v5+i32(444))
-																				t117 := int32(load32(m.memory, uint64(uint32(v5))+460))
-																				v6 = t117
-																				t118 := int32(load32(m.memory, uint64(uint32(v5))+456))
-																				v1 = t118
-																				t119 := int32(load32(m.memory, uint64(uint32(v5))+464))
+																				t116 := int32(load32(m.memory, uint64(uint32(v5))+460))
+																				v6 = t116
+																				t117 := int32(load32(m.memory, uint64(uint32(v5))+456))
+																				v1 = t117
+																				t118 := int32(load32(m.memory, uint64(uint32(v5))+464))
+																				v9 = t118
+																				v8 = v9
+																				t119 := int32(load32(m.memory, uint64(uint32(v5))+468))
 																				v10 = t119
-																				v8 = v10
-																				t120 := int32(load32(m.memory, uint64(uint32(v5))+468))
-																				v9 = t120
-																				p111 = v9
+																				p110 = v10
 																			}
-																		l32:
-																			v11 = p111
+																		l31:
+																			v11 = p110
 																			store32(m.memory, uint64(uint32(v5))+572, uint32(v2))
 																			store32(m.memory, uint64(uint32(v5))+568, uint32(v11))
 																			store32(m.memory, uint64(uint32(v5))+564, uint32(v8))
-																			m.fn405(v5+i32(224), v5+i32(564), v50, v5+i32(128))
-																			t121 := int32(load32(m.memory, uint64(uint32(v5))+232))
-																			v14 = t121
-																			t122 := int32(load32(m.memory, uint64(uint32(v5))+224))
-																			v2 = t122
-																			t123 := int64(load64(m.memory, uint64(uint32(v5))+472))
-																			v50 = t123
+																			m.fn404(v5+i32(224), v5+i32(564), v49, v5+i32(128))
+																			t120 := int32(load32(m.memory, uint64(uint32(v5))+232))
+																			v13 = t120
+																			t121 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																			v2 = t121
+																			t122 := int64(load64(m.memory, uint64(uint32(v5))+472))
+																			v49 = t122
 																			v8 = v5 + i32(296)
-																			memory_copy(m.memory, uint32(v8), uint32(v30), uint32(i32(68)))
-																			t124 := int32(load32(m.memory, uint64(uint32(v5))+548))
-																			v11 = t124
+																			memory_copy(m.memory, uint32(v8), uint32(v29), uint32(i32(68)))
+																			t123 := int32(load32(m.memory, uint64(uint32(v5))+548))
+																			v11 = t123
 																			if v11 == i32(-0x80000000) {
-																				goto l33
+																				goto l32
 																			}
-																			t125 := int64(load64(m.memory, uint64(uint32(v5))+552))
-																			v51 = t125
+																			t124 := int64(load64(m.memory, uint64(uint32(v5))+552))
+																			v50 = t124
 																			memory_copy(m.memory, uint32(v5+i32(376)), uint32(v8), uint32(i32(68)))
-																		l38:
+																		l37:
 																			{
-																				t126 := int32(load32(m.memory, uint64(uint32(v1))+968))
-																				v8 = t126
+																				t125 := int32(load32(m.memory, uint64(uint32(v1))+968))
+																				v8 = t125
 																				if v8 == 0 {
-																					t127 := int32(load32(m.memory, uint64(uint32(v26))))
-																					v6 = t127
+																					t126 := int32(load32(m.memory, uint64(uint32(v25))))
+																					v6 = t126
 																					if v6 == 0 {
 																						goto l9
 																					}
-																					t128 := int32(load32(m.memory, uint64(uint32(v0))+76))
-																					t129 := m.fn128()
-																					v1 = t129
+																					t127 := int32(load32(m.memory, uint64(uint32(v0))+76))
+																					t128 := m.fn128()
+																					v1 = t128
 																					store32(m.memory, uint64(uint32(v1))+976, uint32(v6))
 																					store16(m.memory, uint64(uint32(v1))+974, uint16(i32(0)))
 																					store32(m.memory, uint64(uint32(v1))+968, uint32(i32(0)))
-																					v6 = t128 + i32(1)
+																					v6 = t127 + i32(1)
 																					if v6 == 0 {
 																						goto l9
 																					}
 																					m.fn120(v5+i32(24), v1, v6)
-																					t130 := int32(load32(m.memory, uint64(uint32(v5))+24))
-																					v1 = t130
-																					t131 := int32(load32(m.memory, uint64(uint32(v5))+28))
-																					t132 := v0
-																					v6 = t131
-																					store32(m.memory, uint64(uint32(t132))+76, uint32(v6))
+																					t129 := int32(load32(m.memory, uint64(uint32(v5))+24))
+																					v1 = t129
+																					t130 := int32(load32(m.memory, uint64(uint32(v5))+28))
+																					t131 := v0
+																					v6 = t130
+																					store32(m.memory, uint64(uint32(t131))+76, uint32(v6))
 																					store32(m.memory, uint64(uint32(v0))+72, uint32(v1))
-																					if v9 != v6-i32(1) {
+																					if v10 != v6-i32(1) {
 																						goto l9
 																					}
-																					t133 := int32(load16(m.memory, uint64(uint32(v1))+974))
-																					v6 = t133
+																					t132 := int32(load16(m.memory, uint64(uint32(v1))+974))
+																					v6 = t132
 																					if uint32(v6) >= uint32(i32(11)) {
 																						goto l9
 																					}
-																					t134 := v1
+																					t133 := v1
 																					v8 = v6 + i32(1)
-																					store16(m.memory, uint64(uint32(t134))+974, uint16(v8))
-																					store64(m.memory, uint64(uint32(v1+v6<<3))+880, uint64(v50))
+																					store16(m.memory, uint64(uint32(t133))+974, uint16(v8))
+																					store64(m.memory, uint64(uint32(v1+v6<<3))+880, uint64(v49))
 																					v6 = v1 + v6*i32(80)
 																					memory_copy(m.memory, uint32(v6), uint32(v5+i32(376)), uint32(i32(68)))
-																					store64(m.memory, uint64(uint32(v6))+72, uint64(v51))
+																					store64(m.memory, uint64(uint32(v6))+72, uint64(v50))
 																					store32(m.memory, uint64(uint32(v6))+68, uint32(v11))
-																					store32(m.memory, uint64(uint32(v1+v8<<2))+976, uint32(v10))
-																					store16(m.memory, uint64(uint32(v10))+972, uint16(v8))
-																					store32(m.memory, uint64(uint32(v10))+968, uint32(v1))
-																					goto l33
+																					store32(m.memory, uint64(uint32(v1+v8<<2))+976, uint32(v9))
+																					store16(m.memory, uint64(uint32(v9))+972, uint16(v8))
+																					store32(m.memory, uint64(uint32(v9))+968, uint32(v1))
+																					goto l32
 																				}
-																				t135 := int32(load16(m.memory, uint64(uint32(v1))+972))
-																				v1 = t135
+																				t134 := int32(load16(m.memory, uint64(uint32(v1))+972))
+																				v1 = t134
 																				memory_copy(m.memory, uint32(v5+i32(296)), uint32(v5+i32(376)), uint32(i32(68)))
-																				store64(m.memory, uint64(uint32(v5))+368, uint64(v51))
+																				store64(m.memory, uint64(uint32(v5))+368, uint64(v50))
 																				store32(m.memory, uint64(uint32(v5))+364, uint32(v11))
-																				if v6 != v9 {
+																				if v6 != v10 {
 																					goto l9
 																				}
-																				v9 = v6 + i32(1)
-																				t136 := int32(load16(m.memory, uint64(uint32(v8))+974))
-																				if uint32(t136) >= uint32(i32(11)) {
+																				v12 = v6 + i32(1)
+																				t135 := int32(load16(m.memory, uint64(uint32(v8))+974))
+																				if uint32(t135) >= uint32(i32(11)) {
 																					v6 = i32(4)
-																					var p137 int32
+																					var p136 int32
 																					{
 																						{
 																							if uint32(v1) < uint32(i32(5)) {
-																								goto l34
+																								goto l33
 																							}
 																							v11 = i32(0)
-																							v13 = i32(5)
+																							v14 = i32(5)
 																							v6 = v1
 																							switch v1 - i32(5) {
 																							case 0:
-																								goto l34
+																								goto l33
 																							case 1:
-																								goto l35
+																								goto l34
 																							default:
-																								goto l36
+																								goto l35
 																							}
-																						l34:
+																						l33:
 																							store32(m.memory, uint64(uint32(v5))+452, uint32(v6))
-																							store32(m.memory, uint64(uint32(v5))+448, uint32(v9))
+																							store32(m.memory, uint64(uint32(v5))+448, uint32(v12))
 																							store32(m.memory, uint64(uint32(v5))+444, uint32(v8))
 																							m.fn127(v5+i32(456), v5+i32(444))
-																							t138 := int32(load32(m.memory, uint64(uint32(v5))+460))
-																							v8 = t138
-																							t139 := int32(load32(m.memory, uint64(uint32(v5))+456))
-																							p137 = t139
-																							goto l37
+																							t137 := int32(load32(m.memory, uint64(uint32(v5))+460))
+																							v8 = t137
+																							t138 := int32(load32(m.memory, uint64(uint32(v5))+456))
+																							p136 = t138
+																							goto l36
 																						}
-																					l36:
-																						v11 = v1 - i32(7)
-																						v13 = i32(6)
 																					l35:
-																						store32(m.memory, uint64(uint32(v5))+452, uint32(v13))
-																						store32(m.memory, uint64(uint32(v5))+448, uint32(v9))
+																						v11 = v1 - i32(7)
+																						v14 = i32(6)
+																					l34:
+																						store32(m.memory, uint64(uint32(v5))+452, uint32(v14))
+																						store32(m.memory, uint64(uint32(v5))+448, uint32(v12))
 																						store32(m.memory, uint64(uint32(v5))+444, uint32(v8))
 																						m.fn127(v5+i32(456), v5+i32(444))
-																						t140 := int32(load32(m.memory, uint64(uint32(v5))+468))
-																						v8 = t140
+																						t139 := int32(load32(m.memory, uint64(uint32(v5))+468))
+																						v8 = t139
 																						v1 = v11
-																						t141 := int32(load32(m.memory, uint64(uint32(v5))+464))
-																						p137 = t141
+																						t140 := int32(load32(m.memory, uint64(uint32(v5))+464))
+																						p136 = t140
 																					}
-																				l37:
-																					v6 = p137
+																				l36:
+																					v6 = p136
 																					store32(m.memory, uint64(uint32(v5))+572, uint32(v1))
 																					store32(m.memory, uint64(uint32(v5))+568, uint32(v8))
 																					store32(m.memory, uint64(uint32(v5))+564, uint32(v6))
-																					m.fn406(v5+i32(564), v50, v5+i32(296), v10)
-																					t142 := int64(load64(m.memory, uint64(uint32(v5))+472))
-																					v50 = t142
-																					t143 := int32(load32(m.memory, uint64(uint32(v5))+468))
+																					m.fn405(v5+i32(564), v49, v5+i32(296), v9)
+																					t141 := int64(load64(m.memory, uint64(uint32(v5))+472))
+																					v49 = t141
+																					t142 := int32(load32(m.memory, uint64(uint32(v5))+468))
+																					v10 = t142
+																					t143 := int32(load32(m.memory, uint64(uint32(v5))+464))
 																					v9 = t143
-																					t144 := int32(load32(m.memory, uint64(uint32(v5))+464))
-																					v10 = t144
-																					t145 := int32(load32(m.memory, uint64(uint32(v5))+460))
-																					v6 = t145
-																					t146 := int32(load32(m.memory, uint64(uint32(v5))+456))
-																					v1 = t146
+																					t144 := int32(load32(m.memory, uint64(uint32(v5))+460))
+																					v6 = t144
+																					t145 := int32(load32(m.memory, uint64(uint32(v5))+456))
+																					v1 = t145
 																					v8 = v5 + i32(224)
-																					memory_copy(m.memory, uint32(v8), uint32(v30), uint32(i32(68)))
-																					t147 := int32(load32(m.memory, uint64(uint32(v5))+548))
-																					v11 = t147
+																					memory_copy(m.memory, uint32(v8), uint32(v29), uint32(i32(68)))
+																					t146 := int32(load32(m.memory, uint64(uint32(v5))+548))
+																					v11 = t146
 																					if v11 == i32(-0x80000000) {
-																						goto l33
+																						goto l32
 																					}
-																					t148 := int64(load64(m.memory, uint64(uint32(v5))+552))
-																					v51 = t148
+																					t147 := int64(load64(m.memory, uint64(uint32(v5))+552))
+																					v50 = t147
 																					memory_copy(m.memory, uint32(v5+i32(376)), uint32(v8), uint32(i32(68)))
-																					goto l38
+																					goto l37
 																				}
 																			}
 																			store32(m.memory, uint64(uint32(v5))+220, uint32(v1))
-																			store32(m.memory, uint64(uint32(v5))+216, uint32(v9))
+																			store32(m.memory, uint64(uint32(v5))+216, uint32(v12))
 																			store32(m.memory, uint64(uint32(v5))+212, uint32(v8))
-																			m.fn406(v5+i32(212), v50, v5+i32(296), v10)
-																			goto l33
+																			m.fn405(v5+i32(212), v49, v5+i32(296), v9)
+																			goto l32
 																		}
-																		v14 = i32(0)
-																		t149 := m.fn124()
-																		v2 = t149
+																		v13 = i32(0)
+																		t148 := m.fn124()
+																		v2 = t148
 																		store32(m.memory, uint64(uint32(v0))+76, uint32(i32(0)))
 																		store32(m.memory, uint64(uint32(v0))+72, uint32(v2))
 																		store32(m.memory, uint64(uint32(v2))+968, uint32(i32(0)))
 																		store16(m.memory, uint64(uint32(v2))+974, uint16(i32(1)))
-																		store64(m.memory, uint64(uint32(v2))+880, uint64(v50))
+																		store64(m.memory, uint64(uint32(v2))+880, uint64(v49))
 																		memory_copy(m.memory, uint32(v2), uint32(v5+i32(128)), uint32(i32(80)))
-																		goto l33
+																		goto l32
 																	}
-																l28:
-																	m.fn405(v5+i32(224), v40, v50, v5+i32(128))
-																	t150 := int32(load32(m.memory, uint64(uint32(v5))+232))
-																	v14 = t150
-																	t151 := int32(load32(m.memory, uint64(uint32(v5))+224))
-																	v2 = t151
+																l27:
+																	m.fn404(v5+i32(224), v39, v49, v5+i32(128))
+																	t149 := int32(load32(m.memory, uint64(uint32(v5))+232))
+																	v13 = t149
+																	t150 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																	v2 = t150
 																}
-															l33:
-																t152 := int32(load32(m.memory, uint64(uint32(v0))+80))
-																store32(m.memory, uint64(uint32(v0))+80, uint32(t152+i32(1)))
-																v8 = v2 + v14*i32(80)
+															l32:
+																t151 := int32(load32(m.memory, uint64(uint32(v0))+80))
+																store32(m.memory, uint64(uint32(v0))+80, uint32(t151+i32(1)))
+																v8 = v2 + v13*i32(80)
 															}
-														l24:
-															t153 := int32(load32(m.memory, uint64(uint32(v18))+12))
-															v1 = t153
+														l23:
+															t152 := int32(load32(m.memory, uint64(uint32(v18))+12))
+															v1 = t152
 															if v1 == 0 {
-																goto l22
+																goto l21
 															}
-															t154 := int32(load32(m.memory, uint64(uint32(v18))+8))
-															v13 = t154
-															v42 = v13 + v1*i32(28)
-															v24 = v8 + i32(16)
-															v43 = v8 + i32(32)
-															t155 := int32(load32(m.memory, uint64(uint32(v21))+124))
-															v44 = t155
-															t156 := int32(load32(m.memory, uint64(uint32(v21))+128))
-															v33 = t156
-															t157 := int32(load32(m.memory, uint64(uint32(v21))+116))
-															v45 = t157
-															t158 := int32(load32(m.memory, uint64(uint32(v21))+120))
-															v34 = t158
-														l73:
+															t153 := int32(load32(m.memory, uint64(uint32(v18))+8))
+															v12 = t153
+															v41 = v12 + v1*i32(28)
+															v23 = v8 + i32(16)
+															v42 = v8 + i32(32)
+															t154 := int32(load32(m.memory, uint64(uint32(v20))+124))
+															v43 = t154
+															t155 := int32(load32(m.memory, uint64(uint32(v20))+128))
+															v32 = t155
+															t156 := int32(load32(m.memory, uint64(uint32(v20))+116))
+															v44 = t156
+															t157 := int32(load32(m.memory, uint64(uint32(v20))+120))
+															v33 = t157
+														l72:
 															{
-																v1 = v13 + i32(12)
-																t159 := int32(load32(m.memory, uint64(uint32(v13))+4))
-																v2 = t159
+																v1 = v12 + i32(12)
+																t158 := int32(load32(m.memory, uint64(uint32(v12))+4))
+																v2 = t158
 																{
-																	t160 := int32(load32(m.memory, uint64(uint32(v13))+8))
-																	v6 = t160
-																	if v6 != v34 {
-																		goto l39
+																	t159 := int32(load32(m.memory, uint64(uint32(v12))+8))
+																	v6 = t159
+																	if v6 != v33 {
+																		goto l38
 																	}
-																	t161 := m.fn554(v2, v45, v34)
-																	if t161 != 0 {
-																		goto l39
+																	t160 := m.fn554(v2, v44, v33)
+																	if t160 != 0 {
+																		goto l38
 																	}
 																	{
-																		t162 := int32(m.memory[uint64(uint32(v1))])
-																		switch t162 {
+																		t161 := int32(m.memory[uint64(uint32(v1))])
+																		switch t161 {
 																		case 0:
-																			goto l40
-																		default:
 																			goto l39
+																		default:
+																			goto l38
 																		case 5:
 																			{
-																				t163 := int32(load32(m.memory, uint64(uint32(v8))))
-																				v1 = t163
+																				t162 := int32(load32(m.memory, uint64(uint32(v8))))
+																				v1 = t162
 																				if v1 == i32(-0x7ffffff8) {
-																					t164 := m.fn504(i32(48), i32(8))
-																					v20 = t164
-																					if v20 == 0 {
+																					t163 := m.fn504(i32(48), i32(8))
+																					v14 = t163
+																					if v14 == 0 {
 																						goto l9
 																					}
 																					m.fn105(v5 + i32(456))
-																					t165 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																					t164 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																					v49 = t164
+																					t165 := int64(load64(m.memory, uint64(uint32(v5))+464))
 																					v50 = t165
-																					t166 := int64(load64(m.memory, uint64(uint32(v5))+464))
-																					v51 = t166
-																					t167 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-																					store64(m.memory, uint64(uint32(v20))+8, uint64(t167))
-																					t168 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-																					store64(m.memory, uint64(uint32(v20)), uint64(t168))
-																					store64(m.memory, uint64(uint32(v20))+40, uint64(i64(4)))
-																					store64(m.memory, uint64(uint32(v20))+32, uint64(i64(0)))
-																					store64(m.memory, uint64(uint32(v20))+24, uint64(v51))
-																					store64(m.memory, uint64(uint32(v20))+16, uint64(v50))
+																					t166 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+																					store64(m.memory, uint64(uint32(v14))+8, uint64(t166))
+																					t167 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+																					store64(m.memory, uint64(uint32(v14)), uint64(t167))
+																					store64(m.memory, uint64(uint32(v14))+40, uint64(i64(4)))
+																					store64(m.memory, uint64(uint32(v14))+32, uint64(i64(0)))
+																					store64(m.memory, uint64(uint32(v14))+24, uint64(v50))
+																					store64(m.memory, uint64(uint32(v14))+16, uint64(v49))
 																					m.fn145(v8)
-																					store32(m.memory, uint64(uint32(v8))+4, uint32(v20))
+																					store32(m.memory, uint64(uint32(v8))+4, uint32(v14))
 																					store32(m.memory, uint64(uint32(v8)), uint32(i32(-0x7ffffffb)))
-																					goto l42
+																					goto l41
 																				}
 																				if v1 != i32(-0x7ffffffb) {
-																					goto l40
+																					goto l39
 																				}
-																				t169 := int32(load32(m.memory, uint64(uint32(v8))+4))
-																				v20 = t169
+																				t168 := int32(load32(m.memory, uint64(uint32(v8))+4))
+																				v14 = t168
 																			}
-																		l42:
-																			t170 := int32(load32(m.memory, uint64(uint32(v13))+24))
-																			v1 = t170
+																		l41:
+																			t169 := int32(load32(m.memory, uint64(uint32(v12))+24))
+																			v1 = t169
 																			if v1 == 0 {
-																				goto l40
+																				goto l39
 																			}
-																			t171 := int32(load32(m.memory, uint64(uint32(v13))+20))
-																			v11 = t171
-																			v46 = v11 + v1*i32(28)
-																		l70:
+																			t170 := int32(load32(m.memory, uint64(uint32(v12))+20))
+																			v11 = t170
+																			v45 = v11 + v1*i32(28)
+																		l69:
 																			{
-																				t172 := v20
+																				t171 := v14
 																				v1 = v11
-																				t173 := int32(load32(m.memory, uint64(uint32(v1))+4))
-																				t174 := int32(load32(m.memory, uint64(uint32(v1))+8))
-																				t175 := m.fn403(t172, t173, t174)
-																				v2 = t175
-																				v10 = v1 + i32(12)
+																				t172 := int32(load32(m.memory, uint64(uint32(v1))+4))
+																				t173 := int32(load32(m.memory, uint64(uint32(v1))+8))
+																				t174 := m.fn406(t171, t172, t173)
+																				v2 = t174
+																				v9 = v1 + i32(12)
 																				v11 = v1 + i32(28)
 																				{
-																					t176 := int32(load32(m.memory, uint64(uint32(v1))+4))
-																					t177 := v38
-																					v6 = t176
-																					t178 := int32(load32(m.memory, uint64(uint32(v1))+8))
-																					t179 := v6
-																					v9 = t178
-																					t180 := m.fn199(t177, t179, v9)
-																					if t180&i32(255) != i32(8) {
-																						goto l43
+																					t175 := int32(load32(m.memory, uint64(uint32(v1))+4))
+																					t176 := v37
+																					v6 = t175
+																					t177 := int32(load32(m.memory, uint64(uint32(v1))+8))
+																					t178 := v6
+																					v10 = t177
+																					t179 := m.fn199(t176, t178, v10)
+																					if t179&i32(255) != i32(8) {
+																						goto l42
 																					}
-																					var p181 int32
+																					var p180 int32
 																					{
-																						t182 := int32(m.memory[uint64(uint32(v10))])
-																						if t182 != i32(4) {
-																							t183 := int32(load32(m.memory, uint64(uint32(v2))))
-																							if t183 != i32(-0x7ffffffa) {
-																								goto l43
+																						t181 := int32(m.memory[uint64(uint32(v9))])
+																						if t181 != i32(4) {
+																							t182 := int32(load32(m.memory, uint64(uint32(v2))))
+																							if t182 != i32(-0x7ffffffa) {
+																								goto l42
 																							}
-																							t184 := m.fn407(v10)
-																							if t184 != 0 {
-																								goto l43
+																							t183 := m.fn407(v9)
+																							if t183 != 0 {
+																								goto l42
 																							}
-																							t185 := v11
-																							p181 = t185
-																							goto l44
+																							t184 := v11
+																							p180 = t184
+																							goto l43
 																						}
-																						t186 := int32(load32(m.memory, uint64(uint32(v1))+24))
-																						v6 = t186
-																						t187 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																						v10 = t187
-																						t188 := int32(load32(m.memory, uint64(uint32(v2))))
-																						if t188 != i32(-0x7ffffffa) {
-																							t189 := m.fn504(i32(120), i32(8))
-																							v1 = t189
+																						t185 := int32(load32(m.memory, uint64(uint32(v1))+24))
+																						v6 = t185
+																						t186 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																						v9 = t186
+																						t187 := int32(load32(m.memory, uint64(uint32(v2))))
+																						if t187 != i32(-0x7ffffffa) {
+																							t188 := m.fn504(i32(120), i32(8))
+																							v1 = t188
 																							if v1 == 0 {
 																								goto l9
 																							}
-																							v9 = v5 + i32(456)
-																							m.fn105(v9)
-																							t190 := int64(load64(m.memory, uint64(uint32(v5))+456))
-																							v52 = t190
-																							t191 := int64(load64(m.memory, uint64(uint32(v5))+464))
+																							v10 = v5 + i32(456)
+																							m.fn105(v10)
+																							t189 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																							v51 = t189
+																							t190 := int64(load64(m.memory, uint64(uint32(v5))+464))
+																							v53 = t190
+																							m.fn105(v10)
+																							t191 := int64(load64(m.memory, uint64(uint32(v5))+456))
 																							v54 = t191
-																							m.fn105(v9)
-																							t192 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																							t192 := int64(load64(m.memory, uint64(uint32(v5))+464))
 																							v55 = t192
-																							t193 := int64(load64(m.memory, uint64(uint32(v5))+464))
+																							m.fn105(v10)
+																							t193 := int64(load64(m.memory, uint64(uint32(v5))+456))
 																							v56 = t193
-																							m.fn105(v9)
-																							t194 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																							t194 := int64(load64(m.memory, uint64(uint32(v5))+464))
 																							v57 = t194
-																							t195 := int64(load64(m.memory, uint64(uint32(v5))+464))
-																							v58 = t195
-																							t196 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-																							t197 := v1
-																							v50 = t196
-																							store64(m.memory, uint64(uint32(t197))+8, uint64(v50))
-																							t198 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-																							t199 := v1
-																							v51 = t198
-																							store64(m.memory, uint64(uint32(t199)), uint64(v51))
-																							store64(m.memory, uint64(uint32(v1))+24, uint64(v54))
-																							store64(m.memory, uint64(uint32(v1))+16, uint64(v52))
-																							store64(m.memory, uint64(uint32(v1))+32, uint64(v51))
-																							store64(m.memory, uint64(uint32(v1))+40, uint64(v50))
-																							store64(m.memory, uint64(uint32(v1))+56, uint64(v56))
-																							store64(m.memory, uint64(uint32(v1))+48, uint64(v55))
-																							store64(m.memory, uint64(uint32(v1))+72, uint64(v50))
-																							store64(m.memory, uint64(uint32(v1))+64, uint64(v51))
+																							t195 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+																							t196 := v1
+																							v49 = t195
+																							store64(m.memory, uint64(uint32(t196))+8, uint64(v49))
+																							t197 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+																							t198 := v1
+																							v50 = t197
+																							store64(m.memory, uint64(uint32(t198)), uint64(v50))
+																							store64(m.memory, uint64(uint32(v1))+24, uint64(v53))
+																							store64(m.memory, uint64(uint32(v1))+16, uint64(v51))
+																							store64(m.memory, uint64(uint32(v1))+32, uint64(v50))
+																							store64(m.memory, uint64(uint32(v1))+40, uint64(v49))
+																							store64(m.memory, uint64(uint32(v1))+56, uint64(v55))
+																							store64(m.memory, uint64(uint32(v1))+48, uint64(v54))
+																							store64(m.memory, uint64(uint32(v1))+72, uint64(v49))
+																							store64(m.memory, uint64(uint32(v1))+64, uint64(v50))
 																							store32(m.memory, uint64(uint32(v1))+112, uint32(i32(0)))
 																							store64(m.memory, uint64(uint32(v1))+104, uint64(i64(0x800000000)))
 																							store64(m.memory, uint64(uint32(v1))+96, uint64(i64(0)))
-																							store64(m.memory, uint64(uint32(v1))+88, uint64(v58))
-																							store64(m.memory, uint64(uint32(v1))+80, uint64(v57))
-																							t200 := int64(load64(m.memory, uint64(uint32(v2))))
-																							v50 = t200
+																							store64(m.memory, uint64(uint32(v1))+88, uint64(v57))
+																							store64(m.memory, uint64(uint32(v1))+80, uint64(v56))
+																							t199 := int64(load64(m.memory, uint64(uint32(v2))))
+																							v49 = t199
 																							store32(m.memory, uint64(uint32(v2)), uint32(i32(-0x7ffffffa)))
 																							store32(m.memory, uint64(uint32(v2))+4, uint32(v1))
-																							t201 := int64(load64(m.memory, uint64(uint32(v2))+8))
-																							store64(m.memory, uint64(uint32(v5))+136, uint64(t201))
-																							store64(m.memory, uint64(uint32(v5))+128, uint64(v50))
+																							t200 := int64(load64(m.memory, uint64(uint32(v2))+8))
+																							store64(m.memory, uint64(uint32(v5))+136, uint64(t200))
+																							store64(m.memory, uint64(uint32(v5))+128, uint64(v49))
 																							{
-																								v9 = v5 + i32(128)
-																								t202 := m.fn408(v9)
-																								if t202 != 0 {
-																									m.fn146(v9)
-																									goto l45
+																								v10 = v5 + i32(128)
+																								t201 := m.fn408(v10)
+																								if t201 != 0 {
+																									m.fn146(v10)
+																									goto l44
 																								}
 																								_ = m.fn409(v1, i64(0), v5+i32(128))
 																							}
-																						l45:
-																							t204 := int32(load32(m.memory, uint64(uint32(v2))))
-																							if t204 != i32(-0x7ffffffa) {
-																								goto l46
+																						l44:
+																							t203 := int32(load32(m.memory, uint64(uint32(v2))))
+																							if t203 != i32(-0x7ffffffa) {
+																								goto l45
 																							}
 																						}
 																						if v6 == 0 {
-																							goto l46
+																							goto l45
 																						}
-																						p181 = v10 + v6<<4
+																						p180 = v9 + v6<<4
 																					}
-																				l44:
-																					v47 = p181
-																					t205 := int32(load32(m.memory, uint64(uint32(v2))+4))
-																					v9 = t205
-																					v35 = v9 - i32(-64)
-																					v25 = v9 + i32(32)
-																					v48 = v9 + i32(16)
-																				l69:
+																				l43:
+																					v46 = p180
+																					t204 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																					v10 = t204
+																					v34 = v10 - i32(-64)
+																					v24 = v10 + i32(32)
+																					v47 = v10 + i32(16)
+																				l68:
 																					{
 																						{
 																							{
@@ -3546,124 +3543,124 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																									{
 																										{
 																											{
-																												t206 := int32(m.memory[uint64(uint32(v10))])
-																												if t206 == i32(5) {
-																													t207 := v5 + i32(296)
-																													v22 = v10 + i32(4)
-																													m.fn404(t207, v22)
-																													t208 := int64(load64(m.memory, uint64(uint32(v5))+304))
-																													t209 := v5
-																													v54 = t208
-																													t210 := int64(load64(m.memory, uint64(uint32(v9))+96))
-																													t211 := v54
-																													v51 = t210
-																													t212 := int64(load64(m.memory, uint64(uint32(v5))+296))
-																													t213 := v51
-																													v55 = t212
-																													v28 = int32(v55)
-																													p214 := t213
-																													if v28 != 0 {
-																														p214 = t211
+																												t205 := int32(m.memory[uint64(uint32(v9))])
+																												if t205 == i32(5) {
+																													t206 := v5 + i32(296)
+																													v21 = v9 + i32(4)
+																													m.fn403(t206, v21)
+																													t207 := int64(load64(m.memory, uint64(uint32(v5))+304))
+																													t208 := v5
+																													v53 = t207
+																													t209 := int64(load64(m.memory, uint64(uint32(v10))+96))
+																													t210 := v53
+																													v50 = t209
+																													t211 := int64(load64(m.memory, uint64(uint32(v5))+296))
+																													t212 := v50
+																													v54 = t211
+																													v26 = int32(v54)
+																													p213 := t212
+																													if v26 != 0 {
+																														p213 = t210
 																													}
-																													v56 = p214
-																													store64(m.memory, uint64(uint32(t209))+456, uint64(v56))
-																													var p215 int32
+																													v55 = p213
+																													store64(m.memory, uint64(uint32(t208))+456, uint64(v55))
+																													var p214 int32
 																													{
-																														t216 := int32(load32(m.memory, uint64(uint32(v9))+12))
-																														if t216 == 0 {
-																															goto l47
+																														t215 := int32(load32(m.memory, uint64(uint32(v10))+12))
+																														if t215 == 0 {
+																															goto l46
 																														}
-																														t217 := m.fn118(v48, v5+i32(456))
-																														v50 = t217
-																														t218 := int32(load32(m.memory, uint64(uint32(v9))+4))
-																														v2 = t218
-																														v1 = v2 & int32(v50)
-																														v57 = int64(uint64(v50)>>25) & i64(127) * i64(72340172838076673)
-																														t219 := int32(load32(m.memory, uint64(uint32(v9))))
-																														v6 = t219
-																														v14 = i32(0)
-																													l51:
+																														t216 := m.fn118(v47, v5+i32(456))
+																														v49 = t216
+																														t217 := int32(load32(m.memory, uint64(uint32(v10))+4))
+																														v2 = t217
+																														v1 = v2 & int32(v49)
+																														v56 = int64(uint64(v49)>>25) & i64(127) * i64(72340172838076673)
+																														t218 := int32(load32(m.memory, uint64(uint32(v10))))
+																														v6 = t218
+																														v13 = i32(0)
+																													l50:
 																														{
-																															t220 := int64(load64(m.memory, uint64(uint32(v1+v6))))
-																															v52 = t220
-																															v50 = v52 ^ v57
-																															v50 = (v50 ^ i64(-1)) & (v50 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
+																															t219 := int64(load64(m.memory, uint64(uint32(v1+v6))))
+																															v51 = t219
+																															v49 = v51 ^ v56
+																															v49 = (v49 ^ i64(-1)) & (v49 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
 																															{
-																															l49:
+																															l48:
 																																{
-																																	if v50 == 0 {
-																																		if v52&(v52<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
-																																			goto l47
+																																	if v49 == 0 {
+																																		if v51&(v51<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
+																																			goto l46
 																																		}
-																																		t228 := v1
-																																		v14 = v14 + i32(8)
-																																		v1 = (t228 + v14) & v2
-																																		goto l51
+																																		t227 := v1
+																																		v13 = v13 + i32(8)
+																																		v1 = (t227 + v13) & v2
+																																		goto l50
 																																	}
-																																	v58 = int64(bits.TrailingZeros64(uint64(v50)))
-																																	v50 = (v50 - i64(1)) & v50
-																																	t221 := v56
-																																	v17 = v6 - (int32(uint32(int32(v58))>>3)+v1)&v2<<4
-																																	t222 := int64(load64(m.memory, uint64(uint32(v17-i32(16)))))
-																																	if t221 != t222 {
-																																		goto l49
+																																	v57 = int64(bits.TrailingZeros64(uint64(v49)))
+																																	v49 = (v49 - i64(1)) & v49
+																																	t220 := v55
+																																	v17 = v6 - (int32(uint32(int32(v57))>>3)+v1)&v2<<4
+																																	t221 := int64(load64(m.memory, uint64(uint32(v17-i32(16)))))
+																																	if t220 != t221 {
+																																		goto l48
 																																	}
 																																}
-																																t223 := int32(load32(m.memory, uint64(uint32(v17-i32(8)))))
-																																v14 = t223
-																																t224 := int32(load32(m.memory, uint64(uint32(v9))+112))
-																																if uint32(v14) >= uint32(t224) {
+																																t222 := int32(load32(m.memory, uint64(uint32(v17-i32(8)))))
+																																v13 = t222
+																																t223 := int32(load32(m.memory, uint64(uint32(v10))+112))
+																																if uint32(v13) >= uint32(t223) {
 																																	goto l9
 																																}
-																																t225 := int32(load32(m.memory, uint64(uint32(v9))+108))
-																																v1 = t225 + v14*i32(24)
-																																t226 := int32(load32(m.memory, uint64(uint32(v1))+8))
-																																p227 := i32(0)
-																																if t226 == i32(-0x7ffffffb) {
-																																	p227 = v1 + i32(12)
+																																t224 := int32(load32(m.memory, uint64(uint32(v10))+108))
+																																v1 = t224 + v13*i32(24)
+																																t225 := int32(load32(m.memory, uint64(uint32(v1))+8))
+																																p226 := i32(0)
+																																if t225 == i32(-0x7ffffffb) {
+																																	p226 = v1 + i32(12)
 																																}
-																																p215 = p227
-																																goto l50
+																																p214 = p226
+																																goto l49
 																															}
 																														}
 																													}
-																												l47:
-																													p215 = i32(0)
-																												l50:
-																													v17 = p215
-																													m.fn410(v5+i32(16), v22, i32(1105512), i32(2))
-																													t229 := int32(load32(m.memory, uint64(uint32(v5))+16))
-																													v6 = t229
+																												l46:
+																													p214 = i32(0)
+																												l49:
+																													v17 = p214
+																													m.fn410(v5+i32(16), v21, i32(1105512), i32(2))
+																													t228 := int32(load32(m.memory, uint64(uint32(v5))+16))
+																													v6 = t228
 																													if v6 != 0 {
-																														t230 := int32(load32(m.memory, uint64(uint32(v5))+20))
-																														v1 = t230
+																														t229 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																														v1 = t229
 																														{
 																															{
-																																if v28 != 0 {
+																																if v26 != 0 {
 																																	if v1 != 0 {
-																																		goto l52
+																																		goto l51
 																																	}
 																																	v2 = i32(1)
+																																	goto l52
+																																}
+																																t230 := m.fn91(v24, v6, v1)
+																																v2 = t230
+																																if v2 != 0 {
 																																	goto l53
 																																}
-																																t231 := m.fn91(v25, v6, v1)
-																																v2 = t231
-																																if v2 != 0 {
+																																if v17 != 0 {
 																																	goto l54
 																																}
-																																if v17 != 0 {
-																																	goto l55
-																																}
-																																goto l54
+																																goto l53
 																															}
-																														l52:
-																															t232 := m.fn504(v1, i32(1))
-																															v2 = t232
+																														l51:
+																															t231 := m.fn504(v1, i32(1))
+																															v2 = t231
 																															if v2 == 0 {
 																																goto l9
 																															}
 																														}
-																													l53:
+																													l52:
 																														if v1 != 0 {
 																															memory_copy(m.memory, uint32(v2), uint32(v6), uint32(v1))
 																														}
@@ -3671,256 +3668,256 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																														store32(m.memory, uint64(uint32(v5))+472, uint32(v2))
 																														store32(m.memory, uint64(uint32(v5))+460, uint32(i32(2)))
 																														store32(m.memory, uint64(uint32(v5))+456, uint32(i32(1105512)))
-																														store64(m.memory, uint64(uint32(v5))+464, uint64(v54))
-																														t233 := m.fn98(v35, v5+i32(456))
-																														v2 = t233
-																														m.fn10(v39)
+																														store64(m.memory, uint64(uint32(v5))+464, uint64(v53))
+																														t232 := m.fn98(v34, v5+i32(456))
+																														v2 = t232
+																														m.fn10(v38)
 																														if v2 != 0 {
-																															goto l54
+																															goto l53
 																														}
 																														if v17 == 0 {
-																															goto l54
+																															goto l53
 																														}
-																														t234 := int32(load32(m.memory, uint64(uint32(v17))))
-																														m.fn411(v5+i32(8), t234, i32(1105512), i32(2))
-																														t235 := int32(load32(m.memory, uint64(uint32(v5))+8))
-																														if t235 == 0 {
-																															goto l56
-																														}
-																														t236 := m.fn91(v25, v6, v1)
-																														v2 = t236
-																														if v2 == 0 {
+																														t233 := int32(load32(m.memory, uint64(uint32(v17))))
+																														m.fn411(v5+i32(8), t233, i32(1105512), i32(2))
+																														t234 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																														if t234 == 0 {
 																															goto l55
 																														}
+																														t235 := m.fn91(v24, v6, v1)
+																														v2 = t235
+																														if v2 == 0 {
+																															goto l54
+																														}
+																														goto l56
+																													}
+																													if v54 == 0 {
 																														goto l57
 																													}
-																													if v55 == 0 {
-																														goto l58
-																													}
-																													goto l59
+																													goto l58
 																												}
-																												t237 := int64(load64(m.memory, uint64(uint32(v9))+96))
-																												v50 = t237
+																												t236 := int64(load64(m.memory, uint64(uint32(v10))+96))
+																												v49 = t236
 																												v1 = v5 + i32(456)
-																												m.fn412(v1, v10)
-																												_ = m.fn409(v9, v50, v1)
+																												m.fn412(v1, v9)
+																												_ = m.fn409(v10, v49, v1)
+																												goto l59
+																											}
+																										l57:
+																											t238 := m.fn413(v21)
+																											if t238 != 0 {
 																												goto l60
 																											}
-																										l58:
-																											t239 := m.fn413(v22)
-																											if t239 != 0 {
-																												goto l61
-																											}
 																										}
-																									l59:
+																									l58:
 																										if v17 != 0 {
-																											goto l56
+																											goto l55
 																										}
-																										goto l62
-																									l55:
-																										t240 := int32(load32(m.memory, uint64(uint32(v10))+12))
-																										v1 = t240 * i32(28)
-																										t241 := int32(load32(m.memory, uint64(uint32(v10))+8))
-																										v2 = t241
+																										goto l61
+																									l54:
+																										t239 := int32(load32(m.memory, uint64(uint32(v9))+12))
+																										v1 = t239 * i32(28)
+																										t240 := int32(load32(m.memory, uint64(uint32(v9))+8))
+																										v2 = t240
 																										v6 = v2 - i32(24)
-																									l63:
+																									l62:
 																										{
 																											if v1 == 0 {
-																												goto l61
+																												goto l60
 																											}
 																											v1 = v1 - i32(28)
 																											v6 = v6 + i32(28)
-																											t242 := int32(m.memory[uint64(uint32(v2))+12])
-																											v49 = v2 + i32(28)
-																											v2 = v49
-																											if t242 != i32(5) {
+																											t241 := int32(m.memory[uint64(uint32(v2))+12])
+																											v48 = v2 + i32(28)
+																											v2 = v48
+																											if t241 != i32(5) {
+																												goto l62
+																											}
+																										}
+																										t242 := m.fn413(v21)
+																										if t242 != 0 {
+																											goto l60
+																										}
+																										t243 := int32(load32(m.memory, uint64(uint32(v17))))
+																										v17 = t243
+																										t244 := int32(load32(m.memory, uint64(uint32(v6))))
+																										t245 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
+																										t246 := m.fn414(v17, t244, t245)
+																										v2 = t246
+																										if v2 == 0 {
+																											goto l60
+																										}
+																										t247 := int32(load32(m.memory, uint64(uint32(v2))))
+																										if t247 != i32(-0x7ffffffb) {
+																											goto l60
+																										}
+																										if v1 == 0 {
+																											goto l55
+																										}
+																										v2 = i32(0)
+																									l63:
+																										{
+																											v6 = v2 + v48
+																											t248 := int32(m.memory[uint64(uint32(v6+i32(12)))])
+																											if t248 == i32(5) {
+																												t249 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
+																												t250 := int32(load32(m.memory, uint64(uint32(v6+i32(8)))))
+																												t251 := m.fn414(v17, t249, t250)
+																												v6 = t251
+																												if v6 == 0 {
+																													goto l60
+																												}
+																												t252 := int32(load32(m.memory, uint64(uint32(v6))))
+																												if t252 != i32(-0x7ffffffb) {
+																													goto l60
+																												}
+																											}
+																											t253 := v1
+																											v2 = v2 + i32(28)
+																											if t253 != v2 {
 																												goto l63
 																											}
 																										}
-																										t243 := m.fn413(v22)
-																										if t243 != 0 {
-																											goto l61
-																										}
-																										t244 := int32(load32(m.memory, uint64(uint32(v17))))
-																										v17 = t244
-																										t245 := int32(load32(m.memory, uint64(uint32(v6))))
-																										t246 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
-																										t247 := m.fn414(v17, t245, t246)
-																										v2 = t247
-																										if v2 == 0 {
-																											goto l61
-																										}
-																										t248 := int32(load32(m.memory, uint64(uint32(v2))))
-																										if t248 != i32(-0x7ffffffb) {
-																											goto l61
-																										}
-																										if v1 == 0 {
-																											goto l56
-																										}
-																										v2 = i32(0)
-																									l64:
-																										{
-																											v6 = v2 + v49
-																											t249 := int32(m.memory[uint64(uint32(v6+i32(12)))])
-																											if t249 == i32(5) {
-																												t250 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
-																												t251 := int32(load32(m.memory, uint64(uint32(v6+i32(8)))))
-																												t252 := m.fn414(v17, t250, t251)
-																												v6 = t252
-																												if v6 == 0 {
-																													goto l61
-																												}
-																												t253 := int32(load32(m.memory, uint64(uint32(v6))))
-																												if t253 != i32(-0x7ffffffb) {
-																													goto l61
-																												}
-																											}
-																											t254 := v1
-																											v2 = v2 + i32(28)
-																											if t254 != v2 {
-																												goto l64
-																											}
-																										}
-																										goto l56
+																										goto l55
 																									}
-																								l54:
+																								l53:
 																									if v2 == 0 {
-																										goto l61
+																										goto l60
 																									}
-																								l57:
-																									t255 := int32(load32(m.memory, uint64(uint32(v2))))
-																									v14 = t255
-																									goto l56
+																								l56:
+																									t254 := int32(load32(m.memory, uint64(uint32(v2))))
+																									v13 = t254
+																									goto l55
 																								}
-																							l61:
-																								t256 := int64(load64(m.memory, uint64(uint32(v9))+96))
-																								v51 = t256
+																							l60:
+																								t255 := int64(load64(m.memory, uint64(uint32(v10))+96))
+																								v50 = t255
 																							}
-																						l62:
+																						l61:
 																							v2 = v5 + i32(456)
-																							m.fn404(v2, v22)
-																							t257 := int64(load64(m.memory, uint64(uint32(v5))+464))
-																							v50 = t257
-																							t258 := int64(load64(m.memory, uint64(uint32(v5))+456))
-																							v52 = t258
-																							t259 := m.fn504(i32(48), i32(8))
-																							v1 = t259
+																							m.fn403(v2, v21)
+																							t256 := int64(load64(m.memory, uint64(uint32(v5))+464))
+																							v49 = t256
+																							t257 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																							v51 = t257
+																							t258 := m.fn504(i32(48), i32(8))
+																							v1 = t258
 																							if v1 == 0 {
 																								goto l9
 																							}
 																							m.fn105(v2)
-																							t260 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																							t259 := int64(load64(m.memory, uint64(uint32(v5))+456))
+																							v53 = t259
+																							t260 := int64(load64(m.memory, uint64(uint32(v5))+464))
 																							v54 = t260
-																							t261 := int64(load64(m.memory, uint64(uint32(v5))+464))
-																							v55 = t261
-																							t262 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-																							store64(m.memory, uint64(uint32(v1))+8, uint64(t262))
-																							t263 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-																							store64(m.memory, uint64(uint32(v1)), uint64(t263))
+																							t261 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+																							store64(m.memory, uint64(uint32(v1))+8, uint64(t261))
+																							t262 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+																							store64(m.memory, uint64(uint32(v1)), uint64(t262))
 																							store64(m.memory, uint64(uint32(v1))+40, uint64(i64(4)))
 																							store64(m.memory, uint64(uint32(v1))+32, uint64(i64(0)))
-																							store64(m.memory, uint64(uint32(v1))+24, uint64(v55))
-																							store64(m.memory, uint64(uint32(v1))+16, uint64(v54))
+																							store64(m.memory, uint64(uint32(v1))+24, uint64(v54))
+																							store64(m.memory, uint64(uint32(v1))+16, uint64(v53))
 																							store32(m.memory, uint64(uint32(v5))+460, uint32(v1))
 																							store32(m.memory, uint64(uint32(v5))+456, uint32(i32(-0x7ffffffb)))
-																							t265 := v9
-																							p264 := v51
-																							if int32(v52) != 0 {
-																								p264 = v50
+																							t264 := v10
+																							p263 := v50
+																							if int32(v51) != 0 {
+																								p263 = v49
 																							}
-																							t266 := m.fn409(t265, p264, v2)
-																							v14 = t266
+																							t265 := m.fn409(t264, p263, v2)
+																							v13 = t265
 																						}
-																					l56:
-																						t267 := int32(load32(m.memory, uint64(uint32(v9))+112))
-																						if uint32(v14) >= uint32(t267) {
+																					l55:
+																						t266 := int32(load32(m.memory, uint64(uint32(v10))+112))
+																						if uint32(v13) >= uint32(t266) {
 																							goto l9
 																						}
-																						t268 := int32(load32(m.memory, uint64(uint32(v9))+108))
-																						v17 = t268 + v14*i32(24)
-																						t269 := int32(load32(m.memory, uint64(uint32(v17))+8))
-																						if t269 != i32(-0x7ffffffb) {
-																							goto l60
+																						t267 := int32(load32(m.memory, uint64(uint32(v10))+108))
+																						v17 = t267 + v13*i32(24)
+																						t268 := int32(load32(m.memory, uint64(uint32(v17))+8))
+																						if t268 != i32(-0x7ffffffb) {
+																							goto l59
 																						}
-																						t270 := int32(load32(m.memory, uint64(uint32(v10))+12))
-																						v1 = t270
+																						t269 := int32(load32(m.memory, uint64(uint32(v9))+12))
+																						v1 = t269
 																						if v1 != 0 {
 																							v2 = v1 * i32(28)
-																							t271 := int32(load32(m.memory, uint64(uint32(v10))+8))
-																							v1 = t271 + i32(12)
-																						l65:
+																							t270 := int32(load32(m.memory, uint64(uint32(v9))+8))
+																							v1 = t270 + i32(12)
+																						l64:
 																							{
-																								t272 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
-																								t273 := v37
-																								v6 = t272
-																								t274 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
-																								t275 := v6
-																								v22 = t274
-																								t276 := m.fn199(t273, t275, v22)
-																								if t276&i32(255) != i32(6) {
-																									t277 := int32(load32(m.memory, uint64(uint32(v17))+12))
-																									t278 := m.fn403(t277, v6, v22)
-																									m.fn415(v23, v6, v22, t278, v1, i32(0), i32(0))
+																								t271 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
+																								t272 := v36
+																								v6 = t271
+																								t273 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
+																								t274 := v6
+																								v21 = t273
+																								t275 := m.fn199(t272, t274, v21)
+																								if t275&i32(255) != i32(6) {
+																									t276 := int32(load32(m.memory, uint64(uint32(v17))+12))
+																									t277 := m.fn406(t276, v6, v21)
+																									m.fn415(v22, v6, v21, t277, v1, i32(0), i32(0))
 																								}
 																								v1 = v1 + i32(28)
 																								v2 = v2 - i32(28)
 																								if v2 != 0 {
-																									goto l65
+																									goto l64
 																								}
 																							}
 																						}
-																						t279 := int32(load32(m.memory, uint64(uint32(v17))+12))
-																						m.fn411(v5, t279, i32(1105512), i32(2))
-																						t280 := int32(load32(m.memory, uint64(uint32(v5))))
-																						v2 = t280
+																						t278 := int32(load32(m.memory, uint64(uint32(v17))+12))
+																						m.fn411(v5, t278, i32(1105512), i32(2))
+																						t279 := int32(load32(m.memory, uint64(uint32(v5))))
+																						v2 = t279
 																						if v2 == 0 {
-																							goto l60
+																							goto l59
 																						}
 																						{
-																							t281 := int32(load32(m.memory, uint64(uint32(v5))+4))
-																							t282 := v25
-																							t283 := v2
-																							v1 = t281
-																							t284 := m.fn91(t282, t283, v1)
-																							v6 = t284
+																							t280 := int32(load32(m.memory, uint64(uint32(v5))+4))
+																							t281 := v24
+																							t282 := v2
+																							v1 = t280
+																							t283 := m.fn91(t281, t282, v1)
+																							v6 = t283
 																							if v6 != 0 {
-																								t285 := int32(load32(m.memory, uint64(uint32(v6))))
-																								if t285 == v14 {
-																									goto l66
+																								t284 := int32(load32(m.memory, uint64(uint32(v6))))
+																								if t284 == v13 {
+																									goto l65
 																								}
 																							}
 																							{
 																								if v1 == 0 {
 																									v6 = i32(1)
-																									goto l67
+																									goto l66
 																								}
-																								t286 := m.fn504(v1, i32(1))
-																								v6 = t286
+																								t285 := m.fn504(v1, i32(1))
+																								v6 = t285
 																								if v6 == 0 {
 																									goto l9
 																								}
 																							}
-																						l67:
+																						l66:
 																							if v1 != 0 {
 																								memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v1))
 																							}
-																							m.fn416(v25, v6, v1, v14)
+																							m.fn416(v24, v6, v1, v13)
 																						}
-																					l66:
-																						t287 := int64(load64(m.memory, uint64(uint32(v17))))
-																						v50 = t287
+																					l65:
+																						t286 := int64(load64(m.memory, uint64(uint32(v17))))
+																						v49 = t286
 																						{
 																							if v1 == 0 {
 																								v6 = i32(1)
-																								goto l68
+																								goto l67
 																							}
-																							t288 := m.fn504(v1, i32(1))
-																							v6 = t288
+																							t287 := m.fn504(v1, i32(1))
+																							v6 = t287
 																							if v6 == 0 {
 																								goto l9
 																							}
 																						}
-																					l68:
+																					l67:
 																						if v1 != 0 {
 																							memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v1))
 																						}
@@ -3928,241 +3925,241 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						store32(m.memory, uint64(uint32(v5))+472, uint32(v6))
 																						store32(m.memory, uint64(uint32(v5))+460, uint32(i32(2)))
 																						store32(m.memory, uint64(uint32(v5))+456, uint32(i32(1105512)))
-																						store64(m.memory, uint64(uint32(v5))+464, uint64(v50))
-																						m.fn417(v35, v5+i32(456), v14)
+																						store64(m.memory, uint64(uint32(v5))+464, uint64(v49))
+																						m.fn417(v34, v5+i32(456), v13)
 																					}
-																				l60:
-																					v10 = v10 + i32(16)
-																					if v10 != v47 {
-																						goto l69
+																				l59:
+																					v9 = v9 + i32(16)
+																					if v9 != v46 {
+																						goto l68
 																					}
-																					goto l46
+																					goto l45
 																				}
-																			l43:
-																				m.fn415(v23, v6, v9, v2, v10, i32(0), i32(0))
-																			l46:
-																				if v11 != v46 {
-																					goto l70
+																			l42:
+																				m.fn415(v22, v6, v10, v2, v9, i32(0), i32(0))
+																			l45:
+																				if v11 != v45 {
+																					goto l69
 																				}
 																			}
-																			goto l40
+																			goto l39
 																		}
 																	}
 																}
-															l39:
+															l38:
 																{
-																	if v6 == v33 {
-																		t289 := m.fn554(v2, v44, v33)
-																		if t289 == 0 {
-																			t297 := int32(load32(m.memory, uint64(uint32(v24))))
-																			if t297 == i32(-0x7ffffff8) {
-																				m.fn145(v24)
-																				store32(m.memory, uint64(uint32(v24)), uint32(i32(-0x80000000)))
+																	if v6 == v32 {
+																		t288 := m.fn554(v2, v43, v32)
+																		if t288 == 0 {
+																			t296 := int32(load32(m.memory, uint64(uint32(v23))))
+																			if t296 == i32(-0x7ffffff8) {
+																				m.fn145(v23)
+																				store32(m.memory, uint64(uint32(v23)), uint32(i32(-0x80000000)))
 																			}
-																			m.fn419(v24, v1)
-																			goto l40
+																			m.fn419(v23, v1)
+																			goto l39
 																		}
 																	}
-																	t290 := m.fn403(v43, v2, v6)
-																	t291 := m.fn418(t290, v1)
-																	v2 = t291
+																	t289 := m.fn406(v42, v2, v6)
+																	t290 := m.fn418(t289, v1)
+																	v2 = t290
 																	if v2 == 0 {
-																		goto l40
+																		goto l39
 																	}
-																	t292 := int32(load32(m.memory, uint64(uint32(v2))))
-																	if t292 == i32(-0x7ffffffc) {
-																		goto l72
+																	t291 := int32(load32(m.memory, uint64(uint32(v2))))
+																	if t291 == i32(-0x7ffffffc) {
+																		goto l71
 																	}
-																	t293 := int32(m.memory[uint64(uint32(v1))])
-																	if t293 == i32(4) {
-																		goto l72
+																	t292 := int32(m.memory[uint64(uint32(v1))])
+																	if t292 == i32(4) {
+																		goto l71
 																	}
-																	t294 := int32(load32(m.memory, uint64(uint32(v13))+4))
-																	t295 := int32(load32(m.memory, uint64(uint32(v13))+8))
-																	t296 := m.fn199(v36, t294, t295)
-																	if t296&i32(255) == i32(3) {
-																		goto l72
+																	t293 := int32(load32(m.memory, uint64(uint32(v12))+4))
+																	t294 := int32(load32(m.memory, uint64(uint32(v12))+8))
+																	t295 := m.fn199(v35, t293, t294)
+																	if t295&i32(255) == i32(3) {
+																		goto l71
 																	}
 																	m.fn419(v2, v1)
-																	goto l40
+																	goto l39
 																}
-															l72:
-																m.fn420(v23, v2, v1, i32(0))
-															l40:
-																v13 = v13 + i32(28)
-																if v13 != v42 {
-																	goto l73
+															l71:
+																m.fn420(v22, v2, v1, i32(0))
+															l39:
+																v12 = v12 + i32(28)
+																if v12 != v41 {
+																	goto l72
 																}
 															}
 														}
-													l22:
-														v53 = v53 + i64(1)
+													l21:
+														v52 = v52 + i64(1)
 														v18 = v18 + i32(16)
-														if v18 != v41 {
-															goto l74
+														if v18 != v40 {
+															goto l73
 														}
-														t298 := int32(load32(m.memory, uint64(uint32(v5))+100))
+														t297 := int32(load32(m.memory, uint64(uint32(v5))+100))
+														v9 = t297
+														if v9 == 0 {
+															goto l20
+														}
+														t298 := int32(load32(m.memory, uint64(uint32(v5))+96))
 														v11 = t298
-														if v11 == 0 {
-															goto l21
-														}
-														t299 := int32(load32(m.memory, uint64(uint32(v5))+96))
-														v8 = t299
-														v2 = v8 + i32(16)
-														v6 = v11 - i32(1)
-														v1 = v8
-													l76:
+														v2 = v11 + i32(16)
+														v6 = v9 - i32(1)
+														v8 = i32(0)
+														v1 = v11
+													l74:
 														{
-															t300 := int32(m.memory[uint64(uint32(v1))])
-															if t300 == i32(5) {
-																m.fn188(v1)
-																if uint32(v11) > uint32(v12+i32(1)) {
-																l78:
-																	{
-																		t302 := int32(m.memory[uint64(uint32(v2))])
-																		if t302 == i32(5) {
-																			m.fn188(v2)
-																			goto l77
-																		}
-																		v1 = v8 + v12<<4
-																		t303 := int64(load64(m.memory, uint64(uint32(v2))+8))
-																		store64(m.memory, uint64(uint32(v1))+8, uint64(t303))
-																		t304 := int64(load64(m.memory, uint64(uint32(v2))))
-																		store64(m.memory, uint64(uint32(v1)), uint64(t304))
-																		v12 = v12 + i32(1)
-																	}
-																l77:
-																	v2 = v2 + i32(16)
-																	v6 = v6 - i32(1)
-																	if v6 != 0 {
-																		goto l78
-																	}
+															t299 := int32(m.memory[uint64(uint32(v1))])
+															if t299 != i32(5) {
+																v2 = v2 + i32(16)
+																v6 = v6 - i32(1)
+																v1 = v1 + i32(16)
+																t300 := v9
+																v8 = v8 + i32(1)
+																if t300 != v8 {
+																	goto l74
 																}
-																store32(m.memory, uint64(uint32(v5))+100, uint32(v12))
-																goto l21
+																goto l20
 															}
-															v2 = v2 + i32(16)
-															v6 = v6 - i32(1)
-															v1 = v1 + i32(16)
-															t301 := v11
-															v12 = v12 + i32(1)
-															if t301 != v12 {
+														}
+														m.fn188(v1)
+														if uint32(v8+i32(1)) >= uint32(v9) {
+															goto l75
+														}
+													l77:
+														{
+															t301 := int32(m.memory[uint64(uint32(v2))])
+															if t301 == i32(5) {
+																m.fn188(v2)
 																goto l76
 															}
+															v1 = v11 + v8<<4
+															t302 := int64(load64(m.memory, uint64(uint32(v2))+8))
+															store64(m.memory, uint64(uint32(v1))+8, uint64(t302))
+															t303 := int64(load64(m.memory, uint64(uint32(v2))))
+															store64(m.memory, uint64(uint32(v1)), uint64(t303))
+															v8 = v8 + i32(1)
 														}
-														v12 = v11
-														goto l21
+													l76:
+														v2 = v2 + i32(16)
+														v6 = v6 - i32(1)
+														if v6 != 0 {
+															goto l77
+														}
+														goto l75
 													default:
 														{
-															t305 := int32(m.memory[uint64(uint32(v5))+88])
-															if t305 != i32(3) {
-																goto l79
+															t304 := int32(m.memory[uint64(uint32(v5))+88])
+															if t304 != i32(3) {
+																goto l78
 															}
-															t306 := int32(load32(m.memory, uint64(uint32(v21))+28))
-															v1 = t306
+															t305 := int32(load32(m.memory, uint64(uint32(v20))+28))
+															v1 = t305
 															if v1 == 0 {
-																goto l79
+																goto l78
 															}
 															v2 = v1 * i32(20)
-															t307 := int32(load32(m.memory, uint64(uint32(v21))+24))
-															v1 = t307
-														l81:
+															t306 := int32(load32(m.memory, uint64(uint32(v20))+24))
+															v1 = t306
+														l80:
 															{
-																t308 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
-																if v6 == t308 {
-																	t309 := int32(load32(m.memory, uint64(uint32(v1))))
-																	t310 := m.fn554(t309, v11, v6)
-																	if t310 == 0 {
-																		t311 := int32(load32(m.memory, uint64(uint32(v1+i32(16)))))
-																		v2 = t311
+																t307 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
+																if v6 == t307 {
+																	t308 := int32(load32(m.memory, uint64(uint32(v1))))
+																	t309 := m.fn554(t308, v11, v6)
+																	if t309 == 0 {
+																		t310 := int32(load32(m.memory, uint64(uint32(v1+i32(16)))))
+																		v2 = t310
 																		if v2 == 0 {
-																			goto l79
+																			goto l78
 																		}
 																		v2 = v2 << 4
-																		t312 := int32(load32(m.memory, uint64(uint32(v1+i32(12)))))
-																		v1 = t312
-																		t313 := int32(load32(m.memory, uint64(uint32(v5))+96))
-																		v12 = t313
-																		t314 := int32(load32(m.memory, uint64(uint32(v5))+100))
-																		v8 = t314
-																	l83:
+																		t311 := int32(load32(m.memory, uint64(uint32(v1+i32(12)))))
+																		v1 = t311
+																		t312 := int32(load32(m.memory, uint64(uint32(v5))+96))
+																		v9 = t312
+																		t313 := int32(load32(m.memory, uint64(uint32(v5))+100))
+																		v8 = t313
+																	l82:
 																		{
-																			t315 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
-																			if v8 == t315 {
-																				t316 := int32(load32(m.memory, uint64(uint32(v1))))
-																				t317 := m.fn554(t316, v12, v8)
-																				if t317 == 0 {
-																					t318 := int32(load32(m.memory, uint64(uint32(v1+i32(8)))))
-																					v8 = t318
-																					t319 := int32(load32(m.memory, uint64(uint32(v1+i32(12)))))
-																					t320 := v5 + i32(456)
-																					v1 = t319
-																					m.fn63(t320, v1, i32(0), i32(1), i32(1))
-																					t321 := int32(load32(m.memory, uint64(uint32(v5))+460))
-																					v9 = t321
+																			t314 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
+																			if v8 == t314 {
+																				t315 := int32(load32(m.memory, uint64(uint32(v1))))
+																				t316 := m.fn554(t315, v9, v8)
+																				if t316 == 0 {
+																					t317 := int32(load32(m.memory, uint64(uint32(v1+i32(8)))))
+																					v8 = t317
+																					t318 := int32(load32(m.memory, uint64(uint32(v1+i32(12)))))
+																					t319 := v5 + i32(456)
+																					v1 = t318
+																					m.fn63(t319, v1, i32(0), i32(1), i32(1))
+																					t320 := int32(load32(m.memory, uint64(uint32(v5))+460))
+																					v10 = t320
 																					{
-																						t322 := int32(load32(m.memory, uint64(uint32(v5))+456))
-																						if t322 != i32(1) {
-																							t323 := int32(load32(m.memory, uint64(uint32(v5))+464))
-																							v2 = t323
+																						t321 := int32(load32(m.memory, uint64(uint32(v5))+456))
+																						if t321 != i32(1) {
+																							t322 := int32(load32(m.memory, uint64(uint32(v5))+464))
+																							v2 = t322
 																							{
-																								var p324 int32
+																								var p323 int32
 																								if v1 == 0 {
-																									p324 = 1
+																									p323 = 1
 																								}
-																								v12 = p324
-																								if v12 != 0 {
-																									goto l84
+																								v9 = p323
+																								if v9 != 0 {
+																									goto l83
 																								}
-																								if v12 != 0 {
-																									goto l84
+																								if v9 != 0 {
+																									goto l83
 																								}
 																								memory_copy(m.memory, uint32(v2), uint32(v8), uint32(v1))
 																							}
-																						l84:
-																							t325 := int32(load32(m.memory, uint64(uint32(v5))+92))
-																							if t325 == i32(-0x80000000) {
-																								t326 := int32(load32(m.memory, uint64(uint32(v5))+96))
+																						l83:
+																							t324 := int32(load32(m.memory, uint64(uint32(v5))+92))
+																							if t324 == i32(-0x80000000) {
+																								t325 := int32(load32(m.memory, uint64(uint32(v5))+96))
+																								v14 = t325
+																								t326 := int32(load32(m.memory, uint64(uint32(v5))+100))
+																								t327 := v5 + i32(456)
 																								v13 = t326
-																								t327 := int32(load32(m.memory, uint64(uint32(v5))+100))
-																								t328 := v5 + i32(456)
-																								v14 = t327
-																								m.fn63(t328, v14, i32(0), i32(1), i32(1))
-																								t329 := int32(load32(m.memory, uint64(uint32(v5))+460))
-																								v8 = t329
-																								t330 := int32(load32(m.memory, uint64(uint32(v5))+456))
-																								if t330 == i32(1) {
+																								m.fn63(t327, v13, i32(0), i32(1), i32(1))
+																								t328 := int32(load32(m.memory, uint64(uint32(v5))+460))
+																								v8 = t328
+																								t329 := int32(load32(m.memory, uint64(uint32(v5))+456))
+																								if t329 == i32(1) {
 																									goto l14
 																								}
-																								t331 := int32(load32(m.memory, uint64(uint32(v5))+464))
-																								v12 = t331
+																								t330 := int32(load32(m.memory, uint64(uint32(v5))+464))
+																								v9 = t330
 																								{
-																									var p332 int32
-																									if v14 == 0 {
-																										p332 = 1
+																									var p331 int32
+																									if v13 == 0 {
+																										p331 = 1
 																									}
-																									v18 = p332
+																									v18 = p331
 																									if v18 != 0 {
-																										goto l86
+																										goto l85
 																									}
 																									if v18 != 0 {
-																										goto l86
+																										goto l85
 																									}
-																									memory_copy(m.memory, uint32(v12), uint32(v13), uint32(v14))
+																									memory_copy(m.memory, uint32(v9), uint32(v14), uint32(v13))
 																								}
-																							l86:
-																								m.fn85(v32)
-																								store32(m.memory, uint64(uint32(v5))+96, uint32(v12))
+																							l85:
+																								m.fn85(v31)
+																								store32(m.memory, uint64(uint32(v5))+96, uint32(v9))
 																								store32(m.memory, uint64(uint32(v5))+92, uint32(v8))
 																								if v8 == i32(-0x80000000) {
 																									goto l9
 																								}
 																							}
-																							m.fn86(v32, i32(1))
+																							m.fn86(v31, i32(1))
 																							store32(m.memory, uint64(uint32(v5))+100, uint32(v1))
 																							store32(m.memory, uint64(uint32(v5))+96, uint32(v2))
-																							store32(m.memory, uint64(uint32(v5))+92, uint32(v9))
-																							goto l79
+																							store32(m.memory, uint64(uint32(v5))+92, uint32(v10))
+																							goto l78
 																						}
 																						goto l14
 																					}
@@ -4171,57 +4168,50 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																			v1 = v1 + i32(16)
 																			v2 = v2 - i32(16)
 																			if v2 != 0 {
-																				goto l83
+																				goto l82
 																			}
-																			goto l79
+																			goto l78
 																		}
 																	}
 																}
 																v1 = v1 + i32(20)
 																v2 = v2 - i32(20)
 																if v2 != 0 {
-																	goto l81
+																	goto l80
 																}
-																goto l79
+																goto l78
 															}
 														}
-													l79:
-														t333 := m.fn403(v27, v11, v6)
-														v1 = t333
-														if v10 == i32(1) {
+													l78:
+														t332 := m.fn406(v28, v11, v6)
+														v1 = t332
+														if v12 == i32(1) {
 															m.fn421(v1, v5+i32(88))
-															goto l87
+															goto l86
 														}
 														m.fn419(v1, v5+i32(88))
-													l87:
+													l86:
 														m.fn188(v5 + i32(88))
 														m.fn85(v5 + i32(76))
-														if v16 != v29 {
-															goto l88
+														if v16 != v27 {
+															goto l87
 														}
 														goto l15
 													}
 												}
-											l21:
-												t334 := int32(load32(m.memory, uint64(uint32(v5))+80))
-												t335 := int32(load32(m.memory, uint64(uint32(v5))+84))
-												t336 := m.fn403(v27, t334, t335)
-												v1 = t336
-												if v12 != 0 {
-													goto l20
-												}
-												t337 := int32(load32(m.memory, uint64(uint32(v1))))
-												if t337 != i32(-0x80000000) {
-													goto l19
-												}
+											l75:
+												store32(m.memory, uint64(uint32(v5))+100, uint32(v8))
+											l20:
+												t333 := int32(load32(m.memory, uint64(uint32(v5))+80))
+												t334 := int32(load32(m.memory, uint64(uint32(v5))+84))
+												t335 := m.fn406(v28, t333, t334)
+												m.fn420(v22, t335, v5+i32(88), i32(0))
 											}
-										l20:
-											m.fn420(v23, v1, v5+i32(88), i32(0))
 										l19:
 											m.fn188(v5 + i32(88))
 											m.fn85(v5 + i32(76))
-											if v16 != v29 {
-												goto l88
+											if v16 != v27 {
+												goto l87
 											}
 										}
 										goto l15
@@ -4232,10 +4222,10 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 									store32(m.memory, uint64(uint32(v5))+44, uint32(v16))
 									m.fn170(v5 + i32(40))
 									p40 = i32(1)
-									goto l89
+									goto l88
 								l6:
 									p40 = i32(0)
-								l89:
+								l88:
 									m.g0 = v5 + i32(576)
 									if p40 == 0 {
 										m.fn31(v15)
@@ -4246,60 +4236,60 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 									goto l3
 								}
 								m.fn31(v19 + i32(8))
-								t338 := int64(load64(m.memory, uint64(uint32(v19))+16))
-								store64(m.memory, uint64(uint32(v15))+8, uint64(t338))
-								t339 := int64(load64(m.memory, uint64(uint32(v19))+24))
-								store64(m.memory, uint64(uint32(v15))+16, uint64(t339))
-								t340 := int64(load64(m.memory, uint64(uint32(v19))+32))
-								store64(m.memory, uint64(uint32(v15))+24, uint64(t340))
-								t341 := int64(load64(m.memory, uint64(uint32(v19))+40))
-								store64(m.memory, uint64(uint32(v15))+32, uint64(t341))
-								t342 := int64(load64(m.memory, uint64(uint32(v19))+8))
-								store64(m.memory, uint64(uint32(v15)), uint64(t342))
+								t336 := int64(load64(m.memory, uint64(uint32(v19))+16))
+								store64(m.memory, uint64(uint32(v15))+8, uint64(t336))
+								t337 := int64(load64(m.memory, uint64(uint32(v19))+24))
+								store64(m.memory, uint64(uint32(v15))+16, uint64(t337))
+								t338 := int64(load64(m.memory, uint64(uint32(v19))+32))
+								store64(m.memory, uint64(uint32(v15))+24, uint64(t338))
+								t339 := int64(load64(m.memory, uint64(uint32(v19))+40))
+								store64(m.memory, uint64(uint32(v15))+32, uint64(t339))
+								t340 := int64(load64(m.memory, uint64(uint32(v19))+8))
+								store64(m.memory, uint64(uint32(v15)), uint64(t340))
 							}
 						l3:
 							m.g0 = v19 + i32(48)
-							goto l90
+							goto l89
 						l14:
 							_ = int32(load32(m.memory, uint64(uint32(v5))+464))
 							panic("unreachable")
-						l90:
+						l89:
 						}
 					l2:
-						t344 := int32(load32(m.memory, uint64(uint32(v7))+88))
-						v1 = t344
+						t342 := int32(load32(m.memory, uint64(uint32(v7))+88))
+						v1 = t342
 						if v1 == i32(11) {
-							goto l91
+							goto l90
 						}
 					}
 				l1:
-					t345 := int64(load64(m.memory, uint64(uint32(v7))+92))
-					v50 = t345
-					t346 := int64(load64(m.memory, uint64(uint32(v7))+100))
+					t343 := int64(load64(m.memory, uint64(uint32(v7))+92))
+					v49 = t343
+					t344 := int64(load64(m.memory, uint64(uint32(v7))+100))
+					v50 = t344
+					t345 := int64(load64(m.memory, uint64(uint32(v7))+108))
+					v52 = t345
+					t346 := int64(load64(m.memory, uint64(uint32(v7))+116))
 					v51 = t346
-					t347 := int64(load64(m.memory, uint64(uint32(v7))+108))
-					v53 = t347
-					t348 := int64(load64(m.memory, uint64(uint32(v7))+116))
-					v52 = t348
-					t349 := int32(load32(m.memory, uint64(uint32(v7))+124))
-					v2 = t349
+					t347 := int32(load32(m.memory, uint64(uint32(v7))+124))
+					v2 = t347
 					v3 = v0 + i32(168)
 					m.fn1(v3)
 					store32(m.memory, uint64(uint32(v0))+204, uint32(v2))
-					store64(m.memory, uint64(uint32(v0))+196, uint64(v52))
-					store64(m.memory, uint64(uint32(v0))+188, uint64(v53))
-					store64(m.memory, uint64(uint32(v0))+180, uint64(v51))
-					store64(m.memory, uint64(uint32(v0))+172, uint64(v50))
+					store64(m.memory, uint64(uint32(v0))+196, uint64(v51))
+					store64(m.memory, uint64(uint32(v0))+188, uint64(v52))
+					store64(m.memory, uint64(uint32(v0))+180, uint64(v50))
+					store64(m.memory, uint64(uint32(v0))+172, uint64(v49))
 					store32(m.memory, uint64(uint32(v0))+168, uint32(v1))
 					m.fn32(v7+i32(8), v3)
-					goto l92
+					goto l91
 				}
-			l91:
+			l90:
 				store64(m.memory, uint64(uint32(v7))+24, uint64(i64(0)))
-				t350 := int64(load32(m.memory, uint64(uint32(v7))+96))
-				store64(m.memory, uint64(uint32(v7))+16, uint64(t350))
-				t351 := int64(load32(m.memory, uint64(uint32(v7))+92))
-				store64(m.memory, uint64(uint32(v7))+8, uint64(t351))
+				t348 := int64(load32(m.memory, uint64(uint32(v7))+96))
+				store64(m.memory, uint64(uint32(v7))+16, uint64(t348))
+				t349 := int64(load32(m.memory, uint64(uint32(v7))+92))
+				store64(m.memory, uint64(uint32(v7))+8, uint64(t349))
 				store64(m.memory, uint64(uint32(v7))+32, uint64(i64(0)))
 				store64(m.memory, uint64(uint32(v7))+40, uint64(i64(0)))
 				store64(m.memory, uint64(uint32(v7))+48, uint64(i64(0)))
@@ -4308,23 +4298,23 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 				store64(m.memory, uint64(uint32(v7))+72, uint64(i64(0)))
 				store64(m.memory, uint64(uint32(v7))+80, uint64(i64(0)))
 			}
-		l92:
+		l91:
 			m.memory[uint64(uint32(v0))+208] = byte(i32(0))
 			if v4 != 0 {
-				goto l93
+				goto l92
 			}
-			goto l94
+			goto l93
 		}
 		memory_zero(m.memory, uint32(v7+i32(8)), uint32(i32(72)))
 		store64(m.memory, uint64(uint32(v7))+80, uint64(i64(6)))
 		if v4 == 0 {
-			goto l94
+			goto l93
 		}
-	l93:
+	l92:
 		memory_copy(m.memory, uint32(v4), uint32(v7+i32(8)), uint32(i32(80)))
-	l94:
-		t352 := int32(load32(m.memory, uint64(uint32(v7))+80))
-		v0 = t352
+	l93:
+		t350 := int32(load32(m.memory, uint64(uint32(v7))+80))
+		v0 = t350
 	}
 l0:
 	m.g0 = v7 + i32(128)
@@ -13581,7 +13571,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v28 = v0
 																								if v28 != v51 {
 																									t225 := int32(load32(m.memory, uint64(uint32(v0+v25))))
-																									m.fn404(v7+i32(272), t225)
+																									m.fn403(v7+i32(272), t225)
 																									v0 = v0 + i32(4)
 																									t226 := int64(load64(m.memory, uint64(uint32(v7))+272))
 																									if t226 == 0 {
@@ -65379,7 +65369,123 @@ l6:
 l7:
 	m.g0 = v8 + i32(96)
 }
-func (m *Module) fn403(v0, v1, v2 int32) int32 {
+func (m *Module) fn403(v0, v1 int32) {
+	t0 := m.fn429(v1, i32(1102786), i32(5))
+	v1 = t0
+	if v1 != 0 {
+		t1 := int32(m.memory[uint64(uint32(v1))])
+		if t1 == i32(2) {
+			t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
+			t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
+			m.fn450(v0, t2, t3)
+			return
+		}
+		store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
+		return
+	}
+	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
+}
+func (m *Module) fn404(v0, v1 int32, v2 int64, v3 int32) {
+	var v4, v5, v6 int32
+	t0 := int32(load32(m.memory, uint64(uint32(v1))))
+	v4 = t0
+	t1 := int32(load16(m.memory, uint64(uint32(v4))+974))
+	t2 := v4 + i32(880)
+	v5 = t1 + i32(1)
+	t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
+	t4 := v5
+	v6 = t3
+	m.fn205(t2, t4, v6, v2)
+	m.fn202(v4, v5, v6, v3)
+	store16(m.memory, uint64(uint32(v4))+974, uint16(v5))
+	store32(m.memory, uint64(uint32(v0))+8, uint32(v6))
+	store32(m.memory, uint64(uint32(v0)), uint32(v4))
+	t5 := int32(load32(m.memory, uint64(uint32(v1))+4))
+	store32(m.memory, uint64(uint32(v0))+4, uint32(t5))
+}
+func (m *Module) fn405(v0 int32, v1 int64, v2, v3 int32) {
+	var v4, v5, v6, v7, v8, v9, v10 int32
+	t0 := int32(load32(m.memory, uint64(uint32(v0))))
+	v4 = t0
+	t1 := int32(load16(m.memory, uint64(uint32(v4))+974))
+	t2 := v4 + i32(880)
+	v6 = t1
+	v7 = v6 + i32(1)
+	t3 := int32(load32(m.memory, uint64(uint32(v0))+8))
+	t4 := v7
+	v5 = t3
+	m.fn205(t2, t4, v5, v1)
+	m.fn202(v4, v7, v5, v2)
+	v0 = v5 + i32(1)
+	v2 = v4 + i32(976)
+	{
+		v8 = v6 + i32(2)
+		t5 := v8
+		v9 = v5 + i32(2)
+		if uint32(t5) <= uint32(v9) {
+			goto l0
+		}
+		v10 = (v6 - v5) << 2
+		if v10 == 0 {
+			goto l0
+		}
+		memory_copy(m.memory, uint32(v2+v9<<2), uint32(v2+v0<<2), uint32(v10))
+	}
+l0:
+	store32(m.memory, uint64(uint32(v2+v0<<2)), uint32(v3))
+	store16(m.memory, uint64(uint32(v4))+974, uint16(v7))
+	if uint32(v0) >= uint32(v8) {
+		return
+	}
+	v6 = v6 - v5
+	v3 = (v6 + i32(1)) & i32(3)
+	if v3 != 0 {
+		v2 = v5<<2 + v4 + i32(980)
+	l2:
+		{
+			t6 := int32(load32(m.memory, uint64(uint32(v2))))
+			v5 = t6
+			store16(m.memory, uint64(uint32(v5))+972, uint16(v0))
+			store32(m.memory, uint64(uint32(v5))+968, uint32(v4))
+			v2 = v2 + i32(4)
+			v0 = v0 + i32(1)
+			v3 = v3 - i32(1)
+			if v3 != 0 {
+				goto l2
+			}
+		}
+	}
+	if uint32(v6) < uint32(i32(3)) {
+		return
+	}
+	v2 = v0<<2 + v4 + i32(988)
+l3:
+	{
+		t7 := int32(load32(m.memory, uint64(uint32(v2-i32(12)))))
+		v3 = t7
+		store16(m.memory, uint64(uint32(v3))+972, uint16(v0))
+		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
+		t8 := int32(load32(m.memory, uint64(uint32(v2-i32(8)))))
+		v3 = t8
+		store16(m.memory, uint64(uint32(v3))+972, uint16(v0+i32(1)))
+		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
+		t9 := int32(load32(m.memory, uint64(uint32(v2-i32(4)))))
+		v3 = t9
+		store16(m.memory, uint64(uint32(v3))+972, uint16(v0+i32(2)))
+		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
+		t10 := int32(load32(m.memory, uint64(uint32(v2))))
+		v3 = t10
+		store16(m.memory, uint64(uint32(v3))+972, uint16(v0+i32(3)))
+		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
+		v2 = v2 + i32(16)
+		t11 := v8
+		v0 = v0 + i32(4)
+		if t11 != v0 {
+			goto l3
+		}
+	}
+}
+func (m *Module) fn406(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v3 = t0 - i32(96)
@@ -65560,122 +65666,6 @@ func (m *Module) fn403(v0, v1, v2 int32) int32 {
 	}
 l2:
 	panic("unreachable")
-}
-func (m *Module) fn404(v0, v1 int32) {
-	t0 := m.fn429(v1, i32(1102786), i32(5))
-	v1 = t0
-	if v1 != 0 {
-		t1 := int32(m.memory[uint64(uint32(v1))])
-		if t1 == i32(2) {
-			t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
-			t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-			m.fn450(v0, t2, t3)
-			return
-		}
-		store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
-		return
-	}
-	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
-}
-func (m *Module) fn405(v0, v1 int32, v2 int64, v3 int32) {
-	var v4, v5, v6 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v1))))
-	v4 = t0
-	t1 := int32(load16(m.memory, uint64(uint32(v4))+974))
-	t2 := v4 + i32(880)
-	v5 = t1 + i32(1)
-	t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-	t4 := v5
-	v6 = t3
-	m.fn205(t2, t4, v6, v2)
-	m.fn202(v4, v5, v6, v3)
-	store16(m.memory, uint64(uint32(v4))+974, uint16(v5))
-	store32(m.memory, uint64(uint32(v0))+8, uint32(v6))
-	store32(m.memory, uint64(uint32(v0)), uint32(v4))
-	t5 := int32(load32(m.memory, uint64(uint32(v1))+4))
-	store32(m.memory, uint64(uint32(v0))+4, uint32(t5))
-}
-func (m *Module) fn406(v0 int32, v1 int64, v2, v3 int32) {
-	var v4, v5, v6, v7, v8, v9, v10 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v0))))
-	v4 = t0
-	t1 := int32(load16(m.memory, uint64(uint32(v4))+974))
-	t2 := v4 + i32(880)
-	v6 = t1
-	v7 = v6 + i32(1)
-	t3 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	t4 := v7
-	v5 = t3
-	m.fn205(t2, t4, v5, v1)
-	m.fn202(v4, v7, v5, v2)
-	v0 = v5 + i32(1)
-	v2 = v4 + i32(976)
-	{
-		v8 = v6 + i32(2)
-		t5 := v8
-		v9 = v5 + i32(2)
-		if uint32(t5) <= uint32(v9) {
-			goto l0
-		}
-		v10 = (v6 - v5) << 2
-		if v10 == 0 {
-			goto l0
-		}
-		memory_copy(m.memory, uint32(v2+v9<<2), uint32(v2+v0<<2), uint32(v10))
-	}
-l0:
-	store32(m.memory, uint64(uint32(v2+v0<<2)), uint32(v3))
-	store16(m.memory, uint64(uint32(v4))+974, uint16(v7))
-	if uint32(v0) >= uint32(v8) {
-		return
-	}
-	v6 = v6 - v5
-	v3 = (v6 + i32(1)) & i32(3)
-	if v3 != 0 {
-		v2 = v5<<2 + v4 + i32(980)
-	l2:
-		{
-			t6 := int32(load32(m.memory, uint64(uint32(v2))))
-			v5 = t6
-			store16(m.memory, uint64(uint32(v5))+972, uint16(v0))
-			store32(m.memory, uint64(uint32(v5))+968, uint32(v4))
-			v2 = v2 + i32(4)
-			v0 = v0 + i32(1)
-			v3 = v3 - i32(1)
-			if v3 != 0 {
-				goto l2
-			}
-		}
-	}
-	if uint32(v6) < uint32(i32(3)) {
-		return
-	}
-	v2 = v0<<2 + v4 + i32(988)
-l3:
-	{
-		t7 := int32(load32(m.memory, uint64(uint32(v2-i32(12)))))
-		v3 = t7
-		store16(m.memory, uint64(uint32(v3))+972, uint16(v0))
-		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
-		t8 := int32(load32(m.memory, uint64(uint32(v2-i32(8)))))
-		v3 = t8
-		store16(m.memory, uint64(uint32(v3))+972, uint16(v0+i32(1)))
-		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
-		t9 := int32(load32(m.memory, uint64(uint32(v2-i32(4)))))
-		v3 = t9
-		store16(m.memory, uint64(uint32(v3))+972, uint16(v0+i32(2)))
-		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
-		t10 := int32(load32(m.memory, uint64(uint32(v2))))
-		v3 = t10
-		store16(m.memory, uint64(uint32(v3))+972, uint16(v0+i32(3)))
-		store32(m.memory, uint64(uint32(v3))+968, uint32(v4))
-		v2 = v2 + i32(16)
-		t11 := v8
-		v0 = v0 + i32(4)
-		if t11 != v0 {
-			goto l3
-		}
-	}
 }
 func (m *Module) fn407(v0 int32) int32 {
 	var p0 int32
@@ -66671,7 +66661,7 @@ func (m *Module) fn419(v0, v1 int32) {
 					{
 						t12 := int32(load32(m.memory, uint64(uint32(v0-i32(8)))))
 						t13 := int32(load32(m.memory, uint64(uint32(v0-i32(4)))))
-						t14 := m.fn403(v4, t12, t13)
+						t14 := m.fn406(v4, t12, t13)
 						v1 = t14
 						if v5 != 0 {
 							t15 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -66925,7 +66915,7 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 						if t29 == i32(-0x7ffffffb) {
 							t30 := int32(load32(m.memory, uint64(uint32(v4))+4))
 							v6 = t30
-							t31 := m.fn403(v6, i32(1105508), i32(4))
+							t31 := m.fn406(v6, i32(1105508), i32(4))
 							v8 = t31
 							m.fn146(v8)
 							store64(m.memory, uint64(uint32(v8))+8, uint64(v11))
@@ -68901,7 +68891,7 @@ func (m *Module) fn437(v0, v1 int32) {
 			m.fn412(v2+i32(48), v1)
 			t7 := int32(load32(m.memory, uint64(uint32(v1-i32(8)))))
 			t8 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
-			t9 := m.fn403(v2, t7, t8)
+			t9 := m.fn406(v2, t7, t8)
 			v4 = t9
 			m.fn146(v4)
 			t10 := int64(load64(m.memory, uint64(uint32(v2))+56))
@@ -75443,7 +75433,7 @@ l0:
 					}
 					t37 := v4 + i32(176)
 					v3 = v2 + i32(4)
-					m.fn404(t37, v3)
+					m.fn403(t37, v3)
 					{
 						{
 							t38 := int64(load64(m.memory, uint64(uint32(v4))+176))
@@ -76110,7 +76100,7 @@ func (m *Module) fn487(v0, v1, v2, v3 int32) {
 			t8 := int32(load32(m.memory, uint64(uint32(v2-i32(4)))))
 			t9 := v7
 			v8 = t8
-			t10 := m.fn403(v1, v7, v8)
+			t10 := m.fn406(v1, v7, v8)
 			m.fn415(t7, t9, v8, t10, v2, v5, v6)
 			v2 = v2 + i32(28)
 			v3 = v3 - i32(28)
