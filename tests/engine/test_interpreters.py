@@ -49,12 +49,29 @@ except chatpb.JsonError:
 """
 
 
-@pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.parametrize(
+    "is_first",
+    [
+        pytest.param(
+            True,
+            marks=pytest.mark.skipif(
+                sys.version_info[:2] == (3, 12),
+                reason="Python 3.12 crashes once two other interpreters have imported google.protobuf.descriptor_pool",
+            ),
+        ),
+        False,
+    ],
+)
 @pytest.mark.skipif("native" not in ENGINES, reason="there is no native engine here, and the reference serves all")
 def test_other_interpreters_have_the_reference_engine(is_first: bool) -> None:
     """Whether they use chatpb before the main one or after it."""
     child = "python {'a': [1]}\nunexpected end of the text\n"
-    refused = "the native engine of chatpb serves the main interpreter of a process"
+    refused = "CHATPB_ENGINE=native, but the native engine cannot be loaded: "
+    refused += (
+        "module chatpb._engine.native.native does not support loading in subinterpreters"
+        if sys.version_info >= (3, 12)  # such interpreters have a lock of their own, and Python refuses itself
+        else "the native engine of chatpb serves the main interpreter of a process; CHATPB_ENGINE=python serves all"
+    )
     environment = {**os.environ, "CHATPB_ENGINE": "", "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM.replace("IS_FIRST", str(is_first))],
@@ -65,4 +82,4 @@ def test_other_interpreters_have_the_reference_engine(is_first: bool) -> None:
         timeout=300,
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout == f"{child}{child}{refused}; CHATPB_ENGINE=python serves all\nnative\n"
+    assert done.stdout == f"{child}{child}{refused}\nnative\n"

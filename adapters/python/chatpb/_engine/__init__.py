@@ -52,9 +52,9 @@ def _choose() -> Literal["native", "python"]:
             ) from error
         _warn_of_another_installation()
         return "python"
-    except ImportError:  # such as in a second interpreter of the process
+    except ImportError as error:  # such as in a second interpreter of the process
         if forced:
-            raise
+            raise ImportError(f"CHATPB_ENGINE={forced}, but the native engine cannot be loaded: {error}") from error
         return "python"
     return "native"
 
