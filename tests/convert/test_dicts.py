@@ -92,6 +92,11 @@ class Word(str, enum.Enum):
     A = "a"
 
 
+class Model:
+    def model_dump(self) -> dict[str, Any]:
+        return {}
+
+
 class Reversed(dict[str, Any]):
     """Its members are others than those that a dict has."""
 
@@ -242,6 +247,7 @@ REFUSED: Final[dict[str, tuple[Any, type[Exception], str]]] = {
     "set": ({"v": {1, 2}}, TypeError, "set is not a JSON value, in /v"),
     "bytes": ({"a": 1, "v/w": [0, b"x"]}, TypeError, "bytes is not a JSON value, in /v~1w/1"),
     "object": (object(), TypeError, "object is not a JSON value"),
+    "model": ({"v": [Model()]}, TypeError, "Model is not a JSON value, in /v/0; from_openai takes such objects"),
     "complex": ({"v": ({"\ud800": 1j},)}, TypeError, "complex is not a JSON value, in /v/0/\ufffd"),
     "text": ("text", JsonError, "a document is a JSON object; this is something else at line 1, column 1 (byte 0)"),
     "list": ([1], JsonError, "a document is a JSON object; this is something else at line 1, column 1 (byte 0)"),

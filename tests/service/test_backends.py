@@ -117,6 +117,42 @@ def test_a_function_is_a_backend() -> None:
         FunctionBackend(lambda request: "no")
 
 
+def test_a_function_that_takes_the_call() -> None:
+    async def text(request: CreateChatCompletionRequest, call: Call) -> str:
+        call.reply["x-caller"] = call.metadata["authorization"]
+        return request.model
+
+    async def pieces(request: CreateChatCompletionRequest, call: Call) -> Any:
+        yield call.metadata["authorization"]
+
+    async def default(request: CreateChatCompletionRequest, prefix: str = "I am ") -> str:
+        return prefix + request.model
+
+    async def main(function: Any) -> tuple[str, dict[str, str]]:
+        call = Call(metadata={"authorization": "Bearer a"})
+        request = json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest)
+        answer = ChatCompletion.FromString(await FunctionBackend(function).create(request, call))
+        return answer.choices[0].message.content, call.reply
+
+    assert run(main(text)) == ("m", {"x-caller": "Bearer a"})
+    assert run(main(pieces)) == ("Bearer a", {})
+    assert run(main(default)) == ("I am m", {})
+
+
+async def _of_nothing() -> str:
+    return ""
+
+
+async def _of_three(request: Any, call: Any, more: Any) -> str:
+    return ""
+
+
+@pytest.mark.parametrize("function", [_of_nothing, _of_three])
+def test_a_function_of_other_arguments_is_refused_at_the_start(function: Any) -> None:
+    with pytest.raises(TypeError, match="takes the request, or the request and the call"):
+        Server(function)
+
+
 def test_the_chunks_of_a_function_that_yields_text() -> None:
     """The role comes once, with the first piece, and the reason to end in a chunk of its own."""
 

@@ -85,7 +85,8 @@ def refusal(
     if what == "name":
         return TypeError(f"a JSON object has strings for names, not {kind}{where}")
     if what == "value":
-        return TypeError(f"{kind} is not a JSON value{where}")
+        hint = "; from_openai takes such objects" if hasattr(type(culprit), "model_dump") else ""
+        return TypeError(f"{kind} is not a JSON value{where}{hint}")
     reason = "an array or object that contains itself"
     if what == "integer":
         limit = sys.get_int_max_str_digits()

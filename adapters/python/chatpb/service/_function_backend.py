@@ -23,12 +23,13 @@ __all__ = ["FunctionBackend"]
 
 
 class FunctionBackend:
-    """Answers with what an async function makes of the request, a CreateChatCompletionRequest.
+    """Answers with what an async function makes of the request, a CreateChatCompletionRequest, and of the Call.
 
-    The function returns the answer: text, a ChatCompletion of any runtime, or a dict. Or it is an async generator that
-    yields pieces: text, ChatCompletionChunks of any runtime, or dicts. Both kinds answer whole and as a stream.
+    The function may leave out the parameter for the Call. It returns the answer: text, a ChatCompletion of any runtime,
+    or a dict. Or it is an async generator that yields pieces: text, ChatCompletionChunks of any runtime, or dicts. Both
+    kinds answer whole and as a stream.
 
-    Raises TypeError for a function that is not async.
+    Raises TypeError for a function that is not async, or takes other arguments.
 
     Examples:
         >>> import asyncio
@@ -45,20 +46,26 @@ class FunctionBackend:
 
     """
 
-    def __init__(self, function: Callable[[CreateChatCompletionRequest], Any]) -> None:
-        if not (inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._is_generator = inspect.isasyncgenfunction(function)
+        if not (self._is_generator or inspect.iscoroutinefunction(function)):
             raise TypeError("a backend is an async function, or an object with create, stream and close")
-        self._function = function
+        if _takes(function, 1):
+            self._answer: Callable[[CreateChatCompletionRequest, Call], Any] = lambda request, call: function(request)
+        elif _takes(function, 2):
+            self._answer = function
+        else:
+            raise TypeError("the function of a backend takes the request, or the request and the call")
 
     async def create(self, request: bytes, call: Call) -> bytes:
-        if inspect.isasyncgenfunction(self._function):
+        if self._is_generator:
             accumulator = Accumulator()
             async with aclosing(self.stream(request, call)) as chunks:  # type: ignore[type-var]
                 async for chunk in chunks:
                     add_known(accumulator, chunk)
             return accumulator.to_wire()
         message = _read_request(request)
-        answer = await self._function(message)
+        answer = await self._answer(message, call)
         if isinstance(answer, str):
             member = {"role": "assistant", "content": answer, "refusal": None}
             choice = {"index": 0, "message": member, "logprobs": None, "finish_reason": "stop"}
@@ -66,14 +73,14 @@ class FunctionBackend:
         return _answer_wire(answer, ChatCompletion)
 
     async def stream(self, request: bytes, call: Call) -> AsyncIterator[bytes]:
-        if not inspect.isasyncgenfunction(self._function):
+        if not self._is_generator:
             for chunk in split_answer(await self.create(request, call), request):
                 yield chunk
             return
         message = _read_request(request)
         first = _first_members(message, "chat.completion.chunk")
         is_text = False
-        async with aclosing(self._function(message)) as pieces:
+        async with aclosing(self._answer(message, call)) as pieces:
             async for piece in pieces:
                 if isinstance(piece, str):
                     delta = {"content": piece} if is_text else {"role": "assistant", "content": piece}
@@ -86,6 +93,15 @@ class FunctionBackend:
 
     async def close(self) -> None:
         pass
+
+
+def _takes(function: Callable[..., Any], count: int) -> bool:
+    """Return whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(function).bind(*range(count))
+    except TypeError:
+        return False
+    return True
 
 
 def _read_request(request: bytes) -> CreateChatCompletionRequest:
