@@ -87,6 +87,10 @@ DOCUMENTS = {
     "completion": '{{"object": "chat.completion", "choices": [{{"message": {{"content": "{}"}}}}]}}\n',
     "stream": '{{"stream": {{"chunks": [{{"id": "s", "choices": [{{"delta": {{"content": "{}"}}}}]}}]}}}}\n',
     "request": '{{"model": "m", "messages": [{{"role": "user", "content": "{}"}}]}}\n',
+    # Nothing but Python's parser shows what these are.
+    "bare": '{{"choices": [{{"message": {{"content": "{}"}}}}]}}\n',
+    "array": '[\n{{"choices": [{{"message": {{"content": "{}"}}}}]}}\n]\n',
+    "foreign": '{{"messages": [{{"role": "user", "content": "?"}}, {{"role": "assistant", "content": "é{}"}}]}}\n',
 }
 
 
@@ -116,10 +120,14 @@ def large(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("record.binpbs", "x.db", 2),
         ("record.db", "x.jsonl.gz", 2),
         ("record.db", "y.db", 2),
+        ("bare.jsonl", "x.db", 2),
+        ("foreign.jsonl", "x.binpbs", 2),
+        ("array.jsonl", "x.db", 3),  # the array is in memory too
         ("record.db", "x.parquet", 4),  # Arrow makes a page of it, and the page compressed
         ("record.parquet", "x.binpbs", 2),
         ("record.parquet", "x.jsonl", 2),
-        ("stream.db", "x.jsonl", 4),  # its chunks are made whole
+        ("stream.jsonl", "x.db", 3),  # its chunks are taken apart
+        ("stream.db", "x.jsonl", 3),  # its chunks are made whole
     ],
 )
 def test_how_often_a_large_record_is_in_memory(large: Path, source: str, target: str, times: int) -> None:
@@ -189,8 +197,10 @@ SQL = "SELECT wire_to_json(wire)->>'$.status' FROM records"
         ("inspect", "record.parquet", [], 2),
         ("inspect", "record.binpbs", ["--type", "record"], 2),
         ("inspect", "record.jsonl", ["--type", "record"], 2),
-        ("inspect", "record.jsonl", [], 3),  # Python's parser makes objects of it, to see its type
-        ("check", "record.db", [], 6),  # protobuf's objects, and how it makes bytes of them
+        ("inspect", "record.jsonl", [], 2),
+        ("inspect", "bare.jsonl", [], 2),
+        ("check", "record.db", [], 4),  # protobuf's objects, and how it makes bytes of them
+        ("check", "record.jsonl", [], 4),
         ("query", "record.db", [SQL, "--memory", "2GB"], 5),  # DuckDB copies what it hands over and is given
         ("query", "record.parquet", [SQL, "--memory", "2GB"], 7),
     ],

@@ -26,6 +26,7 @@ from google.protobuf.message import Message
 from chatpb._contract.documents import DOCUMENTS
 from chatpb._contract.schema import KINDS, Field, Member, MessageSchema, schema_of
 from chatpb._errors import WireError
+from chatpb._json.long_strings import LongStrings
 from chatpb._runtimes import runtime_of
 from chatpb._tree.message import MessageTree
 from chatpb._tree.read import wire_to_tree
@@ -63,7 +64,8 @@ def detect_object(obj: dict[str, Any], before: type[Message] | None = None) -> t
 
 def detect_json(texts: Iterable[bytes]) -> type[Message]:
     """Return the document that JSON texts are, all of one type. Texts that are not JSON objects do not count."""
-    return _best([obj for obj in map(json_object, texts) if obj is not None], _object_fit)
+    objects = (json_object(LongStrings(text).text) for text in texts)
+    return _best([obj for obj in objects if obj is not None], _object_fit)
 
 
 def detect_wires(wires: Iterable[bytes]) -> type[Message]:

@@ -8,7 +8,8 @@ use crate::schema::home_fields::{ADDITIONAL_PROPERTIES_TAG, EMPTY_FIELDS_TAG, ME
 use crate::schema::{Cardinality, FieldKind, MessageSchema, Schema};
 use crate::wire::LEN;
 use crate::wire::read::{WireField, fields_of};
-use crate::wire::write::put_delimited;
+use crate::wire::write::{close_length, open_length, put_varint, varint_size};
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 
 /// The tags of ChatCompletionStream's two fields.
@@ -18,32 +19,68 @@ const CHUNK: u32 = 2 << 3 | LEN;
 /// Return the stream that consists of some chunks. `schema` is that of a chunk. The path of an error is the index of
 /// the chunk at fault.
 pub fn compact_stream(schema: &Schema, chunks: &[&[u8]]) -> Result<Vec<u8>, WireError> {
-    let split = chunks
-        .iter()
-        .enumerate()
-        .map(|(index, data)| fields_of(data, || format!("/{index}"), 0))
-        .collect::<Result<Vec<_>, _>>()?;
-    let common = common(&schema.messages[0], &split);
     let mut out = Vec::new();
-    if !common.is_empty() {
-        let fields: Vec<u8> = common.values().copied().flatten().copied().collect();
-        put_delimited(COMMON.into(), &fields, &mut out);
-    }
-    let mut kept = Vec::new();
-    for fields in &split {
-        kept.clear();
-        for field in fields.iter().filter(|field| common.get(&field.tag) != Some(&field.data)) {
-            kept.extend_from_slice(field.data);
-        }
-        put_delimited(CHUNK.into(), &kept, &mut out);
-    }
+    put_compact(schema, chunks, &mut out)?;
     Ok(out)
 }
 
 /// Return the chunks of a stream. `schema` is that of a chunk. A stream that would expand beyond `MAX_EXPANDED` bytes
 /// is an error.
 pub fn expand_stream(schema: &Schema, stream: &[u8]) -> Result<Vec<Vec<u8>>, WireError> {
-    let message = &schema.messages[0];
+    let mut chunks = Vec::new();
+    for_each_chunk(schema, stream, |pieces| chunks.push(pieces.concat()))?;
+    Ok(chunks)
+}
+
+/// Append a record with its stream compact. `schema` is that of a chunk, `tag` that of a record's stream.
+pub fn compact_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>) -> Result<(), WireError> {
+    with_stream(record, tag, out, |stream, fields, out| {
+        if fields.iter().any(|field| field.tag == COMMON) {
+            out.extend_from_slice(stream);
+            return Ok(());
+        }
+        let chunks: Vec<_> = fields.iter().filter(|field| field.tag == CHUNK).map(WireField::payload).collect();
+        put_compact(schema, &chunks, out)?;
+        put_others(fields, out);
+        Ok(())
+    })
+}
+
+/// Append a record with its stream's chunks whole. `schema` is that of a chunk, `tag` that of a record's stream.
+pub fn expand_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>) -> Result<(), WireError> {
+    with_stream(record, tag, out, |stream, fields, out| {
+        if !fields.iter().any(|field| field.tag == COMMON) {
+            out.extend_from_slice(stream);
+            return Ok(());
+        }
+        for_each_chunk(schema, stream, |pieces| put_joined(CHUNK, pieces, out))?;
+        put_others(fields, out);
+        Ok(())
+    })
+}
+
+/// Append the stream that consists of some chunks.
+fn put_compact(schema: &Schema, chunks: &[&[u8]], out: &mut Vec<u8>) -> Result<(), WireError> {
+    let split = chunks
+        .iter()
+        .enumerate()
+        .map(|(index, data)| fields_of(data, || format!("/{index}"), 0))
+        .collect::<Result<Vec<_>, _>>()?;
+    let common = common(&schema.messages[0], &split);
+    if !common.is_empty() {
+        put_joined(COMMON, &common.values().copied().collect::<Vec<_>>(), out);
+    }
+    let mut kept = Vec::new();
+    for fields in &split {
+        kept.clear();
+        kept.extend(fields.iter().filter(|field| common.get(&field.tag) != Some(&field.data)).map(|field| field.data));
+        put_joined(CHUNK, &kept, out);
+    }
+    Ok(())
+}
+
+/// Call a function with the pieces of each chunk of a stream.
+fn for_each_chunk(schema: &Schema, stream: &[u8], mut use_chunk: impl FnMut(&[&[u8]])) -> Result<(), WireError> {
     let mut common = Vec::new();
     let mut kept = Vec::new();
     for field in fields_of(stream, String::new, 0)? {
@@ -59,38 +96,11 @@ pub fn expand_stream(schema: &Schema, stream: &[u8]) -> Result<Vec<Vec<u8>>, Wir
         return Err(WireError { path: String::new(), offset: 0, reason });
     }
     common.sort_by_key(WireField::number);
-    kept.into_iter()
-        .enumerate()
-        .map(|(index, field)| Ok(merge(message, &common, &inner_fields(&field, || format!("/chunks/{index}"))?)))
-        .collect()
-}
-
-/// Append a record with its stream compact. `schema` is that of a chunk, `tag` that of a record's stream.
-pub fn compact_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>) -> Result<(), WireError> {
-    with_stream(record, tag, out, |stream, fields| {
-        if fields.iter().any(|field| field.tag == COMMON) {
-            return Ok(stream.to_vec());
-        }
-        let chunks: Vec<_> = fields.iter().filter(|field| field.tag == CHUNK).map(WireField::payload).collect();
-        let mut made = compact_stream(schema, &chunks)?;
-        put_others(fields, &mut made);
-        Ok(made)
-    })
-}
-
-/// Append a record with its stream's chunks whole. `schema` is that of a chunk, `tag` that of a record's stream.
-pub fn expand_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>) -> Result<(), WireError> {
-    with_stream(record, tag, out, |stream, fields| {
-        if !fields.iter().any(|field| field.tag == COMMON) {
-            return Ok(stream.to_vec());
-        }
-        let mut made = Vec::new();
-        for chunk in expand_stream(schema, stream)? {
-            put_delimited(CHUNK.into(), &chunk, &mut made);
-        }
-        put_others(fields, &mut made);
-        Ok(made)
-    })
+    for (index, field) in kept.iter().enumerate() {
+        let own = inner_fields(field, || format!("/chunks/{index}"))?;
+        use_chunk(&merge(&schema.messages[0], &common, &own));
+    }
+    Ok(())
 }
 
 /// Return the fields that need to be written only once, by tag.
@@ -136,20 +146,20 @@ fn mergeable(message: &MessageSchema, tag: u32) -> Option<bool> {
     (singular && field.wire_type() == tag & 7).then_some(matches!(field.kind, FieldKind::Message | FieldKind::List))
 }
 
-/// Return a whole chunk: each common field before the first of a higher number, unless the chunk replaces it.
-fn merge(message: &MessageSchema, common: &[WireField], kept: &[WireField]) -> Vec<u8> {
+/// Return the fields of a whole chunk: each common one before the first of a higher number, unless the chunk replaces it.
+fn merge<'a>(message: &MessageSchema, common: &[WireField<'a>], kept: &[WireField<'a>]) -> Vec<&'a [u8]> {
     let own: HashSet<u32> = kept.iter().map(|field| field.tag).collect();
     let replaced = |tag| own.contains(&tag) && mergeable(message, tag) == Some(false);
     let mut waiting = common.iter().filter(|field| !replaced(field.tag)).peekable();
-    let mut out = Vec::new();
+    let mut pieces = Vec::new();
     for field in kept {
         while let Some(before) = waiting.next_if(|before| before.number() <= field.number()) {
-            out.extend_from_slice(before.data);
+            pieces.push(before.data);
         }
-        out.extend_from_slice(field.data);
+        pieces.push(field.data);
     }
-    waiting.for_each(|field| out.extend_from_slice(field.data));
-    out
+    pieces.extend(waiting.map(|field| field.data));
+    pieces
 }
 
 /// Return the fields of the message that a field holds.
@@ -162,29 +172,43 @@ fn is_bits(tag: u32) -> bool {
     tag == EMPTY_FIELDS_TAG || tag == NULL_FIELDS_TAG
 }
 
-/// Append a record with what becomes of the bytes of its stream's pieces together, in the place of the first piece.
+/// Append a record, with what a function appends for the bytes of its stream's pieces together in place of the first piece.
 fn with_stream(
     record: &[u8],
     tag: u32,
     out: &mut Vec<u8>,
-    change: impl FnOnce(&[u8], &[WireField]) -> Result<Vec<u8>, WireError>,
+    put_changed: impl FnOnce(&[u8], &[WireField], &mut Vec<u8>) -> Result<(), WireError>,
 ) -> Result<(), WireError> {
     let fields = fields_of(record, String::new, 0)?;
     let pieces: Vec<_> = fields.iter().filter(|field| field.tag == tag).map(WireField::payload).collect();
-    if pieces.is_empty() {
-        out.extend_from_slice(record);
-        return Ok(());
-    }
-    let stream = pieces.concat();
-    let mut changed = Some(change(&stream, &fields_of(&stream, String::new, 0)?)?);
+    let stream = match pieces[..] {
+        [] => {
+            out.extend_from_slice(record);
+            return Ok(());
+        }
+        [whole] => Cow::Borrowed(whole),
+        _ => Cow::Owned(pieces.concat()),
+    };
+    let mut put_changed = Some(put_changed);
     for field in &fields {
         if field.tag != tag {
             out.extend_from_slice(field.data);
-        } else if let Some(stream) = changed.take() {
-            put_delimited(tag.into(), &stream, out);
+        } else if let Some(put_changed) = put_changed.take() {
+            put_varint(tag.into(), out);
+            let width = varint_size(stream.len() as u64);
+            let start = open_length(width, out);
+            put_changed(&stream, &fields_of(&stream, String::new, 0)?, out)?;
+            close_length(start, width, out);
         }
     }
     Ok(())
+}
+
+/// Append a field whose payload is in pieces.
+fn put_joined(tag: u32, pieces: &[&[u8]], out: &mut Vec<u8>) {
+    put_varint(tag.into(), out);
+    put_varint(pieces.iter().map(|piece| piece.len()).sum::<usize>() as u64, out);
+    pieces.iter().for_each(|piece| out.extend_from_slice(piece));
 }
 
 /// Append the fields of a stream other than its chunks and what they have in common.

@@ -24,13 +24,13 @@ func New() *Module {
 	m := new(Module)
 	m.t0 = make([]any, 72)
 	m.memory = make([]byte, 0x120000)
-	m.elements = [][]any{{m.fn543, m.fn78, m.fn79, m.fn81, m.fn548, m.fn549, m.fn281, m.fn550, m.fn319, m.fn264, m.fn78, m.fn398, fn457, m.fn161, m.fn500, m.fn499, m.fn501, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn228, m.fn228, m.fn229, m.fn229, m.fn230, m.fn230, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn236, m.fn236, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn246, m.fn246, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn161, m.fn498, m.fn519, m.fn528, m.fn527, m.fn530}}
+	m.elements = [][]any{{m.fn542, m.fn78, m.fn79, m.fn81, m.fn547, m.fn548, m.fn282, m.fn549, m.fn319, m.fn267, m.fn78, m.fn398, fn456, m.fn161, m.fn499, m.fn498, m.fn500, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn228, m.fn228, m.fn229, m.fn229, m.fn230, m.fn230, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn236, m.fn236, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn246, m.fn246, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn161, m.fn497, m.fn518, m.fn527, m.fn526, m.fn529}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
-	memory_init(m.memory, data[0:70753], uint32(i32(0x100000)), 0, len(data[0:70753]))
+	memory_init(m.memory, data[0:70737], uint32(i32(0x100000)), 0, len(data[0:70737]))
 	m.g0 = i32(0x100000)
-	m.g1 = i32(1119852)
-	m.g2 = i32(1119856)
+	m.g1 = i32(1119836)
+	m.g2 = i32(1119840)
 	return m
 }
 
@@ -65,7 +65,7 @@ func (m *Module) fn0(v0, v1, v2 int32) {
 	if v2 != 0 {
 		p2 = i32(1024)
 	}
-	m.fn507(t3, p2)
+	m.fn506(t3, p2)
 }
 func (m *Module) fn1(v0 int32) {
 	var v1 int32
@@ -131,7 +131,7 @@ func (m *Module) fn7(v0, v1 int32) {
 	v2 = t0
 	if v2 != 0 {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		m.fn507(t1, v1*v2)
+		m.fn506(t1, v1*v2)
 	}
 }
 func (m *Module) fn8(v0 int32) {
@@ -153,7 +153,7 @@ func (m *Module) fn8(v0 int32) {
 			if v2 != i32(32) {
 				goto l7
 			}
-			m.fn507(v0, i32(32))
+			m.fn506(v0, i32(32))
 			fallthrough
 		case 0, 1:
 			return
@@ -183,13 +183,13 @@ func (m *Module) fn8(v0 int32) {
 			m.fn7(t5, i32(16))
 			m.fn17(v1)
 			m.fn13(v1 + i32(44))
-			m.fn507(v1, i32(64))
+			m.fn506(v1, i32(64))
 			return
 		case 5:
 			t7 := int32(load32(m.memory, uint64(uint32(v0))+4))
 			v0 = t7
 			m.fn2(v0)
-			m.fn507(v0, i32(48))
+			m.fn506(v0, i32(48))
 			return
 		case 6:
 			t8 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -222,12 +222,12 @@ func (m *Module) fn8(v0 int32) {
 					goto l10
 				}
 				t14 := int32(load32(m.memory, uint64(uint32(v1))))
-				m.fn507(t14-v2-i32(16), v0)
+				m.fn506(t14-v2-i32(16), v0)
 			}
 		l10:
 			m.fn16(v1 + i32(32))
 			m.fn17(v1 - i32(-64))
-			m.fn507(v1, i32(120))
+			m.fn506(v1, i32(120))
 		}
 	}
 }
@@ -254,7 +254,7 @@ func (m *Module) fn10(v0 int32) {
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t1, v1)
+		m.fn506(t1, v1)
 	}
 }
 func (m *Module) fn11(v0 int32) {
@@ -356,7 +356,7 @@ func (m *Module) fn14(v0 int32) {
 					}
 					m.fn7(v1+i32(116), i32(72))
 					t13 := int32(load32(m.memory, uint64(uint32(v1))+96))
-					m.fn507(t13, i32(8192))
+					m.fn506(t13, i32(8192))
 					t14 := int32(load32(m.memory, uint64(uint32(v1))+136))
 					v4 = t14
 					if v4 != 0 {
@@ -374,7 +374,7 @@ func (m *Module) fn14(v0 int32) {
 					}
 					m.fn7(v1+i32(128), i32(80))
 					t16 := int32(load32(m.memory, uint64(uint32(v1))+100))
-					m.fn507(t16, i32(512))
+					m.fn506(t16, i32(512))
 					m.fn7(v1+i32(140), i32(1))
 					m.fn7(v1+i32(152), i32(1))
 					m.fn11(v1 + i32(164))
@@ -431,7 +431,7 @@ func (m *Module) fn14(v0 int32) {
 				if v0 != i32(1) {
 					goto l5
 				}
-				m.fn507(v2, i32(40))
+				m.fn506(v2, i32(40))
 			}
 		l5:
 		}
@@ -444,7 +444,7 @@ func (m *Module) fn14(v0 int32) {
 			{
 				v0 = v5 + v8*i32(624)
 				t25 := int32(load32(m.memory, uint64(uint32(v0))+616))
-				m.fn507(t25, i32(8192))
+				m.fn506(t25, i32(8192))
 				t26 := int32(load32(m.memory, uint64(uint32(v0))+4))
 				v1 = t26
 				if v1 != 0 {
@@ -461,7 +461,7 @@ func (m *Module) fn14(v0 int32) {
 					if v0 != 0 {
 						goto l6
 					}
-					m.fn507(v6, v1<<7)
+					m.fn506(v6, v1<<7)
 				}
 				v8 = v8 + i32(1)
 				if v8 != v4 {
@@ -495,7 +495,7 @@ func (m *Module) fn14(v0 int32) {
 			if v0 != i32(1) {
 				goto l9
 			}
-			m.fn507(v3, i32(36))
+			m.fn506(v3, i32(36))
 		}
 	l9:
 	}
@@ -515,7 +515,7 @@ func (m *Module) fn15(v0 int32) {
 	if v1 != 0 {
 		_ = int32(load32(m.memory, uint64(uint32(v2))+8))
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t5, v1)
+		m.fn506(t5, v1)
 	}
 }
 func (m *Module) fn16(v0 int32) {
@@ -564,7 +564,7 @@ func (m *Module) fn16(v0 int32) {
 			return
 		}
 		t6 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t6-v3, v4)
+		m.fn506(t6-v3, v4)
 	}
 }
 func (m *Module) fn17(v0 int32) {
@@ -612,7 +612,7 @@ func (m *Module) fn17(v0 int32) {
 			return
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t5-v3-i32(32), v4)
+		m.fn506(t5-v3-i32(32), v4)
 	}
 }
 func (m *Module) fn18(v0 int32) {
@@ -641,7 +641,7 @@ func (m *Module) fn18(v0 int32) {
 			v3 = t2
 			if v3 != 0 {
 				t3 := int32(load32(m.memory, uint64(uint32(v1-i32(16)))))
-				m.fn507(t3, v3*i32(72))
+				m.fn506(t3, v3*i32(72))
 			}
 			m.fn10(v1 - i32(8))
 			m.fn10(v1)
@@ -670,7 +670,7 @@ func (m *Module) fn19(v0 int32) {
 			v3 = t2
 			if v3 != 0 {
 				t3 := int32(load32(m.memory, uint64(uint32(v1))))
-				m.fn507(t3, v3)
+				m.fn506(t3, v3)
 			}
 			v1 = v1 + i32(16)
 			v2 = v2 - i32(1)
@@ -796,7 +796,7 @@ func (m *Module) fn24(v0, v1, v2, v3, v4 int32) {
 			v5 = t1
 			if v5 != 0 {
 				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
-				t3 := m.fn510(t2, v4*v5, v3, v2)
+				t3 := m.fn509(t2, v4*v5, v3, v2)
 				p0 = t3
 				goto l1
 			}
@@ -804,7 +804,7 @@ func (m *Module) fn24(v0, v1, v2, v3, v4 int32) {
 				v5 = v3
 				goto l2
 			}
-			t4 := m.fn504(v2, v3)
+			t4 := m.fn503(v2, v3)
 			p0 = t4
 		}
 	l1:
@@ -909,7 +909,7 @@ func (m *Module) fn26(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v2)), uint32(v6))
 			goto l3
 		}
-		m.fn526(v2, i32(1097760), v4)
+		m.fn525(v2, i32(1097760), v4)
 	l3:
 		m.g0 = v1 + i32(16)
 		goto l4
@@ -1027,7 +1027,7 @@ func (m *Module) fn30(v0, v1, v2, v3 int32) {
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 			return
 		}
-		t0 := m.fn504(v3, v2)
+		t0 := m.fn503(v3, v2)
 		v5 = t0
 		if v5 == 0 {
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v3))
@@ -1136,7 +1136,7 @@ func (m *Module) fn34(v0, v1, v2 int32) {
 	m.g0 = v4
 	v3 = i32(1)
 	{
-		t1 := m.fn504(i32(1), i32(1))
+		t1 := m.fn503(i32(1), i32(1))
 		v5 = t1
 		if v5 != 0 {
 			m.memory[uint64(uint32(v5))] = byte(i32(91))
@@ -1580,7 +1580,7 @@ func (m *Module) fn34(v0, v1, v2 int32) {
 					goto l2
 				}
 			l1:
-				m.fn472(v8, v7, i32(44), v4+i32(4))
+				m.fn471(v8, v7, i32(44), v4+i32(4))
 			l2:
 				v3 = v4 + i32(4)
 				m.fn35(v3, i32(1097894), i32(1097901))
@@ -2013,7 +2013,7 @@ func (m *Module) fn34(v0, v1, v2 int32) {
 					goto l10
 				}
 			l9:
-				m.fn472(v8, v7, i32(44), v4+i32(4))
+				m.fn471(v8, v7, i32(44), v4+i32(4))
 			l10:
 				v3 = v4 + i32(4)
 				m.fn35(v3, i32(1097901), i32(1097911))
@@ -2457,14 +2457,14 @@ func (m *Module) fn34(v0, v1, v2 int32) {
 						goto l18
 					}
 				l17:
-					m.fn472(v8, v7, i32(125), v4+i32(4))
+					m.fn471(v8, v7, i32(125), v4+i32(4))
 					t328 := int32(load32(m.memory, uint64(uint32(v4))+12))
 					v2 = t328
 				}
 			l18:
 				t329 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				if t329 == v2 {
-					m.fn525(v4 + i32(4))
+					m.fn524(v4 + i32(4))
 				}
 				t330 := int32(load32(m.memory, uint64(uint32(v4))+8))
 				m.memory[uint64(uint32(t330+v2))] = byte(i32(44))
@@ -2493,7 +2493,7 @@ l27:
 		goto l28
 	}
 l0:
-	m.fn525(v4 + i32(4))
+	m.fn524(v4 + i32(4))
 l28:
 	t333 := int32(load32(m.memory, uint64(uint32(v4))+8))
 	m.memory[uint64(uint32(t333+v3))] = byte(i32(93))
@@ -2556,7 +2556,7 @@ l5:
 					goto l0
 				}
 				store32(m.memory, uint64(uint32(v1))+12, uint32(v6+i32(1)))
-				m.fn478(v2+i32(8), v3, v6)
+				m.fn477(v2+i32(8), v3, v6)
 				v3 = v5
 				t7 := int32(load32(m.memory, uint64(uint32(v2))+8))
 				if t7 != 0 {
@@ -2619,7 +2619,7 @@ l4:
 			goto l6
 		}
 		store32(m.memory, uint64(uint32(v1))+24, uint32(v3+i32(1)))
-		m.fn478(v0, v5, v3)
+		m.fn477(v0, v5, v3)
 		t18 := int32(load32(m.memory, uint64(uint32(v0))))
 		if t18 != 0 {
 			goto l3
@@ -2725,7 +2725,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 								t24 := int32(load32(m.memory, uint64(uint32(v0))+60))
 								if t24 != i32(-0x80000000) {
 									t25 := int32(load32(m.memory, uint64(uint32(v0))+88))
-									m.fn271(v19+i32(8), v0+i32(92), t25+i32(8), v8, v6, v2)
+									m.fn272(v19+i32(8), v0+i32(92), t25+i32(8), v8, v6, v2)
 									t26 := int32(load32(m.memory, uint64(uint32(v19))+8))
 									v2 = t26
 									if v2 == 0 {
@@ -2742,7 +2742,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 										v2 = t32
 										t33 := int32(load32(m.memory, uint64(uint32(v1))+24))
 										v3 = t33
-										m.fn507(v1, i32(28))
+										m.fn506(v1, i32(28))
 										store32(m.memory, uint64(uint32(v15))+36, uint32(v3))
 										store64(m.memory, uint64(uint32(v15))+28, uint64(i64(0)))
 										store32(m.memory, uint64(uint32(v15))+12, uint32(v2))
@@ -2777,7 +2777,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 														t44 := v2
 														t45 := v1
 														v12 = t43
-														t46 := m.fn269(t44, t45, t42, v12)
+														t46 := m.fn270(t44, t45, t42, v12)
 														if t46 != 0 {
 															t48 := int32(load32(m.memory, uint64(uint32(v0))+16))
 															t49 := v5 + i32(456)
@@ -2824,7 +2824,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															if v1-v9 != v11 {
 																goto l7
 															}
-															t65 := m.fn554(v2+v9, v14, v11)
+															t65 := m.fn553(v2+v9, v14, v11)
 															if t65 != 0 {
 																goto l7
 															}
@@ -2911,7 +2911,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 									l8:
 										v14 = i32(-0x80000000)
 									l13:
-										m.fn138(v0)
+										m.fn146(v0)
 										store32(m.memory, uint64(uint32(v0))+20, uint32(v12))
 										store32(m.memory, uint64(uint32(v0))+16, uint32(v11))
 										store32(m.memory, uint64(uint32(v0))+12, uint32(v18))
@@ -3362,7 +3362,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																	if v6 != v33 {
 																		goto l38
 																	}
-																	t160 := m.fn554(v2, v44, v33)
+																	t160 := m.fn553(v2, v44, v33)
 																	if t160 != 0 {
 																		goto l38
 																	}
@@ -3378,7 +3378,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																				t162 := int32(load32(m.memory, uint64(uint32(v8))))
 																				v1 = t162
 																				if v1 == i32(-0x7ffffff8) {
-																					t163 := m.fn504(i32(48), i32(8))
+																					t163 := m.fn503(i32(48), i32(8))
 																					v14 = t163
 																					if v14 == 0 {
 																						goto l9
@@ -3396,7 +3396,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																					store64(m.memory, uint64(uint32(v14))+32, uint64(i64(0)))
 																					store64(m.memory, uint64(uint32(v14))+24, uint64(v50))
 																					store64(m.memory, uint64(uint32(v14))+16, uint64(v49))
-																					m.fn145(v8)
+																					m.fn144(v8)
 																					store32(m.memory, uint64(uint32(v8))+4, uint32(v14))
 																					store32(m.memory, uint64(uint32(v8)), uint32(i32(-0x7ffffffb)))
 																					goto l41
@@ -3459,7 +3459,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						v9 = t186
 																						t187 := int32(load32(m.memory, uint64(uint32(v2))))
 																						if t187 != i32(-0x7ffffffa) {
-																							t188 := m.fn504(i32(120), i32(8))
+																							t188 := m.fn503(i32(120), i32(8))
 																							v1 = t188
 																							if v1 == 0 {
 																								goto l9
@@ -3512,7 +3512,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								v10 = v5 + i32(128)
 																								t201 := m.fn408(v10)
 																								if t201 != 0 {
-																									m.fn146(v10)
+																									m.fn145(v10)
 																									goto l44
 																								}
 																								_ = m.fn409(v1, i64(0), v5+i32(128))
@@ -3628,7 +3628,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																													p214 = i32(0)
 																												l49:
 																													v17 = p214
-																													m.fn410(v5+i32(16), v21, i32(1105512), i32(2))
+																													m.fn410(v5+i32(16), v21, i32(1105504), i32(2))
 																													t228 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																													v6 = t228
 																													if v6 != 0 {
@@ -3654,7 +3654,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																																goto l53
 																															}
 																														l51:
-																															t231 := m.fn504(v1, i32(1))
+																															t231 := m.fn503(v1, i32(1))
 																															v2 = t231
 																															if v2 == 0 {
 																																goto l9
@@ -3667,7 +3667,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																														store32(m.memory, uint64(uint32(v5))+476, uint32(v1))
 																														store32(m.memory, uint64(uint32(v5))+472, uint32(v2))
 																														store32(m.memory, uint64(uint32(v5))+460, uint32(i32(2)))
-																														store32(m.memory, uint64(uint32(v5))+456, uint32(i32(1105512)))
+																														store32(m.memory, uint64(uint32(v5))+456, uint32(i32(1105504)))
 																														store64(m.memory, uint64(uint32(v5))+464, uint64(v53))
 																														t232 := m.fn98(v34, v5+i32(456))
 																														v2 = t232
@@ -3679,7 +3679,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																															goto l53
 																														}
 																														t233 := int32(load32(m.memory, uint64(uint32(v17))))
-																														m.fn411(v5+i32(8), t233, i32(1105512), i32(2))
+																														m.fn411(v5+i32(8), t233, i32(1105504), i32(2))
 																														t234 := int32(load32(m.memory, uint64(uint32(v5))+8))
 																														if t234 == 0 {
 																															goto l55
@@ -3800,7 +3800,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																							v49 = t256
 																							t257 := int64(load64(m.memory, uint64(uint32(v5))+456))
 																							v51 = t257
-																							t258 := m.fn504(i32(48), i32(8))
+																							t258 := m.fn503(i32(48), i32(8))
 																							v1 = t258
 																							if v1 == 0 {
 																								goto l9
@@ -3867,7 +3867,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																							}
 																						}
 																						t278 := int32(load32(m.memory, uint64(uint32(v17))+12))
-																						m.fn411(v5, t278, i32(1105512), i32(2))
+																						m.fn411(v5, t278, i32(1105504), i32(2))
 																						t279 := int32(load32(m.memory, uint64(uint32(v5))))
 																						v2 = t279
 																						if v2 == 0 {
@@ -3891,7 +3891,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																									v6 = i32(1)
 																									goto l66
 																								}
-																								t285 := m.fn504(v1, i32(1))
+																								t285 := m.fn503(v1, i32(1))
 																								v6 = t285
 																								if v6 == 0 {
 																									goto l9
@@ -3911,7 +3911,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																								v6 = i32(1)
 																								goto l67
 																							}
-																							t287 := m.fn504(v1, i32(1))
+																							t287 := m.fn503(v1, i32(1))
 																							v6 = t287
 																							if v6 == 0 {
 																								goto l9
@@ -3924,7 +3924,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																						store32(m.memory, uint64(uint32(v5))+476, uint32(v1))
 																						store32(m.memory, uint64(uint32(v5))+472, uint32(v6))
 																						store32(m.memory, uint64(uint32(v5))+460, uint32(i32(2)))
-																						store32(m.memory, uint64(uint32(v5))+456, uint32(i32(1105512)))
+																						store32(m.memory, uint64(uint32(v5))+456, uint32(i32(1105504)))
 																						store64(m.memory, uint64(uint32(v5))+464, uint64(v49))
 																						m.fn417(v34, v5+i32(456), v13)
 																					}
@@ -3949,11 +3949,11 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 															l38:
 																{
 																	if v6 == v32 {
-																		t288 := m.fn554(v2, v43, v32)
+																		t288 := m.fn553(v2, v43, v32)
 																		if t288 == 0 {
 																			t296 := int32(load32(m.memory, uint64(uint32(v23))))
 																			if t296 == i32(-0x7ffffff8) {
-																				m.fn145(v23)
+																				m.fn144(v23)
 																				store32(m.memory, uint64(uint32(v23)), uint32(i32(-0x80000000)))
 																			}
 																			m.fn419(v23, v1)
@@ -4068,7 +4068,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																t307 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
 																if v6 == t307 {
 																	t308 := int32(load32(m.memory, uint64(uint32(v1))))
-																	t309 := m.fn554(t308, v11, v6)
+																	t309 := m.fn553(t308, v11, v6)
 																	if t309 == 0 {
 																		t310 := int32(load32(m.memory, uint64(uint32(v1+i32(16)))))
 																		v2 = t310
@@ -4087,7 +4087,7 @@ func (m *Module) Xchatpb_accumulator_add(v0, v1, v2, v3, v4 int32) int32 {
 																			t314 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
 																			if v8 == t314 {
 																				t315 := int32(load32(m.memory, uint64(uint32(v1))))
-																				t316 := m.fn554(t315, v9, v8)
+																				t316 := m.fn553(t315, v9, v8)
 																				if t316 == 0 {
 																					t317 := int32(load32(m.memory, uint64(uint32(v1+i32(8)))))
 																					v8 = t317
@@ -4352,7 +4352,7 @@ func (m *Module) Xchatpb_accumulator_free(v0 int32) {
 					if v1 != i32(1) {
 						goto l0
 					}
-					m.fn507(v0, i32(132))
+					m.fn506(v0, i32(132))
 				}
 			l0:
 			}
@@ -4561,7 +4561,7 @@ func (m *Module) Xchatpb_accumulator_free(v0 int32) {
 		m.g0 = v4 + i32(16)
 		m.fn7(v5+i32(152), i32(1))
 		m.fn1(v5 + i32(168))
-		m.fn507(v5, i32(216))
+		m.fn506(v5, i32(216))
 	}
 }
 func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
@@ -4613,7 +4613,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 					v22 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v2))+8))
 					v24 = t12
-					m.fn525(v2 + i32(20))
+					m.fn524(v2 + i32(20))
 					t13 := int32(load32(m.memory, uint64(uint32(v2))+24))
 					m.memory[uint64(uint32(t13))] = byte(i32(123))
 					v0 = i32(1)
@@ -4646,7 +4646,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 								v0 = t21
 								t22 := int32(load32(m.memory, uint64(uint32(v2))+20))
 								if v0 == t22 {
-									m.fn525(v2 + i32(20))
+									m.fn524(v2 + i32(20))
 								}
 								t23 := int32(load32(m.memory, uint64(uint32(v2))+24))
 								m.memory[uint64(uint32(t23+v0))] = byte(i32(44))
@@ -4660,7 +4660,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 							v0 = t26
 							t27 := int32(load32(m.memory, uint64(uint32(v2))+20))
 							if v0 == t27 {
-								m.fn525(v10)
+								m.fn524(v10)
 							}
 							v13 = v12 + i32(8)
 							t28 := int32(load32(m.memory, uint64(uint32(v2))+24))
@@ -4672,14 +4672,14 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 								if v3 != v22 {
 									goto l1
 								}
-								t30 := m.fn554(v5, v24, v22)
+								t30 := m.fn553(v5, v24, v22)
 								if t30 != 0 {
 									goto l1
 								}
 								if v23 != 0 {
 									t31 := int32(load32(m.memory, uint64(uint32(v2))+20))
 									if t31 == v10 {
-										m.fn525(v2 + i32(20))
+										m.fn524(v2 + i32(20))
 									}
 									t32 := int32(load32(m.memory, uint64(uint32(v2))+24))
 									m.memory[uint64(uint32(t32+v10))] = byte(i32(91))
@@ -4821,7 +4821,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 												if v19 != 0 {
 													t58 := int32(load32(m.memory, uint64(uint32(v2))+20))
 													if t58 == v7 {
-														m.fn525(v2 + i32(20))
+														m.fn524(v2 + i32(20))
 													}
 													t59 := int32(load32(m.memory, uint64(uint32(v2))+24))
 													m.memory[uint64(uint32(t59+v7))] = byte(i32(44))
@@ -4868,7 +4868,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 										v3 = t70
 										t71 := int32(load32(m.memory, uint64(uint32(v2))+20))
 										if t71 == v7 {
-											m.fn525(v2 + i32(20))
+											m.fn524(v2 + i32(20))
 										}
 										v20 = v20 - i32(1)
 										v19 = v19 + i32(1)
@@ -4908,7 +4908,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 													v0 = t75
 													t76 := int32(load32(m.memory, uint64(uint32(v2))+20))
 													if v0 == t76 {
-														m.fn525(v2 + i32(20))
+														m.fn524(v2 + i32(20))
 													}
 													t77 := int32(load32(m.memory, uint64(uint32(v2))+24))
 													m.memory[uint64(uint32(t77+v0))] = byte(i32(125))
@@ -4930,7 +4930,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 												v17 = t79
 												t80 := int32(load32(m.memory, uint64(uint32(v2))+20))
 												if v17 == t80 {
-													m.fn525(v2 + i32(20))
+													m.fn524(v2 + i32(20))
 												}
 												t81 := int32(load32(m.memory, uint64(uint32(v2))+24))
 												m.memory[uint64(uint32(t81+v17))] = byte(i32(44))
@@ -4945,7 +4945,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 											v0 = t84
 											t85 := int32(load32(m.memory, uint64(uint32(v2))+20))
 											if v0 == t85 {
-												m.fn525(v5)
+												m.fn524(v5)
 											}
 											t86 := int32(load32(m.memory, uint64(uint32(v2))+24))
 											m.memory[uint64(uint32(t86+v0))] = byte(i32(58))
@@ -4959,7 +4959,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 								l4:
 									t87 := int32(load32(m.memory, uint64(uint32(v2))+20))
 									if t87 == v7 {
-										m.fn525(v2 + i32(20))
+										m.fn524(v2 + i32(20))
 									}
 									t88 := int32(load32(m.memory, uint64(uint32(v2))+24))
 									m.memory[uint64(uint32(t88+v7))] = byte(i32(93))
@@ -5010,7 +5010,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 											v0 = t97
 											t98 := int32(load32(m.memory, uint64(uint32(v2))+20))
 											if v0 == t98 {
-												m.fn525(v2 + i32(20))
+												m.fn524(v2 + i32(20))
 											}
 											t99 := int32(load32(m.memory, uint64(uint32(v2))+24))
 											m.memory[uint64(uint32(t99+v0))] = byte(i32(93))
@@ -5022,7 +5022,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 										v0 = t100
 										t101 := int32(load32(m.memory, uint64(uint32(v2))+20))
 										if v0 == t101 {
-											m.fn525(v2 + i32(20))
+											m.fn524(v2 + i32(20))
 										}
 										t102 := int32(load32(m.memory, uint64(uint32(v2))+24))
 										m.memory[uint64(uint32(t102+v0))] = byte(i32(44))
@@ -5050,7 +5050,7 @@ func (m *Module) Xchatpb_accumulator_json(v0, v1 int32) int32 {
 					}
 					t104 := int32(load32(m.memory, uint64(uint32(v2))+20))
 					if t104 == v0 {
-						m.fn525(v2 + i32(20))
+						m.fn524(v2 + i32(20))
 					}
 					t105 := int32(load32(m.memory, uint64(uint32(v2))+24))
 					m.memory[uint64(uint32(t105+v0))] = byte(i32(125))
@@ -5170,8 +5170,8 @@ func (m *Module) Xchatpb_accumulator_new(v0 int32) int32 {
 		v4 = t4 - i32(128)
 		m.g0 = v4
 		t5 := int32(load32(m.memory, uint64(uint32(v0))+32))
-		m.fn463(v4+i32(4), t5+i32(8))
-		t6 := m.fn504(i32(132), i32(4))
+		m.fn462(v4+i32(4), t5+i32(8))
+		t6 := m.fn503(i32(132), i32(4))
 		v5 = t6
 		if v5 == 0 {
 			panic("unreachable")
@@ -5212,7 +5212,7 @@ func (m *Module) Xchatpb_accumulator_new(v0 int32) int32 {
 		m.g0 = v4 + i32(128)
 		t12 := int32(load32(m.memory, uint64(uint32(v2))+160))
 		if t12 != i32(-0x80000000) {
-			t13 := m.fn504(i32(216), i32(8))
+			t13 := m.fn503(i32(216), i32(8))
 			v0 = t13
 			if v0 == 0 {
 				goto l0
@@ -5234,7 +5234,7 @@ l0:
 func (m *Module) Xchatpb_alloc(v0 int32) int32 {
 	var p0 int32
 	if uint32(v0-i32(0x7ffffff9)) >= uint32(i32(-0x7ffffff8)) {
-		t1 := m.fn504(v0, i32(8))
+		t1 := m.fn503(v0, i32(8))
 		p0 = t1
 	} else {
 		p0 = i32(0)
@@ -5250,7 +5250,7 @@ func (m *Module) Xchatpb_codec_free(v0 int32) {
 		m.fn19(v1 + i32(1016))
 		m.fn7(v1+i32(1076), i32(1))
 		m.fn1(v0)
-		m.fn507(v0, i32(1136))
+		m.fn506(v0, i32(1136))
 	}
 }
 func (m *Module) Xchatpb_codec_new(v0 int32) int32 {
@@ -5307,7 +5307,7 @@ func (m *Module) Xchatpb_codec_new(v0 int32) int32 {
 		store64(m.memory, uint64(uint32(v1))+28, uint64(i64(1)))
 		store64(m.memory, uint64(uint32(v1))+20, uint64(i64(0)))
 		store64(m.memory, uint64(uint32(v1))+12, uint64(i64(0x100000000)))
-		t4 := m.fn504(i32(1136), i32(4))
+		t4 := m.fn503(i32(1136), i32(4))
 		v0 = t4
 		if v0 == 0 {
 			goto l1
@@ -5328,16 +5328,16 @@ l1:
 	panic("unreachable")
 }
 func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
-	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40 int32
-	var v41, v42, v43, v44, v45 int64
+	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42, v43 int32
+	var v44, v45, v46, v47, v48 int64
 	t0 := m.g0
-	v9 = t0 - i32(144)
-	m.g0 = v9
+	v8 = t0 - i32(144)
+	m.g0 = v8
 	{
 		if v0 == 0 {
-			v1 = v9 + i32(8)
+			v1 = v8 + i32(8)
 			memory_zero(m.memory, uint32(v1), uint32(i32(72)))
-			store64(m.memory, uint64(uint32(v9))+80, uint64(i64(5)))
+			store64(m.memory, uint64(uint32(v8))+80, uint64(i64(5)))
 			v0 = i32(5)
 			if v4 == 0 {
 				goto l0
@@ -5349,91 +5349,91 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 		v6 = t1
 		m.memory[uint64(uint32(v0))+1132] = byte(i32(1))
 		if v6 == 0 {
-			m.fn29(v9+i32(8), v1, v2)
-			t2 := int32(load32(m.memory, uint64(uint32(v9))+16))
+			m.fn29(v8+i32(8), v1, v2)
+			t2 := int32(load32(m.memory, uint64(uint32(v8))+16))
 			v2 = t2
-			t3 := int32(load32(m.memory, uint64(uint32(v9))+12))
-			v6 = t3
+			t3 := int32(load32(m.memory, uint64(uint32(v8))+12))
+			v12 = t3
 			{
 				var p4 int64
 				{
-					t5 := int32(load32(m.memory, uint64(uint32(v9))+8))
+					t5 := int32(load32(m.memory, uint64(uint32(v8))+8))
 					v1 = t5
 					if v1 != i32(11) {
-						t6 := int64(load64(m.memory, uint64(uint32(v9))+20))
-						store64(m.memory, uint64(uint32(v9))+92, uint64(t6))
-						t7 := int64(load64(m.memory, uint64(uint32(v9))+28))
-						v42 = t7
-						t8 := int32(load32(m.memory, uint64(uint32(v9))+44))
+						t6 := int64(load64(m.memory, uint64(uint32(v8))+20))
+						store64(m.memory, uint64(uint32(v8))+92, uint64(t6))
+						t7 := int64(load64(m.memory, uint64(uint32(v8))+28))
+						v45 = t7
+						t8 := int32(load32(m.memory, uint64(uint32(v8))+44))
 						v3 = t8
-						t9 := int64(load64(m.memory, uint64(uint32(v9))+36))
-						v41 = t9
-						t10 := v41 & i64(-0x100000000)
+						t9 := int64(load64(m.memory, uint64(uint32(v8))+36))
+						v44 = t9
+						t10 := v44 & i64(-0x100000000)
 						p4 = t10
 						goto l1
 					}
-					m.fn26(v9+i32(8), v3, i32(0))
-					t11 := int32(load32(m.memory, uint64(uint32(v9))+8))
+					m.fn26(v8+i32(8), v3, i32(0))
+					t11 := int32(load32(m.memory, uint64(uint32(v8))+8))
 					v1 = t11
 					if v1 != i32(11) {
-						t12 := int64(load64(m.memory, uint64(uint32(v9))+16))
-						t13 := v9
-						v41 = t12
-						store64(m.memory, uint64(uint32(t13))+88, uint64(v41))
-						t14 := int32(load32(m.memory, uint64(uint32(v9))+24))
-						store32(m.memory, uint64(uint32(v9))+96, uint32(t14))
-						t15 := int32(load32(m.memory, uint64(uint32(v9))+12))
-						v6 = t15
-						t16 := int64(load64(m.memory, uint64(uint32(v9))+28))
-						v42 = t16
-						t17 := int32(load32(m.memory, uint64(uint32(v9))+44))
+						t12 := int64(load64(m.memory, uint64(uint32(v8))+16))
+						t13 := v8
+						v44 = t12
+						store64(m.memory, uint64(uint32(t13))+88, uint64(v44))
+						t14 := int32(load32(m.memory, uint64(uint32(v8))+24))
+						store32(m.memory, uint64(uint32(v8))+96, uint32(t14))
+						t15 := int32(load32(m.memory, uint64(uint32(v8))+12))
+						v12 = t15
+						t16 := int64(load64(m.memory, uint64(uint32(v8))+28))
+						v45 = t16
+						t17 := int32(load32(m.memory, uint64(uint32(v8))+44))
 						v3 = t17
-						v2 = int32(v41)
-						t18 := int64(load64(m.memory, uint64(uint32(v9))+36))
-						v41 = t18
-						t19 := v41 & i64(-0x100000000)
+						v2 = int32(v44)
+						t18 := int64(load64(m.memory, uint64(uint32(v8))+36))
+						v44 = t18
+						t19 := v44 & i64(-0x100000000)
 						p4 = t19
 						goto l1
 					}
 					t20 := int32(load32(m.memory, uint64(uint32(v0))+1128))
 					t21 := int32(load32(m.memory, uint64(uint32(t20))+32))
-					v18 = t21
-					v11 = v9 + i32(8)
+					v11 = t21
+					v10 = v8 + i32(8)
 					t22 := m.g0
 					v1 = t22 + i32(-64)
 					m.g0 = v1
 					store32(m.memory, uint64(uint32(v1))+20, uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v1))+16, uint32(v2))
-					store32(m.memory, uint64(uint32(v1))+12, uint32(v6))
+					store32(m.memory, uint64(uint32(v1))+12, uint32(v12))
 					store32(m.memory, uint64(uint32(v1))+32, uint32(i32(0)))
 					store64(m.memory, uint64(uint32(v1))+24, uint64(i64(0x400000000)))
 					{
 						if v2 != 0 {
-							v8 = i32(4)
-							v14 = i32(4)
-							v10 = i32(1)
+							v15 = i32(4)
+							v13 = i32(4)
+							v7 = i32(1)
 						l8:
 							{
-								v12 = v1 + i32(36)
+								v9 = v1 + i32(36)
 								t23 := m.g0
-								v7 = t23 - i32(32)
-								m.g0 = v7
+								v6 = t23 - i32(32)
+								m.g0 = v6
 								v3 = v1 + i32(12)
 								t24 := int32(load32(m.memory, uint64(uint32(v3))+8))
-								v17 = t24
-								v5 = v7 + i32(8)
+								v18 = t24
+								v20 = v6 + i32(8)
 								t25 := int32(load32(m.memory, uint64(uint32(v3))+4))
-								m.fn289(v5, v3, t25)
+								m.fn290(v20, v3, t25)
 								{
-									t26 := int32(load32(m.memory, uint64(uint32(v7))+8))
-									v13 = t26
-									if v13 != i32(-0x80000000) {
-										t27 := int32(load32(m.memory, uint64(uint32(v7))+12))
+									t26 := int32(load32(m.memory, uint64(uint32(v6))+8))
+									v14 = t26
+									if v14 != i32(-0x80000000) {
+										t27 := int32(load32(m.memory, uint64(uint32(v6))+12))
 										v3 = t27
 										{
-											t28 := int32(load32(m.memory, uint64(uint32(v7))+16))
-											v16 = t28
-											if v16 != i32(45) {
+											t28 := int32(load32(m.memory, uint64(uint32(v6))+16))
+											v17 = t28
+											if v17 != i32(45) {
 												goto l2
 											}
 											t29 := int64(load64(m.memory, uint64(uint32(v3))))
@@ -5445,15 +5445,15 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 											if t29^i64(2334109689700556897)|(t30^i64(0x6e75722074616874))|(t31^i64(8367816146559180915)|(t32^i64(8007510562770543976)))|(t33^i64(7308533450538557542)|(t34^i64(0x6567617373656d20))) != i64(0) {
 												goto l2
 											}
-											m.fn63(v7+i32(20), i32(45), i32(0), i32(1), i32(1))
-											t35 := int32(load32(m.memory, uint64(uint32(v7))+24))
-											v13 = t35
-											t36 := int32(load32(m.memory, uint64(uint32(v7))+20))
+											m.fn63(v6+i32(20), i32(45), i32(0), i32(1), i32(1))
+											t35 := int32(load32(m.memory, uint64(uint32(v6))+24))
+											v14 = t35
+											t36 := int32(load32(m.memory, uint64(uint32(v6))+20))
 											if t36 == i32(1) {
-												_ = int32(load32(m.memory, uint64(uint32(v7))+28))
+												_ = int32(load32(m.memory, uint64(uint32(v6))+28))
 												panic("unreachable")
 											}
-											t37 := int32(load32(m.memory, uint64(uint32(v7))+28))
+											t37 := int32(load32(m.memory, uint64(uint32(v6))+28))
 											v3 = t37
 											t38 := int64(load64(m.memory, uint64(uint32(i32(1103213)))))
 											store64(m.memory, uint64(uint32(v3))+37, uint64(t38))
@@ -5467,65 +5467,65 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 											store64(m.memory, uint64(uint32(v3))+8, uint64(t42))
 											t43 := int64(load64(m.memory, uint64(uint32(i32(1103176)))))
 											store64(m.memory, uint64(uint32(v3)), uint64(t43))
-											m.fn86(v5, i32(1))
+											m.fn86(v20, i32(1))
 										}
 									l2:
-										store32(m.memory, uint64(uint32(v12))+24, uint32(v17))
-										store32(m.memory, uint64(uint32(v12))+20, uint32(v16))
-										store32(m.memory, uint64(uint32(v12))+16, uint32(v3))
-										store32(m.memory, uint64(uint32(v12))+12, uint32(v13))
-										store32(m.memory, uint64(uint32(v12))+8, uint32(i32(0)))
-										store64(m.memory, uint64(uint32(v12)), uint64(i64(0x100000000)))
+										store32(m.memory, uint64(uint32(v9))+24, uint32(v18))
+										store32(m.memory, uint64(uint32(v9))+20, uint32(v17))
+										store32(m.memory, uint64(uint32(v9))+16, uint32(v3))
+										store32(m.memory, uint64(uint32(v9))+12, uint32(v14))
+										store32(m.memory, uint64(uint32(v9))+8, uint32(i32(0)))
+										store64(m.memory, uint64(uint32(v9)), uint64(i64(0x100000000)))
 										goto l4
 									}
-									t44 := int32(load32(m.memory, uint64(uint32(v7))+12))
-									t45 := v12
-									v13 = t44
-									store32(m.memory, uint64(uint32(t45))+8, uint32(v13))
-									store32(m.memory, uint64(uint32(v12)), uint32(i32(-0x80000000)))
+									t44 := int32(load32(m.memory, uint64(uint32(v6))+12))
+									t45 := v9
+									v14 = t44
+									store32(m.memory, uint64(uint32(t45))+8, uint32(v14))
+									store32(m.memory, uint64(uint32(v9)), uint32(i32(-0x80000000)))
 									t46 := int32(load32(m.memory, uint64(uint32(v3))+8))
-									store32(m.memory, uint64(uint32(v12))+4, uint32(t46))
-									store32(m.memory, uint64(uint32(v3))+8, uint32(v13))
+									store32(m.memory, uint64(uint32(v9))+4, uint32(t46))
+									store32(m.memory, uint64(uint32(v3))+8, uint32(v14))
 								}
 							l4:
-								m.g0 = v7 + i32(32)
+								m.g0 = v6 + i32(32)
 								goto l5
 							l5:
 								t48 := int32(load32(m.memory, uint64(uint32(v1))+44))
 								v3 = t48
 								t49 := int32(load32(m.memory, uint64(uint32(v1))+40))
-								v7 = t49
+								v6 = t49
 								t50 := int32(load32(m.memory, uint64(uint32(v1))+36))
-								v12 = t50
-								if v12 != i32(-0x80000000) {
+								v9 = t50
+								if v9 != i32(-0x80000000) {
 									t51 := int64(load64(m.memory, uint64(uint32(v1))+56))
-									store64(m.memory, uint64(uint32(v11))+20, uint64(t51))
+									store64(m.memory, uint64(uint32(v10))+20, uint64(t51))
 									t52 := int64(load64(m.memory, uint64(uint32(v1))+48))
-									store64(m.memory, uint64(uint32(v11))+12, uint64(t52))
-									store32(m.memory, uint64(uint32(v11))+8, uint32(v3))
-									store32(m.memory, uint64(uint32(v11))+4, uint32(v7))
-									store32(m.memory, uint64(uint32(v11)), uint32(v12))
+									store64(m.memory, uint64(uint32(v10))+12, uint64(t52))
+									store32(m.memory, uint64(uint32(v10))+8, uint32(v3))
+									store32(m.memory, uint64(uint32(v10))+4, uint32(v6))
+									store32(m.memory, uint64(uint32(v10)), uint32(v9))
 									m.fn86(v1+i32(24), i32(8))
 									goto l6
 								}
-								if uint32(v3) < uint32(v7) {
+								if uint32(v3) < uint32(v6) {
 									goto l7
 								}
 								if uint32(v2) < uint32(v3) {
 									goto l7
 								}
 								t53 := int32(load32(m.memory, uint64(uint32(v1))+24))
-								if t53 == v10-i32(1) {
+								if t53 == v7-i32(1) {
 									m.fn87(v1 + i32(24))
 									t54 := int32(load32(m.memory, uint64(uint32(v1))+28))
-									v8 = t54
+									v15 = t54
 								}
-								v12 = v8 + v14
-								store32(m.memory, uint64(uint32(v12)), uint32(v3-v7))
-								store32(m.memory, uint64(uint32(v12-i32(4))), uint32(v6+v7))
-								v14 = v14 + i32(8)
-								store32(m.memory, uint64(uint32(v1))+32, uint32(v10))
-								v10 = v10 + i32(1)
+								v9 = v13 + v15
+								store32(m.memory, uint64(uint32(v9)), uint32(v3-v6))
+								store32(m.memory, uint64(uint32(v9-i32(4))), uint32(v6+v12))
+								v13 = v13 + i32(8)
+								store32(m.memory, uint64(uint32(v1))+32, uint32(v7))
+								v7 = v7 + i32(1)
 								t55 := int32(load32(m.memory, uint64(uint32(v1))+20))
 								if uint32(t55) < uint32(v2) {
 									goto l8
@@ -5533,10 +5533,10 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 							}
 						}
 						t56 := int32(load32(m.memory, uint64(uint32(v1))+32))
-						store32(m.memory, uint64(uint32(v11))+12, uint32(t56))
+						store32(m.memory, uint64(uint32(v10))+12, uint32(t56))
 						t57 := int64(load64(m.memory, uint64(uint32(v1))+24))
-						store64(m.memory, uint64(uint32(v11))+4, uint64(t57))
-						store32(m.memory, uint64(uint32(v11)), uint32(i32(-0x80000000)))
+						store64(m.memory, uint64(uint32(v10))+4, uint64(t57))
+						store32(m.memory, uint64(uint32(v10)), uint32(i32(-0x80000000)))
 						goto l6
 					}
 				l7:
@@ -5544,1440 +5544,1485 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 				l6:
 					m.g0 = v1 - i32(-64)
 					{
-						t58 := int32(load32(m.memory, uint64(uint32(v9))+8))
-						v6 = t58
-						if v6 != i32(-0x80000000) {
-							t59 := int32(load32(m.memory, uint64(uint32(v9))+20))
-							store32(m.memory, uint64(uint32(v9))+96, uint32(t59))
-							t60 := int64(load64(m.memory, uint64(uint32(v9))+12))
-							t61 := v9
-							v41 = t60
-							store64(m.memory, uint64(uint32(t61))+88, uint64(v41))
-							t62 := int32(load32(m.memory, uint64(uint32(v9))+32))
+						t58 := int32(load32(m.memory, uint64(uint32(v8))+8))
+						v12 = t58
+						if v12 != i32(-0x80000000) {
+							t59 := int32(load32(m.memory, uint64(uint32(v8))+20))
+							store32(m.memory, uint64(uint32(v8))+96, uint32(t59))
+							t60 := int64(load64(m.memory, uint64(uint32(v8))+12))
+							t61 := v8
+							v44 = t60
+							store64(m.memory, uint64(uint32(t61))+88, uint64(v44))
+							t62 := int32(load32(m.memory, uint64(uint32(v8))+32))
 							v3 = t62
-							t63 := int64(load64(m.memory, uint64(uint32(v9))+24))
-							v42 = t63
+							t63 := int64(load64(m.memory, uint64(uint32(v8))+24))
+							v45 = t63
 							goto l9
 						}
-						t64 := int32(load32(m.memory, uint64(uint32(v9))+20))
-						t65 := v9
+						t64 := int32(load32(m.memory, uint64(uint32(v8))+20))
+						t65 := v8
 						v1 = t64
 						store32(m.memory, uint64(uint32(t65))+136, uint32(v1))
-						t66 := int64(load64(m.memory, uint64(uint32(v9))+12))
-						t67 := v9
-						v41 = t66
-						store64(m.memory, uint64(uint32(t67))+128, uint64(v41))
-						v19 = v9 + i32(100)
-						v2 = v18 + i32(8)
-						v13 = i32(0)
+						t66 := int64(load64(m.memory, uint64(uint32(v8))+12))
+						t67 := v8
+						v44 = t66
+						store64(m.memory, uint64(uint32(t67))+128, uint64(v44))
+						v21 = v8 + i32(100)
 						t68 := m.g0
-						v5 = t68 - i32(352)
+						v19 = t68 - i32(48)
+						m.g0 = v19
+						store32(m.memory, uint64(uint32(v19))+16, uint32(i32(0)))
+						store64(m.memory, uint64(uint32(v19))+8, uint64(i64(0x100000000)))
+						v25 = v19 + i32(20)
+						v3 = v11 + i32(8)
+						v28 = v19 + i32(8)
+						t69 := m.g0
+						v5 = t69 - i32(272)
 						m.g0 = v5
-						store32(m.memory, uint64(uint32(v5))+296, uint32(i32(-0x80000000)))
-						store32(m.memory, uint64(uint32(v5))+192, uint32(i32(0)))
-						t69 := v5
-						v3 = int32(int64(uint64(v41) >> 32))
-						store32(m.memory, uint64(uint32(t69))+184, uint32(v3))
-						store32(m.memory, uint64(uint32(v5))+188, uint32(v3+v1<<3))
-						store32(m.memory, uint64(uint32(v5))+196, uint32(v5+i32(296)))
-						m.fn494(v5+i32(280), v5+i32(184))
+						store32(m.memory, uint64(uint32(v5))+224, uint32(i32(-0x80000000)))
+						store32(m.memory, uint64(uint32(v5))+120, uint32(i32(0)))
+						t70 := v5
+						v2 = int32(int64(uint64(v44) >> 32))
+						store32(m.memory, uint64(uint32(t70))+112, uint32(v2))
+						store32(m.memory, uint64(uint32(v5))+116, uint32(v2+v1<<3))
+						store32(m.memory, uint64(uint32(v5))+124, uint32(v5+i32(224)))
+						m.fn493(v5+i32(208), v5+i32(112))
 						{
-							t70 := int32(load32(m.memory, uint64(uint32(v5))+280))
-							if t70 != i32(-0x80000000) {
-								v1 = v5 + i32(232)
+							t71 := int32(load32(m.memory, uint64(uint32(v5))+208))
+							if t71 != i32(-0x80000000) {
+								v1 = v5 + i32(160)
 								m.fn63(v1, i32(4), i32(0), i32(4), i32(12))
-								t71 := int32(load32(m.memory, uint64(uint32(v5))+236))
-								v6 = t71
-								t72 := int32(load32(m.memory, uint64(uint32(v5))+232))
-								if t72 != 0 {
-									_ = int32(load32(m.memory, uint64(uint32(v5))+240))
+								t72 := int32(load32(m.memory, uint64(uint32(v5))+164))
+								v2 = t72
+								t73 := int32(load32(m.memory, uint64(uint32(v5))+160))
+								if t73 != 0 {
+									_ = int32(load32(m.memory, uint64(uint32(v5))+168))
 									panic("unreachable")
 								}
-								t73 := int32(load32(m.memory, uint64(uint32(v5))+240))
-								v3 = t73
-								t74 := int32(load32(m.memory, uint64(uint32(v5))+288))
-								store32(m.memory, uint64(uint32(v3))+8, uint32(t74))
-								t75 := int64(load64(m.memory, uint64(uint32(v5))+280))
-								store64(m.memory, uint64(uint32(v3)), uint64(t75))
-								store32(m.memory, uint64(uint32(v5))+148, uint32(i32(1)))
-								store32(m.memory, uint64(uint32(v5))+144, uint32(v3))
-								store32(m.memory, uint64(uint32(v5))+140, uint32(v6))
-								t76 := int64(load64(m.memory, uint64(uint32(v5))+192))
-								store64(m.memory, uint64(uint32(v5))+240, uint64(t76))
-								t77 := int64(load64(m.memory, uint64(uint32(v5))+184))
-								store64(m.memory, uint64(uint32(v5))+232, uint64(t77))
-								m.fn494(v5+i32(152), v1)
-								t78 := int32(load32(m.memory, uint64(uint32(v5))+152))
-								if t78 == i32(-0x80000000) {
+								t74 := int32(load32(m.memory, uint64(uint32(v5))+168))
+								v9 = t74
+								t75 := int32(load32(m.memory, uint64(uint32(v5))+216))
+								store32(m.memory, uint64(uint32(v9))+8, uint32(t75))
+								t76 := int64(load64(m.memory, uint64(uint32(v5))+208))
+								store64(m.memory, uint64(uint32(v9)), uint64(t76))
+								store32(m.memory, uint64(uint32(v5))+76, uint32(i32(1)))
+								store32(m.memory, uint64(uint32(v5))+72, uint32(v9))
+								store32(m.memory, uint64(uint32(v5))+68, uint32(v2))
+								t77 := int64(load64(m.memory, uint64(uint32(v5))+120))
+								store64(m.memory, uint64(uint32(v5))+168, uint64(t77))
+								t78 := int64(load64(m.memory, uint64(uint32(v5))+112))
+								store64(m.memory, uint64(uint32(v5))+160, uint64(t78))
+								m.fn493(v5+i32(80), v1)
+								t79 := int32(load32(m.memory, uint64(uint32(v5))+80))
+								if t79 == i32(-0x80000000) {
 									goto l11
 								}
-								v6 = i32(12)
+								v2 = i32(12)
 								v1 = i32(1)
 							l12:
 								{
-									t79 := int32(load32(m.memory, uint64(uint32(v5))+140))
-									if t79 == v1 {
-										m.fn83(v5+i32(140), v1, i32(1), i32(4), i32(12))
-										t80 := int32(load32(m.memory, uint64(uint32(v5))+144))
-										v3 = t80
+									t80 := int32(load32(m.memory, uint64(uint32(v5))+68))
+									if t80 == v1 {
+										m.fn83(v5+i32(68), v1, i32(1), i32(4), i32(12))
+										t81 := int32(load32(m.memory, uint64(uint32(v5))+72))
+										v9 = t81
 									}
-									v10 = v3 + v6
-									t81 := int32(load32(m.memory, uint64(uint32(v5))+160))
-									store32(m.memory, uint64(uint32(v10))+8, uint32(t81))
-									t82 := int64(load64(m.memory, uint64(uint32(v5))+152))
-									store64(m.memory, uint64(uint32(v10)), uint64(t82))
-									t83 := v5
+									v6 = v2 + v9
+									t82 := int32(load32(m.memory, uint64(uint32(v5))+88))
+									store32(m.memory, uint64(uint32(v6))+8, uint32(t82))
+									t83 := int64(load64(m.memory, uint64(uint32(v5))+80))
+									store64(m.memory, uint64(uint32(v6)), uint64(t83))
+									t84 := v5
 									v1 = v1 + i32(1)
-									store32(m.memory, uint64(uint32(t83))+148, uint32(v1))
-									v6 = v6 + i32(12)
-									m.fn494(v5+i32(152), v5+i32(232))
-									t84 := int32(load32(m.memory, uint64(uint32(v5))+152))
-									if t84 != i32(-0x80000000) {
+									store32(m.memory, uint64(uint32(t84))+76, uint32(v1))
+									v2 = v2 + i32(12)
+									m.fn493(v5+i32(80), v5+i32(160))
+									t85 := int32(load32(m.memory, uint64(uint32(v5))+80))
+									if t85 != i32(-0x80000000) {
 										goto l12
 									}
 								}
 								goto l11
 							}
-							store32(m.memory, uint64(uint32(v5))+148, uint32(i32(0)))
-							store64(m.memory, uint64(uint32(v5))+140, uint64(i64(0x400000000)))
+							store32(m.memory, uint64(uint32(v5))+76, uint32(i32(0)))
+							store64(m.memory, uint64(uint32(v5))+68, uint64(i64(0x400000000)))
 							goto l11
 						}
 					l11:
 						{
-							t86 := int32(load32(m.memory, uint64(uint32(v5))+296))
-							v1 = t86
+							t87 := int32(load32(m.memory, uint64(uint32(v5))+224))
+							v1 = t87
 							if v1 != i32(-0x80000000) {
-								t87 := int64(load64(m.memory, uint64(uint32(v5))+312))
-								store64(m.memory, uint64(uint32(v19))+16, uint64(t87))
-								t88 := int32(load32(m.memory, uint64(uint32(v5))+320))
-								store32(m.memory, uint64(uint32(v19))+24, uint32(t88))
-								t89 := int32(load32(m.memory, uint64(uint32(v5))+308))
-								store32(m.memory, uint64(uint32(v5))+80, uint32(t89))
-								t90 := int64(load64(m.memory, uint64(uint32(v5))+300))
-								store64(m.memory, uint64(uint32(v5))+72, uint64(t90))
-								m.fn149(v5 + i32(140))
-								t91 := int32(load32(m.memory, uint64(uint32(v5))+80))
-								t92 := v5
-								v2 = t91
-								store32(m.memory, uint64(uint32(t92))+64, uint32(v2))
-								t93 := int64(load64(m.memory, uint64(uint32(v5))+72))
-								t94 := v5
-								v41 = t93
-								store64(m.memory, uint64(uint32(t94))+56, uint64(v41))
-								store32(m.memory, uint64(uint32(v19))+12, uint32(v2))
-								store64(m.memory, uint64(uint32(v19))+4, uint64(v41))
-								store32(m.memory, uint64(uint32(v19)), uint32(v1))
+								t88 := int64(load64(m.memory, uint64(uint32(v5))+240))
+								store64(m.memory, uint64(uint32(v25))+16, uint64(t88))
+								t89 := int32(load32(m.memory, uint64(uint32(v5))+248))
+								store32(m.memory, uint64(uint32(v25))+24, uint32(t89))
+								t90 := int32(load32(m.memory, uint64(uint32(v5))+236))
+								store32(m.memory, uint64(uint32(v5))+64, uint32(t90))
+								t91 := int64(load64(m.memory, uint64(uint32(v5))+228))
+								store64(m.memory, uint64(uint32(v5))+56, uint64(t91))
+								m.fn149(v5 + i32(68))
+								t92 := int32(load32(m.memory, uint64(uint32(v5))+64))
+								t93 := v5
+								v2 = t92
+								store32(m.memory, uint64(uint32(t93))+48, uint32(v2))
+								t94 := int64(load64(m.memory, uint64(uint32(v5))+56))
+								t95 := v5
+								v44 = t94
+								store64(m.memory, uint64(uint32(t95))+40, uint64(v44))
+								store32(m.memory, uint64(uint32(v25))+12, uint32(v2))
+								store64(m.memory, uint64(uint32(v25))+4, uint64(v44))
+								store32(m.memory, uint64(uint32(v25)), uint32(v1))
 								goto l13
 							}
-							t95 := int64(load64(m.memory, uint64(uint32(v5))+140))
-							store64(m.memory, uint64(uint32(v5))+40, uint64(t95))
-							t96 := int32(load32(m.memory, uint64(uint32(v5))+148))
-							store32(m.memory, uint64(uint32(v5))+48, uint32(t96))
+							t96 := int64(load64(m.memory, uint64(uint32(v5))+68))
+							store64(m.memory, uint64(uint32(v5))+24, uint64(t96))
+							t97 := int32(load32(m.memory, uint64(uint32(v5))+76))
+							store32(m.memory, uint64(uint32(v5))+32, uint32(t97))
 							{
-								t97 := int32(load32(m.memory, uint64(uint32(v2))+16))
-								if t97 == 0 {
+								t98 := int32(load32(m.memory, uint64(uint32(v3))+16))
+								if t98 == 0 {
 									goto l14
 								}
-								t98 := int32(load32(m.memory, uint64(uint32(v2))+12))
-								v32 = t98
-								t99 := int32(load32(m.memory, uint64(uint32(v5))+44))
-								v18 = t99
-								t100 := int32(load32(m.memory, uint64(uint32(v5))+48))
-								v23 = t100
-								v2 = i32(0)
-								store32(m.memory, uint64(uint32(v5))+148, uint32(i32(0)))
-								store32(m.memory, uint64(uint32(v5))+140, uint32(i32(0)))
-								v27 = i32(1)
+								t99 := int32(load32(m.memory, uint64(uint32(v3))+12))
+								v36 = t99
+								t100 := int32(load32(m.memory, uint64(uint32(v5))+28))
+								v18 = t100
+								t101 := int32(load32(m.memory, uint64(uint32(v5))+32))
+								v27 = t101
+								v3 = i32(0)
+								store32(m.memory, uint64(uint32(v5))+76, uint32(i32(0)))
+								store32(m.memory, uint64(uint32(v5))+68, uint32(i32(0)))
+								v31 = i32(1)
 								{
-									if uint32(v23) <= uint32(i32(1)) {
-										t101 := int32(load32(m.memory, uint64(uint32(v5))+144))
-										v10 = t101
-										store32(m.memory, uint64(uint32(v5))+160, uint32(i32(0)))
-										store64(m.memory, uint64(uint32(v5))+152, uint64(i64(0x100000000)))
+									if uint32(v27) <= uint32(i32(1)) {
+										t102 := int32(load32(m.memory, uint64(uint32(v5))+72))
+										v10 = t102
+										v18 = i32(0)
 										goto l15
 									}
-									t102 := int32(load32(m.memory, uint64(uint32(v18))+4))
-									v1 = t102
-									t103 := int32(load32(m.memory, uint64(uint32(v18))+8))
-									v6 = t103
-									m.fn105(v5 + i32(232))
-									t104 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-									store64(m.memory, uint64(uint32(v5))+296, uint64(t104))
-									t105 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-									store64(m.memory, uint64(uint32(v5))+304, uint64(t105))
-									t106 := int64(load64(m.memory, uint64(uint32(v5))+240))
-									store64(m.memory, uint64(uint32(v5))+320, uint64(t106))
-									t107 := int64(load64(m.memory, uint64(uint32(v5))+232))
-									store64(m.memory, uint64(uint32(v5))+312, uint64(t107))
-									m.fn117(v5+i32(296), v6, v5+i32(312))
-									if v6 != 0 {
+									t103 := int32(load32(m.memory, uint64(uint32(v18))+4))
+									v1 = t103
+									t104 := int32(load32(m.memory, uint64(uint32(v18))+8))
+									v2 = t104
+									m.fn105(v5 + i32(160))
+									t105 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+									store64(m.memory, uint64(uint32(v5))+224, uint64(t105))
+									t106 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+									store64(m.memory, uint64(uint32(v5))+232, uint64(t106))
+									t107 := int64(load64(m.memory, uint64(uint32(v5))+168))
+									store64(m.memory, uint64(uint32(v5))+248, uint64(t107))
+									t108 := int64(load64(m.memory, uint64(uint32(v5))+160))
+									store64(m.memory, uint64(uint32(v5))+240, uint64(t108))
+									m.fn117(v5+i32(224), v2, v5+i32(240))
+									if v2 != 0 {
 										v1 = v1 + i32(8)
 									l16:
 										{
-											t108 := int32(load32(m.memory, uint64(uint32(v1))))
-											m.fn451(v5+i32(296), t108)
+											t109 := int32(load32(m.memory, uint64(uint32(v1))))
+											m.fn451(v5+i32(224), t109)
 											v1 = v1 + i32(16)
-											v6 = v6 - i32(1)
-											if v6 != 0 {
+											v2 = v2 - i32(1)
+											if v2 != 0 {
 												goto l16
 											}
 										}
 									}
-									t109 := int32(load32(m.memory, uint64(uint32(v5))+308))
-									v20 = t109
-									t110 := int32(load32(m.memory, uint64(uint32(v5))+296))
-									v14 = t110
-									t111 := int32(load32(m.memory, uint64(uint32(v5))+300))
-									v24 = t111
-									if v24 != 0 {
-										t112 := v14
-										v1 = (v24<<2 + i32(11)) & i32(-8)
-										v33 = t112 - v1
-										v25 = v1 + v24 + i32(9)
+									t110 := int32(load32(m.memory, uint64(uint32(v5))+236))
+									v20 = t110
+									t111 := int32(load32(m.memory, uint64(uint32(v5))+224))
+									v12 = t111
+									t112 := int32(load32(m.memory, uint64(uint32(v5))+228))
+									v22 = t112
+									if v22 != 0 {
+										t113 := v12
+										v1 = (v22<<2 + i32(11)) & i32(-8)
+										v30 = t113 - v1
+										v26 = v1 + v22 + i32(9)
 									}
 									if v20 != 0 {
-										v3 = v14 + i32(8)
-										v34 = v18 + v23*i32(12)
-										t113 := int64(load64(m.memory, uint64(uint32(v14))))
-										v42 = (t113 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-										v35 = v5 + i32(240)
-										v28 = v5 + i32(320)
-										v29 = v5 + i32(168)
-									l53:
-										if v42 == 0 {
+										v9 = v12 + i32(8)
+										v37 = v18 + v27*i32(12)
+										t114 := int64(load64(m.memory, uint64(uint32(v12))))
+										v45 = (t114 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+										v38 = v5 + i32(168)
+										v32 = v5 + i32(248)
+										v33 = v5 + i32(96)
+									l52:
+										if v45 == 0 {
 										l17:
 											{
-												v1 = v3
-												v3 = v1 + i32(8)
-												v14 = v14 - i32(32)
-												t114 := int64(load64(m.memory, uint64(uint32(v1))))
-												v41 = t114 & i64(-0x7f7f7f7f7f7f7f80)
-												if v41 == i64(-0x7f7f7f7f7f7f7f80) {
+												v1 = v9
+												v9 = v1 + i32(8)
+												v12 = v12 - i32(32)
+												t115 := int64(load64(m.memory, uint64(uint32(v1))))
+												v44 = t115 & i64(-0x7f7f7f7f7f7f7f80)
+												if v44 == i64(-0x7f7f7f7f7f7f7f80) {
 													goto l17
 												}
 											}
-											v42 = v41 ^ i64(-0x7f7f7f7f7f7f7f80)
+											v45 = v44 ^ i64(-0x7f7f7f7f7f7f7f80)
 										}
 										{
-											t115 := int32(load32(m.memory, uint64(uint32(v14-int32(uint32(int64(bits.TrailingZeros64(uint64(v42))))>>1)&i32(60)-i32(4)))))
-											t116 := v32
-											v17 = t115
-											t117 := m.fn266(t116, v17)
-											v36 = t117 & i32(255)
-											if v36 == i32(2) {
+											t116 := int32(load32(m.memory, uint64(uint32(v12-int32(uint32(int64(bits.TrailingZeros64(uint64(v45))))>>1)&i32(60)-i32(4)))))
+											t117 := v36
+											v14 = t116
+											t118 := m.fn494(t117, v14)
+											v39 = t118 & i32(255)
+											if v39 == i32(2) {
 												goto l18
 											}
-											m.fn105(v5 + i32(296))
-											v2 = i32(0)
-											t118 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-											store64(m.memory, uint64(uint32(v5))+152, uint64(t118))
-											t119 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-											store64(m.memory, uint64(uint32(v5))+160, uint64(t119))
-											t120 := int64(load64(m.memory, uint64(uint32(v5))+304))
-											store64(m.memory, uint64(uint32(v5))+176, uint64(t120))
-											t121 := int64(load64(m.memory, uint64(uint32(v5))+296))
-											store64(m.memory, uint64(uint32(v5))+168, uint64(t121))
-											v37 = v17 - i32(104)
-											v12 = v18
+											m.fn105(v5 + i32(224))
+											v3 = i32(0)
+											t119 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+											store64(m.memory, uint64(uint32(v5))+80, uint64(t119))
+											t120 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+											store64(m.memory, uint64(uint32(v5))+88, uint64(t120))
+											t121 := int64(load64(m.memory, uint64(uint32(v5))+232))
+											store64(m.memory, uint64(uint32(v5))+104, uint64(t121))
+											t122 := int64(load64(m.memory, uint64(uint32(v5))+224))
+											store64(m.memory, uint64(uint32(v5))+96, uint64(t122))
+											v40 = v14 - i32(104)
+											v13 = v18
 											{
-											l35:
+											l34:
 												{
-													v10 = v2
-													v2 = v10 + i32(1)
-													v6 = v12
-													v12 = v6 + i32(12)
-													t122 := int32(load32(m.memory, uint64(uint32(v6))+8))
-													v1 = t122 << 4
-													t123 := int32(load32(m.memory, uint64(uint32(v6))+4))
-													v6 = t123 - i32(16)
+													v10 = v3
+													v3 = v10 + i32(1)
+													v2 = v13
+													v13 = v2 + i32(12)
+													t123 := int32(load32(m.memory, uint64(uint32(v2))+8))
+													v1 = t123 << 4
+													t124 := int32(load32(m.memory, uint64(uint32(v2))+4))
+													v2 = t124 - i32(16)
 												l20:
 													{
 														if v1 == 0 {
 															goto l19
 														}
 														v1 = v1 - i32(16)
-														t124 := v6 + i32(24)
-														v8 = v6 + i32(16)
-														v6 = v8
-														t125 := int32(load32(m.memory, uint64(uint32(t124))))
-														v7 = t125
-														if uint32(v7^v17) >= uint32(i32(8)) {
+														t125 := v2 + i32(24)
+														v7 = v2 + i32(16)
+														v2 = v7
+														t126 := int32(load32(m.memory, uint64(uint32(t125))))
+														v6 = t126
+														if uint32(v6^v14) >= uint32(i32(8)) {
 															goto l20
 														}
 													}
-													if v7 != v17 {
+													if v6 != v14 {
 														goto l19
 													}
-													v7 = v8 + i32(16)
-													v6 = i32(0)
+													v6 = v7 + i32(16)
+													v2 = i32(0)
 												l21:
-													if v1 != v6 {
+													if v1 != v2 {
+														v2 = v2 + i32(16)
+														t127 := int32(load32(m.memory, uint64(uint32(v6))+8))
+														v15 = t127
 														v6 = v6 + i32(16)
-														t126 := int32(load32(m.memory, uint64(uint32(v7))+8))
-														v7 = v7 + i32(16)
-														if uint32(t126^v17) >= uint32(i32(8)) {
+														if uint32(v14^v15) >= uint32(i32(8)) {
 															goto l21
 														}
 														goto l19
 													}
-													t127 := int32(load32(m.memory, uint64(uint32(v8+i32(4)))))
-													v15 = t127
-													t128 := int32(load32(m.memory, uint64(uint32(v8))))
-													v22 = t128
-													switch v37 {
+													t128 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
+													v17 = t128
+													t129 := int32(load32(m.memory, uint64(uint32(v7))))
+													v16 = t129
+													switch v40 {
 													case 0, 8:
-														t129 := m.fn270(v22, v15, i32(1099490), i32(1))
-														if t129 != 0 {
+														t130 := m.fn271(v16, v17, i32(1099490), i32(1))
+														if t130 != 0 {
 															goto l19
 														}
 														fallthrough
 													default:
-														store32(m.memory, uint64(uint32(v5))+300, uint32(v15))
-														store32(m.memory, uint64(uint32(v5))+296, uint32(v22))
-														t130 := m.fn114(v29, v5+i32(296))
-														v41 = t130
-														v44 = int64(uint64(v41) >> 25)
-														v45 = v44 & i64(127) * i64(72340172838076673)
-														v16 = i32(0)
-														t131 := int32(load32(m.memory, uint64(uint32(v5))+152))
-														v1 = t131
-														t132 := int32(load32(m.memory, uint64(uint32(v5))+156))
-														v13 = t132
-														t133 := v13
-														v38 = int32(v41)
-														v6 = t133 & v38
+														store32(m.memory, uint64(uint32(v5))+228, uint32(v17))
+														store32(m.memory, uint64(uint32(v5))+224, uint32(v16))
+														t131 := m.fn114(v33, v5+i32(224))
+														v44 = t131
+														v47 = int64(uint64(v44) >> 25)
+														v48 = v47 & i64(127) * i64(72340172838076673)
+														v2 = i32(0)
+														t132 := int32(load32(m.memory, uint64(uint32(v5))+80))
+														v1 = t132
+														t133 := int32(load32(m.memory, uint64(uint32(v5))+84))
+														v15 = t133
+														t134 := v15
+														v41 = int32(v44)
+														v6 = t134 & v41
 														v11 = v6
 														{
 														l26:
 															{
-																t134 := int64(load64(m.memory, uint64(uint32(v1+v11))))
-																v43 = t134
-																v41 = v43 ^ v45
-																v41 = (v41 ^ i64(-1)) & (v41 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
-																if v41 != i64(0) {
+																t135 := int64(load64(m.memory, uint64(uint32(v1+v11))))
+																v46 = t135
+																v44 = v46 ^ v48
+																v44 = (v44 ^ i64(-1)) & (v44 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
+																if v44 != i64(0) {
 																l25:
 																	{
-																		t135 := v15
-																		v8 = v1 - (int32(uint32(int64(bits.TrailingZeros64(uint64(v41))))>>3)+v11)&v13<<4
-																		t136 := int32(load32(m.memory, uint64(uint32(v8-i32(12)))))
-																		if t135 == t136 {
-																			t137 := int32(load32(m.memory, uint64(uint32(v8-i32(16)))))
-																			t138 := m.fn554(t137, v22, v15)
-																			if t138 == 0 {
+																		t136 := v17
+																		v7 = v1 - (int32(uint32(int64(bits.TrailingZeros64(uint64(v44))))>>3)+v11)&v15<<4
+																		t137 := int32(load32(m.memory, uint64(uint32(v7-i32(12)))))
+																		if t136 == t137 {
+																			t138 := int32(load32(m.memory, uint64(uint32(v7-i32(16)))))
+																			t139 := m.fn553(t138, v16, v17)
+																			if t139 == 0 {
 																				goto l24
 																			}
 																		}
-																		v41 = (v41 - i64(1)) & v41
-																		if v41 != i64(0) {
+																		v44 = (v44 - i64(1)) & v44
+																		if v44 != i64(0) {
 																			goto l25
 																		}
 																	}
 																}
-																if v43&(v43<<1)&i64(-0x7f7f7f7f7f7f7f80) == 0 {
-																	t139 := v11
-																	v16 = v16 + i32(8)
-																	v11 = (t139 + v16) & v13
+																if v46&(v46<<1)&i64(-0x7f7f7f7f7f7f7f80) == 0 {
+																	t140 := v11
+																	v2 = v2 + i32(8)
+																	v11 = (t140 + v2) & v15
 																	goto l26
 																}
 															}
-															t140 := int32(load32(m.memory, uint64(uint32(v5))+160))
-															if t140 == 0 {
-																v30 = v5 + i32(32)
-																v16 = i32(0)
-																t141 := m.g0
-																v1 = t141 + i32(-64)
+															t141 := int32(load32(m.memory, uint64(uint32(v5))+88))
+															if t141 == 0 {
+																v34 = v5 + i32(16)
+																v23 = i32(0)
+																t142 := m.g0
+																v1 = t142 + i32(-64)
 																m.g0 = v1
-																store32(m.memory, uint64(uint32(v1))+12, uint32(v29))
-																v6 = v5 + i32(152)
-																t142 := int32(load32(m.memory, uint64(uint32(v6))+12))
-																v13 = t142
+																store32(m.memory, uint64(uint32(v1))+12, uint32(v33))
+																v2 = v5 + i32(80)
+																t143 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																v11 = t143
 																store32(m.memory, uint64(uint32(v1))+16, uint32(v1+i32(12)))
+																var p144 int32
 																{
-																	var p143 int32
 																	{
+																		t145 := v11
+																		v6 = v11 + i32(1)
+																		if uint32(t145) <= uint32(v6) {
+																			t146 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																			t147 := v6
+																			v7 = t146
+																			p148 := int32(uint32(v7+i32(1))>>3) * i32(7)
+																			if uint32(v7) < uint32(i32(8)) {
+																				p148 = v7
+																			}
+																			v7 = p148
+																			if uint32(t147) > uint32(int32(uint32(v7)>>1)) {
+																				goto l27
+																			}
+																			m.fn106(v2, v1+i32(16), i32(1101892), i32(16))
+																			goto l28
+																		}
+																		panic("unreachable")
+																	}
+																l27:
+																	t149 := v1 + i32(48)
+																	v7 = v7 + i32(1)
+																	p150 := v6
+																	if uint32(v6) < uint32(v7) {
+																		p150 = v7
+																	}
+																	m.fn107(t149, i32(16), p150)
+																	t151 := int32(load32(m.memory, uint64(uint32(v1))+56))
+																	v23 = t151
+																	t152 := int32(load32(m.memory, uint64(uint32(v1))+52))
+																	v15 = t152
+																	t153 := int32(load32(m.memory, uint64(uint32(v1))+48))
+																	t154 := v15
+																	v6 = t153
+																	if v6 == 0 {
+																		p144 = t154
+																		goto l29
+																	}
+																	t155 := int32(load32(m.memory, uint64(uint32(v1))+60))
+																	store32(m.memory, uint64(uint32(v1))+44, uint32(t155))
+																	store32(m.memory, uint64(uint32(v1))+40, uint32(v23))
+																	store32(m.memory, uint64(uint32(v1))+36, uint32(v15))
+																	store32(m.memory, uint64(uint32(v1))+32, uint32(v6))
+																	store64(m.memory, uint64(uint32(v1))+24, uint64(i64(0x800000010)))
+																	store32(m.memory, uint64(uint32(v1))+20, uint32(v2+i32(16)))
+																	var p156 int32
+																	if v11 != 0 {
+																		t157 := int32(load32(m.memory, uint64(uint32(v2))))
+																		v35 = t157
+																		t158 := int64(load64(m.memory, uint64(uint32(v35))))
+																		v44 = (t158 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+																		v29 = i32(0)
+																	l32:
 																		{
-																			t144 := v13
-																			v7 = v13 + i32(1)
-																			if uint32(t144) <= uint32(v7) {
-																				t145 := int32(load32(m.memory, uint64(uint32(v6))+4))
-																				t146 := v7
-																				v8 = t145
-																				p147 := int32(uint32(v8+i32(1))>>3) * i32(7)
-																				if uint32(v8) < uint32(i32(8)) {
-																					p147 = v8
-																				}
-																				v8 = p147
-																				if uint32(t146) > uint32(int32(uint32(v8)>>1)) {
-																					goto l27
-																				}
-																				m.fn106(v6, v1+i32(16), i32(1101892), i32(16))
-																				goto l28
-																			}
-																			panic("unreachable")
-																		}
-																	l27:
-																		t148 := v1 + i32(48)
-																		v8 = v8 + i32(1)
-																		p149 := v7
-																		if uint32(v7) < uint32(v8) {
-																			p149 = v8
-																		}
-																		m.fn107(t148, i32(16), p149)
-																		t150 := int32(load32(m.memory, uint64(uint32(v1))+56))
-																		v16 = t150
-																		t151 := int32(load32(m.memory, uint64(uint32(v1))+52))
-																		v11 = t151
-																		t152 := int32(load32(m.memory, uint64(uint32(v1))+48))
-																		t153 := v11
-																		v7 = t152
-																		if v7 == 0 {
-																			p143 = t153
-																			goto l29
-																		}
-																		t154 := int32(load32(m.memory, uint64(uint32(v1))+60))
-																		store32(m.memory, uint64(uint32(v1))+44, uint32(t154))
-																		store32(m.memory, uint64(uint32(v1))+40, uint32(v16))
-																		store32(m.memory, uint64(uint32(v1))+36, uint32(v11))
-																		store32(m.memory, uint64(uint32(v1))+32, uint32(v7))
-																		store64(m.memory, uint64(uint32(v1))+24, uint64(i64(0x800000010)))
-																		store32(m.memory, uint64(uint32(v1))+20, uint32(v6+i32(16)))
-																		var p155 int32
-																		if v13 != 0 {
-																			t156 := int32(load32(m.memory, uint64(uint32(v6))))
-																			v31 = t156
-																			t157 := int64(load64(m.memory, uint64(uint32(v31))))
-																			v41 = (t157 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-																			v26 = i32(0)
-																		l32:
-																			{
-																				if v41 == 0 {
-																				l30:
-																					{
-																						v26 = v26 + i32(8)
-																						v31 = v31 + i32(8)
-																						t158 := int64(load64(m.memory, uint64(uint32(v31))))
-																						v41 = t158 & i64(-0x7f7f7f7f7f7f7f80)
-																						if v41 == i64(-0x7f7f7f7f7f7f7f80) {
-																							goto l30
-																						}
-																					}
-																					v41 = v41 ^ i64(-0x7f7f7f7f7f7f7f80)
-																				}
-																				t159 := int32(load32(m.memory, uint64(uint32(v1))+12))
-																				t160 := int32(load32(m.memory, uint64(uint32(v6))))
-																				t161 := v7
-																				t162 := v11
-																				v39 = int32(uint32(int64(bits.TrailingZeros64(uint64(v41))))>>3) + v26
-																				t163 := m.fn114(t159, t160-v39<<4-i32(16))
-																				v40 = int32(t163)
-																				v8 = t162 & v40
-																				t164 := int64(load64(m.memory, uint64(uint32(t161+v8))))
-																				v43 = t164 & i64(-0x7f7f7f7f7f7f7f80)
-																				if v43 == 0 {
-																					v21 = i32(8)
-																				l31:
-																					{
-																						v8 = v8 + v21
-																						v21 = v21 + i32(8)
-																						t165 := v7
-																						v8 = v8 & v11
-																						t166 := int64(load64(m.memory, uint64(uint32(t165+v8))))
-																						v43 = t166 & i64(-0x7f7f7f7f7f7f7f80)
-																						if v43 == 0 {
-																							goto l31
-																						}
+																			if v44 == 0 {
+																			l30:
+																				{
+																					v29 = v29 + i32(8)
+																					v35 = v35 + i32(8)
+																					t159 := int64(load64(m.memory, uint64(uint32(v35))))
+																					v44 = t159 & i64(-0x7f7f7f7f7f7f7f80)
+																					if v44 == i64(-0x7f7f7f7f7f7f7f80) {
+																						goto l30
 																					}
 																				}
-																				v41 = (v41 - i64(1)) & v41
-																				t167 := v7
-																				v8 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v43))))>>3) + v8) & v11
-																				t168 := int32(int8(m.memory[uint64(uint32(t167+v8))]))
-																				if t168 >= i32(0) {
-																					t169 := int64(load64(m.memory, uint64(uint32(v7))))
-																					v8 = int32(uint32(int64(bits.TrailingZeros64(uint64(t169&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
-																				}
-																				t170 := v7 + v8
-																				v21 = int32(uint32(v40) >> 25)
-																				m.memory[uint64(uint32(t170))] = byte(v21)
-																				m.memory[uint64(uint32(v7+(v8-i32(8))&v11+i32(8)))] = byte(v21)
-																				v8 = v7 + (v8^i32(-1))<<4
-																				t171 := int32(load32(m.memory, uint64(uint32(v6))))
-																				t172 := v8
-																				v21 = t171 + (v39^i32(-1))<<4
-																				t173 := int64(load64(m.memory, uint64(uint32(v21))+8))
-																				store64(m.memory, uint64(uint32(t172))+8, uint64(t173))
-																				t174 := int64(load64(m.memory, uint64(uint32(v21))))
-																				store64(m.memory, uint64(uint32(v8)), uint64(t174))
-																				v13 = v13 - i32(1)
-																				if v13 != 0 {
-																					goto l32
+																				v44 = v44 ^ i64(-0x7f7f7f7f7f7f7f80)
+																			}
+																			t160 := int32(load32(m.memory, uint64(uint32(v1))+12))
+																			t161 := int32(load32(m.memory, uint64(uint32(v2))))
+																			t162 := v6
+																			t163 := v15
+																			v42 = int32(uint32(int64(bits.TrailingZeros64(uint64(v44))))>>3) + v29
+																			t164 := m.fn114(t160, t161-v42<<4-i32(16))
+																			v43 = int32(t164)
+																			v7 = t163 & v43
+																			t165 := int64(load64(m.memory, uint64(uint32(t162+v7))))
+																			v46 = t165 & i64(-0x7f7f7f7f7f7f7f80)
+																			if v46 == 0 {
+																				v24 = i32(8)
+																			l31:
+																				{
+																					v7 = v7 + v24
+																					v24 = v24 + i32(8)
+																					t166 := v6
+																					v7 = v7 & v15
+																					t167 := int64(load64(m.memory, uint64(uint32(t166+v7))))
+																					v46 = t167 & i64(-0x7f7f7f7f7f7f7f80)
+																					if v46 == 0 {
+																						goto l31
+																					}
 																				}
 																			}
-																			t175 := int32(load32(m.memory, uint64(uint32(v6))+12))
-																			p155 = t175
-																		} else {
-																			p155 = i32(0)
+																			v44 = (v44 - i64(1)) & v44
+																			t168 := v6
+																			v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v46))))>>3) + v7) & v15
+																			t169 := int32(int8(m.memory[uint64(uint32(t168+v7))]))
+																			if t169 >= i32(0) {
+																				t170 := int64(load64(m.memory, uint64(uint32(v6))))
+																				v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t170&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+																			}
+																			t171 := v6 + v7
+																			v24 = int32(uint32(v43) >> 25)
+																			m.memory[uint64(uint32(t171))] = byte(v24)
+																			m.memory[uint64(uint32(v6+(v7-i32(8))&v15+i32(8)))] = byte(v24)
+																			v7 = v6 + (v7^i32(-1))<<4
+																			t172 := int32(load32(m.memory, uint64(uint32(v2))))
+																			t173 := v7
+																			v24 = t172 + (v42^i32(-1))<<4
+																			t174 := int64(load64(m.memory, uint64(uint32(v24))+8))
+																			store64(m.memory, uint64(uint32(t173))+8, uint64(t174))
+																			t175 := int64(load64(m.memory, uint64(uint32(v24))))
+																			store64(m.memory, uint64(uint32(v7)), uint64(t175))
+																			v11 = v11 - i32(1)
+																			if v11 != 0 {
+																				goto l32
+																			}
 																		}
-																		v7 = p155
-																		t176 := int32(load32(m.memory, uint64(uint32(v6))))
-																		v8 = t176
-																		t177 := int32(load32(m.memory, uint64(uint32(v1))+32))
-																		store32(m.memory, uint64(uint32(v6)), uint32(t177))
-																		t178 := int64(load64(m.memory, uint64(uint32(v6))+4))
-																		v41 = t178
-																		store32(m.memory, uint64(uint32(v6))+4, uint32(v11))
-																		store32(m.memory, uint64(uint32(v6))+8, uint32(v16-v7))
-																		t179 := int32(load32(m.memory, uint64(uint32(v6))+12))
-																		v11 = t179
-																		store32(m.memory, uint64(uint32(v6))+12, uint32(v7))
-																		store32(m.memory, uint64(uint32(v1))+44, uint32(v11))
-																		store32(m.memory, uint64(uint32(v1))+32, uint32(v8))
-																		store64(m.memory, uint64(uint32(v1))+36, uint64(v41))
-																		m.fn109(v1 + i32(20))
+																		t176 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																		p156 = t176
+																	} else {
+																		p156 = i32(0)
 																	}
-																l28:
-																	p143 = i32(-0x7fffffff)
-																l29:
-																	v6 = p143
-																	store32(m.memory, uint64(uint32(v30))+4, uint32(v16))
-																	store32(m.memory, uint64(uint32(v30)), uint32(v6))
-																	m.g0 = v1 - i32(-64)
-																	goto l33
+																	v6 = p156
+																	t177 := int32(load32(m.memory, uint64(uint32(v2))))
+																	v7 = t177
+																	t178 := int32(load32(m.memory, uint64(uint32(v1))+32))
+																	store32(m.memory, uint64(uint32(v2)), uint32(t178))
+																	t179 := int64(load64(m.memory, uint64(uint32(v2))+4))
+																	v44 = t179
+																	store32(m.memory, uint64(uint32(v2))+4, uint32(v15))
+																	store32(m.memory, uint64(uint32(v2))+8, uint32(v23-v6))
+																	t180 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																	v15 = t180
+																	store32(m.memory, uint64(uint32(v2))+12, uint32(v6))
+																	store32(m.memory, uint64(uint32(v1))+44, uint32(v15))
+																	store32(m.memory, uint64(uint32(v1))+32, uint32(v7))
+																	store64(m.memory, uint64(uint32(v1))+36, uint64(v44))
+																	m.fn109(v1 + i32(20))
 																}
+															l28:
+																p144 = i32(-0x7fffffff)
+															l29:
+																v2 = p144
+																store32(m.memory, uint64(uint32(v34))+4, uint32(v23))
+																store32(m.memory, uint64(uint32(v34)), uint32(v2))
+																m.g0 = v1 - i32(-64)
+																t181 := int32(load32(m.memory, uint64(uint32(v5))+84))
+																v15 = t181
+																v6 = v15 & v41
+																t182 := int32(load32(m.memory, uint64(uint32(v5))+80))
+																v1 = t182
+															}
+															t183 := int64(load64(m.memory, uint64(uint32(v1+v6))))
+															v44 = t183 & i64(-0x7f7f7f7f7f7f7f80)
+															if v44 == 0 {
+																v7 = i32(8)
 															l33:
-																t180 := int32(load32(m.memory, uint64(uint32(v5))+156))
-																v13 = t180
-																v6 = v13 & v38
-																t181 := int32(load32(m.memory, uint64(uint32(v5))+152))
-																v1 = t181
-															}
-															t182 := int64(load64(m.memory, uint64(uint32(v1+v6))))
-															v41 = t182 & i64(-0x7f7f7f7f7f7f7f80)
-															if v41 == 0 {
-																v8 = i32(8)
-															l34:
 																{
-																	v6 = v6 + v8
-																	v8 = v8 + i32(8)
-																	t183 := v1
-																	v6 = v6 & v13
-																	t184 := int64(load64(m.memory, uint64(uint32(t183+v6))))
-																	v41 = t184 & i64(-0x7f7f7f7f7f7f7f80)
-																	if v41 == 0 {
-																		goto l34
+																	v2 = v6 + v7
+																	v7 = v7 + i32(8)
+																	t184 := v1
+																	v6 = v2 & v15
+																	t185 := int64(load64(m.memory, uint64(uint32(t184+v6))))
+																	v44 = t185 & i64(-0x7f7f7f7f7f7f7f80)
+																	if v44 == 0 {
+																		goto l33
 																	}
 																}
 															}
-															t185 := v1
-															v8 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v41))))>>3) + v6) & v13
-															t186 := int32(int8(m.memory[uint64(uint32(t185+v8))]))
-															v11 = t186
+															t186 := v1
+															v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v44))))>>3) + v6) & v15
+															t187 := int32(int8(m.memory[uint64(uint32(t186+v7))]))
+															v11 = t187
 															if v11 >= i32(0) {
-																t187 := int64(load64(m.memory, uint64(uint32(v1))))
-																t188 := v1
-																v8 = int32(uint32(int64(bits.TrailingZeros64(uint64(t187&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
-																t189 := int32(m.memory[uint64(uint32(t188+v8))])
-																v11 = t189
+																t188 := int64(load64(m.memory, uint64(uint32(v1))))
+																t189 := v1
+																v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t188&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+																t190 := int32(m.memory[uint64(uint32(t189+v7))])
+																v11 = t190
 															}
-															t190 := v1 + v8
-															v6 = int32(v44) & i32(127)
-															m.memory[uint64(uint32(t190))] = byte(v6)
-															m.memory[uint64(uint32(v1+(v8-i32(8))&v13+i32(8)))] = byte(v6)
-															v8 = v1 - v8<<4
-															store32(m.memory, uint64(uint32(v8-i32(4))), uint32(v10))
-															store32(m.memory, uint64(uint32(v8-i32(8))), uint32(i32(0)))
-															store32(m.memory, uint64(uint32(v8-i32(12))), uint32(v15))
-															store32(m.memory, uint64(uint32(v8-i32(16))), uint32(v22))
-															t191 := int32(load32(m.memory, uint64(uint32(v5))+164))
-															store32(m.memory, uint64(uint32(v5))+164, uint32(t191+i32(1)))
-															t192 := int32(load32(m.memory, uint64(uint32(v5))+160))
-															store32(m.memory, uint64(uint32(v5))+160, uint32(t192-v11&i32(1)))
+															t191 := v1 + v7
+															v2 = int32(v47) & i32(127)
+															m.memory[uint64(uint32(t191))] = byte(v2)
+															m.memory[uint64(uint32(v1+(v7-i32(8))&v15+i32(8)))] = byte(v2)
+															v7 = v1 - v7<<4
+															store32(m.memory, uint64(uint32(v7-i32(4))), uint32(v10))
+															store32(m.memory, uint64(uint32(v7-i32(8))), uint32(i32(0)))
+															store32(m.memory, uint64(uint32(v7-i32(12))), uint32(v17))
+															store32(m.memory, uint64(uint32(v7-i32(16))), uint32(v16))
+															t192 := int32(load32(m.memory, uint64(uint32(v5))+92))
+															store32(m.memory, uint64(uint32(v5))+92, uint32(t192+i32(1)))
+															t193 := int32(load32(m.memory, uint64(uint32(v5))+88))
+															store32(m.memory, uint64(uint32(v5))+88, uint32(t193-v11&i32(1)))
 														}
 													l24:
-														v1 = v8 - i32(8)
-														t193 := int32(load32(m.memory, uint64(uint32(v1))))
-														store32(m.memory, uint64(uint32(v1)), uint32(t193+i32(1)))
-														if v12 != v34 {
-															goto l35
+														v1 = v7 - i32(8)
+														t194 := int32(load32(m.memory, uint64(uint32(v1))))
+														store32(m.memory, uint64(uint32(v1)), uint32(t194+i32(1)))
+														if v13 != v37 {
+															goto l34
 														}
 													}
 												}
-												t194 := int32(load32(m.memory, uint64(uint32(v5))+152))
-												v1 = t194
-												t195 := int64(load64(m.memory, uint64(uint32(v1))))
-												v41 = t195
-												t196 := int32(load32(m.memory, uint64(uint32(v5))+156))
-												v2 = t196
-												var p197 int32
+												t195 := int32(load32(m.memory, uint64(uint32(v5))+80))
+												v1 = t195
+												t196 := int64(load64(m.memory, uint64(uint32(v1))))
+												v44 = t196
+												t197 := int32(load32(m.memory, uint64(uint32(v5))+84))
+												v2 = t197
+												var p198 int32
 												if v2 != 0 {
-													t198 := v1
-													v6 = v2 << 4
-													v12 = t198 - v6 - i32(16)
-													v11 = v2 + v6 + i32(25)
-													p197 = i32(8)
+													t199 := v1
+													v3 = v2 << 4
+													v13 = t199 - v3 - i32(16)
+													v11 = v2 + v3 + i32(25)
+													p198 = i32(8)
 												} else {
-													p197 = i32(0)
+													p198 = i32(0)
 												}
-												v6 = p197
-												t199 := int32(load32(m.memory, uint64(uint32(v5))+164))
-												v10 = t199
-												store32(m.memory, uint64(uint32(v5))+224, uint32(v12))
-												store32(m.memory, uint64(uint32(v5))+220, uint32(v11))
-												store32(m.memory, uint64(uint32(v5))+216, uint32(v6))
-												store32(m.memory, uint64(uint32(v5))+208, uint32(v10))
-												store32(m.memory, uint64(uint32(v5))+200, uint32(v1))
-												store32(m.memory, uint64(uint32(v5))+192, uint32(v1+i32(8)))
-												store64(m.memory, uint64(uint32(v5))+184, uint64((v41^i64(-1))&i64(-0x7f7f7f7f7f7f7f80)))
-												store32(m.memory, uint64(uint32(v5))+196, uint32(v1+v2+i32(1)))
-												m.fn495(v5+i32(296), v5+i32(184))
+												v3 = p198
+												t200 := int32(load32(m.memory, uint64(uint32(v5))+92))
+												v6 = t200
+												store32(m.memory, uint64(uint32(v5))+152, uint32(v13))
+												store32(m.memory, uint64(uint32(v5))+148, uint32(v11))
+												store32(m.memory, uint64(uint32(v5))+144, uint32(v3))
+												store32(m.memory, uint64(uint32(v5))+136, uint32(v6))
+												store32(m.memory, uint64(uint32(v5))+128, uint32(v1))
+												store32(m.memory, uint64(uint32(v5))+120, uint32(v1+i32(8)))
+												store64(m.memory, uint64(uint32(v5))+112, uint64((v44^i64(-1))&i64(-0x7f7f7f7f7f7f7f80)))
+												store32(m.memory, uint64(uint32(v5))+124, uint32(v1+v2+i32(1)))
+												m.fn495(v5+i32(224), v5+i32(112))
 												{
-													t200 := int32(load32(m.memory, uint64(uint32(v5))+296))
-													v8 = t200
-													if v8 != 0 {
-														t201 := int32(load32(m.memory, uint64(uint32(v5))+308))
-														v12 = t201
-														t202 := int32(load32(m.memory, uint64(uint32(v5))+304))
-														v11 = t202
-														t203 := int32(load32(m.memory, uint64(uint32(v5))+300))
-														v2 = t203
-														t204 := int64(load64(m.memory, uint64(uint32(v5))+224))
-														store64(m.memory, uint64(uint32(v5))+272, uint64(t204))
-														t205 := int64(load64(m.memory, uint64(uint32(v5))+216))
-														store64(m.memory, uint64(uint32(v5))+264, uint64(t205))
-														t206 := int64(load64(m.memory, uint64(uint32(v5))+208))
-														store64(m.memory, uint64(uint32(v5))+256, uint64(t206))
-														t207 := int64(load64(m.memory, uint64(uint32(v5))+200))
-														store64(m.memory, uint64(uint32(v5))+248, uint64(t207))
-														t208 := int64(load64(m.memory, uint64(uint32(v5))+192))
-														store64(m.memory, uint64(uint32(v5))+240, uint64(t208))
-														t209 := int64(load64(m.memory, uint64(uint32(v5))+184))
-														store64(m.memory, uint64(uint32(v5))+232, uint64(t209))
-														m.fn495(v5+i32(280), v5+i32(232))
-														t210 := int32(load32(m.memory, uint64(uint32(v5))+280))
-														if t210 != 0 {
-															v6 = v12 ^ i32(-1)
+													t201 := int32(load32(m.memory, uint64(uint32(v5))+224))
+													v7 = t201
+													if v7 != 0 {
+														t202 := int32(load32(m.memory, uint64(uint32(v5))+236))
+														v13 = t202
+														t203 := int32(load32(m.memory, uint64(uint32(v5))+232))
+														v11 = t203
+														t204 := int32(load32(m.memory, uint64(uint32(v5))+228))
+														v3 = t204
+														t205 := int64(load64(m.memory, uint64(uint32(v5))+152))
+														store64(m.memory, uint64(uint32(v5))+200, uint64(t205))
+														t206 := int64(load64(m.memory, uint64(uint32(v5))+144))
+														store64(m.memory, uint64(uint32(v5))+192, uint64(t206))
+														t207 := int64(load64(m.memory, uint64(uint32(v5))+136))
+														store64(m.memory, uint64(uint32(v5))+184, uint64(t207))
+														t208 := int64(load64(m.memory, uint64(uint32(v5))+128))
+														store64(m.memory, uint64(uint32(v5))+176, uint64(t208))
+														t209 := int64(load64(m.memory, uint64(uint32(v5))+120))
+														store64(m.memory, uint64(uint32(v5))+168, uint64(t209))
+														t210 := int64(load64(m.memory, uint64(uint32(v5))+112))
+														store64(m.memory, uint64(uint32(v5))+160, uint64(t210))
+														m.fn495(v5+i32(208), v5+i32(160))
+														t211 := int32(load32(m.memory, uint64(uint32(v5))+208))
+														if t211 != 0 {
+															v2 = v13 ^ i32(-1)
 															v1 = v11
-														l38:
+														l37:
 															{
-																v10 = v1
-																t211 := int64(load64(m.memory, uint64(uint32(v5))+280))
-																v41 = t211
-																t212 := int32(load32(m.memory, uint64(uint32(v5))+288))
-																v1 = t212
-																t213 := int32(load32(m.memory, uint64(uint32(v5))+292))
-																t214 := v5
-																v7 = t213
-																store32(m.memory, uint64(uint32(t214))+340, uint32(v7))
-																store32(m.memory, uint64(uint32(v5))+336, uint32(v1))
-																store64(m.memory, uint64(uint32(v5))+328, uint64(v41))
+																v6 = v1
+																t212 := int64(load64(m.memory, uint64(uint32(v5))+208))
+																v44 = t212
+																t213 := int32(load32(m.memory, uint64(uint32(v5))+216))
+																v1 = t213
+																t214 := int32(load32(m.memory, uint64(uint32(v5))+220))
 																t215 := v5
-																v7 = v7 ^ i32(-1)
-																store32(m.memory, uint64(uint32(t215))+324, uint32(v7))
-																store32(m.memory, uint64(uint32(v5))+320, uint32(v1))
-																store32(m.memory, uint64(uint32(v5))+316, uint32(v12))
-																store32(m.memory, uint64(uint32(v5))+312, uint32(v11))
-																store32(m.memory, uint64(uint32(v5))+308, uint32(v2))
-																store32(m.memory, uint64(uint32(v5))+304, uint32(v8))
-																store32(m.memory, uint64(uint32(v5))+300, uint32(v6))
-																var p216 int32
+																v10 = t214
+																store32(m.memory, uint64(uint32(t215))+268, uint32(v10))
+																store32(m.memory, uint64(uint32(v5))+264, uint32(v1))
+																store64(m.memory, uint64(uint32(v5))+256, uint64(v44))
+																t216 := v5
+																v10 = v10 ^ i32(-1)
+																store32(m.memory, uint64(uint32(t216))+252, uint32(v10))
+																store32(m.memory, uint64(uint32(v5))+248, uint32(v1))
+																store32(m.memory, uint64(uint32(v5))+244, uint32(v13))
+																store32(m.memory, uint64(uint32(v5))+240, uint32(v11))
+																store32(m.memory, uint64(uint32(v5))+236, uint32(v3))
+																store32(m.memory, uint64(uint32(v5))+232, uint32(v7))
+																store32(m.memory, uint64(uint32(v5))+228, uint32(v2))
+																var p217 int32
 																{
-																	if v1 == v10 {
-																		if uint32(v6) > uint32(v7) {
-																			goto l36
+																	if v1 == v6 {
+																		if uint32(v2) > uint32(v10) {
+																			goto l35
 																		}
-																		v1 = v10
-																		t217 := v28
-																		p216 = t217
-																		goto l37
+																		v1 = v6
+																		t218 := v32
+																		p217 = t218
+																		goto l36
 																	}
-																	t218 := v28
-																	if uint32(v1) >= uint32(v10) {
-																		p216 = t218
-																		goto l37
+																	t219 := v32
+																	if uint32(v1) >= uint32(v6) {
+																		p217 = t219
+																		goto l36
 																	}
 																}
+															l35:
+																v1 = v6
+																p217 = v5 + i32(224)
 															l36:
-																v1 = v10
-																p216 = v5 + i32(296)
-															l37:
-																v6 = p216
-																t219 := int32(load32(m.memory, uint64(uint32(v6))+20))
-																v12 = t219
-																t220 := int32(load32(m.memory, uint64(uint32(v6))+16))
-																v11 = t220
-																t221 := int32(load32(m.memory, uint64(uint32(v6))+12))
-																v2 = t221
-																t222 := int32(load32(m.memory, uint64(uint32(v6))+8))
-																v8 = t222
-																t223 := int32(load32(m.memory, uint64(uint32(v6))+4))
-																v6 = t223
-																m.fn495(v5+i32(280), v5+i32(232))
-																t224 := int32(load32(m.memory, uint64(uint32(v5))+280))
-																if t224 != 0 {
+																v2 = p217
+																t220 := int32(load32(m.memory, uint64(uint32(v2))+20))
+																v13 = t220
+																t221 := int32(load32(m.memory, uint64(uint32(v2))+16))
+																v11 = t221
+																t222 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																v3 = t222
+																t223 := int32(load32(m.memory, uint64(uint32(v2))+8))
+																v7 = t223
+																t224 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																v2 = t224
+																m.fn495(v5+i32(208), v5+i32(160))
+																t225 := int32(load32(m.memory, uint64(uint32(v5))+208))
+																if t225 != 0 {
+																	goto l37
+																}
+															}
+														}
+														m.fn164(v5 + i32(160))
+														if v7 == 0 {
+															goto l18
+														}
+														t227 := v11
+														p226 := i32(2)
+														if v39&i32(1) != 0 {
+															p226 = v27
+														}
+														if uint32(t227) < uint32(p226) {
+															goto l18
+														}
+														t228 := int32(load32(m.memory, uint64(uint32(v5))+68))
+														v10 = t228
+														if v10 != 0 {
+															t229 := int32(load32(m.memory, uint64(uint32(v5))+72))
+															v16 = t229
+														l40:
+															{
+																t230 := int32(load16(m.memory, uint64(uint32(v10))+138))
+																v15 = t230
+																if v15 == 0 {
+																	v2 = i32(0)
 																	goto l38
 																}
-															}
-														}
-														m.fn164(v5 + i32(232))
-														if v8 == 0 {
-															goto l18
-														}
-														t226 := v11
-														p225 := i32(2)
-														if v36&i32(1) != 0 {
-															p225 = v23
-														}
-														if uint32(t226) < uint32(p225) {
-															goto l18
-														}
-														t227 := int32(load32(m.memory, uint64(uint32(v5))+140))
-														v10 = t227
-														if v10 != 0 {
-															t228 := int32(load32(m.memory, uint64(uint32(v5))+144))
-															v15 = t228
-														l41:
-															{
-																t229 := int32(load16(m.memory, uint64(uint32(v10))+138))
-																v11 = t229
-																if v11 == 0 {
-																	v6 = i32(0)
-																	goto l39
-																}
 																v1 = v10 + i32(92)
-																v12 = v11 << 2
-																v6 = i32(0)
-																v7 = v10
-															l40:
+																v13 = v15 << 2
+																v2 = i32(0)
+																v6 = v10
+															l39:
 																{
-																	t230 := int32(load32(m.memory, uint64(uint32(v1))))
-																	t231 := v17
-																	v13 = t230
-																	var p232 int32
-																	if uint32(t231) > uint32(v13) {
-																		p232 = 1
-																	}
+																	t231 := int32(load32(m.memory, uint64(uint32(v1))))
+																	t232 := v14
+																	v11 = t231
 																	var p233 int32
-																	if uint32(v13) > uint32(v17) {
+																	if uint32(t232) > uint32(v11) {
 																		p233 = 1
 																	}
-																	v13 = (p232 - p233) & i32(255)
-																	if v13 != i32(1) {
-																		if v13 != 0 {
-																			goto l39
+																	var p234 int32
+																	if uint32(v11) > uint32(v14) {
+																		p234 = 1
+																	}
+																	v11 = (p233 - p234) & i32(255)
+																	if v11 != i32(1) {
+																		if v11 != 0 {
+																			goto l38
 																		}
-																		store32(m.memory, uint64(uint32(v7)), uint32(v8))
-																		store32(m.memory, uint64(uint32(v7+i32(4))), uint32(v2))
+																		store32(m.memory, uint64(uint32(v6)), uint32(v7))
+																		store32(m.memory, uint64(uint32(v6+i32(4))), uint32(v3))
 																		goto l18
 																	}
-																	v7 = v7 + i32(8)
+																	v6 = v6 + i32(8)
 																	v1 = v1 + i32(4)
-																	v6 = v6 + i32(1)
-																	v12 = v12 - i32(4)
-																	if v12 != 0 {
-																		goto l40
+																	v2 = v2 + i32(1)
+																	v13 = v13 - i32(4)
+																	if v13 != 0 {
+																		goto l39
 																	}
 																}
-																v6 = v11
+																v2 = v15
 															}
-														l39:
-															if v15 != 0 {
-																v15 = v15 - i32(1)
-																t234 := int32(load32(m.memory, uint64(uint32(v10+v6<<2))+140))
-																v10 = t234
-																goto l41
+														l38:
+															if v16 != 0 {
+																v16 = v16 - i32(1)
+																t235 := int32(load32(m.memory, uint64(uint32(v10+v2<<2))+140))
+																v10 = t235
+																goto l40
 															}
-															store32(m.memory, uint64(uint32(v5))+248, uint32(v6))
-															store32(m.memory, uint64(uint32(v5))+244, uint32(i32(0)))
-															store32(m.memory, uint64(uint32(v5))+240, uint32(v10))
-															store32(m.memory, uint64(uint32(v5))+236, uint32(v17))
-															store32(m.memory, uint64(uint32(v5))+232, uint32(v5+i32(140)))
-															if uint32(v11) >= uint32(i32(11)) {
+															store32(m.memory, uint64(uint32(v5))+176, uint32(v2))
+															store32(m.memory, uint64(uint32(v5))+172, uint32(i32(0)))
+															store32(m.memory, uint64(uint32(v5))+168, uint32(v10))
+															store32(m.memory, uint64(uint32(v5))+164, uint32(v14))
+															store32(m.memory, uint64(uint32(v5))+160, uint32(v5+i32(68)))
+															if uint32(v15) >= uint32(i32(11)) {
 																v1 = i32(4)
-																var p235 int32
+																var p236 int32
 																{
 																	{
-																		if uint32(v6) < uint32(i32(5)) {
-																			goto l42
+																		if uint32(v2) < uint32(i32(5)) {
+																			goto l41
 																		}
-																		v7 = i32(5)
-																		v13 = i32(0)
-																		v1 = v6
+																		v6 = i32(5)
+																		v17 = i32(0)
+																		v1 = v2
 																		switch v1 - i32(5) {
 																		case 0:
-																			goto l42
+																			goto l41
 																		case 1:
-																			goto l43
+																			goto l42
 																		default:
-																			goto l44
+																			goto l43
 																		}
-																	l42:
-																		store32(m.memory, uint64(uint32(v5))+288, uint32(v1))
-																		store32(m.memory, uint64(uint32(v5))+284, uint32(i32(0)))
-																		store32(m.memory, uint64(uint32(v5))+280, uint32(v10))
-																		m.fn121(v5+i32(296), v5+i32(280))
-																		t236 := int32(load32(m.memory, uint64(uint32(v5))+308))
-																		v12 = t236
-																		t237 := int32(load32(m.memory, uint64(uint32(v5))+304))
-																		v11 = t237
-																		t238 := int32(load32(m.memory, uint64(uint32(v5))+300))
-																		v7 = t238
-																		v15 = v7
-																		t239 := int32(load32(m.memory, uint64(uint32(v5))+296))
-																		v1 = t239
-																		t240 := v1
-																		p235 = t240
-																		goto l45
+																	l41:
+																		store32(m.memory, uint64(uint32(v5))+216, uint32(v1))
+																		store32(m.memory, uint64(uint32(v5))+212, uint32(i32(0)))
+																		store32(m.memory, uint64(uint32(v5))+208, uint32(v10))
+																		m.fn121(v5+i32(224), v5+i32(208))
+																		t237 := int32(load32(m.memory, uint64(uint32(v5))+236))
+																		v13 = t237
+																		t238 := int32(load32(m.memory, uint64(uint32(v5))+232))
+																		v11 = t238
+																		t239 := int32(load32(m.memory, uint64(uint32(v5))+228))
+																		v6 = t239
+																		v16 = v6
+																		t240 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																		v1 = t240
+																		t241 := v1
+																		p236 = t241
+																		goto l44
 																	}
-																l44:
-																	v13 = v6 - i32(7)
-																	v7 = i32(6)
 																l43:
-																	store32(m.memory, uint64(uint32(v5))+288, uint32(v7))
-																	store32(m.memory, uint64(uint32(v5))+284, uint32(i32(0)))
-																	store32(m.memory, uint64(uint32(v5))+280, uint32(v10))
-																	m.fn121(v5+i32(296), v5+i32(280))
-																	t241 := int32(load32(m.memory, uint64(uint32(v5))+300))
-																	v7 = t241
-																	t242 := int32(load32(m.memory, uint64(uint32(v5))+296))
-																	v1 = t242
-																	t243 := int32(load32(m.memory, uint64(uint32(v5))+308))
-																	v12 = t243
-																	v15 = v12
-																	v6 = v13
-																	t244 := int32(load32(m.memory, uint64(uint32(v5))+304))
-																	v11 = t244
-																	p235 = v11
+																	v17 = v2 - i32(7)
+																	v6 = i32(6)
+																l42:
+																	store32(m.memory, uint64(uint32(v5))+216, uint32(v6))
+																	store32(m.memory, uint64(uint32(v5))+212, uint32(i32(0)))
+																	store32(m.memory, uint64(uint32(v5))+208, uint32(v10))
+																	m.fn121(v5+i32(224), v5+i32(208))
+																	t242 := int32(load32(m.memory, uint64(uint32(v5))+228))
+																	v6 = t242
+																	t243 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																	v1 = t243
+																	t244 := int32(load32(m.memory, uint64(uint32(v5))+236))
+																	v13 = t244
+																	v16 = v13
+																	v2 = v17
+																	t245 := int32(load32(m.memory, uint64(uint32(v5))+232))
+																	v11 = t245
+																	p236 = v11
 																}
-															l45:
-																v10 = p235
-																store32(m.memory, uint64(uint32(v5))+160, uint32(v6))
-																store32(m.memory, uint64(uint32(v5))+156, uint32(v15))
-																store32(m.memory, uint64(uint32(v5))+152, uint32(v10))
-																m.fn458(v5+i32(184), v5+i32(152), v17, v8, v2)
+															l44:
+																v10 = p236
+																store32(m.memory, uint64(uint32(v5))+88, uint32(v2))
+																store32(m.memory, uint64(uint32(v5))+84, uint32(v16))
+																store32(m.memory, uint64(uint32(v5))+80, uint32(v10))
+																m.fn457(v5+i32(112), v5+i32(80), v14, v7, v3)
 																if v1 == 0 {
-																	goto l46
+																	goto l45
 																}
-																t245 := int32(load32(m.memory, uint64(uint32(v5))+312))
-																v16 = t245
-																t246 := int32(load32(m.memory, uint64(uint32(v5))+316))
-																v8 = t246
-																t247 := int32(load32(m.memory, uint64(uint32(v5))+320))
-																v2 = t247
-															l52:
+																t246 := int32(load32(m.memory, uint64(uint32(v5))+240))
+																v14 = t246
+																t247 := int32(load32(m.memory, uint64(uint32(v5))+244))
+																v7 = t247
+																t248 := int32(load32(m.memory, uint64(uint32(v5))+248))
+																v3 = t248
+															l51:
 																{
-																	t248 := int32(load32(m.memory, uint64(uint32(v1))+88))
-																	v6 = t248
-																	if v6 == 0 {
-																		t249 := int32(load32(m.memory, uint64(uint32(v5))+140))
-																		v6 = t249
-																		if v6 == 0 {
+																	t249 := int32(load32(m.memory, uint64(uint32(v1))+88))
+																	v2 = t249
+																	if v2 == 0 {
+																		t250 := int32(load32(m.memory, uint64(uint32(v5))+68))
+																		v2 = t250
+																		if v2 == 0 {
 																			goto l14
 																		}
-																		t250 := int32(load32(m.memory, uint64(uint32(v5))+144))
-																		t251 := m.fn126()
-																		v1 = t251
-																		store32(m.memory, uint64(uint32(v1))+140, uint32(v6))
+																		t251 := int32(load32(m.memory, uint64(uint32(v5))+72))
+																		t252 := m.fn126()
+																		v1 = t252
+																		store32(m.memory, uint64(uint32(v1))+140, uint32(v2))
 																		store16(m.memory, uint64(uint32(v1))+138, uint16(i32(0)))
 																		store32(m.memory, uint64(uint32(v1))+88, uint32(i32(0)))
-																		v6 = t250 + i32(1)
-																		if v6 == 0 {
+																		v2 = t251 + i32(1)
+																		if v2 == 0 {
 																			goto l14
 																		}
-																		m.fn119(v5+i32(24), v1, v6)
-																		t252 := int32(load32(m.memory, uint64(uint32(v5))+28))
-																		t253 := v5
-																		v6 = t252
-																		store32(m.memory, uint64(uint32(t253))+144, uint32(v6))
-																		t254 := int32(load32(m.memory, uint64(uint32(v5))+24))
-																		t255 := v5
-																		v1 = t254
-																		store32(m.memory, uint64(uint32(t255))+140, uint32(v1))
-																		if v12 != v6-i32(1) {
+																		m.fn119(v5+i32(8), v1, v2)
+																		t253 := int32(load32(m.memory, uint64(uint32(v5))+12))
+																		t254 := v5
+																		v2 = t253
+																		store32(m.memory, uint64(uint32(t254))+72, uint32(v2))
+																		t255 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																		t256 := v5
+																		v1 = t255
+																		store32(m.memory, uint64(uint32(t256))+68, uint32(v1))
+																		if v13 != v2-i32(1) {
 																			goto l14
 																		}
-																		t256 := int32(load16(m.memory, uint64(uint32(v1))+138))
-																		v6 = t256
-																		if uint32(v6) >= uint32(i32(11)) {
+																		t257 := int32(load16(m.memory, uint64(uint32(v1))+138))
+																		v2 = t257
+																		if uint32(v2) >= uint32(i32(11)) {
 																			goto l14
 																		}
-																		t257 := v1
-																		v10 = v6 + i32(1)
-																		store16(m.memory, uint64(uint32(t257))+138, uint16(v10))
-																		store32(m.memory, uint64(uint32(v1+v6<<2))+92, uint32(v16))
-																		v6 = v1 + v6<<3
-																		store32(m.memory, uint64(uint32(v6))+4, uint32(v2))
-																		store32(m.memory, uint64(uint32(v6)), uint32(v8))
-																		store32(m.memory, uint64(uint32(v1+v10<<2))+140, uint32(v11))
-																		store16(m.memory, uint64(uint32(v11))+136, uint16(v10))
+																		t258 := v1
+																		v6 = v2 + i32(1)
+																		store16(m.memory, uint64(uint32(t258))+138, uint16(v6))
+																		store32(m.memory, uint64(uint32(v1+v2<<2))+92, uint32(v14))
+																		v2 = v1 + v2<<3
+																		store32(m.memory, uint64(uint32(v2))+4, uint32(v3))
+																		store32(m.memory, uint64(uint32(v2)), uint32(v7))
+																		store32(m.memory, uint64(uint32(v1+v6<<2))+140, uint32(v11))
+																		store16(m.memory, uint64(uint32(v11))+136, uint16(v6))
 																		store32(m.memory, uint64(uint32(v11))+88, uint32(v1))
-																		goto l46
+																		goto l45
 																	}
-																	if v7 != v12 {
+																	if v6 != v13 {
 																		goto l14
 																	}
-																	v12 = v7 + i32(1)
-																	t258 := int32(load16(m.memory, uint64(uint32(v1))+136))
-																	v1 = t258
-																	t259 := int32(load16(m.memory, uint64(uint32(v6))+138))
-																	if uint32(t259) < uint32(i32(11)) {
-																		goto l47
+																	v13 = v6 + i32(1)
+																	t259 := int32(load16(m.memory, uint64(uint32(v1))+136))
+																	v1 = t259
+																	t260 := int32(load16(m.memory, uint64(uint32(v2))+138))
+																	if uint32(t260) < uint32(i32(11)) {
+																		goto l46
 																	}
-																	v7 = i32(4)
-																	var p260 int32
+																	v6 = i32(4)
+																	var p261 int32
 																	{
 																		{
 																			if uint32(v1) < uint32(i32(5)) {
-																				goto l48
+																				goto l47
 																			}
 																			v10 = i32(0)
-																			v15 = i32(5)
-																			v7 = v1
-																			switch v1 - i32(5) {
+																			v16 = i32(5)
+																			v6 = v1
+																			switch v6 - i32(5) {
 																			case 0:
-																				goto l48
+																				goto l47
 																			case 1:
-																				goto l49
+																				goto l48
 																			default:
-																				goto l50
+																				goto l49
 																			}
-																		l48:
-																			store32(m.memory, uint64(uint32(v5))+160, uint32(v7))
-																			store32(m.memory, uint64(uint32(v5))+156, uint32(v12))
-																			store32(m.memory, uint64(uint32(v5))+152, uint32(v6))
-																			m.fn125(v5+i32(296), v5+i32(152))
-																			t261 := int32(load32(m.memory, uint64(uint32(v5))+296))
-																			v6 = t261
-																			t262 := int32(load32(m.memory, uint64(uint32(v5))+300))
-																			p260 = t262
-																			goto l51
+																		l47:
+																			store32(m.memory, uint64(uint32(v5))+88, uint32(v6))
+																			store32(m.memory, uint64(uint32(v5))+84, uint32(v13))
+																			store32(m.memory, uint64(uint32(v5))+80, uint32(v2))
+																			m.fn125(v5+i32(224), v5+i32(80))
+																			t262 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																			v2 = t262
+																			t263 := int32(load32(m.memory, uint64(uint32(v5))+228))
+																			p261 = t263
+																			goto l50
 																		}
-																	l50:
-																		v10 = v1 - i32(7)
-																		v15 = i32(6)
 																	l49:
-																		store32(m.memory, uint64(uint32(v5))+160, uint32(v15))
-																		store32(m.memory, uint64(uint32(v5))+156, uint32(v12))
-																		store32(m.memory, uint64(uint32(v5))+152, uint32(v6))
-																		m.fn125(v5+i32(296), v5+i32(152))
-																		t263 := int32(load32(m.memory, uint64(uint32(v5))+304))
-																		v6 = t263
+																		v10 = v1 - i32(7)
+																		v16 = i32(6)
+																	l48:
+																		store32(m.memory, uint64(uint32(v5))+88, uint32(v16))
+																		store32(m.memory, uint64(uint32(v5))+84, uint32(v13))
+																		store32(m.memory, uint64(uint32(v5))+80, uint32(v2))
+																		m.fn125(v5+i32(224), v5+i32(80))
+																		t264 := int32(load32(m.memory, uint64(uint32(v5))+232))
+																		v2 = t264
 																		v1 = v10
-																		t264 := int32(load32(m.memory, uint64(uint32(v5))+308))
-																		p260 = t264
+																		t265 := int32(load32(m.memory, uint64(uint32(v5))+236))
+																		p261 = t265
 																	}
-																l51:
-																	v10 = p260
-																	store32(m.memory, uint64(uint32(v5))+192, uint32(v1))
-																	store32(m.memory, uint64(uint32(v5))+188, uint32(v10))
-																	store32(m.memory, uint64(uint32(v5))+184, uint32(v6))
-																	m.fn459(v5+i32(184), v16, v8, v2, v11)
-																	t265 := int32(load32(m.memory, uint64(uint32(v5))+296))
-																	v1 = t265
+																l50:
+																	v6 = p261
+																	store32(m.memory, uint64(uint32(v5))+120, uint32(v1))
+																	store32(m.memory, uint64(uint32(v5))+116, uint32(v6))
+																	store32(m.memory, uint64(uint32(v5))+112, uint32(v2))
+																	m.fn458(v5+i32(112), v14, v7, v3, v11)
+																	t266 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																	v1 = t266
 																	if v1 == 0 {
-																		goto l46
+																		goto l45
 																	}
-																	t266 := int32(load32(m.memory, uint64(uint32(v5))+320))
-																	v2 = t266
-																	t267 := int32(load32(m.memory, uint64(uint32(v5))+316))
-																	v8 = t267
-																	t268 := int32(load32(m.memory, uint64(uint32(v5))+312))
-																	v16 = t268
-																	t269 := int32(load32(m.memory, uint64(uint32(v5))+308))
-																	v12 = t269
-																	t270 := int32(load32(m.memory, uint64(uint32(v5))+304))
-																	v11 = t270
-																	t271 := int32(load32(m.memory, uint64(uint32(v5))+300))
-																	v7 = t271
-																	goto l52
+																	t267 := int32(load32(m.memory, uint64(uint32(v5))+248))
+																	v3 = t267
+																	t268 := int32(load32(m.memory, uint64(uint32(v5))+244))
+																	v7 = t268
+																	t269 := int32(load32(m.memory, uint64(uint32(v5))+240))
+																	v14 = t269
+																	t270 := int32(load32(m.memory, uint64(uint32(v5))+236))
+																	v13 = t270
+																	t271 := int32(load32(m.memory, uint64(uint32(v5))+232))
+																	v11 = t271
+																	t272 := int32(load32(m.memory, uint64(uint32(v5))+228))
+																	v6 = t272
+																	goto l51
 																}
 															}
-															m.fn458(v5+i32(184), v35, v17, v8, v2)
-															goto l46
+															m.fn457(v5+i32(112), v38, v14, v7, v3)
+															goto l45
 														}
-														t272 := m.fn122()
-														v1 = t272
+														t273 := m.fn122()
+														v1 = t273
 														store32(m.memory, uint64(uint32(v1))+88, uint32(i32(0)))
 														store16(m.memory, uint64(uint32(v1))+138, uint16(i32(1)))
-														store32(m.memory, uint64(uint32(v1))+92, uint32(v17))
-														store32(m.memory, uint64(uint32(v1))+4, uint32(v2))
-														store32(m.memory, uint64(uint32(v1)), uint32(v8))
-														store32(m.memory, uint64(uint32(v5))+144, uint32(i32(0)))
-														store32(m.memory, uint64(uint32(v5))+140, uint32(v1))
-														goto l46
+														store32(m.memory, uint64(uint32(v1))+92, uint32(v14))
+														store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
+														store32(m.memory, uint64(uint32(v1)), uint32(v7))
+														store32(m.memory, uint64(uint32(v5))+72, uint32(i32(0)))
+														store32(m.memory, uint64(uint32(v5))+68, uint32(v1))
+														goto l45
 													}
-													m.fn164(v5 + i32(184))
+													m.fn164(v5 + i32(112))
 													goto l18
 												}
-											l47:
-												store32(m.memory, uint64(uint32(v5))+192, uint32(v1))
-												store32(m.memory, uint64(uint32(v5))+188, uint32(v12))
-												store32(m.memory, uint64(uint32(v5))+184, uint32(v6))
-												m.fn459(v5+i32(184), v16, v8, v2, v11)
 											l46:
-												t273 := int32(load32(m.memory, uint64(uint32(v5))+148))
-												store32(m.memory, uint64(uint32(v5))+148, uint32(t273+i32(1)))
+												store32(m.memory, uint64(uint32(v5))+120, uint32(v1))
+												store32(m.memory, uint64(uint32(v5))+116, uint32(v13))
+												store32(m.memory, uint64(uint32(v5))+112, uint32(v2))
+												m.fn458(v5+i32(112), v14, v7, v3, v11)
+											l45:
+												t274 := int32(load32(m.memory, uint64(uint32(v5))+76))
+												store32(m.memory, uint64(uint32(v5))+76, uint32(t274+i32(1)))
 												goto l18
 											}
 										l19:
-											t274 := int32(load32(m.memory, uint64(uint32(v5))+156))
-											v1 = t274
+											t275 := int32(load32(m.memory, uint64(uint32(v5))+84))
+											v1 = t275
 											if v1 == 0 {
 												goto l18
 											}
-											t275 := v1
+											t276 := v1
 											v2 = v1 << 4
-											v1 = t275 + v2 + i32(25)
+											v1 = t276 + v2 + i32(25)
 											if v1 == 0 {
 												goto l18
 											}
-											t276 := int32(load32(m.memory, uint64(uint32(v5))+152))
-											m.fn507(t276-v2-i32(16), v1)
+											t277 := int32(load32(m.memory, uint64(uint32(v5))+80))
+											m.fn506(t277-v2-i32(16), v1)
 										}
 									l18:
-										v42 = (v42 - i64(1)) & v42
+										v45 = (v45 - i64(1)) & v45
 										v20 = v20 - i32(1)
 										if v20 != 0 {
-											goto l53
+											goto l52
 										}
 									}
-									if v24 == 0 {
-										goto l54
+									if v22 == 0 {
+										goto l53
 									}
-									if v25 == 0 {
-										goto l54
+									if v26 == 0 {
+										goto l53
 									}
-									m.fn507(v33, v25)
-								l54:
-									t277 := int32(load32(m.memory, uint64(uint32(v5))+144))
-									v10 = t277
-									t278 := int32(load32(m.memory, uint64(uint32(v5))+140))
-									v2 = t278
-									t279 := int32(load32(m.memory, uint64(uint32(v5))+148))
-									v13 = t279
-									store32(m.memory, uint64(uint32(v5))+160, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v5))+152, uint64(i64(0x100000000)))
-									if v13 == 0 {
-										v13 = i32(0)
+									m.fn506(v30, v26)
+								l53:
+									t278 := int32(load32(m.memory, uint64(uint32(v5))+72))
+									v10 = t278
+									t279 := int32(load32(m.memory, uint64(uint32(v5))+68))
+									v3 = t279
+									t280 := int32(load32(m.memory, uint64(uint32(v5))+76))
+									v18 = t280
+									if v18 == 0 {
+										v18 = i32(0)
 										goto l15
 									}
-									v1 = i32(0)
-									store32(m.memory, uint64(uint32(v5))+132, uint32(i32(0)))
-									store32(m.memory, uint64(uint32(v5))+124, uint32(i32(0)))
-									store32(m.memory, uint64(uint32(v5))+116, uint32(v10))
-									store32(m.memory, uint64(uint32(v5))+112, uint32(v2))
-									store32(m.memory, uint64(uint32(v5))+108, uint32(i32(0)))
-									store32(m.memory, uint64(uint32(v5))+100, uint32(v10))
-									store32(m.memory, uint64(uint32(v5))+96, uint32(v2))
-									store32(m.memory, uint64(uint32(v5))+92, uint32(i32(0)))
-									t281 := v5
-									p280 := i32(0)
-									if v2 != 0 {
-										p280 = v13
+									t282 := v5 + i32(224)
+									p281 := i32(0)
+									if v3 != 0 {
+										p281 = v18
 									}
-									store32(m.memory, uint64(uint32(t281))+120, uint32(p280))
-									t282 := v5
-									var p283 int32
-									if v2 != i32(0) {
-										p283 = 1
+									v1 = p281
+									m.fn63(t282, v1, i32(0), i32(4), i32(8))
+									t283 := int32(load32(m.memory, uint64(uint32(v5))+228))
+									v2 = t283
+									t284 := int32(load32(m.memory, uint64(uint32(v5))+224))
+									if t284 == i32(1) {
+										_ = int32(load32(m.memory, uint64(uint32(v5))+232))
+										panic("unreachable")
 									}
-									v3 = p283
-									store32(m.memory, uint64(uint32(t282))+104, uint32(v3))
-									store32(m.memory, uint64(uint32(v5))+88, uint32(v3))
-									t284 := v5 + i32(16)
-									v3 = v5 + i32(88)
-									m.fn496(t284, v3)
-									{
-										t285 := int32(m.memory[uint64(uint32(v5))+16])
-										if t285 != 0 {
-											t286 := int32(m.memory[uint64(uint32(v5))+17])
-											v6 = t286
-											v1 = v5 + i32(296)
-											m.fn497(v1, v3)
-											t287 := int32(load32(m.memory, uint64(uint32(v5))+296))
-											t288 := v1
-											v3 = t287 + i32(1)
-											p289 := i32(-1)
-											if v3 != 0 {
-												p289 = v3
-											}
-											v3 = p289
-											p290 := v3
-											if uint32(v3) <= uint32(i32(8)) {
-												p290 = i32(8)
-											}
-											m.fn63(t288, p290, i32(0), i32(1), i32(1))
-											t291 := int32(load32(m.memory, uint64(uint32(v5))+300))
-											v3 = t291
-											t292 := int32(load32(m.memory, uint64(uint32(v5))+296))
-											if t292 != 0 {
-												_ = int32(load32(m.memory, uint64(uint32(v5))+304))
-												panic("unreachable")
-											}
-											t293 := int32(load32(m.memory, uint64(uint32(v5))+304))
-											v14 = t293
-											m.memory[uint64(uint32(v14))] = byte(v6)
-											store32(m.memory, uint64(uint32(v5))+192, uint32(i32(1)))
-											store32(m.memory, uint64(uint32(v5))+188, uint32(v14))
-											store32(m.memory, uint64(uint32(v5))+184, uint32(v3))
-											t294 := int32(load32(m.memory, uint64(uint32(v5))+136))
-											store32(m.memory, uint64(uint32(v5))+344, uint32(t294))
-											t295 := int64(load64(m.memory, uint64(uint32(v5))+128))
-											store64(m.memory, uint64(uint32(v5))+336, uint64(t295))
-											t296 := int64(load64(m.memory, uint64(uint32(v5))+120))
-											store64(m.memory, uint64(uint32(v5))+328, uint64(t296))
-											t297 := int64(load64(m.memory, uint64(uint32(v5))+112))
-											store64(m.memory, uint64(uint32(v5))+320, uint64(t297))
-											t298 := int64(load64(m.memory, uint64(uint32(v5))+104))
-											store64(m.memory, uint64(uint32(v5))+312, uint64(t298))
-											t299 := int64(load64(m.memory, uint64(uint32(v5))+96))
-											store64(m.memory, uint64(uint32(v5))+304, uint64(t299))
-											t300 := int64(load64(m.memory, uint64(uint32(v5))+88))
-											store64(m.memory, uint64(uint32(v5))+296, uint64(t300))
-											m.fn496(v5+i32(8), v1)
-											t301 := int32(m.memory[uint64(uint32(v5))+8])
-											if t301 != 0 {
-												t302 := int32(m.memory[uint64(uint32(v5))+9])
-												v6 = t302
-												v1 = i32(1)
-											l56:
-												{
-													t303 := int32(load32(m.memory, uint64(uint32(v5))+184))
-													if t303 == v1 {
-														m.fn497(v5+i32(232), v5+i32(296))
-														t304 := int32(load32(m.memory, uint64(uint32(v5))+232))
-														t305 := v5 + i32(184)
-														v3 = t304 + i32(1)
-														p306 := i32(-1)
-														if v3 != 0 {
-															p306 = v3
-														}
-														m.fn268(t305, p306)
-														t307 := int32(load32(m.memory, uint64(uint32(v5))+188))
-														v14 = t307
-													}
-													m.memory[uint64(uint32(v1+v14))] = byte(v6)
-													t308 := v5
-													v1 = v1 + i32(1)
-													store32(m.memory, uint64(uint32(t308))+192, uint32(v1))
-													m.fn496(v5, v5+i32(296))
-													t309 := int32(m.memory[uint64(uint32(v5))+1])
-													v6 = t309
-													t310 := int32(m.memory[uint64(uint32(v5))])
-													if t310 != 0 {
-														goto l56
-													}
-												}
-											}
-											t311 := int64(load64(m.memory, uint64(uint32(v5))+184))
-											store64(m.memory, uint64(uint32(v5))+232, uint64(t311))
-											t312 := int32(load32(m.memory, uint64(uint32(v5))+192))
-											t313 := v5
-											v1 = t312
-											store32(m.memory, uint64(uint32(t313))+240, uint32(v1))
-											t314 := int32(load32(m.memory, uint64(uint32(v5))+236))
-											v6 = t314
-											goto l57
-										}
-										store32(m.memory, uint64(uint32(v5))+240, uint32(i32(0)))
-										store64(m.memory, uint64(uint32(v5))+232, uint64(i64(0x100000000)))
-										v6 = i32(1)
-										goto l57
-									}
-								l57:
-									m.fn256(i64(10), v6, v1, v5+i32(152))
-									m.fn86(v5+i32(232), i32(1))
-									v27 = i32(0)
-								}
-							l15:
-								store32(m.memory, uint64(uint32(v5))+304, uint32(i32(0)))
-								store64(m.memory, uint64(uint32(v5))+296, uint64(i64(0x100000000)))
-								{
-									t316 := int32(load32(m.memory, uint64(uint32(v5))+48))
-									v3 = t316
-									if v3 == 0 {
-										goto l58
-									}
-									t317 := int32(load32(m.memory, uint64(uint32(v5))+44))
-									v1 = t317
-									v22 = v1 + v3*i32(12)
-								l59:
-									{
-										store32(m.memory, uint64(uint32(v5))+304, uint32(i32(0)))
-										v17 = v1 + i32(12)
-										t318 := int32(load32(m.memory, uint64(uint32(v1))+4))
-										v7 = t318
-										t319 := int32(load32(m.memory, uint64(uint32(v1))+8))
-										v23 = v7 + t319<<4
+									store32(m.memory, uint64(uint32(v5))+168, uint32(i32(0)))
+									t285 := int32(load32(m.memory, uint64(uint32(v5))+232))
+									store32(m.memory, uint64(uint32(v5))+164, uint32(t285))
+									store32(m.memory, uint64(uint32(v5))+160, uint32(v2))
+									m.fn64(v5+i32(160), v1)
+									t286 := int32(load32(m.memory, uint64(uint32(v5))+168))
+									v11 = t286
+									if v3 != 0 {
+										t287 := int32(load32(m.memory, uint64(uint32(v5))+164))
+										v13 = t287
+										v7 = i32(0)
+										v1 = v3
+										v14 = v10
+										v20 = v18
 									l65:
 										{
-											v14 = v7
-										l62:
-											{
-												t320 := v23
-												v12 = v7
-												if t320 == v12 {
-													t321 := int32(load32(m.memory, uint64(uint32(v5))+300))
-													t322 := int32(load32(m.memory, uint64(uint32(v5))+304))
-													m.fn256(i64(18), t321, t322, v5+i32(152))
-													v1 = v17
-													if v1 != v22 {
-														goto l59
+											if v7 != 0 {
+												v9 = v14
+												v6 = v1
+												v1 = v7
+												goto l55
+											}
+											v9 = i32(0)
+											if v14 == 0 {
+												goto l56
+											}
+											v2 = v14
+											v12 = v2 & i32(7)
+											if v12 != 0 {
+											l57:
+												{
+													v2 = v2 - i32(1)
+													t288 := int32(load32(m.memory, uint64(uint32(v1))+140))
+													v1 = t288
+													v12 = v12 - i32(1)
+													if v12 != 0 {
+														goto l57
 													}
+												}
+											}
+											if uint32(v14) < uint32(i32(8)) {
+												goto l56
+											}
+										l58:
+											{
+												t289 := int32(load32(m.memory, uint64(uint32(v1))+140))
+												t290 := int32(load32(m.memory, uint64(uint32(t289))+140))
+												t291 := int32(load32(m.memory, uint64(uint32(t290))+140))
+												t292 := int32(load32(m.memory, uint64(uint32(t291))+140))
+												t293 := int32(load32(m.memory, uint64(uint32(t292))+140))
+												t294 := int32(load32(m.memory, uint64(uint32(t293))+140))
+												t295 := int32(load32(m.memory, uint64(uint32(t294))+140))
+												t296 := int32(load32(m.memory, uint64(uint32(t295))+140))
+												v1 = t296
+												v2 = v2 - i32(8)
+												if v2 != 0 {
 													goto l58
 												}
-												v7 = v12 + i32(16)
-												{
-													if v2 == 0 {
-														v12 = v14
-														goto l60
-													}
-													t323 := int32(load32(m.memory, uint64(uint32(v12))+8))
-													v15 = t323
-													v11 = v10
-													v8 = v2
-												l64:
-													{
-														{
-															t324 := int32(load16(m.memory, uint64(uint32(v8))+138))
-															v18 = t324
-															if v18 == 0 {
-																v6 = i32(0)
-																goto l61
-															}
-															v1 = v8 + i32(92)
-															v16 = v18 << 2
-															v6 = i32(0)
-															v3 = v8
-														l63:
-															{
-																t325 := int32(load32(m.memory, uint64(uint32(v1))))
-																t326 := v15
-																v20 = t325
-																var p327 int32
-																if uint32(t326) > uint32(v20) {
-																	p327 = 1
-																}
-																var p328 int32
-																if uint32(v15) < uint32(v20) {
-																	p328 = 1
-																}
-																v20 = (p327 - p328) & i32(255)
-																if v20 != i32(1) {
-																	if v20 != 0 {
-																		goto l61
-																	}
-																	t329 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
-																	v1 = t329
-																	t330 := int32(load32(m.memory, uint64(uint32(v12))+4))
-																	if v1 != t330 {
-																		goto l60
-																	}
-																	t331 := int32(load32(m.memory, uint64(uint32(v3))))
-																	t332 := int32(load32(m.memory, uint64(uint32(v12))))
-																	t333 := m.fn554(t331, t332, v1)
-																	if t333 == 0 {
-																		goto l62
-																	}
-																	goto l60
-																}
-																v3 = v3 + i32(8)
-																v1 = v1 + i32(4)
-																v6 = v6 + i32(1)
-																v16 = v16 - i32(4)
-																if v16 != 0 {
-																	goto l63
-																}
-															}
-															v6 = v18
-														}
-													l61:
-														if v11 == 0 {
-															goto l60
-														}
-														v11 = v11 - i32(1)
-														t334 := int32(load32(m.memory, uint64(uint32(v8+v6<<2))+140))
-														v8 = t334
-														goto l64
-													}
+											}
+										l56:
+											v6 = i32(0)
+										l55:
+											{
+												t297 := int32(load16(m.memory, uint64(uint32(v1))+138))
+												if uint32(t297) > uint32(v9) {
+													v2 = v1
+													goto l59
 												}
 											l60:
+												{
+													t298 := int32(load32(m.memory, uint64(uint32(v1))+88))
+													v2 = t298
+													if v2 == 0 {
+														goto l14
+													}
+													v6 = v6 + i32(1)
+													t299 := int32(load16(m.memory, uint64(uint32(v1))+136))
+													v9 = t299
+													t300 := v9
+													v1 = v2
+													t301 := int32(load16(m.memory, uint64(uint32(v1))+138))
+													if uint32(t300) >= uint32(t301) {
+														goto l60
+													}
+												}
 											}
-											t335 := int32(load32(m.memory, uint64(uint32(v12))))
-											t336 := v5 + i32(296)
-											v1 = t335
-											t337 := int32(load32(m.memory, uint64(uint32(v12))+4))
-											m.fn84(t336, v1, v1+t337)
-											goto l65
+										l59:
+											if v6 == 0 {
+												v14 = v9 + i32(1)
+												v7 = v2
+												goto l61
+											}
+											v1 = v2 + v9<<2 + i32(144)
+											v14 = v6 & i32(7)
+											if v14 == 0 {
+												v12 = v6
+												goto l62
+											}
+											v12 = v6
+										l63:
+											{
+												v12 = v12 - i32(1)
+												t302 := int32(load32(m.memory, uint64(uint32(v1))))
+												v7 = t302
+												v1 = v7 + i32(140)
+												v14 = v14 - i32(1)
+												if v14 != 0 {
+													goto l63
+												}
+											}
+										l62:
+											v14 = i32(0)
+											if uint32(v6) < uint32(i32(8)) {
+												goto l61
+											}
+										l64:
+											{
+												t303 := int32(load32(m.memory, uint64(uint32(v1))))
+												t304 := int32(load32(m.memory, uint64(uint32(t303))+140))
+												t305 := int32(load32(m.memory, uint64(uint32(t304))+140))
+												t306 := int32(load32(m.memory, uint64(uint32(t305))+140))
+												t307 := int32(load32(m.memory, uint64(uint32(t306))+140))
+												t308 := int32(load32(m.memory, uint64(uint32(t307))+140))
+												t309 := int32(load32(m.memory, uint64(uint32(t308))+140))
+												t310 := int32(load32(m.memory, uint64(uint32(t309))+140))
+												v7 = t310
+												v1 = v7 + i32(140)
+												v12 = v12 - i32(8)
+												if v12 != 0 {
+													goto l64
+												}
+											}
+										l61:
+											t311 := int64(load64(m.memory, uint64(uint32(v2+v9<<3))))
+											store64(m.memory, uint64(uint32(v13+v11<<3)), uint64(t311))
+											v11 = v11 + i32(1)
+											v1 = i32(0)
+											v20 = v20 - i32(1)
+											if v20 != 0 {
+												goto l65
+											}
+										}
+									}
+									t312 := int64(load64(m.memory, uint64(uint32(v5))+160))
+									store64(m.memory, uint64(uint32(v5))+224, uint64(t312))
+									store32(m.memory, uint64(uint32(v5))+232, uint32(v11))
+									t313 := int32(load32(m.memory, uint64(uint32(v5))+228))
+									m.fn260(i32(10), t313, v11, v28)
+									m.fn86(v5+i32(224), i32(8))
+									v31 = i32(0)
+								}
+							l15:
+								store32(m.memory, uint64(uint32(v5))+232, uint32(i32(0)))
+								store64(m.memory, uint64(uint32(v5))+224, uint64(i64(0x400000000)))
+								t314 := int32(load32(m.memory, uint64(uint32(v5))+32))
+								v2 = t314
+								if v2 != 0 {
+									t315 := int32(load32(m.memory, uint64(uint32(v5))+28))
+									v1 = t315
+									v26 = v1 + v2*i32(12)
+									v17 = i32(4)
+								l72:
+									{
+										v16 = i32(0)
+										store32(m.memory, uint64(uint32(v5))+232, uint32(i32(0)))
+										t316 := int32(load32(m.memory, uint64(uint32(v1))+4))
+										t317 := v1 + i32(12)
+										v15 = t316
+										t318 := int32(load32(m.memory, uint64(uint32(v1))+8))
+										v27 = v15 + t318<<4
+										v6 = v15
+									l69:
+										{
+											t319 := v27
+											v13 = v6
+											if t319 != v13 {
+												v6 = v6 + i32(16)
+												{
+													{
+														if v3 == 0 {
+															v13 = v15
+															goto l66
+														}
+														t320 := int32(load32(m.memory, uint64(uint32(v13))+8))
+														v23 = t320
+														v11 = v10
+														v7 = v3
+													l71:
+														{
+															{
+																t321 := int32(load16(m.memory, uint64(uint32(v7))+138))
+																v12 = t321
+																if v12 == 0 {
+																	v2 = i32(0)
+																	goto l67
+																}
+																v1 = v7 + i32(92)
+																v14 = v12 << 2
+																v2 = i32(0)
+																v9 = v7
+															l70:
+																{
+																	t322 := int32(load32(m.memory, uint64(uint32(v1))))
+																	t323 := v23
+																	v22 = t322
+																	var p324 int32
+																	if uint32(t323) > uint32(v22) {
+																		p324 = 1
+																	}
+																	var p325 int32
+																	if uint32(v22) > uint32(v23) {
+																		p325 = 1
+																	}
+																	v22 = (p324 - p325) & i32(255)
+																	if v22 != i32(1) {
+																		if v22 != 0 {
+																			goto l67
+																		}
+																		t326 := int32(load32(m.memory, uint64(uint32(v9+i32(4)))))
+																		v1 = t326
+																		t327 := int32(load32(m.memory, uint64(uint32(v13))+4))
+																		t328 := v1
+																		v2 = t327
+																		if t328 == v2 {
+																			t329 := int32(load32(m.memory, uint64(uint32(v9))))
+																			t330 := int32(load32(m.memory, uint64(uint32(v13))))
+																			t331 := m.fn553(t329, t330, v1)
+																			if t331 != 0 {
+																				goto l68
+																			}
+																			goto l69
+																		}
+																		v1 = v2
+																		goto l68
+																	}
+																	v9 = v9 + i32(8)
+																	v1 = v1 + i32(4)
+																	v2 = v2 + i32(1)
+																	v14 = v14 - i32(4)
+																	if v14 != 0 {
+																		goto l70
+																	}
+																}
+																v2 = v12
+															}
+														l67:
+															if v11 == 0 {
+																goto l66
+															}
+															v11 = v11 - i32(1)
+															t332 := int32(load32(m.memory, uint64(uint32(v7+v2<<2))+140))
+															v7 = t332
+															goto l71
+														}
+													}
+												l66:
+													t333 := int32(load32(m.memory, uint64(uint32(v13))+4))
+													v1 = t333
+												}
+											l68:
+												t334 := int32(load32(m.memory, uint64(uint32(v13))))
+												v2 = t334
+												t335 := int32(load32(m.memory, uint64(uint32(v5))+224))
+												if t335 == v16 {
+													m.fn64(v5+i32(224), i32(1))
+													t336 := int32(load32(m.memory, uint64(uint32(v5))+228))
+													v17 = t336
+												}
+												v9 = v17 + v16<<3
+												store32(m.memory, uint64(uint32(v9))+4, uint32(v1))
+												store32(m.memory, uint64(uint32(v9)), uint32(v2))
+												t337 := v5
+												v16 = v16 + i32(1)
+												store32(m.memory, uint64(uint32(t337))+232, uint32(v16))
+												v15 = v6
+												goto l69
+											}
+										}
+										t338 := int32(load32(m.memory, uint64(uint32(v5))+228))
+										v17 = t338
+										m.fn260(i32(18), v17, v16, v28)
+										v1 = t317
+										if v1 != v26 {
+											goto l72
 										}
 									}
 								}
-							l58:
-								t338 := int32(load32(m.memory, uint64(uint32(v5))+160))
-								store32(m.memory, uint64(uint32(v19))+12, uint32(t338))
-								t339 := int64(load64(m.memory, uint64(uint32(v5))+152))
-								store64(m.memory, uint64(uint32(v19))+4, uint64(t339))
-								store32(m.memory, uint64(uint32(v19)), uint32(i32(-0x80000000)))
-								m.fn86(v5+i32(296), i32(1))
-								if v2 == 0 {
-									goto l66
+								store32(m.memory, uint64(uint32(v25)), uint32(i32(-0x80000000)))
+								m.fn86(v5+i32(224), i32(8))
+								if v3 == 0 {
+									goto l73
 								}
-								if v27 != 0 {
-									goto l67
+								if v31 != 0 {
+									goto l74
 								}
-								v3 = i32(0)
-							l77:
+								v9 = i32(0)
+							l84:
 								{
-									if v3 != 0 {
-										v14 = v2
-										v2 = v3
-										goto l68
+									if v9 != 0 {
+										v12 = v3
+										v3 = v9
+										goto l75
 									}
-									v14 = i32(0)
+									v12 = i32(0)
 									if v10 == 0 {
-										goto l69
+										goto l76
 									}
 									v1 = v10
-									v6 = v1 & i32(7)
-									if v6 != 0 {
-									l70:
+									v2 = v1 & i32(7)
+									if v2 != 0 {
+									l77:
 										{
 											v1 = v1 - i32(1)
-											t340 := int32(load32(m.memory, uint64(uint32(v2))+140))
-											v2 = t340
-											v6 = v6 - i32(1)
-											if v6 != 0 {
-												goto l70
+											t339 := int32(load32(m.memory, uint64(uint32(v3))+140))
+											v3 = t339
+											v2 = v2 - i32(1)
+											if v2 != 0 {
+												goto l77
 											}
 										}
 									}
 									if uint32(v10) < uint32(i32(8)) {
-										goto l69
+										goto l76
 									}
-								l71:
+								l78:
 									{
-										t341 := int32(load32(m.memory, uint64(uint32(v2))+140))
+										t340 := int32(load32(m.memory, uint64(uint32(v3))+140))
+										t341 := int32(load32(m.memory, uint64(uint32(t340))+140))
 										t342 := int32(load32(m.memory, uint64(uint32(t341))+140))
 										t343 := int32(load32(m.memory, uint64(uint32(t342))+140))
 										t344 := int32(load32(m.memory, uint64(uint32(t343))+140))
 										t345 := int32(load32(m.memory, uint64(uint32(t344))+140))
 										t346 := int32(load32(m.memory, uint64(uint32(t345))+140))
 										t347 := int32(load32(m.memory, uint64(uint32(t346))+140))
-										t348 := int32(load32(m.memory, uint64(uint32(t347))+140))
-										v2 = t348
+										v3 = t347
 										v1 = v1 - i32(8)
 										if v1 != 0 {
-											goto l71
+											goto l78
 										}
-									}
-								l69:
-									v10 = i32(0)
-								l68:
-									t349 := int32(load16(m.memory, uint64(uint32(v2))+138))
-									if uint32(t349) <= uint32(v10) {
-									l72:
-										{
-											m.fn135(v5+i32(296), v2, v14)
-											t350 := int32(load32(m.memory, uint64(uint32(v5))+296))
-											v2 = t350
-											if v2 == 0 {
-												goto l14
-											}
-											t351 := int32(load32(m.memory, uint64(uint32(v5))+300))
-											v14 = t351
-											t352 := int32(load32(m.memory, uint64(uint32(v5))+304))
-											v10 = t352
-											t353 := int32(load16(m.memory, uint64(uint32(v2))+138))
-											if uint32(v10) >= uint32(t353) {
-												goto l72
-											}
-										}
-									}
-									if v14 == 0 {
-										v10 = v10 + i32(1)
-										v3 = v2
-										goto l73
-									}
-									v1 = v2 + v10<<2 + i32(144)
-									v7 = v14 & i32(7)
-									if v7 == 0 {
-										v6 = v14
-										goto l74
-									}
-									v6 = v14
-								l75:
-									{
-										v6 = v6 - i32(1)
-										t354 := int32(load32(m.memory, uint64(uint32(v1))))
-										v3 = t354
-										v1 = v3 + i32(140)
-										v7 = v7 - i32(1)
-										if v7 != 0 {
-											goto l75
-										}
-									}
-								l74:
-									v10 = i32(0)
-									if uint32(v14) < uint32(i32(8)) {
-										goto l73
 									}
 								l76:
+									v10 = i32(0)
+								l75:
+									t348 := int32(load16(m.memory, uint64(uint32(v3))+138))
+									if uint32(t348) <= uint32(v10) {
+									l79:
+										{
+											m.fn135(v5+i32(224), v3, v12)
+											t349 := int32(load32(m.memory, uint64(uint32(v5))+224))
+											v3 = t349
+											if v3 == 0 {
+												goto l14
+											}
+											t350 := int32(load32(m.memory, uint64(uint32(v5))+228))
+											v12 = t350
+											t351 := int32(load32(m.memory, uint64(uint32(v5))+232))
+											v10 = t351
+											t352 := int32(load16(m.memory, uint64(uint32(v3))+138))
+											if uint32(v10) >= uint32(t352) {
+												goto l79
+											}
+										}
+									}
+									if v12 == 0 {
+										v10 = v10 + i32(1)
+										v9 = v3
+										goto l80
+									}
+									v1 = v3 + v10<<2 + i32(144)
+									v6 = v12 & i32(7)
+									if v6 == 0 {
+										v2 = v12
+										goto l81
+									}
+									v2 = v12
+								l82:
 									{
-										t355 := int32(load32(m.memory, uint64(uint32(v1))))
+										v2 = v2 - i32(1)
+										t353 := int32(load32(m.memory, uint64(uint32(v1))))
+										v9 = t353
+										v1 = v9 + i32(140)
+										v6 = v6 - i32(1)
+										if v6 != 0 {
+											goto l82
+										}
+									}
+								l81:
+									v10 = i32(0)
+									if uint32(v12) < uint32(i32(8)) {
+										goto l80
+									}
+								l83:
+									{
+										t354 := int32(load32(m.memory, uint64(uint32(v1))))
+										t355 := int32(load32(m.memory, uint64(uint32(t354))+140))
 										t356 := int32(load32(m.memory, uint64(uint32(t355))+140))
 										t357 := int32(load32(m.memory, uint64(uint32(t356))+140))
 										t358 := int32(load32(m.memory, uint64(uint32(t357))+140))
 										t359 := int32(load32(m.memory, uint64(uint32(t358))+140))
 										t360 := int32(load32(m.memory, uint64(uint32(t359))+140))
 										t361 := int32(load32(m.memory, uint64(uint32(t360))+140))
-										t362 := int32(load32(m.memory, uint64(uint32(t361))+140))
-										v3 = t362
-										v1 = v3 + i32(140)
-										v6 = v6 - i32(8)
-										if v6 != 0 {
-											goto l76
+										v9 = t361
+										v1 = v9 + i32(140)
+										v2 = v2 - i32(8)
+										if v2 != 0 {
+											goto l83
 										}
 									}
-								l73:
-									v2 = i32(0)
-									v13 = v13 - i32(1)
-									if v13 != 0 {
-										goto l77
+								l80:
+									v3 = i32(0)
+									v18 = v18 - i32(1)
+									if v18 != 0 {
+										goto l84
 									}
 								}
-								goto l78
+								goto l85
 							}
 						l14:
 							panic("unreachable")
-						l67:
+						l74:
 							if v10 == 0 {
-								v3 = v2
-								goto l78
+								v9 = v3
+								goto l85
 							}
-							v6 = v10 & i32(7)
-							if v6 == 0 {
-								v3 = v2
+							v2 = v10 & i32(7)
+							if v2 == 0 {
+								v9 = v3
 								v1 = v10
-								goto l79
+								goto l86
 							}
-							v3 = v2
+							v9 = v3
 							v1 = v10
-						l80:
+						l87:
 							{
 								v1 = v1 - i32(1)
-								t363 := int32(load32(m.memory, uint64(uint32(v3))+140))
-								v3 = t363
-								v6 = v6 - i32(1)
-								if v6 != 0 {
-									goto l80
+								t363 := int32(load32(m.memory, uint64(uint32(v9))+140))
+								v9 = t363
+								v2 = v2 - i32(1)
+								if v2 != 0 {
+									goto l87
 								}
 							}
-						l79:
+						l86:
 							if uint32(v10) < uint32(i32(8)) {
-								goto l78
+								goto l85
 							}
-						l81:
+						l88:
 							{
-								t364 := int32(load32(m.memory, uint64(uint32(v3))+140))
+								t364 := int32(load32(m.memory, uint64(uint32(v9))+140))
 								t365 := int32(load32(m.memory, uint64(uint32(t364))+140))
 								t366 := int32(load32(m.memory, uint64(uint32(t365))+140))
 								t367 := int32(load32(m.memory, uint64(uint32(t366))+140))
@@ -6985,116 +7030,138 @@ func (m *Module) Xchatpb_compact_stream(v0, v1, v2, v3, v4 int32) int32 {
 								t369 := int32(load32(m.memory, uint64(uint32(t368))+140))
 								t370 := int32(load32(m.memory, uint64(uint32(t369))+140))
 								t371 := int32(load32(m.memory, uint64(uint32(t370))+140))
-								v3 = t371
+								v9 = t371
 								v1 = v1 - i32(8)
 								if v1 != 0 {
-									goto l81
+									goto l88
 								}
 							}
-						l78:
-							m.fn135(v5+i32(296), v3, i32(0))
-						l82:
+						l85:
+							m.fn135(v5+i32(224), v9, i32(0))
+						l89:
 							{
-								t372 := int32(load32(m.memory, uint64(uint32(v5))+296))
+								t372 := int32(load32(m.memory, uint64(uint32(v5))+224))
 								v1 = t372
 								if v1 == 0 {
-									goto l66
+									goto l73
 								}
-								t373 := int32(load32(m.memory, uint64(uint32(v5))+300))
-								m.fn135(v5+i32(296), v1, t373)
-								goto l82
+								t373 := int32(load32(m.memory, uint64(uint32(v5))+228))
+								m.fn135(v5+i32(224), v1, t373)
+								goto l89
 							}
-						l66:
-							m.fn149(v5 + i32(40))
+						l73:
+							m.fn149(v5 + i32(24))
 						}
 					l13:
-						m.g0 = v5 + i32(352)
-						t374 := int32(load32(m.memory, uint64(uint32(v9))+112))
-						v1 = t374
-						t375 := int64(load64(m.memory, uint64(uint32(v9))+104))
-						v41 = t375
-						t376 := int32(load32(m.memory, uint64(uint32(v9))+100))
-						v6 = t376
-						if v6 == i32(-0x80000000) {
-							goto l83
+						m.g0 = v5 + i32(272)
+						{
+							t374 := int32(load32(m.memory, uint64(uint32(v19))+20))
+							if t374 != i32(-0x80000000) {
+								t375 := int32(load32(m.memory, uint64(uint32(v19))+44))
+								store32(m.memory, uint64(uint32(v21))+24, uint32(t375))
+								t376 := int64(load64(m.memory, uint64(uint32(v19))+36))
+								store64(m.memory, uint64(uint32(v21))+16, uint64(t376))
+								t377 := int64(load64(m.memory, uint64(uint32(v19))+28))
+								store64(m.memory, uint64(uint32(v21))+8, uint64(t377))
+								t378 := int64(load64(m.memory, uint64(uint32(v19))+20))
+								store64(m.memory, uint64(uint32(v21)), uint64(t378))
+								m.fn86(v28, i32(1))
+								goto l90
+							}
+							t379 := int32(load32(m.memory, uint64(uint32(v19))+16))
+							store32(m.memory, uint64(uint32(v21))+12, uint32(t379))
+							t380 := int64(load64(m.memory, uint64(uint32(v19))+8))
+							store64(m.memory, uint64(uint32(v21))+4, uint64(t380))
+							store32(m.memory, uint64(uint32(v21)), uint32(i32(-0x80000000)))
 						}
-						store32(m.memory, uint64(uint32(v9))+96, uint32(v1))
-						store64(m.memory, uint64(uint32(v9))+88, uint64(v41))
-						t377 := int32(load32(m.memory, uint64(uint32(v9))+124))
-						v3 = t377
-						t378 := int64(load64(m.memory, uint64(uint32(v9))+116))
-						v42 = t378
-						m.fn7(v9+i32(128), i32(8))
+					l90:
+						m.g0 = v19 + i32(48)
+						t381 := int32(load32(m.memory, uint64(uint32(v8))+112))
+						v1 = t381
+						t382 := int64(load64(m.memory, uint64(uint32(v8))+104))
+						v44 = t382
+						t383 := int32(load32(m.memory, uint64(uint32(v8))+100))
+						v12 = t383
+						if v12 == i32(-0x80000000) {
+							goto l91
+						}
+						store32(m.memory, uint64(uint32(v8))+96, uint32(v1))
+						store64(m.memory, uint64(uint32(v8))+88, uint64(v44))
+						t384 := int32(load32(m.memory, uint64(uint32(v8))+124))
+						v3 = t384
+						t385 := int64(load64(m.memory, uint64(uint32(v8))+116))
+						v45 = t385
+						m.fn7(v8+i32(128), i32(8))
 					}
 				l9:
-					v2 = int32(v41)
+					v2 = int32(v44)
 					v1 = i32(2)
-					v41 = i64(0)
+					v44 = i64(0)
 					p4 = i64(0)
 				}
 			l1:
-				v43 = p4
-				t379 := int64(load64(m.memory, uint64(uint32(v9))+92))
-				v44 = t379
+				v46 = p4
+				t386 := int64(load64(m.memory, uint64(uint32(v8))+92))
+				v47 = t386
 				m.fn1(v0)
 				store32(m.memory, uint64(uint32(v0))+36, uint32(v3))
-				store64(m.memory, uint64(uint32(v0))+28, uint64(v41&i64(0xffffffff)|v43))
-				store64(m.memory, uint64(uint32(v0))+20, uint64(v42))
-				store64(m.memory, uint64(uint32(v0))+12, uint64(v44))
+				store64(m.memory, uint64(uint32(v0))+28, uint64(v44&i64(0xffffffff)|v46))
+				store64(m.memory, uint64(uint32(v0))+20, uint64(v45))
+				store64(m.memory, uint64(uint32(v0))+12, uint64(v47))
 				store32(m.memory, uint64(uint32(v0))+8, uint32(v2))
-				store32(m.memory, uint64(uint32(v0))+4, uint32(v6))
+				store32(m.memory, uint64(uint32(v0))+4, uint32(v12))
 				store32(m.memory, uint64(uint32(v0)), uint32(v1))
-				m.fn32(v9+i32(8), v0)
-				goto l84
+				m.fn32(v8+i32(8), v0)
+				goto l92
 			}
-		l83:
+		l91:
 			m.fn7(v0+i32(1116), i32(1))
 			store32(m.memory, uint64(uint32(v0))+1124, uint32(v1))
-			store64(m.memory, uint64(uint32(v0))+1116, uint64(v41))
-			m.fn7(v9+i32(128), i32(8))
-			store64(m.memory, uint64(uint32(v9))+24, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+16, uint64(uint32(v1)))
-			store64(m.memory, uint64(uint32(v9))+8, uint64(int64(uint64(v41)>>32)))
-			store64(m.memory, uint64(uint32(v9))+32, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+40, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+48, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+56, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+64, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+72, uint64(i64(0)))
-			store64(m.memory, uint64(uint32(v9))+80, uint64(i64(0)))
-		l84:
+			store64(m.memory, uint64(uint32(v0))+1116, uint64(v44))
+			m.fn7(v8+i32(128), i32(8))
+			store64(m.memory, uint64(uint32(v8))+24, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+16, uint64(uint32(v1)))
+			store64(m.memory, uint64(uint32(v8))+8, uint64(int64(uint64(v44)>>32)))
+			store64(m.memory, uint64(uint32(v8))+32, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+40, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+48, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+56, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+64, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+72, uint64(i64(0)))
+			store64(m.memory, uint64(uint32(v8))+80, uint64(i64(0)))
+		l92:
 			m.memory[uint64(uint32(v0))+1132] = byte(i32(0))
 			if v4 != 0 {
-				goto l85
+				goto l93
 			}
-			goto l86
+			goto l94
 		}
-		memory_zero(m.memory, uint32(v9+i32(8)), uint32(i32(72)))
-		store64(m.memory, uint64(uint32(v9))+80, uint64(i64(6)))
+		memory_zero(m.memory, uint32(v8+i32(8)), uint32(i32(72)))
+		store64(m.memory, uint64(uint32(v8))+80, uint64(i64(6)))
 		if v4 == 0 {
-			goto l86
+			goto l94
 		}
-	l85:
-		memory_copy(m.memory, uint32(v4), uint32(v9+i32(8)), uint32(i32(80)))
-	l86:
-		t380 := int32(load32(m.memory, uint64(uint32(v9))+80))
-		v0 = t380
+	l93:
+		memory_copy(m.memory, uint32(v4), uint32(v8+i32(8)), uint32(i32(80)))
+	l94:
+		t387 := int32(load32(m.memory, uint64(uint32(v8))+80))
+		v0 = t387
 	}
 l0:
-	m.g0 = v9 + i32(144)
+	m.g0 = v8 + i32(144)
 	return v0
 }
 func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
-	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28 int32
-	var v29, v30, v31, v32 int64
+	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23 int32
+	var v24, v25, v26, v27 int64
 	t0 := m.g0
-	v6 = t0 - i32(128)
-	m.g0 = v6
+	v7 = t0 - i32(128)
+	m.g0 = v7
 	{
 		if v0 == 0 {
-			v1 = v6 + i32(8)
+			v1 = v7 + i32(8)
 			memory_zero(m.memory, uint32(v1), uint32(i32(72)))
-			store64(m.memory, uint64(uint32(v6))+80, uint64(i64(5)))
+			store64(m.memory, uint64(uint32(v7))+80, uint64(i64(5)))
 			v0 = i32(5)
 			if v4 == 0 {
 				goto l0
@@ -7103,1122 +7170,1123 @@ func (m *Module) Xchatpb_expand_stream(v0, v1, v2, v3, v4 int32) int32 {
 			goto l0
 		}
 		t1 := int32(m.memory[uint64(uint32(v0))+1132])
-		v7 = t1
+		v9 = t1
 		m.memory[uint64(uint32(v0))+1132] = byte(i32(1))
 		{
-			if v7 == 0 {
-				m.fn29(v6+i32(8), v1, v2)
-				t2 := int32(load32(m.memory, uint64(uint32(v6))+16))
+			if v9 == 0 {
+				m.fn29(v7+i32(8), v1, v2)
+				t2 := int32(load32(m.memory, uint64(uint32(v7))+16))
 				v2 = t2
-				t3 := int32(load32(m.memory, uint64(uint32(v6))+12))
-				v7 = t3
-				t4 := int32(load32(m.memory, uint64(uint32(v6))+8))
+				t3 := int32(load32(m.memory, uint64(uint32(v7))+12))
+				v8 = t3
+				t4 := int32(load32(m.memory, uint64(uint32(v7))+8))
 				v1 = t4
 				if v1 != i32(11) {
-					t5 := int64(load64(m.memory, uint64(uint32(v6))+20))
-					store64(m.memory, uint64(uint32(v6))+92, uint64(t5))
-					t6 := int64(load64(m.memory, uint64(uint32(v6))+36))
-					v31 = t6
-					v32 = v31 & i64(-0x100000000)
-					t7 := int64(load64(m.memory, uint64(uint32(v6))+28))
-					v30 = t7
-					t8 := int32(load32(m.memory, uint64(uint32(v6))+44))
+					t5 := int64(load64(m.memory, uint64(uint32(v7))+20))
+					store64(m.memory, uint64(uint32(v7))+92, uint64(t5))
+					t6 := int64(load64(m.memory, uint64(uint32(v7))+36))
+					v26 = t6
+					v27 = v26 & i64(-0x100000000)
+					t7 := int64(load64(m.memory, uint64(uint32(v7))+28))
+					v25 = t7
+					t8 := int32(load32(m.memory, uint64(uint32(v7))+44))
 					v3 = t8
 					goto l1
 				}
-				m.fn26(v6+i32(8), v3, i32(0))
-				t9 := int32(load32(m.memory, uint64(uint32(v6))+8))
+				m.fn26(v7+i32(8), v3, i32(0))
+				t9 := int32(load32(m.memory, uint64(uint32(v7))+8))
 				v1 = t9
 				if v1 != i32(11) {
-					t10 := int64(load64(m.memory, uint64(uint32(v6))+16))
-					t11 := v6
-					v29 = t10
-					store64(m.memory, uint64(uint32(t11))+88, uint64(v29))
-					t12 := int32(load32(m.memory, uint64(uint32(v6))+24))
-					store32(m.memory, uint64(uint32(v6))+96, uint32(t12))
-					t13 := int64(load64(m.memory, uint64(uint32(v6))+36))
-					v31 = t13
-					v32 = v31 & i64(-0x100000000)
-					t14 := int32(load32(m.memory, uint64(uint32(v6))+12))
-					v7 = t14
-					t15 := int64(load64(m.memory, uint64(uint32(v6))+28))
-					v30 = t15
-					t16 := int32(load32(m.memory, uint64(uint32(v6))+44))
+					t10 := int64(load64(m.memory, uint64(uint32(v7))+16))
+					t11 := v7
+					v24 = t10
+					store64(m.memory, uint64(uint32(t11))+88, uint64(v24))
+					t12 := int32(load32(m.memory, uint64(uint32(v7))+24))
+					store32(m.memory, uint64(uint32(v7))+96, uint32(t12))
+					t13 := int64(load64(m.memory, uint64(uint32(v7))+36))
+					v26 = t13
+					v27 = v26 & i64(-0x100000000)
+					t14 := int32(load32(m.memory, uint64(uint32(v7))+12))
+					v8 = t14
+					t15 := int64(load64(m.memory, uint64(uint32(v7))+28))
+					v25 = t15
+					t16 := int32(load32(m.memory, uint64(uint32(v7))+44))
 					v3 = t16
-					v2 = int32(v29)
+					v2 = int32(v24)
 					goto l1
 				}
-				v16 = v6 + i32(8)
+				v16 = v7 + i32(8)
 				t17 := int32(load32(m.memory, uint64(uint32(v0))+1128))
 				t18 := int32(load32(m.memory, uint64(uint32(t17))+32))
-				v1 = t18 + i32(8)
+				v12 = t18 + i32(8)
 				t19 := m.g0
-				v5 = t19 - i32(4336)
+				v5 = t19 - i32(4272)
 				m.g0 = v5
+				store32(m.memory, uint64(uint32(v5))+32, uint32(i32(0)))
+				store64(m.memory, uint64(uint32(v5))+24, uint64(i64(0x400000000)))
+				store32(m.memory, uint64(uint32(v5))+72, uint32(i32(0)))
+				store64(m.memory, uint64(uint32(v5))+64, uint64(i64(0x400000000)))
+				store32(m.memory, uint64(uint32(v5))+84, uint32(i32(0)))
+				store64(m.memory, uint64(uint32(v5))+76, uint64(i64(0x400000000)))
+				v3 = v5 + i32(128)
+				v9 = i32(0)
+				t20 := m.g0
+				v1 = t20 - i32(48)
+				m.g0 = v1
+				store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
+				t21 := v1
+				v10 = v2
+				store32(m.memory, uint64(uint32(t21))+4, uint32(v10))
+				store32(m.memory, uint64(uint32(v1)), uint32(v8))
+				store32(m.memory, uint64(uint32(v1))+20, uint32(i32(0)))
+				store64(m.memory, uint64(uint32(v1))+12, uint64(i64(0x400000000)))
 				{
-					t20 := int32(load32(m.memory, uint64(uint32(v1))+16))
-					if t20 == 0 {
-						goto l2
-					}
-					t21 := int32(load32(m.memory, uint64(uint32(v1))+12))
-					v26 = t21
-					store32(m.memory, uint64(uint32(v5))+24, uint32(i32(0)))
-					store64(m.memory, uint64(uint32(v5))+16, uint64(i64(0x400000000)))
-					store32(m.memory, uint64(uint32(v5))+36, uint32(i32(0)))
-					store64(m.memory, uint64(uint32(v5))+28, uint64(i64(0x400000000)))
-					v14 = v5 + i32(56)
-					t22 := m.g0
-					v9 = t22 - i32(48)
-					m.g0 = v9
-					store32(m.memory, uint64(uint32(v9))+8, uint32(i32(0)))
-					store32(m.memory, uint64(uint32(v9))+4, uint32(v2))
-					store32(m.memory, uint64(uint32(v9)), uint32(v7))
-					store32(m.memory, uint64(uint32(v9))+20, uint32(i32(0)))
-					store64(m.memory, uint64(uint32(v9))+12, uint64(i64(0x400000000)))
-					{
-						if v2 != 0 {
-							v8 = i32(4)
-							v15 = i32(12)
-							v10 = i32(1)
-						l6:
+					if v2 != 0 {
+						v15 = i32(4)
+						v11 = i32(12)
+						v2 = i32(1)
+					l5:
+						{
+							m.fn191(v1+i32(24), v1, v10)
 							{
-								m.fn191(v9+i32(24), v9, v2)
-								{
-									t23 := int32(load32(m.memory, uint64(uint32(v9))+24))
-									if t23 == i32(-0x80000000) {
-										t24 := int32(load32(m.memory, uint64(uint32(v9))+28))
-										t25 := v9 + i32(36)
-										t26 := v9
-										v1 = t24
-										m.fn192(t25, t26, v1, v2, i32(0))
-										t27 := int32(load32(m.memory, uint64(uint32(v9))+36))
-										if t27 == i32(-0x80000000) {
-											goto l3
-										}
-										t28 := int32(load32(m.memory, uint64(uint32(v9))+44))
-										store32(m.memory, uint64(uint32(v9))+32, uint32(t28))
-										t29 := int64(load64(m.memory, uint64(uint32(v9))+36))
-										store64(m.memory, uint64(uint32(v9))+24, uint64(t29))
+								t22 := int32(load32(m.memory, uint64(uint32(v1))+24))
+								if t22 == i32(-0x80000000) {
+									t23 := int32(load32(m.memory, uint64(uint32(v1))+28))
+									t24 := v1 + i32(36)
+									t25 := v1
+									v13 = t23
+									m.fn192(t24, t25, v13, v10, i32(0))
+									t26 := int32(load32(m.memory, uint64(uint32(v1))+36))
+									if t26 == i32(-0x80000000) {
+										goto l2
 									}
-									t30 := int32(load32(m.memory, uint64(uint32(v9))+32))
-									store32(m.memory, uint64(uint32(v14))+20, uint32(t30))
-									t31 := int64(load64(m.memory, uint64(uint32(v9))+24))
-									store64(m.memory, uint64(uint32(v14))+12, uint64(t31))
-									store32(m.memory, uint64(uint32(v14))+24, uint32(v11))
-									store32(m.memory, uint64(uint32(v14))+8, uint32(i32(0)))
-									store64(m.memory, uint64(uint32(v14)), uint64(i64(0x100000000)))
-									m.fn86(v9+i32(12), i32(16))
-									goto l4
+									t27 := int32(load32(m.memory, uint64(uint32(v1))+44))
+									store32(m.memory, uint64(uint32(v1))+32, uint32(t27))
+									t28 := int64(load64(m.memory, uint64(uint32(v1))+36))
+									store64(m.memory, uint64(uint32(v1))+24, uint64(t28))
 								}
-							l3:
-								t32 := int32(load32(m.memory, uint64(uint32(v9))+8))
-								v3 = t32
-								if uint32(v3) < uint32(v11) {
-									goto l5
-								}
-								if uint32(v2) < uint32(v3) {
-									goto l5
-								}
-								t33 := int32(load32(m.memory, uint64(uint32(v9))+12))
-								if t33 == v10-i32(1) {
-									m.fn193(v9 + i32(12))
-									t34 := int32(load32(m.memory, uint64(uint32(v9))+16))
-									v8 = t34
-								}
-								v12 = v8 + v15
-								store32(m.memory, uint64(uint32(v12)), uint32(v11))
-								store32(m.memory, uint64(uint32(v12-i32(4))), uint32(v1))
-								store32(m.memory, uint64(uint32(v12-i32(8))), uint32(v3-v11))
-								store32(m.memory, uint64(uint32(v12-i32(12))), uint32(v7+v11))
-								v15 = v15 + i32(16)
-								store32(m.memory, uint64(uint32(v9))+20, uint32(v10))
-								v10 = v10 + i32(1)
-								t35 := int32(load32(m.memory, uint64(uint32(v9))+8))
-								v11 = t35
-								if uint32(v11) < uint32(v2) {
-									goto l6
-								}
+								t29 := int32(load32(m.memory, uint64(uint32(v1))+32))
+								store32(m.memory, uint64(uint32(v3))+20, uint32(t29))
+								t30 := int64(load64(m.memory, uint64(uint32(v1))+24))
+								store64(m.memory, uint64(uint32(v3))+12, uint64(t30))
+								store32(m.memory, uint64(uint32(v3))+24, uint32(v9))
+								store32(m.memory, uint64(uint32(v3))+8, uint32(i32(0)))
+								store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000000)))
+								m.fn86(v1+i32(12), i32(16))
+								goto l3
+							}
+						l2:
+							t31 := int32(load32(m.memory, uint64(uint32(v1))+8))
+							v14 = t31
+							if uint32(v14) < uint32(v9) {
+								goto l4
+							}
+							if uint32(v10) < uint32(v14) {
+								goto l4
+							}
+							t32 := int32(load32(m.memory, uint64(uint32(v1))+12))
+							if t32 == v2-i32(1) {
+								m.fn193(v1 + i32(12))
+								t33 := int32(load32(m.memory, uint64(uint32(v1))+16))
+								v15 = t33
+							}
+							v6 = v11 + v15
+							store32(m.memory, uint64(uint32(v6)), uint32(v9))
+							store32(m.memory, uint64(uint32(v6-i32(4))), uint32(v13))
+							store32(m.memory, uint64(uint32(v6-i32(8))), uint32(v14-v9))
+							store32(m.memory, uint64(uint32(v6-i32(12))), uint32(v8+v9))
+							v11 = v11 + i32(16)
+							store32(m.memory, uint64(uint32(v1))+20, uint32(v2))
+							v2 = v2 + i32(1)
+							t34 := int32(load32(m.memory, uint64(uint32(v1))+8))
+							v9 = t34
+							if uint32(v9) < uint32(v10) {
+								goto l5
 							}
 						}
-						t36 := int32(load32(m.memory, uint64(uint32(v9))+20))
-						store32(m.memory, uint64(uint32(v14))+12, uint32(t36))
-						t37 := int64(load64(m.memory, uint64(uint32(v9))+12))
-						store64(m.memory, uint64(uint32(v14))+4, uint64(t37))
-						store32(m.memory, uint64(uint32(v14)), uint32(i32(-0x80000000)))
-						goto l4
 					}
-				l5:
-					panic("unreachable")
-				l4:
-					m.g0 = v9 + i32(48)
-					t38 := int32(load32(m.memory, uint64(uint32(v5))+68))
-					v8 = t38
-					t39 := int32(load32(m.memory, uint64(uint32(v5))+64))
-					v7 = t39
-					t40 := int32(load32(m.memory, uint64(uint32(v5))+60))
-					v3 = t40
-					t41 := int32(load32(m.memory, uint64(uint32(v5))+56))
-					v1 = t41
-					if v1 != i32(-0x80000000) {
-						t42 := int32(load32(m.memory, uint64(uint32(v5))+80))
-						store32(m.memory, uint64(uint32(v16))+24, uint32(t42))
-						t43 := int64(load64(m.memory, uint64(uint32(v5))+72))
-						store64(m.memory, uint64(uint32(v16))+16, uint64(t43))
-						store32(m.memory, uint64(uint32(v16))+12, uint32(v8))
-						store32(m.memory, uint64(uint32(v16))+8, uint32(v7))
-						store32(m.memory, uint64(uint32(v16))+4, uint32(v3))
-						store32(m.memory, uint64(uint32(v16)), uint32(v1))
-						goto l7
-					}
-					store32(m.memory, uint64(uint32(v5))+4288, uint32(v3))
-					store32(m.memory, uint64(uint32(v5))+4284, uint32(v7))
-					store32(m.memory, uint64(uint32(v5))+4280, uint32(v7))
-					t44 := v5
-					v15 = v7 + v8<<4
-					store32(m.memory, uint64(uint32(t44))+4292, uint32(v15))
-					if v8 == 0 {
-						goto l8
-					}
-					v9 = v5 + i32(44)
-				l18:
+					t35 := int32(load32(m.memory, uint64(uint32(v1))+20))
+					store32(m.memory, uint64(uint32(v3))+12, uint32(t35))
+					t36 := int64(load64(m.memory, uint64(uint32(v1))+12))
+					store64(m.memory, uint64(uint32(v3))+4, uint64(t36))
+					store32(m.memory, uint64(uint32(v3)), uint32(i32(-0x80000000)))
+					goto l3
+				}
+			l4:
+				panic("unreachable")
+			l3:
+				m.g0 = v1 + i32(48)
+				t37 := int32(load32(m.memory, uint64(uint32(v5))+140))
+				v1 = t37
+				t38 := int32(load32(m.memory, uint64(uint32(v5))+136))
+				v9 = t38
+				t39 := int32(load32(m.memory, uint64(uint32(v5))+132))
+				v2 = t39
+				{
 					{
-						t45 := v5
-						v1 = v7
-						v7 = v1 + i32(16)
-						store32(m.memory, uint64(uint32(t45))+4284, uint32(v7))
-						t46 := int32(load32(m.memory, uint64(uint32(v1))))
-						v3 = t46
-						if v3 == 0 {
-							goto l8
+						t40 := int32(load32(m.memory, uint64(uint32(v5))+128))
+						v3 = t40
+						if v3 != i32(-0x80000000) {
+							t41 := int32(load32(m.memory, uint64(uint32(v5))+152))
+							store32(m.memory, uint64(uint32(v5))+60, uint32(t41))
+							t42 := int64(load64(m.memory, uint64(uint32(v5))+144))
+							store64(m.memory, uint64(uint32(v5))+52, uint64(t42))
+							store32(m.memory, uint64(uint32(v5))+48, uint32(v1))
+							store32(m.memory, uint64(uint32(v5))+44, uint32(v9))
+							store32(m.memory, uint64(uint32(v5))+40, uint32(v2))
+							store32(m.memory, uint64(uint32(v5))+36, uint32(v3))
+							goto l6
 						}
-						t47 := int32(load32(m.memory, uint64(uint32(v1))+12))
-						store32(m.memory, uint64(uint32(v9))+8, uint32(t47))
-						t48 := int64(load64(m.memory, uint64(uint32(v1))+4))
-						store64(m.memory, uint64(uint32(v9)), uint64(t48))
-						store32(m.memory, uint64(uint32(v5))+40, uint32(v3))
+						store32(m.memory, uint64(uint32(v5))+96, uint32(v2))
+						store32(m.memory, uint64(uint32(v5))+92, uint32(v9))
+						store32(m.memory, uint64(uint32(v5))+88, uint32(v9))
+						v6 = i32(4)
+						t43 := v5
+						v17 = v9 + v1<<4
+						store32(m.memory, uint64(uint32(t43))+100, uint32(v17))
 						{
-							t49 := int32(load32(m.memory, uint64(uint32(v5))+48))
-							switch t49 - i32(10) {
-							default:
-								goto l10
-							case 0:
-								t50 := v5 + i32(8)
-								v1 = v5 + i32(40)
-								m.fn254(t50, v1)
-								t51 := int32(load32(m.memory, uint64(uint32(v5))+8))
-								v14 = t51
-								t52 := int32(load32(m.memory, uint64(uint32(v5))+12))
-								v18 = t52
-								t53 := m.fn453(v1)
-								v11 = t53
-								v17 = i32(0)
-								store32(m.memory, uint64(uint32(v5))+4160, uint32(i32(0)))
-								store32(m.memory, uint64(uint32(v5))+4156, uint32(v18))
-								store32(m.memory, uint64(uint32(v5))+4152, uint32(v14))
-								store32(m.memory, uint64(uint32(v5))+4232, uint32(i32(0)))
-								store64(m.memory, uint64(uint32(v5))+4224, uint64(i64(0x400000000)))
-								if v18 == 0 {
-									v13 = i32(4)
-									v10 = i32(0)
-									goto l12
+							{
+								if v1 == 0 {
+									m.fn169(v5 + i32(88))
+									goto l7
 								}
-								v12 = i32(4)
-								v1 = i32(12)
-								v3 = i32(0)
+								v15 = v5 + i32(112)
+							l20:
 								{
-								l15:
+									t44 := v5
+									v1 = v9
+									v9 = v1 + i32(16)
+									store32(m.memory, uint64(uint32(t44))+92, uint32(v9))
+									t45 := int32(load32(m.memory, uint64(uint32(v1))))
+									v2 = t45
+									if v2 == 0 {
+										goto l8
+									}
+									t46 := int32(load32(m.memory, uint64(uint32(v1))+12))
+									store32(m.memory, uint64(uint32(v15))+8, uint32(t46))
+									t47 := int64(load64(m.memory, uint64(uint32(v1))+4))
+									store64(m.memory, uint64(uint32(v15)), uint64(t47))
+									store32(m.memory, uint64(uint32(v5))+108, uint32(v2))
 									{
-										t54 := v5 + i32(4192)
-										v8 = v5 + i32(4152)
-										m.fn191(t54, v8, v18)
+										var p48 int32
 										{
-											t55 := int32(load32(m.memory, uint64(uint32(v5))+4192))
-											if t55 == i32(-0x80000000) {
-												t56 := int32(load32(m.memory, uint64(uint32(v5))+4196))
-												t57 := v5 + i32(56)
-												t58 := v8
-												v8 = t56
-												m.fn192(t57, t58, v8, v18, i32(0))
-												t59 := int32(load32(m.memory, uint64(uint32(v5))+56))
-												if t59 == i32(-0x80000000) {
-													goto l13
+											{
+												t49 := int32(load32(m.memory, uint64(uint32(v5))+116))
+												switch t49 - i32(10) {
+												default:
+													goto l10
+												case 0:
+													t50 := v5 + i32(16)
+													v2 = v5 + i32(108)
+													m.fn254(t50, v2)
+													t51 := int32(load32(m.memory, uint64(uint32(v5))+16))
+													v14 = t51
+													t52 := int32(load32(m.memory, uint64(uint32(v5))+20))
+													v1 = t52
+													t53 := m.fn258(v2)
+													v13 = t53
+													v3 = i32(0)
+													store32(m.memory, uint64(uint32(v5))+4240, uint32(i32(0)))
+													store32(m.memory, uint64(uint32(v5))+4236, uint32(v1))
+													store32(m.memory, uint64(uint32(v5))+4232, uint32(v14))
+													store32(m.memory, uint64(uint32(v5))+4252, uint32(i32(0)))
+													store64(m.memory, uint64(uint32(v5))+4244, uint64(i64(0x400000000)))
+													if v1 == 0 {
+														v1 = i32(0)
+														p48 = i32(4)
+														goto l12
+													}
+													v2 = i32(4)
+													v6 = i32(12)
+													v8 = i32(0)
+												l16:
+													{
+														t54 := v5 + i32(4256)
+														v11 = v5 + i32(4232)
+														m.fn191(t54, v11, v1)
+														{
+															t55 := int32(load32(m.memory, uint64(uint32(v5))+4256))
+															if t55 == i32(-0x80000000) {
+																t56 := int32(load32(m.memory, uint64(uint32(v5))+4260))
+																t57 := v5 + i32(128)
+																t58 := v11
+																v19 = t56
+																m.fn192(t57, t58, v19, v1, i32(0))
+																t59 := int32(load32(m.memory, uint64(uint32(v5))+128))
+																if t59 == i32(-0x80000000) {
+																	t65 := int32(load32(m.memory, uint64(uint32(v5))+4240))
+																	v18 = t65
+																	if uint32(v18) < uint32(v8) {
+																		goto l15
+																	}
+																	if uint32(v1) < uint32(v18) {
+																		goto l15
+																	}
+																	t66 := int32(load32(m.memory, uint64(uint32(v5))+4244))
+																	if t66 == v3 {
+																		m.fn193(v5 + i32(4244))
+																		t67 := int32(load32(m.memory, uint64(uint32(v5))+4248))
+																		v2 = t67
+																	}
+																	v11 = v2 + v6
+																	store32(m.memory, uint64(uint32(v11)), uint32(v8+v13))
+																	store32(m.memory, uint64(uint32(v11-i32(4))), uint32(v19))
+																	store32(m.memory, uint64(uint32(v11-i32(8))), uint32(v18-v8))
+																	store32(m.memory, uint64(uint32(v11-i32(12))), uint32(v8+v14))
+																	t68 := v5
+																	v3 = v3 + i32(1)
+																	store32(m.memory, uint64(uint32(t68))+4252, uint32(v3))
+																	v6 = v6 + i32(16)
+																	t69 := int32(load32(m.memory, uint64(uint32(v5))+4240))
+																	t70 := v1
+																	v8 = t69
+																	if uint32(t70) > uint32(v8) {
+																		goto l16
+																	}
+																	goto l17
+																}
+																t60 := int32(load32(m.memory, uint64(uint32(v5))+136))
+																store32(m.memory, uint64(uint32(v5))+4264, uint32(t60))
+																t61 := int64(load64(m.memory, uint64(uint32(v5))+128))
+																store64(m.memory, uint64(uint32(v5))+4256, uint64(t61))
+															}
+															m.fn63(v5+i32(128), i32(7), i32(0), i32(1), i32(1))
+															t62 := int32(load32(m.memory, uint64(uint32(v5))+132))
+															v2 = t62
+															t63 := int32(load32(m.memory, uint64(uint32(v5))+128))
+															if t63 != i32(1) {
+																t71 := int32(load32(m.memory, uint64(uint32(v5))+136))
+																v1 = t71
+																t72 := int32(load32(m.memory, uint64(uint32(i32(1102794)))))
+																store32(m.memory, uint64(uint32(v1))+3, uint32(t72))
+																t73 := int32(load32(m.memory, uint64(uint32(i32(1102791)))))
+																store32(m.memory, uint64(uint32(v1)), uint32(t73))
+																t74 := int32(load32(m.memory, uint64(uint32(v5))+4256))
+																v3 = t74
+																t75 := int64(load64(m.memory, uint64(uint32(v5))+4260))
+																v24 = t75
+																m.fn86(v5+i32(4244), i32(16))
+																if v2 == i32(-0x80000000) {
+																	p48 = i32(7)
+																	goto l12
+																}
+																store64(m.memory, uint64(uint32(v5))+52, uint64(v24))
+																store32(m.memory, uint64(uint32(v5))+48, uint32(v3))
+																store32(m.memory, uint64(uint32(v5))+44, uint32(i32(7)))
+																store32(m.memory, uint64(uint32(v5))+40, uint32(v1))
+																store32(m.memory, uint64(uint32(v5))+36, uint32(v2))
+																store32(m.memory, uint64(uint32(v5))+60, uint32(v8+v13))
+																m.fn169(v5 + i32(88))
+																goto l6
+															}
+															_ = int32(load32(m.memory, uint64(uint32(v5))+136))
+															panic("unreachable")
+														}
+													}
+												case 8:
+													t76 := int32(load32(m.memory, uint64(uint32(v5))+84))
+													v1 = t76
+													t77 := int32(load32(m.memory, uint64(uint32(v5))+76))
+													if v1 == t77 {
+														m.fn193(v5 + i32(76))
+													}
+													t78 := int32(load32(m.memory, uint64(uint32(v5))+80))
+													v2 = t78 + v1<<4
+													t79 := int64(load64(m.memory, uint64(uint32(v5))+108))
+													store64(m.memory, uint64(uint32(v2)), uint64(t79))
+													t80 := int64(load64(m.memory, uint64(uint32(v5))+116))
+													store64(m.memory, uint64(uint32(v2))+8, uint64(t80))
+													store32(m.memory, uint64(uint32(v5))+84, uint32(v1+i32(1)))
+													goto l10
 												}
-												t60 := int32(load32(m.memory, uint64(uint32(v5))+64))
-												store32(m.memory, uint64(uint32(v5))+4200, uint32(t60))
-												t61 := int64(load64(m.memory, uint64(uint32(v5))+56))
-												store64(m.memory, uint64(uint32(v5))+4192, uint64(t61))
 											}
-											m.fn63(v5+i32(56), i32(7), i32(0), i32(1), i32(1))
-											t62 := int32(load32(m.memory, uint64(uint32(v5))+60))
-											v1 = t62
-											t63 := int32(load32(m.memory, uint64(uint32(v5))+56))
-											if t63 != i32(1) {
-												t72 := int32(load32(m.memory, uint64(uint32(v5))+64))
-												v10 = t72
-												t73 := int32(load32(m.memory, uint64(uint32(i32(1103230)))))
-												store32(m.memory, uint64(uint32(v10))+3, uint32(t73))
-												t74 := int32(load32(m.memory, uint64(uint32(i32(1103227)))))
-												store32(m.memory, uint64(uint32(v10)), uint32(t74))
-												t75 := int32(load32(m.memory, uint64(uint32(v5))+4192))
-												v17 = t75
-												t76 := int64(load64(m.memory, uint64(uint32(v5))+4196))
-												v29 = t76
-												m.fn86(v5+i32(4224), i32(16))
-												v13 = i32(7)
-												if v1 == i32(-0x80000000) {
-													goto l12
+										l17:
+											t81 := int32(load32(m.memory, uint64(uint32(v5))+4244))
+											v1 = t81
+											t82 := int32(load32(m.memory, uint64(uint32(v5))+4248))
+											p48 = t82
+										}
+									l12:
+										v2 = p48
+										store32(m.memory, uint64(uint32(v5))+136, uint32(v1))
+										store32(m.memory, uint64(uint32(v5))+128, uint32(v2))
+										store32(m.memory, uint64(uint32(v5))+132, uint32(v2))
+										store32(m.memory, uint64(uint32(v5))+140, uint32(v2+v3<<4))
+										{
+											{
+												v3 = v5 + i32(128)
+												t83 := int32(load32(m.memory, uint64(uint32(v3))+12))
+												v14 = t83
+												t84 := int32(load32(m.memory, uint64(uint32(v3))+4))
+												t85 := v14
+												v8 = t84
+												v11 = t85 - v8
+												v6 = int32(uint32(v11) >> 4)
+												t86 := v6
+												v1 = v5 - i32(-64)
+												t87 := int32(load32(m.memory, uint64(uint32(v1))))
+												t88 := int32(load32(m.memory, uint64(uint32(v1))+8))
+												v2 = t88
+												if uint32(t86) > uint32(t87-v2) {
+													m.fn83(v1, v2, v6, i32(4), i32(16))
+													t89 := int32(load32(m.memory, uint64(uint32(v1))+8))
+													v2 = t89
+													goto l18
 												}
-												store64(m.memory, uint64(uint32(v16))+16, uint64(v29))
-												store32(m.memory, uint64(uint32(v16))+12, uint32(v17))
-												store32(m.memory, uint64(uint32(v16))+8, uint32(i32(7)))
-												store32(m.memory, uint64(uint32(v16))+4, uint32(v10))
-												store32(m.memory, uint64(uint32(v16)), uint32(v1))
-												store32(m.memory, uint64(uint32(v16))+24, uint32(v3+v11))
-												m.fn169(v5 + i32(4280))
-												goto l7
+												if v8 == v14 {
+													goto l19
+												}
 											}
-											_ = int32(load32(m.memory, uint64(uint32(v5))+64))
-											panic("unreachable")
+										l18:
+											if v11 == 0 {
+												goto l19
+											}
+											t90 := int32(load32(m.memory, uint64(uint32(v1))+4))
+											memory_copy(m.memory, uint32(t90+v2<<4), uint32(v8), uint32(v11))
 										}
-									l13:
-										t65 := int32(load32(m.memory, uint64(uint32(v5))+4160))
-										v10 = t65
-										if uint32(v10) < uint32(v3) {
-											goto l2
-										}
-										if uint32(v10) > uint32(v18) {
-											goto l2
-										}
-										t66 := int32(load32(m.memory, uint64(uint32(v5))+4224))
-										if t66 == v17 {
-											m.fn193(v5 + i32(4224))
-											t67 := int32(load32(m.memory, uint64(uint32(v5))+4228))
-											v12 = t67
-										}
-										v21 = v1 + v12
-										store32(m.memory, uint64(uint32(v21)), uint32(v3+v11))
-										store32(m.memory, uint64(uint32(v21-i32(4))), uint32(v8))
-										store32(m.memory, uint64(uint32(v21-i32(8))), uint32(v10-v3))
-										store32(m.memory, uint64(uint32(v21-i32(12))), uint32(v3+v14))
-										t68 := v5
-										v17 = v17 + i32(1)
-										store32(m.memory, uint64(uint32(t68))+4232, uint32(v17))
-										v1 = v1 + i32(16)
-										t69 := int32(load32(m.memory, uint64(uint32(v5))+4160))
-										v3 = t69
-										if uint32(v3) < uint32(v18) {
-											goto l15
-										}
+									l19:
+										store32(m.memory, uint64(uint32(v3))+12, uint32(v8))
+										store32(m.memory, uint64(uint32(v1))+8, uint32(v2+v6))
+										m.fn169(v3)
 									}
-									t70 := int32(load32(m.memory, uint64(uint32(v5))+4228))
-									v13 = t70
-									t71 := int32(load32(m.memory, uint64(uint32(v5))+4224))
-									v10 = t71
-									goto l12
+								l10:
+									if v9 != v17 {
+										goto l20
+									}
 								}
-							case 8:
-								t77 := int32(load32(m.memory, uint64(uint32(v5))+36))
-								v3 = t77
-								t78 := int32(load32(m.memory, uint64(uint32(v5))+28))
-								if v3 == t78 {
-									m.fn193(v5 + i32(28))
-								}
-								t79 := int32(load32(m.memory, uint64(uint32(v5))+32))
-								v1 = t79 + v3<<4
-								t80 := int64(load64(m.memory, uint64(uint32(v5))+40))
-								store64(m.memory, uint64(uint32(v1)), uint64(t80))
-								t81 := int64(load64(m.memory, uint64(uint32(v5))+48))
-								store64(m.memory, uint64(uint32(v1))+8, uint64(t81))
-								store32(m.memory, uint64(uint32(v5))+36, uint32(v3+i32(1)))
-								goto l10
-							}
-						}
-					l12:
-						store32(m.memory, uint64(uint32(v5))+64, uint32(v10))
-						store32(m.memory, uint64(uint32(v5))+56, uint32(v13))
-						store32(m.memory, uint64(uint32(v5))+60, uint32(v13))
-						{
-							{
-								t82 := int32(load32(m.memory, uint64(uint32(v5))+16))
-								t83 := int32(load32(m.memory, uint64(uint32(v5))+24))
-								v3 = t83
-								if uint32(t82-v3) < uint32(v17) {
-									m.fn83(v5+i32(16), v3, v17, i32(4), i32(16))
-									t84 := int32(load32(m.memory, uint64(uint32(v5))+24))
-									v3 = t84
-									goto l16
-								}
-								if v17 == 0 {
-									goto l17
+							l8:
+								t91 := int32(load32(m.memory, uint64(uint32(v5))+72))
+								v9 = t91
+								t92 := int32(load32(m.memory, uint64(uint32(v5))+68))
+								v6 = t92
+								m.fn169(v5 + i32(88))
+								if v9 != 0 {
+									goto l21
 								}
 							}
-						l16:
-							v1 = v17 << 4
-							if v1 == 0 {
-								goto l17
-							}
-							t85 := int32(load32(m.memory, uint64(uint32(v5))+20))
-							memory_copy(m.memory, uint32(t85+v3<<4), uint32(v13), uint32(v1))
-						}
-					l17:
-						store32(m.memory, uint64(uint32(v5))+68, uint32(v13))
-						store32(m.memory, uint64(uint32(v5))+24, uint32(v3+v17))
-						m.fn169(v5 + i32(56))
-					l10:
-						if v7 != v15 {
-							goto l18
-						}
-					}
-				l8:
-					m.fn169(v5 + i32(4280))
-					t86 := int32(load32(m.memory, uint64(uint32(v5))+20))
-					v7 = t86
-					{
-						t87 := int32(load32(m.memory, uint64(uint32(v5))+24))
-						v8 = t87
-						if v8 == 0 {
-							v13 = i32(0)
-							goto l19
-						}
-						v10 = v8 & i32(3)
-						v17 = i32(0)
-						v13 = i32(0)
-						if uint32(v8) >= uint32(i32(4)) {
-							v3 = v7 + i32(52)
-							v1 = v8 & i32(-4)
-						l20:
-							{
-								t88 := int32(load32(m.memory, uint64(uint32(v3))))
-								t89 := int32(load32(m.memory, uint64(uint32(v3-i32(16)))))
-								t90 := int32(load32(m.memory, uint64(uint32(v3-i32(32)))))
-								t91 := int32(load32(m.memory, uint64(uint32(v3-i32(48)))))
-								v13 = t88 + (t89 + (t90 + (t91 + v13)))
-								v3 = v3 - i32(-64)
-								t92 := v1
-								v17 = v17 + i32(4)
-								if t92 != v17 {
-									goto l20
-								}
-							}
-							if v10 == 0 {
-								goto l19
-							}
-						}
-						v3 = v17<<4 + v7 + i32(4)
-					l21:
-						{
-							t93 := int32(load32(m.memory, uint64(uint32(v3))))
-							v13 = t93 + v13
-							v3 = v3 + i32(16)
-							v10 = v10 - i32(1)
-							if v10 != 0 {
-								goto l21
-							}
-						}
-					}
-				l19:
-					;
-					var p94 int32
-					{
-						t95 := int32(load32(m.memory, uint64(uint32(v5))+36))
-						v3 = t95
-						v29 = int64(uint32(v3)) * int64(uint32(v13))
-						if int64(uint64(v29)>>32) == 0 {
-							t96 := int32(v29)
-							p94 = t96
+						l7:
+							v9 = i32(0)
+							v2 = i32(0)
 							goto l22
-						}
-						p94 = i32(-1)
-					}
-				l22:
-					v1 = p94 + v2
-					p97 := v1
-					if uint32(v1) < uint32(v2) {
-						p97 = i32(-1)
-					}
-					if uint32(p97) > uint32(i32(0x10000000)) {
-						goto l23
-					}
-					if uint32(v8) < uint32(i32(2)) {
-						goto l24
-					}
-					if uint32(v8) >= uint32(i32(514)) {
-						v2 = v5 + i32(56)
-						m.fn317(v2, int32(uint32(v8)>>1))
-						t98 := int32(load32(m.memory, uint64(uint32(v5))+60))
-						t99 := int32(load32(m.memory, uint64(uint32(v5))+64))
-						t100 := v7
-						t101 := v8
-						v1 = t99
-						t102 := int32(load32(m.memory, uint64(uint32(v5))+56))
-						m.fn207(t100, t101, t98+v1<<4, t102-v1)
-						m.fn86(v2, i32(16))
-						goto l24
-					}
-					m.fn207(v7, v8, v5+i32(56), i32(256))
-				l24:
-					t103 := int32(load32(m.memory, uint64(uint32(v5))+28))
-					v23 = t103
-					t104 := int32(load32(m.memory, uint64(uint32(v5))+32))
-					v8 = t104
-					store32(m.memory, uint64(uint32(v5))+4152, uint32(i32(-0x80000000)))
-					store32(m.memory, uint64(uint32(v5))+4212, uint32(v26))
-					store32(m.memory, uint64(uint32(v5))+4208, uint32(i32(0)))
-					t105 := v5
-					v21 = v8 + v3<<4
-					store32(m.memory, uint64(uint32(t105))+4204, uint32(v21))
-					store32(m.memory, uint64(uint32(v5))+4200, uint32(v23))
-					store32(m.memory, uint64(uint32(v5))+4196, uint32(v8))
-					store32(m.memory, uint64(uint32(v5))+4192, uint32(v8))
-					v24 = v23 << 4
-					t106 := int32(uint32(v24) / uint32(i32(12)))
-					v27 = t106
-					store32(m.memory, uint64(uint32(v5))+4220, uint32(v5+i32(4152)))
-					store32(m.memory, uint64(uint32(v5))+4216, uint32(v5+i32(16)))
-					v15 = v8
-					if v3 != 0 {
-						v30 = int64(uint32(v5+i32(4252))) | i64(0x600000000)
-						v28 = v5 + i32(72)
-						v22 = v5 + i32(4236)
-						v14 = v8
-					l42:
-						{
-							t107 := int64(load64(m.memory, uint64(uint32(v14))+8))
-							store64(m.memory, uint64(uint32(v22))+8, uint64(t107))
-							t108 := int64(load64(m.memory, uint64(uint32(v14))))
-							store64(m.memory, uint64(uint32(v22)), uint64(t108))
-							store32(m.memory, uint64(uint32(v5))+4232, uint32(v19))
-							store32(m.memory, uint64(uint32(v5))+4228, uint32(v15))
-							store32(m.memory, uint64(uint32(v5))+4224, uint32(v8))
-							store32(m.memory, uint64(uint32(v5))+4252, uint32(v19))
-							t109 := int32(load32(m.memory, uint64(uint32(v5))+20))
-							v3 = t109
-							t110 := int32(load32(m.memory, uint64(uint32(v5))+24))
-							v11 = t110
-							m.fn254(v5, v22)
-							t111 := int32(load32(m.memory, uint64(uint32(v5))))
-							v17 = t111
-							t112 := int32(load32(m.memory, uint64(uint32(v5))+4))
-							v20 = t112
-							t113 := m.fn453(v22)
-							v18 = t113
-							v1 = i32(0)
-							store32(m.memory, uint64(uint32(v5))+4276, uint32(i32(0)))
-							store32(m.memory, uint64(uint32(v5))+4272, uint32(v20))
-							store32(m.memory, uint64(uint32(v5))+4268, uint32(v17))
-							store32(m.memory, uint64(uint32(v5))+4328, uint32(i32(0)))
-							store64(m.memory, uint64(uint32(v5))+4320, uint64(i64(0x400000000)))
-							if v20 == 0 {
-								v7 = i32(4)
-								v10 = i32(0)
-								goto l25
-							}
-							v9 = i32(4)
-							v10 = i32(12)
-							v13 = i32(0)
-							{
-							l28:
+						l21:
+							v1 = v9 & i32(3)
+							v3 = i32(0)
+							v2 = i32(0)
+							if uint32(v9) >= uint32(i32(4)) {
+								v8 = v6 + i32(52)
+								v11 = v9 & i32(-4)
+							l23:
 								{
-									t114 := v5 + i32(4280)
-									v2 = v5 + i32(4268)
-									m.fn191(t114, v2, v20)
-									{
-										t115 := int32(load32(m.memory, uint64(uint32(v5))+4280))
-										v12 = t115
-										if v12 == i32(-0x80000000) {
-											t116 := int32(load32(m.memory, uint64(uint32(v5))+4284))
-											t117 := v5 + i32(56)
-											t118 := v2
-											v2 = t116
-											m.fn192(t117, t118, v2, v20, i32(0))
-											t119 := int32(load32(m.memory, uint64(uint32(v5))+56))
-											if t119 == i32(-0x80000000) {
-												goto l26
-											}
-											t120 := int32(load32(m.memory, uint64(uint32(v5))+64))
-											store32(m.memory, uint64(uint32(v5))+4288, uint32(t120))
-											t121 := int64(load64(m.memory, uint64(uint32(v5))+56))
-											t122 := v5
-											v29 = t121
-											store64(m.memory, uint64(uint32(t122))+4280, uint64(v29))
-											v12 = int32(v29)
-										}
-										t123 := int64(load64(m.memory, uint64(uint32(v5))+4284))
-										v29 = t123
-										store64(m.memory, uint64(uint32(v5))+4312, uint64(v30))
-										m.fn80(v5+i32(56), i32(1098105), v5+i32(4312))
-										t124 := int32(load32(m.memory, uint64(uint32(v5))+56))
-										v1 = t124
-										t125 := int32(load32(m.memory, uint64(uint32(v5))+60))
-										v10 = t125
-										t126 := int32(load32(m.memory, uint64(uint32(v5))+64))
-										v7 = t126
-										m.fn86(v5+i32(4320), i32(16))
-										if v1 != i32(-0x80000000) {
-											m.fn138(v5 + i32(4152))
-											store32(m.memory, uint64(uint32(v5))+4176, uint32(v13+v18))
-											store64(m.memory, uint64(uint32(v5))+4168, uint64(v29))
-											store32(m.memory, uint64(uint32(v5))+4164, uint32(v12))
-											store32(m.memory, uint64(uint32(v5))+4160, uint32(v7))
-											store32(m.memory, uint64(uint32(v5))+4156, uint32(v10))
-											store32(m.memory, uint64(uint32(v5))+4152, uint32(v1))
-											v19 = v19 + i32(1)
-											goto l29
-										}
-										v1 = v12
-										goto l25
-									}
-								l26:
-									t127 := int32(load32(m.memory, uint64(uint32(v5))+4276))
-									v7 = t127
-									if uint32(v7) < uint32(v13) {
-										goto l2
-									}
-									if uint32(v7) > uint32(v20) {
-										goto l2
-									}
-									t128 := int32(load32(m.memory, uint64(uint32(v5))+4320))
-									if t128 == v1 {
-										m.fn193(v5 + i32(4320))
-										t129 := int32(load32(m.memory, uint64(uint32(v5))+4324))
-										v9 = t129
-									}
-									v12 = v9 + v10
-									store32(m.memory, uint64(uint32(v12)), uint32(v13+v18))
-									store32(m.memory, uint64(uint32(v12-i32(4))), uint32(v2))
-									store32(m.memory, uint64(uint32(v12-i32(8))), uint32(v7-v13))
-									store32(m.memory, uint64(uint32(v12-i32(12))), uint32(v13+v17))
-									t130 := v5
-									v1 = v1 + i32(1)
-									store32(m.memory, uint64(uint32(t130))+4328, uint32(v1))
-									v10 = v10 + i32(16)
-									t131 := int32(load32(m.memory, uint64(uint32(v5))+4276))
-									v13 = t131
-									if uint32(v13) < uint32(v20) {
-										goto l28
+									t93 := int32(load32(m.memory, uint64(uint32(v8))))
+									t94 := int32(load32(m.memory, uint64(uint32(v8-i32(16)))))
+									t95 := int32(load32(m.memory, uint64(uint32(v8-i32(32)))))
+									t96 := int32(load32(m.memory, uint64(uint32(v8-i32(48)))))
+									v2 = t93 + (t94 + (t95 + (t96 + v2)))
+									v8 = v8 - i32(-64)
+									t97 := v11
+									v3 = v3 + i32(4)
+									if t97 != v3 {
+										goto l23
 									}
 								}
-								t132 := int32(load32(m.memory, uint64(uint32(v5))+4324))
-								v7 = t132
-								t133 := int32(load32(m.memory, uint64(uint32(v5))+4320))
-								v10 = t133
-								goto l25
+								if v1 == 0 {
+									goto l22
+								}
+							}
+							v8 = v3<<4 + v6 + i32(4)
+						l24:
+							{
+								t98 := int32(load32(m.memory, uint64(uint32(v8))))
+								v2 = t98 + v2
+								v8 = v8 + i32(16)
+								v1 = v1 - i32(1)
+								if v1 != 0 {
+									goto l24
+								}
+							}
+						l22:
+							;
+							var p99 int32
+							{
+								t100 := int32(load32(m.memory, uint64(uint32(v5))+84))
+								v1 = t100
+								v24 = int64(uint32(v1)) * int64(uint32(v2))
+								if int64(uint64(v24)>>32) == 0 {
+									t101 := int32(v24)
+									p99 = t101
+									goto l25
+								}
+								p99 = i32(-1)
 							}
 						l25:
-							store32(m.memory, uint64(uint32(v5))+4264, uint32(v1))
-							store32(m.memory, uint64(uint32(v5))+4256, uint32(v10))
-							store32(m.memory, uint64(uint32(v5))+4260, uint32(v7))
-							m.fn105(v5 + i32(4280))
-							t134 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-							store64(m.memory, uint64(uint32(v5))+56, uint64(t134))
-							t135 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-							store64(m.memory, uint64(uint32(v5))+64, uint64(t135))
-							t136 := int64(load64(m.memory, uint64(uint32(v5))+4288))
-							store64(m.memory, uint64(uint32(v5))+80, uint64(t136))
-							t137 := int64(load64(m.memory, uint64(uint32(v5))+4280))
-							store64(m.memory, uint64(uint32(v5))+72, uint64(t137))
-							m.fn117(v5+i32(56), v1, v28)
-							if v1 != 0 {
-								v13 = v7 + i32(8)
-								v10 = v1
-							l30:
-								{
-									t138 := int32(load32(m.memory, uint64(uint32(v13))))
-									m.fn451(v5+i32(56), t138)
-									v13 = v13 + i32(16)
-									v10 = v10 - i32(1)
-									if v10 != 0 {
-										goto l30
-									}
-								}
+							v2 = p99 + v10
+							p102 := v2
+							if uint32(v2) < uint32(v10) {
+								p102 = i32(-1)
 							}
-							t139 := int64(load64(m.memory, uint64(uint32(v5))+80))
-							store64(m.memory, uint64(uint32(v5))+4304, uint64(t139))
-							t140 := int64(load64(m.memory, uint64(uint32(v5))+72))
-							store64(m.memory, uint64(uint32(v5))+4296, uint64(t140))
-							t141 := int64(load64(m.memory, uint64(uint32(v5))+64))
-							store64(m.memory, uint64(uint32(v5))+4288, uint64(t141))
-							t142 := int64(load64(m.memory, uint64(uint32(v5))+56))
-							store64(m.memory, uint64(uint32(v5))+4280, uint64(t142))
-							store32(m.memory, uint64(uint32(v5))+4316, uint32(v26))
-							store32(m.memory, uint64(uint32(v5))+4312, uint32(v5+i32(4280)))
-							store32(m.memory, uint64(uint32(v5))+64, uint32(v3))
-							t143 := v5
-							v18 = v3 + v11<<4
-							store32(m.memory, uint64(uint32(t143))+68, uint32(v18))
-							store32(m.memory, uint64(uint32(v5))+72, uint32(v5+i32(4312)))
-							store32(m.memory, uint64(uint32(v5))+4328, uint32(i32(0)))
-							store64(m.memory, uint64(uint32(v5))+4320, uint64(i64(0x100000000)))
-							if v1 != 0 {
-								v9 = v7 + v1<<4
-								v13 = i32(0)
-								v10 = v3
-							l38:
-								{
-									v2 = v1
-									v11 = v7
-									v7 = v11 + i32(16)
-								l37:
-									store32(m.memory, uint64(uint32(v5))+56, uint32(i32(0)))
+							if uint32(p102) <= uint32(i32(0x10000000)) {
+								if uint32(v9) < uint32(i32(2)) {
+									goto l26
+								}
+								if uint32(v9) >= uint32(i32(514)) {
+									v2 = v5 + i32(128)
+									m.fn259(v2, int32(uint32(v9)>>1))
+									t103 := int32(load32(m.memory, uint64(uint32(v5))+132))
+									t104 := int32(load32(m.memory, uint64(uint32(v5))+136))
+									t105 := v6
+									t106 := v9
+									v3 = t104
+									t107 := int32(load32(m.memory, uint64(uint32(v5))+128))
+									m.fn207(t105, t106, t103+v3<<4, t107-v3)
+									m.fn86(v2, i32(16))
+									goto l26
+								}
+								m.fn207(v6, v9, v5+i32(128), i32(256))
+							l26:
+								if v1 != 0 {
+									v18 = i32(4)
+									t108 := int32(load32(m.memory, uint64(uint32(v5))+80))
+									v9 = t108
+									v19 = v9 + v1<<4
+									v24 = int64(uint32(v5+i32(124))) | i64(0x600000000)
+									t109 := int32(load32(m.memory, uint64(uint32(v12))+12))
+									v11 = t109
+									t110 := int32(load32(m.memory, uint64(uint32(v12))+16))
+									v21 = t110
+									v15 = i32(0)
+								l42:
 									{
-										if v13&i32(1) != 0 {
-											v1 = v2
-											goto l31
-										}
-										var p144 int32
+										store32(m.memory, uint64(uint32(v5))+124, uint32(v15))
+										m.fn254(v5+i32(8), v9)
+										t111 := int32(load32(m.memory, uint64(uint32(v5))+8))
+										v12 = t111
+										t112 := int32(load32(m.memory, uint64(uint32(v5))+12))
+										v10 = t112
+										t113 := m.fn258(v9)
+										v14 = t113
+										store32(m.memory, uint64(uint32(v5))+4252, uint32(i32(0)))
+										store32(m.memory, uint64(uint32(v5))+4248, uint32(v10))
+										store32(m.memory, uint64(uint32(v5))+4244, uint32(v12))
+										store32(m.memory, uint64(uint32(v5))+4264, uint32(i32(0)))
+										store64(m.memory, uint64(uint32(v5))+4256, uint64(i64(0x400000000)))
 										{
-											if v3 == v18 {
-												v1 = i32(0)
-												t145 := v18
-												p144 = t145
-												goto l32
+											if v10 == 0 {
+												v2 = i32(4)
+												v3 = i32(0)
+												v6 = i32(0)
+												goto l27
 											}
-											var p146 int32
-										l34:
+											v3 = i32(0)
+											v2 = i32(4)
+											v6 = i32(12)
+											v8 = i32(0)
+										l30:
 											{
-												t147 := v5
-												v12 = v3
-												store32(m.memory, uint64(uint32(t147))+4268, uint32(v12))
-												t148 := m.fn265(v28, v5+i32(4268))
-												if t148 != 0 {
-													goto l33
+												t114 := v5 + i32(88)
+												v13 = v5 + i32(4244)
+												m.fn191(t114, v13, v10)
+												{
+													t115 := int32(load32(m.memory, uint64(uint32(v5))+88))
+													v1 = t115
+													if v1 == i32(-0x80000000) {
+														t116 := int32(load32(m.memory, uint64(uint32(v5))+92))
+														t117 := v5 + i32(128)
+														t118 := v13
+														v17 = t116
+														m.fn192(t117, t118, v17, v10, i32(0))
+														t119 := int32(load32(m.memory, uint64(uint32(v5))+128))
+														if t119 == i32(-0x80000000) {
+															goto l28
+														}
+														t120 := int32(load32(m.memory, uint64(uint32(v5))+136))
+														store32(m.memory, uint64(uint32(v5))+96, uint32(t120))
+														t121 := int64(load64(m.memory, uint64(uint32(v5))+128))
+														t122 := v5
+														v25 = t121
+														store64(m.memory, uint64(uint32(t122))+88, uint64(v25))
+														v1 = int32(v25)
+													}
+													t123 := int64(load64(m.memory, uint64(uint32(v5))+92))
+													v25 = t123
+													store64(m.memory, uint64(uint32(v5))+4224, uint64(v24))
+													m.fn80(v5+i32(128), i32(1098105), v5+i32(4224))
+													t124 := int32(load32(m.memory, uint64(uint32(v5))+128))
+													v3 = t124
+													t125 := int32(load32(m.memory, uint64(uint32(v5))+132))
+													v6 = t125
+													t126 := int32(load32(m.memory, uint64(uint32(v5))+136))
+													v2 = t126
+													m.fn86(v5+i32(4256), i32(16))
+													if v3 != i32(-0x80000000) {
+														goto l29
+													}
+													v3 = v1
+													goto l27
 												}
-												v3 = v3 + i32(16)
-												if v3 != v18 {
-													goto l34
+											l28:
+												t127 := int32(load32(m.memory, uint64(uint32(v5))+4252))
+												v13 = t127
+												if uint32(v13) < uint32(v8) {
+													goto l15
+												}
+												if uint32(v10) < uint32(v13) {
+													goto l15
+												}
+												t128 := int32(load32(m.memory, uint64(uint32(v5))+4256))
+												if t128 == v3 {
+													m.fn193(v5 + i32(4256))
+													t129 := int32(load32(m.memory, uint64(uint32(v5))+4260))
+													v2 = t129
+												}
+												v1 = v2 + v6
+												store32(m.memory, uint64(uint32(v1)), uint32(v8+v14))
+												store32(m.memory, uint64(uint32(v1-i32(4))), uint32(v17))
+												store32(m.memory, uint64(uint32(v1-i32(8))), uint32(v13-v8))
+												store32(m.memory, uint64(uint32(v1-i32(12))), uint32(v8+v12))
+												t130 := v5
+												v3 = v3 + i32(1)
+												store32(m.memory, uint64(uint32(t130))+4264, uint32(v3))
+												v6 = v6 + i32(16)
+												t131 := int32(load32(m.memory, uint64(uint32(v5))+4252))
+												v8 = t131
+												if uint32(v8) < uint32(v10) {
+													goto l30
 												}
 											}
-											p146 = i32(0)
-											goto l35
-										l33:
-											p146 = v12
-										l35:
-											v1 = p146
-											v10 = v12 + i32(16)
-											p144 = v10
+											t132 := int32(load32(m.memory, uint64(uint32(v5))+4260))
+											v2 = t132
+											t133 := int32(load32(m.memory, uint64(uint32(v5))+4256))
+											v6 = t133
 										}
-									l32:
-										v3 = p144
-										store32(m.memory, uint64(uint32(v5))+64, uint32(v10))
-									}
-								l31:
-									{
-										if v1 == 0 {
-											goto l36
+									l27:
+										store32(m.memory, uint64(uint32(v5))+4240, uint32(v3))
+										store32(m.memory, uint64(uint32(v5))+4236, uint32(v2))
+										store32(m.memory, uint64(uint32(v5))+4232, uint32(v6))
+										if v21 == 0 {
+											goto l15
 										}
-										t149 := int32(load32(m.memory, uint64(uint32(v1))+8))
-										t150 := int32(load32(m.memory, uint64(uint32(v11))+8))
-										if uint32(int32(uint32(t149)>>3)) > uint32(int32(uint32(t150)>>3)) {
-											goto l36
+										v17 = v5 + i32(88)
+										t134 := int32(load32(m.memory, uint64(uint32(v5))+68))
+										v10 = t134
+										t135 := int32(load32(m.memory, uint64(uint32(v5))+72))
+										v13 = t135
+										v1 = v2
+										v12 = i32(0)
+										v2 = i32(0)
+										t136 := m.g0
+										v6 = t136 - i32(112)
+										m.g0 = v6
+										m.fn105(v6)
+										t137 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+										store64(m.memory, uint64(uint32(v6))+80, uint64(t137))
+										t138 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+										store64(m.memory, uint64(uint32(v6))+88, uint64(t138))
+										t139 := int64(load64(m.memory, uint64(uint32(v6))+8))
+										store64(m.memory, uint64(uint32(v6))+104, uint64(t139))
+										t140 := int64(load64(m.memory, uint64(uint32(v6))))
+										store64(m.memory, uint64(uint32(v6))+96, uint64(t140))
+										m.fn117(v6+i32(80), v3, v6+i32(96))
+										v14 = i32(4)
+										if v3 != 0 {
+											v12 = v1 + i32(8)
+											v8 = v3
+										l31:
+											{
+												t141 := int32(load32(m.memory, uint64(uint32(v12))))
+												m.fn451(v6+i32(80), t141)
+												v12 = v12 + i32(16)
+												v8 = v8 - i32(1)
+												if v8 != 0 {
+													goto l31
+												}
+											}
 										}
-										t151 := int32(load32(m.memory, uint64(uint32(v1))))
-										t152 := v5 + i32(4320)
-										v12 = t151
-										t153 := int32(load32(m.memory, uint64(uint32(v1))+4))
-										m.fn84(t152, v12, v12+t153)
-										v13 = i32(0)
-										goto l37
+										t142 := int64(load64(m.memory, uint64(uint32(v6))+104))
+										store64(m.memory, uint64(uint32(v6))+24, uint64(t142))
+										t143 := int64(load64(m.memory, uint64(uint32(v6))+96))
+										store64(m.memory, uint64(uint32(v6))+16, uint64(t143))
+										t144 := int64(load64(m.memory, uint64(uint32(v6))+88))
+										store64(m.memory, uint64(uint32(v6))+8, uint64(t144))
+										t145 := int64(load64(m.memory, uint64(uint32(v6))+80))
+										store64(m.memory, uint64(uint32(v6)), uint64(t145))
+										store32(m.memory, uint64(uint32(v6))+40, uint32(v11))
+										store32(m.memory, uint64(uint32(v6))+36, uint32(v6))
+										store32(m.memory, uint64(uint32(v6))+80, uint32(i32(0)))
+										store32(m.memory, uint64(uint32(v6))+88, uint32(v10))
+										store32(m.memory, uint64(uint32(v6))+92, uint32(v10+v13<<4))
+										store32(m.memory, uint64(uint32(v6))+96, uint32(v6+i32(36)))
+										store32(m.memory, uint64(uint32(v6))+52, uint32(i32(0)))
+										store64(m.memory, uint64(uint32(v6))+44, uint64(i64(0x400000000)))
+										{
+											if v3 != 0 {
+												v22 = v1 + v3<<4
+												v23 = v6 + i32(88)
+												v3 = i32(0)
+												v13 = i32(0)
+											l36:
+												v8 = v3 << 3
+												v10 = v1
+												v1 = v10 + i32(16)
+												v2 = v3
+											l37:
+												store32(m.memory, uint64(uint32(v6))+80, uint32(i32(0)))
+												if v13&i32(1) == 0 {
+													t146 := m.fn496(v23)
+													v12 = t146
+												}
+												{
+													{
+														if v12 != 0 {
+															t147 := int32(load32(m.memory, uint64(uint32(v12))+8))
+															t148 := int32(load32(m.memory, uint64(uint32(v10))+8))
+															if uint32(int32(uint32(t147)>>3)) <= uint32(int32(uint32(t148)>>3)) {
+																t156 := int32(load32(m.memory, uint64(uint32(v12))+4))
+																v3 = t156
+																t157 := int32(load32(m.memory, uint64(uint32(v12))))
+																v12 = t157
+																t158 := int32(load32(m.memory, uint64(uint32(v6))+44))
+																if t158 == v2 {
+																	m.fn87(v6 + i32(44))
+																	t159 := int32(load32(m.memory, uint64(uint32(v6))+48))
+																	v14 = t159
+																}
+																v13 = v8 + v14
+																store32(m.memory, uint64(uint32(v13)), uint32(v12))
+																store32(m.memory, uint64(uint32(v13+i32(4))), uint32(v3))
+																t160 := v6
+																v2 = v2 + i32(1)
+																store32(m.memory, uint64(uint32(t160))+52, uint32(v2))
+																v8 = v8 + i32(8)
+																t161 := int32(load32(m.memory, uint64(uint32(v6))+84))
+																v12 = t161
+																t162 := int32(load32(m.memory, uint64(uint32(v6))+80))
+																v13 = t162
+																goto l37
+															}
+															t149 := int32(load32(m.memory, uint64(uint32(v6))+80))
+															if t149 == 0 {
+																goto l33
+															}
+															panic("unreachable")
+														}
+														t150 := int32(load32(m.memory, uint64(uint32(v6))+80))
+														if t150 != 0 {
+															panic("unreachable")
+														}
+													}
+												l33:
+													store32(m.memory, uint64(uint32(v6))+84, uint32(v12))
+													store32(m.memory, uint64(uint32(v6))+80, uint32(i32(1)))
+													t151 := int32(load32(m.memory, uint64(uint32(v10))+4))
+													v3 = t151
+													t152 := int32(load32(m.memory, uint64(uint32(v10))))
+													v10 = t152
+													t153 := int32(load32(m.memory, uint64(uint32(v6))+44))
+													if v2 == t153 {
+														m.fn87(v6 + i32(44))
+													}
+													t154 := int32(load32(m.memory, uint64(uint32(v6))+48))
+													v14 = t154
+													v8 = v14 + v8
+													store32(m.memory, uint64(uint32(v8)), uint32(v10))
+													store32(m.memory, uint64(uint32(v8+i32(4))), uint32(v3))
+													v13 = i32(1)
+													t155 := v6
+													v3 = v2 + i32(1)
+													store32(m.memory, uint64(uint32(t155))+52, uint32(v3))
+													if v1 == v22 {
+														goto l35
+													}
+													goto l36
+												}
+											l35:
+												v2 = v2 + i32(1)
+											}
+											t163 := int32(load32(m.memory, uint64(uint32(v6))+96))
+											store32(m.memory, uint64(uint32(v6))+72, uint32(t163))
+											t164 := int64(load64(m.memory, uint64(uint32(v6))+88))
+											store64(m.memory, uint64(uint32(v6))+64, uint64(t164))
+											t165 := int64(load64(m.memory, uint64(uint32(v6))+80))
+											store64(m.memory, uint64(uint32(v6))+56, uint64(t165))
+											v8 = v2 << 3
+											v3 = v6 - i32(-64)
+										l39:
+											{
+												t166 := int32(load32(m.memory, uint64(uint32(v6))+56))
+												v1 = t166
+												store32(m.memory, uint64(uint32(v6))+56, uint32(i32(0)))
+												var p167 int32
+												{
+													if v1&i32(1) != 0 {
+														t168 := int32(load32(m.memory, uint64(uint32(v6))+60))
+														p167 = t168
+														goto l38
+													}
+													t169 := m.fn496(v3)
+													p167 = t169
+												}
+											l38:
+												v1 = p167
+												if v1 != 0 {
+													t170 := int32(load32(m.memory, uint64(uint32(v1))+4))
+													v10 = t170
+													t171 := int32(load32(m.memory, uint64(uint32(v1))))
+													v1 = t171
+													t172 := int32(load32(m.memory, uint64(uint32(v6))+44))
+													if t172 == v2 {
+														t173 := int32(load32(m.memory, uint64(uint32(v6))+60))
+														t175 := v6 + i32(44)
+														p174 := i32(1)
+														if t173 != 0 {
+															p174 = i32(2)
+														}
+														t176 := int32(load32(m.memory, uint64(uint32(v6))+56))
+														p177 := i32(1)
+														if t176&i32(1) != 0 {
+															p177 = p174
+														}
+														m.fn64(t175, p177)
+														t178 := int32(load32(m.memory, uint64(uint32(v6))+48))
+														v14 = t178
+													}
+													v12 = v8 + v14
+													store32(m.memory, uint64(uint32(v12)), uint32(v1))
+													store32(m.memory, uint64(uint32(v12+i32(4))), uint32(v10))
+													t179 := v6
+													v2 = v2 + i32(1)
+													store32(m.memory, uint64(uint32(t179))+52, uint32(v2))
+													v8 = v8 + i32(8)
+													goto l39
+												}
+											}
+											t180 := int32(load32(m.memory, uint64(uint32(v6))+52))
+											store32(m.memory, uint64(uint32(v17))+8, uint32(t180))
+											t181 := int64(load64(m.memory, uint64(uint32(v6))+44))
+											store64(m.memory, uint64(uint32(v17)), uint64(t181))
+											{
+												t182 := int32(load32(m.memory, uint64(uint32(v6))+4))
+												v1 = t182
+												if v1 == 0 {
+													goto l40
+												}
+												t183 := v1
+												v2 = (v1<<2 + i32(11)) & i32(-8)
+												v1 = t183 + v2 + i32(9)
+												if v1 == 0 {
+													goto l40
+												}
+												t184 := int32(load32(m.memory, uint64(uint32(v6))))
+												m.fn506(t184-v2, v1)
+											}
+										l40:
+											m.g0 = v6 + i32(112)
+											goto l41
+										}
+									l41:
+										t185 := int32(load32(m.memory, uint64(uint32(v5))+92))
+										t186 := int32(load32(m.memory, uint64(uint32(v5))+96))
+										m.fn255(v5+i32(128), t185, t186)
+										t187 := int32(load32(m.memory, uint64(uint32(v5))+24))
+										if t187 == v15 {
+											m.fn295(v5 + i32(24))
+											t188 := int32(load32(m.memory, uint64(uint32(v5))+28))
+											v18 = t188
+										}
+										v1 = v18 + v15*i32(12)
+										t189 := int32(load32(m.memory, uint64(uint32(v5))+136))
+										store32(m.memory, uint64(uint32(v1))+8, uint32(t189))
+										t190 := int64(load64(m.memory, uint64(uint32(v5))+128))
+										store64(m.memory, uint64(uint32(v1)), uint64(t190))
+										t191 := v5
+										v15 = v15 + i32(1)
+										store32(m.memory, uint64(uint32(t191))+32, uint32(v15))
+										m.fn86(v5+i32(88), i32(8))
+										m.fn86(v5+i32(4232), i32(16))
+										v9 = v9 + i32(16)
+										if v9 != v19 {
+											goto l42
+										}
 									}
-								l36:
-									store32(m.memory, uint64(uint32(v5))+60, uint32(v1))
-									v13 = i32(1)
-									store32(m.memory, uint64(uint32(v5))+56, uint32(i32(1)))
-									v12 = v5 + i32(4320)
-									t154 := int32(load32(m.memory, uint64(uint32(v11))))
-									t155 := v12
-									v2 = t154
-									t156 := int32(load32(m.memory, uint64(uint32(v11))+4))
-									m.fn84(t155, v2, v2+t156)
-									if v7 != v9 {
-										goto l38
-									}
 								}
-								if v1 == 0 {
-									goto l39
-								}
-								t157 := int32(load32(m.memory, uint64(uint32(v1))))
-								t158 := v12
-								v2 = t157
-								t159 := int32(load32(m.memory, uint64(uint32(v1))+4))
-								m.fn84(t158, v2, v2+t159)
+								m.fn86(v5+i32(76), i32(16))
+								m.fn86(v5-i32(-64), i32(16))
+								t192 := int32(load32(m.memory, uint64(uint32(v5))+32))
+								store32(m.memory, uint64(uint32(v16))+12, uint32(t192))
+								t193 := int64(load64(m.memory, uint64(uint32(v5))+24))
+								store64(m.memory, uint64(uint32(v16))+4, uint64(t193))
+								store32(m.memory, uint64(uint32(v16)), uint32(i32(-0x80000000)))
+								goto l43
 							}
-							store32(m.memory, uint64(uint32(v5))+4272, uint32(v5+i32(4320)))
-							store32(m.memory, uint64(uint32(v5))+4268, uint32(v5+i32(4312)))
-							if v3 == v18 {
-								goto l39
-							}
-							v13 = int32(uint32(v18-v3) >> 4)
-						l40:
-							{
-								store32(m.memory, uint64(uint32(v5))+4332, uint32(v3))
-								t160 := m.fn265(v5+i32(4268), v5+i32(4332))
-								if t160 != 0 {
-									t161 := int32(load32(m.memory, uint64(uint32(v3))))
-									t162 := v5 + i32(4320)
-									v1 = t161
-									t163 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
-									m.fn84(t162, v1, v1+t163)
-								}
-								v3 = v3 + i32(16)
-								v13 = v13 - i32(1)
-								if v13 != 0 {
-									goto l40
-								}
-							}
-						l39:
-							t164 := int32(load32(m.memory, uint64(uint32(v5))+4328))
-							v12 = t164
-							t165 := int32(load32(m.memory, uint64(uint32(v5))+4324))
-							v7 = t165
-							t166 := int32(load32(m.memory, uint64(uint32(v5))+4320))
-							v3 = t166
-							{
-								t167 := int32(load32(m.memory, uint64(uint32(v5))+4284))
-								v1 = t167
-								if v1 == 0 {
-									goto l41
-								}
-								t168 := v1
-								v2 = (v1<<2 + i32(11)) & i32(-8)
-								v1 = t168 + v2 + i32(9)
-								if v1 == 0 {
-									goto l41
-								}
-								t169 := int32(load32(m.memory, uint64(uint32(v5))+4280))
-								m.fn507(t169-v2, v1)
-							}
-						l41:
-							m.fn86(v5+i32(4256), i32(16))
-							store32(m.memory, uint64(uint32(v15))+8, uint32(v12))
-							store32(m.memory, uint64(uint32(v15))+4, uint32(v7))
-							store32(m.memory, uint64(uint32(v15)), uint32(v3))
-							v19 = v19 + i32(1)
-							v15 = v15 + i32(12)
-							v14 = v14 + i32(16)
-							if v14 != v21 {
-								goto l42
-							}
+							store64(m.memory, uint64(uint32(v5))+128, uint64(i64(0x60010d1cc)))
+							m.fn80(v5+i32(48), i32(1098847), v5+i32(128))
+							store32(m.memory, uint64(uint32(v5))+60, uint32(i32(0)))
+							store32(m.memory, uint64(uint32(v5))+44, uint32(i32(0)))
+							store64(m.memory, uint64(uint32(v5))+36, uint64(i64(0x100000000)))
+							goto l6
 						}
+					l15:
+						panic("unreachable")
 					l29:
-						store32(m.memory, uint64(uint32(v5))+4208, uint32(v19))
+						store64(m.memory, uint64(uint32(v5))+52, uint64(v25))
+						store32(m.memory, uint64(uint32(v5))+48, uint32(v1))
+						store32(m.memory, uint64(uint32(v5))+44, uint32(v2))
+						store32(m.memory, uint64(uint32(v5))+40, uint32(v6))
+						store32(m.memory, uint64(uint32(v5))+36, uint32(v3))
+						store32(m.memory, uint64(uint32(v5))+60, uint32(v8+v14))
 					}
-					store32(m.memory, uint64(uint32(v5))+4200, uint32(i32(0)))
-					store32(m.memory, uint64(uint32(v5))+4192, uint32(i32(4)))
-					store64(m.memory, uint64(uint32(v5))+56, uint64(i64(0x400000000)))
-					m.fn86(v5+i32(56), i32(16))
-					store32(m.memory, uint64(uint32(v5))+4204, uint32(i32(4)))
-					store32(m.memory, uint64(uint32(v5))+4196, uint32(i32(4)))
-					v3 = v8
-					{
-						if v23 == 0 {
-							goto l43
-						}
-						t170 := v24
-						v1 = v27 * i32(12)
-						if t170 == v1 {
-							goto l43
-						}
-						if v24 == 0 {
-							v3 = i32(4)
-							goto l43
-						}
-						t171 := m.fn510(v8, v24, i32(4), v1)
-						v3 = t171
-						if v3 == 0 {
-							goto l2
-						}
-					}
-				l43:
-					store32(m.memory, uint64(uint32(v5))+4184, uint32(v3))
-					store32(m.memory, uint64(uint32(v5))+4180, uint32(v27))
-					t172 := int32(uint32(v15-v8) / uint32(i32(12)))
-					store32(m.memory, uint64(uint32(v5))+4188, uint32(t172))
-					m.fn169(v5 + i32(4192))
-					t173 := int32(load32(m.memory, uint64(uint32(v5))+4152))
-					if t173 != i32(-0x80000000) {
-						t174 := int32(load32(m.memory, uint64(uint32(v5))+4176))
-						store32(m.memory, uint64(uint32(v16))+24, uint32(t174))
-						t175 := int64(load64(m.memory, uint64(uint32(v5))+4168))
-						store64(m.memory, uint64(uint32(v16))+16, uint64(t175))
-						t176 := int64(load64(m.memory, uint64(uint32(v5))+4160))
-						store64(m.memory, uint64(uint32(v16))+8, uint64(t176))
-						t177 := int64(load64(m.memory, uint64(uint32(v5))+4152))
-						store64(m.memory, uint64(uint32(v16)), uint64(t177))
-						v2 = v5 + i32(4180)
-						t178 := int32(load32(m.memory, uint64(uint32(v2))+8))
-						v1 = t178
-						if v1 != 0 {
-							t179 := int32(load32(m.memory, uint64(uint32(v2))+4))
-							v3 = t179
-						l44:
-							m.fn86(v3, i32(1))
-							v3 = v3 + i32(12)
-							v1 = v1 - i32(1)
-							if v1 != 0 {
-								goto l44
-							}
-						}
-						m.fn86(v2, i32(12))
-						goto l45
-					}
-					t180 := int32(load32(m.memory, uint64(uint32(v5))+4188))
-					store32(m.memory, uint64(uint32(v16))+12, uint32(t180))
-					t181 := int64(load64(m.memory, uint64(uint32(v5))+4180))
-					store64(m.memory, uint64(uint32(v16))+4, uint64(t181))
-					store32(m.memory, uint64(uint32(v16)), uint32(i32(-0x80000000)))
-					goto l45
+				l6:
+					m.fn86(v5+i32(76), i32(16))
+					m.fn86(v5-i32(-64), i32(16))
+					t194 := int32(load32(m.memory, uint64(uint32(v5))+60))
+					store32(m.memory, uint64(uint32(v16))+24, uint32(t194))
+					t195 := int64(load64(m.memory, uint64(uint32(v5))+52))
+					store64(m.memory, uint64(uint32(v16))+16, uint64(t195))
+					t196 := int64(load64(m.memory, uint64(uint32(v5))+44))
+					store64(m.memory, uint64(uint32(v16))+8, uint64(t196))
+					t197 := int64(load64(m.memory, uint64(uint32(v5))+36))
+					store64(m.memory, uint64(uint32(v16)), uint64(t197))
+					m.fn150(v5 + i32(24))
 				}
-			l2:
-				panic("unreachable")
-			l23:
-				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(25770909616)))
-				m.fn80(v16+i32(12), i32(1098847), v5+i32(56))
-				store32(m.memory, uint64(uint32(v16))+24, uint32(i32(0)))
-				store32(m.memory, uint64(uint32(v16))+8, uint32(i32(0)))
-				store64(m.memory, uint64(uint32(v16)), uint64(i64(0x100000000)))
-			l7:
-				m.fn86(v5+i32(28), i32(16))
-			l45:
-				m.fn86(v5+i32(16), i32(16))
-				m.g0 = v5 + i32(4336)
-				t182 := int32(load32(m.memory, uint64(uint32(v6))+20))
-				v3 = t182
-				t183 := int64(load64(m.memory, uint64(uint32(v6))+12))
-				v29 = t183
-				t184 := int32(load32(m.memory, uint64(uint32(v6))+8))
-				v7 = t184
-				if v7 != i32(-0x80000000) {
-					store32(m.memory, uint64(uint32(v6))+96, uint32(v3))
-					t185 := int32(load32(m.memory, uint64(uint32(v6))+32))
-					v3 = t185
-					t186 := int64(load64(m.memory, uint64(uint32(v6))+24))
-					v30 = t186
-					store64(m.memory, uint64(uint32(v6))+88, uint64(v29))
-					v2 = int32(v29)
+			l43:
+				m.g0 = v5 + i32(4272)
+				t198 := int32(load32(m.memory, uint64(uint32(v7))+20))
+				v3 = t198
+				t199 := int64(load64(m.memory, uint64(uint32(v7))+12))
+				v24 = t199
+				t200 := int32(load32(m.memory, uint64(uint32(v7))+8))
+				v8 = t200
+				if v8 != i32(-0x80000000) {
+					store32(m.memory, uint64(uint32(v7))+96, uint32(v3))
+					t201 := int32(load32(m.memory, uint64(uint32(v7))+32))
+					v3 = t201
+					t202 := int64(load64(m.memory, uint64(uint32(v7))+24))
+					v25 = t202
+					store64(m.memory, uint64(uint32(v7))+88, uint64(v24))
+					v2 = int32(v24)
 					v1 = i32(2)
 					goto l1
 				}
-				store32(m.memory, uint64(uint32(v6))+112, uint32(v3))
-				store64(m.memory, uint64(uint32(v6))+104, uint64(v29))
-				m.fn30(v6+i32(8), v3, i32(4), i32(8))
-				t187 := int32(load32(m.memory, uint64(uint32(v6))+12))
-				v15 = t187
-				t188 := int32(load32(m.memory, uint64(uint32(v6))+8))
-				if t188 == i32(1) {
-					_ = int32(load32(m.memory, uint64(uint32(v6))+16))
+				store32(m.memory, uint64(uint32(v7))+112, uint32(v3))
+				store64(m.memory, uint64(uint32(v7))+104, uint64(v24))
+				m.fn30(v7+i32(8), v3, i32(4), i32(8))
+				t203 := int32(load32(m.memory, uint64(uint32(v7))+12))
+				v11 = t203
+				t204 := int32(load32(m.memory, uint64(uint32(v7))+8))
+				if t204 == i32(1) {
+					_ = int32(load32(m.memory, uint64(uint32(v7))+16))
 					panic("unreachable")
 				}
-				v7 = int32(int64(uint64(v29) >> 32))
-				t189 := int32(load32(m.memory, uint64(uint32(v6))+16))
-				v12 = t189
+				v8 = int32(int64(uint64(v24) >> 32))
+				t205 := int32(load32(m.memory, uint64(uint32(v7))+16))
+				v9 = t205
 				if v3 == 0 {
-					goto l47
-				}
-				v14 = v3 & i32(3)
-				if uint32(v3) >= uint32(i32(4)) {
-					v8 = v3 & i32(-4)
-					v2 = v12
-					v1 = v7
-				l48:
-					{
-						t190 := int64(load64(m.memory, uint64(uint32(v1+i32(4)))))
-						store64(m.memory, uint64(uint32(v2)), uint64(t190))
-						t191 := int64(load64(m.memory, uint64(uint32(v1+i32(16)))))
-						store64(m.memory, uint64(uint32(v2+i32(8))), uint64(t191))
-						t192 := int64(load64(m.memory, uint64(uint32(v1+i32(28)))))
-						store64(m.memory, uint64(uint32(v2+i32(16))), uint64(t192))
-						t193 := int64(load64(m.memory, uint64(uint32(v1+i32(40)))))
-						store64(m.memory, uint64(uint32(v2+i32(24))), uint64(t193))
-						v2 = v2 + i32(32)
-						v1 = v1 + i32(48)
-						t194 := v8
-						v25 = v25 + i32(4)
-						if t194 != v25 {
-							goto l48
-						}
-					}
-					if v14 == 0 {
-						goto l47
-					}
-				}
-				v2 = v12 + v25<<3
-				v1 = v25*i32(12) + v7 + i32(8)
-			l49:
-				{
-					t195 := int64(load64(m.memory, uint64(uint32(v1-i32(4)))))
-					store64(m.memory, uint64(uint32(v2)), uint64(t195))
-					v1 = v1 + i32(12)
-					v2 = v2 + i32(8)
-					v14 = v14 - i32(1)
-					if v14 != 0 {
-						goto l49
-					}
-				}
-			l47:
-				store32(m.memory, uint64(uint32(v6))+124, uint32(v3))
-				store32(m.memory, uint64(uint32(v6))+120, uint32(v12))
-				store32(m.memory, uint64(uint32(v6))+116, uint32(v15))
-				v2 = v6 + i32(8)
-				v14 = i32(0)
-				v8 = i32(0)
-				t196 := m.g0
-				v11 = t196 - i32(32)
-				m.g0 = v11
-				if v3 == 0 {
-					goto l50
+					goto l45
 				}
 				v10 = v3 & i32(3)
 				if uint32(v3) >= uint32(i32(4)) {
-					v15 = v12 + i32(28)
-					v1 = v3 & i32(0xffffffc)
-				l51:
+					v5 = v3 & i32(-4)
+					v2 = v9
+					v1 = v8
+				l46:
 					{
-						t197 := int32(load32(m.memory, uint64(uint32(v15))))
-						t198 := int32(load32(m.memory, uint64(uint32(v15-i32(8)))))
-						t199 := int32(load32(m.memory, uint64(uint32(v15-i32(16)))))
-						t200 := int32(load32(m.memory, uint64(uint32(v15-i32(24)))))
-						v14 = t197 + (t198 + (t199 + (v14 + t200))) + i32(8)
-						v15 = v15 + i32(32)
-						t201 := v1
-						v8 = v8 + i32(4)
-						if t201 != v8 {
-							goto l51
+						t206 := int64(load64(m.memory, uint64(uint32(v1+i32(4)))))
+						store64(m.memory, uint64(uint32(v2)), uint64(t206))
+						t207 := int64(load64(m.memory, uint64(uint32(v1+i32(16)))))
+						store64(m.memory, uint64(uint32(v2+i32(8))), uint64(t207))
+						t208 := int64(load64(m.memory, uint64(uint32(v1+i32(28)))))
+						store64(m.memory, uint64(uint32(v2+i32(16))), uint64(t208))
+						t209 := int64(load64(m.memory, uint64(uint32(v1+i32(40)))))
+						store64(m.memory, uint64(uint32(v2+i32(24))), uint64(t209))
+						v2 = v2 + i32(32)
+						v1 = v1 + i32(48)
+						t210 := v5
+						v20 = v20 + i32(4)
+						if t210 != v20 {
+							goto l46
 						}
 					}
 					if v10 == 0 {
+						goto l45
+					}
+				}
+				v2 = v9 + v20<<3
+				v1 = v20*i32(12) + v8 + i32(8)
+			l47:
+				{
+					t211 := int64(load64(m.memory, uint64(uint32(v1-i32(4)))))
+					store64(m.memory, uint64(uint32(v2)), uint64(t211))
+					v1 = v1 + i32(12)
+					v2 = v2 + i32(8)
+					v10 = v10 - i32(1)
+					if v10 != 0 {
+						goto l47
+					}
+				}
+			l45:
+				store32(m.memory, uint64(uint32(v7))+124, uint32(v3))
+				store32(m.memory, uint64(uint32(v7))+120, uint32(v9))
+				store32(m.memory, uint64(uint32(v7))+116, uint32(v11))
+				v6 = v7 + i32(8)
+				v10 = i32(0)
+				v11 = i32(0)
+				t212 := m.g0
+				v1 = t212 - i32(32)
+				m.g0 = v1
+				if v3 == 0 {
+					goto l48
+				}
+				v5 = v3 & i32(3)
+				if uint32(v3) >= uint32(i32(4)) {
+					v2 = v9 + i32(28)
+					v12 = v3 & i32(0xffffffc)
+				l49:
+					{
+						t213 := int32(load32(m.memory, uint64(uint32(v2))))
+						t214 := int32(load32(m.memory, uint64(uint32(v2-i32(8)))))
+						t215 := int32(load32(m.memory, uint64(uint32(v2-i32(16)))))
+						t216 := int32(load32(m.memory, uint64(uint32(v2-i32(24)))))
+						v10 = t213 + (t214 + (t215 + (v10 + t216))) + i32(8)
+						v2 = v2 + i32(32)
+						t217 := v12
+						v11 = v11 + i32(4)
+						if t217 != v11 {
+							goto l49
+						}
+					}
+					if v5 == 0 {
+						goto l48
+					}
+				}
+				v2 = v11<<3 + v9 + i32(4)
+			l50:
+				{
+					t218 := int32(load32(m.memory, uint64(uint32(v2))))
+					v10 = v10 + t218 + i32(2)
+					v2 = v2 + i32(8)
+					v5 = v5 - i32(1)
+					if v5 != 0 {
 						goto l50
 					}
 				}
-				v15 = v8<<3 + v12 + i32(4)
-			l52:
+			l48:
+				m.fn63(v1+i32(20), v10, i32(0), i32(1), i32(1))
+				t219 := int32(load32(m.memory, uint64(uint32(v1))+24))
+				v2 = t219
 				{
-					t202 := int32(load32(m.memory, uint64(uint32(v15))))
-					v14 = v14 + t202 + i32(2)
-					v15 = v15 + i32(8)
-					v10 = v10 - i32(1)
-					if v10 != 0 {
-						goto l52
-					}
-				}
-			l50:
-				m.fn63(v11+i32(20), v14, i32(0), i32(1), i32(1))
-				t203 := int32(load32(m.memory, uint64(uint32(v11))+24))
-				v1 = t203
-				{
-					t204 := int32(load32(m.memory, uint64(uint32(v11))+20))
-					if t204 != i32(1) {
-						store32(m.memory, uint64(uint32(v11))+16, uint32(i32(0)))
-						t205 := int32(load32(m.memory, uint64(uint32(v11))+28))
-						store32(m.memory, uint64(uint32(v11))+12, uint32(t205))
-						store32(m.memory, uint64(uint32(v11))+8, uint32(v1))
+					t220 := int32(load32(m.memory, uint64(uint32(v1))+20))
+					if t220 != i32(1) {
+						store32(m.memory, uint64(uint32(v1))+16, uint32(i32(0)))
+						t221 := int32(load32(m.memory, uint64(uint32(v1))+28))
+						store32(m.memory, uint64(uint32(v1))+12, uint32(t221))
+						store32(m.memory, uint64(uint32(v1))+8, uint32(v2))
 						if v3 != 0 {
-							v14 = v3 << 3
-						l54:
+							v10 = v3 << 3
+						l52:
 							{
 								{
-									t206 := int32(load32(m.memory, uint64(uint32(v12+i32(4)))))
-									v8 = t206
-									if uint32(v8) >= uint32(i32(128)) {
-										v1 = v11 + i32(20)
-										t207 := v1
-										v29 = int64(uint32(v8))
-										m.fn355(t207, v29)
-										t208 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v29|i64(1)))))) / uint32(i32(7)))
-										m.fn84(v11+i32(8), v1, t208+v1)
-										goto l53
+									t222 := int32(load32(m.memory, uint64(uint32(v9+i32(4)))))
+									v2 = t222
+									if uint32(v2) >= uint32(i32(128)) {
+										v11 = v1 + i32(20)
+										t223 := v11
+										v24 = int64(uint32(v2))
+										m.fn256(t223, v24)
+										t224 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v24|i64(1)))))) / uint32(i32(7)))
+										m.fn84(v1+i32(8), v11, t224+v11)
+										goto l51
 									}
-									t209 := int32(load32(m.memory, uint64(uint32(v11))+16))
-									v1 = t209
-									t210 := int32(load32(m.memory, uint64(uint32(v11))+8))
-									if v1 == t210 {
-										m.fn525(v11 + i32(8))
+									t225 := int32(load32(m.memory, uint64(uint32(v1))+16))
+									v11 = t225
+									t226 := int32(load32(m.memory, uint64(uint32(v1))+8))
+									if v11 == t226 {
+										m.fn524(v1 + i32(8))
 									}
-									t211 := int32(load32(m.memory, uint64(uint32(v11))+12))
-									m.memory[uint64(uint32(t211+v1))] = byte(v8)
-									store32(m.memory, uint64(uint32(v11))+16, uint32(v1+i32(1)))
+									t227 := int32(load32(m.memory, uint64(uint32(v1))+12))
+									m.memory[uint64(uint32(t227+v11))] = byte(v2)
+									store32(m.memory, uint64(uint32(v1))+16, uint32(v11+i32(1)))
 								}
-							l53:
-								t212 := int32(load32(m.memory, uint64(uint32(v12))))
-								t213 := v11 + i32(8)
-								v1 = t212
-								m.fn84(t213, v1, v1+v8)
-								v12 = v12 + i32(8)
-								v14 = v14 - i32(8)
-								if v14 != 0 {
+							l51:
+								t228 := int32(load32(m.memory, uint64(uint32(v9))))
+								t229 := v1 + i32(8)
+								v11 = t228
+								m.fn84(t229, v11, v2+v11)
+								v9 = v9 + i32(8)
+								v10 = v10 - i32(8)
+								if v10 != 0 {
+									goto l52
+								}
+							}
+						}
+						t230 := int32(load32(m.memory, uint64(uint32(v1))+16))
+						store32(m.memory, uint64(uint32(v6))+8, uint32(t230))
+						t231 := int64(load64(m.memory, uint64(uint32(v1))+8))
+						store64(m.memory, uint64(uint32(v6)), uint64(t231))
+						m.g0 = v1 + i32(32)
+						{
+							m.fn7(v0+i32(1116), i32(1))
+							t233 := int32(load32(m.memory, uint64(uint32(v7))+16))
+							store32(m.memory, uint64(uint32(v0))+1124, uint32(t233))
+							t234 := int64(load64(m.memory, uint64(uint32(v7))+8))
+							store64(m.memory, uint64(uint32(v0))+1116, uint64(t234))
+							t235 := int64(load32(m.memory, uint64(uint32(v0))+1124))
+							v24 = t235
+							t236 := int32(load32(m.memory, uint64(uint32(v0))+1120))
+							v1 = t236
+							m.fn7(v7+i32(116), i32(8))
+							if v3 != 0 {
+							l54:
+								m.fn7(v8, i32(1))
+								v8 = v8 + i32(12)
+								v3 = v3 - i32(1)
+								if v3 != 0 {
 									goto l54
 								}
 							}
-						}
-						t214 := int32(load32(m.memory, uint64(uint32(v11))+16))
-						store32(m.memory, uint64(uint32(v2))+8, uint32(t214))
-						t215 := int64(load64(m.memory, uint64(uint32(v11))+8))
-						store64(m.memory, uint64(uint32(v2)), uint64(t215))
-						m.g0 = v11 + i32(32)
-						{
-							m.fn7(v0+i32(1116), i32(1))
-							t217 := int32(load32(m.memory, uint64(uint32(v6))+16))
-							store32(m.memory, uint64(uint32(v0))+1124, uint32(t217))
-							t218 := int64(load64(m.memory, uint64(uint32(v6))+8))
-							store64(m.memory, uint64(uint32(v0))+1116, uint64(t218))
-							t219 := int64(load32(m.memory, uint64(uint32(v0))+1124))
-							v29 = t219
-							t220 := int32(load32(m.memory, uint64(uint32(v0))+1120))
-							v1 = t220
-							m.fn7(v6+i32(116), i32(8))
-							if v3 != 0 {
-							l56:
-								m.fn7(v7, i32(1))
-								v7 = v7 + i32(12)
-								v3 = v3 - i32(1)
-								if v3 != 0 {
-									goto l56
-								}
-							}
-							m.fn7(v6+i32(104), i32(12))
-							store64(m.memory, uint64(uint32(v6))+24, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+16, uint64(v29))
-							store64(m.memory, uint64(uint32(v6))+8, uint64(uint32(v1)))
-							store64(m.memory, uint64(uint32(v6))+32, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+40, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+48, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+56, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+64, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+72, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+80, uint64(i64(0)))
-							goto l57
+							m.fn7(v7+i32(104), i32(12))
+							store64(m.memory, uint64(uint32(v7))+24, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+16, uint64(v24))
+							store64(m.memory, uint64(uint32(v7))+8, uint64(uint32(v1)))
+							store64(m.memory, uint64(uint32(v7))+32, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+40, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+48, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+56, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+64, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+72, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v7))+80, uint64(i64(0)))
+							goto l55
 						}
 					}
-					_ = int32(load32(m.memory, uint64(uint32(v11))+28))
+					_ = int32(load32(m.memory, uint64(uint32(v1))+28))
 					panic("unreachable")
 				}
 			}
-			memory_zero(m.memory, uint32(v6+i32(8)), uint32(i32(72)))
-			store64(m.memory, uint64(uint32(v6))+80, uint64(i64(6)))
-			goto l58
+			memory_zero(m.memory, uint32(v7+i32(8)), uint32(i32(72)))
+			store64(m.memory, uint64(uint32(v7))+80, uint64(i64(6)))
+			goto l56
 		l1:
-			t222 := int64(load64(m.memory, uint64(uint32(v6))+92))
-			v29 = t222
+			t238 := int64(load64(m.memory, uint64(uint32(v7))+92))
+			v24 = t238
 			m.fn1(v0)
 			store32(m.memory, uint64(uint32(v0))+36, uint32(v3))
-			store64(m.memory, uint64(uint32(v0))+28, uint64(v31&i64(0xffffffff)|v32))
-			store64(m.memory, uint64(uint32(v0))+20, uint64(v30))
-			store64(m.memory, uint64(uint32(v0))+12, uint64(v29))
+			store64(m.memory, uint64(uint32(v0))+28, uint64(v26&i64(0xffffffff)|v27))
+			store64(m.memory, uint64(uint32(v0))+20, uint64(v25))
+			store64(m.memory, uint64(uint32(v0))+12, uint64(v24))
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v2))
-			store32(m.memory, uint64(uint32(v0))+4, uint32(v7))
+			store32(m.memory, uint64(uint32(v0))+4, uint32(v8))
 			store32(m.memory, uint64(uint32(v0)), uint32(v1))
-			m.fn32(v6+i32(8), v0)
+			m.fn32(v7+i32(8), v0)
 		}
-	l57:
+	l55:
 		m.memory[uint64(uint32(v0))+1132] = byte(i32(0))
-	l58:
+	l56:
 		if v4 != 0 {
-			memory_copy(m.memory, uint32(v4), uint32(v6+i32(8)), uint32(i32(80)))
+			memory_copy(m.memory, uint32(v4), uint32(v7+i32(8)), uint32(i32(80)))
 		}
-		t223 := int32(load32(m.memory, uint64(uint32(v6))+80))
-		v0 = t223
+		t239 := int32(load32(m.memory, uint64(uint32(v7))+80))
+		v0 = t239
 	}
 l0:
-	m.g0 = v6 + i32(128)
+	m.g0 = v7 + i32(128)
 	return v0
 }
 func (m *Module) Xchatpb_free(v0, v1 int32) {
@@ -8228,7 +8296,7 @@ func (m *Module) Xchatpb_free(v0, v1 int32) {
 	if uint32(v1) > uint32(i32(0x7ffffff8)) {
 		return
 	}
-	m.fn507(v0, v1)
+	m.fn506(v0, v1)
 }
 func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9 int32
@@ -8307,7 +8375,7 @@ func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 							v6 = t20
 							if uint32(v6) >= uint32(i32(0x100001)) {
 								t21 := int32(load32(m.memory, uint64(uint32(v1))+1080))
-								t22 := m.fn510(t21, v6, i32(1), i32(0x100000))
+								t22 := m.fn509(t21, v6, i32(1), i32(0x100000))
 								v6 = t22
 								if v6 == 0 {
 									panic("unreachable")
@@ -8338,7 +8406,7 @@ func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 							v10 = t30
 							t31 := int32(load32(m.memory, uint64(uint32(v1))+32))
 							v2 = t31
-							m.fn507(v1, i32(36))
+							m.fn506(v1, i32(36))
 							store32(m.memory, uint64(uint32(v5))+128, uint32(v2))
 							store64(m.memory, uint64(uint32(v5))+120, uint64(v10))
 							v1 = i32(1)
@@ -8359,7 +8427,7 @@ func (m *Module) Xchatpb_json_to_wire(v0, v1, v2, v3, v4 int32) int32 {
 								store64(m.memory, uint64(uint32(v1)), uint64(i64(0x80000000)))
 								goto l5
 							}
-							m.fn276(v1, v8, v2, v3, i32(1))
+							m.fn277(v1, v8, v2, v3, i32(1))
 						}
 					l5:
 						t35 := int64(load64(m.memory, uint64(uint32(v5))+16))
@@ -8463,7 +8531,7 @@ l0:
 func (m *Module) Xchatpb_schema_free(v0 int32) {
 	if v0 != 0 {
 		m.fn14(v0)
-		m.fn507(v0, i32(4))
+		m.fn506(v0, i32(4))
 	}
 }
 func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
@@ -8488,7 +8556,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 					if v7 != i32(11) {
 						goto l0
 					}
-					m.fn533(v8+i32(696), v3, v2)
+					m.fn532(v8+i32(696), v3, v2)
 					{
 						{
 							{
@@ -8640,14 +8708,14 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																		}
 																	}
 																l9:
-																	m.fn297(v5+i32(408), v5+i32(152), v2)
+																	m.fn298(v5+i32(408), v5+i32(152), v2)
 																	t43 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																	if t43 == 0 {
 																		goto l11
 																	}
 																	goto l12
 																case 2:
-																	m.fn303(v5+i32(408), v5+i32(152), v2)
+																	m.fn304(v5+i32(408), v5+i32(152), v2)
 																	t44 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																	v0 = t44
 																	if v0 != i32(-0x80000000) {
@@ -8704,7 +8772,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						}
 																					}
 																				l16:
-																					m.fn297(v5+i32(408), v5+i32(888), v10)
+																					m.fn298(v5+i32(408), v5+i32(888), v10)
 																					t55 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																					if t55 != 0 {
 																						goto l12
@@ -8722,7 +8790,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				p48 = i32(0)
 																				goto l19
 																			case 2:
-																				m.fn303(v5+i32(408), v5+i32(888), v10)
+																				m.fn304(v5+i32(408), v5+i32(888), v10)
 																				t57 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																				v0 = t57
 																				if v0 != i32(-0x80000000) {
@@ -8880,7 +8948,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																				}
 																			l32:
-																				m.fn297(v5+i32(408), v5+i32(56), v10)
+																				m.fn298(v5+i32(408), v5+i32(56), v10)
 																				t90 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																				if t90 != 0 {
 																					goto l12
@@ -8889,7 +8957,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				v55 = t91
 																				goto l34
 																			case 2:
-																				m.fn303(v5+i32(408), v5+i32(56), v10)
+																				m.fn304(v5+i32(408), v5+i32(56), v10)
 																				t92 := int32(load32(m.memory, uint64(uint32(v5))+408))
 																				v0 = t92
 																				if v0 != i32(-0x80000000) {
@@ -9120,7 +9188,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							goto l48
 																						}
 																						t130 := int32(load32(m.memory, uint64(uint32(v0-i32(44)))))
-																						t131 := m.fn554(t130, v12, v9)
+																						t131 := m.fn553(t130, v12, v9)
 																						if t131 != 0 {
 																							goto l48
 																						}
@@ -9163,7 +9231,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							t136 := int32(load32(m.memory, uint64(uint32(v0))+12))
 																							if v7 == t136 {
 																								t137 := int32(load32(m.memory, uint64(uint32(v10))))
-																								t138 := m.fn554(t137, v14, v7)
+																								t138 := m.fn553(t137, v14, v7)
 																								if t138 == 0 {
 																									goto l52
 																								}
@@ -9184,7 +9252,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																					t140 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																					t141 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																					t142 := m.fn269(t140, t141, i32(1105492), i32(16))
+																					t142 := m.fn270(t140, t141, i32(1105484), i32(16))
 																					if t142 == 0 {
 																						goto l55
 																					}
@@ -9287,7 +9355,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								v0 = t164
 																								t165 := int32(load32(m.memory, uint64(uint32(v6))))
 																								v14 = t165
-																								t166 := int32(load16(m.memory, uint64(uint32(i32(1102283)))))
+																								t166 := int32(load16(m.memory, uint64(uint32(i32(1102288)))))
 																								store16(m.memory, uint64(uint32(v1)), uint16(t166))
 																								v7 = v7 - i32(2)
 																								if uint32(v7) < uint32(v0) {
@@ -9325,7 +9393,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						store64(m.memory, uint64(uint32(v5))+1024, uint64(int64(uint32(v11))|i64(0x300000000)))
 																						m.fn80(v51, i32(1098378), v2)
 																						m.fn86(v10, i32(1))
-																						m.fn151(v5 + i32(616))
+																						m.fn150(v5 + i32(616))
 																						t169 := int64(load64(m.memory, uint64(uint32(v49))))
 																						store64(m.memory, uint64(uint32(v48)), uint64(t169))
 																						t170 := int32(load32(m.memory, uint64(uint32(v49))+7))
@@ -9583,7 +9651,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				t227 := v5
 																				v0 = v5 + i32(9296)
 																				store32(m.memory, uint64(uint32(t227))+1024, uint32(v0))
-																				m.fn292(v5+i32(32), v2, v56, v5+i32(1024), i32(1102028))
+																				m.fn293(v5+i32(32), v2, v56, v5+i32(1024), i32(1102028))
 																				t228 := int32(load32(m.memory, uint64(uint32(v5))+32))
 																				if t228&i32(1) == 0 {
 																					goto l76
@@ -9782,7 +9850,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				v0 = v5 + i32(648)
 																				store32(m.memory, uint64(uint32(t278))+1028, uint32(v0))
 																				store32(m.memory, uint64(uint32(v5))+1024, uint32(v5+i32(680)))
-																				m.fn292(v5+i32(16), v0, v56, v5+i32(1024), i32(1102116))
+																				m.fn293(v5+i32(16), v0, v56, v5+i32(1024), i32(1102116))
 																				t279 := int32(load32(m.memory, uint64(uint32(v5))+16))
 																				if t279&i32(1) == 0 {
 																					goto l76
@@ -9827,7 +9895,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							t291 := int32(load32(m.memory, uint64(uint32(v0+i32(1103180)))))
 																							if v3 == t291 {
 																								t292 := int32(load32(m.memory, uint64(uint32(v0+i32(1103176)))))
-																								t293 := m.fn554(t292, v6, v3)
+																								t293 := m.fn553(t292, v6, v3)
 																								if t293 == 0 {
 																									goto l86
 																								}
@@ -9870,7 +9938,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																											t299 := int32(load32(m.memory, uint64(uint32(v0+i32(1103180)))))
 																											if v3 == t299 {
 																												t300 := int32(load32(m.memory, uint64(uint32(v0+i32(1103176)))))
-																												t301 := m.fn554(t300, v6, v3)
+																												t301 := m.fn553(t300, v6, v3)
 																												if t301 == 0 {
 																													goto l88
 																												}
@@ -10029,13 +10097,13 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l97
 																							}
 																						}
-																						t336 := m.fn504(i32(8192), i32(128))
+																						t336 := m.fn503(i32(8192), i32(128))
 																						v0 = t336
 																						if v0 == 0 {
 																							goto l98
 																						}
 																						memory_copy(m.memory, uint32(v0), uint32(v10), uint32(i32(8192)))
-																						t337 := m.fn504(i32(512), i32(1))
+																						t337 := m.fn503(i32(512), i32(1))
 																						v6 = t337
 																						if v6 == 0 {
 																							goto l98
@@ -10131,7 +10199,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								v19 = t350
 																								t351 := int32(load32(m.memory, uint64(uint32(v0))+24))
 																								v27 = t351
-																								m.fn462(v0+i32(8), v15, v11, v9, v56)
+																								m.fn461(v0+i32(8), v15, v11, v9, v56)
 																								t352 := int32(m.memory[uint64(uint32(v0))+12])
 																								v3 = t352
 																								t353 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -10289,7 +10357,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																										store64(m.memory, uint64(uint32(v1)), uint64(v56))
 																										goto l100
 																									}
-																									m.fn462(v0+i32(8), v15, v17, v3, v56)
+																									m.fn461(v0+i32(8), v15, v17, v3, v56)
 																									v12 = i32(2)
 																									t387 := int32(m.memory[uint64(uint32(v0))+12])
 																									v3 = t387
@@ -10505,7 +10573,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								store64(m.memory, uint64(uint32(v5))+408, uint64(v55))
 																								store64(m.memory, uint64(uint32(v5))+416, uint64(v56))
 																								store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
-																								m.fn140(v5 + i32(9296))
+																								m.fn139(v5 + i32(9296))
 																								m.fn155(v5 + i32(876))
 																								goto l115
 																							}
@@ -10560,7 +10628,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																			v17 = p318
 																			store32(m.memory, uint64(uint32(v5))+9300, uint32(v2))
 																			v0 = v5 + i32(9296)
-																			m.fn140(v0)
+																			m.fn139(v0)
 																			m.fn63(v5+i32(1024), v10, i32(0), i32(4), i32(12))
 																			t446 := int32(load32(m.memory, uint64(uint32(v5))+1028))
 																			v1 = t446
@@ -10589,7 +10657,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							if t452 != 0 {
 																								p453 = i32(72)
 																							}
-																							m.fn529(t454, t455+p453)
+																							m.fn528(t454, t455+p453)
 																							t456 := int32(load32(m.memory, uint64(uint32(v5))+1032))
 																							store32(m.memory, uint64(uint32(v0))+8, uint32(t456))
 																							t457 := int64(load64(m.memory, uint64(uint32(v5))+1024))
@@ -10740,7 +10808,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																											goto l122
 																										}
 																										t498 := int32(load32(m.memory, uint64(uint32(v22+i32(36)))))
-																										t499 := m.fn554(t498, v10, v2)
+																										t499 := m.fn553(t498, v10, v2)
 																										if t499 != 0 {
 																											goto l122
 																										}
@@ -10767,7 +10835,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								default:
 																									goto l127
 																								case 0:
-																									p501 = i32(1102896)
+																									p501 = i32(1102908)
 																									goto l128
 																								case 1:
 																									p501 = i32(1102281)
@@ -10817,12 +10885,12 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							v6 = p513
 																							t515 := v6
 																							v15 = v5 + i32(9296)
-																							m.fn264(t514, t515, v15)
+																							m.fn267(t514, t515, v15)
 																							t516 := int32(load32(m.memory, uint64(uint32(v5))+9304))
 																							v0 = t516
 																							t517 := int32(load32(m.memory, uint64(uint32(v5))+9296))
 																							if v0 == t517 {
-																								m.fn525(v15)
+																								m.fn524(v15)
 																							}
 																							t518 := int32(load32(m.memory, uint64(uint32(v5))+9300))
 																							m.memory[uint64(uint32(t518+v0))] = byte(i32(58))
@@ -10969,19 +11037,19 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						p544 = v55<<2&i64(0x7f0000) | (v55&i64(123) | v55<<1&i64(32512)) | i64(32896)
 																					l131:
 																						v56 = p544
-																						v0 = i32(1104979)
+																						v0 = i32(1104971)
 																						{
 																							var p547 int32
 																							switch v19 - i32(1) {
 																							case 0:
 																								goto l133
 																							default:
-																								v10 = i32(1104535)
+																								v10 = i32(1104527)
 																								v13 = i32(6)
-																								v15 = i32(1104973)
-																								v9 = i32(1104972)
+																								v15 = i32(1104965)
+																								v9 = i32(1104964)
 																								v7 = i32(2)
-																								v12 = i32(1104970)
+																								v12 = i32(1104962)
 																								v0 = i32(1102280)
 																								switch v21 - i32(4) {
 																								case 0:
@@ -11001,11 +11069,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									goto l133
 																								}
 																							case 1:
-																								v0 = i32(1104535)
+																								v0 = i32(1104527)
 																								goto l133
 																							}
 																						l139:
-																							v0 = i32(1104979)
+																							v0 = i32(1104971)
 																						l133:
 																							v6 = i32(1102280)
 																							v7 = i32(1)
@@ -11024,7 +11092,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								p547 = i32(1099490)
 																								goto l145
 																							case 5, 8:
-																								p547 = i32(1104979)
+																								p547 = i32(1104971)
 																								goto l145
 																							case 6:
 																								goto l140
@@ -11034,17 +11102,17 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l144
 																							}
 																						l136:
-																							v6 = i32(1104970)
+																							v6 = i32(1104962)
 																							v2 = i32(2)
 																							v0 = v12
 																							goto l144
 																						l137:
 																							v7 = i32(1)
 																							v0 = v9
-																							p547 = i32(1104972)
+																							p547 = i32(1104964)
 																							goto l145
 																						l140:
-																							v6 = i32(1104973)
+																							v6 = i32(1104965)
 																							v2 = i32(6)
 																							v0 = v15
 																							v7 = v13
@@ -11052,7 +11120,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						l141:
 																							v7 = i32(1)
 																							v0 = v10
-																							p547 = i32(1104535)
+																							p547 = i32(1104527)
 																						l145:
 																							v6 = p547
 																							v2 = i32(1)
@@ -11088,7 +11156,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v0 = t550
 																						t551 := int32(load32(m.memory, uint64(uint32(v2))+56))
 																						if v0 == t551 {
-																							m.fn525(v2 + i32(56))
+																							m.fn524(v2 + i32(56))
 																						}
 																						t552 := int32(load32(m.memory, uint64(uint32(v2))+60))
 																						m.memory[uint64(uint32(t552+v0))] = byte(v25)
@@ -11187,7 +11255,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					v0 = v5 + i32(1024)
 																					m.fn86(v0, i32(88))
 																					t572 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn389(v0, t572, i32(1104980), i32(28), v11)
+																					m.fn389(v0, t572, i32(1104972), i32(28), v11)
 																					t573 := int64(load64(m.memory, uint64(uint32(v30))))
 																					store64(m.memory, uint64(uint32(v5))+992, uint64(t573))
 																					t574 := int32(load32(m.memory, uint64(uint32(v30))+8))
@@ -11198,13 +11266,13 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v6 = v5 + i32(992)
 																						goto l150
 																					}
-																					m.fn151(v33)
+																					m.fn150(v33)
 																					t576 := int32(load32(m.memory, uint64(uint32(v5))+1000))
 																					store32(m.memory, uint64(uint32(v33))+8, uint32(t576))
 																					t577 := int64(load64(m.memory, uint64(uint32(v5))+992))
 																					store64(m.memory, uint64(uint32(v33)), uint64(t577))
 																					t578 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn389(v5+i32(1024), t578, i32(1105008), i32(30), v11)
+																					m.fn389(v5+i32(1024), t578, i32(1105000), i32(30), v11)
 																					t579 := int64(load64(m.memory, uint64(uint32(v30))))
 																					store64(m.memory, uint64(uint32(v5))+1008, uint64(t579))
 																					t580 := int32(load32(m.memory, uint64(uint32(v30))+8))
@@ -11215,7 +11283,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v6 = v5 + i32(1008)
 																						goto l150
 																					}
-																					m.fn151(v32)
+																					m.fn150(v32)
 																					t582 := int32(load32(m.memory, uint64(uint32(v5))+1016))
 																					store32(m.memory, uint64(uint32(v32))+8, uint32(t582))
 																					t583 := int64(load64(m.memory, uint64(uint32(v5))+1008))
@@ -11330,7 +11398,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				v0 = t608
 																				t609 := int32(load32(m.memory, uint64(uint32(v5))+832))
 																				if v0 == t609 {
-																					m.fn525(v43)
+																					m.fn524(v43)
 																				}
 																				t610 := int32(load32(m.memory, uint64(uint32(v5))+836))
 																				m.memory[uint64(uint32(t610+v0))] = byte(v1)
@@ -11348,7 +11416,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v1 = t614
 																						t615 := int32(load32(m.memory, uint64(uint32(v5))+820))
 																						if v1 == t615 {
-																							m.fn268(v50, i32(1))
+																							m.fn269(v50, i32(1))
 																						}
 																						t616 := int32(load32(m.memory, uint64(uint32(v5))+824))
 																						m.memory[uint64(uint32(t616+v1))] = byte(v10)
@@ -11378,7 +11446,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																			v0 = t619
 																			t620 := int32(load32(m.memory, uint64(uint32(v5))+832))
 																			if v0 == t620 {
-																				m.fn525(v43)
+																				m.fn524(v43)
 																			}
 																			t621 := int32(load32(m.memory, uint64(uint32(v5))+836))
 																			m.memory[uint64(uint32(t621+v0))] = byte(v1)
@@ -11448,7 +11516,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							if uint32(v1) >= uint32(i32(12)) {
 																								goto l160
 																							}
-																							t637 := int32(m.memory[uint64(uint32(v1))+1106000])
+																							t637 := int32(m.memory[uint64(uint32(v1))+1105984])
 																							v7 = t637
 																						}
 																					}
@@ -11540,7 +11608,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																		store64(m.memory, uint64(uint32(v5))+744, uint64(v55))
 																		v0 = v5 + i32(408)
 																		memory_copy(m.memory, uint32(v0), uint32(v5+i32(680)), uint32(i32(192)))
-																		m.fn151(v5 + i32(976))
+																		m.fn150(v5 + i32(976))
 																		m.fn177(v5 + i32(648))
 																		m.fn176(v5 + i32(616))
 																		t659 := int32(load32(m.memory, uint64(uint32(v5))+584))
@@ -11611,7 +11679,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 															store64(m.memory, uint64(uint32(v31)), uint64(t677))
 															store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
 															store32(m.memory, uint64(uint32(v5))+408, uint32(v0))
-															m.fn151(v5 + i32(976))
+															m.fn150(v5 + i32(976))
 														}
 													l115:
 														m.fn179(v5 + i32(680))
@@ -11768,11 +11836,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 												store32(m.memory, uint64(uint32(v16))+16, uint32(t712))
 												t713 := int64(load64(m.memory, uint64(uint32(v5))+220))
 												store64(m.memory, uint64(uint32(v16))+8, uint64(t713))
-												t714 := int64(load64(m.memory, uint64(uint32(i32(1119368)))))
+												t714 := int64(load64(m.memory, uint64(uint32(i32(1119352)))))
 												t715 := v16
 												v55 = t714
 												store64(m.memory, uint64(uint32(t715)), uint64(v55))
-												store64(m.memory, uint64(uint32(i32(1119368))), uint64(v55+i64(1)))
+												store64(m.memory, uint64(uint32(i32(1119352))), uint64(v55+i64(1)))
 												goto l46
 											}
 										}
@@ -11792,7 +11860,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 												goto l172
 											}
 											t718 := int32(load32(m.memory, uint64(uint32(v0))))
-											m.fn507(t718-v2-i32(8), v1)
+											m.fn506(t718-v2-i32(8), v1)
 										}
 									l172:
 										m.fn86(v0+i32(48), i32(4))
@@ -11841,7 +11909,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 							v55 = t728
 							t729 := int32(load32(m.memory, uint64(uint32(v8))+84))
 							v21 = t729
-							t730 := m.fn504(i32(40), i32(8))
+							t730 := m.fn503(i32(40), i32(8))
 							v19 = t730
 							if v19 == 0 {
 								goto l176
@@ -12104,7 +12172,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 												}
 											l205:
 												v18 = i32(2)
-												v16 = i32(1104172)
+												v16 = i32(1104164)
 												v9 = i32(1)
 											l199:
 												t775 := int32(load32(m.memory, uint64(uint32(v5))+52))
@@ -12198,7 +12266,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										t803 := v1
 										v3 = v11 + i32(8768)
 										memory_copy(m.memory, uint32(t803), uint32(v3), uint32(i32(8192)))
-										t804 := m.fn504(i32(8192), i32(64))
+										t804 := m.fn503(i32(8192), i32(64))
 										v18 = t804
 										if v18 == 0 {
 											goto l197
@@ -12238,15 +12306,15 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													v16 = v11 + i32(16960)
 													m.fn255(v16, v11-i32(-64), i32(3))
 													v20 = v11 + i32(8768)
-													m.fn262(v20, v16)
+													m.fn265(v20, v16)
 													t811 := v5
 													v16 = v11 + i32(17084)
 													t812 := int32(load32(m.memory, uint64(uint32(v1+i32(16)))))
 													t813 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
-													m.fn261(t811, v16, t812, t813)
+													m.fn264(t811, v16, t812, t813)
 													t814 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
 													t815 := int32(load32(m.memory, uint64(uint32(v1+i32(28)))))
-													m.fn261(v12, v16, t814, t815)
+													m.fn264(v12, v16, t814, t815)
 													store64(m.memory, uint64(uint32(v11))+8888, uint64(v55))
 													memory_copy(m.memory, uint32(v3), uint32(v20), uint32(i32(128)))
 													v1 = v1 + i32(80)
@@ -12538,7 +12606,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 								t895 := int32(load32(m.memory, uint64(uint32(v8))+684))
 								v7 = t895
 							}
-							t896 := m.fn504(i32(36), i32(4))
+							t896 := m.fn503(i32(36), i32(4))
 							v3 = t896
 							if v3 == 0 {
 								goto l176
@@ -12553,7 +12621,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 							store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000001)))
 						}
 					l174:
-						t897 := m.fn504(i32(4), i32(4))
+						t897 := m.fn503(i32(4), i32(4))
 						v0 = t897
 						if v0 == 0 {
 							goto l176
@@ -12581,26 +12649,26 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 			}
 		l175:
 			v0 = i32(0)
-			t906 := int32(load32(m.memory, uint64(uint32(i32(1119324)))))
+			t906 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
 			if t906 != 0 {
 				goto l176
 			}
-			store32(m.memory, uint64(uint32(i32(1119324))), uint32(i32(-1)))
-			m.fn1(i32(1119328))
-			store32(m.memory, uint64(uint32(i32(1119340))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1119336))), uint32(v2))
-			store32(m.memory, uint64(uint32(i32(1119332))), uint32(v3))
-			store32(m.memory, uint64(uint32(i32(1119328))), uint32(v7))
-			store32(m.memory, uint64(uint32(i32(1119364))), uint32(v38))
-			store32(m.memory, uint64(uint32(i32(1119360))), uint32(v10))
-			store32(m.memory, uint64(uint32(i32(1119356))), uint32(v6))
+			store32(m.memory, uint64(uint32(i32(1119308))), uint32(i32(-1)))
+			m.fn1(i32(1119312))
+			store32(m.memory, uint64(uint32(i32(1119324))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119320))), uint32(v2))
+			store32(m.memory, uint64(uint32(i32(1119316))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119312))), uint32(v7))
+			store32(m.memory, uint64(uint32(i32(1119348))), uint32(v38))
+			store32(m.memory, uint64(uint32(i32(1119344))), uint32(v10))
+			store32(m.memory, uint64(uint32(i32(1119340))), uint32(v6))
 			t907 := int64(load64(m.memory, uint64(uint32(v8))+736))
-			store64(m.memory, uint64(uint32(i32(1119344))), uint64(t907))
+			store64(m.memory, uint64(uint32(i32(1119328))), uint64(t907))
 			t908 := int32(load32(m.memory, uint64(uint32(v8))+744))
-			store32(m.memory, uint64(uint32(i32(1119352))), uint32(t908))
-			m.fn32(v8-i32(-64), i32(1119328))
-			t909 := int32(load32(m.memory, uint64(uint32(i32(1119324)))))
-			store32(m.memory, uint64(uint32(i32(1119324))), uint32(t909+i32(1)))
+			store32(m.memory, uint64(uint32(i32(1119336))), uint32(t908))
+			m.fn32(v8-i32(-64), i32(1119312))
+			t909 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
+			store32(m.memory, uint64(uint32(i32(1119308))), uint32(t909+i32(1)))
 			t910 := int64(load64(m.memory, uint64(uint32(v8))+64))
 			v66 = t910
 			t911 := int64(load64(m.memory, uint64(uint32(v8))+72))
@@ -12720,7 +12788,7 @@ func (m *Module) Xchatpb_splitter_free(v0 int32) {
 			m.fn7(t1, i32(40))
 		}
 		m.fn1(v0 + i32(1096))
-		m.fn507(v0, i32(1140))
+		m.fn506(v0, i32(1140))
 	}
 }
 func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
@@ -12877,7 +12945,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 					store64(m.memory, uint64(uint32(v12))+24, uint64(i64(4)))
 					store64(m.memory, uint64(uint32(v12))+16, uint64(i64(0)))
 					store64(m.memory, uint64(uint32(v12))+8, uint64(i64(0x100000000)))
-					m.fn271(v12+i32(140), v12+i32(8), v11+i32(8), v3, v2, v5|v0<<16)
+					m.fn272(v12+i32(140), v12+i32(8), v11+i32(8), v3, v2, v5|v0<<16)
 					{
 						t50 := int32(load32(m.memory, uint64(uint32(v12))+140))
 						v0 = t50
@@ -12895,7 +12963,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 							v70 = t56
 							t57 := int32(load32(m.memory, uint64(uint32(v0))+8))
 							v2 = t57
-							m.fn507(v0, i32(28))
+							m.fn506(v0, i32(28))
 							store32(m.memory, uint64(uint32(v13))+16, uint32(v2))
 							store64(m.memory, uint64(uint32(v13))+8, uint64(v70))
 							t58 := int64(load64(m.memory, uint64(uint32(v12))+304))
@@ -12911,7 +12979,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 						v2 = t60
 						v17 = v12 + i32(140)
 						t61 := int32(load32(m.memory, uint64(uint32(v48))+32))
-						m.fn463(v17, t61+i32(8))
+						m.fn462(v17, t61+i32(8))
 						v44 = v12 + i32(68)
 						v5 = v1
 						v11 = v4
@@ -12991,7 +13059,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 														t82 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
 														if v9 == t82 {
 															t83 := int32(load32(m.memory, uint64(uint32(v0))))
-															t84 := m.fn554(t83, v22, v9)
+															t84 := m.fn553(t83, v22, v9)
 															if t84 == 0 {
 																t85 := int32(load32(m.memory, uint64(uint32(v0+i32(16)))))
 																v1 = t85
@@ -13011,7 +13079,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																	t89 := int32(load32(m.memory, uint64(uint32(v0+i32(12)))))
 																	if v9 == t89 {
 																		t90 := int32(load32(m.memory, uint64(uint32(v0+i32(8)))))
-																		t91 := m.fn554(t90, v28, v9)
+																		t91 := m.fn553(t90, v28, v9)
 																		if t91 == 0 {
 																			t92 := int32(load32(m.memory, uint64(uint32(v0))))
 																			v9 = t92
@@ -13292,7 +13360,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 												v2 = t152
 												t153 := int32(load32(m.memory, uint64(uint32(v7))+52))
 												v0 = t153
-												t154 := m.fn504(i32(1), i32(1))
+												t154 := m.fn503(i32(1), i32(1))
 												v1 = t154
 												if v1 == 0 {
 													goto l24
@@ -13362,7 +13430,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			v1 = t170
 																			t171 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																			if v1 == t171 {
-																				m.fn525(v7 + i32(200))
+																				m.fn524(v7 + i32(200))
 																			}
 																			t172 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																			m.memory[uint64(uint32(t172+v1))] = byte(i32(125))
@@ -13386,7 +13454,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			store32(m.memory, uint64(uint32(v7))+232, uint32(v2))
 																			store64(m.memory, uint64(uint32(v7))+224, uint64(v71))
 																			if int32(v70) == v1 {
-																				m.fn525(v7 + i32(152))
+																				m.fn524(v7 + i32(152))
 																			}
 																			t180 := int32(load32(m.memory, uint64(uint32(v7))+156))
 																			m.memory[uint64(uint32(t180+v1))] = byte(i32(91))
@@ -13395,7 +13463,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			v1 = t181
 																			t182 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																			if v1 == t182 {
-																				m.fn525(v7 + i32(224))
+																				m.fn524(v7 + i32(224))
 																			}
 																			t183 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																			v2 = t183
@@ -13426,7 +13494,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			store64(m.memory, uint64(uint32(v7))+208, uint64(t188))
 																			t189 := int64(load64(m.memory, uint64(uint32(v7))+288))
 																			store64(m.memory, uint64(uint32(v7))+216, uint64(t189))
-																			m.fn138(v11)
+																			m.fn146(v11)
 																			t190 := int64(load64(m.memory, uint64(uint32(v7))+216))
 																			store64(m.memory, uint64(uint32(v11))+16, uint64(t190))
 																			t191 := int64(load64(m.memory, uint64(uint32(v7))+208))
@@ -13437,7 +13505,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																			store32(m.memory, uint64(uint32(v7))+148, uint32(i32(0)))
 																			store64(m.memory, uint64(uint32(v7))+140, uint64(i64(0x400000000)))
 																			m.memory[uint64(uint32(v7))+136] = byte(i32(4))
-																			t193 := m.fn504(i32(1), i32(1))
+																			t193 := m.fn503(i32(1), i32(1))
 																			v2 = t193
 																			if v2 == 0 {
 																				goto l24
@@ -13496,7 +13564,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v0 = t203
 																								t204 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																								if v0 == t204 {
-																									m.fn525(v7 + i32(200))
+																									m.fn524(v7 + i32(200))
 																								}
 																								t205 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																								m.memory[uint64(uint32(t205+v0))] = byte(i32(125))
@@ -13520,7 +13588,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								store32(m.memory, uint64(uint32(v7))+208, uint32(v1))
 																								store64(m.memory, uint64(uint32(v7))+200, uint64(v71))
 																								if int32(v70) == v0 {
-																									m.fn525(v7 + i32(224))
+																									m.fn524(v7 + i32(224))
 																								}
 																								t213 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																								m.memory[uint64(uint32(t213+v0))] = byte(i32(91))
@@ -13529,7 +13597,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								v0 = t214
 																								t215 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																								if v0 == t215 {
-																									m.fn525(v7 + i32(200))
+																									m.fn524(v7 + i32(200))
 																								}
 																								t216 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																								v1 = t216
@@ -13556,7 +13624,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																								store32(m.memory, uint64(uint32(v7))+280, uint32(t219))
 																								t220 := int64(load64(m.memory, uint64(uint32(v7))+200))
 																								store64(m.memory, uint64(uint32(v7))+284, uint64(t220))
-																								m.fn139(v5)
+																								m.fn138(v5)
 																								t221 := int64(load64(m.memory, uint64(uint32(v7))+288))
 																								store64(m.memory, uint64(uint32(v5))+16, uint64(t221))
 																								t222 := int64(load64(m.memory, uint64(uint32(v7))+280))
@@ -13631,7 +13699,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													t240 := int32(load32(m.memory, uint64(uint32(v7))+280))
 																													store32(m.memory, uint64(uint32(v7))+204, uint32(t240))
 																													store32(m.memory, uint64(uint32(v7))+200, uint32(v0))
-																													m.fn84(v7+i32(200), i32(1104752), i32(1104755))
+																													m.fn84(v7+i32(200), i32(1104744), i32(1104747))
 																													t241 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																													v23 = t241
 																													t242 := int32(load32(m.memory, uint64(uint32(v7))+208))
@@ -13693,7 +13761,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													store32(m.memory, uint64(uint32(v7))+164, uint32(i32(0)))
 																													store64(m.memory, uint64(uint32(v7))+156, uint64(i64(0x400000000)))
 																													m.memory[uint64(uint32(v7))+152] = byte(i32(4))
-																													t269 := m.fn504(i32(1), i32(1))
+																													t269 := m.fn503(i32(1), i32(1))
 																													v0 = t269
 																													if v0 == 0 {
 																														goto l24
@@ -13771,7 +13839,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				v0 = t280
 																																				t281 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																																				if v0 == t281 {
-																																					m.fn525(v7 + i32(200))
+																																					m.fn524(v7 + i32(200))
 																																				}
 																																				t282 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																																				m.memory[uint64(uint32(t282+v0))] = byte(i32(125))
@@ -13843,7 +13911,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				goto l55
 																																			}
 																																		}
-																																		v4 = i32(1102900)
+																																		v4 = i32(1102912)
 																																		v18 = i32(2)
 																																		goto l53
 																																	l57:
@@ -13896,12 +13964,12 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																	t312 := int32(load32(m.memory, uint64(uint32(v9))+8))
 																																	v4 = t312
 																																	v3 = v7 + i32(224)
-																																	m.fn312(v3, v7+i32(200))
+																																	m.fn313(v3, v7+i32(200))
 																																	t313 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																	v0 = t313
 																																	t314 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																	if v0 == t314 {
-																																		m.fn525(v3)
+																																		m.fn524(v3)
 																																	}
 																																	v41 = v2 + v4
 																																	t315 := int32(load32(m.memory, uint64(uint32(v7))+228))
@@ -13957,7 +14025,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			v9 = t328
 																																			t329 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																			if v9 == t329 {
-																																				m.fn525(v7 + i32(224))
+																																				m.fn524(v7 + i32(224))
 																																			}
 																																			t330 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																			m.memory[uint64(uint32(t330+v9))] = byte(i32(44))
@@ -13970,7 +14038,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v9 = t332
 																																		t333 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																		if v9 == t333 {
-																																			m.fn525(v15)
+																																			m.fn524(v15)
 																																		}
 																																		v3 = v3 + i32(1)
 																																		t334 := int32(load32(m.memory, uint64(uint32(v7))+228))
@@ -13989,7 +14057,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																v0 = t336
 																																t337 := int32(load32(m.memory, uint64(uint32(v7))+224))
 																																if v0 == t337 {
-																																	m.fn525(v7 + i32(224))
+																																	m.fn524(v7 + i32(224))
 																																}
 																																t338 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																m.memory[uint64(uint32(t338+v0))] = byte(i32(125))
@@ -14040,9 +14108,9 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		t351 := int32(m.memory[uint64(uint32(v3))])
 																																		if t351 == i32(3) {
 																																			store32(m.memory, uint64(uint32(v7))+292, uint32(i32(3)))
-																																			store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104747)))
+																																			store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104739)))
 																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(2)))
-																																			store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104745)))
+																																			store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104737)))
 																																			t352 := int64(load64(m.memory, uint64(uint32(v10))))
 																																			store64(m.memory, uint64(uint32(v7))+280, uint64(t352))
 																																			v3 = v7 + i32(224)
@@ -14051,7 +14119,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			t354 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																			t355 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
 																																			t356 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
-																																			m.fn425(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104750), i32(2))
+																																			m.fn425(v7-i32(-64), v7+i32(200), t353, t354, t355, t356, i32(1104742), i32(2))
 																																			m.fn86(v3, i32(1))
 																																		}
 																																		if v0 == v2 {
@@ -14099,10 +14167,10 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v71 = t363
 																																		store32(m.memory, uint64(uint32(v7))+240, uint32(v47))
 																																		store32(m.memory, uint64(uint32(v7))+292, uint32(i32(3)))
-																																		store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104755)))
+																																		store32(m.memory, uint64(uint32(v7))+288, uint32(i32(1104747)))
 																																		store64(m.memory, uint64(uint32(v7))+280, uint64(v71))
 																																		store32(m.memory, uint64(uint32(v7))+276, uint32(i32(2)))
-																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104745)))
+																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(1104737)))
 																																		m.fn255(v7+i32(244), v7+i32(272), i32(3))
 																																		{
 																																			{
@@ -14152,14 +14220,14 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					goto l71
 																																				}
 																																				v0 = v7 + i32(224)
-																																				m.fn312(v0, v7+i32(200))
+																																				m.fn313(v0, v7+i32(200))
 																																				t375 := int32(load32(m.memory, uint64(uint32(v7))+248))
 																																				t376 := v0
 																																				v1 = t375
 																																				t377 := int32(load32(m.memory, uint64(uint32(v7))+252))
 																																				m.fn84(t376, v1, v1+t377)
 																																				m.fn201(v30, v0)
-																																				m.fn84(v0, i32(1102916), i32(1102918))
+																																				m.fn84(v0, i32(1102928), i32(1102930))
 																																				m.fn84(v0, v46, v54)
 																																				t378 := int32(load32(m.memory, uint64(uint32(v7))+232))
 																																				store32(m.memory, uint64(uint32(v24))+8, uint32(t378))
@@ -14177,7 +14245,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			store32(m.memory, uint64(uint32(v7))+276, uint32(i32(1097912)))
 																																			store64(m.memory, uint64(uint32(v7))+280, uint64(i64(0x60000020)))
 																																			store32(m.memory, uint64(uint32(v7))+272, uint32(v7+i32(224)))
-																																			t380 := m.fn549(v7+i32(240), v7+i32(272))
+																																			t380 := m.fn548(v7+i32(240), v7+i32(272))
 																																			if t380 != 0 {
 																																				goto l24
 																																			}
@@ -14185,10 +14253,10 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			store32(m.memory, uint64(uint32(v7))+264, uint32(t381))
 																																			t382 := int64(load64(m.memory, uint64(uint32(v7))+224))
 																																			store64(m.memory, uint64(uint32(v7))+256, uint64(t382))
-																																			t383 := m.fn429(v1, i32(1102786), i32(5))
+																																			t383 := m.fn429(v1, i32(1102798), i32(5))
 																																			v2 = t383
 																																			v0 = v7 + i32(324)
-																																			m.fn312(v0, v7+i32(200))
+																																			m.fn313(v0, v7+i32(200))
 																																			t384 := int32(load32(m.memory, uint64(uint32(v7))+248))
 																																			t385 := v0
 																																			v55 = t384
@@ -14205,9 +14273,9 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																			v1 = t392
 																																			t393 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																			if v1 == t393 {
-																																				m.fn525(v0)
+																																				m.fn524(v0)
 																																			}
-																																			p394 := i32(1102786)
+																																			p394 := i32(1102798)
 																																			if v2 != 0 {
 																																				p394 = i32(0)
 																																			}
@@ -14248,13 +14316,13 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							v0 = t402
 																																							t403 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																							if v0 == t403 {
-																																								m.fn525(v7 + i32(324))
+																																								m.fn524(v7 + i32(324))
 																																							}
 																																							t404 := int32(load32(m.memory, uint64(uint32(v7))+328))
 																																							m.memory[uint64(uint32(t404+v0))] = byte(i32(125))
 																																							store32(m.memory, uint64(uint32(v7))+332, uint32(v0+i32(1)))
 																																							v0 = v7 + i32(324)
-																																							m.fn84(v0, i32(1102916), i32(1102918))
+																																							m.fn84(v0, i32(1102928), i32(1102930))
 																																							m.fn84(v0, v46, v54)
 																																							t405 := int32(load32(m.memory, uint64(uint32(v7))+332))
 																																							store32(m.memory, uint64(uint32(v24))+8, uint32(t405))
@@ -14266,11 +14334,11 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							m.fn426(t407, v0)
 																																							if v16 != 0 {
 																																								store32(m.memory, uint64(uint32(v7))+316, uint32(i32(3)))
-																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104747)))
+																																								store32(m.memory, uint64(uint32(v7))+312, uint32(i32(1104739)))
 																																								store32(m.memory, uint64(uint32(v7))+300, uint32(i32(4)))
-																																								store32(m.memory, uint64(uint32(v7))+296, uint32(i32(1104758)))
+																																								store32(m.memory, uint64(uint32(v7))+296, uint32(i32(1104750)))
 																																								store32(m.memory, uint64(uint32(v7))+284, uint32(i32(2)))
-																																								store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1104745)))
+																																								store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1104737)))
 																																								store32(m.memory, uint64(uint32(v7))+276, uint32(v65))
 																																								store32(m.memory, uint64(uint32(v7))+272, uint32(v55))
 																																								t408 := int64(load64(m.memory, uint64(uint32(v37))))
@@ -14295,7 +14363,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																							goto l76
 																																						}
 																																						v0 = i32(5)
-																																						v2 = i32(1102900)
+																																						v2 = i32(1102912)
 																																						v1 = v15
 																																						v15 = i32(0)
 																																						p398 = i32(0)
@@ -14311,7 +14379,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					v3 = t416
 																																					t417 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																					if v3 == t417 {
-																																						m.fn525(v7 + i32(324))
+																																						m.fn524(v7 + i32(324))
 																																					}
 																																					t418 := int32(load32(m.memory, uint64(uint32(v7))+328))
 																																					m.memory[uint64(uint32(t418+v3))] = byte(i32(44))
@@ -14326,7 +14394,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				v3 = t421
 																																				t422 := int32(load32(m.memory, uint64(uint32(v7))+324))
 																																				if v3 == t422 {
-																																					m.fn525(v27)
+																																					m.fn524(v27)
 																																				}
 																																				v18 = v18 + i32(1)
 																																				t423 := int32(load32(m.memory, uint64(uint32(v7))+328))
@@ -14347,7 +14415,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					t426 := int32(load32(m.memory, uint64(uint32(v16))+4))
 																																					if t426 == v0 {
 																																						t427 := int32(load32(m.memory, uint64(uint32(v16))))
-																																						t428 := m.fn554(t427, v1, v0)
+																																						t428 := m.fn553(t427, v1, v0)
 																																						if t428 != 0 {
 																																							goto l83
 																																						}
@@ -14359,7 +14427,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																						v69 = t431
 																																						t432 := int32(load32(m.memory, uint64(uint32(v42))+4))
 																																						v3 = t432
-																																						t433 := m.fn504(i32(1), i32(1))
+																																						t433 := m.fn503(i32(1), i32(1))
 																																						v0 = t433
 																																						if v0 == 0 {
 																																							goto l24
@@ -14392,7 +14460,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																									v35 = t437
 																																									t438 := int32(load32(m.memory, uint64(uint32(v0))))
 																																									if v35 == t438 {
-																																										m.fn525(v0)
+																																										m.fn524(v0)
 																																									}
 																																									t439 := int32(load32(m.memory, uint64(uint32(v0))+4))
 																																									m.memory[uint64(uint32(t439+v35))] = byte(i32(44))
@@ -14403,7 +14471,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								v35 = t440
 																																								t441 := int32(load32(m.memory, uint64(uint32(v0))))
 																																								if v35 == t441 {
-																																									m.fn525(v0)
+																																									m.fn524(v0)
 																																								}
 																																								t442 := int32(load32(m.memory, uint64(uint32(v0))+4))
 																																								m.memory[uint64(uint32(t442+v35))] = byte(i32(58))
@@ -14412,7 +14480,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																									if v2 != v57 {
 																																										goto l86
 																																									}
-																																									t443 := m.fn554(v58, v69, v2)
+																																									t443 := m.fn553(v58, v69, v2)
 																																									if t443 != 0 {
 																																										goto l86
 																																									}
@@ -14436,7 +14504,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																								goto l89
 																																							}
 																																						}
-																																						m.fn525(v7 + i32(224))
+																																						m.fn524(v7 + i32(224))
 																																					l89:
 																																						t446 := int32(load32(m.memory, uint64(uint32(v7))+228))
 																																						m.memory[uint64(uint32(t446+v0))] = byte(i32(125))
@@ -14460,7 +14528,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																						t454 := int64(load64(m.memory, uint64(uint32(v7))+356))
 																																						store64(m.memory, uint64(uint32(v7))+288, uint64(t454))
 																																						store32(m.memory, uint64(uint32(v7))+284, uint32(i32(2)))
-																																						store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1102791)))
+																																						store32(m.memory, uint64(uint32(v7))+280, uint32(i32(1102803)))
 																																						t455 := int64(load64(m.memory, uint64(uint32(v7))+340))
 																																						store64(m.memory, uint64(uint32(v7))+272, uint64(t455))
 																																						v0 = v7 + i32(224)
@@ -14511,7 +14579,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																v10 = p460
 																																var p461 int32
 																																if v21 == v39 {
-																																	m.fn525(v7 + i32(352))
+																																	m.fn524(v7 + i32(352))
 																																	t462 := int32(load32(m.memory, uint64(uint32(v7))+356))
 																																	p461 = t462
 																																} else {
@@ -14553,7 +14621,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																					if v0 != v34 {
 																																						goto l93
 																																					}
-																																					t468 := m.fn554(v1, v45, v34)
+																																					t468 := m.fn553(v1, v45, v34)
 																																					if t468 != 0 {
 																																						goto l93
 																																					}
@@ -14562,14 +14630,14 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																				if v0 != v34 {
 																																					goto l93
 																																				}
-																																				t469 := m.fn554(v1, v45, v34)
+																																				t469 := m.fn553(v1, v45, v34)
 																																				if t469 == 0 {
 																																					goto l94
 																																				}
 																																			}
 																																		l93:
 																																			if v0 == v5 {
-																																				t470 := m.fn554(v1, v11, v5)
+																																				t470 := m.fn553(v1, v11, v5)
 																																				if t470 == 0 {
 																																					goto l94
 																																				}
@@ -14592,7 +14660,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v0 = t471
 																																		t472 := int32(load32(m.memory, uint64(uint32(v7))+352))
 																																		if v0 == t472 {
-																																			m.fn525(v7 + i32(352))
+																																			m.fn524(v7 + i32(352))
 																																		}
 																																		t473 := int32(load32(m.memory, uint64(uint32(v7))+356))
 																																		m.memory[uint64(uint32(t473+v0))] = byte(i32(125))
@@ -14605,7 +14673,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		store32(m.memory, uint64(uint32(v7))+272, uint32(i32(-0x80000000)))
 																																		m.fn426(v31, v7+i32(272))
 																																		m.fn188(v7 + i32(224))
-																																		m.fn139(v7 + i32(200))
+																																		m.fn138(v7 + i32(200))
 																																		m.fn188(v7 + i32(152))
 																																		goto l48
 																																	}
@@ -14615,7 +14683,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																		v15 = t476
 																																		t477 := int32(load32(m.memory, uint64(uint32(v7))+352))
 																																		if v15 == t477 {
-																																			m.fn525(v7 + i32(352))
+																																			m.fn524(v7 + i32(352))
 																																		}
 																																		t478 := int32(load32(m.memory, uint64(uint32(v7))+356))
 																																		m.memory[uint64(uint32(t478+v15))] = byte(i32(44))
@@ -14629,7 +14697,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																	v0 = t481
 																																	t482 := int32(load32(m.memory, uint64(uint32(v7))+352))
 																																	if v0 == t482 {
-																																		m.fn525(v1)
+																																		m.fn524(v1)
 																																	}
 																																	v3 = v3 + i32(1)
 																																	t483 := int32(load32(m.memory, uint64(uint32(v7))+356))
@@ -14645,7 +14713,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																v15 = t484
 																																t485 := int32(load32(m.memory, uint64(uint32(v10))))
 																																if v15 == t485 {
-																																	m.fn525(v10)
+																																	m.fn524(v10)
 																																}
 																																t486 := int32(load32(m.memory, uint64(uint32(v10))+4))
 																																m.memory[uint64(uint32(t486+v15))] = byte(i32(44))
@@ -14656,7 +14724,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																															v15 = t487
 																															t488 := int32(load32(m.memory, uint64(uint32(v10))))
 																															if v15 == t488 {
-																																m.fn525(v10)
+																																m.fn524(v10)
 																															}
 																															v27 = v27 + i32(1)
 																															t489 := int32(load32(m.memory, uint64(uint32(v10))+4))
@@ -14666,7 +14734,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																																if v3 != v5 {
 																																	goto l97
 																																}
-																																t490 := m.fn554(v1, v11, v5)
+																																t490 := m.fn553(v1, v11, v5)
 																																if t490 != 0 {
 																																	goto l97
 																																}
@@ -14690,7 +14758,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											v3 = t249
 																											var p250 int32
 																											if v21 == v39 {
-																												m.fn525(v7 + i32(200))
+																												m.fn524(v7 + i32(200))
 																												t251 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																												p250 = t251
 																											} else {
@@ -14714,7 +14782,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																														v3 = t255
 																														t256 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																														if v3 == t256 {
-																															m.fn525(v7 + i32(200))
+																															m.fn524(v7 + i32(200))
 																														}
 																														t257 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																														m.memory[uint64(uint32(t257+v3))] = byte(i32(44))
@@ -14727,7 +14795,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																													v3 = t259
 																													t260 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																													if v3 == t260 {
-																														m.fn525(v4)
+																														m.fn524(v4)
 																													}
 																													t261 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																													m.memory[uint64(uint32(t261+v3))] = byte(i32(58))
@@ -14745,7 +14813,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											}
 																											t263 := int32(load32(m.memory, uint64(uint32(v7))+200))
 																											if t263 == v0 {
-																												m.fn525(v7 + i32(200))
+																												m.fn524(v7 + i32(200))
 																											}
 																											t264 := int32(load32(m.memory, uint64(uint32(v7))+204))
 																											m.memory[uint64(uint32(t264+v0))] = byte(i32(125))
@@ -14805,7 +14873,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																									v0 = t497
 																									t498 := int32(load32(m.memory, uint64(uint32(v11))))
 																									if v0 == t498 {
-																										m.fn525(v11)
+																										m.fn524(v11)
 																									}
 																									t499 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																									m.memory[uint64(uint32(t499+v0))] = byte(i32(123))
@@ -14906,7 +14974,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																												v0 = t518
 																												t519 := int32(load32(m.memory, uint64(uint32(v11))))
 																												if v0 == t519 {
-																													m.fn525(v11)
+																													m.fn524(v11)
 																												}
 																												t520 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																												m.memory[uint64(uint32(t520+v0))] = byte(i32(125))
@@ -14918,7 +14986,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																											v20 = t521
 																											t522 := int32(load32(m.memory, uint64(uint32(v11))))
 																											if v20 == t522 {
-																												m.fn525(v11)
+																												m.fn524(v11)
 																											}
 																											t523 := int32(load32(m.memory, uint64(uint32(v11))+4))
 																											m.memory[uint64(uint32(t523+v20))] = byte(i32(44))
@@ -14930,7 +14998,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																										v1 = t524
 																										t525 := int32(load32(m.memory, uint64(uint32(v11))))
 																										if v1 == t525 {
-																											m.fn525(v11)
+																											m.fn524(v11)
 																										}
 																										v19 = v19 + i32(1)
 																										t526 := int32(load32(m.memory, uint64(uint32(v11))+4))
@@ -14971,7 +15039,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																						v4 = t529
 																						t530 := int32(load32(m.memory, uint64(uint32(v2))))
 																						if v4 == t530 {
-																							m.fn525(v2)
+																							m.fn524(v2)
 																						}
 																						t531 := int32(load32(m.memory, uint64(uint32(v2))+4))
 																						m.memory[uint64(uint32(t531+v4))] = byte(i32(44))
@@ -14983,7 +15051,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																					v4 = t532
 																					t533 := int32(load32(m.memory, uint64(uint32(v2))))
 																					if v4 == t533 {
-																						m.fn525(v2)
+																						m.fn524(v2)
 																					}
 																					v16 = v16 + i32(1)
 																					t534 := int32(load32(m.memory, uint64(uint32(v2))+4))
@@ -14993,7 +15061,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 																						if v1 != v19 {
 																							goto l112
 																						}
-																						t535 := m.fn554(v3, v20, v19)
+																						t535 := m.fn553(v3, v20, v19)
 																						if t535 != 0 {
 																							goto l112
 																						}
@@ -15035,7 +15103,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 															v14 = t536
 															t537 := int32(load32(m.memory, uint64(uint32(v2))))
 															if v14 == t537 {
-																m.fn525(v2)
+																m.fn524(v2)
 															}
 															t538 := int32(load32(m.memory, uint64(uint32(v2))+4))
 															m.memory[uint64(uint32(t538+v14))] = byte(i32(44))
@@ -15047,7 +15115,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 														v14 = t539
 														t540 := int32(load32(m.memory, uint64(uint32(v2))))
 														if v14 == t540 {
-															m.fn525(v2)
+															m.fn524(v2)
 														}
 														v18 = v18 + i32(1)
 														t541 := int32(load32(m.memory, uint64(uint32(v2))+4))
@@ -15057,7 +15125,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 															if v4 != v19 {
 																goto l115
 															}
-															t542 := m.fn554(v9, v20, v19)
+															t542 := m.fn553(v9, v20, v19)
 															if t542 != 0 {
 																goto l115
 															}
@@ -15106,7 +15174,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 							v3 = t546
 							t547 := int32(load32(m.memory, uint64(uint32(v7))+56))
 							v1 = t547
-							m.fn525(v7 + i32(200))
+							m.fn524(v7 + i32(200))
 							t548 := int32(load32(m.memory, uint64(uint32(v7))+204))
 							m.memory[uint64(uint32(t548))] = byte(i32(123))
 							store32(m.memory, uint64(uint32(v7))+208, uint32(i32(1)))
@@ -15137,7 +15205,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 											v0 = t553
 											t554 := int32(load32(m.memory, uint64(uint32(v7))+200))
 											if v0 == t554 {
-												m.fn525(v7 + i32(200))
+												m.fn524(v7 + i32(200))
 											}
 											t555 := int32(load32(m.memory, uint64(uint32(v7))+204))
 											m.memory[uint64(uint32(t555+v0))] = byte(i32(125))
@@ -15176,7 +15244,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 									v2 = t558
 									t559 := int32(load32(m.memory, uint64(uint32(v7))+200))
 									if v2 == t559 {
-										m.fn525(v7 + i32(200))
+										m.fn524(v7 + i32(200))
 									}
 									t560 := int32(load32(m.memory, uint64(uint32(v7))+204))
 									m.memory[uint64(uint32(t560+v2))] = byte(i32(44))
@@ -15191,7 +15259,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 								v2 = t563
 								t564 := int32(load32(m.memory, uint64(uint32(v7))+200))
 								if v2 == t564 {
-									m.fn525(v10)
+									m.fn524(v10)
 								}
 								v4 = v4 + i32(1)
 								t565 := int32(load32(m.memory, uint64(uint32(v7))+204))
@@ -15317,25 +15385,25 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 				}
 			l0:
 				v5 = i32(0)
-				t595 := int32(load32(m.memory, uint64(uint32(i32(1119324)))))
+				t595 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
 				if t595 != 0 {
 					goto l1
 				}
-				store32(m.memory, uint64(uint32(i32(1119324))), uint32(i32(-1)))
-				m.fn1(i32(1119328))
+				store32(m.memory, uint64(uint32(i32(1119308))), uint32(i32(-1)))
+				m.fn1(i32(1119312))
 				t596 := int64(load64(m.memory, uint64(uint32(v8))+36))
-				store64(m.memory, uint64(uint32(i32(1119360))), uint64(t596))
+				store64(m.memory, uint64(uint32(i32(1119344))), uint64(t596))
 				t597 := int64(load64(m.memory, uint64(uint32(v8))+28))
-				store64(m.memory, uint64(uint32(i32(1119352))), uint64(t597))
+				store64(m.memory, uint64(uint32(i32(1119336))), uint64(t597))
 				t598 := int64(load64(m.memory, uint64(uint32(v8))+20))
-				store64(m.memory, uint64(uint32(i32(1119344))), uint64(t598))
+				store64(m.memory, uint64(uint32(i32(1119328))), uint64(t598))
 				t599 := int64(load64(m.memory, uint64(uint32(v8))+12))
-				store64(m.memory, uint64(uint32(i32(1119336))), uint64(t599))
+				store64(m.memory, uint64(uint32(i32(1119320))), uint64(t599))
 				t600 := int64(load64(m.memory, uint64(uint32(v8))+4))
-				store64(m.memory, uint64(uint32(i32(1119328))), uint64(t600))
-				m.fn32(v8+i32(1168), i32(1119328))
-				t601 := int32(load32(m.memory, uint64(uint32(i32(1119324)))))
-				store32(m.memory, uint64(uint32(i32(1119324))), uint32(t601+i32(1)))
+				store64(m.memory, uint64(uint32(i32(1119312))), uint64(t600))
+				m.fn32(v8+i32(1168), i32(1119312))
+				t601 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
+				store32(m.memory, uint64(uint32(i32(1119308))), uint32(t601+i32(1)))
 				t602 := int64(load64(m.memory, uint64(uint32(v8))+1168))
 				v75 = t602
 				t603 := int64(load64(m.memory, uint64(uint32(v8))+1176))
@@ -15366,7 +15434,7 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 			v0 = i32(0)
 			m.memory[uint64(uint32(v8))+1140] = byte(i32(0))
 			store32(m.memory, uint64(uint32(v8))+1100, uint32(i32(11)))
-			t613 := m.fn504(i32(1140), i32(4))
+			t613 := m.fn503(i32(1140), i32(4))
 			v5 = t613
 			if v5 == 0 {
 				goto l1
@@ -15464,7 +15532,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 							if v14 == i32(-0x80000000) {
 								p18 = t16
 							}
-							m.fn312(t15, p18)
+							m.fn313(t15, p18)
 							{
 								t19 := int32(load32(m.memory, uint64(uint32(v3))))
 								if t19 >= i32(0) {
@@ -15494,7 +15562,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 											v6 = i32(1)
 										l5:
 											{
-												m.fn493(v2, v4+v12, v9-v4)
+												m.fn492(v2, v4+v12, v9-v4)
 												t26 := int32(load32(m.memory, uint64(uint32(v2))))
 												v4 = t26 + v4
 												if uint32(v6) >= uint32(v10) {
@@ -15519,7 +15587,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 										v4 = i32(0)
 									l7:
 										{
-											m.fn493(v2+i32(8), v6+v12, v9-v6)
+											m.fn492(v2+i32(8), v6+v12, v9-v6)
 											t28 := int32(load32(m.memory, uint64(uint32(v2))+8))
 											v10 = t28
 											t29 := int32(m.memory[uint64(uint32(v2))+12])
@@ -15581,8 +15649,8 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 							}
 						l9:
 							v6 = v2 + i32(56)
-							m.fn456(v6, v13)
-							m.fn144(v6)
+							m.fn455(v6, v13)
+							m.fn143(v6)
 							goto l10
 						l2:
 							panic("unreachable")
@@ -15613,7 +15681,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 							store32(m.memory, uint64(uint32(v11))+8, uint32(t52))
 							t53 := int64(load64(m.memory, uint64(uint32(v2))+44))
 							store64(m.memory, uint64(uint32(v11)), uint64(t53))
-							m.fn138(v2 + i32(16))
+							m.fn146(v2 + i32(16))
 							goto l1
 						}
 						t54 := int32(load32(m.memory, uint64(uint32(v3))+12))
@@ -15623,8 +15691,8 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 						store32(m.memory, uint64(uint32(v3))+12, uint32(i32(0)))
 						store64(m.memory, uint64(uint32(v3))+4, uint64(i64(0x100000000)))
 						v6 = v2 + i32(56)
-						m.fn456(v6, v13)
-						m.fn144(v6)
+						m.fn455(v6, v13)
+						m.fn143(v6)
 					}
 				l1:
 					m.g0 = v2 + i32(96)
@@ -15714,7 +15782,7 @@ func (m *Module) Xchatpb_splitter_next(v0, v1 int32) int32 {
 								t87 := int64(load64(m.memory, uint64(uint32(v2))+24))
 								v16 = t87
 								v6 = i32(36)
-								m.fn507(v2, i32(36))
+								m.fn506(v2, i32(36))
 								store64(m.memory, uint64(uint32(v8))+28, uint64(v16))
 								p56 = i32(1)
 								goto l12
@@ -15884,7 +15952,7 @@ func (m *Module) Xchatpb_validate(v0, v1, v2, v3, v4 int32) int32 {
 						}
 						t20 := int32(load32(m.memory, uint64(uint32(v0))+1128))
 						t21 := int32(load32(m.memory, uint64(uint32(t20))+32))
-						m.fn276(v5+i32(8), t21+i32(8), v6, v2, int32(uint32(v3&i32(16))>>4))
+						m.fn277(v5+i32(8), t21+i32(8), v6, v2, int32(uint32(v3&i32(16))>>4))
 						t22 := int32(load32(m.memory, uint64(uint32(v5))+20))
 						v1 = t22
 						t23 := int64(load64(m.memory, uint64(uint32(v5))+12))
@@ -16036,7 +16104,7 @@ func (m *Module) Xchatpb_wire_to_json(v0, v1, v2, v3, v4 int32) int32 {
 							goto l1
 						}
 						t20 := int32(load32(m.memory, uint64(uint32(v0))+1128))
-						m.fn271(v5+i32(88), v0+i32(1056), t20+i32(8), v6, v2, v3)
+						m.fn272(v5+i32(88), v0+i32(1056), t20+i32(8), v6, v2, v3)
 						t21 := int32(load32(m.memory, uint64(uint32(v5))+88))
 						v1 = t21
 						if v1 != 0 {
@@ -16054,7 +16122,7 @@ func (m *Module) Xchatpb_wire_to_json(v0, v1, v2, v3, v4 int32) int32 {
 						v2 = t26
 						t27 := int32(load32(m.memory, uint64(uint32(v1))))
 						v6 = t27
-						m.fn507(v1, i32(28))
+						m.fn506(v1, i32(28))
 						v1 = i32(2)
 						p4 = int32(uint32(v6) >> 24)
 					}
@@ -16144,7 +16212,7 @@ func (m *Module) fn57(v0, v1, v2, v3, v4 int32) {
 				store32(m.memory, uint64(uint32(v5))+52, uint32(i32(1097912)))
 				store64(m.memory, uint64(uint32(v5))+56, uint64(i64(0x60000020)))
 				store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(36)))
-				t7 := m.fn549(v6+i32(4), v5+i32(48))
+				t7 := m.fn548(v6+i32(4), v5+i32(48))
 				if t7 != 0 {
 					panic("unreachable")
 				}
@@ -16178,12 +16246,12 @@ func (m *Module) fn58(v0, v1, v2 int32) {
 	m.g0 = v3
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v7 = t1
-	m.fn268(v0, i32(1))
+	m.fn269(v0, i32(1))
 	t2 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v7+i32(1)))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	m.memory[uint64(uint32(t2+t3))] = byte(i32(47))
-	m.fn533(v3+i32(40), v1, v2)
+	m.fn532(v3+i32(40), v1, v2)
 	{
 		t4 := int32(load32(m.memory, uint64(uint32(v3))+40))
 		if t4 == i32(1) {
@@ -16248,7 +16316,7 @@ l0:
 	}
 l7:
 	{
-		m.fn533(v3+i32(40), v1, v2)
+		m.fn532(v3+i32(40), v1, v2)
 		t23 := v3
 		var p22 int32
 		{
@@ -16259,7 +16327,7 @@ l7:
 				if uint32(v4) > uint32(v2) {
 					goto l3
 				}
-				m.fn533(v3+i32(52), v1, v4)
+				m.fn532(v3+i32(52), v1, v4)
 				t26 := int32(load32(m.memory, uint64(uint32(v3))+60))
 				t27 := int32(load32(m.memory, uint64(uint32(v3))+52))
 				v4 = t27
@@ -16294,13 +16362,13 @@ l7:
 			{
 				if v5 != i32(47) {
 					if v5 != i32(126) {
-						m.fn267(v0, v5)
+						m.fn268(v0, v5)
 						goto l5
 					}
-					m.fn84(v0, i32(1105094), i32(1105096))
+					m.fn84(v0, i32(1105086), i32(1105088))
 					goto l5
 				}
-				m.fn84(v0, i32(1105096), i32(1105098))
+				m.fn84(v0, i32(1105088), i32(1105090))
 			l5:
 				m.fn190(v3+i32(8), v3+i32(52))
 				t35 := int32(load32(m.memory, uint64(uint32(v3))+12))
@@ -16319,7 +16387,7 @@ l7:
 		}
 		t37 := int32(load32(m.memory, uint64(uint32(v0))+8))
 		v7 = t37
-		m.fn268(v0, i32(3))
+		m.fn269(v0, i32(3))
 		t38 := int32(load32(m.memory, uint64(uint32(v0))+8))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v7+i32(3)))
 		t39 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -16581,7 +16649,7 @@ func (m *Module) fn60(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v2))+52, uint32(i32(1097912)))
 				store64(m.memory, uint64(uint32(v2))+56, uint64(i64(0x60000020)))
 				store32(m.memory, uint64(uint32(v2))+48, uint32(v2+i32(36)))
-				t8 := m.fn549(v3+i32(4), v2+i32(48))
+				t8 := m.fn548(v3+i32(4), v2+i32(48))
 				if t8 != 0 {
 					panic("unreachable")
 				}
@@ -16831,7 +16899,7 @@ func (m *Module) fn62(v0, v1, v2 int32) int32 {
 								if uint32(v7) < uint32(v10) {
 									p48 = t47
 								}
-								t49 := m.fn554(t46, t44, p48)
+								t49 := m.fn553(t46, t44, p48)
 								v15 = t49
 								p50 := v7 - v10
 								if v15 != 0 {
@@ -16928,7 +16996,7 @@ func (m *Module) fn62(v0, v1, v2 int32) int32 {
 					t66 := v3 + i32(16)
 					v17 = t65
 					t67 := int64(load64(m.memory, uint64(uint32(v0))+8))
-					m.fn553(t66, v17, t67, v1)
+					m.fn552(t66, v17, t67, v1)
 					t68 := int64(load64(m.memory, uint64(uint32(v3))+16))
 					store64(m.memory, uint64(uint32(v0)), uint64(t68))
 					t69 := int64(load64(m.memory, uint64(uint32(v3))+24))
@@ -16999,7 +17067,7 @@ func (m *Module) fn62(v0, v1, v2 int32) int32 {
 		t79 := v3
 		v16 = t78
 		t80 := int64(load64(m.memory, uint64(uint32(v0))+8))
-		m.fn553(t79, v16, t80, v1)
+		m.fn552(t79, v16, t80, v1)
 		t81 := int64(load64(m.memory, uint64(uint32(v3))))
 		store64(m.memory, uint64(uint32(v0)), uint64(t81))
 		t82 := int64(load64(m.memory, uint64(uint32(v3))+8))
@@ -17042,7 +17110,7 @@ func (m *Module) fn63(v0, v1, v2, v3, v4 int32) {
 	if v4 != 0 {
 		var p0 int32
 		if v2 == 0 {
-			t1 := m.fn504(v4, v3)
+			t1 := m.fn503(v4, v3)
 			p0 = t1
 			goto l3
 		}
@@ -17050,11 +17118,11 @@ func (m *Module) fn63(v0, v1, v2, v3, v4 int32) {
 			var p2 int32
 			{
 				if uint32(v3) >= uint32(i32(9)) {
-					t3 := m.fn505(v3, v4)
+					t3 := m.fn504(v3, v4)
 					p2 = t3
 					goto l4
 				}
-				t4 := m.fn506(v4)
+				t4 := m.fn505(v4)
 				p2 = t4
 			}
 		l4:
@@ -17149,7 +17217,7 @@ func (m *Module) fn65(v0, v1, v2 int32) {
 								if t7 == t8 {
 									t9 := int32(load32(m.memory, uint64(uint32(v3))))
 									t10 := int32(load32(m.memory, uint64(uint32(v11))))
-									t11 := m.fn554(t9, t10, v12)
+									t11 := m.fn553(t9, t10, v12)
 									if t11 == 0 {
 										store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 										goto l16
@@ -17173,7 +17241,7 @@ func (m *Module) fn65(v0, v1, v2 int32) {
 							v1 = i32(0)
 							goto l5
 						}
-						t12 := m.fn504(i32(8), i32(8))
+						t12 := m.fn503(i32(8), i32(8))
 						v11 = t12
 						if v11 == 0 {
 							goto l1
@@ -17295,7 +17363,7 @@ func (m *Module) fn65(v0, v1, v2 int32) {
 										if uint32(v5) < uint32(v10) {
 											p38 = t37
 										}
-										t39 := m.fn554(t36, t34, p38)
+										t39 := m.fn553(t36, t34, p38)
 										v16 = t39
 										p40 := v5 - v10
 										if v16 != 0 {
@@ -17351,7 +17419,7 @@ func (m *Module) fn65(v0, v1, v2 int32) {
 						l11:
 						}
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
-						m.fn507(v11, i32(8))
+						m.fn506(v11, i32(8))
 						goto l15
 					}
 				l4:
@@ -17554,7 +17622,7 @@ func (m *Module) fn65(v0, v1, v2 int32) {
 				goto l28
 			}
 		l20:
-			t76 := m.fn504(i32(8), i32(8))
+			t76 := m.fn503(i32(8), i32(8))
 			v1 = t76
 			if v1 == 0 {
 				goto l1
@@ -17573,7 +17641,7 @@ func (m *Module) fn65(v0, v1, v2 int32) {
 	l28:
 		store32(m.memory, uint64(uint32(v4))+24, uint32(v3))
 		store32(m.memory, uint64(uint32(v4))+12, uint32(v6))
-		m.fn140(v4 + i32(8))
+		m.fn139(v4 + i32(8))
 		t80 := int32(load32(m.memory, uint64(uint32(v4))+292))
 		if v7 != 0 {
 			t81 := v4
@@ -17651,7 +17719,7 @@ func (m *Module) fn67(v0 int32) {
 	l1:
 		{
 			t8 := int64(m.memory[uint64(uint32(v3))])
-			m.fn552(v1-i32(-64), t8, v2&i32(127))
+			m.fn551(v1-i32(-64), t8, v2&i32(127))
 			v2 = v2 + i32(8)
 			v3 = v3 + i32(1)
 			t9 := int64(load64(m.memory, uint64(uint32(v1))+72))
@@ -17668,13 +17736,13 @@ func (m *Module) fn67(v0 int32) {
 		l2:
 			{
 				t11 := int64(m.memory[uint64(uint32(v3))])
-				m.fn552(v1+i32(48), t11, v2&i32(127))
+				m.fn551(v1+i32(48), t11, v2&i32(127))
 				t12 := int64(m.memory[uint64(uint32(v3+i32(1)))])
-				m.fn552(v1+i32(32), t12, (v2+i32(8))&i32(127))
+				m.fn551(v1+i32(32), t12, (v2+i32(8))&i32(127))
 				t13 := int64(m.memory[uint64(uint32(v3+i32(2)))])
-				m.fn552(v1+i32(16), t13, (v2+i32(16))&i32(127))
+				m.fn551(v1+i32(16), t13, (v2+i32(16))&i32(127))
 				t14 := int64(m.memory[uint64(uint32(v3+i32(3)))])
-				m.fn552(v1, t14, (v2+i32(24))&i32(127))
+				m.fn551(v1, t14, (v2+i32(24))&i32(127))
 				v2 = v2 + i32(32)
 				t15 := int64(load64(m.memory, uint64(uint32(v1))+8))
 				t16 := int64(load64(m.memory, uint64(uint32(v1))+24))
@@ -17930,7 +17998,7 @@ func (m *Module) fn69(v0, v1, v2 int32) int32 {
 								if uint32(v7) < uint32(v10) {
 									p46 = t45
 								}
-								t47 := m.fn554(t44, t42, p46)
+								t47 := m.fn553(t44, t42, p46)
 								v15 = t47
 								p48 := v7 - v10
 								if v15 != 0 {
@@ -18027,7 +18095,7 @@ func (m *Module) fn69(v0, v1, v2 int32) int32 {
 					t64 := v3 + i32(16)
 					v17 = t63
 					t65 := int64(load64(m.memory, uint64(uint32(v0))+8))
-					m.fn553(t64, v17, t65, v1)
+					m.fn552(t64, v17, t65, v1)
 					t66 := int64(load64(m.memory, uint64(uint32(v3))+16))
 					store64(m.memory, uint64(uint32(v0)), uint64(t66))
 					t67 := int64(load64(m.memory, uint64(uint32(v3))+24))
@@ -18098,7 +18166,7 @@ func (m *Module) fn69(v0, v1, v2 int32) int32 {
 		t77 := v3
 		v16 = t76
 		t78 := int64(load64(m.memory, uint64(uint32(v0))+8))
-		m.fn553(t77, v16, t78, v1)
+		m.fn552(t77, v16, t78, v1)
 		t79 := int64(load64(m.memory, uint64(uint32(v3))))
 		store64(m.memory, uint64(uint32(v0)), uint64(t79))
 		t80 := int64(load64(m.memory, uint64(uint32(v3))+8))
@@ -18147,7 +18215,7 @@ func (m *Module) fn70(v0, v1, v2, v3, v4 int32) {
 					if uint32(v2) < uint32(v4) {
 						goto l0
 					}
-					t1 := m.fn554(v1, v3, v4)
+					t1 := m.fn553(v1, v3, v4)
 					if t1 != 0 {
 						goto l0
 					}
@@ -18421,7 +18489,7 @@ func (m *Module) fn71(v0, v1, v2 int32) int32 {
 				goto l0
 			}
 			t17 := int32(load32(m.memory, uint64(uint32(v5))+20))
-			m.fn259(v4+i32(8), t17+v6*i32(192), v1, v2)
+			m.fn262(v4+i32(8), t17+v6*i32(192), v1, v2)
 			t18 := int32(m.memory[uint64(uint32(v4))+8])
 			if t18 == 0 {
 				goto l3
@@ -19051,7 +19119,7 @@ l0:
 		t116 := m.g0
 		v0 = t116 - i32(16)
 		m.g0 = v0
-		m.fn533(v0+i32(4), v1, v2)
+		m.fn532(v0+i32(4), v1, v2)
 		t117 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		v1 = t117
 		m.g0 = v0 + i32(16)
@@ -19080,9 +19148,9 @@ func (m *Module) fn75(v0, v1, v2, v3, v4 int32) int32 {
 				t3 := m.fn72(v0+i32(52), v4-t2, i32(0))
 				v4 = t3
 			}
-			t4 := int32(m.memory[uint64(uint32(i32(1104177)))])
+			t4 := int32(m.memory[uint64(uint32(i32(1104169)))])
 			m.memory[uint64(uint32(v4))+4] = byte(t4)
-			t5 := int32(load32(m.memory, uint64(uint32(i32(1104173)))))
+			t5 := int32(load32(m.memory, uint64(uint32(i32(1104165)))))
 			store32(m.memory, uint64(uint32(v4)), uint32(t5))
 			v9 = v4 + i32(5)
 			goto l0
@@ -19222,23 +19290,23 @@ func (m *Module) fn75(v0, v1, v2, v3, v4 int32) int32 {
 						var p27 int32
 						{
 							if v14 == i32(8) {
-								t28 := int32(m.memory[uint64(uint32(i32(1104177)))])
+								t28 := int32(m.memory[uint64(uint32(i32(1104169)))])
 								m.memory[uint64(uint32(v4))+4] = byte(t28)
-								t29 := int32(load32(m.memory, uint64(uint32(i32(1104173)))))
+								t29 := int32(load32(m.memory, uint64(uint32(i32(1104165)))))
 								store32(m.memory, uint64(uint32(v4)), uint32(t29))
 								goto l14
 							}
 							if v5 == 0 {
-								t30 := int32(load16(m.memory, uint64(uint32(i32(1105213)))))
+								t30 := int32(load16(m.memory, uint64(uint32(i32(1105205)))))
 								store16(m.memory, uint64(uint32(v4))+4, uint16(t30))
-								t31 := int32(load32(m.memory, uint64(uint32(i32(1105209)))))
+								t31 := int32(load32(m.memory, uint64(uint32(i32(1105201)))))
 								store32(m.memory, uint64(uint32(v4)), uint32(t31))
 								p27 = i32(6)
 								goto l15
 							}
-							t32 := int32(m.memory[uint64(uint32(i32(1105219)))])
+							t32 := int32(m.memory[uint64(uint32(i32(1105211)))])
 							m.memory[uint64(uint32(v4))+4] = byte(t32)
-							t33 := int32(load32(m.memory, uint64(uint32(i32(1105215)))))
+							t33 := int32(load32(m.memory, uint64(uint32(i32(1105207)))))
 							store32(m.memory, uint64(uint32(v4)), uint32(t33))
 						}
 					l14:
@@ -20163,16 +20231,16 @@ func (m *Module) fn75(v0, v1, v2, v3, v4 int32) int32 {
 										v4 = t207
 									}
 									if v1 != 0 {
-										t211 := int32(m.memory[uint64(uint32(i32(1105219)))])
+										t211 := int32(m.memory[uint64(uint32(i32(1105211)))])
 										m.memory[uint64(uint32(v4))+4] = byte(t211)
-										t212 := int32(load32(m.memory, uint64(uint32(i32(1105215)))))
+										t212 := int32(load32(m.memory, uint64(uint32(i32(1105207)))))
 										store32(m.memory, uint64(uint32(v4)), uint32(t212))
 										v13 = v4 + i32(5)
 										goto l62
 									}
-									t208 := int32(load16(m.memory, uint64(uint32(i32(1105213)))))
+									t208 := int32(load16(m.memory, uint64(uint32(i32(1105205)))))
 									store16(m.memory, uint64(uint32(v4))+4, uint16(t208))
-									t209 := int32(load32(m.memory, uint64(uint32(i32(1105209)))))
+									t209 := int32(load32(m.memory, uint64(uint32(i32(1105201)))))
 									store32(m.memory, uint64(uint32(v4)), uint32(t209))
 									v13 = v4 + i32(6)
 									goto l62
@@ -20435,13 +20503,13 @@ func (m *Module) fn77(v0 int32) {
 }
 func (m *Module) fn78(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
-	t1 := m.fn549(t0, v1)
+	t1 := m.fn548(t0, v1)
 	return t1
 }
 func (m *Module) fn79(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	t2 := m.fn542(v1, t0, t1)
+	t2 := m.fn541(v1, t0, t1)
 	return t2
 }
 func (m *Module) fn80(v0, v1, v2 int32) {
@@ -20482,7 +20550,7 @@ func (m *Module) fn80(v0, v1, v2 int32) {
 		store32(m.memory, uint64(uint32(v0)), uint32(v5))
 		goto l2
 	}
-	m.fn526(v0, v1, v2)
+	m.fn525(v0, v1, v2)
 l2:
 	m.g0 = v3 + i32(16)
 }
@@ -20492,7 +20560,7 @@ func (m *Module) fn81(v0, v1 int32) int32 {
 	v0 = t0
 	t2 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	t4 := m.fn542(t1, t2, t3)
+	t4 := m.fn541(t1, t2, t3)
 	return t4
 }
 func (m *Module) fn82(v0, v1 int32) {
@@ -20603,7 +20671,7 @@ func (m *Module) fn82(v0, v1 int32) {
 	l0:
 		t29 := int32(load32(m.memory, uint64(uint32(v2))+4))
 		t30 := int32(load32(m.memory, uint64(uint32(v2))+8))
-		m.fn523(v0, t29, t30)
+		m.fn522(v0, t29, t30)
 		return
 	}
 l5:
@@ -20629,7 +20697,7 @@ func (m *Module) fn84(v0, v1, v2 int32) {
 	var v3, v4 int32
 	t0 := v0
 	v3 = v2 - v1
-	m.fn268(t0, v3)
+	m.fn269(t0, v3)
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v4 = t1
 	{
@@ -20663,7 +20731,7 @@ func (m *Module) fn86(v0, v1 int32) {
 			return
 		}
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		m.fn507(t1, v1*v2)
+		m.fn506(t1, v1*v2)
 	}
 }
 func (m *Module) fn87(v0 int32) {
@@ -20787,7 +20855,7 @@ func (m *Module) fn91(v0, v1, v2 int32) int32 {
 					t5 := int32(load32(m.memory, uint64(uint32(v9-i32(8)))))
 					if t5 == v2 {
 						t6 := int32(load32(m.memory, uint64(uint32(v9-i32(12)))))
-						t7 := m.fn554(v1, t6, v2)
+						t7 := m.fn553(v1, t6, v2)
 						if t7 == 0 {
 							return v9 - i32(4)
 						}
@@ -20921,7 +20989,7 @@ func (m *Module) fn95(v0, v1, v2 int32) int32 {
 	var p1 int32
 	if t0 == v1 {
 		t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
-		t3 := m.fn554(v0, t2, v1)
+		t3 := m.fn553(v0, t2, v1)
 		p1 = t3
 	} else {
 		p1 = i32(1)
@@ -20987,7 +21055,7 @@ func (m *Module) fn97(v0, v1, v2 int32) int32 {
 	var p1 int32
 	if t0 == v1 {
 		t2 := int32(load32(m.memory, uint64(uint32(v2))))
-		t3 := m.fn554(v0, t2, v1)
+		t3 := m.fn553(v0, t2, v1)
 		p1 = t3
 	} else {
 		p1 = i32(1)
@@ -21113,7 +21181,7 @@ func (m *Module) fn100(v0, v1 int32) int32 {
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
 		t6 := int32(load32(m.memory, uint64(uint32(v1))))
-		t7 := m.fn554(t5, t6, v2)
+		t7 := m.fn553(t5, t6, v2)
 		if t7 != 0 {
 			goto l0
 		}
@@ -21125,7 +21193,7 @@ func (m *Module) fn100(v0, v1 int32) int32 {
 		}
 		t10 := int32(load32(m.memory, uint64(uint32(v0))+16))
 		t11 := int32(load32(m.memory, uint64(uint32(v1))+16))
-		t12 := m.fn554(t10, t11, v2)
+		t12 := m.fn553(t10, t11, v2)
 		var p13 int32
 		if t12 == 0 {
 			p13 = 1
@@ -21324,7 +21392,7 @@ l0:
 func (m *Module) fn105(v0 int32) {
 	var v1, v2, v3 int32
 	var v4, v5 int64
-	t0 := int32(m.memory[uint64(uint32(i32(1119392)))])
+	t0 := int32(m.memory[uint64(uint32(i32(1119376)))])
 	if t0 != i32(1) {
 		t1 := m.g0
 		v1 = t1 - i32(16)
@@ -21333,35 +21401,35 @@ func (m *Module) fn105(v0 int32) {
 		v2 = t2 - i32(16)
 		m.g0 = v2
 		m.memory[uint64(uint32(v2))+15] = byte(i32(0))
-		t3 := m.fn504(i32(1), i32(1))
+		t3 := m.fn503(i32(1), i32(1))
 		v3 = t3
 		if v3 == 0 {
 			panic("unreachable")
 		}
 		store64(m.memory, uint64(uint32(v1)), uint64(uint32(v2+i32(15))))
 		store64(m.memory, uint64(uint32(v1))+8, uint64(uint32(v3)))
-		m.fn507(v3, i32(1))
+		m.fn506(v3, i32(1))
 		m.g0 = v2 + i32(16)
 		t4 := int64(load64(m.memory, uint64(uint32(v1))))
 		v5 = t4
 		t5 := int64(load64(m.memory, uint64(uint32(v1))+8))
 		v4 = t5
-		t6 := int32(m.memory[uint64(uint32(i32(1119392)))])
+		t6 := int32(m.memory[uint64(uint32(i32(1119376)))])
 		if t6 == i32(2) {
 			panic("unreachable")
 		}
-		m.memory[uint64(uint32(i32(1119392)))] = byte(i32(1))
-		store64(m.memory, uint64(uint32(i32(1119384))), uint64(v4))
-		store64(m.memory, uint64(uint32(i32(1119376))), uint64(v5))
+		m.memory[uint64(uint32(i32(1119376)))] = byte(i32(1))
+		store64(m.memory, uint64(uint32(i32(1119368))), uint64(v4))
+		store64(m.memory, uint64(uint32(i32(1119360))), uint64(v5))
 		m.g0 = v1 + i32(16)
 	}
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1119384)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1119368)))))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(t7))
-	t8 := int64(load64(m.memory, uint64(uint32(i32(1119376)))))
+	t8 := int64(load64(m.memory, uint64(uint32(i32(1119360)))))
 	t9 := v0
 	v4 = t8
 	store64(m.memory, uint64(uint32(t9)), uint64(v4))
-	store64(m.memory, uint64(uint32(i32(1119376))), uint64(v4+i64(1)))
+	store64(m.memory, uint64(uint32(i32(1119360))), uint64(v4+i64(1)))
 }
 func (m *Module) fn106(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
@@ -21502,7 +21570,7 @@ func (m *Module) fn106(v0, v1, v2, v3 int32) {
 						memory_copy(m.memory, uint32(v2), uint32(v9), uint32(v3))
 						goto l4
 					}
-					m.fn356(v9, v2, v3)
+					m.fn355(v9, v2, v3)
 					goto l6
 				}
 			}
@@ -21581,7 +21649,7 @@ func (m *Module) fn107(v0, v1, v2 int32) {
 				v3 = i32(8)
 				goto l2
 			}
-			t7 := m.fn504(v3, i32(8))
+			t7 := m.fn503(v3, i32(8))
 			v3 = t7
 			if v3 == 0 {
 				panic("unreachable")
@@ -21661,7 +21729,7 @@ func (m *Module) fn109(v0 int32) {
 			return
 		}
 		t4 := int32(load32(m.memory, uint64(uint32(v0))+12))
-		m.fn507(t4-v2, v1)
+		m.fn506(t4-v2, v1)
 	}
 }
 func (m *Module) fn110(v0, v1 int32) int64 {
@@ -22451,7 +22519,7 @@ func (m *Module) fn121(v0, v1 int32) {
 }
 func (m *Module) fn122() int32 {
 	var v0 int32
-	t0 := m.fn504(i32(140), i32(4))
+	t0 := m.fn503(i32(140), i32(4))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -22504,7 +22572,7 @@ func (m *Module) fn123(v0, v1 int32) {
 }
 func (m *Module) fn124() int32 {
 	var v0 int32
-	t0 := m.fn504(i32(976), i32(8))
+	t0 := m.fn503(i32(976), i32(8))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -22586,7 +22654,7 @@ l0:
 }
 func (m *Module) fn126() int32 {
 	var v0 int32
-	t0 := m.fn504(i32(188), i32(4))
+	t0 := m.fn503(i32(188), i32(4))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -22664,7 +22732,7 @@ l0:
 }
 func (m *Module) fn128() int32 {
 	var v0 int32
-	t0 := m.fn504(i32(1024), i32(8))
+	t0 := m.fn503(i32(1024), i32(8))
 	v0 = t0
 	if v0 == 0 {
 		panic("unreachable")
@@ -22722,12 +22790,12 @@ func (m *Module) fn130(v0, v1, v2, v3, v4 int32) {
 				var p2 int32
 				v4 = v2 * v4
 				if v4 != 0 {
-					t3 := m.fn510(v6, v5, v3, v4)
+					t3 := m.fn509(v6, v5, v3, v4)
 					p2 = t3
 					goto l0
 				}
 				if v5 != 0 {
-					m.fn507(v6, v5)
+					m.fn506(v6, v5)
 				}
 				p2 = v3
 			l0:
@@ -22737,7 +22805,7 @@ func (m *Module) fn130(v0, v1, v2, v3, v4 int32) {
 				}
 				goto l2
 			}
-			m.fn507(v6, v5)
+			m.fn506(v6, v5)
 			v5 = v3
 		l2:
 			store32(m.memory, uint64(uint32(v1)), uint32(v2))
@@ -22858,7 +22926,7 @@ func (m *Module) fn135(v0, v1, v2 int32) {
 	if v2 != 0 {
 		p2 = i32(188)
 	}
-	m.fn507(t3, p2)
+	m.fn506(t3, p2)
 }
 func (m *Module) fn136(v0 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -22873,16 +22941,10 @@ func (m *Module) fn137(v0 int32) {
 	}
 }
 func (m *Module) fn138(v0 int32) {
-	t0 := int32(load32(m.memory, uint64(uint32(v0))))
-	if t0 != i32(-0x80000000) {
-		m.fn139(v0)
-	}
-}
-func (m *Module) fn139(v0 int32) {
 	m.fn86(v0, i32(1))
 	m.fn86(v0+i32(12), i32(1))
 }
-func (m *Module) fn140(v0 int32) {
+func (m *Module) fn139(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -22894,7 +22956,7 @@ func (m *Module) fn140(v0 int32) {
 	m.fn86(v1+i32(8), i32(4))
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn141(v0 int32) {
+func (m *Module) fn140(v0 int32) {
 	var v1 int64
 	var v2, v3, v4, v5, v6 int32
 	{
@@ -22943,16 +23005,16 @@ func (m *Module) fn141(v0 int32) {
 		if v3 == 0 {
 			return
 		}
-		m.fn507(v2-v0, v3)
+		m.fn506(v2-v0, v3)
+	}
+}
+func (m *Module) fn141(v0 int32) {
+	t0 := int32(load32(m.memory, uint64(uint32(v0))+32))
+	if t0 != i32(-0x7ffffff8) {
+		m.fn142(v0)
 	}
 }
 func (m *Module) fn142(v0 int32) {
-	t0 := int32(load32(m.memory, uint64(uint32(v0))+32))
-	if t0 != i32(-0x7ffffff8) {
-		m.fn143(v0)
-	}
-}
-func (m *Module) fn143(v0 int32) {
 	var v1, v2 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v0))+32))
@@ -22969,7 +23031,7 @@ func (m *Module) fn143(v0 int32) {
 				t3 := int32(load32(m.memory, uint64(uint32(v0))+36))
 				v1 = t3 + i32(8)
 			l5:
-				m.fn143(v1)
+				m.fn142(v1)
 				v1 = v1 + i32(56)
 				v2 = v2 - i32(1)
 				if v2 != 0 {
@@ -22992,7 +23054,7 @@ func (m *Module) fn143(v0 int32) {
 		}
 	}
 }
-func (m *Module) fn144(v0 int32) {
+func (m *Module) fn143(v0 int32) {
 	var v1 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v1 = t0
@@ -23008,13 +23070,13 @@ func (m *Module) fn144(v0 int32) {
 		m.fn86(p1+v0, i32(1))
 	}
 }
-func (m *Module) fn145(v0 int32) {
+func (m *Module) fn144(v0 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	if t0 != i32(-0x7ffffff8) {
-		m.fn146(v0)
+		m.fn145(v0)
 	}
 }
-func (m *Module) fn146(v0 int32) {
+func (m *Module) fn145(v0 int32) {
 	var v1, v2, _ int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -23028,12 +23090,12 @@ func (m *Module) fn146(v0 int32) {
 			t2 := int32(load32(m.memory, uint64(uint32(v0))+4))
 			v0 = t2
 		l7:
-			m.fn146(v0 + v2)
+			m.fn145(v0 + v2)
 			v2 = v2 + i32(16)
 			if v2 != i32(32) {
 				goto l7
 			}
-			m.fn507(v0, i32(32))
+			m.fn506(v0, i32(32))
 			fallthrough
 		case 0, 1:
 			return
@@ -23049,13 +23111,13 @@ func (m *Module) fn146(v0 int32) {
 			m.fn157(v0 + i32(32))
 			m.fn17(v0)
 			m.fn158(v0 + i32(44))
-			m.fn507(v0, i32(64))
+			m.fn506(v0, i32(64))
 			return
 		case 5:
 			t4 := int32(load32(m.memory, uint64(uint32(v0))+4))
 			v0 = t4
 			m.fn189(v0)
-			m.fn507(v0, i32(48))
+			m.fn506(v0, i32(48))
 			return
 		case 6:
 			t5 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -23067,7 +23129,7 @@ func (m *Module) fn146(v0 int32) {
 				t8 := int32(load32(m.memory, uint64(uint32(v1))+108))
 				v2 = t8 + i32(8)
 			l8:
-				m.fn146(v2)
+				m.fn145(v2)
 				v2 = v2 + i32(24)
 				v0 = v0 - i32(1)
 				if v0 != 0 {
@@ -23088,13 +23150,19 @@ func (m *Module) fn146(v0 int32) {
 					goto l9
 				}
 				t11 := int32(load32(m.memory, uint64(uint32(v1))))
-				m.fn507(t11-v2-i32(16), v0)
+				m.fn506(t11-v2-i32(16), v0)
 			}
 		l9:
 			m.fn16(v1 + i32(32))
 			m.fn17(v1 - i32(-64))
-			m.fn507(v1, i32(120))
+			m.fn506(v1, i32(120))
 		}
+	}
+}
+func (m *Module) fn146(v0 int32) {
+	t0 := int32(load32(m.memory, uint64(uint32(v0))))
+	if t0 != i32(-0x80000000) {
+		m.fn138(v0)
 	}
 }
 func (m *Module) fn147(v0 int32) {
@@ -23134,23 +23202,6 @@ func (m *Module) fn150(v0 int32) {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		v1 = t1
 	l0:
-		m.fn10(v1)
-		v1 = v1 + i32(8)
-		v2 = v2 - i32(1)
-		if v2 != 0 {
-			goto l0
-		}
-	}
-	m.fn86(v0, i32(8))
-}
-func (m *Module) fn151(v0 int32) {
-	var v1, v2 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
-	v2 = t0
-	if v2 != 0 {
-		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		v1 = t1
-	l0:
 		m.fn86(v1, i32(1))
 		v1 = v1 + i32(12)
 		v2 = v2 - i32(1)
@@ -23160,6 +23211,23 @@ func (m *Module) fn151(v0 int32) {
 	}
 	m.fn86(v0, i32(12))
 }
+func (m *Module) fn151(v0 int32) {
+	var v1, v2 int32
+	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
+	v2 = t0
+	if v2 != 0 {
+		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
+		v1 = t1
+	l0:
+		m.fn10(v1)
+		v1 = v1 + i32(8)
+		v2 = v2 - i32(1)
+		if v2 != 0 {
+			goto l0
+		}
+	}
+	m.fn86(v0, i32(8))
+}
 func (m *Module) fn152(v0 int32) {
 	var v1, v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -23168,7 +23236,7 @@ func (m *Module) fn152(v0 int32) {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		v1 = t1
 	l0:
-		m.fn143(v1)
+		m.fn142(v1)
 		v1 = v1 + i32(48)
 		v2 = v2 - i32(1)
 		if v2 != 0 {
@@ -23244,7 +23312,7 @@ func (m *Module) fn157(v0 int32) {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		v1 = t1
 	l0:
-		m.fn146(v1)
+		m.fn145(v1)
 		v1 = v1 + i32(16)
 		v2 = v2 - i32(1)
 		if v2 != 0 {
@@ -23299,7 +23367,7 @@ func (m *Module) fn162(v0 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v0 = t0
 	m.fn163(v0)
-	m.fn507(v0, i32(136))
+	m.fn506(v0, i32(136))
 }
 func (m *Module) fn163(v0 int32) {
 	var v1, v2 int32
@@ -23309,7 +23377,7 @@ func (m *Module) fn163(v0 int32) {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+128))
 		v1 = t1 + i32(8)
 	l0:
-		m.fn143(v1)
+		m.fn142(v1)
 		v1 = v1 + i32(56)
 		v2 = v2 - i32(1)
 		if v2 != 0 {
@@ -23347,7 +23415,7 @@ func (m *Module) fn164(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))+40))
-		m.fn507(t2, v1)
+		m.fn506(t2, v1)
 	}
 }
 func (m *Module) fn165(v0 int32) {
@@ -23651,11 +23719,11 @@ func (m *Module) fn174(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t2-v2, v1)
+		m.fn506(t2-v2, v1)
 	}
 }
 func (m *Module) fn175(v0 int32) {
-	m.fn140(v0 + i32(12))
+	m.fn139(v0 + i32(12))
 	m.fn86(v0, i32(4))
 }
 func (m *Module) fn176(v0 int32) {
@@ -23673,7 +23741,7 @@ func (m *Module) fn176(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t2-v2-i32(8), v1)
+		m.fn506(t2-v2-i32(8), v1)
 	}
 }
 func (m *Module) fn177(v0 int32) {
@@ -23691,7 +23759,7 @@ func (m *Module) fn177(v0 int32) {
 			return
 		}
 		t2 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t2-v2, v1)
+		m.fn506(t2-v2, v1)
 	}
 }
 func (m *Module) fn178(v0 int32) {
@@ -23733,7 +23801,7 @@ func (m *Module) fn179(v0 int32) {
 	}
 	m.fn86(v0+i32(116), i32(72))
 	t2 := int32(load32(m.memory, uint64(uint32(v0))+96))
-	m.fn507(t2, i32(8192))
+	m.fn506(t2, i32(8192))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))+136))
 	v2 = t3
 	if v2 != 0 {
@@ -23751,11 +23819,11 @@ func (m *Module) fn179(v0 int32) {
 	}
 	m.fn86(v0+i32(128), i32(80))
 	t5 := int32(load32(m.memory, uint64(uint32(v0))+100))
-	m.fn507(t5, i32(512))
+	m.fn506(t5, i32(512))
 	m.fn86(v0+i32(140), i32(1))
 	m.fn86(v0+i32(152), i32(1))
-	m.fn151(v0 + i32(164))
-	m.fn151(v0 + i32(176))
+	m.fn150(v0 + i32(164))
+	m.fn150(v0 + i32(176))
 }
 func (m *Module) fn180(v0 int32) {
 	m.fn86(v0+i32(36), i32(1))
@@ -23772,7 +23840,7 @@ func (m *Module) fn182(v0 int32) {
 	}
 }
 func (m *Module) fn183(v0 int32) {
-	m.fn141(v0)
+	m.fn140(v0)
 	m.fn182(v0 + i32(32))
 }
 func (m *Module) fn184(v0 int32) {
@@ -23822,7 +23890,7 @@ func (m *Module) fn184(v0 int32) {
 			goto l0
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v0))))
-		m.fn507(t5-v4+i32(-64), v2)
+		m.fn506(t5-v4+i32(-64), v2)
 	}
 l0:
 	{
@@ -23869,7 +23937,7 @@ l0:
 			goto l3
 		}
 		t11 := int32(load32(m.memory, uint64(uint32(v0))+32))
-		m.fn507(t11-v4-i32(32), v2)
+		m.fn506(t11-v4-i32(32), v2)
 	}
 l3:
 	{
@@ -23914,7 +23982,7 @@ l3:
 			return
 		}
 		t17 := int32(load32(m.memory, uint64(uint32(v0))+64))
-		m.fn507(t17-v4-i32(16), v2)
+		m.fn506(t17-v4-i32(16), v2)
 	}
 }
 func (m *Module) fn185(v0 int32) {
@@ -24012,7 +24080,7 @@ func (m *Module) fn189(v0 int32) {
 		v1 = t1
 	l0:
 		m.fn10(v1)
-		m.fn146(v1 + i32(8))
+		m.fn145(v1 + i32(8))
 		v1 = v1 + i32(24)
 		v2 = v2 - i32(1)
 		if v2 != 0 {
@@ -24087,7 +24155,7 @@ func (m *Module) fn191(v0, v1, v2 int32) {
 				}
 			}
 		l0:
-			m.fn297(v3, v1, v2)
+			m.fn298(v3, v1, v2)
 			t5 := int32(load32(m.memory, uint64(uint32(v3))))
 			if t5 != 0 {
 				t6 := int32(load32(m.memory, uint64(uint32(v3))+4))
@@ -24117,11 +24185,11 @@ func (m *Module) fn191(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v0))+4, uint32(v6))
 			goto l2
 		}
-		m.fn90(v0, i32(1104793), i32(18))
+		m.fn90(v0, i32(1104785), i32(18))
 		goto l2
 	}
 l3:
-	m.fn90(v0, i32(1104811), i32(26))
+	m.fn90(v0, i32(1104803), i32(26))
 l2:
 	m.g0 = v3 + i32(16)
 }
@@ -24152,7 +24220,7 @@ func (m *Module) fn192(v0, v1, v2, v3, v4 int32) {
 					}
 				}
 			l13:
-				m.fn297(v5+i32(8), v1, v3)
+				m.fn298(v5+i32(8), v1, v3)
 				t23 := int32(load32(m.memory, uint64(uint32(v5))+8))
 				if t23 == 0 {
 					goto l15
@@ -24181,7 +24249,7 @@ func (m *Module) fn192(v0, v1, v2, v3, v4 int32) {
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 			goto l10
 		case 2:
-			m.fn303(v5+i32(8), v1, v3)
+			m.fn304(v5+i32(8), v1, v3)
 			t13 := int32(load32(m.memory, uint64(uint32(v5))+8))
 			if t13 != i32(-0x80000000) {
 				t14 := int32(load32(m.memory, uint64(uint32(v5))+16))
@@ -24205,7 +24273,7 @@ func (m *Module) fn192(v0, v1, v2, v3, v4 int32) {
 			goto l8
 		case 3:
 			if v4 == i32(100) {
-				store64(m.memory, uint64(uint32(v5))+8, uint64(i64(25770908616)))
+				store64(m.memory, uint64(uint32(v5))+8, uint64(i64(25770908608)))
 				m.fn80(v0, i32(1098744), v5+i32(8))
 				goto l10
 			}
@@ -24220,7 +24288,7 @@ func (m *Module) fn192(v0, v1, v2, v3, v4 int32) {
 					v6 = t4
 					if v6&i32(7) == i32(4) {
 						if uint32(v2^v6) >= uint32(i32(8)) {
-							m.fn90(v0, i32(1104844), i32(37))
+							m.fn90(v0, i32(1104836), i32(37))
 							goto l10
 						}
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -24268,7 +24336,7 @@ l8:
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 	goto l10
 l4:
-	m.fn90(v0, i32(1104844), i32(37))
+	m.fn90(v0, i32(1104836), i32(37))
 l10:
 	m.g0 = v5 + i32(32)
 }
@@ -24291,7 +24359,7 @@ func (m *Module) fn194(v0, v1, v2 int32) {
 	t0 := m.g0
 	v3 = t0 - i32(16)
 	m.g0 = v3
-	m.fn476(v3, v1, v2)
+	m.fn475(v3, v1, v2)
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
 		v4 = t1
@@ -24366,7 +24434,7 @@ func (m *Module) fn195(v0, v1 int32) {
 					if uint32(v2) < uint32(v5) {
 						p13 = t12
 					}
-					t14 := m.fn554(t8, t9, p13)
+					t14 := m.fn553(t8, t9, p13)
 					v7 = t14
 					p15 := v2 - v5
 					if v7 != 0 {
@@ -24387,7 +24455,7 @@ func (m *Module) fn195(v0, v1 int32) {
 				if uint32(v5) < uint32(v7) {
 					p21 = t20
 				}
-				t22 := m.fn554(t16, t17, p21)
+				t22 := m.fn553(t16, t17, p21)
 				v9 = t22
 				p23 := v5 - v7
 				if v9 != 0 {
@@ -24701,7 +24769,7 @@ func (m *Module) fn197(v0, v1, v2, v3 int32) {
 								t27 := v4
 								v16 = t26
 								t28 := int64(load64(m.memory, uint64(uint32(v1))+8))
-								m.fn553(t27, v16, t28, v6)
+								m.fn552(t27, v16, t28, v6)
 								t29 := int64(load64(m.memory, uint64(uint32(v4))))
 								store64(m.memory, uint64(uint32(v1)), uint64(t29))
 								t30 := int64(load64(m.memory, uint64(uint32(v4))+8))
@@ -24822,7 +24890,7 @@ func (m *Module) fn197(v0, v1, v2, v3 int32) {
 			store32(m.memory, uint64(uint32(v0)), uint32(v5))
 			store32(m.memory, uint64(uint32(v4))+52, uint32(i32(4)))
 			store32(m.memory, uint64(uint32(v4))+44, uint32(i32(4)))
-			m.fn140(v4 + i32(40))
+			m.fn139(v4 + i32(40))
 			m.fn86(v4+i32(28), i32(4))
 			goto l13
 		}
@@ -24951,7 +25019,7 @@ func (m *Module) fn199(v0, v1, v2 int32) int32 {
 			t2 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
 			if v2 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v0))))
-				t4 := m.fn554(t3, v1, v2)
+				t4 := m.fn553(t3, v1, v2)
 				if t4 == 0 {
 					goto l1
 				}
@@ -24976,7 +25044,7 @@ func (m *Module) fn200(v0, v1, v2 int32) {
 	v3 = t0
 	t1 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v3 == t1 {
-		m.fn525(v2)
+		m.fn524(v2)
 	}
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t2+v3))] = byte(i32(34))
@@ -24986,7 +25054,7 @@ func (m *Module) fn200(v0, v1, v2 int32) {
 	v0 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v0 == t4 {
-		m.fn525(v2)
+		m.fn524(v2)
 	}
 	t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t5+v0))] = byte(i32(34))
@@ -25004,7 +25072,7 @@ func (m *Module) fn201(v0, v1 int32) {
 			t1 := int32(m.memory[uint64(uint32(v0))+1])
 			t2 := v1
 			v0 = t1
-			p3 := i32(1103628)
+			p3 := i32(1103620)
 			if v0 != 0 {
 				p3 = i32(1101544)
 			}
@@ -25029,7 +25097,7 @@ func (m *Module) fn201(v0, v1 int32) {
 			v2 = t10
 			t11 := int32(load32(m.memory, uint64(uint32(v1))))
 			if v2 == t11 {
-				m.fn525(v1)
+				m.fn524(v1)
 			}
 			t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t12+v2))] = byte(i32(91))
@@ -25049,7 +25117,7 @@ func (m *Module) fn201(v0, v1 int32) {
 					v3 = t16
 					t17 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v3 == t17 {
-						m.fn525(v1)
+						m.fn524(v1)
 					}
 					t18 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t18+v3))] = byte(i32(44))
@@ -25067,7 +25135,7 @@ func (m *Module) fn201(v0, v1 int32) {
 			}
 			t20 := int32(load32(m.memory, uint64(uint32(v1))))
 			if t20 == v2 {
-				m.fn525(v1)
+				m.fn524(v1)
 			}
 			t21 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t21+v2))] = byte(i32(93))
@@ -25087,7 +25155,7 @@ func (m *Module) fn201(v0, v1 int32) {
 			v0 = t26
 			t27 := int32(load32(m.memory, uint64(uint32(v1))))
 			if v0 == t27 {
-				m.fn525(v1)
+				m.fn524(v1)
 			}
 			t28 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t28+v0))] = byte(i32(123))
@@ -25108,7 +25176,7 @@ func (m *Module) fn201(v0, v1 int32) {
 						v3 = t32
 						t33 := int32(load32(m.memory, uint64(uint32(v1))))
 						if v3 == t33 {
-							m.fn525(v1)
+							m.fn524(v1)
 						}
 						t34 := int32(load32(m.memory, uint64(uint32(v1))+4))
 						m.memory[uint64(uint32(t34+v3))] = byte(i32(44))
@@ -25119,7 +25187,7 @@ func (m *Module) fn201(v0, v1 int32) {
 					v3 = t35
 					t36 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v3 == t36 {
-						m.fn525(v1)
+						m.fn524(v1)
 					}
 					t37 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t37+v3))] = byte(i32(58))
@@ -25137,7 +25205,7 @@ func (m *Module) fn201(v0, v1 int32) {
 			}
 			t39 := int32(load32(m.memory, uint64(uint32(v1))))
 			if t39 == v0 {
-				m.fn525(v1)
+				m.fn524(v1)
 			}
 			t40 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			m.memory[uint64(uint32(t40+v0))] = byte(i32(125))
@@ -25755,7 +25823,7 @@ func (m *Module) fn209(v0, v1, v2 int32) {
 			v1 = i32(0)
 		l2:
 			v5 = v3 + i32(4)
-			m.fn529(v5, v6)
+			m.fn528(v5, v6)
 			{
 				t8 := int32(load32(m.memory, uint64(uint32(v2+i32(4)))))
 				v7 = t8
@@ -25766,7 +25834,7 @@ func (m *Module) fn209(v0, v1, v2 int32) {
 				}
 				t10 := int32(load32(m.memory, uint64(uint32(v2))))
 				t11 := int32(load32(m.memory, uint64(uint32(v3))+8))
-				t12 := m.fn554(t10, t11, v7)
+				t12 := m.fn553(t10, t11, v7)
 				m.fn86(v3+i32(4), i32(1))
 				if t12 != 0 {
 					goto l0
@@ -25970,7 +26038,7 @@ func (m *Module) fn211(v0, v1, v2, v3 int32) {
 			if v1 != 0 {
 				p12 = t9
 			}
-			t13 := m.fn554(t3, t7, p12)
+			t13 := m.fn553(t3, t7, p12)
 			v2 = t13
 			var p15 int32
 			if v2 < i32(0) {
@@ -26055,7 +26123,7 @@ func (m *Module) fn211(v0, v1, v2, v3 int32) {
 				if v1 != 0 {
 					p42 = t39
 				}
-				t43 := m.fn554(t38, t33, p42)
+				t43 := m.fn553(t38, t33, p42)
 				v6 = t43
 				var p45 int32
 				if v6 < i32(0) {
@@ -26119,7 +26187,7 @@ func (m *Module) fn211(v0, v1, v2, v3 int32) {
 			if v3 != 0 {
 				p65 = t62
 			}
-			t66 := m.fn554(t61, t56, p65)
+			t66 := m.fn553(t61, t56, p65)
 			v5 = t66
 			var p68 int32
 			if v5 < i32(0) {
@@ -26637,7 +26705,7 @@ func (m *Module) fn215(v0, v1, v2 int32) int32 {
 		if uint32(v0) < uint32(v1) {
 			p28 = t27
 		}
-		t29 := m.fn554(t24, t26, p28)
+		t29 := m.fn553(t24, t26, p28)
 		v2 = t29
 		p30 := v0 - v1
 		if v2 != 0 {
@@ -26839,7 +26907,7 @@ func (m *Module) fn217(v0, v1, v2, v3, v4 int32) {
 			if uint32(v3) < uint32(v4) {
 				p12 = t11
 			}
-			t13 := m.fn554(t7, t8, p12)
+			t13 := m.fn553(t7, t8, p12)
 			v5 = t13
 			p14 := v3 - v4
 			if v5 != 0 {
@@ -26924,7 +26992,7 @@ func (m *Module) fn217(v0, v1, v2, v3, v4 int32) {
 					if uint32(v3) < uint32(v5) {
 						p37 = t36
 					}
-					t38 := m.fn554(t32, t33, p37)
+					t38 := m.fn553(t32, t33, p37)
 					v7 = t38
 					p39 := v3 - v5
 					if v7 != 0 {
@@ -26991,7 +27059,7 @@ func (m *Module) fn217(v0, v1, v2, v3, v4 int32) {
 				if uint32(v4) < uint32(v6) {
 					p56 = t55
 				}
-				t57 := m.fn554(t51, t52, p56)
+				t57 := m.fn553(t51, t52, p56)
 				v7 = t57
 				p58 := v4 - v6
 				if v7 != 0 {
@@ -27810,7 +27878,7 @@ func (m *Module) fn220(v0, v1 int32) {
 	if uint32(v3) < uint32(v1) {
 		t3 := v0
 		v2 = v1 - v3
-		m.fn268(t3, v2)
+		m.fn269(t3, v2)
 		t4 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		v4 = t4
 		t5 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -28207,7 +28275,7 @@ l0:
 			}
 			memory_fill(m.memory, uint32(v7+v10), i32(61), uint32(v1))
 		l8:
-			m.fn533(v11+i32(4), v10, v8)
+			m.fn532(v11+i32(4), v10, v8)
 			t134 := int32(load32(m.memory, uint64(uint32(v11))+4))
 			if t134 == i32(1) {
 				goto l9
@@ -28462,7 +28530,7 @@ func (m *Module) fn226(v0, v1 int32) int32 {
 	if t5 == t6 {
 		t8 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(8)))))
-		t10 := m.fn554(t8, t9, v4)
+		t10 := m.fn553(t8, t9, v4)
 		p7 = t10
 	} else {
 		p7 = i32(1)
@@ -28496,7 +28564,7 @@ func (m *Module) fn228(v0, v1 int32) int32 {
 	if t5 == t6 {
 		t8 := int32(load32(m.memory, uint64(uint32(v3))))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(12)))))
-		t10 := m.fn554(t8, t9, v4)
+		t10 := m.fn553(t8, t9, v4)
 		p7 = t10
 	} else {
 		p7 = i32(1)
@@ -28531,7 +28599,7 @@ func (m *Module) fn231(v0, v1 int32) int32 {
 	if v3 == t1 {
 		t3 := int32(load32(m.memory, uint64(uint32(v0))+4))
 		t4 := int32(load32(m.memory, uint64(uint32(v1))+4))
-		t5 := m.fn554(t3, t4, v3)
+		t5 := m.fn553(t3, t4, v3)
 		p2 = t5
 	} else {
 		p2 = i32(1)
@@ -28610,7 +28678,7 @@ func (m *Module) fn240(v0, v1 int32) int32 {
 	if v3 == t1 {
 		t3 := int32(load32(m.memory, uint64(uint32(v0))))
 		t4 := int32(load32(m.memory, uint64(uint32(v1))))
-		t5 := m.fn554(t3, t4, v3)
+		t5 := m.fn553(t3, t4, v3)
 		p2 = t5
 	} else {
 		p2 = i32(1)
@@ -28659,7 +28727,7 @@ func (m *Module) fn244(v0, v1 int32) int32 {
 	if t5 == t6 {
 		t8 := int32(load32(m.memory, uint64(uint32(v3))))
 		t9 := int32(load32(m.memory, uint64(uint32(v0-i32(8)))))
-		t10 := m.fn554(t8, t9, v4)
+		t10 := m.fn553(t8, t9, v4)
 		p7 = t10
 	} else {
 		p7 = i32(1)
@@ -28920,7 +28988,7 @@ l0:
 						v8 = t31
 						if v8 != 0 {
 							t32 := int32(load32(m.memory, uint64(uint32(v7))+8))
-							m.fn507(t32, v8*i32(72))
+							m.fn506(t32, v8*i32(72))
 						}
 						m.fn10(v7 + i32(16))
 						m.fn10(v7 + i32(24))
@@ -29320,7 +29388,7 @@ l0:
 		{
 			var p124 int32
 			{
-				t125 := m.fn269(v2, v3, i32(1103327), i32(3))
+				t125 := m.fn270(v2, v3, i32(1103320), i32(3))
 				p126 := i32(0)
 				if t125 != 0 {
 					p126 = i32(3)
@@ -29335,7 +29403,7 @@ l0:
 					p128 = 1
 				}
 				if p127&p128 == 0 {
-					t129 := m.fn277(v6+i32(8), v1)
+					t129 := m.fn278(v6+i32(8), v1)
 					p124 = t129
 					goto l20
 				}
@@ -29349,7 +29417,7 @@ l0:
 			v4 = t130
 			var p131 int32
 			if uint32(v4) <= uint32(i32(32)) {
-				t132 := m.fn278(v6+i32(8), v8)
+				t132 := m.fn279(v6+i32(8), v8)
 				v8 = t132
 				t133 := int32(m.memory[uint64(uint32(v8))])
 				p131 = t133
@@ -29383,7 +29451,7 @@ l0:
 		l22:
 			t140 := v6 + i32(176)
 			v11 = v6 + i32(8)
-			m.fn279(t140, v11, i32(0), v8, v7, i32(1))
+			m.fn280(t140, v11, i32(0), v8, v7, i32(1))
 			t141 := int32(load32(m.memory, uint64(uint32(v6))+176))
 			v4 = t141
 			if v4 == 0 {
@@ -29400,7 +29468,7 @@ l0:
 				if uint32(t146) > uint32(i32(32)) {
 					goto l21
 				}
-				t147 := m.fn278(v11, v4)
+				t147 := m.fn279(v11, v4)
 				t148 := int32(load32(m.memory, uint64(uint32(v6))+28))
 				if t147-t148 != v3 {
 					goto l21
@@ -29420,7 +29488,7 @@ l0:
 		v8 = t152
 		t153 := int32(load32(m.memory, uint64(uint32(v6))+112))
 		v0 = t153
-		m.fn533(v6+i32(140), v2, v3)
+		m.fn532(v6+i32(140), v2, v3)
 		{
 			t154 := int32(load32(m.memory, uint64(uint32(v6))+140))
 			if t154 == i32(1) {
@@ -29438,9 +29506,9 @@ l0:
 					p161 = 1
 				}
 				v7 = p161
-				p162 := i32(1105038)
+				p162 := i32(1105030)
 				if v7 != 0 {
-					p162 = i32(1105051)
+					p162 = i32(1105043)
 				}
 				p163 := i32(13)
 				if v7 != 0 {
@@ -29457,7 +29525,7 @@ l0:
 			store64(m.memory, uint64(uint32(v6))+8, uint64(i64(0x800000000)))
 			m.memory[uint64(uint32(v6))+49] = byte(i32(1))
 			m.memory[uint64(uint32(v6))+48] = byte(v12 & i32(1))
-			m.fn280(v6+i32(176), v6+i32(8))
+			m.fn281(v6+i32(176), v6+i32(8))
 		}
 	l24:
 		t164 := int32(load32(m.memory, uint64(uint32(v6))+176))
@@ -29472,7 +29540,7 @@ l0:
 			store64(m.memory, uint64(uint32(v6))+16, uint64(t168))
 			t169 := int64(load64(m.memory, uint64(uint32(v6))+176))
 			store64(m.memory, uint64(uint32(v6))+8, uint64(t169))
-			t170 := m.fn504(i32(36), i32(4))
+			t170 := m.fn503(i32(36), i32(4))
 			v8 = t170
 			if v8 == 0 {
 				goto l19
@@ -29511,7 +29579,7 @@ l0:
 		store64(m.memory, uint64(uint32(v6))+8, uint64(i64(0x800000000)))
 		store32(m.memory, uint64(uint32(v6))+16, uint32(i32(0)))
 		store32(m.memory, uint64(uint32(v6))+24, uint32(i32(-0x80000000)))
-		m.fn280(v6+i32(140), v6+i32(176))
+		m.fn281(v6+i32(140), v6+i32(176))
 		t176 := int32(load32(m.memory, uint64(uint32(v6))+140))
 		if t176 == i32(-0x80000000) {
 			goto l19
@@ -29527,7 +29595,7 @@ l0:
 		t181 := int64(load64(m.memory, uint64(uint32(v6))+140))
 		store64(m.memory, uint64(uint32(v6))+176, uint64(t181))
 		m.fn147(v6 + i32(20))
-		t182 := m.fn504(i32(36), i32(4))
+		t182 := m.fn503(i32(36), i32(4))
 		v8 = t182
 		if v8 == 0 {
 			goto l19
@@ -29592,7 +29660,7 @@ func (m *Module) fn254(v0, v1 int32) {
 			store64(m.memory, uint64(uint32(v2))+24, uint64(t6))
 			goto l0
 		}
-		m.fn303(v2+i32(24), v2+i32(12), v3)
+		m.fn304(v2+i32(24), v2+i32(12), v3)
 	}
 l0:
 	t8 := v0
@@ -29691,53 +29759,61 @@ l0:
 	_ = int32(load32(m.memory, uint64(uint32(v4))+28))
 	panic("unreachable")
 }
-func (m *Module) fn256(v0 int64, v1, v2, v3 int32) {
-	var v4, v5 int32
-	t0 := m.g0
-	v5 = t0 - i32(16)
-	m.g0 = v5
+func (m *Module) fn256(v0 int32, v1 int64) {
+	var v2, v3, v4 int32
+	var v5 int64
+	store16(m.memory, uint64(uint32(v0))+8, uint16(i32(0)))
+	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
 	{
-		if uint64(v0) >= uint64(i64(128)) {
-			v4 = v5 + i32(6)
-			m.fn355(v4, v0)
-			t1 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v0|i64(1)))))) / uint32(i32(7)))
-			m.fn84(v3, v4, t1+v4)
+		if uint64(v1) < uint64(i64(128)) {
+			v5 = v1
 			goto l0
 		}
-		t2 := int32(load32(m.memory, uint64(uint32(v3))+8))
-		v4 = t2
-		t3 := int32(load32(m.memory, uint64(uint32(v3))))
-		if v4 == t3 {
-			m.fn525(v3)
+		v2 = i32(1)
+		var p0 int32
+		{
+		l3:
+			{
+				if v2 == i32(11) {
+					goto l1
+				}
+				v3 = v0 + v2
+				m.memory[uint64(uint32(v3-i32(1)))] = byte(int32(v1) | i32(128))
+				v5 = int64(uint64(v1) >> 7)
+				if uint64(v1) < uint64(i64(0x4000)) {
+					goto l2
+				}
+				m.memory[uint64(uint32(v3))] = byte(int32(v5) | i32(128))
+				v2 = v2 + i32(2)
+				var p1 int32
+				if uint64(v1) > uint64(i64(0x1fffff)) {
+					p1 = 1
+				}
+				v5 = int64(uint64(v1) >> 14)
+				v1 = v5
+				if p1 != 0 {
+					goto l3
+				}
+			}
+			v4 = v2 - i32(2)
+			t2 := v2 - i32(1)
+			p0 = t2
+			goto l4
 		}
-		t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
-		m.memory[uint64(uint32(t4+v4))] = byte(v0)
-		store32(m.memory, uint64(uint32(v3))+8, uint32(v4+i32(1)))
-	}
-l0:
-	{
-		if uint32(v2) >= uint32(i32(128)) {
-			v4 = v5 + i32(6)
-			t5 := v4
-			v0 = int64(uint32(v2))
-			m.fn355(t5, v0)
-			t6 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v0|i64(1)))))) / uint32(i32(7)))
-			m.fn84(v3, v4, t6+v4)
+	l2:
+		v4 = v2 - i32(1)
+		p0 = v2
+	l4:
+		v3 = p0
+		if uint32(v4) >= uint32(i32(9)) {
 			goto l1
 		}
-		t7 := int32(load32(m.memory, uint64(uint32(v3))+8))
-		v4 = t7
-		t8 := int32(load32(m.memory, uint64(uint32(v3))))
-		if v4 == t8 {
-			m.fn525(v3)
-		}
-		t9 := int32(load32(m.memory, uint64(uint32(v3))+4))
-		m.memory[uint64(uint32(t9+v4))] = byte(v2)
-		store32(m.memory, uint64(uint32(v3))+8, uint32(v4+i32(1)))
 	}
+l0:
+	m.memory[uint64(uint32(v0+v3))] = byte(v5)
+	return
 l1:
-	m.fn84(v3, v1, v1+v2)
-	m.g0 = v5 + i32(16)
+	panic("unreachable")
 }
 func (m *Module) fn257(v0 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -29745,7 +29821,135 @@ func (m *Module) fn257(v0 int32) int32 {
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	return t1
 }
-func (m *Module) fn258(v0, v1 int32) {
+func (m *Module) fn258(v0 int32) int32 {
+	var v1, _, _ int32
+	t0 := m.g0
+	v1 = t0 - i32(16)
+	m.g0 = v1
+	t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
+	t2 := int32(load32(m.memory, uint64(uint32(v0))+12))
+	m.fn254(v1+i32(8), v0)
+	t3 := int32(load32(m.memory, uint64(uint32(v1))+12))
+	v0 = t3
+	m.g0 = v1 + i32(16)
+	return t1 + t2 - v0
+}
+func (m *Module) fn259(v0, v1 int32) {
+	var v2, v3 int32
+	t0 := m.g0
+	v2 = t0 - i32(16)
+	m.g0 = v2
+	m.fn63(v2+i32(4), v1, i32(0), i32(4), i32(16))
+	t1 := int32(load32(m.memory, uint64(uint32(v2))+8))
+	v1 = t1
+	t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
+	if t2 == i32(1) {
+		_ = int32(load32(m.memory, uint64(uint32(v2))+12))
+		panic("unreachable")
+	}
+	t4 := int32(load32(m.memory, uint64(uint32(v2))+12))
+	v3 = t4
+	store32(m.memory, uint64(uint32(v0))+8, uint32(i32(0)))
+	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
+	store32(m.memory, uint64(uint32(v0)), uint32(v1))
+	m.g0 = v2 + i32(16)
+}
+func (m *Module) fn260(v0, v1, v2, v3 int32) {
+	var v4, v5, v6, v7, v8, v9, v10 int32
+	var v11 int64
+	t0 := m.g0
+	v8 = t0 - i32(16)
+	m.g0 = v8
+	t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
+	v6 = t1
+	t2 := int32(load32(m.memory, uint64(uint32(v3))))
+	if v6 == t2 {
+		m.fn524(v3)
+	}
+	t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
+	m.memory[uint64(uint32(t3+v6))] = byte(v0)
+	t4 := v3
+	v9 = v6 + i32(1)
+	store32(m.memory, uint64(uint32(t4))+8, uint32(v9))
+	{
+		{
+			if v2 == 0 {
+				goto l0
+			}
+			v7 = v2 & i32(3)
+			if uint32(v2) >= uint32(i32(4)) {
+				v0 = v1 + i32(28)
+				v10 = v2 & i32(0xffffffc)
+			l1:
+				{
+					t5 := int32(load32(m.memory, uint64(uint32(v0))))
+					t6 := int32(load32(m.memory, uint64(uint32(v0-i32(8)))))
+					t7 := int32(load32(m.memory, uint64(uint32(v0-i32(16)))))
+					t8 := int32(load32(m.memory, uint64(uint32(v0-i32(24)))))
+					v4 = t5 + (t6 + (t7 + (t8 + v4)))
+					v0 = v0 + i32(32)
+					t9 := v10
+					v5 = v5 + i32(4)
+					if t9 != v5 {
+						goto l1
+					}
+				}
+				if v7 == 0 {
+					goto l2
+				}
+			}
+			v0 = v5<<3 + v1 + i32(4)
+		l3:
+			{
+				t10 := int32(load32(m.memory, uint64(uint32(v0))))
+				v4 = t10 + v4
+				v0 = v0 + i32(8)
+				v7 = v7 - i32(1)
+				if v7 != 0 {
+					goto l3
+				}
+			}
+		l2:
+			v11 = int64(uint32(v4))
+			if uint32(v4) < uint32(i32(128)) {
+				goto l0
+			}
+			v0 = v8 + i32(6)
+			m.fn256(v0, v11)
+			t11 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v11|i64(1)))))) / uint32(i32(7)))
+			m.fn84(v3, v0, t11+v0)
+			goto l4
+		}
+	l0:
+		t12 := int32(load32(m.memory, uint64(uint32(v3))))
+		if t12 == v9 {
+			m.fn524(v3)
+		}
+		t13 := int32(load32(m.memory, uint64(uint32(v3))+4))
+		m.memory[uint64(uint32(t13+v9))] = byte(v11)
+		store32(m.memory, uint64(uint32(v3))+8, uint32(v6+i32(2)))
+		if v2 == 0 {
+			goto l5
+		}
+	}
+l4:
+	v0 = v1 + v2<<3
+l6:
+	{
+		t14 := int32(load32(m.memory, uint64(uint32(v1))))
+		t15 := v3
+		v2 = t14
+		t16 := int32(load32(m.memory, uint64(uint32(v1+i32(4)))))
+		m.fn84(t15, v2, v2+t16)
+		v1 = v1 + i32(8)
+		if v1 != v0 {
+			goto l6
+		}
+	}
+l5:
+	m.g0 = v8 + i32(16)
+}
+func (m *Module) fn261(v0, v1 int32) {
 	var v2, v3, v4 int32
 	var v5 int64
 	t0 := m.g0
@@ -29754,7 +29958,7 @@ func (m *Module) fn258(v0, v1 int32) {
 	t1 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	t2 := v2 + i32(44)
 	v5 = int64(uint32(t1 - v0))
-	m.fn355(t2, v5)
+	m.fn256(t2, v5)
 	v3 = v0 - i32(1)
 	{
 		t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -29789,7 +29993,7 @@ func (m *Module) fn258(v0, v1 int32) {
 				t10 := int32(load32(m.memory, uint64(uint32(v2))+16))
 				if t10 == 0 {
 					t11 := int32(load32(m.memory, uint64(uint32(v2))+8))
-					m.fn477(t11, v3)
+					m.fn476(t11, v3)
 					goto l2
 				}
 				t12 := m.fn103(v2, v3)
@@ -29863,7 +30067,7 @@ func (m *Module) fn258(v0, v1 int32) {
 				t32 := int32(load32(m.memory, uint64(uint32(v2))+92))
 				store32(m.memory, uint64(uint32(v2))+76, uint32(t32))
 				store32(m.memory, uint64(uint32(v2))+72, uint32(v0))
-				m.fn477(v2+i32(72), v3)
+				m.fn476(v2+i32(72), v3)
 				t33 := int32(load32(m.memory, uint64(uint32(v2))+72))
 				store32(m.memory, uint64(uint32(v2))+64, uint32(t33))
 				t34 := int32(load32(m.memory, uint64(uint32(v2))+76))
@@ -29891,7 +30095,7 @@ func (m *Module) fn258(v0, v1 int32) {
 l0:
 	panic("unreachable")
 }
-func (m *Module) fn259(v0, v1, v2, v3 int32) {
+func (m *Module) fn262(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v1))+160))
@@ -29937,7 +30141,7 @@ func (m *Module) fn259(v0, v1, v2, v3 int32) {
 					goto l2
 				}
 				t12 := int32(load32(m.memory, uint64(uint32(v9))+36))
-				t13 := m.fn554(t12, v2, v3)
+				t13 := m.fn553(t12, v2, v3)
 				if t13 != 0 {
 					goto l2
 				}
@@ -29959,7 +30163,7 @@ l0:
 l1:
 	panic("unreachable")
 }
-func (m *Module) fn260(v0, v1, v2, v3 int32) {
+func (m *Module) fn263(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	{
 		if uint32(v2) >= uint32(v3) {
@@ -30044,7 +30248,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v5))
 }
-func (m *Module) fn261(v0, v1, v2, v3 int32) {
+func (m *Module) fn264(v0, v1, v2, v3 int32) {
 	var v4, v5 int32
 	t0 := m.g0
 	v4 = t0 - i32(48)
@@ -30064,7 +30268,7 @@ func (m *Module) fn261(v0, v1, v2, v3 int32) {
 			store32(m.memory, uint64(uint32(v4))+24, uint32(t3+i32(1)))
 			v1 = v4 + i32(12)
 			m.fn255(v1, v4+i32(24), i32(3))
-			m.fn262(v0, v1)
+			m.fn265(v0, v1)
 			goto l0
 		}
 		panic("unreachable")
@@ -30077,7 +30281,7 @@ func (m *Module) fn261(v0, v1, v2, v3 int32) {
 l0:
 	m.g0 = v4 + i32(48)
 }
-func (m *Module) fn262(v0, v1 int32) {
+func (m *Module) fn265(v0, v1 int32) {
 	var v2 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -30090,7 +30294,7 @@ func (m *Module) fn262(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v0)), uint64(t3))
 	m.g0 = v2 + i32(16)
 }
-func (m *Module) fn263(v0, v1, v2, v3 int32) {
+func (m *Module) fn266(v0, v1, v2, v3 int32) {
 	var v4 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v3))+8))
 	v4 = t0
@@ -30099,203 +30303,46 @@ func (m *Module) fn263(v0, v1, v2, v3 int32) {
 	if uint32(v4) > uint32(t2) {
 		t3 := int32(load32(m.memory, uint64(uint32(v3))))
 		if t3 == v4 {
-			m.fn525(v3)
+			m.fn524(v3)
 		}
 		t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
 		m.memory[uint64(uint32(t4+v4))] = byte(i32(44))
 		store32(m.memory, uint64(uint32(v3))+8, uint32(v4+i32(1)))
 	}
-	m.fn264(v1, v2, v3)
+	m.fn267(v1, v2, v3)
 	t5 := int32(load32(m.memory, uint64(uint32(v3))+8))
 	v0 = t5
 	t6 := int32(load32(m.memory, uint64(uint32(v3))))
 	if v0 == t6 {
-		m.fn525(v3)
+		m.fn524(v3)
 	}
 	t7 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t7+v0))] = byte(i32(58))
 	store32(m.memory, uint64(uint32(v3))+8, uint32(v0+i32(1)))
 }
-func (m *Module) fn264(v0, v1, v2 int32) {
+func (m *Module) fn267(v0, v1, v2 int32) {
 	var v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v2))+8))
 	v3 = t0
 	t1 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v3 == t1 {
-		m.fn525(v2)
+		m.fn524(v2)
 	}
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t2+v3))] = byte(i32(34))
 	store32(m.memory, uint64(uint32(v2))+8, uint32(v3+i32(1)))
-	m.fn471(v0, v1, v2)
+	m.fn470(v0, v1, v2)
 	t3 := int32(load32(m.memory, uint64(uint32(v2))+8))
 	v0 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v0 == t4 {
-		m.fn525(v2)
+		m.fn524(v2)
 	}
 	t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t5+v0))] = byte(i32(34))
 	store32(m.memory, uint64(uint32(v2))+8, uint32(v0+i32(1)))
 }
-func (m *Module) fn265(v0, v1 int32) int32 {
-	var v2, v3, v4, v5 int64
-	var v6, v7, v8, v9, v10 int32
-	t0 := m.g0
-	v6 = t0 - i32(16)
-	m.g0 = v6
-	t1 := int32(load32(m.memory, uint64(uint32(v0))))
-	v7 = t1
-	t2 := int32(load32(m.memory, uint64(uint32(v1))))
-	t3 := int32(load32(m.memory, uint64(uint32(t2))+8))
-	t4 := v6
-	v8 = t3
-	store32(m.memory, uint64(uint32(t4))+12, uint32(v8))
-	var p5 int32
-	{
-		t6 := int32(load32(m.memory, uint64(uint32(v7))))
-		v0 = t6
-		t7 := int32(load32(m.memory, uint64(uint32(v0))+12))
-		if t7 == 0 {
-			p5 = i32(1)
-			goto l0
-		}
-		t8 := m.fn113(v0+i32(16), v6+i32(12))
-		v2 = t8
-		t9 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		v9 = t9
-		v1 = v9 & int32(v2)
-		v4 = int64(uint64(v2)>>25) & i64(127) * i64(72340172838076673)
-		t10 := int32(load32(m.memory, uint64(uint32(v0))))
-		v0 = t10
-		var p11 int32
-	l3:
-		{
-			t12 := int64(load64(m.memory, uint64(uint32(v0+v1))))
-			v3 = t12
-			v2 = v3 ^ v4
-			v2 = (v2 ^ i64(-1)) & (v2 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
-			{
-			l2:
-				{
-					if v2 == 0 {
-						goto l1
-					}
-					v5 = int64(bits.TrailingZeros64(uint64(v2)))
-					v2 = (v2 - i64(1)) & v2
-					t13 := int32(load32(m.memory, uint64(uint32(v0-(int32(uint32(int32(v5))>>3)+v1)&v9<<2-i32(4)))))
-					if v8 != t13 {
-						goto l2
-					}
-				}
-				t14 := int32(load32(m.memory, uint64(uint32(v7))+4))
-				t15 := m.fn266(t14, v8)
-				v0 = t15 & i32(255)
-				var p16 int32
-				if v0 == i32(2) {
-					p16 = 1
-				}
-				t17 := p16 | v0
-				p5 = t17
-				goto l0
-			}
-		l1:
-			;
-			var p18 int32
-			if v3&(v3<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
-				p18 = i32(1)
-			} else {
-				t19 := v1
-				v10 = v10 + i32(8)
-				v1 = (t19 + v10) & v9
-				goto l3
-			}
-			p11 = p18
-		}
-		p5 = p11
-	}
-l0:
-	m.g0 = v6 + i32(16)
-	return p5 & i32(1)
-}
-func (m *Module) fn266(v0, v1 int32) int32 {
-	var v2, v3, v4, v5, v6, v7 int32
-	{
-		v2 = v1 - i32(98)
-		if uint32(v2) > uint32(i32(24)) {
-			goto l0
-		}
-		if i32_shl(i32(1), v2)&i32(16793665) == 0 {
-			goto l0
-		}
-		var p0 int32
-		if v1 == i32(122) {
-			p0 = 1
-		}
-		return p0
-	}
-l0:
-	v6 = int32(uint32(v1) >> 3)
-	t1 := int32(load32(m.memory, uint64(uint32(v0))+124))
-	v3 = t1 * i32(72)
-	t2 := int32(load32(m.memory, uint64(uint32(v0))+120))
-	v4 = t2
-	v2 = v4 - i32(12)
-	{
-	l2:
-		{
-			v5 = i32(2)
-			if v3 == 0 {
-				goto l1
-			}
-			v3 = v3 - i32(72)
-			v2 = v2 + i32(72)
-			t3 := int32(load32(m.memory, uint64(uint32(v4))+24))
-			v7 = t3
-			v4 = v4 + i32(72)
-			if v6 != v7 {
-				goto l2
-			}
-		}
-		t4 := int32(m.memory[uint64(uint32(v2+i32(4)))])
-		if t4 != 0 {
-			goto l1
-		}
-		t5 := int32(m.memory[uint64(uint32(v2))])
-		v3 = t5
-		t6 := int32(load32(m.memory, uint64(uint32(v0))+136))
-		if uint32(v3) >= uint32(t6) {
-			panic("unreachable")
-		}
-		t7 := int32(load32(m.memory, uint64(uint32(v0))+132))
-		t8 := int32(m.memory[uint64(uint32(t7+v3*i32(80)))+74])
-		if t8 != 0 {
-			goto l1
-		}
-		t9 := int32(m.memory[uint64(uint32(v2+i32(2)))])
-		t10 := v1 & i32(7)
-		v0 = t9
-		p11 := i32(0)
-		if uint32(v0) >= uint32(i32(7)) {
-			p11 = i32(2)
-		}
-		p12 := p11
-		if v0 == i32(4) {
-			p12 = i32(1)
-		}
-		if t10 != p12 {
-			goto l1
-		}
-		var p13 int32
-		if uint32(v0) > uint32(i32(10)) {
-			p13 = 1
-		}
-		v5 = p13
-	}
-l1:
-	return v5
-}
-func (m *Module) fn267(v0, v1 int32) {
+func (m *Module) fn268(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v6 = t0
@@ -30323,7 +30370,7 @@ func (m *Module) fn267(v0, v1 int32) {
 	}
 l0:
 	v7 = p1
-	m.fn268(t2, v7)
+	m.fn269(t2, v7)
 	t5 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t6 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v2 = t5 + t6
@@ -30353,7 +30400,7 @@ l0:
 l1:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v6+v7))
 }
-func (m *Module) fn268(v0, v1 int32) {
+func (m *Module) fn269(v0, v1 int32) {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -30362,26 +30409,11 @@ func (m *Module) fn268(v0, v1 int32) {
 		m.fn83(v0, v2, v1, i32(1), i32(1))
 	}
 }
-func (m *Module) fn269(v0, v1, v2, v3 int32) int32 {
-	var _ int32
-	var p0 int32
-	if uint32(v1) >= uint32(v3) {
-		t1 := m.fn554(v2, v0, v3)
-		p0 = t1
-	} else {
-		p0 = i32(1)
-	}
-	var p2 int32
-	if p0 == 0 {
-		p2 = 1
-	}
-	return p2
-}
 func (m *Module) fn270(v0, v1, v2, v3 int32) int32 {
 	var _ int32
 	var p0 int32
 	if uint32(v1) >= uint32(v3) {
-		t1 := m.fn554(v2, v0+(v1-v3), v3)
+		t1 := m.fn553(v2, v0, v3)
 		p0 = t1
 	} else {
 		p0 = i32(1)
@@ -30392,7 +30424,22 @@ func (m *Module) fn270(v0, v1, v2, v3 int32) int32 {
 	}
 	return p2
 }
-func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn271(v0, v1, v2, v3 int32) int32 {
+	var _ int32
+	var p0 int32
+	if uint32(v1) >= uint32(v3) {
+		t1 := m.fn553(v2, v0+(v1-v3), v3)
+		p0 = t1
+	} else {
+		p0 = i32(1)
+	}
+	var p2 int32
+	if p0 == 0 {
+		p2 = 1
+	}
+	return p2
+}
+func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19 int32
 	var v20 int64
 	t0 := m.g0
@@ -30490,7 +30537,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
 						v8 = t16
 						if v8 != 0 {
 							t17 := int32(load32(m.memory, uint64(uint32(v7))+8))
-							m.fn507(t17, v8)
+							m.fn506(t17, v8)
 						}
 						v7 = v7 + i32(16)
 						v1 = v1 - i32(1)
@@ -30643,7 +30690,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
 		store32(m.memory, uint64(uint32(v6))+80, uint32(v11+i32(36)))
 		store32(m.memory, uint64(uint32(v6))+76, uint32(v11+i32(12)))
 		store32(m.memory, uint64(uint32(v6))+72, uint32(v5))
-		t46 := m.fn272(v6, i32(0), v1, v4, i32(1), v12)
+		t46 := m.fn273(v6, i32(0), v1, v4, i32(1), v12)
 		v1 = t46
 		if v1 != 0 {
 			t47 := int32(load32(m.memory, uint64(uint32(v6))+60))
@@ -30651,7 +30698,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
 			goto l12
 		}
 		v2 = v6 + i32(144)
-		m.fn273(v2, v15, v3, v4, int32(uint32(v16&i32(256))>>8), int32(uint32(v16&i32(65536))>>16), i32(1))
+		m.fn274(v2, v15, v3, v4, int32(uint32(v16&i32(256))>>8), int32(uint32(v16&i32(65536))>>16), i32(1))
 		t48 := int32(load32(m.memory, uint64(uint32(v6))+268))
 		v1 = t48
 		if v1 != i32(-0x80000000) {
@@ -30667,7 +30714,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
 			t51 := v2
 			t52 := v16 & i32(1)
 			v1 = v6 + i32(124)
-			m.fn274(t50, t51, t52, v1)
+			m.fn275(t50, t51, t52, v1)
 			store32(m.memory, uint64(uint32(v6))+16, uint32(v14))
 			store64(m.memory, uint64(uint32(v6))+8, uint64(i64(1)))
 			store32(m.memory, uint64(uint32(v6))+4, uint32(i32(1102224)))
@@ -30676,7 +30723,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
 			t54 := m.fn72(v6, v14, t53)
 			t55 := int32(load32(m.memory, uint64(uint32(v6))+128))
 			t56 := int32(load32(m.memory, uint64(uint32(v6))+132))
-			_ = m.fn275(v6, t54, t55, t56)
+			_ = m.fn276(v6, t54, t55, t56)
 			t58 := int32(load32(m.memory, uint64(uint32(v6))+132))
 			v3 = t58 + v14
 			m.fn86(v1, i32(1))
@@ -30691,7 +30738,7 @@ func (m *Module) fn271(v0, v1, v2, v3, v4, v5 int32) {
 		store64(m.memory, uint64(uint32(v6))+8, uint64(t61))
 		t62 := int64(load64(m.memory, uint64(uint32(v6))+144))
 		store64(m.memory, uint64(uint32(v6)), uint64(t62))
-		t63 := m.fn504(i32(28), i32(4))
+		t63 := m.fn503(i32(28), i32(4))
 		v3 = t63
 		if v3 == 0 {
 			goto l11
@@ -30757,7 +30804,7 @@ l12:
 	store32(m.memory, uint64(uint32(t84)), uint32(p83))
 	m.g0 = v9 + i32(32)
 }
-func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
+func (m *Module) fn273(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35 int32
 	var v36, v37, v38, v39, v40, v41, v42, v43, v44, v45, v46 int64
 	t0 := m.g0
@@ -30831,7 +30878,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 							if v36 >= i64(0) {
 								p24 = v6 + i32(2)
 							} else {
-								m.fn476(v11+i32(32), v8, v3-v7)
+								m.fn475(v11+i32(32), v8, v3-v7)
 								t25 := int64(load64(m.memory, uint64(uint32(v11))+32))
 								v36 = t25
 								if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -30870,7 +30917,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 							p12 = t13
 							goto l9
 						}
-						m.fn476(v11+i32(32), v8, v3-v7)
+						m.fn475(v11+i32(32), v8, v3-v7)
 						t15 := int32(load32(m.memory, uint64(uint32(v11))+40))
 						v8 = t15
 						if v8 == 0 {
@@ -30893,7 +30940,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 							p12 = t18
 							goto l9
 						}
-						m.fn476(v11+i32(32), v8, v3-v7)
+						m.fn475(v11+i32(32), v8, v3-v7)
 						t20 := int32(load32(m.memory, uint64(uint32(v11))+40))
 						v8 = t20
 						if v8 == 0 {
@@ -30940,7 +30987,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 					goto l12
 				}
 				t33 := int32(m.memory[uint64(uint32(v0))+85])
-				m.fn461(v11+i32(32), v27, v38, t33&i32(1))
+				m.fn460(v11+i32(32), v27, v38, t33&i32(1))
 				t34 := int64(load64(m.memory, uint64(uint32(v11))+32))
 				if t34 != i64(1) {
 					goto l0
@@ -31050,7 +31097,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 														if v36 >= i64(0) {
 															p93 = v7 + i32(1)
 														} else {
-															m.fn476(v11+i32(32), v5, v3-v7)
+															m.fn475(v11+i32(32), v5, v3-v7)
 															t94 := int64(load64(m.memory, uint64(uint32(v11))+32))
 															v36 = t94
 															if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -31072,7 +31119,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 															goto l0
 														}
 														t96 := int32(load32(m.memory, uint64(uint32(v12))+48))
-														t97 := m.fn272(v0, t96, v2+v10, v5, v9, v6)
+														t97 := m.fn273(v0, t96, v2+v10, v5, v9, v6)
 														v6 = t97
 														if v6 == 0 {
 															goto l0
@@ -31459,7 +31506,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 																										}
 																										t201 := int32(load32(m.memory, uint64(uint32(v16))))
 																										t202 := int32(load32(m.memory, uint64(uint32(v16+i32(8)))))
-																										t203 := m.fn554(t201, t202, v8)
+																										t203 := m.fn553(t201, t202, v8)
 																										if t203 != 0 {
 																											goto l62
 																										}
@@ -31936,7 +31983,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 													if v36 >= i64(0) {
 														p52 = v7 + i32(1)
 													} else {
-														m.fn476(v11+i32(32), v5, v3-v7)
+														m.fn475(v11+i32(32), v5, v3-v7)
 														t53 := int64(load64(m.memory, uint64(uint32(v11))+32))
 														v36 = t53
 														if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -32042,7 +32089,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 													if v36 >= i64(0) {
 														p72 = v7 + i32(1)
 													} else {
-														m.fn476(v11+i32(32), v5, v3-v7)
+														m.fn475(v11+i32(32), v5, v3-v7)
 														t73 := int64(load64(m.memory, uint64(uint32(v11))+32))
 														v36 = t73
 														if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -32078,7 +32125,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 													store64(m.memory, uint64(uint32(v6))+16, uint64(v37))
 													store64(m.memory, uint64(uint32(v6))+8, uint64(v38))
 													store64(m.memory, uint64(uint32(v6)), uint64(v39))
-													t81 := m.fn272(v0, v8, v2+v13, v10, v35, v5+v6)
+													t81 := m.fn273(v0, v8, v2+v13, v10, v35, v5+v6)
 													v6 = t81
 													if v6 == 0 {
 														goto l0
@@ -32108,7 +32155,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 														v10 = v7 + i32(1)
 														goto l27
 													}
-													m.fn476(v11+i32(32), v5, v3-v7)
+													m.fn475(v11+i32(32), v5, v3-v7)
 													t84 := int32(load32(m.memory, uint64(uint32(v11))+40))
 													v5 = t84
 													if v5 == 0 {
@@ -32147,7 +32194,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 											goto l24
 										}
 									l25:
-										m.fn476(v11+i32(32), v5, v3-v7)
+										m.fn475(v11+i32(32), v5, v3-v7)
 										t106 := int32(load32(m.memory, uint64(uint32(v11))+40))
 										v5 = t106
 										if v5 == 0 {
@@ -32314,7 +32361,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 											v10 = v7 + i32(1)
 											goto l100
 										}
-										m.fn476(v11+i32(32), v5, v3-v7)
+										m.fn475(v11+i32(32), v5, v3-v7)
 										t280 := int32(load32(m.memory, uint64(uint32(v11))+40))
 										v5 = t280
 										if v5 == 0 {
@@ -32342,7 +32389,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 										if v36 >= i64(0) {
 											p282 = v7 + i32(1)
 										} else {
-											m.fn476(v11+i32(32), v5, v3-v7)
+											m.fn475(v11+i32(32), v5, v3-v7)
 											t283 := int64(load64(m.memory, uint64(uint32(v11))+32))
 											v36 = t283
 											if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -32377,7 +32424,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 									if v36 >= i64(0) {
 										p286 = v7 + i32(1)
 									} else {
-										m.fn476(v11+i32(32), v5, v3-v7)
+										m.fn475(v11+i32(32), v5, v3-v7)
 										t287 := int64(load64(m.memory, uint64(uint32(v11))+32))
 										v36 = t287
 										if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -32425,7 +32472,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 												p289 = t290
 												goto l104
 											}
-											m.fn476(v11+i32(32), v5, v3-v7)
+											m.fn475(v11+i32(32), v5, v3-v7)
 											t292 := int32(load32(m.memory, uint64(uint32(v11))+40))
 											v5 = t292
 											if v5 == 0 {
@@ -32455,7 +32502,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 											if v36 >= i64(0) {
 												p296 = v7 + i32(1)
 											} else {
-												m.fn476(v11+i32(32), v5, v3-v7)
+												m.fn475(v11+i32(32), v5, v3-v7)
 												t297 := int64(load64(m.memory, uint64(uint32(v11))+32))
 												v36 = t297
 												if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -32532,7 +32579,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 									if v36 >= i64(0) {
 										p304 = v7 + i32(1)
 									} else {
-										m.fn476(v11+i32(32), v5, v3-v7)
+										m.fn475(v11+i32(32), v5, v3-v7)
 										t305 := int64(load64(m.memory, uint64(uint32(v11))+32))
 										v36 = t305
 										if uint64(v36) > uint64(i64(0xffffffff)) {
@@ -32568,7 +32615,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 									if v36 >= i64(0) {
 										p308 = v7 + i32(1)
 									} else {
-										m.fn476(v11+i32(32), v5, v3-v7)
+										m.fn475(v11+i32(32), v5, v3-v7)
 										t309 := int32(load32(m.memory, uint64(uint32(v11))+40))
 										v5 = t309
 										if v5 == 0 {
@@ -32615,7 +32662,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 											goto l107
 										}
 										t320 := int32(m.memory[uint64(uint32(v0))+85])
-										m.fn461(v11+i32(32), v27, v36, t320&i32(1))
+										m.fn460(v11+i32(32), v27, v36, t320&i32(1))
 										t321 := int64(load64(m.memory, uint64(uint32(v11))+32))
 										if t321 != i64(1) {
 											goto l0
@@ -32651,7 +32698,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 											t330 := int32(load32(m.memory, uint64(uint32(v0))+32))
 											m.memory[uint64(uint32(t330+v1))] = byte(i32(1))
 											t331 := int32(load32(m.memory, uint64(uint32(v0))+60))
-											t332 := m.fn272(v0, v1, v2, v3, v4, t331+v29)
+											t332 := m.fn273(v0, v1, v2, v3, v4, t331+v29)
 											p328 = t332
 											v31 = p328
 											goto l0
@@ -32881,7 +32928,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 						if t387 == 0 {
 							goto l118
 						}
-						m.fn70(v23, v20, v25, i32(1104178), i32(2))
+						m.fn70(v23, v20, v25, i32(1104170), i32(2))
 						t388 := int32(load32(m.memory, uint64(uint32(v9))+212))
 						if t388 == i32(-0x80000000) {
 							goto l118
@@ -32940,7 +32987,7 @@ func (m *Module) fn272(v0, v1, v2, v3, v4, v5 int32) int32 {
 							p402 = v3
 						}
 						store32(m.memory, uint64(uint32(t403))+216, uint32(p402))
-						m.fn140(v9 + i32(212))
+						m.fn139(v9 + i32(212))
 						m.fn86(v9+i32(200), i32(8))
 						m.fn86(v9+i32(184), i32(24))
 						{
@@ -33154,7 +33201,7 @@ l0:
 	m.g0 = v11 - i32(-64)
 	return v31
 }
-func (m *Module) fn273(v0, v1, v2, v3, v4, v5, v6 int32) {
+func (m *Module) fn274(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7 int32
 	var v8 int64
 	t0 := m.g0
@@ -33262,7 +33309,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5, v6 int32) {
 					store32(m.memory, uint64(uint32(v7))+488, uint32(t25))
 					t26 := int64(load64(m.memory, uint64(uint32(v7))+204))
 					store64(m.memory, uint64(uint32(v7))+480, uint64(t26))
-					m.fn151(v7 + i32(192))
+					m.fn150(v7 + i32(192))
 				}
 			l2:
 				store32(m.memory, uint64(uint32(v0))+8, uint32(v3))
@@ -33291,7 +33338,7 @@ func (m *Module) fn273(v0, v1, v2, v3, v4, v5, v6 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn274(v0, v1, v2, v3 int32) {
+func (m *Module) fn275(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21 int32
 	var v22, v23, v24, v25 int64
 	t0 := m.g0
@@ -33301,7 +33348,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 	v10 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v3))))
 	if v10 == t2 {
-		m.fn525(v3)
+		m.fn524(v3)
 	}
 	t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t3+v10))] = byte(i32(123))
@@ -33429,7 +33476,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 											v4 = t40
 											t41 := int32(load32(m.memory, uint64(uint32(v3))))
 											if t41 == v11 {
-												m.fn525(v3)
+												m.fn524(v3)
 											}
 											t42 := int32(load32(m.memory, uint64(uint32(v3))+4))
 											m.memory[uint64(uint32(t42+v11))] = byte(i32(123))
@@ -33446,7 +33493,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 														v7 = t44
 														t45 := int32(load32(m.memory, uint64(uint32(v3))))
 														if v7 == t45 {
-															m.fn525(v3)
+															m.fn524(v3)
 														}
 														t46 := int32(load32(m.memory, uint64(uint32(v3))+4))
 														m.memory[uint64(uint32(t46+v7))] = byte(i32(44))
@@ -33454,17 +33501,17 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 													}
 													t47 := int32(load32(m.memory, uint64(uint32(v4))))
 													t48 := int32(load32(m.memory, uint64(uint32(v4+i32(4)))))
-													m.fn264(t47, t48, v3)
+													m.fn267(t47, t48, v3)
 													t49 := int32(load32(m.memory, uint64(uint32(v3))+8))
 													v7 = t49
 													t50 := int32(load32(m.memory, uint64(uint32(v3))))
 													if v7 == t50 {
-														m.fn525(v3)
+														m.fn524(v3)
 													}
 													t51 := int32(load32(m.memory, uint64(uint32(v3))+4))
 													m.memory[uint64(uint32(t51+v7))] = byte(i32(58))
 													store32(m.memory, uint64(uint32(v3))+8, uint32(v7+i32(1)))
-													m.fn479(v0, v8, v4+i32(8), v2, v3)
+													m.fn478(v0, v8, v4+i32(8), v2, v3)
 													v6 = v6 - i32(1)
 													v4 = v4 + i32(56)
 													if v4 != v13 {
@@ -33476,7 +33523,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 											}
 											t53 := int32(load32(m.memory, uint64(uint32(v3))))
 											if t53 == v6 {
-												m.fn525(v3)
+												m.fn524(v3)
 											}
 											t54 := int32(load32(m.memory, uint64(uint32(v3))+4))
 											m.memory[uint64(uint32(t54+v6))] = byte(i32(125))
@@ -33505,7 +33552,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 										}
 									}
 								l8:
-									m.fn479(v0, v8, v7, v2, v3)
+									m.fn478(v0, v8, v7, v2, v3)
 									t38 := int32(load32(m.memory, uint64(uint32(v3))+8))
 									v4 = t38
 									goto l12
@@ -33520,7 +33567,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 								v4 = t57
 								t58 := int32(load32(m.memory, uint64(uint32(v3))))
 								if t58 == v11 {
-									m.fn525(v3)
+									m.fn524(v3)
 								}
 								t59 := int32(load32(m.memory, uint64(uint32(v3))+4))
 								m.memory[uint64(uint32(t59+v11))] = byte(i32(91))
@@ -33533,13 +33580,13 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 									v13 = t60
 									t61 := int32(load32(m.memory, uint64(uint32(v3))))
 									if v13 == t61 {
-										m.fn525(v3)
+										m.fn524(v3)
 									}
 									t62 := int32(load32(m.memory, uint64(uint32(v3))+4))
 									m.memory[uint64(uint32(t62+v13))] = byte(i32(44))
 									store32(m.memory, uint64(uint32(v3))+8, uint32(v13+i32(1)))
 								}
-								m.fn479(v0, v8, v4, v2, v3)
+								m.fn478(v0, v8, v4, v2, v3)
 								v6 = v6 - i32(1)
 								v4 = v4 + i32(48)
 								v7 = v7 - i32(48)
@@ -33550,7 +33597,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 								v4 = t63
 								t64 := int32(load32(m.memory, uint64(uint32(v3))))
 								if v4 == t64 {
-									m.fn525(v3)
+									m.fn524(v3)
 								}
 								t65 := int32(load32(m.memory, uint64(uint32(v3))+4))
 								m.memory[uint64(uint32(t65+v4))] = byte(i32(93))
@@ -33601,7 +33648,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 						t72 := int32(load32(m.memory, uint64(uint32(v9))+40))
 						t73 := v8
 						v7 = t72
-						t74 := m.fn454(t71, t73, v7)
+						t74 := m.fn453(t71, t73, v7)
 						if t74 != 0 {
 							goto l17
 						}
@@ -33700,9 +33747,9 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 							t94 := int32(load32(m.memory, uint64(uint32(v2))+4))
 							t95 := v9
 							v12 = t94
-							m.fn263(t92, t95, v12, v3)
-							m.fn480(v2+i32(8), v5-i32(-64), v3)
-							m.fn259(v5+i32(16), v14, v9, v12)
+							m.fn266(t92, t95, v12, v3)
+							m.fn479(v2+i32(8), v5-i32(-64), v3)
+							m.fn262(v5+i32(16), v14, v9, v12)
 							{
 								t96 := int32(m.memory[uint64(uint32(v5))+16])
 								if t96 == 0 {
@@ -33890,7 +33937,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 							t138 := int32(load32(m.memory, uint64(uint32(v2))+4))
 							t139 := v6
 							v9 = t138
-							m.fn259(t135, t136, t139, v9)
+							m.fn262(t135, t136, t139, v9)
 							{
 								t140 := int32(m.memory[uint64(uint32(v5))+8])
 								if t140 != 0 {
@@ -33899,11 +33946,11 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 										goto l30
 									}
 								}
-								t142 := m.fn454(v15, v6, v9)
+								t142 := m.fn453(v15, v6, v9)
 								if t142 != 0 {
 									goto l30
 								}
-								m.fn263(v5+i32(36), v6, v9, v3)
+								m.fn266(v5+i32(36), v6, v9, v3)
 								t143 := int32(load32(m.memory, uint64(uint32(v2))+12))
 								t144 := v3
 								v6 = t143
@@ -33919,7 +33966,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 						}
 						store32(m.memory, uint64(uint32(v5))+120, uint32(v12))
 					}
-					m.fn140(v17)
+					m.fn139(v17)
 					m.fn86(v5+i32(104), i32(4))
 					{
 						{
@@ -33972,7 +34019,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 		l36:
 			t155 := int32(load32(m.memory, uint64(uint32(v3))))
 			if t155 == v4 {
-				m.fn525(v3)
+				m.fn524(v3)
 			}
 			t156 := int32(load32(m.memory, uint64(uint32(v3))+4))
 			m.memory[uint64(uint32(t156+v4))] = byte(i32(125))
@@ -33984,7 +34031,7 @@ func (m *Module) fn274(v0, v1, v2, v3 int32) {
 l1:
 	panic("unreachable")
 }
-func (m *Module) fn275(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn276(v0, v1, v2, v3 int32) int32 {
 	var v4 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
 	v4 = v1 + v3
@@ -34002,7 +34049,7 @@ func (m *Module) fn275(v0, v1, v2, v3 int32) int32 {
 	}
 	return v1 + v3
 }
-func (m *Module) fn276(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn277(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	t0 := m.g0
 	v5 = t0 - i32(160)
@@ -34056,7 +34103,7 @@ func (m *Module) fn276(v0, v1, v2, v3, v4 int32) {
 			v11 = v5 + i32(32)
 			v4 = v5 + i32(20)
 			t8 := int32(load32(m.memory, uint64(uint32(v1))+12))
-			m.fn298(v9, v7, t8, i32(0), i32(1), i32(1))
+			m.fn299(v9, v7, t8, i32(0), i32(1), i32(1))
 			t9 := int32(load32(m.memory, uint64(uint32(v5))+148))
 			m.fn85(v9)
 			if t9 == i32(-0x80000000) {
@@ -34091,7 +34138,7 @@ func (m *Module) fn276(v0, v1, v2, v3, v4 int32) {
 			m.fn86(v11, i32(8))
 			m.fn181(v10)
 			m.fn86(v8, i32(1))
-			m.fn273(v9, v1, v2, v3, i32(0), i32(1), i32(0))
+			m.fn274(v9, v1, v2, v3, i32(0), i32(1), i32(0))
 			t14 := int32(load32(m.memory, uint64(uint32(v5))+132))
 			if t14 != i32(-0x80000000) {
 				goto l1
@@ -34114,7 +34161,7 @@ l1:
 l2:
 	m.g0 = v5 + i32(160)
 }
-func (m *Module) fn277(v0, v1 int32) int32 {
+func (m *Module) fn278(v0, v1 int32) int32 {
 	var v2, v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
 	v3 = t0
@@ -34153,7 +34200,7 @@ l0:
 	}
 	panic("unreachable")
 }
-func (m *Module) fn278(v0, v1 int32) int32 {
+func (m *Module) fn279(v0, v1 int32) int32 {
 	var v2, v3, v4 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -34196,7 +34243,7 @@ l0:
 				goto l1
 			}
 		}
-		t14 := m.fn277(v0, v1)
+		t14 := m.fn278(v0, v1)
 		p10 = t14
 		goto l2
 	}
@@ -34208,7 +34255,7 @@ l2:
 	m.g0 = v2 + i32(16)
 	return p10
 }
-func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27 int32
 	var v28, v29, v30, v31, v32, v33, v34, v35, v36 int64
 	t0 := m.g0
@@ -34231,7 +34278,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 				v3 = t5
 				var p6 int32
 				if uint32(v3) <= uint32(i32(32)) {
-					t7 := m.fn278(v1, v9)
+					t7 := m.fn279(v1, v9)
 					v9 = t7
 					t8 := int32(m.memory[uint64(uint32(v9))])
 					p6 = t8
@@ -34294,7 +34341,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					t24 := int32(load32(m.memory, uint64(uint32(v1))+24))
 					if uint32(v9) > uint32(t24) {
 						t25 := int32(load32(m.memory, uint64(uint32(v1))+20))
-						t26 := m.fn277(v1, v9-t25)
+						t26 := m.fn278(v1, v9-t25)
 						v9 = t26
 					}
 					t27 := int32(load32(m.memory, uint64(uint32(v1))+68))
@@ -34354,7 +34401,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 														m.g0 = v3
 														t42 := int32(m.memory[uint64(uint32(v9))])
 														if uint32(t42) <= uint32(i32(32)) {
-															t43 := m.fn278(v1, v9)
+															t43 := m.fn279(v1, v9)
 															v9 = t43
 														}
 														v8 = v7 + i32(168)
@@ -34453,7 +34500,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																	}
 																	t69 := int32(m.memory[uint64(uint32(t68+p67))])
 																	if uint32(t69) <= uint32(i32(32)) {
-																		t70 := m.fn278(v1, v6)
+																		t70 := m.fn279(v1, v6)
 																		v6 = t70
 																	}
 																	store64(m.memory, uint64(uint32(v3))+32, uint64(v28))
@@ -34587,7 +34634,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																	p97 = v1 + i32(8)
 																}
 																t100 := int32(load32(m.memory, uint64(uint32(p97))))
-																m.fn259(t98, t99, t100+v19, v5)
+																m.fn262(t98, t99, t100+v19, v5)
 																t101 := int32(m.memory[uint64(uint32(v3))+9])
 																v17 = t101
 																t102 := int32(m.memory[uint64(uint32(v3))+8])
@@ -34597,7 +34644,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 															t103 := int32(load32(m.memory, uint64(uint32(v1))+24))
 															if uint32(v6) > uint32(t103) {
 																t104 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																t105 := m.fn277(v1, v6-t104)
+																t105 := m.fn278(v1, v6-t104)
 																v6 = t105
 															}
 															t106 := v10
@@ -34638,7 +34685,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																t116 := int32(m.memory[uint64(uint32(v6))])
 																var p117 int32
 																if uint32(t116) < uint32(i32(33)) {
-																	t118 := m.fn278(v1, v6)
+																	t118 := m.fn279(v1, v6)
 																	p117 = t118
 																} else {
 																	p117 = v6
@@ -34989,7 +35036,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																		v30 = t199
 																		t200 := int32(load32(m.memory, uint64(uint32(v6))))
 																		if t200 == v12 {
-																			m.fn313(v6)
+																			m.fn314(v6)
 																		}
 																		v30 = v29 | v30
 																		t201 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -35090,9 +35137,9 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																v5 = v3<<2&i32(0x3fff0000) | v3&i32(0x3fff)
 																t215 := v5<<1&i32(0x7f007f00) | v5&i32(8323199)
 																v3 = (int32(bits.LeadingZeros32(uint32(v3|i32(1)))) ^ i32(31)) << 3
-																t216 := int32(load32(m.memory, uint64(uint32(v3))+1105220))
+																t216 := int32(load32(m.memory, uint64(uint32(v3))+1105212))
 																store64(m.memory, uint64(uint32(t214)), uint64(i64_shl(int64(uint32(t215|t216)), int64(uint32(v8<<3)))|v30))
-																t217 := int32(load32(m.memory, uint64(uint32(v3))+1105224))
+																t217 := int32(load32(m.memory, uint64(uint32(v3))+1105216))
 																v4 = t217 + (v4 + v8)
 																v5 = v9 + int32(uint32(v6)>>3)
 																goto l43
@@ -35110,7 +35157,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																		v9 = t283
 																		var p284 int32
 																		if uint32(v9) < uint32(i32(33)) {
-																			t285 := m.fn278(v1, v5)
+																			t285 := m.fn279(v1, v5)
 																			v5 = t285
 																			t286 := int32(m.memory[uint64(uint32(v5))])
 																			p284 = t286
@@ -35126,7 +35173,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																					t287 := int32(load32(m.memory, uint64(uint32(v1))+24))
 																					if uint32(v5) > uint32(t287) {
 																						t288 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																						t289 := m.fn277(v1, v5-t288)
+																						t289 := m.fn278(v1, v5-t288)
 																						v5 = t289
 																					}
 																					t290 := int32(load32(m.memory, uint64(uint32(v1))+68))
@@ -35156,7 +35203,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																					t301 := v10
 																					t302 := v5
 																					v5 = v4 + v12
-																					m.fn279(t299, t300, t301, t302, v5, v17)
+																					m.fn280(t299, t300, t301, t302, v5, v17)
 																					t304 := v12
 																					var p303 int32
 																					{
@@ -35228,7 +35275,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																									goto l58
 																								}
 																								t318 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																								t319 := m.fn277(v1, v5-t318)
+																								t319 := m.fn278(v1, v5-t318)
 																								v5 = t319
 																								goto l58
 																							}
@@ -35254,7 +35301,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																							if uint32(t327) > uint32(i32(32)) {
 																								goto l59
 																							}
-																							t328 := m.fn278(v1, v5)
+																							t328 := m.fn279(v1, v5)
 																							v5 = t328
 																							goto l59
 																						}
@@ -35362,7 +35409,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																			goto l47
 																		}
 																		store64(m.memory, uint64(uint32(v4)), uint64(v30))
-																		t237 := m.fn357(v4+v8, v28)
+																		t237 := m.fn356(v4+v8, v28)
 																		v4 = t237
 																		goto l43
 																	}
@@ -35497,7 +35544,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 																t268 := v10
 																t269 := v9
 																v10 = v5 + v6
-																m.fn279(t266, t267, t268, t269, v10, v11+i32(1))
+																m.fn280(t266, t267, t268, t269, v10, v11+i32(1))
 																t270 := int32(load32(m.memory, uint64(uint32(v7))+168))
 																v5 = t270
 																if v5 != 0 {
@@ -35637,7 +35684,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 												goto l67
 											}
 											t360 := int32(load32(m.memory, uint64(uint32(v1))+20))
-											t361 := m.fn277(v1, v9-t360)
+											t361 := m.fn278(v1, v9-t360)
 											v9 = t361
 											goto l67
 										}
@@ -35920,7 +35967,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 								goto l77
 							}
 							store64(m.memory, uint64(uint32(v4)), uint64(v29))
-							t432 := m.fn357(v4+i32(1), v28)
+							t432 := m.fn356(v4+i32(1), v28)
 							v4 = t432
 							goto l76
 						}
@@ -36097,7 +36144,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 								v5 = v6 + i32(60)
 								t479 := int32(load32(m.memory, uint64(uint32(v6))+76))
 								m.fn339(v5, t479, v1)
-								m.fn70(v13, v2+v12, v0-v2, i32(1104178), i32(2))
+								m.fn70(v13, v2+v12, v0-v2, i32(1104170), i32(2))
 								t480 := int32(load32(m.memory, uint64(uint32(v6))+36))
 								if t480 == i32(-0x80000000) {
 									m.fn86(v5, i32(8))
@@ -36275,7 +36322,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 						t521 := v6
 						t522 := v31
 						v0 = int32(int64(bits.LeadingZeros64(uint64(v31)))) ^ i32(63)
-						m.fn552(t521, t522&i64_rotl(i64(-2), int64(uint32(v0))), v1)
+						m.fn551(t521, t522&i64_rotl(i64(-2), int64(uint32(v0))), v1)
 						t523 := int64(load64(m.memory, uint64(uint32(v6))+8))
 						v29 = t523 | v29
 						t524 := int64(load64(m.memory, uint64(uint32(v6))))
@@ -36288,7 +36335,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 							{
 								t526 := int32(load32(m.memory, uint64(uint32(v2))))
 								if t526 == v0 {
-									m.fn525(v2)
+									m.fn524(v2)
 								}
 								t527 := int32(load32(m.memory, uint64(uint32(v4))+64))
 								m.memory[uint64(uint32(t527+v0))] = byte(v28)
@@ -36312,7 +36359,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					v0 = t529
 					t530 := int32(load32(m.memory, uint64(uint32(v4))+60))
 					if v0 == t530 {
-						m.fn525(v2)
+						m.fn524(v2)
 					}
 					t531 := int32(load32(m.memory, uint64(uint32(v4))+64))
 					m.memory[uint64(uint32(t531+v0))] = byte(v28)
@@ -36346,7 +36393,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					t536 := int32(load32(m.memory, uint64(uint32(v2))))
 					var p537 int32
 					if t536 == v1 {
-						m.fn525(v2)
+						m.fn524(v2)
 						t538 := int32(load32(m.memory, uint64(uint32(v4))+64))
 						p537 = t538
 					} else {
@@ -36361,7 +36408,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 							v0 = v6 + i32(104)
 							t540 := v0
 							v28 = int64(uint32(v1))
-							m.fn355(t540, v28)
+							m.fn256(t540, v28)
 							t541 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v28|i64(1)))))) / uint32(i32(7)))
 							m.fn84(v2, v0, t541+v0)
 							t542 := int32(load32(m.memory, uint64(uint32(v4))+68))
@@ -36370,7 +36417,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 						}
 						t543 := int32(load32(m.memory, uint64(uint32(v2))))
 						if t543 == v0 {
-							m.fn525(v2)
+							m.fn524(v2)
 						}
 						t544 := int32(load32(m.memory, uint64(uint32(v4))+64))
 						m.memory[uint64(uint32(t544+v0))] = byte(v1)
@@ -36397,7 +36444,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					l95:
 						v3 = v0 + v4
 						if v2 != 0 {
-							m.fn356(v3, v0, v2)
+							m.fn355(v3, v0, v2)
 						}
 						v0 = v3
 						v1 = v1 - v2
@@ -36408,7 +36455,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					v3 = i32(0) - v1
 				l97:
-					m.fn356(v0+v3, v0, v1)
+					m.fn355(v0+v3, v0, v1)
 					v0 = v0 + v1
 					v2 = v2 - v1
 					if uint32(v2) >= uint32(v1) {
@@ -36602,7 +36649,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 							v0 = t580
 							t583 := int32(load32(m.memory, uint64(uint32(v0))+64))
 							t584 := int32(load32(m.memory, uint64(uint32(v0))+68))
-							t585 := m.fn275(t581, t582, t583, t584)
+							t585 := m.fn276(t581, t582, t583, t584)
 							v1 = t585
 							t586 := int32(load32(m.memory, uint64(uint32(v8))+68))
 							if uint32(v1) > uint32(t586) {
@@ -36644,7 +36691,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 										goto l111
 									}
 									store64(m.memory, uint64(uint32(v1)), uint64(v29))
-									t595 := m.fn357(v1+i32(1), v28)
+									t595 := m.fn356(v1+i32(1), v28)
 									v1 = t595
 									goto l110
 								}
@@ -36676,7 +36723,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 							v0 = t602
 							t603 := int32(load32(m.memory, uint64(uint32(v0))+16))
 							t604 := int32(load32(m.memory, uint64(uint32(v0))+20))
-							m.fn358(t598, p599, p601, t603, t604, v14)
+							m.fn357(t598, p599, p601, t603, t604, v14)
 							t605 := int32(load32(m.memory, uint64(uint32(v6))+104))
 							v2 = t605
 							if v2 == 0 {
@@ -36711,8 +36758,8 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 										goto l115
 									}
 									store64(m.memory, uint64(uint32(v1)), uint64(i64(122)))
-									t613 := m.fn357(v1+i32(1), v28)
-									t614 := m.fn275(v3, t613, v2, v0)
+									t613 := m.fn356(v1+i32(1), v28)
+									t614 := m.fn276(v3, t613, v2, v0)
 									v1 = t614
 									goto l114
 								}
@@ -36721,11 +36768,11 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 							l115:
 								v9 = p612
 								store64(m.memory, uint64(uint32(v1)), uint64(v28<<8|i64(122)))
-								t615 := m.fn275(v3, v1+v9+i32(1), v2, v0)
+								t615 := m.fn276(v3, v1+v9+i32(1), v2, v0)
 								v1 = t615
 							}
 						l114:
-							t616 := m.fn275(v3, v1, v5, v4)
+							t616 := m.fn276(v3, v1, v5, v4)
 							v1 = t616
 							goto l113
 						}
@@ -36804,7 +36851,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 								v18 = v6 + i32(36)
 								t631 := v18
 								v30 = int64(uint32(v1))
-								m.fn355(t631, v30)
+								m.fn256(t631, v30)
 								t632 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v30|i64(1)))))) / uint32(i32(7)))
 								m.fn84(v4, v18, t632+v18)
 								goto l118
@@ -36813,7 +36860,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 							v18 = t633
 							t634 := int32(load32(m.memory, uint64(uint32(v4))))
 							if v18 == t634 {
-								m.fn525(v4)
+								m.fn524(v4)
 							}
 							t635 := int32(load32(m.memory, uint64(uint32(v4))+4))
 							m.memory[uint64(uint32(t635+v18))] = byte(v1)
@@ -36822,7 +36869,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					l118:
 						if uint64(v28) >= uint64(i64(128)) {
 							v1 = v6 + i32(36)
-							m.fn355(v1, v28)
+							m.fn256(v1, v28)
 							t636 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v28|i64(1)))))) / uint32(i32(7)))
 							m.fn84(v4, v1, t636+v1)
 							goto l117
@@ -36831,7 +36878,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 						v1 = t637
 						t638 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v1 == t638 {
-							m.fn525(v4)
+							m.fn524(v4)
 						}
 						t639 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t639+v1))] = byte(v28)
@@ -36857,7 +36904,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					t646 := int32(load32(m.memory, uint64(uint32(v11))+16))
 					t647 := int32(load32(m.memory, uint64(uint32(v11))+20))
-					m.fn358(t642, p643, p645, t646, t647, v14)
+					m.fn357(t642, p643, p645, t646, t647, v14)
 					t648 := int32(load32(m.memory, uint64(uint32(v6))+104))
 					v1 = t648
 					if v1 != 0 {
@@ -36868,7 +36915,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 						t651 := int32(load32(m.memory, uint64(uint32(v6))+108))
 						v17 = t651
 						if v17 != 0 {
-							m.fn256(i64(122), v1, v17, v4)
+							m.fn358(i64(122), v1, v17, v4)
 						}
 						m.fn84(v4, v0, v0+v18)
 					}
@@ -36976,7 +37023,7 @@ func (m *Module) fn279(v0, v1, v2, v3, v4, v5 int32) {
 l1:
 	m.g0 = v7 + i32(208)
 }
-func (m *Module) fn280(v0, v1 int32) {
+func (m *Module) fn281(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7 int32
 	var v8, v9 int64
 	t0 := m.g0
@@ -37018,7 +37065,7 @@ l0:
 			if t7 == 0 {
 				goto l2
 			}
-			m.fn305(v2-i32(-64), v1)
+			m.fn306(v2-i32(-64), v1)
 			t8 := int32(m.memory[uint64(uint32(v2))+68])
 			v3 = t8
 			t9 := int32(load32(m.memory, uint64(uint32(v2))+64))
@@ -37039,11 +37086,11 @@ l0:
 			if v3 == i32(123) {
 				goto l2
 			}
-			m.fn56(v0, v1, i32(1103375), i32(51))
+			m.fn56(v0, v1, i32(1103368), i32(51))
 			goto l3
 		}
 	l2:
-		m.fn306(v2-i32(-64), v1)
+		m.fn307(v2-i32(-64), v1)
 		t14 := int32(load32(m.memory, uint64(uint32(v2))+64))
 		if t14 != i32(-0x80000000) {
 			t15 := int32(load32(m.memory, uint64(uint32(v2))+96))
@@ -37149,7 +37196,7 @@ l0:
 							t40 := int32(load32(m.memory, uint64(uint32(v5))+8))
 							store32(m.memory, uint64(uint32(v2))+56, uint32(t40))
 							store64(m.memory, uint64(uint32(v2))+48, uint64(v9))
-							m.fn305(v2-i32(-64), v1)
+							m.fn306(v2-i32(-64), v1)
 							t41 := int32(m.memory[uint64(uint32(v2))+68])
 							v4 = t41
 							{
@@ -37173,7 +37220,7 @@ l0:
 								if v5 != v4 {
 									if v4 == i32(44) {
 										store32(m.memory, uint64(uint32(v1))+36, uint32(v3+i32(1)))
-										m.fn307(v2+i32(12), v1, v2+i32(48))
+										m.fn308(v2+i32(12), v1, v2+i32(48))
 										goto l9
 									}
 									store32(m.memory, uint64(uint32(v2))+100, uint32(v5))
@@ -37186,7 +37233,7 @@ l0:
 									m.fn86(v3, i32(1))
 									goto l10
 								}
-								m.fn308(v1)
+								m.fn309(v1)
 								store32(m.memory, uint64(uint32(v2))+12, uint32(i32(-0x80000000)))
 							l10:
 								m.fn182(v2 + i32(48))
@@ -37221,7 +37268,7 @@ l0:
 						if t57 != 0 {
 							p58 = i32(125)
 						}
-						m.fn305(v2-i32(-64), v1)
+						m.fn306(v2-i32(-64), v1)
 						t59 := int32(m.memory[uint64(uint32(v2))+68])
 						v3 = t59
 						t60 := int32(load32(m.memory, uint64(uint32(v2))+64))
@@ -37240,11 +37287,11 @@ l0:
 							goto l12
 						}
 						if p58&i32(255) == v3 {
-							m.fn308(v1)
+							m.fn309(v1)
 							goto l11
 						}
 						store32(m.memory, uint64(uint32(v2))+64, uint32(i32(-0x80000000)))
-						m.fn307(v2+i32(12), v1, v2-i32(-64))
+						m.fn308(v2+i32(12), v1, v2-i32(-64))
 						t65 := int32(load32(m.memory, uint64(uint32(v2))+12))
 						if t65 != i32(-0x80000000) {
 							goto l12
@@ -37289,7 +37336,7 @@ l0:
 				goto l3
 			}
 		l14:
-			m.fn56(v0, v1, i32(1103330), i32(45))
+			m.fn56(v0, v1, i32(1103323), i32(45))
 			goto l3
 		}
 	l12:
@@ -37322,27 +37369,27 @@ l3:
 	m.fn147(v1 + i32(12))
 	m.g0 = v2 + i32(112)
 }
-func (m *Module) fn281(v0, v1 int32) int32 {
+func (m *Module) fn282(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-	t2 := m.fn542(v1, t0, t1)
+	t2 := m.fn541(v1, t0, t1)
 	return t2
 }
-func (m *Module) fn282(v0, v1, v2 int32) {
+func (m *Module) fn283(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
 	t0 := m.g0
 	v3 = t0 - i32(96)
 	m.g0 = v3
 	store32(m.memory, uint64(uint32(v0))+76, uint32(i32(0)))
-	m.fn283(v3+i32(8), v1, v2, i32(1), v0+i32(44), v0+i32(68))
+	m.fn284(v3+i32(8), v1, v2, i32(1), v0+i32(44), v0+i32(68))
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
 		if t1 == i32(1) {
 			goto l0
 		}
 		v6 = v3 + i32(20)
-		m.fn284(v6, v1, v2, i32(1))
+		m.fn285(v6, v1, v2, i32(1))
 		t2 := int32(load32(m.memory, uint64(uint32(v3))+20))
 		if t2 == i32(-0x80000000) {
 			goto l0
@@ -37404,7 +37451,7 @@ func (m *Module) fn282(v0, v1, v2 int32) {
 								if v9 == 0 {
 									store32(m.memory, uint64(uint32(v1))+40, uint32(v2))
 									store64(m.memory, uint64(uint32(v1))+16, uint64(v10))
-									_ = m.fn532(v1+i32(4), i32(1097912), i32(1098116), v1+i32(16))
+									_ = m.fn531(v1+i32(4), i32(1097912), i32(1098116), v1+i32(16))
 									goto l6
 								}
 								t30 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -37484,16 +37531,16 @@ func (m *Module) fn282(v0, v1, v2 int32) {
 			t40 := int64(load64(m.memory, uint64(uint32(v1))+32))
 			store64(m.memory, uint64(uint32(v0))+16, uint64(t40))
 			store32(m.memory, uint64(uint32(v0))+28, uint32(i32(9)))
-			store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103234)))
+			store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103227)))
 		}
 	l1:
 		m.g0 = v1 + i32(48)
-		m.fn139(v6)
+		m.fn138(v6)
 	}
 l0:
 	m.g0 = v3 + i32(96)
 }
-func (m *Module) fn283(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn284(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	t0 := m.g0
 	v6 = t0 - i32(32)
@@ -37546,7 +37593,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 	m.g0 = v6 + i32(32)
 }
-func (m *Module) fn284(v0, v1, v2, v3 int32) {
+func (m *Module) fn285(v0, v1, v2, v3 int32) {
 	var v4 int32
 	t0 := m.g0
 	v4 = t0 - i32(48)
@@ -37559,10 +37606,10 @@ func (m *Module) fn284(v0, v1, v2, v3 int32) {
 	store32(m.memory, uint64(uint32(v4))+20, uint32(i32(-0x80000000)))
 	store32(m.memory, uint64(uint32(v4))+12, uint32(i32(0)))
 	store64(m.memory, uint64(uint32(v4))+4, uint64(i64(0x800000000)))
-	m.fn280(v0, v4+i32(4))
+	m.fn281(v0, v4+i32(4))
 	m.g0 = v4 + i32(48)
 }
-func (m *Module) fn285(v0, v1, v2 int32) {
+func (m *Module) fn286(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
 	t0 := m.g0
@@ -37658,7 +37705,7 @@ func (m *Module) fn285(v0, v1, v2 int32) {
 										if v8 == 0 {
 											store32(m.memory, uint64(uint32(v1))+40, uint32(v2))
 											store64(m.memory, uint64(uint32(v1))+16, uint64(v10))
-											_ = m.fn532(v1+i32(4), i32(1097912), i32(1098116), v1+i32(16))
+											_ = m.fn531(v1+i32(4), i32(1097912), i32(1098116), v1+i32(16))
 											goto l8
 										}
 										t35 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -37738,7 +37785,7 @@ func (m *Module) fn285(v0, v1, v2 int32) {
 					t45 := int64(load64(m.memory, uint64(uint32(v1))+32))
 					store64(m.memory, uint64(uint32(v0))+16, uint64(t45))
 					store32(m.memory, uint64(uint32(v0))+28, uint32(i32(11)))
-					store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103243)))
+					store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103236)))
 				}
 			l3:
 				m.g0 = v1 + i32(48)
@@ -37792,7 +37839,7 @@ func (m *Module) fn285(v0, v1, v2 int32) {
 									if v9 == 0 {
 										store32(m.memory, uint64(uint32(v1))+48, uint32(v2))
 										store64(m.memory, uint64(uint32(v1))+24, uint64(v10))
-										_ = m.fn532(v1+i32(12), i32(1097912), i32(1098116), v1+i32(24))
+										_ = m.fn531(v1+i32(12), i32(1097912), i32(1098116), v1+i32(24))
 										goto l16
 									}
 									t68 := int32(load32(m.memory, uint64(uint32(v2))))
@@ -37873,7 +37920,7 @@ func (m *Module) fn285(v0, v1, v2 int32) {
 				t78 := int64(load64(m.memory, uint64(uint32(v1))+40))
 				store64(m.memory, uint64(uint32(v0))+16, uint64(t78))
 				store32(m.memory, uint64(uint32(v0))+28, uint32(i32(4)))
-				store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103254)))
+				store32(m.memory, uint64(uint32(v0))+24, uint32(i32(1103247)))
 			}
 		l11:
 			m.g0 = v1 - i32(-64)
@@ -37884,7 +37931,7 @@ func (m *Module) fn285(v0, v1, v2 int32) {
 l2:
 	m.g0 = v5 + i32(16)
 }
-func (m *Module) fn286(v0, v1, v2, v3 int32) {
+func (m *Module) fn287(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -37957,7 +38004,7 @@ func (m *Module) fn286(v0, v1, v2, v3 int32) {
 				}
 				t10 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				if t10 == v3 {
-					m.fn287(v4+i32(4), i32(1))
+					m.fn288(v4+i32(4), i32(1))
 					t11 := int32(load32(m.memory, uint64(uint32(v4))+8))
 					v5 = t11
 				}
@@ -37978,7 +38025,7 @@ func (m *Module) fn286(v0, v1, v2, v3 int32) {
 l6:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn287(v0, v1 int32) {
+func (m *Module) fn288(v0, v1 int32) {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -37987,7 +38034,7 @@ func (m *Module) fn287(v0, v1 int32) {
 		m.fn83(v0, v2, v1, i32(4), i32(4))
 	}
 }
-func (m *Module) fn288(v0, v1, v2 int32) {
+func (m *Module) fn289(v0, v1, v2 int32) {
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	if uint32(t0) > uint32(v2) {
 		t1 := int64(load64(m.memory, uint64(uint32(v1))+84))
@@ -37999,7 +38046,7 @@ func (m *Module) fn288(v0, v1, v2 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn289(v0, v1, v2 int32) {
+func (m *Module) fn290(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	var v6 int64
 	t0 := m.g0
@@ -38027,7 +38074,7 @@ func (m *Module) fn289(v0, v1, v2 int32) {
 					}
 				}
 			l0:
-				m.fn297(v3, v1, v2)
+				m.fn298(v3, v1, v2)
 				t6 := int32(load32(m.memory, uint64(uint32(v3))))
 				if t6 == 0 {
 					t7 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -38061,12 +38108,12 @@ func (m *Module) fn289(v0, v1, v2 int32) {
 l3:
 	m.g0 = v3 + i32(16)
 }
-func (m *Module) fn290(v0, v1, v2 int32) {
+func (m *Module) fn291(v0, v1, v2 int32) {
 	var v3, v4, v5, _ int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
 	m.g0 = v4
-	m.fn303(v4+i32(4), v1, v2)
+	m.fn304(v4+i32(4), v1, v2)
 	t1 := int32(load32(m.memory, uint64(uint32(v4))+12))
 	v1 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v4))+8))
@@ -38130,12 +38177,12 @@ func (m *Module) fn290(v0, v1, v2 int32) {
 				}
 			}
 		l3:
-			m.fn533(v4+i32(4), v3, v1)
+			m.fn532(v4+i32(4), v3, v1)
 			t11 := int32(load32(m.memory, uint64(uint32(v4))+4))
 			if t11 != i32(1) {
 				goto l1
 			}
-			m.fn90(v0, i32(1104881), i32(32))
+			m.fn90(v0, i32(1104873), i32(32))
 			goto l0
 		}
 	l1:
@@ -38146,7 +38193,7 @@ func (m *Module) fn290(v0, v1, v2 int32) {
 l0:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn292(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	t0 := m.g0
 	v5 = t0 - i32(16)
@@ -38184,7 +38231,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 				v6 = p6 & i32(255)
 				switch v6 - i32(8) {
 				case 18:
-					m.fn290(v5, v1, v2)
+					m.fn291(v5, v1, v2)
 					t7 := int32(load32(m.memory, uint64(uint32(v5))))
 					v3 = t7
 					if v3 != i32(-0x80000000) {
@@ -38196,7 +38243,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 					v4 = i32(1)
 					goto l8
 				case 9:
-					m.fn302(v5, v1, v2)
+					m.fn303(v5, v1, v2)
 					t9 := int32(load32(m.memory, uint64(uint32(v5))))
 					if t9 != 0 {
 						t72 := int32(load32(m.memory, uint64(uint32(v5))+4))
@@ -38227,7 +38274,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 							}
 						}
 					l10:
-						m.fn297(v5, v1, v2)
+						m.fn298(v5, v1, v2)
 						t14 := int32(load32(m.memory, uint64(uint32(v5))))
 						if t14 == 0 {
 							goto l12
@@ -38252,7 +38299,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 					if v11 != 0 {
 						goto l13
 					}
-					m.fn289(v5, v1, v2)
+					m.fn290(v5, v1, v2)
 					t18 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					v9 = t18
 					t19 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -38287,7 +38334,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 											goto l14
 										}
 										if v3 == i32(10) {
-											m.fn289(v5, v1, v9)
+											m.fn290(v5, v1, v9)
 											t26 := int32(load32(m.memory, uint64(uint32(v5))+4))
 											v3 = t26
 											t27 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -38318,7 +38365,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 												{
 													switch v6 - i32(10) {
 													case 0:
-														m.fn290(v5, v1, v3)
+														m.fn291(v5, v1, v3)
 														t32 := int32(load32(m.memory, uint64(uint32(v5))))
 														v7 = t32
 														if v7 == i32(-0x80000000) {
@@ -38330,7 +38377,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 														p23 = t34
 														goto l14
 													case 8:
-														m.fn289(v5, v1, v3)
+														m.fn290(v5, v1, v3)
 														t35 := int32(load32(m.memory, uint64(uint32(v5))+4))
 														v6 = t35
 														t36 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -38340,7 +38387,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 															v3 = v6
 															goto l16
 														}
-														m.fn291(v5, v1, v6, v10, v8)
+														m.fn292(v5, v1, v6, v10, v8)
 														t37 := int32(m.memory[uint64(uint32(v5))+4])
 														v8 = t37
 														t38 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -38426,7 +38473,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 					if v11 != 0 {
 						goto l13
 					}
-					m.fn289(v5, v1, v2)
+					m.fn290(v5, v1, v2)
 					t53 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					v6 = t53
 					t54 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -38460,7 +38507,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 										goto l26
 									}
 									if v3 == i32(10) {
-										m.fn289(v5, v1, v6)
+										m.fn290(v5, v1, v6)
 										t61 := int32(load32(m.memory, uint64(uint32(v5))+4))
 										v3 = t61
 										t62 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -38470,7 +38517,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 											p58 = t63
 											goto l26
 										}
-										m.fn291(v5, v1, v3, v10, i32(0))
+										m.fn292(v5, v1, v3, v10, i32(0))
 										t64 := int32(load32(m.memory, uint64(uint32(v5))))
 										v8 = t64
 										if v8 == i32(-0x80000000) {
@@ -38513,7 +38560,7 @@ func (m *Module) fn291(v0, v1, v2, v3, v4 int32) {
 				}
 			}
 		l13:
-			m.fn300(v0)
+			m.fn301(v0)
 			goto l1
 		l8:
 			t74 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -38528,7 +38575,7 @@ l0:
 l1:
 	m.g0 = v5 + i32(16)
 }
-func (m *Module) fn292(v0, v1 int32, v2 int64, v3, v4 int32) {
+func (m *Module) fn293(v0, v1 int32, v2 int64, v3, v4 int32) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	var v12, v13, v14 int64
 	v13 = int64(uint64(v2)>>25) & i64(127) * i64(72340172838076673)
@@ -38594,13 +38641,13 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 }
-func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn294(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v6 = t0
 	t1 := int32(load32(m.memory, uint64(uint32(v0))))
 	if v6 == t1 {
-		m.fn294(v0)
+		m.fn295(v0)
 	}
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v6+i32(1)))
 	t2 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -38611,7 +38658,7 @@ func (m *Module) fn293(v0, v1, v2, v3, v4, v5 int32) {
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 }
-func (m *Module) fn294(v0 int32) {
+func (m *Module) fn295(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -38625,7 +38672,7 @@ func (m *Module) fn294(v0 int32) {
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10 int32
 	var v11 int64
 	t0 := m.g0
@@ -38651,7 +38698,7 @@ func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
 					store32(m.memory, uint64(uint32(v9))+4, uint32(v7))
 					store32(m.memory, uint64(uint32(v9)), uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v1))+32, uint32(v8+i32(1)))
-					m.fn296(v6+i32(16), v1, v2, v3, v3+i32(1), v5)
+					m.fn297(v6+i32(16), v1, v2, v3, v3+i32(1), v5)
 					t8 := int32(load32(m.memory, uint64(uint32(v6))+16))
 					if t8 == i32(-0x80000000) {
 						goto l0
@@ -38662,7 +38709,7 @@ func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
 					store64(m.memory, uint64(uint32(v0)), uint64(t10))
 					goto l1
 				}
-				m.fn288(v6+i32(16), v1, v3)
+				m.fn289(v6+i32(16), v1, v3)
 				t11 := int32(load32(m.memory, uint64(uint32(v6))+24))
 				t12 := v6
 				v3 = t11
@@ -38694,7 +38741,7 @@ func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
 								goto l3
 							}
 						l2:
-							m.fn297(v6+i32(16), v6, v7)
+							m.fn298(v6+i32(16), v6, v7)
 							t19 := int32(load32(m.memory, uint64(uint32(v6))+16))
 							if t19 != i32(1) {
 								goto l3
@@ -38720,7 +38767,7 @@ func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
 						store32(m.memory, uint64(uint32(v10))+4, uint32(v5))
 						store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
 						store32(m.memory, uint64(uint32(v1))+32, uint32(v3+i32(1)))
-						m.fn285(v1, v2, v9)
+						m.fn286(v1, v2, v9)
 						t26 := int32(load32(m.memory, uint64(uint32(v1))+32))
 						v3 = t26
 						if v3 != 0 {
@@ -38753,7 +38800,7 @@ func (m *Module) fn295(v0, v1, v2, v3, v4, v5 int32) {
 l1:
 	m.g0 = v6 + i32(32)
 }
-func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn297(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10 int32
 	t0 := m.g0
 	v6 = t0 - i32(48)
@@ -38791,7 +38838,7 @@ func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 					goto l0
 				}
 				t20 := int32(load32(m.memory, uint64(uint32(v7))+12))
-				m.fn298(v0, v1, t20+v2*i32(192), v3, v4, v5+i32(1))
+				m.fn299(v0, v1, t20+v2*i32(192), v3, v4, v5+i32(1))
 				goto l8
 			case 6:
 				t21 := int32(load32(m.memory, uint64(uint32(v2))+28))
@@ -38809,13 +38856,13 @@ func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 				if v9 == 0 {
 					v10 = v5 + i32(1)
 					if uint32(v10) > uint32(i32(200)) {
-						m.fn300(v0)
+						m.fn301(v0)
 						goto l8
 					}
 					v5 = v7 + v2*i32(192)
 				l13:
 					{
-						m.fn288(v6+i32(32), v1, v3)
+						m.fn289(v6+i32(32), v1, v3)
 						t26 := int32(load32(m.memory, uint64(uint32(v6))+40))
 						t27 := v6
 						v2 = t26
@@ -38863,7 +38910,7 @@ func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 								l10:
 									t38 := int32(load32(m.memory, uint64(uint32(v1))+8))
 									v8 = t38
-									m.fn299(v6+i32(32), v1, v5, v9, v2, v6+i32(16), v7)
+									m.fn300(v6+i32(32), v1, v5, v9, v2, v6+i32(16), v7)
 									t39 := int32(load32(m.memory, uint64(uint32(v6))+32))
 									v2 = t39
 									if v2 != i32(-0x80000000) {
@@ -38885,7 +38932,7 @@ func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 										goto l0
 									}
 									t45 := int32(load32(m.memory, uint64(uint32(v5))+120))
-									m.fn295(v6+i32(32), v1, t45+v9*i32(72), v8, v6+i32(12), v10)
+									m.fn296(v6+i32(32), v1, t45+v9*i32(72), v8, v6+i32(12), v10)
 									t46 := int32(load32(m.memory, uint64(uint32(v6))+32))
 									if t46 != i32(-0x80000000) {
 										t47 := int32(load32(m.memory, uint64(uint32(v6))+40))
@@ -38942,18 +38989,18 @@ func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 						}
 					}
 				l6:
-					m.fn297(v6+i32(32), v6+i32(16), v8)
+					m.fn298(v6+i32(32), v6+i32(16), v8)
 					t12 := int32(load32(m.memory, uint64(uint32(v6))+32))
 					if t12 != i32(1) {
 						t13 := int32(load32(m.memory, uint64(uint32(v6))+40))
-						m.fn285(v1, v2, t13)
+						m.fn286(v1, v2, t13)
 						goto l2
 					}
 					m.fn148(v6 + i32(32))
 					v4 = i32(0)
 				}
 			l7:
-				m.fn285(v1, v2, v4)
+				m.fn286(v1, v2, v4)
 				goto l2
 			case 4:
 				if uint32(v7) > uint32(v8) {
@@ -38964,7 +39011,7 @@ func (m *Module) fn296(v0, v1, v2, v3, v4, v5 int32) {
 					goto l0
 				}
 				t15 := int32(load32(m.memory, uint64(uint32(v1))+84))
-				m.fn282(v1, t15+v7, v8-v7)
+				m.fn283(v1, t15+v7, v8-v7)
 			}
 		}
 	l2:
@@ -38976,7 +39023,7 @@ l0:
 l8:
 	m.g0 = v6 + i32(48)
 }
-func (m *Module) fn297(v0, v1, v2 int32) {
+func (m *Module) fn298(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	var v6 int64
 	t0 := m.g0
@@ -39024,7 +39071,7 @@ func (m *Module) fn297(v0, v1, v2 int32) {
 			p10 = 1
 		}
 		v1 = p10
-		p11 := i32(1104762)
+		p11 := i32(1104754)
 		if v1 != 0 {
 			p11 = i32(1101601)
 		}
@@ -39039,7 +39086,7 @@ l2:
 	store32(m.memory, uint64(uint32(t2)), uint32(p1))
 	m.g0 = v3 + i32(32)
 }
-func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn299(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30 int32
 	var v31, v32, v33, v34, v35, v36, v37, v38, v39, v40, v41, v42 int64
 	t0 := m.g0
@@ -39059,7 +39106,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 		{
 			if uint32(v3) < uint32(v4) {
 				if uint32(v5) > uint32(i32(200)) {
-					m.fn300(v0)
+					m.fn301(v0)
 					goto l47
 				}
 				t2 := int32(load32(m.memory, uint64(uint32(v2))+120))
@@ -39075,7 +39122,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 				v10 = i32(0)
 			l49:
 				{
-					m.fn288(v6+i32(80), v1, v3)
+					m.fn289(v6+i32(80), v1, v3)
 					t7 := int32(load32(m.memory, uint64(uint32(v6))+88))
 					t8 := v6
 					v7 = t7
@@ -39128,7 +39175,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													}
 												}
 											l11:
-												m.fn297(v6+i32(80), v6+i32(4192), v21)
+												m.fn298(v6+i32(80), v6+i32(4192), v21)
 												t24 := int32(load32(m.memory, uint64(uint32(v6))+80))
 												if t24 != 0 {
 													goto l13
@@ -39159,7 +39206,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													}
 												}
 											l14:
-												m.fn297(v6+i32(80), v6+i32(4192), v21)
+												m.fn298(v6+i32(80), v6+i32(4192), v21)
 												t30 := int32(load32(m.memory, uint64(uint32(v6))+80))
 												if t30 != 0 {
 													goto l13
@@ -39170,7 +39217,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												store64(m.memory, uint64(uint32(t32))+24, uint64(v38))
 												goto l10
 											case 2:
-												m.fn289(v6+i32(80), v6+i32(4192), v21)
+												m.fn290(v6+i32(80), v6+i32(4192), v21)
 												t34 := int32(load32(m.memory, uint64(uint32(v6))+80))
 												v11 = t34
 												if v11 != i32(-0x80000000) {
@@ -39182,7 +39229,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												t37 := int32(load32(m.memory, uint64(uint32(v6))+84))
 												t38 := v1
 												v25 = t37
-												m.fn293(t38, i32(255), i32(242), i32(0), t36, v25)
+												m.fn294(t38, i32(255), i32(242), i32(0), t36, v25)
 												t39 := int32(load32(m.memory, uint64(uint32(v6))+4200))
 												if uint32(t39) >= uint32(v25) {
 													goto l10
@@ -39207,7 +39254,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																	goto l16
 																}
 																if v7 == i32(10) {
-																	m.fn289(v8, v9, v25)
+																	m.fn290(v8, v9, v25)
 																	t45 := int32(load32(m.memory, uint64(uint32(v6))+84))
 																	v7 = t45
 																	t46 := int32(load32(m.memory, uint64(uint32(v6))+80))
@@ -39245,7 +39292,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																		}
 																		switch v14 - i32(10) {
 																		case 0:
-																			m.fn290(v6+i32(80), v6+i32(4192), v7)
+																			m.fn291(v6+i32(80), v6+i32(4192), v7)
 																			t53 := int32(load32(m.memory, uint64(uint32(v6))+88))
 																			v12 = t53
 																			t54 := int32(load32(m.memory, uint64(uint32(v6))+84))
@@ -39259,7 +39306,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																			v7 = v9
 																			goto l18
 																		case 8:
-																			m.fn289(v6+i32(80), v6+i32(4192), v7)
+																			m.fn290(v6+i32(80), v6+i32(4192), v7)
 																			t56 := int32(load32(m.memory, uint64(uint32(v6))+84))
 																			v14 = t56
 																			t57 := int32(load32(m.memory, uint64(uint32(v6))+80))
@@ -39271,7 +39318,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																				v7 = v14
 																				goto l18
 																			}
-																			m.fn291(v6+i32(80), v6+i32(4192), v14, v5, v8)
+																			m.fn292(v6+i32(80), v6+i32(4192), v14, v5, v8)
 																			t59 := int32(m.memory[uint64(uint32(v6))+84])
 																			v8 = t59
 																			t60 := int32(load32(m.memory, uint64(uint32(v6))+80))
@@ -39330,7 +39377,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 														v32 = int64(uint32(v7))&i64(255) | int64(uint32(v4))&i64(0xffffff)<<8 | int64(uint32(v12))<<32
 														goto l1
 													l17:
-														m.fn259(v6, v2, v9, v12)
+														m.fn262(v6, v2, v9, v12)
 														t73 := int32(m.memory[uint64(uint32(v6))])
 														if t73 == 0 {
 															goto l25
@@ -39369,7 +39416,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												}
 												goto l10
 											case 3:
-												m.fn289(v6+i32(80), v6+i32(4192), v21)
+												m.fn290(v6+i32(80), v6+i32(4192), v21)
 												t149 := int32(load32(m.memory, uint64(uint32(v6))+80))
 												v11 = t149
 												if v11 != i32(-0x80000000) {
@@ -39381,13 +39428,13 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												t152 := int32(load32(m.memory, uint64(uint32(v6))+84))
 												t153 := v1
 												v7 = t152
-												m.fn293(t153, i32(255), i32(243), i32(0), t151, v7)
+												m.fn294(t153, i32(255), i32(243), i32(0), t151, v7)
 												v30 = i32(1)
 												m.memory[uint64(uint32(v6))+60] = byte(i32(1))
 												store32(m.memory, uint64(uint32(v6))+4200, uint32(v7))
 												goto l10
 											case 4:
-												m.fn289(v6+i32(80), v6+i32(4192), v21)
+												m.fn290(v6+i32(80), v6+i32(4192), v21)
 												t17 := int32(load32(m.memory, uint64(uint32(v6))+80))
 												v11 = t17
 												if v11 != i32(-0x80000000) {
@@ -39433,7 +39480,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																				if uint32(v11) <= uint32(i32(12)) {
 																					v7 = i32_shl(i32(1), v11)
 																					if v7&i32(6912) != 0 {
-																						m.fn303(v6+i32(80), v6+i32(4192), v21)
+																						m.fn304(v6+i32(80), v6+i32(4192), v21)
 																						t102 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																						v11 = t102
 																						if v11 != i32(-0x80000000) {
@@ -39444,7 +39491,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																						goto l35
 																					}
 																					if v7&i32(1152) != 0 {
-																						m.fn290(v6+i32(80), v6+i32(4192), v21)
+																						m.fn291(v6+i32(80), v6+i32(4192), v21)
 																						t100 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																						v11 = t100
 																						if v11 != i32(-0x80000000) {
@@ -39455,7 +39502,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																						goto l35
 																					}
 																					if v11 == i32(4) {
-																						m.fn302(v6+i32(80), v6+i32(4192), v21)
+																						m.fn303(v6+i32(80), v6+i32(4192), v21)
 																						t99 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																						if t99 != 0 {
 																							goto l36
@@ -39483,7 +39530,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																				goto l35
 																			}
 																		l34:
-																			m.fn297(v6+i32(80), v6+i32(4192), v21)
+																			m.fn298(v6+i32(80), v6+i32(4192), v21)
 																			t104 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																			if t104 != 0 {
 																				goto l36
@@ -39506,7 +39553,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																		}
 																		goto l39
 																	case 0:
-																		m.fn299(v6+i32(80), v1, v2, v13, v11, v6+i32(4192), v21)
+																		m.fn300(v6+i32(80), v1, v2, v13, v11, v6+i32(4192), v21)
 																		t110 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																		v11 = t110
 																		if v11 != i32(-0x80000000) {
@@ -39522,7 +39569,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																		v32 = p113
 																		goto l40
 																	case 1:
-																		m.fn289(v6+i32(80), v6+i32(4192), v21)
+																		m.fn290(v6+i32(80), v6+i32(4192), v21)
 																		t114 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																		v11 = t114
 																		if v11 != i32(-0x80000000) {
@@ -39536,7 +39583,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																		t119 := v7
 																		t120 := v13
 																		v7 = t117
-																		m.fn293(t118, t119, t120, i32(0), t116, v7)
+																		m.fn294(t118, t119, t120, i32(0), t116, v7)
 																		store32(m.memory, uint64(uint32(v6))+4200, uint32(v7))
 																		v32 = v31
 																		goto l40
@@ -39590,7 +39637,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																	}
 																}
 															l44:
-																m.fn297(v6+i32(80), v6+i32(4208), v7)
+																m.fn298(v6+i32(80), v6+i32(4208), v7)
 																t130 := int32(load32(m.memory, uint64(uint32(v6))+80))
 																if t130 != i32(1) {
 																	t131 := int32(load32(m.memory, uint64(uint32(v6))+88))
@@ -39656,7 +39703,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													}
 												l43:
 													t143 := int32(m.memory[uint64(uint32(v15))+60])
-													m.fn293(v1, t143, v13, i32(0), v9, v7)
+													m.fn294(v1, t143, v13, i32(0), v9, v7)
 													v32 = v31
 												}
 											l40:
@@ -39812,7 +39859,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 			store64(m.memory, uint64(uint32(v16))+8, uint64(t175))
 			t176 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
 			store64(m.memory, uint64(uint32(v16))+16, uint64(t176))
-			m.fn286(v3, v1, v27, i32(243))
+			m.fn287(v3, v1, v27, i32(243))
 			t177 := int32(load32(m.memory, uint64(uint32(v16))+80))
 			v7 = t177
 			t178 := int32(load32(m.memory, uint64(uint32(v16))+84))
@@ -39887,7 +39934,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 							}
 							switch v9 - i32(10) {
 							case 0:
-								m.fn290(v16+i32(68), v16+i32(56), v8)
+								m.fn291(v16+i32(68), v16+i32(56), v8)
 								t195 := int32(load32(m.memory, uint64(uint32(v16))+76))
 								v7 = t195
 								t196 := int32(load32(m.memory, uint64(uint32(v16))+72))
@@ -39902,7 +39949,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 								store32(m.memory, uint64(uint32(v22))+4, uint32(v11))
 								goto l55
 							case 8:
-								m.fn290(v16+i32(68), v16+i32(56), v8)
+								m.fn291(v16+i32(68), v16+i32(56), v8)
 								t198 := int32(load32(m.memory, uint64(uint32(v16))+76))
 								v24 = t198
 								t199 := int32(load32(m.memory, uint64(uint32(v16))+72))
@@ -39939,7 +39986,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						}
 					l55:
 						store32(m.memory, uint64(uint32(v22)), uint32(i32(1)))
-						m.fn140(v16 + i32(80))
+						m.fn139(v16 + i32(80))
 						m.fn86(v15, i32(16))
 						goto l61
 					l54:
@@ -39972,7 +40019,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 										t211 := int32(load32(m.memory, uint64(uint32(v9-i32(12)))))
 										if t210 == t211 {
 											t212 := int32(load32(m.memory, uint64(uint32(v9-i32(16)))))
-											t213 := m.fn554(t212, v3, v7)
+											t213 := m.fn553(t212, v3, v7)
 											if t213 == 0 {
 												goto l63
 											}
@@ -40012,7 +40059,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									{
 										t220 := int32(load32(m.memory, uint64(uint32(v8))))
 										t221 := int32(load32(m.memory, uint64(uint32(v8+i32(4)))))
-										m.fn304(v16+i32(8), t220, t221, v11)
+										m.fn305(v16+i32(8), t220, t221, v11)
 										v8 = v8 + i32(16)
 										v11 = v11 + i32(1)
 										if v11 != i32(13) {
@@ -40024,7 +40071,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 								if uint32(v21) < uint32(i32(12)) {
 									goto l66
 								}
-								m.fn304(v16+i32(8), v3, v7, v21)
+								m.fn305(v16+i32(8), v3, v7, v21)
 								goto l66
 							}
 						l63:
@@ -40042,7 +40089,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						}
 					}
 				}
-				m.fn140(v16 + i32(80))
+				m.fn139(v16 + i32(80))
 				{
 					t223 := int32(load32(m.memory, uint64(uint32(v16))+48))
 					v14 = t223
@@ -40143,7 +40190,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 					{
 						t244 := int32(load32(m.memory, uint64(uint32(v8))))
 						t245 := int32(load32(m.memory, uint64(uint32(v8+i32(4)))))
-						m.fn259(v16, v2, t244, t245)
+						m.fn262(v16, v2, t244, t245)
 						t246 := int32(m.memory[uint64(uint32(v16))])
 						t248 := v13
 						var p247 int64
@@ -40407,7 +40454,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									t312 := v21 + v3*i32(72)
 									t313 := v7
 									v7 = v7 + i32(1)
-									m.fn301(t310, t311, t312, t313, v7, v5)
+									m.fn302(t310, t311, t312, t313, v7, v5)
 									t314 := int32(load32(m.memory, uint64(uint32(v6))+80))
 									if t314 != i32(-0x80000000) {
 										t315 := int32(load32(m.memory, uint64(uint32(v6))+88))
@@ -40422,7 +40469,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									}
 								}
 							}
-							m.fn296(v6+i32(4176), v1, v18, v9, v11, v5)
+							m.fn297(v6+i32(4176), v1, v18, v9, v11, v5)
 							goto l85
 						case 1:
 							m.fn105(v6 + i32(80))
@@ -40500,7 +40547,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													t337 := int32(load32(m.memory, uint64(uint32(v6))+4212))
 													v10 = t337
 													if v10 == i32(10) {
-														m.fn290(v8, v4, v17)
+														m.fn291(v8, v4, v17)
 														t338 := int32(load32(m.memory, uint64(uint32(v6))+4208))
 														v10 = t338
 														if v10 != i32(-0x80000000) {
@@ -40534,7 +40581,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																	if uint32(v8) <= uint32(i32(12)) {
 																		v4 = i32_shl(i32(1), v8)
 																		if v4&i32(6912) != 0 {
-																			m.fn303(v6+i32(4208), v6+i32(4192), v17)
+																			m.fn304(v6+i32(4208), v6+i32(4192), v17)
 																			t352 := int32(load32(m.memory, uint64(uint32(v6))+4208))
 																			v10 = t352
 																			if v10 != i32(-0x80000000) {
@@ -40545,7 +40592,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																			goto l94
 																		}
 																		if v4&i32(1152) != 0 {
-																			m.fn290(v6+i32(4208), v6+i32(4192), v17)
+																			m.fn291(v6+i32(4208), v6+i32(4192), v17)
 																			t350 := int32(load32(m.memory, uint64(uint32(v6))+4208))
 																			v10 = t350
 																			if v10 != i32(-0x80000000) {
@@ -40556,7 +40603,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																			goto l94
 																		}
 																		if v8 == i32(4) {
-																			m.fn302(v6+i32(4208), v6+i32(4192), v17)
+																			m.fn303(v6+i32(4208), v6+i32(4192), v17)
 																			t349 := int32(load32(m.memory, uint64(uint32(v6))+4208))
 																			if t349 != 0 {
 																				goto l95
@@ -40584,7 +40631,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																	goto l94
 																}
 															l93:
-																m.fn297(v6+i32(4208), v6+i32(4192), v17)
+																m.fn298(v6+i32(4208), v6+i32(4192), v17)
 																t354 := int32(load32(m.memory, uint64(uint32(v6))+4208))
 																if t354 != 0 {
 																	goto l95
@@ -40616,7 +40663,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												l96:
 													v4 = p343
 													t361 := int32(m.memory[uint64(uint32(v18))+60])
-													m.fn293(v1, t361, v13, i32(0), v4, v12)
+													m.fn294(v1, t361, v13, i32(0), v4, v12)
 												}
 											l89:
 												t362 := int32(load32(m.memory, uint64(uint32(v6))+4200))
@@ -40659,7 +40706,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 														t369 := int32(load32(m.memory, uint64(uint32(v8-i32(12)))))
 														if t368 == t369 {
 															t370 := int32(load32(m.memory, uint64(uint32(v8-i32(16)))))
-															t371 := m.fn554(t370, v9, v3)
+															t371 := m.fn553(t370, v9, v3)
 															if t371 == 0 {
 																goto l100
 															}
@@ -40699,7 +40746,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													{
 														t378 := int32(load32(m.memory, uint64(uint32(v4))))
 														t379 := int32(load32(m.memory, uint64(uint32(v4+i32(4)))))
-														m.fn304(v6+i32(80), t378, t379, v3)
+														m.fn305(v6+i32(80), t378, t379, v3)
 														v4 = v4 + i32(16)
 														v3 = v3 + i32(1)
 														if v3 != i32(13) {
@@ -40711,7 +40758,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												if uint32(v12) < uint32(i32(12)) {
 													goto l103
 												}
-												m.fn304(v6+i32(80), v9, v3, v12)
+												m.fn305(v6+i32(80), v9, v3, v12)
 												goto l103
 											}
 										l100:
@@ -40726,7 +40773,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 											t382 := int32(load32(m.memory, uint64(uint32(v9))+8))
 											v3 = t382
 											store32(m.memory, uint64(uint32(v9))+8, uint32(v15))
-											m.fn301(v6+i32(4208), v1, v18, v3, v4, v23)
+											m.fn302(v6+i32(4208), v1, v18, v3, v4, v23)
 											t383 := int32(load32(m.memory, uint64(uint32(v6))+4208))
 											if t383 == i32(-0x80000000) {
 												goto l103
@@ -40780,7 +40827,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												store32(m.memory, uint64(uint32(v4))+4, uint32(v7))
 												store32(m.memory, uint64(uint32(v4)), uint32(v14))
 												store32(m.memory, uint64(uint32(v1))+32, uint32(v17+i32(1)))
-												m.fn296(v6+i32(4192), v1, v18, v9, v8, v23)
+												m.fn297(v6+i32(4192), v1, v18, v9, v8, v23)
 												t399 := int32(load32(m.memory, uint64(uint32(v6))+4192))
 												if t399 != i32(-0x80000000) {
 													t400 := int64(load64(m.memory, uint64(uint32(v6))+4192))
@@ -40835,7 +40882,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 							store32(m.memory, uint64(uint32(v6))+4208, uint32(i32(0)))
 						l107:
 							{
-								m.fn295(v6+i32(80), v1, v18, v7, v6+i32(4208), v23)
+								m.fn296(v6+i32(80), v1, v18, v7, v6+i32(4208), v23)
 								t406 := int32(load32(m.memory, uint64(uint32(v6))+80))
 								v3 = t406
 								if v3 != i32(-0x80000000) {
@@ -40938,7 +40985,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 											if v3 == 0 {
 												store32(m.memory, uint64(uint32(v17))+48, uint32(v7))
 												store64(m.memory, uint64(uint32(v17))+24, uint64(v31))
-												_ = m.fn532(v17+i32(12), i32(1097912), i32(1098116), v17+i32(24))
+												_ = m.fn531(v17+i32(12), i32(1097912), i32(1098116), v17+i32(24))
 												goto l113
 											}
 											t442 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -41019,7 +41066,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						t452 := int64(load64(m.memory, uint64(uint32(v17))+40))
 						store64(m.memory, uint64(uint32(v3))+16, uint64(t452))
 						store32(m.memory, uint64(uint32(v3))+28, uint32(i32(8)))
-						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103258)))
+						store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103251)))
 					}
 				l108:
 					m.g0 = v17 - i32(-64)
@@ -41118,7 +41165,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 								if v4 == 0 {
 									store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
 									store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
-									_ = m.fn532(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
+									_ = m.fn531(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
 									goto l120
 								}
 								t477 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -41154,7 +41201,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						t485 := int64(load64(m.memory, uint64(uint32(v3))+32))
 						store64(m.memory, uint64(uint32(v4))+16, uint64(t485))
 						store32(m.memory, uint64(uint32(v4))+28, uint32(i32(12)))
-						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103266)))
+						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103259)))
 					}
 				l117:
 					m.g0 = v3 + i32(48)
@@ -41254,7 +41301,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 								if v4 == 0 {
 									store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
 									store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
-									_ = m.fn532(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
+									_ = m.fn531(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
 									goto l125
 								}
 								t510 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -41290,7 +41337,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						t518 := int64(load64(m.memory, uint64(uint32(v3))+32))
 						store64(m.memory, uint64(uint32(v4))+16, uint64(t518))
 						store32(m.memory, uint64(uint32(v4))+28, uint32(i32(11)))
-						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103278)))
+						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103271)))
 					}
 				l123:
 					m.g0 = v3 + i32(48)
@@ -41427,7 +41474,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													if v3 == 0 {
 														store32(m.memory, uint64(uint32(v13))+40, uint32(v7))
 														store64(m.memory, uint64(uint32(v13))+96, uint64(v31))
-														_ = m.fn532(v13+i32(4), i32(1097912), i32(1098116), v13+i32(96))
+														_ = m.fn531(v13+i32(4), i32(1097912), i32(1098116), v13+i32(96))
 														goto l133
 													}
 													t551 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -41693,7 +41740,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									t621 := int64(load64(m.memory, uint64(uint32(v13))+112))
 									store64(m.memory, uint64(uint32(v3))+16, uint64(t621))
 									store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-									store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103254)))
+									store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103247)))
 								}
 							l129:
 								m.g0 = v13 + i32(144)
@@ -41792,7 +41839,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 										if v3 == 0 {
 											store32(m.memory, uint64(uint32(v15))+64, uint32(v8))
 											store64(m.memory, uint64(uint32(v15))+16, uint64(v31))
-											_ = m.fn532(v15+i32(4), i32(1097912), i32(1098116), v15+i32(16))
+											_ = m.fn531(v15+i32(4), i32(1097912), i32(1098116), v15+i32(16))
 											goto l147
 										}
 										t647 := int32(load32(m.memory, uint64(uint32(v8))))
@@ -41858,11 +41905,11 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													}
 													t661 := int32(load32(m.memory, uint64(uint32(v15))+24))
 													v24 = t661
-													t662 := int64(load64(m.memory, uint64(uint32(i32(1102491)))))
+													t662 := int64(load64(m.memory, uint64(uint32(i32(1102496)))))
 													store64(m.memory, uint64(uint32(v24))+16, uint64(t662))
-													t663 := int64(load64(m.memory, uint64(uint32(i32(1102483)))))
+													t663 := int64(load64(m.memory, uint64(uint32(i32(1102488)))))
 													store64(m.memory, uint64(uint32(v24))+8, uint64(t663))
-													t664 := int64(load64(m.memory, uint64(uint32(i32(1102475)))))
+													t664 := int64(load64(m.memory, uint64(uint32(i32(1102480)))))
 													store64(m.memory, uint64(uint32(v24)), uint64(t664))
 													goto l149
 												}
@@ -41876,21 +41923,21 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												}
 												t667 := int32(load32(m.memory, uint64(uint32(v15))+24))
 												v24 = t667
-												t668 := int32(load32(m.memory, uint64(uint32(i32(1102522)))))
+												t668 := int32(load32(m.memory, uint64(uint32(i32(1102527)))))
 												store32(m.memory, uint64(uint32(v24))+23, uint32(t668))
-												t669 := int64(load64(m.memory, uint64(uint32(i32(1102515)))))
+												t669 := int64(load64(m.memory, uint64(uint32(i32(1102520)))))
 												store64(m.memory, uint64(uint32(v24))+16, uint64(t669))
-												t670 := int64(load64(m.memory, uint64(uint32(i32(1102507)))))
+												t670 := int64(load64(m.memory, uint64(uint32(i32(1102512)))))
 												store64(m.memory, uint64(uint32(v24))+8, uint64(t670))
-												t671 := int64(load64(m.memory, uint64(uint32(i32(1102499)))))
+												t671 := int64(load64(m.memory, uint64(uint32(i32(1102504)))))
 												store64(m.memory, uint64(uint32(v24)), uint64(t671))
 												goto l149
 											}
 											t672 := int32(m.memory[uint64(uint32(v4))+62])
 											v3 = t672 << 2
-											t673 := int32(load32(m.memory, uint64(uint32(v3))+1105896))
+											t673 := int32(load32(m.memory, uint64(uint32(v3))+1105884))
 											v7 = t673
-											t674 := int32(load32(m.memory, uint64(uint32(v3))+1105844))
+											t674 := int32(load32(m.memory, uint64(uint32(v3))+1105832))
 											v4 = t674
 											t675 := int32(load32(m.memory, uint64(uint32(v15))+84))
 											if t675 == v8 {
@@ -42019,7 +42066,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 								t701 := int64(load64(m.memory, uint64(uint32(v15))+32))
 								store64(m.memory, uint64(uint32(v3))+16, uint64(t701))
 								store32(m.memory, uint64(uint32(v3))+28, uint32(i32(4)))
-								store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1102782)))
+								store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1102787)))
 							}
 						l144:
 							m.g0 = v15 + i32(96)
@@ -42130,7 +42177,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									if v4 == 0 {
 										store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
 										store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
-										_ = m.fn532(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
+										_ = m.fn531(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
 										goto l160
 									}
 									t728 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -42166,7 +42213,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 							t736 := int64(load64(m.memory, uint64(uint32(v3))+32))
 							store64(m.memory, uint64(uint32(v4))+16, uint64(t736))
 							store32(m.memory, uint64(uint32(v4))+28, uint32(i32(17)))
-							store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103297)))
+							store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103290)))
 						}
 					l158:
 						m.g0 = v3 + i32(48)
@@ -42256,7 +42303,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 								if v4 == 0 {
 									store32(m.memory, uint64(uint32(v3))+40, uint32(v7))
 									store64(m.memory, uint64(uint32(v3))+16, uint64(v31))
-									_ = m.fn532(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
+									_ = m.fn531(v3+i32(4), i32(1097912), i32(1098116), v3+i32(16))
 									goto l164
 								}
 								t759 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -42292,7 +42339,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						t767 := int64(load64(m.memory, uint64(uint32(v3))+32))
 						store64(m.memory, uint64(uint32(v4))+16, uint64(t767))
 						store32(m.memory, uint64(uint32(v4))+28, uint32(i32(8)))
-						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103289)))
+						store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103282)))
 					}
 				l162:
 					m.g0 = v3 + i32(48)
@@ -42397,7 +42444,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 							if v2 == 0 {
 								store32(m.memory, uint64(uint32(v8))+16, uint32(v4))
 								store64(m.memory, uint64(uint32(v8))+32, uint64(v31))
-								_ = m.fn532(v8+i32(4), i32(1097912), i32(1098116), v8+i32(32))
+								_ = m.fn531(v8+i32(4), i32(1097912), i32(1098116), v8+i32(32))
 								goto l170
 							}
 							t793 := int32(load32(m.memory, uint64(uint32(v4))))
@@ -42428,21 +42475,21 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					t799 := int32(load32(m.memory, uint64(uint32(v8))+40))
 					v4 = t799
-					t800 := int64(load64(m.memory, uint64(uint32(i32(1102888)))))
+					t800 := int64(load64(m.memory, uint64(uint32(i32(1102900)))))
 					store64(m.memory, uint64(uint32(v4))+53, uint64(t800))
-					t801 := int64(load64(m.memory, uint64(uint32(i32(1102883)))))
+					t801 := int64(load64(m.memory, uint64(uint32(i32(1102895)))))
 					store64(m.memory, uint64(uint32(v4))+48, uint64(t801))
-					t802 := int64(load64(m.memory, uint64(uint32(i32(1102875)))))
+					t802 := int64(load64(m.memory, uint64(uint32(i32(1102887)))))
 					store64(m.memory, uint64(uint32(v4))+40, uint64(t802))
-					t803 := int64(load64(m.memory, uint64(uint32(i32(1102867)))))
+					t803 := int64(load64(m.memory, uint64(uint32(i32(1102879)))))
 					store64(m.memory, uint64(uint32(v4))+32, uint64(t803))
-					t804 := int64(load64(m.memory, uint64(uint32(i32(1102859)))))
+					t804 := int64(load64(m.memory, uint64(uint32(i32(1102871)))))
 					store64(m.memory, uint64(uint32(v4))+24, uint64(t804))
-					t805 := int64(load64(m.memory, uint64(uint32(i32(1102851)))))
+					t805 := int64(load64(m.memory, uint64(uint32(i32(1102863)))))
 					store64(m.memory, uint64(uint32(v4))+16, uint64(t805))
-					t806 := int64(load64(m.memory, uint64(uint32(i32(1102843)))))
+					t806 := int64(load64(m.memory, uint64(uint32(i32(1102855)))))
 					store64(m.memory, uint64(uint32(v4))+8, uint64(t806))
-					t807 := int64(load64(m.memory, uint64(uint32(i32(1102835)))))
+					t807 := int64(load64(m.memory, uint64(uint32(i32(1102847)))))
 					store64(m.memory, uint64(uint32(v4)), uint64(t807))
 					t808 := int32(load32(m.memory, uint64(uint32(v8))+24))
 					store32(m.memory, uint64(uint32(v8))+40, uint32(t808))
@@ -42460,7 +42507,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 					t813 := int32(load32(m.memory, uint64(uint32(v8))+40))
 					store32(m.memory, uint64(uint32(v3))+8, uint32(t813))
 					store32(m.memory, uint64(uint32(v3))+28, uint32(i32(11)))
-					store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103278)))
+					store32(m.memory, uint64(uint32(v3))+24, uint32(i32(1103271)))
 					store32(m.memory, uint64(uint32(v3))+20, uint32(i32(61)))
 					store32(m.memory, uint64(uint32(v3))+16, uint32(v4))
 					store32(m.memory, uint64(uint32(v3))+12, uint32(v2))
@@ -42525,7 +42572,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									if v2 == 0 {
 										store32(m.memory, uint64(uint32(v14))+40, uint32(v4))
 										store64(m.memory, uint64(uint32(v14))+16, uint64(v31))
-										_ = m.fn532(v14+i32(4), i32(1097912), i32(1098116), v14+i32(16))
+										_ = m.fn531(v14+i32(4), i32(1097912), i32(1098116), v14+i32(16))
 										goto l178
 									}
 									t838 := int32(load32(m.memory, uint64(uint32(v4))))
@@ -42605,7 +42652,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 				t848 := int64(load64(m.memory, uint64(uint32(v14))+32))
 				store64(m.memory, uint64(uint32(v2))+16, uint64(t848))
 				store32(m.memory, uint64(uint32(v2))+28, uint32(i32(13)))
-				store32(m.memory, uint64(uint32(v2))+24, uint32(i32(1103314)))
+				store32(m.memory, uint64(uint32(v2))+24, uint32(i32(1103307)))
 			}
 		l173:
 			m.g0 = v14 + i32(48)
@@ -42637,7 +42684,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 		store64(m.memory, uint64(uint32(v12))+32, uint64(t855))
 		t856 := v2
 		v11 = v1
-		m.fn286(t856, v11, v27, i32(242))
+		m.fn287(t856, v11, v27, i32(242))
 		t857 := int32(load32(m.memory, uint64(uint32(v12))+80))
 		v3 = t857
 		t858 := int32(load32(m.memory, uint64(uint32(v12))+84))
@@ -42661,7 +42708,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						v2 = v1 + i32(4)
 						store32(m.memory, uint64(uint32(t862))+52, uint32(v2))
 						t863 := int32(load32(m.memory, uint64(uint32(v1))))
-						m.fn288(v12+i32(80), v11, t863)
+						m.fn289(v12+i32(80), v11, t863)
 						t864 := int32(load32(m.memory, uint64(uint32(v12))+88))
 						t865 := v12
 						v1 = t864
@@ -42686,7 +42733,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									{
 										{
 											if v1 == i32(10) {
-												m.fn289(v12+i32(80), v12-i32(-64), v10)
+												m.fn290(v12+i32(80), v12-i32(-64), v10)
 												t870 := int32(load32(m.memory, uint64(uint32(v12))+84))
 												v1 = t870
 												t871 := int32(load32(m.memory, uint64(uint32(v12))+80))
@@ -42720,7 +42767,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 													{
 														switch v3 - i32(10) {
 														case 0:
-															m.fn290(v12+i32(80), v12-i32(-64), v1)
+															m.fn291(v12+i32(80), v12-i32(-64), v1)
 															t876 := int32(load32(m.memory, uint64(uint32(v12))+88))
 															v22 = t876
 															t877 := int32(load32(m.memory, uint64(uint32(v12))+84))
@@ -42734,7 +42781,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 															v1 = v7
 															goto l183
 														case 8:
-															m.fn289(v12+i32(80), v12-i32(-64), v1)
+															m.fn290(v12+i32(80), v12-i32(-64), v1)
 															t879 := int32(load32(m.memory, uint64(uint32(v12))+84))
 															v3 = t879
 															t880 := int32(load32(m.memory, uint64(uint32(v12))+80))
@@ -42746,7 +42793,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 																v1 = v3
 																goto l183
 															}
-															m.fn291(v12+i32(80), v12-i32(-64), v3, v5, v4)
+															m.fn292(v12+i32(80), v12-i32(-64), v3, v5, v4)
 															t882 := int32(m.memory[uint64(uint32(v12))+84])
 															v4 = t882
 															t883 := int32(load32(m.memory, uint64(uint32(v12))+80))
@@ -43032,7 +43079,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 									v1 = v12 + i32(16)
 									store32(m.memory, uint64(uint32(t946))+84, uint32(v1))
 									store32(m.memory, uint64(uint32(v12))+80, uint32(v12+i32(108)))
-									m.fn292(v12, v1, v32, v12+i32(80), i32(1101984))
+									m.fn293(v12, v1, v32, v12+i32(80), i32(1101984))
 									t947 := int32(load32(m.memory, uint64(uint32(v12))))
 									if t947&i32(1) == 0 {
 										goto l191
@@ -43071,7 +43118,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 						}
 					}
 				}
-				m.fn140(v12 + i32(48))
+				m.fn139(v12 + i32(48))
 				t957 := int32(load32(m.memory, uint64(uint32(v17))+4))
 				v2 = t957
 				t958 := int32(load32(m.memory, uint64(uint32(v17))))
@@ -43233,7 +43280,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 												if v3 == 0 {
 													store32(m.memory, uint64(uint32(v19))+16, uint32(v21))
 													store64(m.memory, uint64(uint32(v19))+32, uint64(v31))
-													_ = m.fn532(v19+i32(4), i32(1097912), i32(1098116), v19+i32(32))
+													_ = m.fn531(v19+i32(4), i32(1097912), i32(1098116), v19+i32(32))
 													goto l213
 												}
 												t997 := int32(load32(m.memory, uint64(uint32(v21))))
@@ -43264,17 +43311,17 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 										}
 										t1003 := int32(load32(m.memory, uint64(uint32(v19))+40))
 										v10 = t1003
-										t1004 := int32(load16(m.memory, uint64(uint32(i32(1102833)))))
+										t1004 := int32(load16(m.memory, uint64(uint32(i32(1102845)))))
 										store16(m.memory, uint64(uint32(v10))+40, uint16(t1004))
-										t1005 := int64(load64(m.memory, uint64(uint32(i32(1102825)))))
+										t1005 := int64(load64(m.memory, uint64(uint32(i32(1102837)))))
 										store64(m.memory, uint64(uint32(v10))+32, uint64(t1005))
-										t1006 := int64(load64(m.memory, uint64(uint32(i32(1102817)))))
+										t1006 := int64(load64(m.memory, uint64(uint32(i32(1102829)))))
 										store64(m.memory, uint64(uint32(v10))+24, uint64(t1006))
-										t1007 := int64(load64(m.memory, uint64(uint32(i32(1102809)))))
+										t1007 := int64(load64(m.memory, uint64(uint32(i32(1102821)))))
 										store64(m.memory, uint64(uint32(v10))+16, uint64(t1007))
-										t1008 := int64(load64(m.memory, uint64(uint32(i32(1102801)))))
+										t1008 := int64(load64(m.memory, uint64(uint32(i32(1102813)))))
 										store64(m.memory, uint64(uint32(v10))+8, uint64(t1008))
-										t1009 := int64(load64(m.memory, uint64(uint32(i32(1102793)))))
+										t1009 := int64(load64(m.memory, uint64(uint32(i32(1102805)))))
 										store64(m.memory, uint64(uint32(v10)), uint64(t1009))
 										t1010 := int64(load64(m.memory, uint64(uint32(v19))+16))
 										store64(m.memory, uint64(uint32(v19))+32, uint64(t1010))
@@ -43292,7 +43339,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 										t1015 := int32(load32(m.memory, uint64(uint32(v19))+40))
 										store32(m.memory, uint64(uint32(v4))+8, uint32(t1015))
 										store32(m.memory, uint64(uint32(v4))+28, uint32(i32(8)))
-										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103258)))
+										store32(m.memory, uint64(uint32(v4))+24, uint32(i32(1103251)))
 										store32(m.memory, uint64(uint32(v4))+20, uint32(i32(42)))
 										store32(m.memory, uint64(uint32(v4))+16, uint32(v10))
 										store32(m.memory, uint64(uint32(v4))+12, uint32(v3))
@@ -43307,7 +43354,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 							}
 						}
 					l207:
-						m.fn282(v11, v5, v7)
+						m.fn283(v11, v5, v7)
 						t1018 := int32(load32(m.memory, uint64(uint32(v11))+32))
 						v3 = t1018
 						if v3 != 0 {
@@ -43335,7 +43382,7 @@ func (m *Module) fn298(v0, v1, v2, v3, v4, v5 int32) {
 		store32(m.memory, uint64(uint32(v28))+8, uint32(v22))
 		store32(m.memory, uint64(uint32(v28)), uint32(v18))
 		store32(m.memory, uint64(uint32(v28))+4, uint32(v1&i32(255)|v2<<8))
-		m.fn140(v12 + i32(48))
+		m.fn139(v12 + i32(48))
 		m.fn176(v12 + i32(16))
 		m.fn86(v17, i32(16))
 	l218:
@@ -43365,7 +43412,7 @@ l119:
 	_ = int32(load32(m.memory, uint64(uint32(v3))+24))
 	panic("unreachable")
 }
-func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
+func (m *Module) fn300(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13 int32
 	t0 := m.g0
 	v7 = t0 - i32(16)
@@ -43402,7 +43449,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 											if uint32(v9) <= uint32(i32(12)) {
 												v4 = i32_shl(i32(1), v9)
 												if v4&i32(6912) != 0 {
-													m.fn303(v7, v5, v6)
+													m.fn304(v7, v5, v6)
 													t16 := int32(load32(m.memory, uint64(uint32(v7))))
 													v6 = t16
 													if v6 != i32(-0x80000000) {
@@ -43413,7 +43460,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 													goto l4
 												}
 												if v4&i32(1152) != 0 {
-													m.fn290(v7, v5, v6)
+													m.fn291(v7, v5, v6)
 													t14 := int32(load32(m.memory, uint64(uint32(v7))))
 													v6 = t14
 													if v6 != i32(-0x80000000) {
@@ -43424,7 +43471,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 													goto l4
 												}
 												if v9 == i32(4) {
-													m.fn302(v7, v5, v6)
+													m.fn303(v7, v5, v6)
 													t13 := int32(load32(m.memory, uint64(uint32(v7))))
 													if t13 != 0 {
 														goto l5
@@ -43452,7 +43499,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 											goto l4
 										}
 									l3:
-										m.fn297(v7, v5, v6)
+										m.fn298(v7, v5, v6)
 										t18 := int32(load32(m.memory, uint64(uint32(v7))))
 										if t18 != 0 {
 											goto l5
@@ -43473,7 +43520,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 									}
 									goto l8
 								}
-								m.fn289(v7, v5, v6)
+								m.fn290(v7, v5, v6)
 								t23 := int32(load32(m.memory, uint64(uint32(v7))+4))
 								v2 = t23
 								t24 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -43506,7 +43553,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 												if v13 == 0 {
 													v6 = i32_shl(i32(1), v12)
 													if v6&i32(6912) != 0 {
-														m.fn303(v7, v5, v2)
+														m.fn304(v7, v5, v2)
 														t38 := int32(load32(m.memory, uint64(uint32(v7))))
 														v6 = t38
 														if v6 != i32(-0x80000000) {
@@ -43515,7 +43562,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 														goto l15
 													}
 													if v6&i32(1152) != 0 {
-														m.fn290(v7, v5, v2)
+														m.fn291(v7, v5, v2)
 														t37 := int32(load32(m.memory, uint64(uint32(v7))))
 														v6 = t37
 														if v6 == i32(-0x80000000) {
@@ -43535,7 +43582,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 														goto l13
 													}
 												}
-												m.fn297(v7, v5, v2)
+												m.fn298(v7, v5, v2)
 												t32 := int32(load32(m.memory, uint64(uint32(v7))))
 												if t32 != 0 {
 													goto l14
@@ -43543,7 +43590,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 												goto l15
 											}
 										l12:
-											m.fn302(v7, v5, v2)
+											m.fn303(v7, v5, v2)
 											t33 := int32(load32(m.memory, uint64(uint32(v7))))
 											if t33 == 0 {
 												goto l15
@@ -43612,7 +43659,7 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 				goto l19
 			}
 			t46 := int32(m.memory[uint64(uint32(v10))+60])
-			m.fn293(v1, t46, v3, v11, v4, v2)
+			m.fn294(v1, t46, v3, v11, v4, v2)
 		}
 	l19:
 		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -43630,16 +43677,16 @@ func (m *Module) fn299(v0, v1, v2, v3, v4, v5, v6 int32) {
 l9:
 	m.g0 = v7 + i32(16)
 }
-func (m *Module) fn300(v0 int32) {
+func (m *Module) fn301(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
 	m.g0 = v1
-	store64(m.memory, uint64(uint32(v1))+8, uint64(i64(25770907400)))
+	store64(m.memory, uint64(uint32(v1))+8, uint64(i64(0x60010d700)))
 	m.fn80(v0, i32(1098713), v1+i32(8))
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn301(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn302(v0, v1, v2, v3, v4, v5 int32) {
 	var v6, v7 int32
 	t0 := m.g0
 	v6 = t0 - i32(16)
@@ -43647,7 +43694,7 @@ func (m *Module) fn301(v0, v1, v2, v3, v4, v5 int32) {
 	t1 := int32(m.memory[uint64(uint32(v1))+41])
 	v7 = t1
 	m.memory[uint64(uint32(v1))+41] = byte(i32(1))
-	m.fn296(v6+i32(4), v1, v2, v3, v4, v5)
+	m.fn297(v6+i32(4), v1, v2, v3, v4, v5)
 	{
 		t2 := int32(load32(m.memory, uint64(uint32(v6))+4))
 		if t2 != i32(-0x80000000) {
@@ -43663,7 +43710,7 @@ func (m *Module) fn301(v0, v1, v2, v3, v4, v5 int32) {
 l0:
 	m.g0 = v6 + i32(16)
 }
-func (m *Module) fn302(v0, v1, v2 int32) {
+func (m *Module) fn303(v0, v1, v2 int32) {
 	var v3 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
@@ -43689,12 +43736,12 @@ l0:
 	store32(m.memory, uint64(uint32(t2)), uint32(p1))
 	m.g0 = v3 + i32(16)
 }
-func (m *Module) fn303(v0, v1, v2 int32) {
+func (m *Module) fn304(v0, v1, v2 int32) {
 	var v3, v4 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
 	m.g0 = v3
-	m.fn289(v3+i32(4), v1, v2)
+	m.fn290(v3+i32(4), v1, v2)
 	t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
 	v2 = t1
 	{
@@ -43729,7 +43776,7 @@ l0:
 l1:
 	panic("unreachable")
 }
-func (m *Module) fn304(v0, v1, v2, v3 int32) {
+func (m *Module) fn305(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8 int32
 	var v9 int64
 	t0 := m.g0
@@ -43746,7 +43793,7 @@ func (m *Module) fn304(v0, v1, v2, v3 int32) {
 	m.fn115(v0, i32(1), v6)
 	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
-	m.fn292(v4, v0, v9, v4+i32(24), i32(1101940))
+	m.fn293(v4, v0, v9, v4+i32(24), i32(1101940))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))))
 	v6 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
@@ -43779,7 +43826,7 @@ l0:
 	store32(m.memory, uint64(uint32(v6+v0*i32(12)-i32(4))), uint32(v3))
 	m.g0 = v4 + i32(32)
 }
-func (m *Module) fn305(v0, v1 int32) {
+func (m *Module) fn306(v0, v1 int32) {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+36))
 	v2 = t0
@@ -43793,13 +43840,13 @@ func (m *Module) fn305(v0, v1 int32) {
 	t3 := int32(m.memory[uint64(uint32(t2+v2))])
 	m.memory[uint64(uint32(v0))+4] = byte(t3)
 }
-func (m *Module) fn306(v0, v1 int32) {
+func (m *Module) fn307(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13 int32
 	var v14, v15 int64
 	t0 := m.g0
 	v2 = t0 - i32(48)
 	m.g0 = v2
-	m.fn305(v2+i32(8), v1)
+	m.fn306(v2+i32(8), v1)
 	t1 := int32(m.memory[uint64(uint32(v2))+12])
 	v4 = t1
 	{
@@ -43831,7 +43878,7 @@ func (m *Module) fn306(v0, v1 int32) {
 				t9 := int32(load32(m.memory, uint64(uint32(v1))+8))
 				v3 = t9
 				if v3 == i32(200) {
-					store64(m.memory, uint64(uint32(v2)), uint64(i64(25770907400)))
+					store64(m.memory, uint64(uint32(v2)), uint64(i64(0x60010d700)))
 					v4 = v2 + i32(8)
 					m.fn80(v4, i32(1098713), v2)
 					t10 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -43856,7 +43903,7 @@ func (m *Module) fn306(v0, v1 int32) {
 				v4 = p13
 				t16 := int32(load32(m.memory, uint64(uint32(v1))))
 				if t16 == v3 {
-					m.fn313(v1)
+					m.fn314(v1)
 				}
 				store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 				store32(m.memory, uint64(uint32(v1))+8, uint32(v3+i32(1)))
@@ -43870,7 +43917,7 @@ func (m *Module) fn306(v0, v1 int32) {
 				store64(m.memory, uint64(uint32(v0))+16, uint64(v15))
 				goto l0
 			}
-			m.fn309(v2+i32(8), v1, i32(1103636))
+			m.fn310(v2+i32(8), v1, i32(1103628))
 			t18 := int32(load32(m.memory, uint64(uint32(v2))+16))
 			v3 = t18
 			t19 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -43894,7 +43941,7 @@ func (m *Module) fn306(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v1))+36, uint32(t24+v3))
 				goto l1
 			}
-			m.fn309(v2+i32(8), v1, i32(1103680))
+			m.fn310(v2+i32(8), v1, i32(1103672))
 			t25 := int32(load32(m.memory, uint64(uint32(v2))+16))
 			v3 = t25
 			t26 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -43920,12 +43967,12 @@ func (m *Module) fn306(v0, v1 int32) {
 					store32(m.memory, uint64(uint32(v1))+36, uint32(t66+v3))
 					goto l1
 				}
-				m.fn56(v0, v1, i32(1103704), i32(61))
+				m.fn56(v0, v1, i32(1103696), i32(61))
 				goto l0
 			}
 			if v4 != i32(45) {
 				if uint32((v4-i32(48))&i32(255)) >= uint32(i32(10)) {
-					m.fn56(v0, v1, i32(1103765), i32(16))
+					m.fn56(v0, v1, i32(1103757), i32(16))
 					goto l0
 				}
 			}
@@ -44126,14 +44173,14 @@ func (m *Module) fn306(v0, v1 int32) {
 					if uint32(v3) < uint32(v4) {
 						goto l4
 					}
-					m.fn533(v10, v5+v8, v13)
+					m.fn532(v10, v5+v8, v13)
 					t57 := int32(load32(m.memory, uint64(uint32(v10))))
 					if t57 == i32(1) {
 						goto l21
 					}
 					t58 := int32(load32(m.memory, uint64(uint32(v10))+4))
 					t59 := int32(load32(m.memory, uint64(uint32(v10))+8))
-					m.fn314(v10, t58, t59)
+					m.fn315(v10, t58, t59)
 				}
 			l21:
 				if uint32(v1) < uint32(v9) {
@@ -44149,7 +44196,7 @@ func (m *Module) fn306(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v7))+36, uint32(v11))
 				goto l14
 			l9:
-				m.fn56(v12, v7, i32(1103781), i32(17))
+				m.fn56(v12, v7, i32(1103773), i32(17))
 			l14:
 				m.g0 = v10 + i32(16)
 				{
@@ -44173,7 +44220,7 @@ func (m *Module) fn306(v0, v1 int32) {
 		l4:
 			panic("unreachable")
 		}
-		m.fn310(v0, v1)
+		m.fn311(v0, v1)
 		goto l0
 	l1:
 		store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -44181,7 +44228,7 @@ func (m *Module) fn306(v0, v1 int32) {
 l0:
 	m.g0 = v2 + i32(48)
 }
-func (m *Module) fn307(v0, v1, v2 int32) {
+func (m *Module) fn308(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, _, v23, v24, v25 int32
 	var v26, v27, v28 int64
 	t0 := m.g0
@@ -44230,17 +44277,17 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 						v6 = v10
 					}
 				l1:
-					m.fn305(v3+i32(32), v1)
+					m.fn306(v3+i32(32), v1)
 					t10 := int32(m.memory[uint64(uint32(v3))+36])
 					v10 = t10
 					t11 := int32(load32(m.memory, uint64(uint32(v3))+32))
 					v9 = t11
 					if v9 == i32(-0x80000000) {
 						if v10 != i32(34) {
-							m.fn56(v0, v1, i32(1103574), i32(47))
+							m.fn56(v0, v1, i32(1103567), i32(47))
 							goto l4
 						}
-						m.fn310(v3+i32(32), v1)
+						m.fn311(v3+i32(32), v1)
 						t26 := int32(load32(m.memory, uint64(uint32(v3))+32))
 						if t26 != i32(-0x80000000) {
 							t27 := int32(load32(m.memory, uint64(uint32(v3))+64))
@@ -44277,12 +44324,12 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 						t38 := v17 + v5
 						t39 := v4 - v5
 						v4 = v3 + i32(20)
-						m.fn311(t37, t38, t39, v4)
+						m.fn312(t37, t38, t39, v4)
 						t40 := int32(m.memory[uint64(uint32(v3))+16])
 						t41 := int32(m.memory[uint64(uint32(v3))+17])
 						v23 = t41
 						v5 = v3 + i32(32)
-						m.fn312(v5, v4)
+						m.fn313(v5, v4)
 						t42 := int32(load32(m.memory, uint64(uint32(v1))+8))
 						v18 = t42
 						if v18 == 0 {
@@ -44304,7 +44351,7 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 							v26 = t47
 							t48 := int64(load64(m.memory, uint64(uint32(v3))+40))
 							v27 = t48
-							m.fn141(v4)
+							m.fn140(v4)
 							store64(m.memory, uint64(uint32(v12-i32(24))), uint64(v27))
 							store64(m.memory, uint64(uint32(v12-i32(32))), uint64(v26))
 							t49 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
@@ -44490,11 +44537,11 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 						}
 						store32(m.memory, uint64(uint32(v3))+92, uint32(v4))
 						store32(m.memory, uint64(uint32(v3))+88, uint32(v3+i32(84)))
-						m.fn292(v3, v4, v27, v3+i32(88), i32(1101672))
+						m.fn293(v3, v4, v27, v3+i32(88), i32(1101672))
 						t95 := int32(load32(m.memory, uint64(uint32(v3))))
 						if t95&i32(1) == 0 {
 							m.fn86(v3+i32(32), i32(1))
-							m.fn57(v0, v1, i32(1103426), i32(67), v6)
+							m.fn57(v0, v1, i32(1103419), i32(67), v6)
 							goto l4
 						}
 						t96 := int32(load32(m.memory, uint64(uint32(v4))))
@@ -44537,7 +44584,7 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 						if v23&i32(1) == 0 {
 							goto l16
 						}
-						m.fn57(v0, v1, i32(1103493), i32(69), v6)
+						m.fn57(v0, v1, i32(1103486), i32(69), v6)
 						goto l4
 					}
 					t12 := int64(load64(m.memory, uint64(uint32(v3))+60))
@@ -44620,7 +44667,7 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 		}
 		v9 = v10
 	l17:
-		m.fn305(v3+i32(32), v1)
+		m.fn306(v3+i32(32), v1)
 		t111 := int32(m.memory[uint64(uint32(v3))+36])
 		v6 = t111
 		t112 := int32(load32(m.memory, uint64(uint32(v3))+32))
@@ -44665,7 +44712,7 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 			v6 = v10
 			goto l19
 		}
-		m.fn56(v0, v1, i32(1103562), i32(12))
+		m.fn56(v0, v1, i32(1103555), i32(12))
 		goto l4
 	l19:
 		{
@@ -44679,17 +44726,17 @@ func (m *Module) fn307(v0, v1, v2 int32) {
 					goto l4
 				}
 			}
-			m.fn306(v0, v1)
+			m.fn307(v0, v1)
 			goto l4
 		}
 	}
 l5:
-	m.fn306(v0, v1)
+	m.fn307(v0, v1)
 l4:
 	m.fn182(v2)
 	m.g0 = v3 + i32(96)
 }
-func (m *Module) fn308(v0 int32) {
+func (m *Module) fn309(v0 int32) {
 	var v1, v2 int32
 	var v3 int64
 	t0 := m.g0
@@ -44731,7 +44778,7 @@ func (m *Module) fn308(v0 int32) {
 l0:
 	m.g0 = v1 + i32(48)
 }
-func (m *Module) fn309(v0, v1, v2 int32) {
+func (m *Module) fn310(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+32))
 	v3 = t0
@@ -44757,9 +44804,9 @@ func (m *Module) fn309(v0, v1, v2 int32) {
 			t8 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
 			t9 := v8
 			v3 = t8
-			t10 := m.fn269(t5, t6, t9, v3)
+			t10 := m.fn270(t5, t6, t9, v3)
 			if t10 == 0 {
-				t11 := m.fn269(v8, v3, v5, v4)
+				t11 := m.fn270(v8, v3, v5, v4)
 				if t11 == 0 {
 					goto l0
 				}
@@ -44786,7 +44833,7 @@ func (m *Module) fn309(v0, v1, v2 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn310(v0, v1 int32) {
+func (m *Module) fn311(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
 	var v15, v16, v17, v18 int64
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+32))
@@ -45022,7 +45069,7 @@ l22:
 				if v3 == i32(92) {
 					goto l14
 				}
-				m.fn57(v0, v1, i32(1103815), i32(54), v2)
+				m.fn57(v0, v1, i32(1103807), i32(54), v2)
 				return
 			}
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
@@ -45105,9 +45152,9 @@ l22:
 	m.fn61(v0, v1)
 	return
 l16:
-	m.fn57(v0, v1, i32(1103798), i32(17), v2)
+	m.fn57(v0, v1, i32(1103790), i32(17), v2)
 }
-func (m *Module) fn311(v0, v1, v2, v3 int32) {
+func (m *Module) fn312(v0, v1, v2, v3 int32) {
 	var v4 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -45143,7 +45190,7 @@ l0:
 	m.memory[uint64(uint32(v0))] = byte(v3)
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn312(v0, v1 int32) {
+func (m *Module) fn313(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -45175,7 +45222,7 @@ func (m *Module) fn312(v0, v1 int32) {
 	_ = int32(load32(m.memory, uint64(uint32(v2))+12))
 	panic("unreachable")
 }
-func (m *Module) fn313(v0 int32) {
+func (m *Module) fn314(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -45189,7 +45236,7 @@ func (m *Module) fn313(v0 int32) {
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn314(v0, v1, v2 int32) {
+func (m *Module) fn315(v0, v1, v2 int32) {
 	var v3, v4 int32
 	var v5, v6 int64
 	t0 := m.g0
@@ -45230,7 +45277,7 @@ func (m *Module) fn314(v0, v1, v2 int32) {
 				if v2 == 0 {
 					goto l6
 				}
-				m.fn551(v4, v5, i64(0), i64(10))
+				m.fn550(v4, v5, i64(0), i64(10))
 				t7 := int32(m.memory[uint64(uint32(v1))])
 				v3 = t7 - i32(48)
 				if uint32(v3) >= uint32(i32(10)) {
@@ -45286,7 +45333,7 @@ l10:
 	m.memory[uint64(uint32(t2))] = byte(p1)
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn315(v0, v1 int32) {
+func (m *Module) fn316(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
 	var v19, v20, v21, v22, v23 int64
 	var v24 float64
@@ -45298,7 +45345,7 @@ func (m *Module) fn315(v0, v1 int32) {
 		if t1 == 0 {
 			t2 := int32(load32(m.memory, uint64(uint32(v1))+16))
 			t3 := int32(load32(m.memory, uint64(uint32(v1))+20))
-			m.fn533(v11+i32(20), t2, t3)
+			m.fn532(v11+i32(20), t2, t3)
 			t4 := int32(load32(m.memory, uint64(uint32(v11))+20))
 			if t4 != 0 {
 				store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
@@ -45333,7 +45380,7 @@ func (m *Module) fn315(v0, v1 int32) {
 							t9 := m.g0
 							v8 = t9 - i32(48)
 							m.g0 = v8
-							m.fn545(v8+i32(16), v4, v2, i64(0))
+							m.fn544(v8+i32(16), v4, v2, i64(0))
 							t10 := int64(load64(m.memory, uint64(uint32(v8))+24))
 							t11 := v8
 							v21 = t10
@@ -45358,7 +45405,7 @@ func (m *Module) fn315(v0, v1 int32) {
 										t18 := v8 + i32(32)
 										t19 := v3 + i32(1)
 										v7 = v5 - i32(1)
-										m.fn545(t18, t19, v7, v21)
+										m.fn544(t18, t19, v7, v21)
 										t20 := int64(load64(m.memory, uint64(uint32(v8))+40))
 										t21 := v8
 										v21 = t20
@@ -45507,7 +45554,7 @@ func (m *Module) fn315(v0, v1 int32) {
 									v6 = v8 + i32(32)
 									t40 := v6
 									v3 = v8 + i32(8)
-									m.fn546(t40, v3)
+									m.fn545(t40, v3)
 									t41 := int32(load32(m.memory, uint64(uint32(v8))+36))
 									v1 = t41
 									t43 := v19
@@ -45522,7 +45569,7 @@ func (m *Module) fn315(v0, v1 int32) {
 												t46 := v8
 												v1 = v1 - i32(1)
 												store32(m.memory, uint64(uint32(t46))+36, uint32(v1))
-												m.fn546(v6, v3)
+												m.fn545(v6, v3)
 												t47 := int64(load64(m.memory, uint64(uint32(v8))+8))
 												v21 = t47
 												t48 := int32(load32(m.memory, uint64(uint32(v8))+36))
@@ -45561,7 +45608,7 @@ func (m *Module) fn315(v0, v1 int32) {
 									t53 := int64(load64(m.memory, uint64(uint32(v10))+24))
 									t54 := v19
 									v20 = t53
-									m.fn531(t52, t54, v20)
+									m.fn530(t52, t54, v20)
 									t55 := int32(load32(m.memory, uint64(uint32(v10))+8))
 									v7 = t55
 									{
@@ -45571,7 +45618,7 @@ func (m *Module) fn315(v0, v1 int32) {
 										if v7 < i32(0) {
 											goto l19
 										}
-										m.fn531(v12, v19, v20+i64(1))
+										m.fn530(v12, v19, v20+i64(1))
 										t56 := int32(load32(m.memory, uint64(uint32(v10))+24))
 										p57 := v7
 										if v7 != t56 {
@@ -45954,10 +46001,10 @@ func (m *Module) fn315(v0, v1 int32) {
 											{
 												v1 = i32(60)
 												if uint32(v2) < uint32(i32(19)) {
-													t103 := int32(m.memory[uint64(uint32(v2))+1107188])
+													t103 := int32(m.memory[uint64(uint32(v2))+1107172])
 													v1 = t103
 												}
-												m.fn536(v10+i32(16), v1)
+												m.fn535(v10+i32(16), v1)
 												t104 := int32(load32(m.memory, uint64(uint32(v10))+20))
 												v2 = t104
 												if v2 <= i32(-2048) {
@@ -46045,12 +46092,12 @@ func (m *Module) fn315(v0, v1 int32) {
 								p105 = i32(60)
 								goto l61
 							}
-							t109 := int32(m.memory[uint64(uint32(v1))+1107188])
+							t109 := int32(m.memory[uint64(uint32(v1))+1107172])
 							p105 = t109
 						}
 					l61:
 						v1 = p105
-						m.fn535(t106, v1)
+						m.fn534(t106, v1)
 						t110 := int32(load32(m.memory, uint64(uint32(v10))+20))
 						v2 = t110
 						if v2 > i32(2047) {
@@ -46073,7 +46120,7 @@ func (m *Module) fn315(v0, v1 int32) {
 								p112 = i32(60)
 							}
 							v1 = p112
-							m.fn536(t111, v1)
+							m.fn535(t111, v1)
 							v2 = v1 + v2
 							if uint32(v2) < uint32(i32(-1022)) {
 								goto l63
@@ -46084,12 +46131,12 @@ func (m *Module) fn315(v0, v1 int32) {
 						goto l21
 					}
 					v1 = v10 + i32(16)
-					m.fn535(v1, i32(53))
-					t113 := m.fn537(v1)
+					m.fn534(v1, i32(53))
+					t113 := m.fn536(v1)
 					v20 = t113
 					if uint64(v20) >= uint64(i64(0x20000000000000)) {
-						m.fn536(v1, i32(1))
-						t114 := m.fn537(v1)
+						m.fn535(v1, i32(1))
+						t114 := m.fn536(v1)
 						v20 = t114
 						if v2+i32(1024) > i32(2046) {
 							goto l21
@@ -46160,7 +46207,7 @@ func (m *Module) fn315(v0, v1 int32) {
 l0:
 	m.g0 = v11 + i32(32)
 }
-func (m *Module) fn316(v0, v1 int32) {
+func (m *Module) fn317(v0, v1 int32) {
 	var v2 int64
 	var v3, v4 float64
 	var v5, v6 int32
@@ -46171,7 +46218,7 @@ func (m *Module) fn316(v0, v1 int32) {
 		{
 			t1 := int32(m.memory[uint64(uint32(v1))+24])
 			if t1 == 0 {
-				m.fn315(v5, v1)
+				m.fn316(v5, v1)
 				t2 := int32(load32(m.memory, uint64(uint32(v5))))
 				if t2 == 0 {
 					goto l0
@@ -46224,26 +46271,6 @@ l1:
 	m.memory[uint64(uint32(v0))] = byte(v6)
 	m.g0 = v5 + i32(16)
 }
-func (m *Module) fn317(v0, v1 int32) {
-	var v2, v3 int32
-	t0 := m.g0
-	v2 = t0 - i32(16)
-	m.g0 = v2
-	m.fn63(v2+i32(4), v1, i32(0), i32(4), i32(16))
-	t1 := int32(load32(m.memory, uint64(uint32(v2))+8))
-	v1 = t1
-	t2 := int32(load32(m.memory, uint64(uint32(v2))+4))
-	if t2 == i32(1) {
-		_ = int32(load32(m.memory, uint64(uint32(v2))+12))
-		panic("unreachable")
-	}
-	t4 := int32(load32(m.memory, uint64(uint32(v2))+12))
-	v3 = t4
-	store32(m.memory, uint64(uint32(v0))+8, uint32(i32(0)))
-	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
-	store32(m.memory, uint64(uint32(v0)), uint32(v1))
-	m.g0 = v2 + i32(16)
-}
 func (m *Module) fn318(v0, v1 int32) {
 	var v2, v3 int32
 	{
@@ -46277,7 +46304,7 @@ func (m *Module) fn319(v0, v1, v2 int32) {
 	v3 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v2))))
 	if v3 == t2 {
-		m.fn525(v2)
+		m.fn524(v2)
 	}
 	t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	m.memory[uint64(uint32(t3+v3))] = byte(i32(34))
@@ -46313,7 +46340,7 @@ func (m *Module) fn319(v0, v1, v2 int32) {
 			if uint32(v1) < uint32(v3) {
 				goto l3
 			}
-			m.fn471(v0, v3, v2)
+			m.fn470(v0, v3, v2)
 			if uint32(v3+i32(1)) >= uint32(v1) {
 				goto l3
 			}
@@ -46325,7 +46352,7 @@ func (m *Module) fn319(v0, v1, v2 int32) {
 			store32(m.memory, uint64(uint32(v4))+8, uint32(t7&i32(63)|t8&i32(63)<<6|i32(0xd000)))
 			store64(m.memory, uint64(uint32(v4))+24, uint64(v8))
 			v0 = v4 + i32(12)
-			m.fn80(v0, i32(1105098), v4+i32(24))
+			m.fn80(v0, i32(1105090), v4+i32(24))
 			t9 := int32(load32(m.memory, uint64(uint32(v4))+16))
 			t10 := v2
 			v5 = t9
@@ -46344,12 +46371,12 @@ func (m *Module) fn319(v0, v1, v2 int32) {
 		}
 		v1 = v3 - i32(3)
 	l0:
-		m.fn471(v0, v1, v2)
+		m.fn470(v0, v1, v2)
 		t12 := int32(load32(m.memory, uint64(uint32(v2))+8))
 		v0 = t12
 		t13 := int32(load32(m.memory, uint64(uint32(v2))))
 		if v0 == t13 {
-			m.fn525(v2)
+			m.fn524(v2)
 		}
 		t14 := int32(load32(m.memory, uint64(uint32(v2))+4))
 		m.memory[uint64(uint32(t14+v0))] = byte(i32(34))
@@ -46535,7 +46562,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 				v9 = t6 + v7
 				t7 := int32(m.memory[uint64(uint32(v9))])
 				v2 = t7
-				t8 := int32(m.memory[uint64(uint32(v2))+1103871])
+				t8 := int32(m.memory[uint64(uint32(v2))+1103863])
 				v3 = t8
 				if v3 != i32(6) {
 					goto l0
@@ -46906,7 +46933,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 							t68 := int32(load32(m.memory, uint64(uint32(v4))+8))
 							v8 = t68
 							t69 := int32(load32(m.memory, uint64(uint32(v7))))
-							m.fn311(v2+i32(8), t69+v3, v5-v3, v4+i32(12))
+							m.fn312(v2+i32(8), t69+v3, v5-v3, v4+i32(12))
 							t70 := int32(m.memory[uint64(uint32(v2))+9])
 							v5 = t70
 							{
@@ -46931,7 +46958,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 								if v5&i32(1) != 0 {
 									m.fn319(v21, v22, v23)
 								} else {
-									m.fn264(v21, v22, v23)
+									m.fn267(v21, v22, v23)
 								}
 								t76 := int32(load32(m.memory, uint64(uint32(v0))))
 								t77 := int32(load32(m.memory, uint64(uint32(t76))+8))
@@ -47086,7 +47113,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 							v10 = t112
 							t113 := int32(load32(m.memory, uint64(uint32(v6))+64))
 							if t113 == v1 {
-								m.fn294(v6 - i32(-64))
+								m.fn295(v6 - i32(-64))
 								t114 := int32(load32(m.memory, uint64(uint32(v6))+68))
 								v7 = t114
 							}
@@ -47106,7 +47133,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 								if uint32(t117) <= uint32(v2+i32(2)) {
 									goto l30
 								}
-								m.fn322(v0, v2+i32(1), i32(1103870), i32(1))
+								m.fn322(v0, v2+i32(1), i32(1103862), i32(1))
 								goto l30
 							}
 							m.fn318(v0, v8)
@@ -47129,7 +47156,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 							t123 := int32(load32(m.memory, uint64(uint32(v0))+8))
 							v26 = t123
 							if v2 >= i32(0) {
-								m.fn264(v24, v25, v26)
+								m.fn267(v24, v25, v26)
 							} else {
 								m.fn319(v24, v25, v26)
 							}
@@ -47139,7 +47166,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 							v5 = t125
 							t126 := int32(load32(m.memory, uint64(uint32(v2))))
 							if v5 == t126 {
-								m.fn525(v2)
+								m.fn524(v2)
 							}
 							t127 := int32(load32(m.memory, uint64(uint32(v2))+4))
 							m.memory[uint64(uint32(t127+v5))] = byte(i32(58))
@@ -47254,7 +47281,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 							}
 							if uint32(v7) >= uint32(i32(513)) {
 								v1 = v4 + i32(16)
-								m.fn317(v1, int32(uint32(v2)>>1))
+								m.fn259(v1, int32(uint32(v2)>>1))
 								t154 := int32(load32(m.memory, uint64(uint32(v4))+20))
 								t155 := int32(load32(m.memory, uint64(uint32(v4))+24))
 								t156 := v5
@@ -47326,7 +47353,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 								v10 = t170
 								t171 := int32(load32(m.memory, uint64(uint32(v8))))
 								if v10 == t171 {
-									m.fn525(v8)
+									m.fn524(v8)
 								}
 								t172 := int32(load32(m.memory, uint64(uint32(v8))+4))
 								m.memory[uint64(uint32(t172+v10))] = byte(i32(44))
@@ -47356,7 +47383,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 						}
 					l41:
 						if v1 == v3 {
-							m.fn525(v8)
+							m.fn524(v8)
 						}
 						t176 := int32(load32(m.memory, uint64(uint32(v8))+4))
 						m.memory[uint64(uint32(t176+v1))] = byte(i32(125))
@@ -47400,7 +47427,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 			{
 				if v4 != 0 {
 					v3 = i32(5)
-					p187 = i32(1103628)
+					p187 = i32(1103620)
 					goto l43
 				}
 				t188 := int32(load32(m.memory, uint64(uint32(v8))))
@@ -47415,7 +47442,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 					p191 = i32(4)
 				}
 				v3 = p191
-				p192 := i32(1103628)
+				p192 := i32(1103620)
 				if v0 != 0 {
 					p192 = i32(1101544)
 				}
@@ -47432,7 +47459,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 				goto l2
 			}
 			t193 := int32(load32(m.memory, uint64(uint32(v8))))
-			t194 := m.fn554(t193+v7, v1, v3)
+			t194 := m.fn553(t193+v7, v1, v3)
 			if t194 != 0 {
 				goto l2
 			}
@@ -47579,7 +47606,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 					goto l31
 				}
 				v2 = v6 - i32(-64)
-				m.fn533(v2, v1+v9, v11)
+				m.fn532(v2, v1+v9, v11)
 				t212 := int32(load32(m.memory, uint64(uint32(v6))+64))
 				if t212 == i32(1) {
 					p211 = i64(0)
@@ -47587,7 +47614,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 				}
 				t213 := int32(load32(m.memory, uint64(uint32(v6))+68))
 				t214 := int32(load32(m.memory, uint64(uint32(v6))+72))
-				m.fn314(v2, t213, t214)
+				m.fn315(v2, t213, t214)
 				t215 := int64(load64(m.memory, uint64(uint32(v6))+72))
 				v27 = t215
 				t216 := int32(m.memory[uint64(uint32(v6))+64])
@@ -47622,7 +47649,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 		v1 = v3 - v7
 		store32(m.memory, uint64(uint32(t219))+52, uint32(v1))
 		m.memory[uint64(uint32(v6))+56] = byte(v13)
-		m.fn315(v6-i32(-64), v6+i32(32))
+		m.fn316(v6-i32(-64), v6+i32(32))
 		{
 			t220 := int32(load32(m.memory, uint64(uint32(v6))+64))
 			t221 := int32(m.memory[uint64(uint32(v0))+20])
@@ -47634,7 +47661,7 @@ func (m *Module) fn323(v0, v1 int32) int32 {
 				if t222 != i32(12333) {
 					goto l55
 				}
-				m.fn322(v0, v7, i32(1103869), i32(1))
+				m.fn322(v0, v7, i32(1103861), i32(1))
 				v2 = i32(2)
 				goto l2
 			}
@@ -47732,7 +47759,7 @@ func (m *Module) fn325(v0, v1, v2 int32) int32 {
 				goto l0
 			}
 			t3 := int32(load32(m.memory, uint64(uint32(v0))))
-			m.fn533(v3+i32(4), t3+v1, v2-v1)
+			m.fn532(v3+i32(4), t3+v1, v2-v1)
 			t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
 			p5 := i32(2)
 			if t4 != 0 {
@@ -47749,7 +47776,7 @@ l0:
 func (m *Module) fn326(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	var v7 float64
-	v3 = i32(1103671)
+	v3 = i32(1103663)
 	v2 = i32(9)
 	v7 = math.Float64frombits(0xfff0000000000000)
 	{
@@ -47768,12 +47795,12 @@ func (m *Module) fn326(v0, v1 int32) {
 			default:
 				goto l0
 			case 5:
-				v3 = i32(1103660)
+				v3 = i32(1103652)
 				v2 = i32(3)
 				v7 = math.Float64frombits(0x7ff8000000000000)
 				goto l0
 			case 0:
-				v3 = i32(1103663)
+				v3 = i32(1103655)
 				v2 = i32(8)
 				v7 = math.Float64frombits(0x7ff0000000000000)
 			}
@@ -47789,7 +47816,7 @@ l0:
 			goto l3
 		}
 		t5 := int32(load32(m.memory, uint64(uint32(v1))))
-		t6 := m.fn554(t5+v4, v3, v2)
+		t6 := m.fn553(t5+v4, v3, v2)
 		if t6 == 0 {
 			goto l4
 		}
@@ -48171,7 +48198,7 @@ func (m *Module) fn328(v0, v1, v2 int32) {
 					goto l15
 				}
 				t53 := int32(load32(m.memory, uint64(uint32(v2))+20))
-				m.fn311(v12+i32(8), v9+v11, v4-v11, v2+i32(12))
+				m.fn312(v12+i32(8), v9+v11, v4-v11, v2+i32(12))
 				t54 := int32(m.memory[uint64(uint32(v12))+9])
 				v7 = t54
 				t55 := int32(m.memory[uint64(uint32(v12))+8])
@@ -48379,7 +48406,7 @@ func (m *Module) fn329(v0, v1, v2, v3, v4 int32) int32 {
 							if v16 != 0 {
 								p26 = v1
 							}
-							t27 := m.fn554(p26+v17, v20, v11)
+							t27 := m.fn553(p26+v17, v20, v11)
 							if t27 != 0 {
 								goto l3
 							}
@@ -48484,7 +48511,7 @@ func (m *Module) fn329(v0, v1, v2, v3, v4 int32) int32 {
 						}
 						t42 := int32(load32(m.memory, uint64(uint32(v9))))
 						t43 := int32(load32(m.memory, uint64(uint32(v9+i32(8)))))
-						t44 := m.fn554(t42, t43, v1)
+						t44 := m.fn553(t42, t43, v1)
 						if t44 != 0 {
 							goto l11
 						}
@@ -48591,7 +48618,7 @@ func (m *Module) fn332(v0, v1, v2, v3 int32) {
 			goto l0
 		}
 		store32(m.memory, uint64(uint32(v4))+12, uint32(int32(uint32(v2)>>3)))
-		store64(m.memory, uint64(uint32(v4))+24, uint64(i64(30065875236)))
+		store64(m.memory, uint64(uint32(v4))+24, uint64(i64(30065875228)))
 		store64(m.memory, uint64(uint32(v4))+16, uint64(int64(uint32(v4+i32(12)))|i64(0x600000000)))
 		m.fn80(v0, i32(1098010), v4+i32(16))
 	}
@@ -48680,7 +48707,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 												}
 											}
 										l8:
-											m.fn297(v5+i32(120), v8, v3)
+											m.fn298(v5+i32(120), v8, v3)
 											t17 := int32(load32(m.memory, uint64(uint32(v5))+120))
 											if t17 == 0 {
 												goto l10
@@ -48702,7 +48729,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 										p12 = i32(-0x7fffffff)
 										goto l11
 									case 9:
-										m.fn302(v5+i32(120), v8, v3)
+										m.fn303(v5+i32(120), v8, v3)
 										t20 := int32(load32(m.memory, uint64(uint32(v5))+120))
 										if t20 != 0 {
 											goto l12
@@ -48723,7 +48750,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 										v7 = i32(1)
 										goto l0
 									case 18:
-										m.fn290(v5+i32(120), v8, v3)
+										m.fn291(v5+i32(120), v8, v3)
 										t25 := int32(load32(m.memory, uint64(uint32(v5))+128))
 										v6 = t25
 										t26 := int32(load32(m.memory, uint64(uint32(v5))+124))
@@ -48765,7 +48792,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 												}
 											}
 										l14:
-											m.fn297(v5+i32(120), v8, v3)
+											m.fn298(v5+i32(120), v8, v3)
 											t34 := int32(load32(m.memory, uint64(uint32(v5))+120))
 											if t34 == 0 {
 												t35 := int64(load64(m.memory, uint64(uint32(v5))+128))
@@ -48799,7 +48826,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 										if v20 != 0 {
 											goto l17
 										}
-										m.fn289(v5+i32(120), v8, v3)
+										m.fn290(v5+i32(120), v8, v3)
 										t39 := int32(load32(m.memory, uint64(uint32(v5))+124))
 										v6 = t39
 										t40 := int32(load32(m.memory, uint64(uint32(v5))+120))
@@ -48881,7 +48908,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 										if v20 != 0 {
 											goto l17
 										}
-										m.fn289(v5+i32(120), v8, v3)
+										m.fn290(v5+i32(120), v8, v3)
 										t65 := int32(load32(m.memory, uint64(uint32(v5))+124))
 										v10 = t65
 										t66 := int32(load32(m.memory, uint64(uint32(v5))+120))
@@ -48933,7 +48960,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 													}
 													{
 														if v6 == i32(10) {
-															m.fn289(v5+i32(120), v8, v10)
+															m.fn290(v5+i32(120), v8, v10)
 															t75 := int32(load32(m.memory, uint64(uint32(v5))+124))
 															v6 = t75
 															t76 := int32(load32(m.memory, uint64(uint32(v5))+120))
@@ -48970,7 +48997,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 															v21 = t87
 															t88 := int32(load32(m.memory, uint64(uint32(v5))+56))
 															if v21 == t88 {
-																m.fn313(v5 + i32(56))
+																m.fn314(v5 + i32(56))
 															}
 															t89 := int32(load32(m.memory, uint64(uint32(v5))+60))
 															v9 = t89 + v21*i32(48)
@@ -49130,7 +49157,7 @@ func (m *Module) fn333(v0, v1, v2, v3, v4 int32) {
 			goto l32
 		}
 	l17:
-		m.fn300(v0)
+		m.fn301(v0)
 		store32(m.memory, uint64(uint32(v0))+32, uint32(i32(-0x7ffffff9)))
 		v7 = i32(1)
 		goto l0
@@ -49183,7 +49210,7 @@ func (m *Module) fn334(v0 int32, v1 float64, v2 int32) {
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 	return
 l0:
-	m.fn90(v0+i32(4), i32(1105129), i32(80))
+	m.fn90(v0+i32(4), i32(1105121), i32(80))
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(1)))
 }
 func (m *Module) fn335(v0, v1, v2, v3, v4 int32) {
@@ -49219,7 +49246,7 @@ func (m *Module) fn335(v0, v1, v2, v3, v4 int32) {
 				{
 					{
 						if v6 == i32(10) {
-							m.fn289(v5+i32(144), v9, v3)
+							m.fn290(v5+i32(144), v9, v3)
 							t7 := int32(load32(m.memory, uint64(uint32(v5))+148))
 							v6 = t7
 							t8 := int32(load32(m.memory, uint64(uint32(v5))+144))
@@ -49257,7 +49284,7 @@ func (m *Module) fn335(v0, v1, v2, v3, v4 int32) {
 									}
 									switch v7 - i32(10) {
 									case 0:
-										m.fn290(v5+i32(144), v9, v6)
+										m.fn291(v5+i32(144), v9, v6)
 										t14 := int32(load32(m.memory, uint64(uint32(v5))+152))
 										v10 = t14
 										t15 := int32(load32(m.memory, uint64(uint32(v5))+148))
@@ -49272,7 +49299,7 @@ func (m *Module) fn335(v0, v1, v2, v3, v4 int32) {
 										store32(m.memory, uint64(uint32(v0)), uint32(v7))
 										goto l2
 									case 8:
-										m.fn289(v5+i32(144), v9, v6)
+										m.fn290(v5+i32(144), v9, v6)
 										t17 := int32(load32(m.memory, uint64(uint32(v5))+148))
 										v7 = t17
 										t18 := int32(load32(m.memory, uint64(uint32(v5))+144))
@@ -49444,7 +49471,7 @@ func (m *Module) fn335(v0, v1, v2, v3, v4 int32) {
 									{
 										t67 := int32(load32(m.memory, uint64(uint32(v7))))
 										t68 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
-										m.fn304(v2, t67, t68, v6)
+										m.fn305(v2, t67, t68, v6)
 										v7 = v7 + i32(56)
 										t69 := v8
 										v6 = v6 + i32(1)
@@ -49457,7 +49484,7 @@ func (m *Module) fn335(v0, v1, v2, v3, v4 int32) {
 								if v6 < i32(12) {
 									goto l8
 								}
-								m.fn304(v2, v11, v10, v6)
+								m.fn305(v2, v11, v10, v6)
 								goto l8
 							}
 						l9:
@@ -49529,7 +49556,7 @@ func (m *Module) fn336(v0, v1, v2, v3 int32) {
 				t4 := int32(load32(m.memory, uint64(uint32(v4-i32(52)))))
 				if t3 == t4 {
 					t5 := int32(load32(m.memory, uint64(uint32(v4-i32(56)))))
-					t6 := m.fn554(t5, v2, v3)
+					t6 := m.fn553(t5, v2, v3)
 					if t6 == 0 {
 						goto l2
 					}
@@ -50373,16 +50400,16 @@ func (m *Module) fn337(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 							v2 = t155
 						}
 						if v1 != 0 {
-							t159 := int32(m.memory[uint64(uint32(i32(1105219)))])
+							t159 := int32(m.memory[uint64(uint32(i32(1105211)))])
 							m.memory[uint64(uint32(v2))+4] = byte(t159)
-							t160 := int32(load32(m.memory, uint64(uint32(i32(1105215)))))
+							t160 := int32(load32(m.memory, uint64(uint32(i32(1105207)))))
 							store32(m.memory, uint64(uint32(v2)), uint32(t160))
 							v5 = v2 + i32(5)
 							goto l41
 						}
-						t156 := int32(load16(m.memory, uint64(uint32(i32(1105213)))))
+						t156 := int32(load16(m.memory, uint64(uint32(i32(1105205)))))
 						store16(m.memory, uint64(uint32(v2))+4, uint16(t156))
-						t157 := int32(load32(m.memory, uint64(uint32(i32(1105209)))))
+						t157 := int32(load32(m.memory, uint64(uint32(i32(1105201)))))
 						store32(m.memory, uint64(uint32(v2)), uint32(t157))
 						v5 = v2 + i32(6)
 						goto l41
@@ -50431,7 +50458,7 @@ func (m *Module) fn337(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 			goto l25
 		}
 		v1 = v7 - i32(-64)
-		m.fn70(v1, v19, v17, i32(1104178), i32(2))
+		m.fn70(v1, v19, v17, i32(1104170), i32(2))
 		t166 := int32(load32(m.memory, uint64(uint32(v7))+64))
 		if t166 == i32(-0x80000000) {
 			goto l44
@@ -50660,7 +50687,7 @@ func (m *Module) fn337(v0, v1, v2 int32, v3 int64, v4, v5 int32) int32 {
 					}
 					t205 := int32(load32(m.memory, uint64(uint32(v8))))
 					t206 := int32(load32(m.memory, uint64(uint32(v8+i32(8)))))
-					t207 := m.fn554(t205, t206, v9)
+					t207 := m.fn553(t205, t206, v9)
 					if t207 != 0 {
 						goto l55
 					}
@@ -50908,10 +50935,10 @@ func (m *Module) fn338(v0, v1, v2, v3, v4 int32) int32 {
 					t24 := v4
 					v1 = t23
 					m.fn84(t24, v1, v1+(v11-v7))
-					t25 := m.fn475(t22, v7, v2, v3, v4)
+					t25 := m.fn474(t22, v7, v2, v3, v4)
 					if t25 == 0 {
 						store32(m.memory, uint64(uint32(v5))+36, uint32(v0+i32(4)))
-						m.fn140(v5 + i32(32))
+						m.fn139(v5 + i32(32))
 						m.fn86(v5+i32(20), i32(8))
 						m.fn86(v5+i32(8), i32(24))
 						p1 = i32(0)
@@ -50928,7 +50955,7 @@ func (m *Module) fn338(v0, v1, v2, v3, v4 int32) int32 {
 				p15 = v0
 			}
 			store32(m.memory, uint64(uint32(t16))+36, uint32(p15))
-			m.fn140(v5 + i32(32))
+			m.fn139(v5 + i32(32))
 			m.fn86(v5+i32(20), i32(8))
 			m.fn86(v5+i32(8), i32(24))
 			p1 = i32(1)
@@ -51013,7 +51040,7 @@ func (m *Module) fn340(v0, v1, v2, v3, v4 int32) int32 {
 	t0 := m.g0
 	v7 = t0 - i32(32)
 	m.g0 = v7
-	m.fn533(v7+i32(20), v1, v2)
+	m.fn532(v7+i32(20), v1, v2)
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v7))+20))
 		if t1 != 0 {
@@ -51024,7 +51051,7 @@ func (m *Module) fn340(v0, v1, v2, v3, v4 int32) int32 {
 		store32(m.memory, uint64(uint32(v6))+8, uint32(i32(0)))
 		t3 := int32(m.memory[uint64(uint32(v0))+86])
 		t4 := int32(load32(m.memory, uint64(uint32(v0))+76))
-		m.fn283(v7+i32(8), v1, v2, t3, t4, v6)
+		m.fn284(v7+i32(8), v1, v2, t3, t4, v6)
 		t5 := int32(load32(m.memory, uint64(uint32(v7))+8))
 		if t5 != i32(1) {
 			goto l0
@@ -51037,7 +51064,7 @@ func (m *Module) fn340(v0, v1, v2, v3, v4 int32) int32 {
 		v1 = t7
 		t8 := int32(load32(m.memory, uint64(uint32(v6))))
 		if v1 == t8 {
-			m.fn525(v6)
+			m.fn524(v6)
 		}
 		t9 := int32(load32(m.memory, uint64(uint32(v6))+4))
 		m.memory[uint64(uint32(t9+v1))] = byte(i32(44))
@@ -51383,17 +51410,17 @@ func (m *Module) fn342(v0, v1, v2, v3, v4, v5 int32) {
 				switch v10 {
 				case 5:
 					if v6 == 0 {
-						t27 := int32(load16(m.memory, uint64(uint32(i32(1105213)))))
+						t27 := int32(load16(m.memory, uint64(uint32(i32(1105205)))))
 						store16(m.memory, uint64(uint32(v5))+4, uint16(t27))
-						t28 := int32(load32(m.memory, uint64(uint32(i32(1105209)))))
+						t28 := int32(load32(m.memory, uint64(uint32(i32(1105201)))))
 						store32(m.memory, uint64(uint32(v5)), uint32(t28))
 						t29 := v5 + i32(6)
 						p17 = t29
 						goto l14
 					}
-					t30 := int32(m.memory[uint64(uint32(i32(1105219)))])
+					t30 := int32(m.memory[uint64(uint32(i32(1105211)))])
 					m.memory[uint64(uint32(v5))+4] = byte(t30)
-					t31 := int32(load32(m.memory, uint64(uint32(i32(1105215)))))
+					t31 := int32(load32(m.memory, uint64(uint32(i32(1105207)))))
 					store32(m.memory, uint64(uint32(v5)), uint32(t31))
 					t32 := v5 + i32(5)
 					p17 = t32
@@ -51621,7 +51648,7 @@ func (m *Module) fn343(v0, v1, v2, v3, v4, v5 int32) int32 {
 				goto l6
 			case 1:
 				v1 = v7 + i32(32)
-				m.fn221(v1, i32(1104180), v2, v3)
+				m.fn221(v1, i32(1104172), v2, v3)
 				store64(m.memory, uint64(uint32(v7))+24, uint64(int64(uint32(v1))|i64(0x300000000)))
 				v2 = v7 + i32(12)
 				m.fn80(v2, i32(1099332), v7+i32(24))
@@ -51686,7 +51713,7 @@ func (m *Module) fn343(v0, v1, v2, v3, v4, v5 int32) int32 {
 				goto l6
 			case 4:
 				t32 := int32(load32(m.memory, uint64(uint32(v1))+28))
-				t33 := m.fn272(v0, t32, v2, v3, v4+i32(1), v5)
+				t33 := m.fn273(v0, t32, v2, v3, v4+i32(1), v5)
 				v6 = t33
 				goto l6
 			case 5:
@@ -51954,13 +51981,13 @@ l0:
 		v8 = p8
 		if v8 != 0 {
 			t10 := v1
-			p9 := i32(1103671)
+			p9 := i32(1103663)
 			if v7 != 0 {
-				p9 = i32(1103663)
+				p9 = i32(1103655)
 			}
 			p11 := p9
 			if v9 != 0 {
-				p11 = i32(1103660)
+				p11 = i32(1103652)
 			}
 			memory_copy(m.memory, uint32(t10), uint32(p11), uint32(v8))
 		}
@@ -51990,8 +52017,8 @@ l0:
 						}
 						t15 := v7 + i32(48)
 						v3 = v3 << 5
-						m.fn551(t15, v3, i64(0), i64(-218939024818557886))
-						m.fn551(v7+i32(32), v3, i64(0), i64(5076293469440235445))
+						m.fn550(t15, v3, i64(0), i64(-218939024818557886))
+						m.fn550(v7+i32(32), v3, i64(0), i64(5076293469440235445))
 						t16 := int64(load64(m.memory, uint64(uint32(v7))+56))
 						t17 := int64(load64(m.memory, uint64(uint32(v7))+40))
 						t18 := v7 + i32(16)
@@ -52004,7 +52031,7 @@ l0:
 						}
 						v5 = t16 + int64(uint32(p20))
 						v3 = v5<<58 | int64(uint64(v4)>>6)
-						m.fn551(t18, v3, i64(0), i64(10))
+						m.fn550(t18, v3, i64(0), i64(10))
 						v9 = i32(-324)
 						t21 := int64(load64(m.memory, uint64(uint32(v7))+24))
 						t22 := int64(load64(m.memory, uint64(uint32(v7))+16))
@@ -52040,7 +52067,7 @@ l0:
 								goto l2
 							}
 						}
-						m.fn551(v7, v2, i64(0), i64(0x199999999999999a))
+						m.fn550(v7, v2, i64(0), i64(0x199999999999999a))
 						t28 := int64(load64(m.memory, uint64(uint32(v7))+8))
 						t29 := v2
 						v2 = t28
@@ -52060,7 +52087,7 @@ l0:
 						if v3 == 0 {
 							t31 := v7 + i32(176)
 							v9 = (v9 - i32(0x20000)) >> 20
-							m.fn503(t31, v9^i32(-1))
+							m.fn502(t31, v9^i32(-1))
 							t32 := int64(load64(m.memory, uint64(uint32(v7))+176))
 							t33 := v7 + i32(112)
 							v3 = t32
@@ -52068,9 +52095,9 @@ l0:
 							t35 := v4
 							v10 = int32(uint32(v9*i32(16559509)+i32(16559509))>>16) + v10
 							v2 = i64_shl(t35, int64(uint32(v10+i32(7))))
-							m.fn551(t33, t34, i64(0), v2)
+							m.fn550(t33, t34, i64(0), v2)
 							t36 := int64(load64(m.memory, uint64(uint32(v7))+184))
-							m.fn551(v7+i32(96), t36, i64(0), v2)
+							m.fn550(v7+i32(96), t36, i64(0), v2)
 							t37 := int64(load64(m.memory, uint64(uint32(v7))+120))
 							t38 := int64(load64(m.memory, uint64(uint32(v7))+104))
 							t39 := v7 + i32(80)
@@ -52083,12 +52110,12 @@ l0:
 							}
 							v5 = t37 + int64(uint32(p41))
 							v2 = v5<<58 | int64(uint64(v4)>>6)
-							m.fn551(t39, v2, i64(0), i64(10))
+							m.fn550(t39, v2, i64(0), i64(10))
 							t42 := v7 - i32(-64)
 							t43 := v2
 							v3 = i64_shr_u(v3, int64(uint32(i32(0)-v10)))
 							v4 = int64(uint64(v3) >> 1)
-							m.fn551(t42, t43-v4, i64(0), i64(10))
+							m.fn550(t42, t43-v4, i64(0), i64(10))
 							var p44 int32
 							if uint64(v3) > uint64(v2^i64(-1)) {
 								p44 = 1
@@ -52126,7 +52153,7 @@ l0:
 						}
 						t55 := v7 + i32(176)
 						v9 = v9 >> 20
-						m.fn503(t55, v9^i32(-1))
+						m.fn502(t55, v9^i32(-1))
 						t56 := int64(load64(m.memory, uint64(uint32(v7))+176))
 						t57 := v7 + i32(160)
 						v5 = t56
@@ -52134,9 +52161,9 @@ l0:
 						t59 := v4
 						v10 = int32(uint32(v9*i32(16559509)+i32(16559509))>>16) + v10
 						v3 = i64_shl(t59, int64(uint32(v10+i32(7))))
-						m.fn551(t57, t58, i64(0), v3)
+						m.fn550(t57, t58, i64(0), v3)
 						t60 := int64(load64(m.memory, uint64(uint32(v7))+184))
-						m.fn551(v7+i32(144), t60, i64(0), v3)
+						m.fn550(v7+i32(144), t60, i64(0), v3)
 						t61 := int64(load64(m.memory, uint64(uint32(v7))+168))
 						t62 := int64(load64(m.memory, uint64(uint32(v7))+152))
 						t63 := v7 + i32(128)
@@ -52149,7 +52176,7 @@ l0:
 						}
 						v6 = t61 + int64(uint32(p65))
 						v3 = v6<<58 | int64(uint64(v4)>>6)
-						m.fn551(t63, v3, i64(0), i64(10))
+						m.fn550(t63, v3, i64(0), i64(10))
 						v2 = (v2^i64(-1))&i64(1) + i64_shr_u(v5, int64(uint32(i32(0)-v10)))
 						var p66 int32
 						if uint64(v2) > uint64(v3^i64(-1)) {
@@ -52188,7 +52215,7 @@ l0:
 				t74 := int64(uint64(v2) / uint64(i64(100000000)))
 				t75 := v7 + i32(176)
 				v3 = t74
-				m.fn502(t75, v3&i64(0xffffffff))
+				m.fn501(t75, v3&i64(0xffffffff))
 				t76 := v9
 				var p77 int32
 				if uint64(v2) > uint64(i64(999999999999999)) {
@@ -52208,7 +52235,7 @@ l0:
 				goto l6
 			}
 		l5:
-			m.fn502(v7+i32(176), v2)
+			m.fn501(v7+i32(176), v2)
 			t81 := int32(load32(m.memory, uint64(uint32(v7))+184))
 			v13 = t81 + i32(8)
 			t82 := int64(load64(m.memory, uint64(uint32(v7))+176))
@@ -52255,7 +52282,7 @@ l0:
 				p92 = 1
 			}
 			v11 = t91 + p92
-			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1106012)))))
+			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1105996)))))
 			store16(m.memory, uint64(uint32(v11)), uint16(t93))
 			t95 := v10
 			p94 := i32(11621)
@@ -52675,8 +52702,8 @@ func (m *Module) fn349(v0, v1, v2, v3, v4, v5 int32) int32 {
 				}
 				m.fn216(v8, v11, v6+i32(80), i32(256))
 			l12:
-				store32(m.memory, uint64(uint32(v6))+76, uint32(i32(1104535)))
-				store32(m.memory, uint64(uint32(v6))+72, uint32(i32(1104503)))
+				store32(m.memory, uint64(uint32(v6))+76, uint32(i32(1104527)))
+				store32(m.memory, uint64(uint32(v6))+72, uint32(i32(1104495)))
 				v7 = i32(0)
 				store32(m.memory, uint64(uint32(v6))+64, uint32(i32(0)))
 				store32(m.memory, uint64(uint32(v6))+56, uint32(i32(0)))
@@ -52751,7 +52778,7 @@ func (m *Module) fn349(v0, v1, v2, v3, v4, v5 int32) int32 {
 							if v8 != 0 {
 								p59 = v8
 							}
-							m.fn268(t58, p59)
+							m.fn269(t58, p59)
 							t60 := int32(load32(m.memory, uint64(uint32(v6))+4188))
 							v8 = t60
 						}
@@ -52806,7 +52833,7 @@ func (m *Module) fn349(v0, v1, v2, v3, v4, v5 int32) int32 {
 			if uint32(v3) > uint32(v7) {
 				goto l0
 			}
-			t77 := m.fn272(v6+i32(80), v1, v2, v3, v4, v5+v8)
+			t77 := m.fn273(v6+i32(80), v1, v2, v3, v4, v5+v8)
 			v18 = t77
 			t78 := int64(load64(m.memory, uint64(uint32(v6))+140))
 			store64(m.memory, uint64(uint32(v0))+60, uint64(t78))
@@ -53141,7 +53168,7 @@ func (m *Module) fn352(v0, v1, v2 int32, v3 int64, v4 int32) int32 {
 							goto l1
 						}
 						store64(m.memory, uint64(uint32(v4)), uint64(v15))
-						t28 := m.fn357(v4+v5, v3)
+						t28 := m.fn356(v4+v5, v3)
 						p26 = t28
 						goto l2
 					}
@@ -53395,63 +53422,7 @@ func (m *Module) fn354(v0, v1 int32) {
 		m.fn83(v0, v2, v1, i32(8), i32(8))
 	}
 }
-func (m *Module) fn355(v0 int32, v1 int64) {
-	var v2, v3, v4 int32
-	var v5 int64
-	store16(m.memory, uint64(uint32(v0))+8, uint16(i32(0)))
-	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
-	{
-		if uint64(v1) < uint64(i64(128)) {
-			v5 = v1
-			goto l0
-		}
-		v2 = i32(1)
-		var p0 int32
-		{
-		l3:
-			{
-				if v2 == i32(11) {
-					goto l1
-				}
-				v3 = v0 + v2
-				m.memory[uint64(uint32(v3-i32(1)))] = byte(int32(v1) | i32(128))
-				v5 = int64(uint64(v1) >> 7)
-				if uint64(v1) < uint64(i64(0x4000)) {
-					goto l2
-				}
-				m.memory[uint64(uint32(v3))] = byte(int32(v5) | i32(128))
-				v2 = v2 + i32(2)
-				var p1 int32
-				if uint64(v1) > uint64(i64(0x1fffff)) {
-					p1 = 1
-				}
-				v5 = int64(uint64(v1) >> 14)
-				v1 = v5
-				if p1 != 0 {
-					goto l3
-				}
-			}
-			v4 = v2 - i32(2)
-			t2 := v2 - i32(1)
-			p0 = t2
-			goto l4
-		}
-	l2:
-		v4 = v2 - i32(1)
-		p0 = v2
-	l4:
-		v3 = p0
-		if uint32(v4) >= uint32(i32(9)) {
-			goto l1
-		}
-	}
-l0:
-	m.memory[uint64(uint32(v0+v3))] = byte(v5)
-	return
-l1:
-	panic("unreachable")
-}
-func (m *Module) fn356(v0, v1, v2 int32) {
+func (m *Module) fn355(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10, v11 int32
 	v10 = v2 & i32(3)
 	{
@@ -53562,7 +53533,7 @@ l0:
 		m.memory[uint64(uint32(v0))] = byte(v2)
 	}
 }
-func (m *Module) fn357(v0 int32, v1 int64) int32 {
+func (m *Module) fn356(v0 int32, v1 int64) int32 {
 	var v2 int64
 	if uint64(v1) >= uint64(i64(128)) {
 	l0:
@@ -53580,7 +53551,7 @@ func (m *Module) fn357(v0 int32, v1 int64) int32 {
 	store64(m.memory, uint64(uint32(v0)), uint64(v1))
 	return v0 + i32(1)
 }
-func (m *Module) fn358(v0, v1, v2, v3, v4, v5 int32) {
+func (m *Module) fn357(v0, v1, v2, v3, v4, v5 int32) {
 	var v6 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v5))))
@@ -53608,6 +53579,54 @@ func (m *Module) fn358(v0, v1, v2, v3, v4, v5 int32) {
 	}
 l0:
 	panic("unreachable")
+}
+func (m *Module) fn358(v0 int64, v1, v2, v3 int32) {
+	var v4, v5 int32
+	t0 := m.g0
+	v5 = t0 - i32(16)
+	m.g0 = v5
+	{
+		if uint64(v0) >= uint64(i64(128)) {
+			v4 = v5 + i32(6)
+			m.fn256(v4, v0)
+			t1 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v0|i64(1)))))) / uint32(i32(7)))
+			m.fn84(v3, v4, t1+v4)
+			goto l0
+		}
+		t2 := int32(load32(m.memory, uint64(uint32(v3))+8))
+		v4 = t2
+		t3 := int32(load32(m.memory, uint64(uint32(v3))))
+		if v4 == t3 {
+			m.fn524(v3)
+		}
+		t4 := int32(load32(m.memory, uint64(uint32(v3))+4))
+		m.memory[uint64(uint32(t4+v4))] = byte(v0)
+		store32(m.memory, uint64(uint32(v3))+8, uint32(v4+i32(1)))
+	}
+l0:
+	{
+		if uint32(v2) >= uint32(i32(128)) {
+			v4 = v5 + i32(6)
+			t5 := v4
+			v0 = int64(uint32(v2))
+			m.fn256(t5, v0)
+			t6 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v0|i64(1)))))) / uint32(i32(7)))
+			m.fn84(v3, v4, t6+v4)
+			goto l1
+		}
+		t7 := int32(load32(m.memory, uint64(uint32(v3))+8))
+		v4 = t7
+		t8 := int32(load32(m.memory, uint64(uint32(v3))))
+		if v4 == t8 {
+			m.fn524(v3)
+		}
+		t9 := int32(load32(m.memory, uint64(uint32(v3))+4))
+		m.memory[uint64(uint32(t9+v4))] = byte(v2)
+		store32(m.memory, uint64(uint32(v3))+8, uint32(v4+i32(1)))
+	}
+l1:
+	m.fn84(v3, v1, v1+v2)
+	m.g0 = v5 + i32(16)
 }
 func (m *Module) fn359(v0, v1 int32) {
 	var v2, v3 int32
@@ -53715,7 +53734,7 @@ l0:
 					goto l1
 				}
 				store64(m.memory, uint64(uint32(v11)), uint64(i64(10)))
-				t17 := m.fn357(v11+i32(1), v17)
+				t17 := m.fn356(v11+i32(1), v17)
 				p12 = t17
 				goto l2
 			}
@@ -54047,7 +54066,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	l6:
 		{
-			t21 := int32(m.memory[uint64(uint32(v6&i32(255)))+1103871])
+			t21 := int32(m.memory[uint64(uint32(v6&i32(255)))+1103863])
 			v6 = t21
 			if v6 != i32(6) {
 				goto l10
@@ -54103,7 +54122,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 			t39 := int64(load64(m.memory, uint64(uint32(v8))+72))
 			store64(m.memory, uint64(uint32(v8))+32, uint64(t39))
 			store64(m.memory, uint64(uint32(v8))+24, uint64(v32))
-			m.fn315(v4, v8+i32(24))
+			m.fn316(v4, v8+i32(24))
 			t40 := int64(load64(m.memory, uint64(uint32(v8))+56))
 			if t40 == i64(1) {
 				t41 := math.Float64frombits(load64(m.memory, uint64(uint32(v8))+64))
@@ -54147,7 +54166,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 				v7 = v2 + i32(1)
 				t44 := int32(m.memory[uint64(uint32(v2))+1])
 				if uint32(t44) <= uint32(i32(32)) {
-					t45 := m.fn278(v1, v7)
+					t45 := m.fn279(v1, v7)
 					v7 = t45
 				}
 				var p46 int32
@@ -54222,7 +54241,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 										t67 := int32(load32(m.memory, uint64(uint32(v1))+24))
 										if uint32(v7) > uint32(t67) {
 											t68 := int32(load32(m.memory, uint64(uint32(v1))+20))
-											t69 := m.fn277(v1, v7-t68)
+											t69 := m.fn278(v1, v7-t68)
 											v7 = t69
 										}
 										t70 := int32(load32(m.memory, uint64(uint32(v1))+88))
@@ -54302,7 +54321,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 															}
 															t89 := int32(m.memory[uint64(uint32(t88+p87))])
 															if uint32(t89) <= uint32(i32(32)) {
-																t90 := m.fn278(v1, v7)
+																t90 := m.fn279(v1, v7)
 																v7 = t90
 															}
 															store64(m.memory, uint64(uint32(v8))+72, uint64(v29))
@@ -54362,7 +54381,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 													t105 := int32(load32(m.memory, uint64(uint32(v1))+24))
 													if uint32(v7) > uint32(t105) {
 														t106 := int32(load32(m.memory, uint64(uint32(v1))+20))
-														t107 := m.fn277(v1, v7-t106)
+														t107 := m.fn278(v1, v7-t106)
 														v7 = t107
 													}
 													{
@@ -54617,7 +54636,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 														goto l43
 													}
 													t153 := int32(load32(m.memory, uint64(uint32(v1))+20))
-													t154 := m.fn277(v1, v7-t153)
+													t154 := m.fn278(v1, v7-t153)
 													v7 = t154
 													goto l43
 												}
@@ -54643,7 +54662,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 												t163 := int32(m.memory[uint64(uint32(t162+p160))])
 												var p164 int32
 												if uint32(t163) <= uint32(i32(32)) {
-													t165 := m.fn278(v1, v7)
+													t165 := m.fn279(v1, v7)
 													p164 = t165
 												} else {
 													p164 = v7
@@ -54701,7 +54720,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 										t179 := int32(load32(m.memory, uint64(uint32(v1))+24))
 										if uint32(v7) > uint32(t179) {
 											t180 := int32(load32(m.memory, uint64(uint32(v1))+20))
-											t181 := m.fn277(v1, v7-t180)
+											t181 := m.fn278(v1, v7-t180)
 											v7 = t181
 										}
 										t182 := int32(load32(m.memory, uint64(uint32(v1))+88))
@@ -54794,7 +54813,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 															goto l51
 														}
 														t205 := int32(load32(m.memory, uint64(uint32(v1))+20))
-														t206 := m.fn277(v1, v7-t205)
+														t206 := m.fn278(v1, v7-t205)
 														v7 = t206
 														goto l51
 													}
@@ -54820,7 +54839,7 @@ func (m *Module) fn361(v0, v1, v2, v3, v4, v5 int32) {
 													t215 := int32(m.memory[uint64(uint32(t214+p212))])
 													var p216 int32
 													if uint32(t215) <= uint32(i32(32)) {
-														t217 := m.fn278(v1, v7)
+														t217 := m.fn279(v1, v7)
 														p216 = t217
 													} else {
 														p216 = v7
@@ -55063,7 +55082,7 @@ func (m *Module) fn362(v0, v1, v2, v3, v4 int32) {
 			memory_copy(m.memory, uint32(v3), uint32(v2+v7), uint32(v8))
 		}
 		v2 = v6 + i32(6)
-		m.fn355(v2, v10)
+		m.fn256(v2, v10)
 		if v5 != 0 {
 			memory_copy(m.memory, uint32(v1), uint32(v2), uint32(v5))
 		}
@@ -55071,7 +55090,7 @@ func (m *Module) fn362(v0, v1, v2, v3, v4 int32) {
 		goto l0
 	}
 	v2 = v6 + i32(6)
-	m.fn355(v2, v10)
+	m.fn256(v2, v10)
 	if v3 == 0 {
 		goto l0
 	}
@@ -55353,7 +55372,7 @@ func (m *Module) fn363(v0, v1, v2 int32) int32 {
 								if uint32(v1) < uint32(v4) {
 									p53 = t52
 								}
-								t54 := m.fn554(t51, t49, p53)
+								t54 := m.fn553(t51, t49, p53)
 								v19 = t54
 								p55 := v1 - v4
 								if v19 != 0 {
@@ -55752,14 +55771,14 @@ l0:
 					v3 = v7 + i32(2)
 					t49 := int32(m.memory[uint64(uint32(v1+v6))])
 					v6 = t49
-					t50 := int32(m.memory[uint64(uint32(v6))+1102526])
+					t50 := int32(m.memory[uint64(uint32(v6))+1102531])
 					v11 = t50
 					if v11 != 0 {
 						t51 := int32(load32(m.memory, uint64(uint32(v4))+8))
 						v7 = t51
 						t52 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v7 == t52 {
-							m.fn525(v4)
+							m.fn524(v4)
 						}
 						t53 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t53+v7))] = byte(v11)
@@ -55771,7 +55790,7 @@ l0:
 						m.memory[uint64(uint32(v0))] = byte(i32(0))
 						goto l18
 					}
-					m.fn474(v8+i32(16), v1, v2, v3)
+					m.fn473(v8+i32(16), v1, v2, v3)
 					t54 := int32(load32(m.memory, uint64(uint32(v8))+16))
 					if t54&i32(1) != 0 {
 						v3 = v7 + i32(6)
@@ -55798,7 +55817,7 @@ l0:
 									if t57 != i32(117) {
 										goto l23
 									}
-									m.fn474(v8+i32(8), v1, v2, v7+i32(8))
+									m.fn473(v8+i32(8), v1, v2, v7+i32(8))
 									t58 := int32(load32(m.memory, uint64(uint32(v8))+8))
 									if t58 != i32(1) {
 										goto l23
@@ -55832,7 +55851,7 @@ l0:
 								v7 = t64
 								t65 := int32(load32(m.memory, uint64(uint32(v4))))
 								if v7 == t65 {
-									m.fn525(v4)
+									m.fn524(v4)
 								}
 								t66 := int32(load32(m.memory, uint64(uint32(v4))+4))
 								m.memory[uint64(uint32(t66+v7))] = byte(v6)
@@ -56203,7 +56222,7 @@ func (m *Module) fn365(v0, v1, v2 int32) {
 				t50 := int32(load32(m.memory, uint64(uint32(v1))+40))
 				v1 = t50
 				store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
-				m.fn311(v11+i32(8), v2, v4, v1)
+				m.fn312(v11+i32(8), v2, v4, v1)
 				t51 := int32(m.memory[uint64(uint32(v11))+9])
 				v3 = t51 & i32(1)
 				t52 := int32(m.memory[uint64(uint32(v11))+8])
@@ -56234,7 +56253,7 @@ func (m *Module) fn366(v0, v1, v2, v3 int32) {
 	v4 = t0
 	var p1 int32
 	if uint32(v4) <= uint32(i32(32)) {
-		t2 := m.fn278(v1, v2)
+		t2 := m.fn279(v1, v2)
 		v2 = t2
 		t3 := int32(m.memory[uint64(uint32(v2))])
 		p1 = t3
@@ -56246,7 +56265,7 @@ func (m *Module) fn366(v0, v1, v2, v3 int32) {
 		v4 = v2 + i32(1)
 		t4 := int32(m.memory[uint64(uint32(v2))+1])
 		if uint32(t4) < uint32(i32(33)) {
-			t5 := m.fn278(v1, v4)
+			t5 := m.fn279(v1, v4)
 			v4 = t5
 		}
 		t6 := int32(load32(m.memory, uint64(uint32(v1))+24))
@@ -56254,7 +56273,7 @@ func (m *Module) fn366(v0, v1, v2, v3 int32) {
 		var p7 int32
 		if uint32(v4) > uint32(t6) {
 			t9 := int32(load32(m.memory, uint64(uint32(v1))+20))
-			t10 := m.fn277(v1, v4-t9)
+			t10 := m.fn278(v1, v4-t9)
 			p7 = t10
 		} else {
 			p7 = v4
@@ -56274,7 +56293,7 @@ func (m *Module) fn366(v0, v1, v2, v3 int32) {
 	var p13 int32
 	if uint32(v2) > uint32(t12) {
 		t14 := int32(load32(m.memory, uint64(uint32(v1))+20))
-		t15 := m.fn277(v1, v2-t14)
+		t15 := m.fn278(v1, v2-t14)
 		p13 = t15
 	} else {
 		p13 = v2
@@ -56433,7 +56452,7 @@ func (m *Module) fn367(v0, v1, v2 int32) {
 				if uint32(v2) > uint32(v4) {
 					goto l0
 				}
-				m.fn533(v6, v5+v7, v11)
+				m.fn532(v6, v5+v7, v11)
 				t21 := int32(load32(m.memory, uint64(uint32(v6))))
 				if t21 == i32(1) {
 					p20 = i64(0)
@@ -56441,7 +56460,7 @@ func (m *Module) fn367(v0, v1, v2 int32) {
 				}
 				t22 := int32(load32(m.memory, uint64(uint32(v6))+4))
 				t23 := int32(load32(m.memory, uint64(uint32(v6))+8))
-				m.fn314(v6, t22, t23)
+				m.fn315(v6, t22, t23)
 				t24 := int64(load64(m.memory, uint64(uint32(v6))+8))
 				v14 = t24
 				t25 := int32(m.memory[uint64(uint32(v6))])
@@ -56481,7 +56500,7 @@ func (m *Module) fn367(v0, v1, v2 int32) {
 					goto l13
 				}
 			}
-			t31 := m.fn277(v1, v3)
+			t31 := m.fn278(v1, v3)
 			p27 = t31
 			goto l14
 		}
@@ -56632,7 +56651,7 @@ func (m *Module) fn368(v0, v1, v2 int32) {
 					goto l4
 				}
 			}
-			t39 := m.fn277(v1, v2)
+			t39 := m.fn278(v1, v2)
 			p35 = t39
 			goto l5
 		}
@@ -56691,7 +56710,7 @@ func (m *Module) fn369(v0, v1, v2 int32) {
 					goto l1
 				}
 			}
-			t14 := m.fn277(v1, v2)
+			t14 := m.fn278(v1, v2)
 			p10 = t14
 			goto l2
 		}
@@ -56745,7 +56764,7 @@ func (m *Module) fn370(v0, v1, v2, v3, v4, v5 int32) {
 					goto l1
 				}
 			}
-			t14 := m.fn277(v1, v2)
+			t14 := m.fn278(v1, v2)
 			p9 = t14
 			goto l2
 		}
@@ -56874,7 +56893,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 			v3 = t2
 			var p3 int32
 			if uint32(v3) <= uint32(i32(32)) {
-				t4 := m.fn278(v1, v7)
+				t4 := m.fn279(v1, v7)
 				v7 = t4
 				t5 := int32(m.memory[uint64(uint32(v7))])
 				p3 = t5
@@ -56926,7 +56945,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 						p74 = v7
 					} else {
 						t75 := int32(load32(m.memory, uint64(uint32(v1))+20))
-						t76 := m.fn277(v1, v7-t75)
+						t76 := m.fn278(v1, v7-t75)
 						p74 = t76
 					}
 					v3 = p74
@@ -56938,7 +56957,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 					}
 					{
 						t80 := int32(m.memory[uint64(uint32(v3))])
-						t81 := int32(m.memory[uint64(uint32(t80))+1103871])
+						t81 := int32(m.memory[uint64(uint32(t80))+1103863])
 						v7 = t81
 						if v7 != i32(6) {
 							goto l12
@@ -57015,7 +57034,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 									goto l17
 								}
 								t93 := int32(load32(m.memory, uint64(uint32(v1))+20))
-								t94 := m.fn277(v1, v7-t93)
+								t94 := m.fn278(v1, v7-t93)
 								v7 = t94
 								goto l17
 							}
@@ -57041,7 +57060,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 							t103 := int32(m.memory[uint64(uint32(t102+p100))])
 							var p104 int32
 							if uint32(t103) <= uint32(i32(32)) {
-								t105 := m.fn278(v1, v8)
+								t105 := m.fn279(v1, v8)
 								p104 = t105
 							} else {
 								p104 = v8
@@ -57138,7 +57157,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 			v3 = t10
 			var p11 int32
 			if uint32(v3) < uint32(i32(33)) {
-				t12 := m.fn278(v1, v2)
+				t12 := m.fn279(v1, v2)
 				v2 = t12
 				t13 := int32(m.memory[uint64(uint32(v2))])
 				p11 = t13
@@ -57155,7 +57174,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 						t15 := int32(load32(m.memory, uint64(uint32(v1))+24))
 						if uint32(v2) > uint32(t15) {
 							t16 := int32(load32(m.memory, uint64(uint32(v1))+20))
-							t17 := m.fn277(v1, v2-t16)
+							t17 := m.fn278(v1, v2-t16)
 							v2 = t17
 						}
 						t18 := int32(load32(m.memory, uint64(uint32(v1))+68))
@@ -57185,7 +57204,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 						t29 := v12
 						t30 := v2
 						v3 = v3 + v5
-						m.fn279(t27, t28, t29, t30, v3, v11)
+						m.fn280(t27, t28, t29, t30, v3, v11)
 						t31 := int32(load32(m.memory, uint64(uint32(v6))+32))
 						v2 = t31
 						if v2 == 0 {
@@ -57268,7 +57287,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 								goto l8
 							}
 							t44 := int32(load32(m.memory, uint64(uint32(v1))+20))
-							t45 := m.fn277(v1, v2-t44)
+							t45 := m.fn278(v1, v2-t44)
 							v2 = t45
 							goto l8
 						}
@@ -57294,7 +57313,7 @@ func (m *Module) fn373(v0, v1, v2, v3, v4, v5 int32) {
 						t54 := int32(m.memory[uint64(uint32(t53+p51))])
 						var p55 int32
 						if uint32(t54) <= uint32(i32(32)) {
-							t56 := m.fn278(v1, v5)
+							t56 := m.fn279(v1, v5)
 							p55 = t56
 						} else {
 							p55 = v5
@@ -57397,7 +57416,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										t110 := int64(load64(m.memory, uint64(uint32(v4))+56))
 										store64(m.memory, uint64(uint32(v4))+88, uint64(t110))
 										store64(m.memory, uint64(uint32(v4))+80, uint64(v3))
-										m.fn315(v2, v4+i32(80))
+										m.fn316(v2, v4+i32(80))
 										t111 := int64(load64(m.memory, uint64(uint32(v4))+40))
 										if t111 != i64(1) {
 											store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
@@ -57440,7 +57459,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										v0 = t121
 										t123 := int32(load32(m.memory, uint64(uint32(v0))+4))
 										t124 := int32(load32(m.memory, uint64(uint32(v0))+8))
-										t125 := m.fn275(t120, t122, t123, t124)
+										t125 := m.fn276(t120, t122, t123, t124)
 										v0 = t125
 										t126 := v0
 										v1 = v1 - v2
@@ -57554,7 +57573,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									store32(m.memory, uint64(uint32(v5))+8, uint32(i32(0)))
 									t16 := int32(load32(m.memory, uint64(uint32(v9))+64))
 									v6 = t16
-									m.fn219(v4+i32(80), i32(1104180), v0, v2, v5)
+									m.fn219(v4+i32(80), i32(1104172), v0, v2, v5)
 									v0 = i32(1)
 									t17 := int32(m.memory[uint64(uint32(v4))+80])
 									if t17 != i32(4) {
@@ -57571,7 +57590,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									v8 = v9 + i32(56)
 									t20 := int32(load32(m.memory, uint64(uint32(v5))+4))
 									t21 := int32(load32(m.memory, uint64(uint32(v5))+8))
-									t22 := m.fn275(v8, v0, t20, t21)
+									t22 := m.fn276(v8, v0, t20, t21)
 									v0 = t22
 									t23 := int32(load32(m.memory, uint64(uint32(v4))+48))
 									v1 = t23
@@ -57587,7 +57606,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 													goto l14
 												}
 											}
-											t28 := m.fn277(v9, v1)
+											t28 := m.fn278(v9, v1)
 											p24 = t28
 											goto l15
 										}
@@ -57643,7 +57662,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 									v5 = v6 + i32(1)
 									t38 := int32(m.memory[uint64(uint32(v6))+1])
 									if uint32(t38) < uint32(i32(33)) {
-										t39 := m.fn278(v9, v5)
+										t39 := m.fn279(v9, v5)
 										v5 = t39
 									}
 									t40 := int32(load32(m.memory, uint64(uint32(v2))+32))
@@ -57676,7 +57695,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										t48 := int32(load32(m.memory, uint64(uint32(v9))+24))
 										if uint32(v5) > uint32(t48) {
 											t49 := int32(load32(m.memory, uint64(uint32(v9))+20))
-											t50 := m.fn277(v9, v5-t49)
+											t50 := m.fn278(v9, v5-t49)
 											v5 = t50
 										}
 										t51 := int32(load32(m.memory, uint64(uint32(v9))+68))
@@ -57730,7 +57749,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 											}
 										l21:
 											v13 = int32(v3)
-											t57 := int32(m.memory[uint64(uint32(v13&i32(255)))+1103871])
+											t57 := int32(m.memory[uint64(uint32(v13&i32(255)))+1103863])
 											v2 = t57
 											if v2 != i32(6) {
 												goto l23
@@ -57779,7 +57798,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 											store64(m.memory, uint64(uint32(v4))+80, uint64(v3))
 											t68 := int32(load32(m.memory, uint64(uint32(v4))+40))
 											v2 = t68
-											m.fn316(v4+i32(40), v4+i32(80))
+											m.fn317(v4+i32(40), v4+i32(80))
 											{
 												t69 := int32(m.memory[uint64(uint32(v4))+40])
 												v5 = t69
@@ -57821,7 +57840,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 												t73 := int32(load32(m.memory, uint64(uint32(v9))+24))
 												if uint32(v5) > uint32(t73) {
 													t74 := int32(load32(m.memory, uint64(uint32(v9))+20))
-													t75 := m.fn277(v9, v5-t74)
+													t75 := m.fn278(v9, v5-t74)
 													v5 = t75
 												}
 												v0 = v0 + i32(1)
@@ -57847,7 +57866,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 											}
 											t83 := int32(m.memory[uint64(uint32(t82+p81))])
 											if uint32(t83) <= uint32(i32(32)) {
-												t84 := m.fn278(v9, v5)
+												t84 := m.fn279(v9, v5)
 												v5 = t84
 											}
 											v0 = v0 + i32(1)
@@ -57996,9 +58015,9 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					t143 := v0
 					v0 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v18, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
 					v1 = (int32(bits.LeadingZeros32(uint32(v0|i32(1)))) ^ i32(31)) << 3
-					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105224))
+					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105216))
 					store32(m.memory, uint64(uint32(t143))+4, uint32(t144+(v4+v7)))
-					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105220))
+					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105212))
 					t146 := v7
 					v0 = v0<<2&i32(0x3fff0000) | v0&i32(0x3fff)
 					store64(m.memory, uint64(uint32(t146)), uint64(i64_shl(int64(uint32(t145|(v0<<1&i32(0x7f007f00)|v0&i32(8323199)))), int64(uint32(v4<<3)))|v3))
@@ -58086,7 +58105,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					t168 := v10
 					t169 := v6
 					v4 = v2 + v4
-					m.fn279(t166, t167, t168, t169, v4, v8+i32(1))
+					m.fn280(t166, t167, t168, t169, v4, v8+i32(1))
 					t170 := int32(load32(m.memory, uint64(uint32(v11))+8))
 					v8 = t170
 					if v8 == 0 {
@@ -58172,7 +58191,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 										goto l51
 									}
 									store64(m.memory, uint64(uint32(v7)), uint64(v3))
-									t188 := m.fn357(v4+v7, v17)
+									t188 := m.fn356(v4+v7, v17)
 									p184 = t188
 									goto l52
 								}
@@ -58210,7 +58229,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 				store64(m.memory, uint64(uint32(v5))+48, uint64(v17))
 				t194 := int32(load32(m.memory, uint64(uint32(v5))+8))
 				v6 = t194
-				m.fn316(v5+i32(8), v5+i32(48))
+				m.fn317(v5+i32(8), v5+i32(48))
 				{
 					t195 := int32(m.memory[uint64(uint32(v5))+8])
 					v8 = t195
@@ -58228,13 +58247,13 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 						}
 						t198 := v17
 						v2 = v2 << 3
-						t199 := int64(load64(m.memory, uint64(uint32(v2))+1105952))
+						t199 := int64(load64(m.memory, uint64(uint32(v2))+1105936))
 						var p200 int32
 						if uint64(t198) > uint64(t199) {
 							p200 = 1
 						}
 						v1 = p200
-						t201 := int64(load64(m.memory, uint64(uint32(v2))+1105976))
+						t201 := int64(load64(m.memory, uint64(uint32(v2))+1105960))
 						p197 = t201
 					}
 				l55:
@@ -58265,7 +58284,7 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 								goto l57
 							}
 							store64(m.memory, uint64(uint32(v7)), uint64(v3))
-							t205 := m.fn357(v4+v7, v17)
+							t205 := m.fn356(v4+v7, v17)
 							p202 = t205
 							goto l58
 						}
@@ -58374,7 +58393,7 @@ func (m *Module) fn375(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 								}
 								if uint64(v7) >= uint64(i64(0x200000)) {
 									store64(m.memory, uint64(uint32(v6)), uint64(v3))
-									t27 := m.fn357(v4+v6, v7)
+									t27 := m.fn356(v4+v6, v7)
 									p4 = t27
 									goto l8
 								}
@@ -58425,7 +58444,7 @@ func (m *Module) fn375(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 									goto l10
 								}
 							}
-							t37 := m.fn277(v1, v5)
+							t37 := m.fn278(v1, v5)
 							p33 = t37
 							goto l11
 						}
@@ -58456,7 +58475,7 @@ func (m *Module) fn375(v0, v1, v2 int32, v3 int64, v4, v5, v6 int32) {
 										goto l12
 									}
 									store64(m.memory, uint64(uint32(v6)), uint64(v3))
-									t44 := m.fn357(v4+v6, v7)
+									t44 := m.fn356(v4+v6, v7)
 									p38 = t44
 									goto l13
 								}
@@ -58921,7 +58940,7 @@ l1:
 							goto l24
 						}
 					}
-					t74 := m.fn277(v2, v0)
+					t74 := m.fn278(v2, v0)
 					v6 = t74
 					goto l25
 				}
@@ -58936,7 +58955,7 @@ l1:
 					t75 := int32(load32(m.memory, uint64(uint32(v2))+24))
 					if uint32(v6) > uint32(t75) {
 						t76 := int32(load32(m.memory, uint64(uint32(v2))+20))
-						t77 := m.fn277(v2, v6-t76)
+						t77 := m.fn278(v2, v6-t76)
 						v6 = t77
 					}
 					t78 := int32(load32(m.memory, uint64(uint32(v13))+12))
@@ -59036,7 +59055,7 @@ l1:
 							if t86 != i32(92) {
 								goto l29
 							}
-							t105 := int32(m.memory[uint64(uint32(v14))+1102526])
+							t105 := int32(m.memory[uint64(uint32(v14))+1102531])
 							v1 = t105
 							if v1 == 0 {
 								goto l29
@@ -59100,7 +59119,7 @@ l1:
 												goto l32
 											}
 										}
-										t122 := m.fn277(v2, v0)
+										t122 := m.fn278(v2, v0)
 										v0 = t122
 										t123 := int32(load32(m.memory, uint64(uint32(v2))+40))
 										v11 = t123
@@ -59113,7 +59132,7 @@ l1:
 								l33:
 									t124 := int32(load32(m.memory, uint64(uint32(v11))+4))
 									t125 := int32(load32(m.memory, uint64(uint32(v11))+8))
-									t126 := m.fn275(v13, v8, t124, t125)
+									t126 := m.fn276(v13, v8, t124, t125)
 									v8 = t126
 									t127 := int32(m.memory[uint64(uint32(v9))+15])
 									if t127 != 0 {
@@ -59315,7 +59334,7 @@ l1:
 					goto l40
 				}
 				store64(m.memory, uint64(uint32(v7)), uint64(v3))
-				t171 := m.fn357(v7+v16, v18)
+				t171 := m.fn356(v7+v16, v18)
 				p169 = t171
 				goto l41
 			}
@@ -59367,7 +59386,7 @@ l1:
 						goto l43
 					}
 				}
-				t180 := m.fn277(v2, v4)
+				t180 := m.fn278(v2, v4)
 				p176 = t180
 				goto l44
 			}
@@ -59406,7 +59425,7 @@ func (m *Module) fn377(v0, v1, v2, v3 int32) {
 			t2 := int32(load32(m.memory, uint64(uint32(v1-i32(28)))))
 			if v3 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v1-i32(32)))))
-				t4 := m.fn554(t3, v2, v3)
+				t4 := m.fn553(t3, v2, v3)
 				if t4 == 0 {
 					goto l1
 				}
@@ -59575,7 +59594,7 @@ func (m *Module) fn378(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 						goto l3
 					}
 				}
-				t45 := m.fn277(v1, v5)
+				t45 := m.fn278(v1, v5)
 				p41 = t45
 				goto l4
 			}
@@ -59961,7 +59980,7 @@ l0:
 				store32(m.memory, uint64(uint32(v4))+44, uint32(v8+i32(1)))
 			}
 			v8 = v7 + i32(4)
-			m.fn355(v8, i64(130))
+			m.fn256(v8, i64(130))
 			m.fn84(v6, v8, v7+i32(6))
 			t77 := m.fn257(v6)
 			v11 = t77
@@ -59995,12 +60014,12 @@ l0:
 					p86 = v1 + i32(8)
 				}
 				t87 := int32(load32(m.memory, uint64(uint32(p86))))
-				m.fn256(i64(10), t87+v8, v3-v8, v6)
+				m.fn358(i64(10), t87+v8, v3-v8, v6)
 				t88 := int32(load32(m.memory, uint64(uint32(v4))+20))
 				v2 = t88
 				t89 := int32(load32(m.memory, uint64(uint32(v4))+12))
 				if v2 == t89 {
-					m.fn525(v6)
+					m.fn524(v6)
 				}
 				t90 := int32(load32(m.memory, uint64(uint32(v4))+16))
 				m.memory[uint64(uint32(t90+v2))] = byte(i32(18))
@@ -60018,8 +60037,8 @@ l0:
 					}
 					t94 := int32(load32(m.memory, uint64(uint32(v7))+8))
 					v1 = t94
-					m.fn258(v2, v6)
-					m.fn258(v11, v6)
+					m.fn261(v2, v6)
+					m.fn261(v11, v6)
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 					v3 = i32(0)
 				}
@@ -60062,7 +60081,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 	t1 := int32(m.memory[uint64(uint32(v4))])
 	v8 = t1
 	if uint32(v8) <= uint32(i32(32)) {
-		t2 := m.fn278(v1, v4)
+		t2 := m.fn279(v1, v4)
 		v4 = t2
 		t3 := int32(m.memory[uint64(uint32(v4))])
 		v8 = t3
@@ -60073,7 +60092,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 	v15 = v4 - t5
 	{
 		{
-			t6 := int32(m.memory[uint64(uint32(v8))+1103871])
+			t6 := int32(m.memory[uint64(uint32(v8))+1103863])
 			v8 = t6
 			if v8 != i32(6) {
 				goto l0
@@ -60171,7 +60190,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 								v4 = t28
 								var p29 int32
 								if uint32(v4) <= uint32(i32(32)) {
-									t30 := m.fn278(v1, v0)
+									t30 := m.fn279(v1, v0)
 									v0 = t30
 									t31 := int32(m.memory[uint64(uint32(v0))])
 									p29 = t31
@@ -60212,7 +60231,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 									t41 := int32(load32(m.memory, uint64(uint32(v1))+24))
 									if uint32(v0) > uint32(t41) {
 										t42 := int32(load32(m.memory, uint64(uint32(v1))+20))
-										t43 := m.fn277(v1, v0-t42)
+										t43 := m.fn278(v1, v0-t42)
 										v0 = t43
 									}
 									{
@@ -60275,7 +60294,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 											if uint32(t58) > uint32(i32(32)) {
 												goto l14
 											}
-											t59 := m.fn278(v1, v0)
+											t59 := m.fn279(v1, v0)
 											v0 = t59
 											goto l14
 										}
@@ -60362,7 +60381,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 												goto l15
 											}
 											store64(m.memory, uint64(uint32(v11))+1, uint64(i64(10)))
-											t83 := m.fn357(v11+i32(2), v31)
+											t83 := m.fn356(v11+i32(2), v31)
 											p81 = t83
 											goto l16
 										}
@@ -60427,7 +60446,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 									t97 := int32(load32(m.memory, uint64(uint32(v1))+24))
 									if uint32(v0) > uint32(t97) {
 										t98 := int32(load32(m.memory, uint64(uint32(v1))+20))
-										t99 := m.fn277(v1, v0-t98)
+										t99 := m.fn278(v1, v0-t98)
 										v0 = t99
 									}
 									t100 := int32(load32(m.memory, uint64(uint32(v1))+68))
@@ -60438,7 +60457,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 									}
 									{
 										t103 := int32(m.memory[uint64(uint32(v0))])
-										t104 := int32(m.memory[uint64(uint32(t103))+1103871])
+										t104 := int32(m.memory[uint64(uint32(t103))+1103863])
 										v7 = t104
 										if v7 != i32(6) {
 											goto l19
@@ -60515,7 +60534,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 													goto l23
 												}
 												t119 := int32(load32(m.memory, uint64(uint32(v1))+20))
-												t120 := m.fn277(v1, v0-t119)
+												t120 := m.fn278(v1, v0-t119)
 												v0 = t120
 												goto l23
 											}
@@ -60541,7 +60560,7 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 											if uint32(t128) > uint32(i32(32)) {
 												goto l24
 											}
-											t129 := m.fn278(v1, v0)
+											t129 := m.fn279(v1, v0)
 											v0 = t129
 											goto l24
 										}
@@ -60754,7 +60773,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 									}
 								}
 							l5:
-								m.fn297(v8+i32(104), v8+i32(168), v3)
+								m.fn298(v8+i32(104), v8+i32(168), v3)
 								t9 := int32(load32(m.memory, uint64(uint32(v8))+104))
 								if t9 != 0 {
 									t15 := int32(load32(m.memory, uint64(uint32(v8))+108))
@@ -60775,7 +60794,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 							v11 = i32(0)
 							goto l9
 						case 2:
-							m.fn303(v8+i32(104), v8+i32(168), v3)
+							m.fn304(v8+i32(104), v8+i32(168), v3)
 							t11 := int32(load32(m.memory, uint64(uint32(v8))+104))
 							v11 = t11
 							if v11 != i32(-0x80000000) {
@@ -60854,7 +60873,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				store32(m.memory, uint64(uint32(v8))+68, uint32(i32(0)))
 				store64(m.memory, uint64(uint32(v8))+60, uint64(i64(0x400000000)))
 				m.fn86(v8+i32(104), i32(1))
-				m.fn529(v8+i32(80), v8+i32(24))
+				m.fn528(v8+i32(80), v8+i32(24))
 				store32(m.memory, uint64(uint32(v8))+100, uint32(i32(0)))
 				store32(m.memory, uint64(uint32(v8))+96, uint32(v3))
 				store32(m.memory, uint64(uint32(v8))+92, uint32(v2))
@@ -60906,7 +60925,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 															}
 														}
 													l18:
-														m.fn297(v8+i32(104), v8+i32(92), v3)
+														m.fn298(v8+i32(104), v8+i32(92), v3)
 														t35 := int32(load32(m.memory, uint64(uint32(v8))+104))
 														if t35 != 0 {
 															goto l20
@@ -60915,7 +60934,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 														v19 = t36
 														goto l21
 													case 2:
-														m.fn303(v8+i32(104), v8+i32(92), v3)
+														m.fn304(v8+i32(104), v8+i32(92), v3)
 														t37 := int32(load32(m.memory, uint64(uint32(v8))+104))
 														v9 = t37
 														if v9 != i32(-0x80000000) {
@@ -61104,7 +61123,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																		}
 																	}
 																l36:
-																	m.fn297(v8+i32(104), v8+i32(224), v2)
+																	m.fn298(v8+i32(104), v8+i32(224), v2)
 																	t85 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																	if t85 != 0 {
 																		m.memory[uint64(uint32(v8))+72] = byte(v12)
@@ -61133,7 +61152,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																v12 = p87
 																goto l40
 															case 2:
-																m.fn303(v8+i32(104), v8+i32(224), v2)
+																m.fn304(v8+i32(104), v8+i32(224), v2)
 																t88 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																v9 = t88
 																if v9 != i32(-0x80000000) {
@@ -61206,7 +61225,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																		}
 																	}
 																l46:
-																	m.fn297(v8+i32(104), v8+i32(212), v4)
+																	m.fn298(v8+i32(104), v8+i32(212), v4)
 																	t100 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																	if t100 != 0 {
 																		goto l20
@@ -61223,7 +61242,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 																p93 = i32(0)
 																goto l49
 															case 2:
-																m.fn303(v8+i32(104), v8+i32(212), v4)
+																m.fn304(v8+i32(104), v8+i32(212), v4)
 																t102 := int32(load32(m.memory, uint64(uint32(v8))+104))
 																v9 = t102
 																if v9 != i32(-0x80000000) {
@@ -61492,7 +61511,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 										}
 										store32(m.memory, uint64(uint32(v8))+108, uint32(v1))
 										store32(m.memory, uint64(uint32(v8))+104, uint32(v8+i32(224)))
-										m.fn292(v8+i32(8), v1, v20, v8+i32(104), i32(1101804))
+										m.fn293(v8+i32(8), v1, v20, v8+i32(104), i32(1101804))
 										t167 := int32(load32(m.memory, uint64(uint32(v1))))
 										v2 = t167
 										t168 := int32(load32(m.memory, uint64(uint32(v8))+12))
@@ -61632,7 +61651,7 @@ func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				m.fn186(v8 + i32(24))
 				goto l64
 			}
-			store64(m.memory, uint64(uint32(v8))+104, uint64(i64(25770908340)))
+			store64(m.memory, uint64(uint32(v8))+104, uint64(i64(25770908332)))
 			m.fn80(v0+i32(4), i32(1098781), v8+i32(104))
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 			goto l64
@@ -61662,7 +61681,7 @@ func (m *Module) fn383(v0, v1 int32) {
 			if t1 == i32(1) {
 				t2 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				t3 := int32(load32(m.memory, uint64(uint32(v1))+8))
-				m.fn533(v2+i32(8), t2, t3)
+				m.fn532(v2+i32(8), t2, t3)
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+8))
 				if t4 != 0 {
 					goto l0
@@ -61682,13 +61701,13 @@ func (m *Module) fn383(v0, v1 int32) {
 			}
 			t8 := int32(load32(m.memory, uint64(uint32(v2))+28))
 			v1 = t8
-			t9 := int32(load32(m.memory, uint64(uint32(i32(1104966)))))
+			t9 := int32(load32(m.memory, uint64(uint32(i32(1104958)))))
 			store32(m.memory, uint64(uint32(v1))+23, uint32(t9))
-			t10 := int64(load64(m.memory, uint64(uint32(i32(1104959)))))
+			t10 := int64(load64(m.memory, uint64(uint32(i32(1104951)))))
 			store64(m.memory, uint64(uint32(v1))+16, uint64(t10))
-			t11 := int64(load64(m.memory, uint64(uint32(i32(1104951)))))
+			t11 := int64(load64(m.memory, uint64(uint32(i32(1104943)))))
 			store64(m.memory, uint64(uint32(v1))+8, uint64(t11))
-			t12 := int64(load64(m.memory, uint64(uint32(i32(1104943)))))
+			t12 := int64(load64(m.memory, uint64(uint32(i32(1104935)))))
 			store64(m.memory, uint64(uint32(v1)), uint64(t12))
 			store32(m.memory, uint64(uint32(v0))+12, uint32(i32(27)))
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -61707,13 +61726,13 @@ func (m *Module) fn383(v0, v1 int32) {
 		}
 		t15 := int32(load32(m.memory, uint64(uint32(v2))+28))
 		v1 = t15
-		t16 := int64(load64(m.memory, uint64(uint32(i32(1104935)))))
+		t16 := int64(load64(m.memory, uint64(uint32(i32(1104927)))))
 		store64(m.memory, uint64(uint32(v1))+22, uint64(t16))
-		t17 := int64(load64(m.memory, uint64(uint32(i32(1104929)))))
+		t17 := int64(load64(m.memory, uint64(uint32(i32(1104921)))))
 		store64(m.memory, uint64(uint32(v1))+16, uint64(t17))
-		t18 := int64(load64(m.memory, uint64(uint32(i32(1104921)))))
+		t18 := int64(load64(m.memory, uint64(uint32(i32(1104913)))))
 		store64(m.memory, uint64(uint32(v1))+8, uint64(t18))
-		t19 := int64(load64(m.memory, uint64(uint32(i32(1104913)))))
+		t19 := int64(load64(m.memory, uint64(uint32(i32(1104905)))))
 		store64(m.memory, uint64(uint32(v1)), uint64(t19))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(i32(30)))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -61828,7 +61847,7 @@ func (m *Module) fn385(v0, v1, v2, v3 int32) {
 										}
 									}
 								l4:
-									m.fn297(v4+i32(88), v4+i32(76), v2)
+									m.fn298(v4+i32(88), v4+i32(76), v2)
 									t9 := int32(load32(m.memory, uint64(uint32(v4))+88))
 									if t9 != 0 {
 										t15 := int32(load32(m.memory, uint64(uint32(v4))+92))
@@ -61851,7 +61870,7 @@ func (m *Module) fn385(v0, v1, v2, v3 int32) {
 								v3 = i32(0)
 								goto l8
 							case 2:
-								m.fn303(v4+i32(88), v4+i32(76), v2)
+								m.fn304(v4+i32(88), v4+i32(76), v2)
 								t11 := int32(load32(m.memory, uint64(uint32(v4))+88))
 								v3 = t11
 								if v3 != i32(-0x80000000) {
@@ -62133,7 +62152,7 @@ func (m *Module) fn386(v0, v1, v2, v3, v4, v5 int32) {
 											}
 										}
 									l5:
-										m.fn297(v6+i32(128), v6+i32(36), v3)
+										m.fn298(v6+i32(128), v6+i32(36), v3)
 										t11 := int32(load32(m.memory, uint64(uint32(v6))+128))
 										if t11 == 0 {
 											t12 := int64(load64(m.memory, uint64(uint32(v6))+136))
@@ -62157,7 +62176,7 @@ func (m *Module) fn386(v0, v1, v2, v3, v4, v5 int32) {
 									p4 = i32(0)
 									goto l9
 								case 2:
-									m.fn303(v6+i32(128), v6+i32(36), v3)
+									m.fn304(v6+i32(128), v6+i32(36), v3)
 									t15 := int32(load32(m.memory, uint64(uint32(v6))+128))
 									v2 = t15
 									if v2 != i32(-0x80000000) {
@@ -62260,7 +62279,7 @@ func (m *Module) fn386(v0, v1, v2, v3, v4, v5 int32) {
 															}
 														}
 													l18:
-														m.fn297(v6+i32(128), v6+i32(100), v16)
+														m.fn298(v6+i32(128), v6+i32(100), v16)
 														t33 := int32(load32(m.memory, uint64(uint32(v6))+128))
 														if t33 != 0 {
 															store32(m.memory, uint64(uint32(v6))+32, uint32(v12))
@@ -62285,7 +62304,7 @@ func (m *Module) fn386(v0, v1, v2, v3, v4, v5 int32) {
 													v2 = i32(0)
 													goto l22
 												case 2:
-													m.fn303(v6+i32(128), v6+i32(100), v16)
+													m.fn304(v6+i32(128), v6+i32(100), v16)
 													t35 := int32(load32(m.memory, uint64(uint32(v6))+128))
 													v2 = t35
 													if v2 != i32(-0x80000000) {
@@ -62603,7 +62622,7 @@ func (m *Module) fn386(v0, v1, v2, v3, v4, v5 int32) {
 						}
 						store32(m.memory, uint64(uint32(v6))+132, uint32(v2))
 						store32(m.memory, uint64(uint32(v6))+128, uint32(v6+i32(48)))
-						m.fn292(v6, v2, v21, v6+i32(128), i32(1101760))
+						m.fn293(v6, v2, v21, v6+i32(128), i32(1101760))
 						t102 := int32(load32(m.memory, uint64(uint32(v2))))
 						v8 = t102
 						t103 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -62924,7 +62943,7 @@ func (m *Module) fn387(v0, v1, v2, v3, v4, v5 int32) {
 			}
 			store32(m.memory, uint64(uint32(v6))+84, uint32(v2))
 			store32(m.memory, uint64(uint32(v6))+80, uint32(v6+i32(172)))
-			m.fn292(v6, v2, v20, v6+i32(80), i32(1101848))
+			m.fn293(v6, v2, v20, v6+i32(80), i32(1101848))
 			t58 := int32(load32(m.memory, uint64(uint32(v2))))
 			v8 = t58
 			t59 := int32(load32(m.memory, uint64(uint32(v6))+4))
@@ -62971,31 +62990,31 @@ func (m *Module) fn388(v0, v1, v2 int32) {
 	v3 = t0 - i32(80)
 	m.g0 = v3
 	v1 = v1 - i32(-64)
-	t1 := m.fn93(v1, i32(1104568), i32(27))
+	t1 := m.fn93(v1, i32(1104560), i32(27))
 	v16 = t1
 	if v16 != 0 {
 		t2 := int32(load32(m.memory, uint64(uint32(v16))))
 		v17 = t2
 	}
-	t3 := m.fn93(v1, i32(1104595), i32(26))
+	t3 := m.fn93(v1, i32(1104587), i32(26))
 	v18 = t3
 	if v18 != 0 {
 		t4 := int32(load32(m.memory, uint64(uint32(v18))))
 		v19 = t4
 	}
-	t5 := m.fn93(v1, i32(1104621), i32(25))
+	t5 := m.fn93(v1, i32(1104613), i32(25))
 	v9 = t5
 	if v9 != 0 {
 		t6 := int32(load32(m.memory, uint64(uint32(v9))))
 		v10 = t6
 	}
-	t7 := m.fn93(v1, i32(1104646), i32(30))
+	t7 := m.fn93(v1, i32(1104638), i32(30))
 	v20 = t7
 	if v20 != 0 {
 		t8 := int32(load32(m.memory, uint64(uint32(v20))))
 		v21 = t8
 	}
-	t9 := m.fn93(v1, i32(1104676), i32(34))
+	t9 := m.fn93(v1, i32(1104668), i32(34))
 	v11 = t9
 	if v11 != 0 {
 		t10 := int32(load32(m.memory, uint64(uint32(v11))))
@@ -63069,7 +63088,7 @@ func (m *Module) fn388(v0, v1, v2 int32) {
 													}
 												}
 											l5:
-												m.fn297(v3+i32(24), v3+i32(12), v5)
+												m.fn298(v3+i32(24), v3+i32(12), v5)
 												t25 := int32(load32(m.memory, uint64(uint32(v3))+24))
 												if t25 != 0 {
 													t36 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -63143,7 +63162,7 @@ func (m *Module) fn388(v0, v1, v2 int32) {
 											v2 = (p30 | v2) & i32(1)
 											goto l10
 										case 2:
-											m.fn303(v3+i32(24), v3+i32(12), v5)
+											m.fn304(v3+i32(24), v3+i32(12), v5)
 											t31 := int32(load32(m.memory, uint64(uint32(v3))+24))
 											v4 = t31
 											if v4 != i32(-0x80000000) {
@@ -63218,7 +63237,7 @@ func (m *Module) fn388(v0, v1, v2 int32) {
 												goto l17
 											}
 										l16:
-											m.fn297(v3-i32(-64), v3+i32(52), v4)
+											m.fn298(v3-i32(-64), v3+i32(52), v4)
 											t46 := int32(load32(m.memory, uint64(uint32(v3))+64))
 											if t46 != 0 {
 												t51 := int32(load32(m.memory, uint64(uint32(v3))+68))
@@ -63467,7 +63486,7 @@ func (m *Module) fn390(v0, v1, v2, v3, v4, v5 int32) {
 												}
 											}
 										l4:
-											m.fn297(v6+i32(24), v6+i32(12), v3)
+											m.fn298(v6+i32(24), v6+i32(12), v3)
 											t13 := int32(load32(m.memory, uint64(uint32(v6))+24))
 											if t13 != 0 {
 												t19 := int32(load32(m.memory, uint64(uint32(v6))+28))
@@ -63488,7 +63507,7 @@ func (m *Module) fn390(v0, v1, v2, v3, v4, v5 int32) {
 										v1 = i32(0)
 										goto l8
 									case 2:
-										m.fn303(v6+i32(24), v6+i32(12), v3)
+										m.fn304(v6+i32(24), v6+i32(12), v3)
 										t15 := int32(load32(m.memory, uint64(uint32(v6))+24))
 										v1 = t15
 										if v1 != i32(-0x80000000) {
@@ -63602,7 +63621,7 @@ func (m *Module) fn392(v0, v1, v2 int32) {
 	m.g0 = v3
 	t1 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	t2 := int32(load32(m.memory, uint64(uint32(v2))+8))
-	m.fn390(v3+i32(16), v1, i32(1104710), i32(35), t1, t2)
+	m.fn390(v3+i32(16), v1, i32(1104702), i32(35), t1, t2)
 	t3 := int64(load64(m.memory, uint64(uint32(v3))+20))
 	store64(m.memory, uint64(uint32(v3)), uint64(t3))
 	t4 := int32(load32(m.memory, uint64(uint32(v3))+28))
@@ -63705,14 +63724,14 @@ func (m *Module) fn394(v0, v1, v2, v3 int32) {
 									}
 								}
 							l4:
-								m.fn297(v4+i32(32), v4+i32(8), v2)
+								m.fn298(v4+i32(32), v4+i32(8), v2)
 								t9 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								if t9 == 0 {
 									goto l6
 								}
 								goto l7
 							case 2:
-								m.fn303(v4+i32(32), v4+i32(8), v2)
+								m.fn304(v4+i32(32), v4+i32(8), v2)
 								t10 := int32(load32(m.memory, uint64(uint32(v4))+32))
 								v5 = t10
 								if v5 != i32(-0x80000000) {
@@ -63764,7 +63783,7 @@ func (m *Module) fn394(v0, v1, v2, v3 int32) {
 													}
 												}
 											l11:
-												m.fn297(v4+i32(32), v4+i32(20), v1)
+												m.fn298(v4+i32(32), v4+i32(20), v1)
 												t20 := int32(load32(m.memory, uint64(uint32(v4))+32))
 												if t20 != 0 {
 													goto l7
@@ -63787,7 +63806,7 @@ func (m *Module) fn394(v0, v1, v2, v3 int32) {
 											v6 = p22
 											goto l14
 										case 2:
-											m.fn303(v4+i32(32), v4+i32(20), v1)
+											m.fn304(v4+i32(32), v4+i32(20), v1)
 											t23 := int32(load32(m.memory, uint64(uint32(v4))+32))
 											v5 = t23
 											if v5 != i32(-0x80000000) {
@@ -64207,7 +64226,7 @@ l1:
 }
 func (m *Module) fn398(v0, v1 int32) int32 {
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
-	t1 := m.fn281(t0, v1)
+	t1 := m.fn282(t0, v1)
 	return t1
 }
 func (m *Module) fn399(v0, v1 int32) {
@@ -64295,7 +64314,7 @@ func (m *Module) fn400(v0, v1 int32) {
 					t13 := int32(load32(m.memory, uint64(uint32(v4-i32(8)))))
 					t14 := v21
 					v3 = t13
-					t15 := m.fn270(t14, v3, i32(1105476), i32(11))
+					t15 := m.fn271(t14, v3, i32(1105468), i32(11))
 					v4 = t15
 					store32(m.memory, uint64(uint32(v2))+140, uint32(i32(0)))
 					store64(m.memory, uint64(uint32(v2))+132, uint64(i64(0x400000000)))
@@ -64397,7 +64416,7 @@ func (m *Module) fn400(v0, v1 int32) {
 															v7 = int32(v32)
 															t42 := v7
 															v6 = int32(int64(uint64(v32) >> 32))
-															m.fn264(t42, v6, v2+i32(276))
+															m.fn267(t42, v6, v2+i32(276))
 															if uint32(v9) < uint32(i32(64)) {
 																goto l11
 															}
@@ -64479,7 +64498,7 @@ func (m *Module) fn400(v0, v1 int32) {
 													t68 := m.g0
 													v7 = t68 - i32(16)
 													m.g0 = v7
-													m.fn522(v7+i32(4), v12)
+													m.fn521(v7+i32(4), v12)
 													{
 														t69 := int32(load32(m.memory, uint64(uint32(v7))+4))
 														if t69 != i32(1) {
@@ -64504,7 +64523,7 @@ func (m *Module) fn400(v0, v1 int32) {
 												l14:
 													t72 := int32(load32(m.memory, uint64(uint32(v2))+156))
 													if t72 == v8 {
-														m.fn455(v30)
+														m.fn454(v30)
 													}
 													t73 := int32(load32(m.memory, uint64(uint32(v2))+160))
 													v5 = t73 + v8*i32(40)
@@ -64558,7 +64577,7 @@ func (m *Module) fn400(v0, v1 int32) {
 												memory_copy(m.memory, uint32(v0+i32(4)), uint32(v1), uint32(i32(96)))
 												goto l18
 											}
-											store64(m.memory, uint64(uint32(v2))+152, uint64(i64(25770909264)))
+											store64(m.memory, uint64(uint32(v2))+152, uint64(i64(25770909256)))
 											store64(m.memory, uint64(uint32(v2))+144, uint64(int64(uint32(v18))|i64(0x700000000)))
 											m.fn80(v2+i32(40), i32(1098820), v2+i32(144))
 											store32(m.memory, uint64(uint32(v2))+36, uint32(i32(1)))
@@ -64574,7 +64593,7 @@ func (m *Module) fn400(v0, v1 int32) {
 								}
 								t19 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
 								t20 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
-								m.fn390(v2+i32(144), v20, i32(1104536), i32(28), t19, t20)
+								m.fn390(v2+i32(144), v20, i32(1104528), i32(28), t19, t20)
 								t21 := int64(load64(m.memory, uint64(uint32(v25))))
 								store64(m.memory, uint64(uint32(v2))+288, uint64(t21))
 								t22 := int32(load32(m.memory, uint64(uint32(v25))+8))
@@ -64635,7 +64654,7 @@ func (m *Module) fn400(v0, v1 int32) {
 							t98 := v6
 							t99 := v12
 							v3 = t97
-							t100 := m.fn269(v3, v6, v21, v12)
+							t100 := m.fn270(v3, v6, v21, v12)
 							p101 := i32(0)
 							if t100 != 0 {
 								p101 = t99
@@ -64946,7 +64965,7 @@ func (m *Module) fn402(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 						}
 						v13 = i32(1)
 						if v2-v9 == v7 {
-							t12 := m.fn554(v1+v9, v6, v7)
+							t12 := m.fn553(v1+v9, v6, v7)
 							if t12 != 0 {
 								v15 = v9
 								goto l3
@@ -65182,7 +65201,7 @@ func (m *Module) fn402(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 					m.memory[uint64(uint32(v8))+95] = byte(i32(92))
 					store32(m.memory, uint64(uint32(v8))+68, uint32(v8+i32(95)))
 					store32(m.memory, uint64(uint32(v8))+64, uint32(v8+i32(94)))
-					m.fn260(v8+i32(16), v8-i32(-64), v7+v9+i32(1), v2+v11)
+					m.fn263(v8+i32(16), v8-i32(-64), v7+v9+i32(1), v2+v11)
 					t53 := int32(load32(m.memory, uint64(uint32(v8))+16))
 					if t53 != i32(1) {
 						goto l22
@@ -65211,7 +65230,7 @@ func (m *Module) fn402(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 						m.memory[uint64(uint32(v8))+95] = byte(i32(92))
 						store32(m.memory, uint64(uint32(v8))+68, uint32(v8+i32(95)))
 						store32(m.memory, uint64(uint32(v8))+64, uint32(v8+i32(94)))
-						m.fn260(v8+i32(8), v8-i32(-64), v17+i32(3), v6)
+						m.fn263(v8+i32(8), v8-i32(-64), v17+i32(3), v6)
 						t57 := int32(load32(m.memory, uint64(uint32(v8))+8))
 						if t57&i32(1) == 0 {
 							goto l22
@@ -65230,7 +65249,7 @@ func (m *Module) fn402(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 				var p60 int64
 				{
 					if v16 != i32(34) {
-						m.fn468(v8-i32(-64), v18, v9)
+						m.fn467(v8-i32(-64), v18, v9)
 						t61 := int32(load32(m.memory, uint64(uint32(v8))+64))
 						v9 = t61
 						if v9 == i32(-0x7fffffff) {
@@ -65300,7 +65319,7 @@ func (m *Module) fn402(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 			}
 			v10 = i32(0)
 			if v4 == v6 {
-				t74 := m.fn554(v7, v3, v4)
+				t74 := m.fn553(v7, v3, v4)
 				var p75 int32
 				if t74 == 0 {
 					p75 = 1
@@ -65370,7 +65389,7 @@ l7:
 	m.g0 = v8 + i32(96)
 }
 func (m *Module) fn403(v0, v1 int32) {
-	t0 := m.fn429(v1, i32(1102786), i32(5))
+	t0 := m.fn429(v1, i32(1102798), i32(5))
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(m.memory[uint64(uint32(v1))])
@@ -65508,7 +65527,7 @@ func (m *Module) fn406(v0, v1, v2 int32) int32 {
 					goto l0
 				}
 				t6 := int32(load32(m.memory, uint64(uint32(v4))))
-				t7 := m.fn554(t6, v1, v2)
+				t7 := m.fn553(t6, v1, v2)
 				if t7 != 0 {
 					goto l0
 				}
@@ -65527,7 +65546,7 @@ func (m *Module) fn406(v0, v1, v2 int32) int32 {
 				goto l1
 			}
 			if v2 != 0 {
-				t10 := m.fn504(v2, i32(1))
+				t10 := m.fn503(v2, i32(1))
 				v4 = t10
 				if v4 == 0 {
 					goto l2
@@ -65636,7 +65655,7 @@ func (m *Module) fn406(v0, v1, v2 int32) int32 {
 					v6 = i32(1)
 					goto l5
 				}
-				t38 := m.fn504(v2, i32(1))
+				t38 := m.fn503(v2, i32(1))
 				v6 = t38
 				if v6 == 0 {
 					goto l2
@@ -65940,7 +65959,7 @@ func (m *Module) fn409(v0 int32, v1 int64, v2 int32) int32 {
 	}
 	store32(m.memory, uint64(uint32(v5))+44, uint32(v0))
 	store32(m.memory, uint64(uint32(v5))+40, uint32(v5+i32(36)))
-	m.fn292(v5+i32(8), v0, v17, v5+i32(40), i32(1102204))
+	m.fn293(v5+i32(8), v0, v17, v5+i32(40), i32(1102204))
 	t58 := int32(load32(m.memory, uint64(uint32(v0))))
 	v2 = t58
 	t59 := int32(load32(m.memory, uint64(uint32(v5))+12))
@@ -66124,7 +66143,7 @@ func (m *Module) fn412(v0, v1 int32) {
 				goto l6
 			case 4:
 				m.fn437(v2, v1+i32(4))
-				t13 := m.fn504(i32(48), i32(8))
+				t13 := m.fn503(i32(48), i32(8))
 				v1 = t13
 				if v1 == 0 {
 					goto l11
@@ -66147,7 +66166,7 @@ func (m *Module) fn412(v0, v1 int32) {
 			}
 		}
 	l7:
-		t20 := m.fn504(v1, i32(1))
+		t20 := m.fn503(v1, i32(1))
 		v4 = t20
 		if v4 == 0 {
 			goto l11
@@ -66230,7 +66249,7 @@ func (m *Module) fn414(v0, v1, v2 int32) int32 {
 }
 func (m *Module) fn415(v0, v1, v2, v3, v4, v5, v6 int32) {
 	{
-		t0 := m.fn481(v0, v1, v2, v5)
+		t0 := m.fn480(v0, v1, v2, v5)
 		v1 = t0
 		if uint32(v1&i32(255)) >= uint32(i32(3)) {
 			if v6 == 0 {
@@ -66284,7 +66303,7 @@ func (m *Module) fn416(v0, v1, v2, v3 int32) {
 	m.fn111(v0, i32(1), v1)
 	store32(m.memory, uint64(uint32(v4))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v4))+24, uint32(v4+i32(20)))
-	m.fn292(v4, v0, v7, v4+i32(24), i32(1101716))
+	m.fn293(v4, v0, v7, v4+i32(24), i32(1101716))
 	t3 := int32(load32(m.memory, uint64(uint32(v0))))
 	v1 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v4))+4))
@@ -66498,7 +66517,7 @@ func (m *Module) fn417(v0, v1, v2 int32) {
 	}
 	store32(m.memory, uint64(uint32(v6))+60, uint32(v0))
 	store32(m.memory, uint64(uint32(v6))+56, uint32(v6+i32(52)))
-	m.fn292(v6+i32(8), v0, v18, v6+i32(56), i32(1102072))
+	m.fn293(v6+i32(8), v0, v18, v6+i32(56), i32(1102072))
 	t44 := int32(load32(m.memory, uint64(uint32(v0))))
 	v3 = t44
 	t45 := int32(load32(m.memory, uint64(uint32(v6))+12))
@@ -66575,11 +66594,11 @@ func (m *Module) fn418(v0, v1 int32) int32 {
 				v2 = v0
 				goto l0
 			}
-			t7 := m.fn489(v0, v1)
+			t7 := m.fn488(v0, v1)
 			if t7 != 0 {
 				goto l0
 			}
-			t8 := m.fn504(i32(32), i32(4))
+			t8 := m.fn503(i32(32), i32(4))
 			v2 = t8
 			if v2 == 0 {
 				panic("unreachable")
@@ -66598,12 +66617,12 @@ func (m *Module) fn418(v0, v1 int32) int32 {
 				p12 = 1
 			}
 			v1 = t11 + p12<<4
-			m.fn146(v1)
+			m.fn145(v1)
 			t13 := int64(load64(m.memory, uint64(uint32(v3))+8))
 			store64(m.memory, uint64(uint32(v1))+8, uint64(t13))
 			t14 := int64(load64(m.memory, uint64(uint32(v3))))
 			store64(m.memory, uint64(uint32(v1)), uint64(t14))
-			m.fn146(v0)
+			m.fn145(v0)
 			store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x7ffffff9)))
 		}
@@ -66647,7 +66666,7 @@ func (m *Module) fn419(v0, v1 int32) {
 				if p4 != 0 {
 					t8 := int32(load32(m.memory, uint64(uint32(v0))+4))
 					v4 = t8
-					t9 := m.fn491(v4, v1+i32(4))
+					t9 := m.fn490(v4, v1+i32(4))
 					v5 = t9
 					t10 := int32(load32(m.memory, uint64(uint32(v1))+12))
 					v0 = t10
@@ -66730,7 +66749,7 @@ func (m *Module) fn419(v0, v1 int32) {
 		}
 	l7:
 		m.fn412(v3, v1)
-		m.fn146(v0)
+		m.fn145(v0)
 		t22 := int64(load64(m.memory, uint64(uint32(v3))+8))
 		store64(m.memory, uint64(uint32(v0))+8, uint64(t22))
 		t23 := int64(load64(m.memory, uint64(uint32(v3))))
@@ -66759,7 +66778,7 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 			v5 = p3
 			if v5 == 0 {
 				m.fn412(v4+i32(32), v2)
-				m.fn146(v1)
+				m.fn145(v1)
 				t4 := int64(load64(m.memory, uint64(uint32(v4))+40))
 				store64(m.memory, uint64(uint32(v1))+8, uint64(t4))
 				t5 := int64(load64(m.memory, uint64(uint32(v4))+32))
@@ -66775,7 +66794,7 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 						goto l4
 					}
 					t6 := int32(load32(m.memory, uint64(uint32(v1))+4))
-					m.fn487(v0, t6, v2+i32(4), i32(0))
+					m.fn486(v0, t6, v2+i32(4), i32(0))
 					goto l0
 				case 3:
 					switch v5 - i32(3) {
@@ -66805,7 +66824,7 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 								goto l7
 							}
 							t10 := int32(load32(m.memory, uint64(uint32(v1))+4))
-							t11 := m.fn554(t10, v2, v0)
+							t11 := m.fn553(t10, v2, v0)
 							if t11 == 0 {
 								goto l0
 							}
@@ -66850,7 +66869,7 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 		m.fn419(v1, v2)
 		goto l0
 	l6:
-		t16 := m.fn489(v1, v2)
+		t16 := m.fn488(v1, v2)
 		if t16 != 0 {
 			goto l0
 		}
@@ -66909,19 +66928,19 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 							goto l14
 						}
 						v10 = v4 + i32(16)
-						m.fn490(v10, i32(1), i32(0))
+						m.fn489(v10, i32(1), i32(0))
 						m.fn412(v4, v10)
 						t29 := int32(load32(m.memory, uint64(uint32(v4))))
 						if t29 == i32(-0x7ffffffb) {
 							t30 := int32(load32(m.memory, uint64(uint32(v4))+4))
 							v6 = t30
-							t31 := m.fn406(v6, i32(1105508), i32(4))
+							t31 := m.fn406(v6, i32(1105500), i32(4))
 							v8 = t31
-							m.fn146(v8)
+							m.fn145(v8)
 							store64(m.memory, uint64(uint32(v8))+8, uint64(v11))
 							store32(m.memory, uint64(uint32(v8))+4, uint32(v5))
 							store32(m.memory, uint64(uint32(v8)), uint32(v3))
-							t32 := m.fn504(i32(48), i32(8))
+							t32 := m.fn503(i32(48), i32(8))
 							v3 = t32
 							if v3 == 0 {
 								panic("unreachable")
@@ -66940,18 +66959,18 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 							store64(m.memory, uint64(uint32(v3))+24, uint64(v13))
 							store64(m.memory, uint64(uint32(v3))+16, uint64(v12))
 							store32(m.memory, uint64(uint32(v4))+4, uint32(v3))
-							m.fn146(v4)
+							m.fn145(v4)
 							m.fn188(v10)
 							v5 = v6
 							v3 = i32(-0x7ffffffb)
 							goto l14
 						}
-						m.fn146(v4)
+						m.fn145(v4)
 						m.fn188(v4 + i32(16))
 						goto l14
 					}
 				l14:
-					t38 := m.fn504(i32(16), i32(4))
+					t38 := m.fn503(i32(16), i32(4))
 					v6 = t38
 					if v6 != 0 {
 						goto l16
@@ -66967,7 +66986,7 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 				store32(m.memory, uint64(uint32(v4))+20, uint32(v6))
 				store32(m.memory, uint64(uint32(v4))+16, uint32(i32(1)))
 				m.fn436(v4+i32(32), v4+i32(16))
-				m.fn146(v1)
+				m.fn145(v1)
 				t39 := int64(load64(m.memory, uint64(uint32(v4))+40))
 				store64(m.memory, uint64(uint32(v1))+8, uint64(t39))
 				t40 := int64(load64(m.memory, uint64(uint32(v4))+32))
@@ -66988,14 +67007,14 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 				fallthrough
 			default:
 				t42 := int32(load32(m.memory, uint64(uint32(v1))+4))
-				m.fn484(v0, t42, v2, i32(1))
+				m.fn483(v0, t42, v2, i32(1))
 				goto l0
 			}
 		l15:
 			t43 := int32(load32(m.memory, uint64(uint32(v1))+4))
 			t44 := int32(load32(m.memory, uint64(uint32(v2))+8))
 			t45 := int32(load32(m.memory, uint64(uint32(v2))+12))
-			m.fn484(v0, t43, t44, t45)
+			m.fn483(v0, t43, t44, t45)
 			goto l0
 		}
 	l19:
@@ -67004,8 +67023,8 @@ func (m *Module) fn420(v0, v1, v2, v3 int32) {
 		v1 = v4 + i32(32)
 		t47 := int32(load32(m.memory, uint64(uint32(v2))+8))
 		t48 := int32(load32(m.memory, uint64(uint32(v2))+12))
-		m.fn490(v1, t47, t48)
-		m.fn484(v0, v3, v1, i32(1))
+		m.fn489(v1, t47, t48)
+		m.fn483(v0, v3, v1, i32(1))
 		m.fn188(v1)
 	}
 l0:
@@ -67040,7 +67059,7 @@ func (m *Module) fn422(v0, v1 int32) {
 				t3 := int32(m.memory[uint64(uint32(v0))+4])
 				t4 := v1
 				v1 = t3
-				p5 := i32(1103628)
+				p5 := i32(1103620)
 				if v1 != 0 {
 					p5 = i32(1101544)
 				}
@@ -67067,7 +67086,7 @@ func (m *Module) fn422(v0, v1 int32) {
 				v0 = t13
 				t14 := int32(load32(m.memory, uint64(uint32(v1))))
 				if v0 == t14 {
-					m.fn525(v1)
+					m.fn524(v1)
 				}
 				t15 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t15+v0))] = byte(i32(91))
@@ -67086,7 +67105,7 @@ func (m *Module) fn422(v0, v1 int32) {
 						v3 = t19
 						t20 := int32(load32(m.memory, uint64(uint32(v1))))
 						if v3 == t20 {
-							m.fn525(v1)
+							m.fn524(v1)
 						}
 						t21 := int32(load32(m.memory, uint64(uint32(v1))+4))
 						m.memory[uint64(uint32(t21+v3))] = byte(i32(44))
@@ -67104,7 +67123,7 @@ func (m *Module) fn422(v0, v1 int32) {
 				}
 				t23 := int32(load32(m.memory, uint64(uint32(v1))))
 				if t23 == v0 {
-					m.fn525(v1)
+					m.fn524(v1)
 				}
 				t24 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t24+v0))] = byte(i32(93))
@@ -67250,7 +67269,7 @@ func (m *Module) fn422(v0, v1 int32) {
 						t46 := v3
 						t47 := v6
 						v0 = v2 + i32(28)
-						m.fn219(t45, i32(1105514), t46, t47, v0)
+						m.fn219(t45, i32(1105506), t46, t47, v0)
 						t48 := int32(m.memory[uint64(uint32(v2))+16])
 						if t48 != i32(4) {
 							store32(m.memory, uint64(uint32(v2))+24, uint32(v9))
@@ -67271,7 +67290,7 @@ func (m *Module) fn422(v0, v1 int32) {
 					}
 					t49 := int32(load32(m.memory, uint64(uint32(v2))+32))
 					t50 := int32(load32(m.memory, uint64(uint32(v2))+36))
-					m.fn221(v2+i32(16), i32(1105514), t49, t50)
+					m.fn221(v2+i32(16), i32(1105506), t49, t50)
 					m.fn86(v2+i32(28), i32(1))
 					t51 := int32(load32(m.memory, uint64(uint32(v2))+24))
 					v9 = t51
@@ -67295,7 +67314,7 @@ func (m *Module) fn422(v0, v1 int32) {
 				v0 = t54
 				t55 := int32(load32(m.memory, uint64(uint32(v1))))
 				if v0 == t55 {
-					m.fn525(v1)
+					m.fn524(v1)
 				}
 				t56 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t56+v0))] = byte(i32(91))
@@ -67307,7 +67326,7 @@ func (m *Module) fn422(v0, v1 int32) {
 					v4 = t57
 					t58 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v4 == t58 {
-						m.fn525(v1)
+						m.fn524(v1)
 					}
 					t59 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t59+v4))] = byte(i32(44))
@@ -67322,7 +67341,7 @@ func (m *Module) fn422(v0, v1 int32) {
 				v0 = t60
 				t61 := int32(load32(m.memory, uint64(uint32(v1))))
 				if v0 == t61 {
-					m.fn525(v1)
+					m.fn524(v1)
 				}
 				t62 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t62+v0))] = byte(i32(93))
@@ -67419,7 +67438,7 @@ func (m *Module) fn422(v0, v1 int32) {
 					v0 = t79
 					t80 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v0 == t80 {
-						m.fn525(v1)
+						m.fn524(v1)
 					}
 					t81 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t81+v0))] = byte(i32(91))
@@ -67435,7 +67454,7 @@ func (m *Module) fn422(v0, v1 int32) {
 								v8 = t83
 								t84 := int32(load32(m.memory, uint64(uint32(v1))))
 								if v8 == t84 {
-									m.fn525(v1)
+									m.fn524(v1)
 								}
 								t85 := int32(load32(m.memory, uint64(uint32(v1))+4))
 								m.memory[uint64(uint32(t85+v8))] = byte(i32(44))
@@ -67456,7 +67475,7 @@ func (m *Module) fn422(v0, v1 int32) {
 					v0 = t87
 					t88 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v0 == t88 {
-						m.fn525(v1)
+						m.fn524(v1)
 					}
 					t89 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t89+v0))] = byte(i32(93))
@@ -67478,7 +67497,7 @@ func (m *Module) fn422(v0, v1 int32) {
 		v3 = t94
 		t95 := int32(load32(m.memory, uint64(uint32(v1))))
 		if v3 == t95 {
-			m.fn525(v1)
+			m.fn524(v1)
 		}
 		t96 := int32(load32(m.memory, uint64(uint32(v1))+4))
 		m.memory[uint64(uint32(t96+v3))] = byte(i32(123))
@@ -67498,7 +67517,7 @@ func (m *Module) fn422(v0, v1 int32) {
 					v8 = t100
 					t101 := int32(load32(m.memory, uint64(uint32(v1))))
 					if v8 == t101 {
-						m.fn525(v1)
+						m.fn524(v1)
 					}
 					t102 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					m.memory[uint64(uint32(t102+v8))] = byte(i32(44))
@@ -67509,7 +67528,7 @@ func (m *Module) fn422(v0, v1 int32) {
 				v3 = t103
 				t104 := int32(load32(m.memory, uint64(uint32(v1))))
 				if v3 == t104 {
-					m.fn525(v1)
+					m.fn524(v1)
 				}
 				t105 := int32(load32(m.memory, uint64(uint32(v1))+4))
 				m.memory[uint64(uint32(t105+v3))] = byte(i32(58))
@@ -67526,7 +67545,7 @@ func (m *Module) fn422(v0, v1 int32) {
 		}
 		t107 := int32(load32(m.memory, uint64(uint32(v1))))
 		if t107 == v5 {
-			m.fn525(v1)
+			m.fn524(v1)
 		}
 		t108 := int32(load32(m.memory, uint64(uint32(v1))+4))
 		m.memory[uint64(uint32(t108+v5))] = byte(i32(125))
@@ -67592,7 +67611,7 @@ func (m *Module) fn424(v0, v1, v2, v3 int32) {
 				t2 := int32(load32(m.memory, uint64(uint32(v5+i32(4)))))
 				if v2 == t2 {
 					t3 := int32(load32(m.memory, uint64(uint32(v5))))
-					t4 := m.fn554(t3, v1, v2)
+					t4 := m.fn553(t3, v1, v2)
 					if t4 == 0 {
 						m.memory[uint64(uint32(v5+i32(8)))] = byte(v3)
 						return
@@ -67610,7 +67629,7 @@ func (m *Module) fn424(v0, v1, v2, v3 int32) {
 				v4 = i32(1)
 				goto l2
 			}
-			t5 := m.fn504(v2, i32(1))
+			t5 := m.fn503(v2, i32(1))
 			v4 = t5
 			if v4 == 0 {
 				panic("unreachable")
@@ -67622,7 +67641,7 @@ func (m *Module) fn424(v0, v1, v2, v3 int32) {
 		}
 		t6 := int32(load32(m.memory, uint64(uint32(v0))))
 		if t6 == v7 {
-			m.fn294(v0)
+			m.fn295(v0)
 			t7 := int32(load32(m.memory, uint64(uint32(v0))+4))
 			v6 = t7
 		}
@@ -67683,7 +67702,7 @@ func (m *Module) fn426(v0, v1 int32) {
 	t2 := v3
 	v2 = t1
 	if t2 == v2 {
-		m.fn455(v0)
+		m.fn454(v0)
 		{
 			t3 := int32(load32(m.memory, uint64(uint32(v0))+8))
 			v5 = t3
@@ -67795,7 +67814,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 						case 0:
 							t37 := v6
 							v2 = v8 - v3
-							t38 := m.fn269(t37, v2, i32(1101548), i32(4))
+							t38 := m.fn270(t37, v2, i32(1101548), i32(4))
 							if t38 == 0 {
 								goto l8
 							}
@@ -67882,7 +67901,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 									m.memory[uint64(uint32(v5))+63] = byte(i32(92))
 									store32(m.memory, uint64(uint32(v5))+52, uint32(v5+i32(63)))
 									store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(62)))
-									m.fn260(v5+i32(8), v5+i32(48), v2+v6+i32(1), v8+v9)
+									m.fn263(v5+i32(8), v5+i32(48), v2+v6+i32(1), v8+v9)
 									t13 := int32(load32(m.memory, uint64(uint32(v5))+8))
 									if t13 != i32(1) {
 										goto l12
@@ -67911,7 +67930,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 										m.memory[uint64(uint32(v5))+63] = byte(i32(92))
 										store32(m.memory, uint64(uint32(v5))+52, uint32(v5+i32(63)))
 										store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(62)))
-										m.fn260(v5, v5+i32(48), v11+i32(3), v4)
+										m.fn263(v5, v5+i32(48), v11+i32(3), v4)
 										t17 := int32(load32(m.memory, uint64(uint32(v5))))
 										if t17&i32(1) == 0 {
 											goto l0
@@ -67928,7 +67947,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 								if t15 == i32(34) {
 									goto l15
 								}
-								m.fn468(v5+i32(48), v12, v2)
+								m.fn467(v5+i32(48), v12, v2)
 								t19 := int32(load32(m.memory, uint64(uint32(v5))+48))
 								v3 = t19
 								if v3 == i32(-0x7fffffff) {
@@ -68155,7 +68174,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 							m.memory[uint64(uint32(v5))+63] = byte(i32(92))
 							store32(m.memory, uint64(uint32(v5))+52, uint32(v5+i32(63)))
 							store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(62)))
-							m.fn260(v5+i32(24), v5+i32(48), v4+v8+i32(1), v2+v6)
+							m.fn263(v5+i32(24), v5+i32(48), v4+v8+i32(1), v2+v6)
 							t68 := int32(load32(m.memory, uint64(uint32(v5))+24))
 							if t68 != i32(1) {
 								goto l12
@@ -68185,7 +68204,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 								m.memory[uint64(uint32(v5))+63] = byte(i32(92))
 								store32(m.memory, uint64(uint32(v5))+52, uint32(v5+i32(63)))
 								store32(m.memory, uint64(uint32(v5))+48, uint32(v5+i32(62)))
-								m.fn260(v5+i32(16), v5+i32(48), v14+i32(3), v2)
+								m.fn263(v5+i32(16), v5+i32(48), v14+i32(3), v2)
 								t72 := int32(load32(m.memory, uint64(uint32(v5))+16))
 								if t72&i32(1) == 0 {
 									goto l0
@@ -68206,7 +68225,7 @@ func (m *Module) fn427(v0, v1 int32) int32 {
 						var p76 int64
 						{
 							if v13 != i32(34) {
-								m.fn468(v5+i32(48), v10, v4)
+								m.fn467(v5+i32(48), v10, v4)
 								t78 := int32(load32(m.memory, uint64(uint32(v5))+48))
 								v4 = t78
 								if v4 == i32(-0x7fffffff) {
@@ -68502,7 +68521,7 @@ func (m *Module) fn429(v0, v1, v2 int32) int32 {
 			t2 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
 			if v2 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v3+i32(4)))))
-				t4 := m.fn554(t3, v1, v2)
+				t4 := m.fn553(t3, v1, v2)
 				if t4 == 0 {
 					goto l0
 				}
@@ -68531,7 +68550,7 @@ func (m *Module) fn430(v0, v1 int32) {
 	t3 := v7
 	v5 = t2
 	v2 = t3 - v5
-	m.fn268(t1, v2)
+	m.fn269(t1, v2)
 	t4 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v3 = t4
 	if v5 != v7 {
@@ -68839,7 +68858,7 @@ func (m *Module) fn436(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v2))+8, uint64(v3))
 	store32(m.memory, uint64(uint32(v2))+60, uint32(i32(0)))
 	store64(m.memory, uint64(uint32(v2))+52, uint64(i64(0x400000000)))
-	t11 := m.fn504(i32(64), i32(8))
+	t11 := m.fn503(i32(64), i32(8))
 	v1 = t11
 	if v1 == 0 {
 		panic("unreachable")
@@ -68893,7 +68912,7 @@ func (m *Module) fn437(v0, v1 int32) {
 			t8 := int32(load32(m.memory, uint64(uint32(v1-i32(4)))))
 			t9 := m.fn406(v2, t7, t8)
 			v4 = t9
-			m.fn146(v4)
+			m.fn145(v4)
 			t10 := int64(load64(m.memory, uint64(uint32(v2))+56))
 			store64(m.memory, uint64(uint32(v4))+8, uint64(t10))
 			t11 := int64(load64(m.memory, uint64(uint32(v2))+48))
@@ -68949,7 +68968,7 @@ func (m *Module) fn438(v0, v1, v2, v3, v4, v5 int32) {
 				}
 			}
 		l0:
-			m.fn297(v6+i32(8), v3, v5)
+			m.fn298(v6+i32(8), v3, v5)
 			t6 := int32(load32(m.memory, uint64(uint32(v6))+8))
 			if t6 == 0 {
 				t7 := int64(load64(m.memory, uint64(uint32(v6))+16))
@@ -68984,7 +69003,7 @@ func (m *Module) fn438(v0, v1, v2, v3, v4, v5 int32) {
 			goto l3
 		}
 	l4:
-		store64(m.memory, uint64(uint32(v6))+24, uint64(i64(30065875236)))
+		store64(m.memory, uint64(uint32(v6))+24, uint64(i64(30065875228)))
 		store64(m.memory, uint64(uint32(v6))+16, uint64(int64(uint32(v4+i32(104)))|i64(0x300000000)))
 		store64(m.memory, uint64(uint32(v6))+8, uint64(int64(uint32(v6))|i64(0x700000000)))
 		m.fn80(v0+i32(8), i32(1098065), v6+i32(8))
@@ -69017,7 +69036,7 @@ func (m *Module) fn439(v0, v1, v2, v3, v4 int32) {
 			goto l1
 		}
 		store32(m.memory, uint64(uint32(v5))+4, uint32(int32(uint32(v3)>>3)))
-		store64(m.memory, uint64(uint32(v5))+24, uint64(i64(30065875236)))
+		store64(m.memory, uint64(uint32(v5))+24, uint64(i64(30065875228)))
 		store64(m.memory, uint64(uint32(v5))+16, uint64(int64(uint32(v2+i32(104)))|i64(0x300000000)))
 		store64(m.memory, uint64(uint32(v5))+8, uint64(int64(uint32(v5+i32(4)))|i64(0x600000000)))
 		m.fn80(v0+i32(4), i32(1097962), v5+i32(8))
@@ -69080,14 +69099,14 @@ func (m *Module) fn440(v0, v1, v2, v3, v4 int32) {
 		store32(m.memory, uint64(uint32(v5))+20, uint32(t8))
 		store32(m.memory, uint64(uint32(v5))+16, uint32(v6))
 		t9 := int32(m.memory[uint64(uint32(v1))+41])
-		m.fn283(v5+i32(8), v2, v3, t9, v1, v5+i32(16))
+		m.fn284(v5+i32(8), v2, v3, t9, v1, v5+i32(16))
 		{
 			t10 := int32(load32(m.memory, uint64(uint32(v5))+8))
 			if t10 == i32(1) {
 				v1 = v0 + i32(4)
 				t11 := int32(load32(m.memory, uint64(uint32(v5))+12))
 				if uint32(t11+v4) > uint32(i32(200)) {
-					m.fn300(v1)
+					m.fn301(v1)
 					store32(m.memory, uint64(uint32(v0))+16, uint32(i32(-0x80000000)))
 					store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x7fffffff)))
 					goto l6
@@ -69100,7 +69119,7 @@ func (m *Module) fn440(v0, v1, v2, v3, v4 int32) {
 				goto l2
 			}
 			t14 := int32(m.memory[uint64(uint32(v1))+41])
-			m.fn284(v5+i32(28), v2, v3, t14)
+			m.fn285(v5+i32(28), v2, v3, t14)
 			t15 := int32(load32(m.memory, uint64(uint32(v5))+28))
 			if t15 == i32(-0x80000000) {
 				panic("unreachable")
@@ -69119,7 +69138,7 @@ func (m *Module) fn440(v0, v1, v2, v3, v4 int32) {
 			m.fn80(v0+i32(4), i32(1099433), v5+i32(104))
 			store32(m.memory, uint64(uint32(v0))+16, uint32(i32(-0x80000000)))
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x7fffffff)))
-			m.fn139(v5 - i32(-64))
+			m.fn138(v5 - i32(-64))
 			goto l6
 		}
 	}
@@ -69137,7 +69156,7 @@ func (m *Module) fn441(v0, v1, v2, v3, v4, v5 int32) {
 	m.g0 = v6
 	t1 := v6 + i32(120)
 	v13 = v1 + i32(28)
-	m.fn289(t1, v13, v4)
+	m.fn290(t1, v13, v4)
 	t2 := int32(load32(m.memory, uint64(uint32(v6))+124))
 	v4 = t2
 	{
@@ -69201,7 +69220,7 @@ func (m *Module) fn441(v0, v1, v2, v3, v4, v5 int32) {
 				}
 				{
 					if v7 == i32(10) {
-						m.fn290(v6+i32(120), v13, v4)
+						m.fn291(v6+i32(120), v13, v4)
 						t13 := int32(load32(m.memory, uint64(uint32(v6))+128))
 						v11 = t13
 						t14 := int32(load32(m.memory, uint64(uint32(v6))+124))
@@ -69268,7 +69287,7 @@ func (m *Module) fn441(v0, v1, v2, v3, v4, v5 int32) {
 								store32(m.memory, uint64(uint32(v0)), uint32(v9))
 								goto l0
 							}
-							m.fn290(v6+i32(120), v13, v4)
+							m.fn291(v6+i32(120), v13, v4)
 							t30 := int32(load32(m.memory, uint64(uint32(v6))+128))
 							v7 = t30
 							t31 := int32(load32(m.memory, uint64(uint32(v6))+124))
@@ -69293,7 +69312,7 @@ func (m *Module) fn441(v0, v1, v2, v3, v4, v5 int32) {
 							store64(m.memory, uint64(uint32(v6))+56, uint64(t36))
 							t37 := int32(load32(m.memory, uint64(uint32(v6))+176))
 							store32(m.memory, uint64(uint32(v6))+64, uint32(t37))
-							m.fn142(v6 + i32(8))
+							m.fn141(v6 + i32(8))
 							v12 = i32(-0x7ffffffc)
 							goto l5
 						}
@@ -69347,7 +69366,7 @@ func (m *Module) fn441(v0, v1, v2, v3, v4, v5 int32) {
 				goto l1
 			}
 		l2:
-			m.fn142(v6 + i32(8))
+			m.fn141(v6 + i32(8))
 			goto l0
 		}
 	l1:
@@ -69397,7 +69416,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																t3 := int32(m.memory[uint64(uint32(v2))+62])
 																switch t3 - i32(1) {
 																case 3:
-																	m.fn302(v6+i32(48), v7, v4)
+																	m.fn303(v6+i32(48), v7, v4)
 																	t32 := int32(load32(m.memory, uint64(uint32(v6))+48))
 																	if t32 != 0 {
 																		t125 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69433,7 +69452,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																	p1 = i32(-0x7ffffffd)
 																	goto l25
 																case 6:
-																	m.fn290(v6+i32(48), v7, v4)
+																	m.fn291(v6+i32(48), v7, v4)
 																	t44 := int32(load32(m.memory, uint64(uint32(v6))+56))
 																	v2 = t44
 																	t45 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69452,7 +69471,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																	p1 = i32(-0x7ffffffc)
 																	goto l25
 																case 7, 8:
-																	m.fn303(v6+i32(48), v7, v4)
+																	m.fn304(v6+i32(48), v7, v4)
 																	t47 := int32(load32(m.memory, uint64(uint32(v6))+56))
 																	v2 = t47
 																	t48 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69471,7 +69490,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																	p1 = i32(-0x7ffffffc)
 																	goto l25
 																case 9:
-																	m.fn290(v6+i32(48), v7, v4)
+																	m.fn291(v6+i32(48), v7, v4)
 																	t50 := int32(load32(m.memory, uint64(uint32(v6))+56))
 																	v2 = t50
 																	t51 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69533,7 +69552,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																		v11 = v6 + i32(48)
 																		t111 := int32(load32(m.memory, uint64(uint32(v9))+12))
 																		m.fn443(v11, t111+v2*i32(192))
-																		t112 := m.fn504(i32(136), i32(8))
+																		t112 := m.fn503(i32(136), i32(8))
 																		v2 = t112
 																		if v2 == 0 {
 																			goto l32
@@ -69599,7 +69618,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																		store64(m.memory, uint64(uint32(v2))+48, uint64(t88))
 																		store32(m.memory, uint64(uint32(v6))+180, uint32(v9+i32(1)))
 																	}
-																	m.fn289(v6+i32(184), v7, v4)
+																	m.fn290(v6+i32(184), v7, v4)
 																	t89 := int32(load32(m.memory, uint64(uint32(v6))+188))
 																	v2 = t89
 																	{
@@ -69653,7 +69672,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																			v2 = t104
 																			t105 := int32(load32(m.memory, uint64(uint32(v6))+240))
 																			v4 = t105
-																			m.fn143(v6 + i32(184))
+																			m.fn142(v6 + i32(184))
 																			v5 = v7
 																		}
 																		m.fn163(v6 + i32(48))
@@ -69781,7 +69800,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 																}
 															}
 														l13:
-															m.fn297(v6+i32(48), v7, v4)
+															m.fn298(v6+i32(48), v7, v4)
 															t24 := int32(load32(m.memory, uint64(uint32(v6))+48))
 															if t24 != 0 {
 																t26 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69804,7 +69823,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 														goto l22
 													}
 												l15:
-													m.fn297(v6+i32(48), v7, v4)
+													m.fn298(v6+i32(48), v7, v4)
 													t28 := int32(load32(m.memory, uint64(uint32(v6))+48))
 													if t28 != 0 {
 														goto l24
@@ -69819,7 +69838,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 												goto l25
 											}
 										l17:
-											m.fn297(v6+i32(48), v7, v4)
+											m.fn298(v6+i32(48), v7, v4)
 											t30 := int32(load32(m.memory, uint64(uint32(v6))+48))
 											if t30 != 0 {
 												t127 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69843,7 +69862,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 										goto l25
 									}
 								l19:
-									m.fn297(v6+i32(48), v7, v4)
+									m.fn298(v6+i32(48), v7, v4)
 									t39 := int32(load32(m.memory, uint64(uint32(v6))+48))
 									if t39 != 0 {
 										t123 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69869,7 +69888,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 								goto l25
 							}
 						l11:
-							m.fn297(v6+i32(48), v7, v4)
+							m.fn298(v6+i32(48), v7, v4)
 							t42 := int32(load32(m.memory, uint64(uint32(v6))+48))
 							if t42 != 0 {
 								t121 := int32(load32(m.memory, uint64(uint32(v6))+52))
@@ -69895,7 +69914,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 					panic("unreachable")
 				l30:
 					store32(m.memory, uint64(uint32(v6))+184, uint32(v2))
-					m.fn289(v6+i32(48), v7, v4)
+					m.fn290(v6+i32(48), v7, v4)
 					t113 := int32(load32(m.memory, uint64(uint32(v6))+52))
 					v4 = t113
 					t114 := int32(load32(m.memory, uint64(uint32(v6))+48))
@@ -69971,7 +69990,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 			}
 		}
 	l40:
-		m.fn143(v3)
+		m.fn142(v3)
 		goto l35
 	l22:
 		p1 = i32(-0x80000000)
@@ -69991,7 +70010,7 @@ func (m *Module) fn442(v0, v1, v2, v3, v4, v5 int32) {
 		}
 	}
 l38:
-	m.fn143(v3)
+	m.fn142(v3)
 	goto l35
 l39:
 	m.fn162(v3)
@@ -70142,7 +70161,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 															goto l15
 														case 2:
 															v6 = v5 + i32(376)
-															m.fn289(v6, v20, v3)
+															m.fn290(v6, v20, v3)
 															t66 := int32(load32(m.memory, uint64(uint32(v5))+380))
 															v7 = t66
 															t67 := int32(load32(m.memory, uint64(uint32(v5))+376))
@@ -70227,7 +70246,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																	{
 																		t90 := int32(load32(m.memory, uint64(uint32(v8))))
 																		if t90 == i32(-0x7fffffff) {
-																			m.fn523(v6+i32(8), v10, v9)
+																			m.fn522(v6+i32(8), v10, v9)
 																			t91 := int32(load32(m.memory, uint64(uint32(v6))+16))
 																			v4 = t91
 																			t92 := int32(load32(m.memory, uint64(uint32(v6))+12))
@@ -70304,7 +70323,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																	v6 = t112
 																	t113 := int64(load64(m.memory, uint64(uint32(v5))+36))
 																	v46 = t113
-																	m.fn142(v5 + i32(240))
+																	m.fn141(v5 + i32(240))
 																	v12 = int32(v49)
 																	v10 = int32(v48)
 																	t114 := int32(v47)
@@ -70380,7 +70399,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																			{
 																				t131 := int32(load32(m.memory, uint64(uint32(v7))))
 																				t132 := int32(load32(m.memory, uint64(uint32(v7+i32(4)))))
-																				m.fn304(v21, t131, t132, v9)
+																				m.fn305(v21, t131, t132, v9)
 																				v7 = v7 + i32(20)
 																				t133 := v6
 																				v9 = v9 + i32(1)
@@ -70393,7 +70412,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																		if v13 < i32(12) {
 																			goto l44
 																		}
-																		m.fn304(v21, v10, v9, v13)
+																		m.fn305(v21, v10, v9, v13)
 																		goto l44
 																	}
 																l39:
@@ -70415,10 +70434,10 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 														l42:
 															m.fn86(v5+i32(48), i32(1))
 														l44:
-															m.fn142(v5 + i32(240))
+															m.fn141(v5 + i32(240))
 															goto l15
 														case 4:
-															m.fn303(v5+i32(376), v20, v3)
+															m.fn304(v5+i32(376), v20, v3)
 															t59 := int32(load32(m.memory, uint64(uint32(v5))+384))
 															v6 = t59
 															t60 := int32(load32(m.memory, uint64(uint32(v5))+380))
@@ -70486,7 +70505,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																			t25 := int32(m.memory[uint64(uint32(v7))])
 																			m.fn445(v6, v2, t25)
 																			v7 = v7 + i32(1)
-																			m.fn142(v6)
+																			m.fn141(v6)
 																			v9 = v9 - i32(1)
 																			if v9 != 0 {
 																				goto l14
@@ -70527,7 +70546,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																	store32(m.memory, uint64(uint32(v5))+168, uint32(i32(0)))
 																	store64(m.memory, uint64(uint32(v5))+160, uint64(i64(0x800000000)))
 																	if uint32(v7) < uint32(i32(-0x7ffffff9)) {
-																		m.fn143(v5 + i32(376))
+																		m.fn142(v5 + i32(376))
 																		goto l18
 																	}
 																	goto l18
@@ -70543,13 +70562,13 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																		if v10 >= i32(0) {
 																			store32(m.memory, uint64(uint32(v5))+312, uint32(v10))
 																			store64(m.memory, uint64(uint32(v5))+316, uint64(v46))
-																			m.fn529(v5+i32(376), v6+i32(32))
+																			m.fn528(v5+i32(376), v6+i32(32))
 																			v7 = int32(int64(uint64(v46) >> 32))
 																			var p208 int32
 																			if v7 != v10 {
 																				p208 = int32(v46)
 																			} else {
-																				m.fn294(v5 + i32(312))
+																				m.fn295(v5 + i32(312))
 																				t209 := int32(load32(m.memory, uint64(uint32(v5))+312))
 																				v10 = t209
 																				t210 := int32(load32(m.memory, uint64(uint32(v5))+316))
@@ -70647,7 +70666,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 																				v8 = v5 + i32(376)
 																				t148 := int32(load32(m.memory, uint64(uint32(v7))+12))
 																				m.fn443(v8, t148+v9*i32(192))
-																				t149 := m.fn504(i32(136), i32(8))
+																				t149 := m.fn503(i32(136), i32(8))
 																				v9 = t149
 																				if v9 == 0 {
 																					goto l9
@@ -70767,7 +70786,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 													if v8 == i32(-0x7ffffff8) {
 														goto l46
 													}
-													m.fn143(v5 + i32(376))
+													m.fn142(v5 + i32(376))
 												}
 											l45:
 												;
@@ -70799,7 +70818,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 														t167 := int32(load32(m.memory, uint64(uint32(v10-i32(52)))))
 														if t166 == t167 {
 															t168 := int32(load32(m.memory, uint64(uint32(v10-i32(56)))))
-															t169 := m.fn554(t168, v11, v12)
+															t169 := m.fn553(t168, v11, v12)
 															if t169 == 0 {
 																goto l49
 															}
@@ -70892,7 +70911,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 												{
 													t187 := int32(load32(m.memory, uint64(uint32(v9))))
 													t188 := int32(load32(m.memory, uint64(uint32(v9+i32(4)))))
-													m.fn304(v5+i32(312), t187, t188, v7)
+													m.fn305(v5+i32(312), t187, t188, v7)
 													v9 = v9 + i32(56)
 													t189 := v6
 													v7 = v7 + i32(1)
@@ -70905,12 +70924,12 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 											if uint32(v8) < uint32(i32(12)) {
 												goto l53
 											}
-											m.fn304(v5+i32(312), v11, v12, v8)
+											m.fn305(v5+i32(312), v11, v12, v8)
 										l53:
 											store32(m.memory, uint64(uint32(v5))+408, uint32(i32(-0x7ffffff8)))
 										}
 									l51:
-										m.fn142(v5 + i32(376))
+										m.fn141(v5 + i32(376))
 										t190 := int64(load64(m.memory, uint64(uint32(v5))+352))
 										store64(m.memory, uint64(uint32(v16))+40, uint64(t190))
 										t191 := int64(load64(m.memory, uint64(uint32(v5))+344))
@@ -70961,7 +70980,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 										if v8 == i32(2) {
 											t223 := int32(m.memory[uint64(uint32(v14))+62])
 											if uint32(t223) < uint32(i32(7)) {
-												m.fn289(v5+i32(376), v20, v3)
+												m.fn290(v5+i32(376), v20, v3)
 												t238 := int32(load32(m.memory, uint64(uint32(v5))+380))
 												v7 = t238
 												t239 := int32(load32(m.memory, uint64(uint32(v5))+376))
@@ -71008,7 +71027,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 													v18 = t252
 													t253 := int32(load32(m.memory, uint64(uint32(v5))+160))
 													if v18 == t253 {
-														m.fn313(v5 + i32(160))
+														m.fn314(v5 + i32(160))
 													}
 													t254 := int32(load32(m.memory, uint64(uint32(v5))+164))
 													v11 = t254 + v18*i32(48)
@@ -71060,7 +71079,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 										v14 = t233
 										t234 := int32(load32(m.memory, uint64(uint32(v5))+160))
 										if v14 == t234 {
-											m.fn313(v5 + i32(160))
+											m.fn314(v5 + i32(160))
 										}
 										t235 := int32(load32(m.memory, uint64(uint32(v5))+164))
 										v11 = t235 + v14*i32(48)
@@ -71096,7 +71115,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 													store32(m.memory, uint64(uint32(v5))+380, uint32(i32(1097912)))
 													store64(m.memory, uint64(uint32(v5))+384, uint64(i64(0x60000020)))
 													store32(m.memory, uint64(uint32(v5))+376, uint32(v5+i32(312)))
-													t261 := m.fn549(v5+i32(372), v5+i32(376))
+													t261 := m.fn548(v5+i32(372), v5+i32(376))
 													if t261 != 0 {
 														goto l9
 													}
@@ -71120,7 +71139,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 												goto l62
 											}
 										l60:
-											m.fn294(v5 + i32(360))
+											m.fn295(v5 + i32(360))
 											t268 := int32(load32(m.memory, uint64(uint32(v5))+360))
 											v10 = t268
 											t269 := int32(load32(m.memory, uint64(uint32(v5))+364))
@@ -71153,13 +71172,13 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 									if p276&p277 != 0 {
 										store32(m.memory, uint64(uint32(v5))+312, uint32(v10))
 										store64(m.memory, uint64(uint32(v5))+316, uint64(v46))
-										m.fn529(v5+i32(376), v6+i32(32))
+										m.fn528(v5+i32(376), v6+i32(32))
 										v7 = int32(int64(uint64(v46) >> 32))
 										var p278 int32
 										if v7 != v10 {
 											p278 = int32(v46)
 										} else {
-											m.fn294(v5 + i32(312))
+											m.fn295(v5 + i32(312))
 											t279 := int32(load32(m.memory, uint64(uint32(v5))+312))
 											v10 = t279
 											t280 := int32(load32(m.memory, uint64(uint32(v5))+316))
@@ -71239,7 +71258,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 										if v10 >= i32(0) {
 											store32(m.memory, uint64(uint32(v5))+360, uint32(v10))
 											store64(m.memory, uint64(uint32(v5))+364, uint64(v47))
-											m.fn529(v5+i32(512), v6+i32(32))
+											m.fn528(v5+i32(512), v6+i32(32))
 											t304 := v10
 											v8 = int32(int64(uint64(v47) >> 32))
 											if t304 == v8 {
@@ -71259,7 +71278,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 										goto l65
 									}
 								l63:
-									m.fn294(v5 + i32(360))
+									m.fn295(v5 + i32(360))
 									t308 := int32(load32(m.memory, uint64(uint32(v5))+364))
 									p303 = t308
 								}
@@ -71297,7 +71316,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 									store64(m.memory, uint64(uint32(v5))+312, uint64(t319))
 									goto l66
 								}
-								m.fn529(v30, v6+i32(32))
+								m.fn528(v30, v6+i32(32))
 								t320 := int32(load32(m.memory, uint64(uint32(v31))+8))
 								store32(m.memory, uint64(uint32(v29))+8, uint32(t320))
 								t321 := int64(load64(m.memory, uint64(uint32(v31))))
@@ -71348,7 +71367,7 @@ func (m *Module) fn444(v0, v1, v2, v3, v4 int32) {
 			}
 			t333 := int32(load32(m.memory, uint64(uint32(v1))+36))
 			v15 = t333
-			m.fn300(v5 + i32(376))
+			m.fn301(v5 + i32(376))
 			t334 := int64(load64(m.memory, uint64(uint32(v5))+376))
 			v47 = t334
 			v8 = int32(int64(uint64(v47) >> 32))
@@ -71546,7 +71565,7 @@ func (m *Module) fn446(v0, v1, v2, v3 int32) {
 				t4 := int32(load32(m.memory, uint64(uint32(v4-i32(16)))))
 				if t3 == t4 {
 					t5 := int32(load32(m.memory, uint64(uint32(v4-i32(20)))))
-					t6 := m.fn554(t5, v2, v3)
+					t6 := m.fn553(t5, v2, v3)
 					if t6 == 0 {
 						goto l2
 					}
@@ -71605,7 +71624,7 @@ func (m *Module) fn448(v0, v1, v2, v3 int32) {
 						goto l1
 					}
 					t4 := int32(load32(m.memory, uint64(uint32(v1))))
-					t5 := m.fn554(t4, v2, v3)
+					t5 := m.fn553(t4, v2, v3)
 					if t5 != 0 {
 						goto l1
 					}
@@ -71642,7 +71661,7 @@ l2:
 }
 func (m *Module) fn449(v0, v1 int32) {
 	{
-		t0 := m.fn414(v1, i32(1102786), i32(5))
+		t0 := m.fn414(v1, i32(1102798), i32(5))
 		v1 = t0
 		if v1 != 0 {
 			t1 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -71664,7 +71683,7 @@ func (m *Module) fn450(v0, v1, v2 int32) {
 	t0 := m.g0
 	v4 = t0 - i32(48)
 	m.g0 = v4
-	m.fn533(v4+i32(36), v1, v2)
+	m.fn532(v4+i32(36), v1, v2)
 	{
 		t1 := int32(load32(m.memory, uint64(uint32(v4))+36))
 		if t1 == i32(1) {
@@ -71702,7 +71721,7 @@ func (m *Module) fn450(v0, v1, v2 int32) {
 			}
 		l8:
 			{
-				m.fn551(v4+i32(16), v5, v5>>63, i64(10))
+				m.fn550(v4+i32(16), v5, v5>>63, i64(10))
 				t6 := int32(m.memory[uint64(uint32(v2))])
 				v1 = t6 - i32(48)
 				if uint32(v1) > uint32(i32(9)) {
@@ -71743,7 +71762,7 @@ func (m *Module) fn450(v0, v1, v2 int32) {
 			if uint32(v1) >= uint32(i32(16)) {
 			l10:
 				{
-					m.fn551(v4, v5, v5>>63, i64(10))
+					m.fn550(v4, v5, v5>>63, i64(10))
 					t12 := int32(m.memory[uint64(uint32(v2))])
 					v3 = t12 - i32(48)
 					if uint32(v3) > uint32(i32(9)) {
@@ -71828,7 +71847,7 @@ func (m *Module) fn451(v0, v1 int32) {
 	m.fn117(v0, i32(1), v4)
 	store32(m.memory, uint64(uint32(v2))+28, uint32(v0))
 	store32(m.memory, uint64(uint32(v2))+24, uint32(v2+i32(20)))
-	m.fn292(v2+i32(8), v0, v7, v2+i32(24), i32(1102160))
+	m.fn293(v2+i32(8), v0, v7, v2+i32(24), i32(1102160))
 	t3 := int32(load32(m.memory, uint64(uint32(v2))+8))
 	if t3&i32(1) != 0 {
 		t4 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -71866,7 +71885,7 @@ func (m *Module) fn452(v0, v1, v2 int32) {
 		t3 := int32(load32(m.memory, uint64(uint32(v3))+12))
 		store32(m.memory, uint64(uint32(v3))+4104, uint32(t3))
 		store32(m.memory, uint64(uint32(v3))+4100, uint32(v4))
-		m.fn287(v3+i32(4100), v2)
+		m.fn288(v3+i32(4100), v2)
 		var p4 int32
 		{
 			t5 := int32(load32(m.memory, uint64(uint32(v3))+4108))
@@ -71947,20 +71966,7 @@ func (m *Module) fn452(v0, v1, v2 int32) {
 	_ = int32(load32(m.memory, uint64(uint32(v3))+12))
 	panic("unreachable")
 }
-func (m *Module) fn453(v0 int32) int32 {
-	var v1, _, _ int32
-	t0 := m.g0
-	v1 = t0 - i32(16)
-	m.g0 = v1
-	t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-	t2 := int32(load32(m.memory, uint64(uint32(v0))+12))
-	m.fn254(v1+i32(8), v0)
-	t3 := int32(load32(m.memory, uint64(uint32(v1))+12))
-	v0 = t3
-	m.g0 = v1 + i32(16)
-	return t1 + t2 - v0
-}
-func (m *Module) fn454(v0, v1, v2 int32) int32 {
+func (m *Module) fn453(v0, v1, v2 int32) int32 {
 	var v3 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
@@ -71988,7 +71994,7 @@ func (m *Module) fn454(v0, v1, v2 int32) int32 {
 		return v2
 	}
 }
-func (m *Module) fn455(v0 int32) {
+func (m *Module) fn454(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
@@ -72002,7 +72008,7 @@ func (m *Module) fn455(v0 int32) {
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn456(v0, v1 int32) {
+func (m *Module) fn455(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+12))
 	v2 = t0
@@ -72037,10 +72043,10 @@ func (m *Module) fn456(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(t9))+8, uint32(t11-p12))
 }
-func fn457(v0, v1 int32) int32 {
+func fn456(v0, v1 int32) int32 {
 	return i32(0)
 }
-func (m *Module) fn458(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn457(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))))
 	v5 = t0
@@ -72058,7 +72064,7 @@ func (m *Module) fn458(v0, v1, v2, v3, v4 int32) {
 	t5 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	store32(m.memory, uint64(uint32(v0))+4, uint32(t5))
 }
-func (m *Module) fn459(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn458(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8, v9 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v5 = t0
@@ -72140,7 +72146,7 @@ l3:
 		}
 	}
 }
-func (m *Module) fn460(v0, v1 int32) {
+func (m *Module) fn459(v0, v1 int32) {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -72149,7 +72155,7 @@ func (m *Module) fn460(v0, v1 int32) {
 		m.fn83(v0, v2, v1, i32(4), i32(16))
 	}
 }
-func (m *Module) fn461(v0, v1 int32, v2 int64, v3 int32) {
+func (m *Module) fn460(v0, v1 int32, v2 int64, v3 int32) {
 	var v4, v5 int64
 	var v6, v7, _ int32
 	{
@@ -72220,7 +72226,7 @@ l1:
 	store64(m.memory, uint64(uint32(v0))+8, uint64(v4))
 	store64(m.memory, uint64(uint32(v0)), uint64(i64(1)))
 }
-func (m *Module) fn462(v0, v1, v2, v3 int32, v4 int64) {
+func (m *Module) fn461(v0, v1, v2, v3 int32, v4 int64) {
 	var v5, v6, v7, v8, v9, v10, v11 int32
 	var v12, v13, v14 int64
 	t0 := m.g0
@@ -72495,7 +72501,7 @@ func (m *Module) fn462(v0, v1, v2, v3 int32, v4 int64) {
 l15:
 	m.g0 = v5 + i32(32)
 }
-func (m *Module) fn463(v0, v1 int32) {
+func (m *Module) fn462(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26 int32
 	t0 := m.g0
 	v2 = t0 - i32(352)
@@ -72509,7 +72515,7 @@ func (m *Module) fn463(v0, v1 int32) {
 		t2 := int32(load32(m.memory, uint64(uint32(v1))+12))
 		t3 := v2 + i32(36)
 		v12 = t2
-		m.fn464(t3, v12)
+		m.fn463(t3, v12)
 		store64(m.memory, uint64(uint32(v2))+176, uint64(i64(4)))
 		store64(m.memory, uint64(uint32(v2))+168, uint64(i64(0)))
 		store64(m.memory, uint64(uint32(v2))+160, uint64(i64(0x400000000)))
@@ -72612,10 +72618,10 @@ func (m *Module) fn463(v0, v1 int32) {
 				}
 				{
 					{
-						t31 := m.fn465(v1, v12, i32(7))
+						t31 := m.fn464(v1, v12, i32(7))
 						v6 = t31
 						if v6 != 0 {
-							m.fn464(v2+i32(160), v6)
+							m.fn463(v2+i32(160), v6)
 							m.fn187(v7)
 							t32 := int32(load32(m.memory, uint64(uint32(v2))+168))
 							store32(m.memory, uint64(uint32(v7))+8, uint32(t32))
@@ -72629,7 +72635,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							t36 := int32(load32(m.memory, uint64(uint32(v6))+136))
 							store32(m.memory, uint64(uint32(v2))+296, uint32(v3+t36*i32(80)))
 							store32(m.memory, uint64(uint32(v2))+300, uint32(v2+i32(288)))
-							m.fn466(v2+i32(24), v2+i32(292))
+							m.fn465(v2+i32(24), v2+i32(292))
 							var p37 int32
 							{
 								t38 := int32(load32(m.memory, uint64(uint32(v2))+24))
@@ -72662,7 +72668,7 @@ func (m *Module) fn463(v0, v1 int32) {
 								store32(m.memory, uint64(uint32(v2))+168, uint32(t43))
 								t44 := int64(load64(m.memory, uint64(uint32(v2))+292))
 								store64(m.memory, uint64(uint32(v2))+160, uint64(t44))
-								m.fn466(v2+i32(16), v7)
+								m.fn465(v2+i32(16), v7)
 								t45 := int32(load32(m.memory, uint64(uint32(v2))+16))
 								v7 = t45
 								if v7 != 0 {
@@ -72684,7 +72690,7 @@ func (m *Module) fn463(v0, v1 int32) {
 										v4 = v4 + i32(1)
 										store32(m.memory, uint64(uint32(t49))+344, uint32(v4))
 										v5 = v5 + i32(8)
-										m.fn466(v2+i32(8), v2+i32(160))
+										m.fn465(v2+i32(8), v2+i32(160))
 										t50 := int32(load32(m.memory, uint64(uint32(v2))+12))
 										v3 = t50
 										t51 := int32(load32(m.memory, uint64(uint32(v2))+8))
@@ -72701,7 +72707,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							}
 						l4:
 							v3 = p37
-							m.fn150(v22)
+							m.fn151(v22)
 							store32(m.memory, uint64(uint32(v2))+80, uint32(v4))
 							store32(m.memory, uint64(uint32(v2))+76, uint32(v5))
 							store32(m.memory, uint64(uint32(v2))+72, uint32(v3))
@@ -72751,7 +72757,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							v7 = i32(1)
 							goto l11
 						}
-						t62 := m.fn504(v6, i32(1))
+						t62 := m.fn503(v6, i32(1))
 						v7 = t62
 						if v7 == 0 {
 							goto l0
@@ -72773,7 +72779,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							v7 = i32(1)
 							goto l12
 						}
-						t65 := m.fn504(v6, i32(1))
+						t65 := m.fn503(v6, i32(1))
 						v7 = t65
 						if v7 == 0 {
 							goto l0
@@ -72794,7 +72800,7 @@ func (m *Module) fn463(v0, v1 int32) {
 					v3 = v2 + i32(160)
 					t67 := v3
 					v11 = v12 + v10*i32(192)
-					m.fn464(t67, v11)
+					m.fn463(t67, v11)
 					m.fn187(v15)
 					t68 := int32(load32(m.memory, uint64(uint32(v2))+168))
 					store32(m.memory, uint64(uint32(v15))+8, uint32(t68))
@@ -72831,7 +72837,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							t79 := int32(load32(m.memory, uint64(uint32(v5))))
 							v4 = t79
 							if v4 != 0 {
-								t80 := m.fn504(v4, i32(1))
+								t80 := m.fn503(v4, i32(1))
 								v3 = t80
 								if v3 == 0 {
 									goto l0
@@ -72854,7 +72860,7 @@ func (m *Module) fn463(v0, v1 int32) {
 					t81 := int64(load64(m.memory, uint64(uint32(v2))+336))
 					store64(m.memory, uint64(uint32(v2))+160, uint64(t81))
 					store32(m.memory, uint64(uint32(v2))+168, uint32(v8))
-					m.fn150(v13)
+					m.fn151(v13)
 					t82 := int32(load32(m.memory, uint64(uint32(v2))+168))
 					store32(m.memory, uint64(uint32(v13))+8, uint32(t82))
 					t83 := int64(load64(m.memory, uint64(uint32(v2))+160))
@@ -72890,7 +72896,7 @@ func (m *Module) fn463(v0, v1 int32) {
 					v15 = t90
 					store32(m.memory, uint64(uint32(t91))+308, uint32(v15))
 					store32(m.memory, uint64(uint32(v2))+304, uint32(v3))
-					t92 := m.fn504(i32(4), i32(4))
+					t92 := m.fn503(i32(4), i32(4))
 					v9 = t92
 					if v9 == 0 {
 						goto l0
@@ -72919,7 +72925,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							}
 							t96 := v2 + i32(336)
 							v7 = v12 + v3*i32(192)
-							m.fn464(t96, v7)
+							m.fn463(t96, v7)
 							t97 := int32(load32(m.memory, uint64(uint32(v2))+344))
 							v3 = t97
 							v6 = v3 * i32(12)
@@ -72946,7 +72952,7 @@ func (m *Module) fn463(v0, v1 int32) {
 											v18 = t102
 											store32(m.memory, uint64(uint32(t103))+320, uint32(v18))
 											store32(m.memory, uint64(uint32(v2))+316, uint32(v13))
-											m.fn533(v2+i32(160), v13, v18)
+											m.fn532(v2+i32(160), v13, v18)
 											t104 := int32(load32(m.memory, uint64(uint32(v2))+160))
 											if t104 == 0 {
 												goto l18
@@ -73017,7 +73023,7 @@ func (m *Module) fn463(v0, v1 int32) {
 								v3 = t112
 								t113 := int32(load32(m.memory, uint64(uint32(v2))+324))
 								if t113 == v8 {
-									m.fn287(v2+i32(324), i32(1))
+									m.fn288(v2+i32(324), i32(1))
 									t114 := int32(load32(m.memory, uint64(uint32(v2))+328))
 									v9 = t114
 								}
@@ -73036,12 +73042,12 @@ func (m *Module) fn463(v0, v1 int32) {
 					m.fn86(v2+i32(324), i32(4))
 					m.fn86(v2+i32(304), i32(1))
 					{
-						t116 := m.fn465(v1, v11, i32(8))
+						t116 := m.fn464(v1, v11, i32(8))
 						v1 = t116
 						if v1 == 0 {
 							goto l25
 						}
-						m.fn464(v2+i32(160), v1)
+						m.fn463(v2+i32(160), v1)
 						m.fn187(v16)
 						t117 := int32(load32(m.memory, uint64(uint32(v2))+168))
 						store32(m.memory, uint64(uint32(v16))+8, uint32(t117))
@@ -73107,7 +73113,7 @@ func (m *Module) fn463(v0, v1 int32) {
 										v6 = i32(1)
 										goto l30
 									}
-									t130 := m.fn504(v8, i32(1))
+									t130 := m.fn503(v8, i32(1))
 									v6 = t130
 									if v6 == 0 {
 										goto l0
@@ -73126,7 +73132,7 @@ func (m *Module) fn463(v0, v1 int32) {
 										v10 = i32(1)
 										goto l31
 									}
-									t133 := m.fn504(v9, i32(1))
+									t133 := m.fn503(v9, i32(1))
 									v10 = t133
 									if v10 == 0 {
 										goto l0
@@ -73144,7 +73150,7 @@ func (m *Module) fn463(v0, v1 int32) {
 							if v6 != i32(0) {
 								p135 = 1
 							}
-							m.fn460(t134, p135)
+							m.fn459(t134, p135)
 							t136 := int32(load32(m.memory, uint64(uint32(v2))+116))
 							v1 = t136
 							t138 := v2
@@ -73176,7 +73182,7 @@ func (m *Module) fn463(v0, v1 int32) {
 				return
 			}
 		l2:
-			t140 := m.fn504(v8, i32(1))
+			t140 := m.fn503(v8, i32(1))
 			v9 = t140
 			if v9 == 0 {
 				goto l0
@@ -73188,7 +73194,7 @@ func (m *Module) fn463(v0, v1 int32) {
 		}
 		store32(m.memory, uint64(uint32(v2))+316, uint32(v4))
 		store32(m.memory, uint64(uint32(v2))+320, uint32(v4+v5*i32(40)))
-		m.fn467(v2+i32(336), v2+i32(316))
+		m.fn466(v2+i32(336), v2+i32(316))
 		{
 			var p141 int32
 			{
@@ -73223,7 +73229,7 @@ func (m *Module) fn463(v0, v1 int32) {
 				store32(m.memory, uint64(uint32(v2))+324, uint32(v26))
 				store32(m.memory, uint64(uint32(v2))+308, uint32(v10))
 				store32(m.memory, uint64(uint32(v2))+304, uint32(v5))
-				m.fn467(v19, v2+i32(304))
+				m.fn466(v19, v2+i32(304))
 				t150 := int32(load32(m.memory, uint64(uint32(v2))+160))
 				if t150 != 0 {
 					v5 = i32(16)
@@ -73231,7 +73237,7 @@ func (m *Module) fn463(v0, v1 int32) {
 					{
 						t151 := int32(load32(m.memory, uint64(uint32(v2))+324))
 						if t151 == v4 {
-							m.fn460(v2+i32(324), i32(1))
+							m.fn459(v2+i32(324), i32(1))
 							t152 := int32(load32(m.memory, uint64(uint32(v2))+328))
 							v3 = t152
 						}
@@ -73244,7 +73250,7 @@ func (m *Module) fn463(v0, v1 int32) {
 						v4 = v4 + i32(1)
 						store32(m.memory, uint64(uint32(t155))+332, uint32(v4))
 						v5 = v5 + i32(16)
-						m.fn467(v2+i32(160), v2+i32(304))
+						m.fn466(v2+i32(160), v2+i32(304))
 						t156 := int32(load32(m.memory, uint64(uint32(v2))+160))
 						if t156 != 0 {
 							goto l35
@@ -73279,7 +73285,7 @@ l13:
 	_ = int32(load32(m.memory, uint64(uint32(v2))+168))
 	panic("unreachable")
 }
-func (m *Module) fn464(v0, v1 int32) {
+func (m *Module) fn463(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(16)
@@ -73334,7 +73340,7 @@ func (m *Module) fn464(v0, v1 int32) {
 	store64(m.memory, uint64(uint32(v0)), uint64(t13))
 	m.g0 = v3 + i32(16)
 }
-func (m *Module) fn465(v0, v1, v2 int32) int32 {
+func (m *Module) fn464(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+124))
 	v4 = t0 * i32(72)
@@ -73378,7 +73384,7 @@ func (m *Module) fn465(v0, v1, v2 int32) int32 {
 l0:
 	return v2
 }
-func (m *Module) fn466(v0, v1 int32) {
+func (m *Module) fn465(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))))
 	v2 = t0 - i32(44)
@@ -73415,7 +73421,7 @@ func (m *Module) fn466(v0, v1 int32) {
 				v1 = i32(1)
 				goto l2
 			}
-			t10 := m.fn504(v2, i32(1))
+			t10 := m.fn503(v2, i32(1))
 			v1 = t10
 			if v1 == 0 {
 				panic("unreachable")
@@ -73431,7 +73437,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 }
-func (m *Module) fn467(v0, v1 int32) {
+func (m *Module) fn466(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))))
 	v2 = t0 - i32(36)
@@ -73464,7 +73470,7 @@ func (m *Module) fn467(v0, v1 int32) {
 				v1 = i32(1)
 				goto l2
 			}
-			t6 := m.fn504(v2, i32(1))
+			t6 := m.fn503(v2, i32(1))
 			v1 = t6
 			if v1 == 0 {
 				goto l3
@@ -73476,7 +73482,7 @@ func (m *Module) fn467(v0, v1 int32) {
 		}
 		t7 := int32(load32(m.memory, uint64(uint32(v4+i32(24)))))
 		v5 = t7
-		t8 := m.fn504(v3, i32(1))
+		t8 := m.fn503(v3, i32(1))
 		v4 = t8
 		if v4 == 0 {
 			goto l3
@@ -73493,7 +73499,7 @@ func (m *Module) fn467(v0, v1 int32) {
 l3:
 	panic("unreachable")
 }
-func (m *Module) fn468(v0, v1, v2 int32) {
+func (m *Module) fn467(v0, v1, v2 int32) {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(48)
@@ -73502,7 +73508,7 @@ func (m *Module) fn468(v0, v1, v2 int32) {
 	store64(m.memory, uint64(uint32(v3))+12, uint64(i64(0x100000000)))
 	store32(m.memory, uint64(uint32(v3))+32, uint32(i32(0)))
 	store64(m.memory, uint64(uint32(v3))+24, uint64(i64(0x100000000)))
-	m.fn311(v3+i32(8), v1, v2, v3+i32(12))
+	m.fn312(v3+i32(8), v1, v2, v3+i32(12))
 	{
 		t1 := int32(m.memory[uint64(uint32(v3))+8])
 		if t1 != 0 {
@@ -73518,7 +73524,7 @@ func (m *Module) fn468(v0, v1, v2 int32) {
 		{
 			t4 := int32(m.memory[uint64(uint32(v3))+9])
 			if t4&i32(1) == 0 {
-				m.fn264(v5, v4, v3+i32(24))
+				m.fn267(v5, v4, v3+i32(24))
 				goto l1
 			}
 			m.fn319(v5, v4, v3+i32(24))
@@ -73535,7 +73541,7 @@ func (m *Module) fn468(v0, v1, v2 int32) {
 			t7 := v2
 			v4 = v4 - i32(2)
 			if t7 == v4 {
-				t8 := m.fn554(v5, v1, v2)
+				t8 := m.fn553(v5, v1, v2)
 				if t8 == 0 {
 					goto l3
 				}
@@ -73580,7 +73586,7 @@ l0:
 	m.fn86(v3+i32(12), i32(1))
 	m.g0 = v3 + i32(48)
 }
-func (m *Module) fn469(v0 int64, v1 int32) {
+func (m *Module) fn468(v0 int64, v1 int32) {
 	var v2, v3, v4 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -73622,7 +73628,7 @@ l0:
 	m.g0 = v3 + i32(32)
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn470(v0 int64, v1 int32) {
+func (m *Module) fn469(v0 int64, v1 int32) {
 	var v2, v3, v4 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -73659,7 +73665,7 @@ l0:
 	m.g0 = v2 + i32(32)
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn471(v0, v1, v2 int32) {
+func (m *Module) fn470(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9, v10 int32
 	var v11, v12, v13, v14 int64
 	v9 = v0 + i32(16)
@@ -73894,25 +73900,25 @@ l0:
 			goto l12
 		}
 		t29 := int32(m.memory[uint64(uint32(v7))])
-		m.fn473(t29, v2)
+		m.fn472(t29, v2)
 		v5 = v3 + i32(1)
 		goto l14
 	}
 l12:
 	panic("unreachable")
 }
-func (m *Module) fn472(v0, v1, v2, v3 int32) {
+func (m *Module) fn471(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
 	var v13, v14, v15, v16 int64
 	t0 := m.g0
 	v10 = t0 - i32(16)
 	m.g0 = v10
-	m.fn268(v3, v1+i32(16))
+	m.fn269(v3, v1+i32(16))
 	t1 := int32(load32(m.memory, uint64(uint32(v3))+8))
 	v4 = t1
 	t2 := int32(load32(m.memory, uint64(uint32(v3))))
 	if v4 == t2 {
-		m.fn525(v3)
+		m.fn524(v3)
 	}
 	t3 := int32(load32(m.memory, uint64(uint32(v3))+4))
 	m.memory[uint64(uint32(t3+v4))] = byte(i32(34))
@@ -74146,7 +74152,7 @@ l0:
 			goto l13
 		}
 		t33 := int32(m.memory[uint64(uint32(v8))])
-		m.fn473(t33, v3)
+		m.fn472(t33, v3)
 		v6 = v4 + i32(1)
 		goto l14
 	}
@@ -74161,7 +74167,7 @@ l13:
 	m.fn84(t34, t35, v0)
 	m.g0 = v0
 }
-func (m *Module) fn473(v0, v1 int32) {
+func (m *Module) fn472(v0, v1 int32) {
 	var v2, v3, v4 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -74195,11 +74201,11 @@ func (m *Module) fn473(v0, v1 int32) {
 			goto l2
 		}
 	l3:
-		t1 := int32(m.memory[uint64(uint32(v0&i32(15)))+1105109])
+		t1 := int32(m.memory[uint64(uint32(v0&i32(15)))+1105101])
 		m.memory[uint64(uint32(v2))+15] = byte(t1)
-		t2 := int32(m.memory[uint64(uint32(int32(uint32(v0&i32(240))>>4)+i32(1105109)))])
+		t2 := int32(m.memory[uint64(uint32(int32(uint32(v0&i32(240))>>4)+i32(1105101)))])
 		m.memory[uint64(uint32(v2))+14] = byte(t2)
-		m.fn84(v1, i32(1105125), i32(1105129))
+		m.fn84(v1, i32(1105117), i32(1105121))
 		m.fn84(v1, v2+i32(14), v2+i32(16))
 		goto l8
 	}
@@ -74212,7 +74218,7 @@ l2:
 l8:
 	m.g0 = v2 + i32(16)
 }
-func (m *Module) fn474(v0, v1, v2, v3 int32) {
+func (m *Module) fn473(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	if uint32(v2) < uint32(v3+i32(4)) {
 		goto l0
@@ -74254,7 +74260,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 	store32(m.memory, uint64(uint32(v0)), uint32(v5))
 }
-func (m *Module) fn475(v0, v1, v2, v3, v4 int32) int32 {
+func (m *Module) fn474(v0, v1, v2, v3, v4 int32) int32 {
 	var v5, v6, v7, v8, v9, v10 int32
 	var v11 int64
 	t0 := m.g0
@@ -74416,7 +74422,7 @@ l1:
 				m.fn84(v4, v6, v6+(v5-v1))
 				v6 = v0 + v2
 				v5 = v1 - v0
-				t20 := m.fn475(v2, v0, v9, v3, v4)
+				t20 := m.fn474(v2, v0, v9, v3, v4)
 				if t20 != 0 {
 					goto l9
 				}
@@ -74435,7 +74441,7 @@ l2:
 l6:
 	panic("unreachable")
 }
-func (m *Module) fn476(v0, v1, v2 int32) {
+func (m *Module) fn475(v0, v1, v2 int32) {
 	var v3, v4, v5 int64
 	var v6, v7, v8, v9 int32
 	{
@@ -74514,12 +74520,12 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v7))
 	store64(m.memory, uint64(uint32(v0)), uint64(v3))
 }
-func (m *Module) fn477(v0, v1 int32) {
+func (m *Module) fn476(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, _, v8 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+20))
 	v2 = t0
 	if v2 == 0 {
-		m.fn268(v0, i32(0))
+		m.fn269(v0, i32(0))
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
 		store32(m.memory, uint64(uint32(v0+i32(8))), uint32(t1))
 		return
@@ -74536,7 +74542,7 @@ func (m *Module) fn477(v0, v1 int32) {
 	if uint32(v2) < uint32(v3) {
 		p7 = t4
 	}
-	m.fn268(t3, p7)
+	m.fn269(t3, p7)
 	v3 = v2 - i32(1)
 	v6 = v1 + i32(8)
 	t8 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -74561,7 +74567,7 @@ l0:
 	}
 	store32(m.memory, uint64(uint32(t9)), uint32(v2))
 }
-func (m *Module) fn478(v0, v1, v2 int32) {
+func (m *Module) fn477(v0, v1, v2 int32) {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(48)
@@ -74625,10 +74631,10 @@ l0:
 	store64(m.memory, uint64(uint32(v3))+8, uint64(i64(0x100000000)))
 	store32(m.memory, uint64(uint32(v3))+16, uint32(i32(0)))
 l3:
-	m.fn262(v0, v3+i32(8))
+	m.fn265(v0, v3+i32(8))
 	m.g0 = v3 + i32(48)
 }
-func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
+func (m *Module) fn478(v0, v1, v2, v3, v4 int32) {
 	var v5, v6, v7, v8 int32
 	var v9 int64
 	t0 := m.g0
@@ -74645,7 +74651,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 			switch p2 - i32(1) {
 			case 0:
 				t58 := int64(load64(m.memory, uint64(uint32(v2))))
-				m.fn470(t58, v4)
+				m.fn469(t58, v4)
 				goto l7
 			case 4:
 				t60 := int32(load32(m.memory, uint64(uint32(v2))+4))
@@ -74656,7 +74662,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 				goto l7
 			case 5:
 				t59 := int32(load32(m.memory, uint64(uint32(v2))))
-				m.fn274(v0, t59, v3, v4)
+				m.fn275(v0, t59, v3, v4)
 				goto l7
 			case 7:
 				goto l7
@@ -74664,7 +74670,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 				t3 := int32(m.memory[uint64(uint32(v2))])
 				t4 := v4
 				v0 = t3
-				p5 := i32(1103628)
+				p5 := i32(1103620)
 				if v0 != 0 {
 					p5 = i32(1101544)
 				}
@@ -74692,14 +74698,14 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 					case 0:
 						goto l9
 					default:
-						m.fn264(v3, v0, v4)
+						m.fn267(v3, v0, v4)
 						goto l7
 					case 1:
 						t13 := int32(load32(m.memory, uint64(uint32(v4))+8))
 						v1 = t13
 						t14 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v1 == t14 {
-							m.fn525(v4)
+							m.fn524(v4)
 						}
 						t15 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t15+v1))] = byte(i32(91))
@@ -74715,14 +74721,14 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 									v1 = t17
 									t18 := int32(load32(m.memory, uint64(uint32(v4))))
 									if v1 == t18 {
-										m.fn525(v4)
+										m.fn524(v4)
 									}
 									t19 := int32(load32(m.memory, uint64(uint32(v4))+4))
 									m.memory[uint64(uint32(t19+v1))] = byte(i32(44))
 									store32(m.memory, uint64(uint32(v4))+8, uint32(v1+i32(1)))
 								}
 								t20 := int64(m.memory[uint64(uint32(v2+v3))])
-								m.fn470(t20, v4)
+								m.fn469(t20, v4)
 								v1 = v2 + i32(1)
 								v2 = v1
 								if v0 != v1 {
@@ -74734,7 +74740,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 						}
 						t22 := int32(load32(m.memory, uint64(uint32(v4))))
 						if t22 == v2 {
-							m.fn525(v4)
+							m.fn524(v4)
 						}
 						t23 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t23+v2))] = byte(i32(93))
@@ -74765,7 +74771,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 				v5 = t31
 				t32 := int32(load32(m.memory, uint64(uint32(v4))))
 				if v5 == t32 {
-					m.fn525(v4)
+					m.fn524(v4)
 				}
 				t33 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				m.memory[uint64(uint32(t33+v5))] = byte(i32(91))
@@ -74781,13 +74787,13 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 						v7 = t35
 						t36 := int32(load32(m.memory, uint64(uint32(v4))))
 						if v7 == t36 {
-							m.fn525(v4)
+							m.fn524(v4)
 						}
 						t37 := int32(load32(m.memory, uint64(uint32(v4))+4))
 						m.memory[uint64(uint32(t37+v7))] = byte(i32(44))
 						store32(m.memory, uint64(uint32(v4))+8, uint32(v7+i32(1)))
 					}
-					m.fn479(v0, v8, v2, v3, v4)
+					m.fn478(v0, v8, v2, v3, v4)
 					v5 = v5 - i32(1)
 					v2 = v2 + i32(48)
 					v1 = v1 - i32(48)
@@ -74799,7 +74805,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 				}
 				t39 := int32(load32(m.memory, uint64(uint32(v4))))
 				if t39 == v5 {
-					m.fn525(v4)
+					m.fn524(v4)
 				}
 				t40 := int32(load32(m.memory, uint64(uint32(v4))+4))
 				m.memory[uint64(uint32(t40+v5))] = byte(i32(93))
@@ -74810,7 +74816,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 				v9 = t41
 				t42 := int32(m.memory[uint64(uint32(v1))+62])
 				if t42 != i32(6) {
-					m.fn469(v9, v4)
+					m.fn468(v9, v4)
 					goto l7
 				}
 				t43 := int32(load32(m.memory, uint64(uint32(v1))+28))
@@ -74870,7 +74876,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 					goto l7
 				}
 			l15:
-				m.fn469(int64(int32(v9)), v4)
+				m.fn468(int64(int32(v9)), v4)
 				goto l7
 			}
 		}
@@ -74881,13 +74887,13 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 		v1 = t63
 		t64 := int32(load32(m.memory, uint64(uint32(v4))))
 		if v1 == t64 {
-			m.fn525(v4)
+			m.fn524(v4)
 		}
 		t65 := int32(load32(m.memory, uint64(uint32(v4))+4))
 		m.memory[uint64(uint32(t65+v1))] = byte(i32(34))
 		store32(m.memory, uint64(uint32(v4))+8, uint32(v1+i32(1)))
 		v1 = v6 + i32(4)
-		m.fn221(v1, i32(1104180), v3, v0)
+		m.fn221(v1, i32(1104172), v3, v0)
 		t66 := int32(load32(m.memory, uint64(uint32(v6))+8))
 		t67 := v4
 		v0 = t66
@@ -74898,7 +74904,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 		v0 = t69
 		t70 := int32(load32(m.memory, uint64(uint32(v4))))
 		if v0 == t70 {
-			m.fn525(v4)
+			m.fn524(v4)
 		}
 		t71 := int32(load32(m.memory, uint64(uint32(v4))+4))
 		m.memory[uint64(uint32(t71+v0))] = byte(i32(34))
@@ -74907,7 +74913,7 @@ func (m *Module) fn479(v0, v1, v2, v3, v4 int32) {
 l7:
 	m.g0 = v6 + i32(16)
 }
-func (m *Module) fn480(v0, v1, v2 int32) {
+func (m *Module) fn479(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
 	t0 := m.g0
@@ -74929,7 +74935,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 				t3 := int32(m.memory[uint64(uint32(v0))])
 				t4 := v2
 				v0 = t3
-				p5 := i32(1103628)
+				p5 := i32(1103620)
 				if v0 != 0 {
 					p5 = i32(1101544)
 				}
@@ -74949,7 +74955,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 			case 2:
 				t10 := int32(load32(m.memory, uint64(uint32(v0))))
 				t11 := int32(load32(m.memory, uint64(uint32(v0))+4))
-				m.fn264(t10, t11, v2)
+				m.fn267(t10, t11, v2)
 				goto l6
 			case 3:
 				m.fn196(v4+i32(4), v0, v1)
@@ -74957,7 +74963,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 				v0 = t12
 				t13 := int32(load32(m.memory, uint64(uint32(v2))))
 				if v0 == t13 {
-					m.fn525(v2)
+					m.fn524(v2)
 				}
 				t14 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				m.memory[uint64(uint32(t14+v0))] = byte(i32(123))
@@ -74999,7 +75005,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 							v7 = t27
 							t28 := int32(load32(m.memory, uint64(uint32(v2))))
 							if v7 == t28 {
-								m.fn525(v2)
+								m.fn524(v2)
 							}
 							t29 := int32(load32(m.memory, uint64(uint32(v2))+4))
 							m.memory[uint64(uint32(t29+v7))] = byte(i32(44))
@@ -75011,17 +75017,17 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 				l8:
 					t30 := int32(load32(m.memory, uint64(uint32(v0))))
 					t31 := int32(load32(m.memory, uint64(uint32(v0))+4))
-					m.fn264(t30, t31, v2)
+					m.fn267(t30, t31, v2)
 					t32 := int32(load32(m.memory, uint64(uint32(v2))+8))
 					v7 = t32
 					t33 := int32(load32(m.memory, uint64(uint32(v2))))
 					if v7 == t33 {
-						m.fn525(v2)
+						m.fn524(v2)
 					}
 					t34 := int32(load32(m.memory, uint64(uint32(v2))+4))
 					m.memory[uint64(uint32(t34+v7))] = byte(i32(58))
 					store32(m.memory, uint64(uint32(v2))+8, uint32(v7+i32(1)))
-					m.fn480(v0+i32(8), v1, v2)
+					m.fn479(v0+i32(8), v1, v2)
 					v5 = v5 + i32(1)
 					t35 := v6
 					v3 = v3 + i32(4)
@@ -75039,7 +75045,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 				v3 = t38
 				t39 := int32(load32(m.memory, uint64(uint32(v2))))
 				if v3 == t39 {
-					m.fn525(v2)
+					m.fn524(v2)
 				}
 				t40 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				m.memory[uint64(uint32(t40+v3))] = byte(i32(91))
@@ -75055,13 +75061,13 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 						v6 = t42
 						t43 := int32(load32(m.memory, uint64(uint32(v2))))
 						if v6 == t43 {
-							m.fn525(v2)
+							m.fn524(v2)
 						}
 						t44 := int32(load32(m.memory, uint64(uint32(v2))+4))
 						m.memory[uint64(uint32(t44+v6))] = byte(i32(44))
 						store32(m.memory, uint64(uint32(v2))+8, uint32(v6+i32(1)))
 					}
-					m.fn480(v0, v1, v2)
+					m.fn479(v0, v1, v2)
 					v3 = v3 - i32(1)
 					v0 = v0 + i32(48)
 					v5 = v5 - i32(48)
@@ -75073,7 +75079,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 				}
 				t46 := int32(load32(m.memory, uint64(uint32(v2))))
 				if t46 == v3 {
-					m.fn525(v2)
+					m.fn524(v2)
 				}
 				t47 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				m.memory[uint64(uint32(t47+v3))] = byte(i32(93))
@@ -75089,7 +75095,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 		v0 = t48
 		t49 := int32(load32(m.memory, uint64(uint32(v2))))
 		if v0 == t49 {
-			m.fn525(v2)
+			m.fn524(v2)
 		}
 		t50 := int32(load32(m.memory, uint64(uint32(v2))+4))
 		m.memory[uint64(uint32(t50+v0))] = byte(i32(125))
@@ -75098,7 +75104,7 @@ func (m *Module) fn480(v0, v1, v2 int32) {
 l6:
 	m.g0 = v4 - i32(-64)
 }
-func (m *Module) fn481(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn480(v0, v1, v2, v3 int32) int32 {
 	t0 := m.fn433(v0, v1, v2)
 	v0 = t0
 	p1 := v0
@@ -75111,7 +75117,7 @@ func (m *Module) fn481(v0, v1, v2, v3 int32) int32 {
 	}
 	return p2
 }
-func (m *Module) fn482(v0, v1 int32) {
+func (m *Module) fn481(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, _, _, v10 int32
 	var v11 int64
 	t0 := m.g0
@@ -75136,15 +75142,15 @@ func (m *Module) fn482(v0, v1 int32) {
 			}
 			t7 := int64(load64(m.memory, uint64(uint32(v2))+32))
 			v11 = t7
-			m.fn411(v2+i32(16), v3, i32(1105512), i32(2))
+			m.fn411(v2+i32(16), v3, i32(1105504), i32(2))
 			t8 := int32(load32(m.memory, uint64(uint32(v2))+20))
 			v4 = t8
 			t9 := int32(load32(m.memory, uint64(uint32(v2))+16))
 			v5 = t9
-			m.fn411(v2+i32(8), v3, i32(1102782), i32(4))
+			m.fn411(v2+i32(8), v3, i32(1102787), i32(4))
 			t10 := int32(load32(m.memory, uint64(uint32(v2))+8))
 			t11 := int32(load32(m.memory, uint64(uint32(v2))+12))
-			m.fn483(v2+i32(56), v11, v5, v4, t10, t11)
+			m.fn482(v2+i32(56), v11, v5, v4, t10, t11)
 			store64(m.memory, uint64(uint32(v2))+160, uint64(i64(0)))
 			store64(m.memory, uint64(uint32(v2))+128, uint64(i64(0)))
 			store32(m.memory, uint64(uint32(v2))+52, uint32(i32(3)))
@@ -75210,7 +75216,7 @@ func (m *Module) fn482(v0, v1 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn483(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
+func (m *Module) fn482(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 	var v6, v7, v8 int32
 	{
 		var p0 int32
@@ -75220,7 +75226,7 @@ func (m *Module) fn483(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 					v6 = i32(1)
 					goto l0
 				}
-				t1 := m.fn504(v3, i32(1))
+				t1 := m.fn503(v3, i32(1))
 				v6 = t1
 				if v6 == 0 {
 					goto l1
@@ -75230,7 +75236,7 @@ func (m *Module) fn483(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 			if v3 != 0 {
 				memory_copy(m.memory, uint32(v6), uint32(v2), uint32(v3))
 			}
-			p0 = i32(1105512)
+			p0 = i32(1105504)
 		} else {
 			p0 = i32(0)
 		}
@@ -75241,7 +75247,7 @@ func (m *Module) fn483(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 					v2 = i32(1)
 					goto l2
 				}
-				t2 := m.fn504(v5, i32(1))
+				t2 := m.fn503(v5, i32(1))
 				v2 = t2
 				if v2 == 0 {
 					goto l1
@@ -75251,7 +75257,7 @@ func (m *Module) fn483(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 			if v5 != 0 {
 				memory_copy(m.memory, uint32(v2), uint32(v4), uint32(v5))
 			}
-			v7 = i32(1102782)
+			v7 = i32(1102787)
 		}
 		store64(m.memory, uint64(uint32(v0))+64, uint64(i64(1)))
 		store64(m.memory, uint64(uint32(v0))+56, uint64(v1))
@@ -75271,7 +75277,7 @@ func (m *Module) fn483(v0 int32, v1 int64, v2, v3, v4, v5 int32) {
 l1:
 	panic("unreachable")
 }
-func (m *Module) fn484(v0, v1, v2, v3 int32) {
+func (m *Module) fn483(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19 int32
 	t0 := m.g0
 	v4 = t0 - i32(208)
@@ -75294,7 +75300,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 				}
 			l2:
 				{
-					m.fn482(v1, v5)
+					m.fn481(v1, v5)
 					t4 := v6
 					v5 = v5 + i32(1)
 					if t4 != v5 {
@@ -75321,7 +75327,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 				v6 = t9
 				t10 := int32(load32(m.memory, uint64(uint32(v5))+44))
 				v11 = t10
-				m.fn411(v4+i32(56), v5, i32(1102782), i32(4))
+				m.fn411(v4+i32(56), v5, i32(1102787), i32(4))
 				v5 = i32(0)
 				t11 := int32(load32(m.memory, uint64(uint32(v4))+56))
 				t12 := v4
@@ -75335,7 +75341,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 				store32(m.memory, uint64(uint32(v4))+144, uint32(v0))
 				store32(m.memory, uint64(uint32(v4))+160, uint32(v4+i32(144)))
 				store32(m.memory, uint64(uint32(v4))+148, uint32(v4+i32(143)))
-				m.fn485(v4+i32(176), v4+i32(152))
+				m.fn484(v4+i32(176), v4+i32(152))
 				t14 := int32(load32(m.memory, uint64(uint32(v4))+176))
 				if t14 == 0 {
 					p2 = i32(0)
@@ -75364,7 +75370,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 				store32(m.memory, uint64(uint32(v4))+200, uint32(t20))
 				t21 := int64(load64(m.memory, uint64(uint32(v4))+152))
 				store64(m.memory, uint64(uint32(v4))+192, uint64(t21))
-				m.fn485(v6, v4+i32(192))
+				m.fn484(v6, v4+i32(192))
 				t22 := int32(load32(m.memory, uint64(uint32(v4))+64))
 				if t22 != 0 {
 					v6 = i32(16)
@@ -75372,7 +75378,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 					{
 						t23 := int32(load32(m.memory, uint64(uint32(v4))+164))
 						if t23 == v5 {
-							m.fn460(v4+i32(164), i32(1))
+							m.fn459(v4+i32(164), i32(1))
 							t24 := int32(load32(m.memory, uint64(uint32(v4))+168))
 							v8 = t24
 						}
@@ -75385,7 +75391,7 @@ func (m *Module) fn484(v0, v1, v2, v3 int32) {
 						v5 = v5 + i32(1)
 						store32(m.memory, uint64(uint32(t27))+172, uint32(v5))
 						v6 = v6 + i32(16)
-						m.fn485(v4-i32(-64), v4+i32(192))
+						m.fn484(v4-i32(-64), v4+i32(192))
 						t28 := int32(load32(m.memory, uint64(uint32(v4))+64))
 						if t28 != 0 {
 							goto l4
@@ -75438,14 +75444,14 @@ l0:
 						{
 							t38 := int64(load64(m.memory, uint64(uint32(v4))+176))
 							if t38 == i64(1) {
-								m.fn410(v4+i32(24), v3, i32(1105512), i32(2))
-								m.fn410(v4+i32(16), v3, i32(1102782), i32(4))
+								m.fn410(v4+i32(24), v3, i32(1105504), i32(2))
+								m.fn410(v4+i32(16), v3, i32(1102787), i32(4))
 								t39 := int64(load64(m.memory, uint64(uint32(v4))+184))
 								t40 := int32(load32(m.memory, uint64(uint32(v4))+24))
 								t41 := int32(load32(m.memory, uint64(uint32(v4))+28))
 								t42 := int32(load32(m.memory, uint64(uint32(v4))+16))
 								t43 := int32(load32(m.memory, uint64(uint32(v4))+20))
-								m.fn483(v4-i32(-64), t39, t40, t41, t42, t43)
+								m.fn482(v4-i32(-64), t39, t40, t41, t42, t43)
 								t44 := int32(load32(m.memory, uint64(uint32(v1))+36))
 								v7 = t44
 								t45 := int32(load32(m.memory, uint64(uint32(v1))+40))
@@ -75478,7 +75484,7 @@ l0:
 										goto l6
 									}
 									t51 := int32(load32(m.memory, uint64(uint32(v10))+4))
-									t52 := m.fn486(v0, t51, v3, i32(1))
+									t52 := m.fn485(v0, t51, v3, i32(1))
 									if t52 != 0 {
 										p46 = i32(1)
 										goto l8
@@ -75521,7 +75527,7 @@ l0:
 							}
 							t56 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v6 = t56
-							m.fn410(v4+i32(48), v3, i32(1102782), i32(4))
+							m.fn410(v4+i32(48), v3, i32(1102787), i32(4))
 							t57 := int32(load32(m.memory, uint64(uint32(v4))+48))
 							v7 = t57
 							if v7 == 0 {
@@ -75529,7 +75535,7 @@ l0:
 							}
 							t58 := int32(load32(m.memory, uint64(uint32(v4))+52))
 							v5 = t58
-							m.fn411(v4+i32(40), v6, i32(1102782), i32(4))
+							m.fn411(v4+i32(40), v6, i32(1102787), i32(4))
 							t59 := int32(load32(m.memory, uint64(uint32(v4))+40))
 							v9 = t59
 							if v9 == 0 {
@@ -75539,7 +75545,7 @@ l0:
 							if t60 != v5 {
 								goto l5
 							}
-							t61 := m.fn554(v9, v7, v5)
+							t61 := m.fn553(v9, v7, v5)
 							if t61 != 0 {
 								goto l5
 							}
@@ -75649,7 +75655,7 @@ l0:
 											}
 											t88 := int32(load32(m.memory, uint64(uint32(v7))+4))
 											t89 := int32(load32(m.memory, uint64(uint32(v5-i32(4)))))
-											t90 := m.fn554(t88, t89, v10)
+											t90 := m.fn553(t88, t89, v10)
 											if t90 != 0 {
 												goto l5
 											}
@@ -75661,7 +75667,7 @@ l0:
 										}
 									}
 								}
-								t91 := m.fn486(v0, v6, v3, i32(1))
+								t91 := m.fn485(v0, v6, v3, i32(1))
 								if t91 == 0 {
 									goto l5
 								}
@@ -75701,7 +75707,7 @@ l0:
 										t99 := int32(load32(m.memory, uint64(uint32(v5))+8))
 										v10 = t99
 										v5 = v5 + i32(16)
-										t100 := m.fn554(v7, v10, v9)
+										t100 := m.fn553(v7, v10, v9)
 										if t100 == 0 {
 											goto l18
 										}
@@ -75728,9 +75734,9 @@ l0:
 						t103 := int32(load32(m.memory, uint64(uint32(v5))))
 						if t103 == i32(-0x7ffffffb) {
 							t104 := int32(load32(m.memory, uint64(uint32(v5))+4))
-							m.fn487(v0, t104, v3, i32(1))
+							m.fn486(v0, t104, v3, i32(1))
 						}
-						m.fn482(v1, v6)
+						m.fn481(v1, v6)
 						t105 := int32(load32(m.memory, uint64(uint32(v1))+40))
 						if v6 != t105-i32(1) {
 							goto l20
@@ -75755,7 +75761,7 @@ l0:
 				t110 := int64(load64(m.memory, uint64(uint32(v4))+64))
 				store64(m.memory, uint64(uint32(v5)), uint64(t110))
 				store32(m.memory, uint64(uint32(v1))+40, uint32(v3+i32(1)))
-				m.fn482(v1, v3)
+				m.fn481(v1, v3)
 				t111 := int32(load32(m.memory, uint64(uint32(v1))+40))
 				if v3 != t111-i32(1) {
 					goto l20
@@ -75774,7 +75780,7 @@ l0:
 			v6 = t112
 			t113 := int32(load32(m.memory, uint64(uint32(v2))+12))
 			v7 = t113
-			m.fn410(v4+i32(8), v2+i32(4), i32(1102782), i32(4))
+			m.fn410(v4+i32(8), v2+i32(4), i32(1102787), i32(4))
 			v5 = i32(0)
 			t114 := int32(load32(m.memory, uint64(uint32(v4))+8))
 			t115 := v4
@@ -75788,7 +75794,7 @@ l0:
 			store32(m.memory, uint64(uint32(v4))+144, uint32(v0))
 			store32(m.memory, uint64(uint32(v4))+160, uint32(v4+i32(144)))
 			store32(m.memory, uint64(uint32(v4))+148, uint32(v4+i32(143)))
-			m.fn488(v4+i32(176), v4+i32(152))
+			m.fn487(v4+i32(176), v4+i32(152))
 			v6 = i32(0)
 			t117 := int32(load32(m.memory, uint64(uint32(v4))+176))
 			if t117 == 0 {
@@ -75814,7 +75820,7 @@ l0:
 				store32(m.memory, uint64(uint32(v4))+200, uint32(t123))
 				t124 := int64(load64(m.memory, uint64(uint32(v4))+152))
 				store64(m.memory, uint64(uint32(v4))+192, uint64(t124))
-				m.fn488(v6, v4+i32(192))
+				m.fn487(v6, v4+i32(192))
 				t125 := int32(load32(m.memory, uint64(uint32(v4))+64))
 				if t125 != 0 {
 					v6 = i32(16)
@@ -75822,7 +75828,7 @@ l0:
 					{
 						t126 := int32(load32(m.memory, uint64(uint32(v4))+164))
 						if t126 == v5 {
-							m.fn460(v4+i32(164), i32(1))
+							m.fn459(v4+i32(164), i32(1))
 							t127 := int32(load32(m.memory, uint64(uint32(v4))+168))
 							v3 = t127
 						}
@@ -75835,7 +75841,7 @@ l0:
 						v5 = v5 + i32(1)
 						store32(m.memory, uint64(uint32(t130))+172, uint32(v5))
 						v6 = v6 + i32(16)
-						m.fn488(v4-i32(-64), v4+i32(192))
+						m.fn487(v4-i32(-64), v4+i32(192))
 						t131 := int32(load32(m.memory, uint64(uint32(v4))+64))
 						if t131 != 0 {
 							goto l23
@@ -75863,7 +75869,7 @@ l0:
 	}
 	m.g0 = v4 + i32(208)
 }
-func (m *Module) fn485(v0, v1 int32) {
+func (m *Module) fn484(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -75909,7 +75915,7 @@ func (m *Module) fn485(v0, v1 int32) {
 					t12 := int32(load32(m.memory, uint64(uint32(v6))))
 					t13 := int32(load32(m.memory, uint64(uint32(v6))+4))
 					t14 := int32(m.memory[uint64(uint32(t13))])
-					t15 := m.fn481(t12, v5, v2, t14)
+					t15 := m.fn480(t12, v5, v2, t14)
 					if t15&i32(255) == i32(2) {
 						{
 							{
@@ -75917,7 +75923,7 @@ func (m *Module) fn485(v0, v1 int32) {
 									v3 = i32(1)
 									goto l3
 								}
-								t16 := m.fn504(v2, i32(1))
+								t16 := m.fn503(v2, i32(1))
 								v3 = t16
 								if v3 == 0 {
 									goto l4
@@ -75927,7 +75933,7 @@ func (m *Module) fn485(v0, v1 int32) {
 							if v2 != 0 {
 								memory_copy(m.memory, uint32(v3), uint32(v5), uint32(v2))
 							}
-							t17 := m.fn504(v4, i32(1))
+							t17 := m.fn503(v4, i32(1))
 							v1 = t17
 							if v1 == 0 {
 								goto l4
@@ -75955,13 +75961,13 @@ func (m *Module) fn485(v0, v1 int32) {
 		return
 	}
 }
-func (m *Module) fn486(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn485(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
 	t0 := m.g0
 	v6 = t0 - i32(16)
 	m.g0 = v6
 	if v3 != 0 {
-		m.fn410(v6+i32(8), v2, i32(1102782), i32(4))
+		m.fn410(v6+i32(8), v2, i32(1102787), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v6))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -76017,7 +76023,7 @@ func (m *Module) fn486(v0, v1, v2, v3 int32) int32 {
 								}
 								t16 := int32(load32(m.memory, uint64(uint32(v3))+4))
 								t17 := int32(load32(m.memory, uint64(uint32(v4+i32(20)))))
-								t18 := m.fn554(t16, t17, v5)
+								t18 := m.fn553(t16, t17, v5)
 								var p19 int32
 								if t18 != i32(0) {
 									p19 = 1
@@ -76036,7 +76042,7 @@ func (m *Module) fn486(v0, v1, v2, v3 int32) int32 {
 							if p21&v8 == 0 {
 								goto l0
 							}
-							t22 := m.fn481(v0, v11, v12, v7)
+							t22 := m.fn480(v0, v11, v12, v7)
 							if uint32(t22&i32(255)) > uint32(i32(2)) {
 								goto l0
 							}
@@ -76048,7 +76054,7 @@ func (m *Module) fn486(v0, v1, v2, v3 int32) int32 {
 								goto l0
 							}
 							t24 := int32(load32(m.memory, uint64(uint32(v3))+4))
-							t25 := m.fn486(v0, t24, v4+i32(16), i32(0))
+							t25 := m.fn485(v0, t24, v4+i32(16), i32(0))
 							if t25 == 0 {
 								p3 = i32(0)
 								goto l4
@@ -76070,13 +76076,13 @@ l4:
 	m.g0 = v6 + i32(16)
 	return p3
 }
-func (m *Module) fn487(v0, v1, v2, v3 int32) {
+func (m *Module) fn486(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
 	m.g0 = v4
 	if v3 != 0 {
-		m.fn410(v4+i32(8), v2, i32(1102782), i32(4))
+		m.fn410(v4+i32(8), v2, i32(1102787), i32(4))
 		t1 := int32(load32(m.memory, uint64(uint32(v4))+8))
 		var p2 int32
 		if t1 != i32(0) {
@@ -76084,7 +76090,7 @@ func (m *Module) fn487(v0, v1, v2, v3 int32) {
 		}
 		v5 = p2
 	}
-	t3 := m.fn491(v1, v2)
+	t3 := m.fn490(v1, v2)
 	v6 = t3
 	t4 := int32(load32(m.memory, uint64(uint32(v2))+8))
 	v3 = t4
@@ -76111,7 +76117,7 @@ func (m *Module) fn487(v0, v1, v2, v3 int32) {
 	}
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn488(v0, v1 int32) {
+func (m *Module) fn487(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v6 = t0 - i32(16)
@@ -76153,7 +76159,7 @@ func (m *Module) fn488(v0, v1 int32) {
 					t11 := int32(load32(m.memory, uint64(uint32(v8))))
 					t12 := int32(load32(m.memory, uint64(uint32(v8))+4))
 					t13 := int32(m.memory[uint64(uint32(t12))])
-					t14 := m.fn481(t11, v7, v3, t13)
+					t14 := m.fn480(t11, v7, v3, t13)
 					if t14&i32(255) == i32(2) {
 						goto l1
 					}
@@ -76173,7 +76179,7 @@ l1:
 			v2 = i32(1)
 			goto l4
 		}
-		t15 := m.fn504(v3, i32(1))
+		t15 := m.fn503(v3, i32(1))
 		v2 = t15
 		if v2 == 0 {
 			goto l5
@@ -76188,7 +76194,7 @@ l4:
 			v1 = i32(1)
 			goto l6
 		}
-		t16 := m.fn504(v5, i32(1))
+		t16 := m.fn503(v5, i32(1))
 		v1 = t16
 		if v1 == 0 {
 			goto l5
@@ -76208,7 +76214,7 @@ l3:
 l5:
 	panic("unreachable")
 }
-func (m *Module) fn489(v0, v1 int32) int32 {
+func (m *Module) fn488(v0, v1 int32) int32 {
 	var v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -76232,7 +76238,7 @@ func (m *Module) fn489(v0, v1 int32) int32 {
 			goto l0
 		}
 		m.fn412(v2, v1)
-		m.fn146(v0)
+		m.fn145(v0)
 		t5 := int64(load64(m.memory, uint64(uint32(v2))+8))
 		store64(m.memory, uint64(uint32(v0))+8, uint64(t5))
 		t6 := int64(load64(m.memory, uint64(uint32(v2))))
@@ -76243,9 +76249,9 @@ l0:
 	m.g0 = v2 + i32(16)
 	return v3
 }
-func (m *Module) fn490(v0, v1, v2 int32) {
+func (m *Module) fn489(v0, v1, v2 int32) {
 	var v3 int32
-	t0 := m.fn504(i32(56), i32(4))
+	t0 := m.fn503(i32(56), i32(4))
 	v3 = t0
 	if v3 == 0 {
 		panic("unreachable")
@@ -76255,20 +76261,20 @@ func (m *Module) fn490(v0, v1, v2 int32) {
 	store32(m.memory, uint64(uint32(v3))+44, uint32(i32(-0x80000000)))
 	m.memory[uint64(uint32(v3))+40] = byte(i32(3))
 	store32(m.memory, uint64(uint32(v3))+36, uint32(i32(4)))
-	store32(m.memory, uint64(uint32(v3))+32, uint32(i32(1105508)))
+	store32(m.memory, uint64(uint32(v3))+32, uint32(i32(1105500)))
 	store64(m.memory, uint64(uint32(v3))+24, uint64(i64(-0x7ffffffffffffffc)))
-	store32(m.memory, uint64(uint32(v3))+20, uint32(i32(1105508)))
+	store32(m.memory, uint64(uint32(v3))+20, uint32(i32(1105500)))
 	store32(m.memory, uint64(uint32(v3))+16, uint32(i32(-0x80000000)))
 	m.memory[uint64(uint32(v3))+12] = byte(i32(3))
 	store32(m.memory, uint64(uint32(v3))+8, uint32(i32(4)))
-	store32(m.memory, uint64(uint32(v3))+4, uint32(i32(1102782)))
+	store32(m.memory, uint64(uint32(v3))+4, uint32(i32(1102787)))
 	store32(m.memory, uint64(uint32(v3)), uint32(i32(-0x80000000)))
 	store32(m.memory, uint64(uint32(v0))+12, uint32(i32(2)))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v3))
 	store32(m.memory, uint64(uint32(v0))+4, uint32(i32(2)))
 	m.memory[uint64(uint32(v0))] = byte(i32(5))
 }
-func (m *Module) fn491(v0, v1 int32) int32 {
+func (m *Module) fn490(v0, v1 int32) int32 {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	v2 = t0
@@ -76312,7 +76318,7 @@ func (m *Module) fn491(v0, v1 int32) int32 {
 	}
 	return i32(0)
 }
-func (m *Module) fn492(v0 int32) int32 {
+func (m *Module) fn491(v0 int32) int32 {
 	var v1, v2 int32
 	v1 = i32(1)
 	{
@@ -76342,7 +76348,7 @@ func (m *Module) fn492(v0 int32) int32 {
 			}
 			goto l0
 		case 10:
-			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106916])
+			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106900])
 			if t1&i32(2) == 0 {
 				goto l1
 			}
@@ -76351,7 +76357,7 @@ func (m *Module) fn492(v0 int32) int32 {
 			if v2 != 0 {
 				goto l1
 			}
-			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106916])
+			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106900])
 			if t2&i32(1) != 0 {
 				goto l0
 			}
@@ -76367,7 +76373,7 @@ func (m *Module) fn492(v0 int32) int32 {
 l0:
 	return v1
 }
-func (m *Module) fn493(v0, v1, v2 int32) {
+func (m *Module) fn492(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7 int32
 	t0 := m.g0
 	v4 = t0 - i32(32)
@@ -76395,7 +76401,7 @@ func (m *Module) fn493(v0, v1, v2 int32) {
 							if uint32(v2) <= uint32(i32(5)) {
 								goto l1
 							}
-							m.fn533(v4+i32(20), v1+i32(2), i32(4))
+							m.fn532(v4+i32(20), v1+i32(2), i32(4))
 							t3 := int32(load32(m.memory, uint64(uint32(v4))+20))
 							if t3 == i32(1) {
 								goto l1
@@ -76502,7 +76508,7 @@ func (m *Module) fn493(v0, v1, v2 int32) {
 					goto l1
 				}
 			l8:
-				t14 := m.fn492(v1)
+				t14 := m.fn491(v1)
 				v7 = t14
 				goto l1
 			}
@@ -76527,7 +76533,7 @@ func (m *Module) fn493(v0, v1, v2 int32) {
 				goto l1
 			}
 			v2 = v4 + i32(20)
-			m.fn533(v2, v1, v6)
+			m.fn532(v2, v1, v6)
 			t19 := int32(load32(m.memory, uint64(uint32(v4))+20))
 			if t19 == i32(1) {
 				goto l1
@@ -76544,12 +76550,12 @@ func (m *Module) fn493(v0, v1, v2 int32) {
 				goto l1
 			}
 			t24 := int32(load32(m.memory, uint64(uint32(v4))+12))
-			t25 := m.fn492(t24)
+			t25 := m.fn491(t24)
 			v7 = t25
 			goto l1
 		}
 		v6 = i32(1)
-		t26 := m.fn492(v3 & i32(255))
+		t26 := m.fn491(v3 & i32(255))
 		v7 = t26
 	}
 l1:
@@ -76557,7 +76563,7 @@ l1:
 	store32(m.memory, uint64(uint32(v0)), uint32(v6))
 	m.g0 = v4 + i32(32)
 }
-func (m *Module) fn494(v0, v1 int32) {
+func (m *Module) fn493(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10, v11, v12, v13, v14, v15 int32
 	var v16, v17, v18 int64
 	t0 := m.g0
@@ -76682,7 +76688,10 @@ func (m *Module) fn494(v0, v1 int32) {
 				if v5 == i32(-0x80000000) {
 					goto l5
 				}
-				m.fn138(v6)
+				t28 := int32(load32(m.memory, uint64(uint32(v6))))
+				if t28 != i32(-0x80000000) {
+					m.fn138(v6)
+				}
 				store32(m.memory, uint64(uint32(v6))+24, uint32(v3))
 				store64(m.memory, uint64(uint32(v6))+16, uint64(v18))
 				store64(m.memory, uint64(uint32(v6))+8, uint64(v16))
@@ -76692,9 +76701,9 @@ func (m *Module) fn494(v0, v1 int32) {
 				goto l0
 			}
 		l5:
-			t28 := v1
+			t29 := v1
 			v8 = v8 + i32(1)
-			store32(m.memory, uint64(uint32(t28))+8, uint32(v8))
+			store32(m.memory, uint64(uint32(t29))+8, uint32(v8))
 			if v4 <= i32(-0x7fffffff) {
 				v3 = v14
 				if v3 != v13 {
@@ -76711,6 +76720,83 @@ l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(-0x80000000)))
 l7:
 	m.g0 = v2 - i32(-64)
+}
+func (m *Module) fn494(v0, v1 int32) int32 {
+	var v2, v3, v4, v5, v6, v7 int32
+	{
+		v2 = v1 - i32(98)
+		if uint32(v2) > uint32(i32(24)) {
+			goto l0
+		}
+		if i32_shl(i32(1), v2)&i32(16793665) == 0 {
+			goto l0
+		}
+		var p0 int32
+		if v1 == i32(122) {
+			p0 = 1
+		}
+		return p0
+	}
+l0:
+	v6 = int32(uint32(v1) >> 3)
+	t1 := int32(load32(m.memory, uint64(uint32(v0))+124))
+	v3 = t1 * i32(72)
+	t2 := int32(load32(m.memory, uint64(uint32(v0))+120))
+	v4 = t2
+	v2 = v4 - i32(12)
+	{
+	l2:
+		{
+			v5 = i32(2)
+			if v3 == 0 {
+				goto l1
+			}
+			v3 = v3 - i32(72)
+			v2 = v2 + i32(72)
+			t3 := int32(load32(m.memory, uint64(uint32(v4))+24))
+			v7 = t3
+			v4 = v4 + i32(72)
+			if v6 != v7 {
+				goto l2
+			}
+		}
+		t4 := int32(m.memory[uint64(uint32(v2+i32(4)))])
+		if t4 != 0 {
+			goto l1
+		}
+		t5 := int32(m.memory[uint64(uint32(v2))])
+		v3 = t5
+		t6 := int32(load32(m.memory, uint64(uint32(v0))+136))
+		if uint32(v3) >= uint32(t6) {
+			panic("unreachable")
+		}
+		t7 := int32(load32(m.memory, uint64(uint32(v0))+132))
+		t8 := int32(m.memory[uint64(uint32(t7+v3*i32(80)))+74])
+		if t8 != 0 {
+			goto l1
+		}
+		t9 := int32(m.memory[uint64(uint32(v2+i32(2)))])
+		t10 := v1 & i32(7)
+		v0 = t9
+		p11 := i32(0)
+		if uint32(v0) >= uint32(i32(7)) {
+			p11 = i32(2)
+		}
+		p12 := p11
+		if v0 == i32(4) {
+			p12 = i32(1)
+		}
+		if t10 != p12 {
+			goto l1
+		}
+		var p13 int32
+		if uint32(v0) > uint32(i32(10)) {
+			p13 = 1
+		}
+		v5 = p13
+	}
+l1:
+	return v5
 }
 func (m *Module) fn495(v0, v1 int32) {
 	var v2 int64
@@ -76757,301 +76843,109 @@ func (m *Module) fn495(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn496(v0, v1 int32) {
-	var v2, v3, v4, v5, v6, v7, v8, v9 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v1))+12))
-	v4 = t0
-	t1 := int32(load32(m.memory, uint64(uint32(v1))+4))
-	v3 = t1
-	t2 := int32(load32(m.memory, uint64(uint32(v1))+32))
-	v9 = t2
-	t3 := int32(load32(m.memory, uint64(uint32(v1))+40))
-	v5 = t3
-	t4 := int32(load32(m.memory, uint64(uint32(v1))))
-	v6 = t4
-	t5 := int32(load32(m.memory, uint64(uint32(v1))+36))
-	v2 = t5
-l16:
+func (m *Module) fn496(v0 int32) int32 {
+	var v1, v2, v3, v4 int64
+	var v5, v6, v7, v8, v9, v10, v11, v12, v13, v14 int32
+	t0 := m.g0
+	v8 = t0 - i32(16)
+	m.g0 = v8
+	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
+	v9 = t1
+	t2 := int32(load32(m.memory, uint64(uint32(v0))))
+	v10 = t2
+	t3 := int32(load32(m.memory, uint64(uint32(v0))+4))
+	v14 = t3
+l3:
 	{
-		var p6 int32
+		t4 := v14
+		v6 = v10
+		if t4 == v6 {
+			v6 = i32(0)
+			goto l0
+		}
+		t5 := v0
+		v10 = v6 + i32(16)
+		store32(m.memory, uint64(uint32(t5)), uint32(v10))
+		t6 := int32(load32(m.memory, uint64(uint32(v6))+8))
+		t7 := v8
+		v11 = t6
+		store32(m.memory, uint64(uint32(t7))+12, uint32(v11))
+		t8 := int32(load32(m.memory, uint64(uint32(v9))))
+		v5 = t8
+		t9 := int32(load32(m.memory, uint64(uint32(v5))+12))
+		if t9 == 0 {
+			goto l0
+		}
+		t10 := m.fn113(v5+i32(16), v8+i32(12))
+		v1 = t10
+		t11 := int32(load32(m.memory, uint64(uint32(v5))+4))
+		v12 = t11
+		v7 = v12 & int32(v1)
+		v3 = int64(uint64(v1)>>25) & i64(127) * i64(72340172838076673)
+		t12 := int32(load32(m.memory, uint64(uint32(v5))))
+		v5 = t12
+		v13 = i32(0)
+	l4:
 		{
+			t13 := int64(load64(m.memory, uint64(uint32(v5+v7))))
+			v2 = t13
+			v1 = v2 ^ v3
+			v1 = (v1 ^ i64(-1)) & (v1 - i64(72340172838076673)) & i64(-0x7f7f7f7f7f7f7f80)
 			{
-				if v2 != 0 {
-					t7 := v1
-					t8 := v2 + i32(1)
-					var p9 int32
-					if v2 != v5 {
-						p9 = 1
-					}
-					v5 = p9
-					p10 := i32(0)
-					if v5 != 0 {
-						p10 = t8
-					}
-					store32(m.memory, uint64(uint32(t7))+36, uint32(p10))
-					if v5 != 0 {
-						goto l0
-					}
-				}
+			l2:
 				{
-					if v6 == i32(2) {
-						goto l1
-					}
-					if v9 == 0 {
-						goto l1
-					}
-					t11 := v1
-					v9 = v9 - i32(1)
-					store32(m.memory, uint64(uint32(t11))+32, uint32(v9))
-					if v6 != i32(1) {
-						goto l2
-					}
-					if v3 != 0 {
-						t12 := int32(load32(m.memory, uint64(uint32(v1))+8))
-						p6 = t12
-						goto l3
-					}
-					t13 := int32(load32(m.memory, uint64(uint32(v1))+8))
-					v3 = t13
-					if v4 == 0 {
+					if v1 == 0 {
+						if v2&(v2<<1)&i64(-0x7f7f7f7f7f7f7f80) != i64(0) {
+							goto l0
+						}
+						t17 := v7
+						v13 = v13 + i32(8)
+						v7 = (t17 + v13) & v12
 						goto l4
 					}
-					v6 = v4 & i32(7)
-					if v6 == 0 {
-						v2 = v4
-						goto l5
+					v4 = int64(bits.TrailingZeros64(uint64(v1)))
+					v1 = (v1 - i64(1)) & v1
+					t14 := int32(load32(m.memory, uint64(uint32(v5-(int32(uint32(int32(v4))>>3)+v7)&v12<<2-i32(4)))))
+					if v11 != t14 {
+						goto l2
 					}
-					v2 = v4
-				l6:
-					{
-						v2 = v2 - i32(1)
-						t14 := int32(load32(m.memory, uint64(uint32(v3))+140))
-						v3 = t14
-						v6 = v6 - i32(1)
-						if v6 != 0 {
-							goto l6
-						}
-					}
-				l5:
-					if uint32(v4) >= uint32(i32(8)) {
-						goto l9
-					}
-					goto l4
 				}
-			l1:
-				t15 := int32(load32(m.memory, uint64(uint32(v1))+44))
-				v2 = t15
-				if v2 == 0 {
-					v3 = i32(0)
-					goto l8
+				t15 := int32(load32(m.memory, uint64(uint32(v9))+4))
+				t16 := m.fn494(t15, v11)
+				if t16&i32(255) == 0 {
+					goto l3
 				}
-				v3 = i32(0)
-				t16 := int32(load32(m.memory, uint64(uint32(v1))+48))
-				t17 := v1
-				t18 := v2 + i32(1)
-				var p19 int32
-				if v2 == t16 {
-					p19 = 1
-				}
-				v1 = p19
-				p20 := t18
-				if v1 != 0 {
-					p20 = i32(0)
-				}
-				store32(m.memory, uint64(uint32(t17))+44, uint32(p20))
-				if v1 == 0 {
-					goto l0
-				}
-				goto l8
-			}
-		l0:
-			t21 := int32(m.memory[uint64(uint32(v2))])
-			v2 = t21
-			v3 = i32(1)
-		}
-	l8:
-		m.memory[uint64(uint32(v0))+1] = byte(v2)
-		m.memory[uint64(uint32(v0))] = byte(v3)
-		return
-	l9:
-		{
-			t22 := int32(load32(m.memory, uint64(uint32(v3))+140))
-			t23 := int32(load32(m.memory, uint64(uint32(t22))+140))
-			t24 := int32(load32(m.memory, uint64(uint32(t23))+140))
-			t25 := int32(load32(m.memory, uint64(uint32(t24))+140))
-			t26 := int32(load32(m.memory, uint64(uint32(t25))+140))
-			t27 := int32(load32(m.memory, uint64(uint32(t26))+140))
-			t28 := int32(load32(m.memory, uint64(uint32(t27))+140))
-			t29 := int32(load32(m.memory, uint64(uint32(t28))+140))
-			v3 = t29
-			v2 = v2 - i32(8)
-			if v2 != 0 {
-				goto l9
-			}
-		}
-	l4:
-		store32(m.memory, uint64(uint32(v1)), uint32(i32(1)))
-		v4 = i32(0)
-		p6 = i32(0)
-	l3:
-		v7 = p6
-		{
-			t30 := int32(load16(m.memory, uint64(uint32(v3))+138))
-			if uint32(t30) > uint32(v4) {
-				v2 = v3
-				v8 = v4
-				goto l10
-			}
-		l11:
-			{
-				t31 := int32(load32(m.memory, uint64(uint32(v3))+88))
-				v2 = t31
-				if v2 == 0 {
-					goto l2
-				}
-				v7 = v7 + i32(1)
-				t32 := int32(load16(m.memory, uint64(uint32(v3))+136))
-				v8 = t32
-				v3 = v2
-				t33 := int32(load16(m.memory, uint64(uint32(v2))+138))
-				if uint32(v8) >= uint32(t33) {
-					goto l11
-				}
-			}
-		}
-	l10:
-		if v7 == 0 {
-			v4 = v8 + i32(1)
-			v3 = v2
-			goto l12
-		}
-		v6 = v2 + v8<<2 + i32(144)
-		v4 = v7 & i32(7)
-		if v4 == 0 {
-			v5 = v7
-			goto l13
-		}
-		v5 = v7
-	l14:
-		{
-			v5 = v5 - i32(1)
-			t34 := int32(load32(m.memory, uint64(uint32(v6))))
-			v3 = t34
-			v6 = v3 + i32(140)
-			v4 = v4 - i32(1)
-			if v4 != 0 {
-				goto l14
-			}
-		}
-	l13:
-		v4 = i32(0)
-		if uint32(v7) < uint32(i32(8)) {
-			goto l12
-		}
-	l15:
-		{
-			t35 := int32(load32(m.memory, uint64(uint32(v6))))
-			t36 := int32(load32(m.memory, uint64(uint32(t35))+140))
-			t37 := int32(load32(m.memory, uint64(uint32(t36))+140))
-			t38 := int32(load32(m.memory, uint64(uint32(t37))+140))
-			t39 := int32(load32(m.memory, uint64(uint32(t38))+140))
-			t40 := int32(load32(m.memory, uint64(uint32(t39))+140))
-			t41 := int32(load32(m.memory, uint64(uint32(t40))+140))
-			t42 := int32(load32(m.memory, uint64(uint32(t41))+140))
-			v3 = t42
-			v6 = v3 + i32(140)
-			v5 = v5 - i32(8)
-			if v5 != 0 {
-				goto l15
-			}
-		}
-	l12:
-		store32(m.memory, uint64(uint32(v1))+12, uint32(v4))
-		store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
-		store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
-		t43 := v1
-		v5 = v2 + v8<<3
-		t44 := int32(load32(m.memory, uint64(uint32(v5))))
-		v2 = t44
-		store32(m.memory, uint64(uint32(t43))+36, uint32(v2))
-		t45 := int32(load32(m.memory, uint64(uint32(v5))+4))
-		t46 := v1
-		v5 = v2 + t45
-		store32(m.memory, uint64(uint32(t46))+40, uint32(v5))
-		v6 = i32(1)
-		goto l16
-	}
-l2:
-	panic("unreachable")
-}
-func (m *Module) fn497(v0, v1 int32) {
-	var v2, v3, v4 int32
-	t0 := int32(load32(m.memory, uint64(uint32(v1))+48))
-	t1 := int32(load32(m.memory, uint64(uint32(v1))+44))
-	v2 = t1
-	p2 := i32(0)
-	if v2 != 0 {
-		p2 = t0 - v2
-	}
-	v4 = p2
-	t3 := int32(load32(m.memory, uint64(uint32(v1))+40))
-	t4 := int32(load32(m.memory, uint64(uint32(v1))+36))
-	v2 = t4
-	p5 := i32(0)
-	if v2 != 0 {
-		p5 = t3 - v2
-	}
-	v2 = p5
-	{
-		t6 := int32(load32(m.memory, uint64(uint32(v1))))
-		if t6 != i32(2) {
-			t7 := int32(load32(m.memory, uint64(uint32(v1))+32))
-			if t7 != 0 {
 				goto l0
 			}
 		}
-		t8 := v0
-		v1 = v2 + v4
-		store32(m.memory, uint64(uint32(t8))+8, uint32(v1))
-		var p9 int32
-		if uint32(v1) >= uint32(v2) {
-			p9 = 1
-		}
-		v3 = p9
 	}
 l0:
-	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
-	t10 := v0
-	v0 = v2 + v4
-	p11 := v0
-	if uint32(v0) < uint32(v2) {
-		p11 = i32(-1)
-	}
-	store32(m.memory, uint64(uint32(t10)), uint32(p11))
+	m.g0 = v8 + i32(16)
+	return v6
 }
-func (m *Module) fn498(v0, v1, v2, v3 int32) {
+func (m *Module) fn497(v0, v1, v2, v3 int32) {
 	store32(m.memory, uint64(uint32(v1))+8, uint32(v2))
-	m.fn268(v1, v3)
+	m.fn269(v1, v3)
 	t0 := int64(load64(m.memory, uint64(uint32(v1))))
 	store64(m.memory, uint64(uint32(v0)), uint64(i64_rotl(t0, i64(32))))
 }
-func (m *Module) fn499(v0, v1 int32) int32 {
-	m.fn267(v0, v1)
+func (m *Module) fn498(v0, v1 int32) int32 {
+	m.fn268(v0, v1)
 	return i32(0)
 }
-func (m *Module) fn500(v0, v1, v2 int32) int32 {
+func (m *Module) fn499(v0, v1, v2 int32) int32 {
 	m.fn84(v0, v1, v1+v2)
 	return i32(0)
 }
-func (m *Module) fn501(v0, v1, v2 int32) int32 {
+func (m *Module) fn500(v0, v1, v2 int32) int32 {
 	if v2&i32(1) != 0 {
 		m.fn84(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn532(v0, i32(1097912), v1, v2)
+	t0 := m.fn531(v0, i32(1097912), v1, v2)
 	return t0
 }
-func (m *Module) fn502(v0 int32, v1 int64) {
+func (m *Module) fn501(v0 int32, v1 int64) {
 	t0 := v0
 	v1 = int64(uint64(v1*i64(109951163))>>40)*i64(0xffffd8f0) + v1
 	v1 = int64(uint64(v1*i64(5243))>>19)&i64(0x7f0000007f)*i64(65436) + v1
@@ -77060,7 +76954,7 @@ func (m *Module) fn502(v0 int32, v1 int64) {
 	store64(m.memory, uint64(uint32(t0)), uint64(v1))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v1<<1|i64(1))))))>>3)))
 }
-func (m *Module) fn503(v0, v1 int32) {
+func (m *Module) fn502(v0, v1 int32) {
 	var v2, v3, v4, v5 int64
 	var v6, v7, v8, v9 int32
 	t0 := m.g0
@@ -77071,16 +76965,16 @@ func (m *Module) fn503(v0, v1 int32) {
 	t2 := int32(uint32(v7) / uint32(i32(28)))
 	v8 = t2
 	v9 = v8 << 4
-	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106448))
+	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106432))
 	v5 = t3
-	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106216))
+	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106200))
 	t5 := v5
 	v4 = t4
-	m.fn551(t1, t5, i64(0), v4)
-	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106440))
+	m.fn550(t1, t5, i64(0), v4)
+	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106424))
 	t7 := v6 + i32(16)
 	v2 = t6
-	m.fn551(t7, v2, i64(0), v4)
+	m.fn550(t7, v2, i64(0), v4)
 	t8 := int64(load64(m.memory, uint64(uint32(v6))+24))
 	v3 = v2 * v4
 	t9 := int64(load64(m.memory, uint64(uint32(v6))+8))
@@ -77098,19 +76992,19 @@ func (m *Module) fn503(v0, v1 int32) {
 	t11 := v0
 	t12 := v2
 	v0 = v1 + i32(293)
-	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106808))
+	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106792))
 	store64(m.memory, uint64(uint32(t11))+8, uint64(t12-int64(uint32(i32_shr_u(t13, v0)&i32(1)))))
 	m.g0 = v6 + i32(32)
 }
-func (m *Module) fn504(v0, v1 int32) int32 {
+func (m *Module) fn503(v0, v1 int32) int32 {
 	if uint32(v1) >= uint32(i32(9)) {
-		t0 := m.fn505(v1, v0)
+		t0 := m.fn504(v1, v0)
 		return t0
 	}
-	t1 := m.fn506(v0)
+	t1 := m.fn505(v0)
 	return t1
 }
-func (m *Module) fn505(v0, v1 int32) int32 {
+func (m *Module) fn504(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6 int32
 	{
 		t1 := v1
@@ -77128,7 +77022,7 @@ func (m *Module) fn505(v0, v1 int32) int32 {
 			p2 = i32(16)
 		}
 		v4 = p2
-		t4 := m.fn506(t3 + v4 + i32(12))
+		t4 := m.fn505(t3 + v4 + i32(12))
 		v2 = t4
 		if v2 == 0 {
 			goto l0
@@ -77164,7 +77058,7 @@ func (m *Module) fn505(v0, v1 int32) int32 {
 				v3 = v1 + v2
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+4))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(t12|i32(1)))
-				m.fn512(v1, v2)
+				m.fn511(v1, v2)
 				goto l1
 			}
 			t13 := int32(load32(m.memory, uint64(uint32(v1))))
@@ -77191,7 +77085,7 @@ func (m *Module) fn505(v0, v1 int32) int32 {
 			v2 = v0 + v2
 			t16 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			store32(m.memory, uint64(uint32(v2))+4, uint32(t16|i32(1)))
-			m.fn512(v1, v4)
+			m.fn511(v1, v4)
 		}
 	l2:
 		v3 = v0 + i32(8)
@@ -77199,7 +77093,7 @@ func (m *Module) fn505(v0, v1 int32) int32 {
 l0:
 	return v3
 }
-func (m *Module) fn506(v0 int32) int32 {
+func (m *Module) fn505(v0 int32) int32 {
 	var v1, v2, v3, v4, v5, v6, v7, v8, v9 int32
 	var v10 int64
 	t0 := m.g0
@@ -77214,7 +77108,7 @@ func (m *Module) fn506(v0 int32) int32 {
 				}
 				v1 = v0 + i32(11)
 				v5 = v1 & i32(-8)
-				t1 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+				t1 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 				v9 = t1
 				if v9 == 0 {
 					goto l1
@@ -77230,7 +77124,7 @@ func (m *Module) fn506(v0 int32) int32 {
 			}
 			{
 				{
-					t3 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+					t3 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 					v3 = t3
 					t5 := v3
 					p4 := (v0 + i32(11)) & i32(504)
@@ -77243,8 +77137,8 @@ func (m *Module) fn506(v0 int32) int32 {
 					if v1&i32(3) != 0 {
 						v5 = (v1^i32(-1))&i32(1) + v0
 						v1 = v5 << 3
-						v0 = v1 + i32(1119544)
-						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119552)))))
+						v0 = v1 + i32(1119528)
+						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119536)))))
 						t7 := v0
 						v2 = t6
 						t8 := int32(load32(m.memory, uint64(uint32(v2))+8))
@@ -77256,7 +77150,7 @@ func (m *Module) fn506(v0 int32) int32 {
 						store32(m.memory, uint64(uint32(v0))+8, uint32(v4))
 						goto l4
 					}
-					t9 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+					t9 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 					if uint32(v5) <= uint32(t9) {
 						goto l1
 					}
@@ -77265,8 +77159,8 @@ func (m *Module) fn506(v0 int32) int32 {
 							v2 = i32_shl(i32(2), v0)
 							v6 = int32(bits.TrailingZeros32(uint32((v2 | (i32(0) - v2)) & i32_shl(v1, v0))))
 							v1 = v6 << 3
-							v2 = v1 + i32(1119544)
-							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119552)))))
+							v2 = v1 + i32(1119528)
+							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119536)))))
 							t27 := v2
 							v0 = t26
 							t28 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -77276,7 +77170,7 @@ func (m *Module) fn506(v0 int32) int32 {
 								store32(m.memory, uint64(uint32(v2))+8, uint32(v4))
 								goto l10
 							}
-							store32(m.memory, uint64(uint32(i32(1119808))), uint32(v3&i32_rotl(i32(-2), v6)))
+							store32(m.memory, uint64(uint32(i32(1119792))), uint32(v3&i32_rotl(i32(-2), v6)))
 						}
 					l10:
 						store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -77285,23 +77179,23 @@ func (m *Module) fn506(v0 int32) int32 {
 						v2 = v1 - v5
 						store32(m.memory, uint64(uint32(t29))+4, uint32(v2|i32(1)))
 						store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
-						t30 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+						t30 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 						v1 = t30
 						if v1 != 0 {
-							t31 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
-							m.fn515(t31, v1)
+							t31 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+							m.fn514(t31, v1)
 						}
 						v0 = v0 + i32(8)
-						store32(m.memory, uint64(uint32(i32(1119824))), uint32(v3))
-						store32(m.memory, uint64(uint32(i32(1119816))), uint32(v2))
+						store32(m.memory, uint64(uint32(i32(1119808))), uint32(v3))
+						store32(m.memory, uint64(uint32(i32(1119800))), uint32(v2))
 						goto l0
 					}
-					t10 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+					t10 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 					v0 = t10
 					if v0 == 0 {
 						goto l1
 					}
-					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119400)))))
+					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119384)))))
 					v1 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					v3 = t12&i32(-8) - v5
@@ -77319,19 +77213,19 @@ func (m *Module) fn506(v0 int32) int32 {
 							if v0 != 0 {
 								goto l6
 							}
-							m.fn516(v2)
+							m.fn515(v2)
 							if uint32(v3) >= uint32(i32(16)) {
 								store32(m.memory, uint64(uint32(v2))+4, uint32(v5|i32(3)))
 								v0 = v2 + v5
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 								store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-								t15 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+								t15 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 								v1 = t15
 								if v1 == 0 {
 									goto l7
 								}
-								t16 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
-								m.fn515(t16, v1)
+								t16 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+								m.fn514(t16, v1)
 								goto l7
 							}
 							t17 := v2
@@ -77367,7 +77261,7 @@ func (m *Module) fn506(v0 int32) int32 {
 					}
 				}
 			l3:
-				store32(m.memory, uint64(uint32(i32(1119808))), uint32(v3&i32_rotl(i32(-2), v5)))
+				store32(m.memory, uint64(uint32(i32(1119792))), uint32(v3&i32_rotl(i32(-2), v5)))
 			l4:
 				v0 = v2 + i32(8)
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(3)))
@@ -77377,8 +77271,8 @@ func (m *Module) fn506(v0 int32) int32 {
 				goto l0
 			}
 		l7:
-			store32(m.memory, uint64(uint32(i32(1119824))), uint32(v0))
-			store32(m.memory, uint64(uint32(i32(1119816))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119808))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119800))), uint32(v3))
 		l8:
 			v0 = v2 + i32(8)
 			if v0 == 0 {
@@ -77388,7 +77282,7 @@ func (m *Module) fn506(v0 int32) int32 {
 		l2:
 			v3 = i32(0) - v5
 			{
-				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119400)))))
+				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119384)))))
 				v2 = t32
 				if v2 == 0 {
 					v1 = i32(0)
@@ -77455,7 +77349,7 @@ func (m *Module) fn506(v0 int32) int32 {
 				if v0 == 0 {
 					goto l1
 				}
-				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119400)))))
+				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119384)))))
 				v0 = t43
 			}
 			if v0 == 0 {
@@ -77516,7 +77410,7 @@ func (m *Module) fn506(v0 int32) int32 {
 			if v1 == 0 {
 				goto l1
 			}
-			t58 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+			t58 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 			t59 := v5
 			v0 = t58
 			var p60 int32
@@ -77530,14 +77424,14 @@ func (m *Module) fn506(v0 int32) int32 {
 			if p60&p61 != 0 {
 				goto l1
 			}
-			m.fn516(v1)
+			m.fn515(v1)
 			{
 				if uint32(v3) >= uint32(i32(16)) {
 					store32(m.memory, uint64(uint32(v1))+4, uint32(v5|i32(3)))
 					v0 = v1 + v5
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-					m.fn513(v0, v3)
+					m.fn512(v0, v3)
 					goto l17
 				}
 				t62 := v1
@@ -77556,11 +77450,11 @@ func (m *Module) fn506(v0 int32) int32 {
 	l1:
 		{
 			{
-				t64 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+				t64 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 				t65 := v5
 				v1 = t64
 				if uint32(t65) > uint32(v1) {
-					t66 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+					t66 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 					t67 := v5
 					v0 = t66
 					if uint32(t67) >= uint32(v0) {
@@ -77606,23 +77500,23 @@ func (m *Module) fn506(v0 int32) int32 {
 						v6 = t76
 						t77 := int32(load32(m.memory, uint64(uint32(v8))+8))
 						v3 = t77
-						t78 := int32(load32(m.memory, uint64(uint32(i32(1119832)))))
+						t78 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
 						v0 = v3 + t78
-						store32(m.memory, uint64(uint32(i32(1119832))), uint32(v0))
-						t79 := int32(load32(m.memory, uint64(uint32(i32(1119836)))))
+						store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
+						t79 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
 						t80 := v0
 						v2 = t79
 						p81 := v2
 						if uint32(v0) > uint32(v2) {
 							p81 = t80
 						}
-						store32(m.memory, uint64(uint32(i32(1119836))), uint32(p81))
+						store32(m.memory, uint64(uint32(i32(1119820))), uint32(p81))
 						{
 							{
-								t82 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+								t82 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 								v2 = t82
 								if v2 != 0 {
-									v0 = i32(1119528)
+									v0 = i32(1119512)
 								l20:
 									{
 										t83 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -77642,44 +77536,44 @@ func (m *Module) fn506(v0 int32) int32 {
 									}
 									goto l21
 								}
-								t88 := int32(load32(m.memory, uint64(uint32(i32(1119844)))))
+								t88 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
 								v0 = t88
 								p89 := i32(0)
 								if uint32(v0) <= uint32(v1) {
 									p89 = v0
 								}
 								if p89 == 0 {
-									store32(m.memory, uint64(uint32(i32(1119844))), uint32(v1))
+									store32(m.memory, uint64(uint32(i32(1119828))), uint32(v1))
 								}
-								store32(m.memory, uint64(uint32(i32(1119848))), uint32(i32(0xfff)))
-								store32(m.memory, uint64(uint32(i32(1119540))), uint32(v6))
-								store32(m.memory, uint64(uint32(i32(1119532))), uint32(v3))
-								store32(m.memory, uint64(uint32(i32(1119528))), uint32(v1))
+								store32(m.memory, uint64(uint32(i32(1119832))), uint32(i32(0xfff)))
+								store32(m.memory, uint64(uint32(i32(1119524))), uint32(v6))
+								store32(m.memory, uint64(uint32(i32(1119516))), uint32(v3))
+								store32(m.memory, uint64(uint32(i32(1119512))), uint32(v1))
 								v0 = i32(-256)
 							l22:
 								{
-									t90 := v0 + i32(1119820)
-									v2 = v0 + i32(1119808)
+									t90 := v0 + i32(1119804)
+									v2 = v0 + i32(1119792)
 									store32(m.memory, uint64(uint32(t90)), uint32(v2))
 									t91 := v2
-									v4 = v0 + i32(1119800)
+									v4 = v0 + i32(1119784)
 									store32(m.memory, uint64(uint32(t91)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1119812))), uint32(v4))
-									t92 := v0 + i32(1119828)
-									v4 = v0 + i32(1119816)
+									store32(m.memory, uint64(uint32(v0+i32(1119796))), uint32(v4))
+									t92 := v0 + i32(1119812)
+									v4 = v0 + i32(1119800)
 									store32(m.memory, uint64(uint32(t92)), uint32(v4))
 									store32(m.memory, uint64(uint32(v4)), uint32(v2))
-									t93 := v0 + i32(1119836)
-									v2 = v0 + i32(1119824)
+									t93 := v0 + i32(1119820)
+									v2 = v0 + i32(1119808)
 									store32(m.memory, uint64(uint32(t93)), uint32(v2))
 									store32(m.memory, uint64(uint32(v2)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1119832))), uint32(v2))
+									store32(m.memory, uint64(uint32(v0+i32(1119816))), uint32(v2))
 									v0 = v0 + i32(32)
 									if v0 != 0 {
 										goto l22
 									}
 								}
-								m.fn518(v1, v3-i32(40))
+								m.fn517(v1, v3-i32(40))
 								goto l23
 							}
 						l19:
@@ -77696,22 +77590,22 @@ func (m *Module) fn506(v0 int32) int32 {
 							}
 							if int32(uint32(v4)>>1) == v6 {
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3+v7))
-								t122 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
-								t123 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
-								m.fn518(t122, t123+v3)
+								t122 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+								t123 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+								m.fn517(t122, t123+v3)
 								goto l23
 							}
 						}
 					l21:
-						t95 := int32(load32(m.memory, uint64(uint32(i32(1119844)))))
+						t95 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
 						v0 = t95
 						p96 := v1
 						if uint32(v0) < uint32(v1) {
 							p96 = v0
 						}
-						store32(m.memory, uint64(uint32(i32(1119844))), uint32(p96))
+						store32(m.memory, uint64(uint32(i32(1119828))), uint32(p96))
 						v4 = v1 + v3
-						v0 = i32(1119528)
+						v0 = i32(1119512)
 						{
 							{
 							l25:
@@ -77743,16 +77637,16 @@ func (m *Module) fn506(v0 int32) int32 {
 									t113 := v0
 									v1 = v4 + v5
 									v3 = t113 - v1
-									t114 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+									t114 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 									if v0 == t114 {
-										store32(m.memory, uint64(uint32(i32(1119828))), uint32(v1))
-										t124 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+										store32(m.memory, uint64(uint32(i32(1119812))), uint32(v1))
+										t124 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 										v0 = t124 + v3
-										store32(m.memory, uint64(uint32(i32(1119820))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119804))), uint32(v0))
 										store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 										goto l33
 									}
-									t115 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+									t115 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 									if v0 == t115 {
 										goto l32
 									}
@@ -77761,7 +77655,7 @@ func (m *Module) fn506(v0 int32) int32 {
 									if v2&i32(3) == i32(1) {
 										t117 := v0
 										v2 = v2 & i32(-8)
-										m.fn511(t117, v2)
+										m.fn510(t117, v2)
 										v3 = v2 + v3
 										v0 = v0 + v2
 										t118 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -77770,12 +77664,12 @@ func (m *Module) fn506(v0 int32) int32 {
 									store32(m.memory, uint64(uint32(v0))+4, uint32(v2&i32(-2)))
 									store32(m.memory, uint64(uint32(v1))+4, uint32(v3|i32(1)))
 									store32(m.memory, uint64(uint32(v1+v3)), uint32(v3))
-									m.fn513(v1, v3)
+									m.fn512(v1, v3)
 									goto l33
 								}
 							}
 						l26:
-							v0 = i32(1119528)
+							v0 = i32(1119512)
 						l29:
 							{
 								t101 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -77786,7 +77680,7 @@ func (m *Module) fn506(v0 int32) int32 {
 									t104 := v2
 									v7 = v4 + t103
 									if uint32(t104) < uint32(v7) {
-										m.fn518(v1, v3-i32(40))
+										m.fn517(v1, v3-i32(40))
 										t106 := v2
 										v0 = (v7-i32(32))&i32(-8) - i32(8)
 										p107 := v0
@@ -77795,16 +77689,16 @@ func (m *Module) fn506(v0 int32) int32 {
 										}
 										v4 = p107
 										store32(m.memory, uint64(uint32(v4))+4, uint32(i32(27)))
-										t108 := int64(load64(m.memory, uint64(uint32(i32(1119528)))))
+										t108 := int64(load64(m.memory, uint64(uint32(i32(1119512)))))
 										v10 = t108
-										t109 := int64(load64(m.memory, uint64(uint32(i32(1119536)))))
+										t109 := int64(load64(m.memory, uint64(uint32(i32(1119520)))))
 										store64(m.memory, uint64(uint32(v4+i32(16))), uint64(t109))
 										v0 = v4 + i32(8)
 										store64(m.memory, uint64(uint32(v0)), uint64(v10))
-										store32(m.memory, uint64(uint32(i32(1119540))), uint32(v6))
-										store32(m.memory, uint64(uint32(i32(1119532))), uint32(v3))
-										store32(m.memory, uint64(uint32(i32(1119528))), uint32(v1))
-										store32(m.memory, uint64(uint32(i32(1119536))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119524))), uint32(v6))
+										store32(m.memory, uint64(uint32(i32(1119516))), uint32(v3))
+										store32(m.memory, uint64(uint32(i32(1119512))), uint32(v1))
+										store32(m.memory, uint64(uint32(i32(1119520))), uint32(v0))
 										v0 = v4 + i32(28)
 									l30:
 										store32(m.memory, uint64(uint32(v0)), uint32(i32(7)))
@@ -77821,7 +77715,7 @@ func (m *Module) fn506(v0 int32) int32 {
 										v0 = v4 - v2
 										store32(m.memory, uint64(uint32(t111))+4, uint32(v0|i32(1)))
 										store32(m.memory, uint64(uint32(v4)), uint32(v0))
-										m.fn513(v2, v0)
+										m.fn512(v2, v0)
 										goto l23
 									}
 								}
@@ -77832,31 +77726,31 @@ func (m *Module) fn506(v0 int32) int32 {
 						}
 					}
 					v1 = v0 - v5
-					store32(m.memory, uint64(uint32(i32(1119820))), uint32(v1))
-					t119 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+					store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
+					t119 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 					v0 = t119
 					v2 = v0 + v5
-					store32(m.memory, uint64(uint32(i32(1119828))), uint32(v2))
+					store32(m.memory, uint64(uint32(i32(1119812))), uint32(v2))
 					store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 					v0 = v0 + i32(8)
 					goto l0
 				}
-				t120 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+				t120 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 				v0 = t120
 				v2 = v1 - v5
 				if uint32(v2) <= uint32(i32(15)) {
-					store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1119816))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119800))), uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(3)))
 					v1 = v0 + v1
 					t121 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					store32(m.memory, uint64(uint32(v1))+4, uint32(t121|i32(1)))
 					goto l34
 				}
-				store32(m.memory, uint64(uint32(i32(1119816))), uint32(v2))
+				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v2))
 				v3 = v0 + v5
-				store32(m.memory, uint64(uint32(i32(1119824))), uint32(v3))
+				store32(m.memory, uint64(uint32(i32(1119808))), uint32(v3))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -77865,10 +77759,10 @@ func (m *Module) fn506(v0 int32) int32 {
 				goto l0
 			}
 		l32:
-			store32(m.memory, uint64(uint32(i32(1119824))), uint32(v1))
-			t125 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+			store32(m.memory, uint64(uint32(i32(1119808))), uint32(v1))
+			t125 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 			v0 = t125 + v3
-			store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
 			store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 		}
@@ -77877,17 +77771,17 @@ func (m *Module) fn506(v0 int32) int32 {
 		goto l0
 	l23:
 		v0 = i32(0)
-		t126 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+		t126 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 		v1 = t126
 		if uint32(v1) <= uint32(v5) {
 			goto l0
 		}
 		v1 = v1 - v5
-		store32(m.memory, uint64(uint32(i32(1119820))), uint32(v1))
-		t127 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+		store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
+		t127 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 		v0 = t127
 		v2 = v0 + v5
-		store32(m.memory, uint64(uint32(i32(1119828))), uint32(v2))
+		store32(m.memory, uint64(uint32(i32(1119812))), uint32(v2))
 		store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 		v0 = v0 + i32(8)
@@ -77896,11 +77790,11 @@ l0:
 	m.g0 = v8 + i32(16)
 	return v0
 }
-func (m *Module) fn507(v0, v1 int32) {
-	m.fn508(v0, v1)
-	m.fn509(v0)
+func (m *Module) fn506(v0, v1 int32) {
+	m.fn507(v0, v1)
+	m.fn508(v0)
 }
-func (m *Module) fn508(v0, v1 int32) {
+func (m *Module) fn507(v0, v1 int32) {
 	var v2 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v0-i32(4)))))
@@ -77923,7 +77817,7 @@ func (m *Module) fn508(v0, v1 int32) {
 		panic("unreachable")
 	}
 }
-func (m *Module) fn509(v0 int32) {
+func (m *Module) fn508(v0 int32) {
 	var v1, v2, v3 int32
 	v1 = v0 - i32(8)
 	t0 := int32(load32(m.memory, uint64(uint32(v0-i32(4)))))
@@ -77943,20 +77837,20 @@ func (m *Module) fn509(v0 int32) {
 			v3 = t2
 			v0 = v3 + v0
 			v1 = v1 - v3
-			t3 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+			t3 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 			if v1 == t3 {
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t4&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
+				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
 				t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t5&i32(-2)))
 				store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 				store32(m.memory, uint64(uint32(v2)), uint32(v0))
 				return
 			}
-			m.fn511(v1, v3)
+			m.fn510(v1, v3)
 		}
 	l0:
 		{
@@ -77964,26 +77858,26 @@ func (m *Module) fn509(v0 int32) {
 				t6 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				v3 = t6
 				if v3&i32(2) == 0 {
-					t7 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+					t7 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 					if v2 == t7 {
 						goto l2
 					}
-					t8 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+					t8 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 					if v2 == t8 {
 						goto l3
 					}
 					t9 := v2
 					v2 = v3 & i32(-8)
-					m.fn511(t9, v2)
+					m.fn510(t9, v2)
 					t10 := v1
 					v0 = v0 + v2
 					store32(m.memory, uint64(uint32(t10))+4, uint32(v0|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 					if v1 != t11 {
 						goto l4
 					}
-					store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
+					store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
 					return
 				}
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -77992,45 +77886,45 @@ func (m *Module) fn509(v0 int32) {
 			}
 		l4:
 			if uint32(v0) < uint32(i32(256)) {
-				m.fn515(v1, v0)
+				m.fn514(v1, v0)
 				return
 			}
-			m.fn514(v1, v0)
-			t12 := int32(load32(m.memory, uint64(uint32(i32(1119848)))))
+			m.fn513(v1, v0)
+			t12 := int32(load32(m.memory, uint64(uint32(i32(1119832)))))
 			v0 = t12 - i32(1)
-			store32(m.memory, uint64(uint32(i32(1119848))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119832))), uint32(v0))
 			if v0 != 0 {
 				return
 			}
-			m.fn517()
+			m.fn516()
 			return
 		}
 	l2:
-		store32(m.memory, uint64(uint32(i32(1119828))), uint32(v1))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+		store32(m.memory, uint64(uint32(i32(1119812))), uint32(v1))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 		v0 = t13 + v0
-		store32(m.memory, uint64(uint32(i32(1119820))), uint32(v0))
+		store32(m.memory, uint64(uint32(i32(1119804))), uint32(v0))
 		store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
-		t14 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+		t14 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 		if t14 == v1 {
-			store32(m.memory, uint64(uint32(i32(1119816))), uint32(i32(0)))
-			store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119800))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0)))
 		}
-		t15 := int32(load32(m.memory, uint64(uint32(i32(1119840)))))
+		t15 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
 		if uint32(v0) <= uint32(t15) {
 			return
 		}
-		t16 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+		t16 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 		v1 = t16
 		if v1 == 0 {
 			return
 		}
 		{
-			t17 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+			t17 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 			if uint32(t17) < uint32(i32(41)) {
 				goto l6
 			}
-			v0 = i32(1119528)
+			v0 = i32(1119512)
 		l7:
 			{
 				t18 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -78048,31 +77942,31 @@ func (m *Module) fn509(v0 int32) {
 			}
 		}
 	l6:
-		m.fn517()
-		t22 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
-		t23 := int32(load32(m.memory, uint64(uint32(i32(1119840)))))
+		m.fn516()
+		t22 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+		t23 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
 		if uint32(t22) <= uint32(t23) {
 			return
 		}
-		store32(m.memory, uint64(uint32(i32(1119840))), uint32(i32(-1)))
+		store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(-1)))
 	}
 	return
 l3:
-	store32(m.memory, uint64(uint32(i32(1119824))), uint32(v1))
-	t24 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+	store32(m.memory, uint64(uint32(i32(1119808))), uint32(v1))
+	t24 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 	v0 = t24 + v0
-	store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
+	store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
 	store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 }
-func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn509(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8 int32
-	m.fn508(v0, v1)
+	m.fn507(v0, v1)
 	{
 		{
 			{
 				if uint32(v2) >= uint32(i32(9)) {
-					t0 := m.fn505(v2, v3)
+					t0 := m.fn504(v2, v3)
 					v2 = t0
 					if v2 != 0 {
 						p15 := v1
@@ -78083,7 +77977,7 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 						if v3 != 0 {
 							memory_copy(m.memory, uint32(v2), uint32(v0), uint32(v3))
 						}
-						m.fn508(v0, v1)
+						m.fn507(v0, v1)
 						goto l7
 					}
 					return i32(0)
@@ -78120,16 +78014,16 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 				v5 = v4 + v6
 				{
 					if uint32(v1) > uint32(v4) {
-						t3 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+						t3 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 						if v5 == t3 {
-							t14 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+							t14 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 							v4 = t14 + v4
 							if uint32(v4) > uint32(v1) {
 								goto l6
 							}
 							goto l2
 						}
-						t4 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+						t4 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 						if t4 != v5 {
 							t5 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v8 = t5
@@ -78141,7 +78035,7 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 							if uint32(v4) < uint32(v1) {
 								goto l2
 							}
-							m.fn511(v5, v8)
+							m.fn510(v5, v8)
 							v5 = v4 - v1
 							if uint32(v5) >= uint32(i32(16)) {
 								t6 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -78151,7 +78045,7 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 								v4 = v4 + v6
 								t7 := int32(load32(m.memory, uint64(uint32(v4))+4))
 								store32(m.memory, uint64(uint32(v4))+4, uint32(t7|i32(1)))
-								m.fn512(v1, v5)
+								m.fn511(v1, v5)
 								goto l4
 							}
 							t8 := int32(load32(m.memory, uint64(uint32(v7))))
@@ -78161,7 +78055,7 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v1))+4, uint32(t9|i32(1)))
 							goto l4
 						}
-						t10 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+						t10 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 						v4 = t10 + v4
 						if uint32(v4) < uint32(v1) {
 							goto l2
@@ -78186,8 +78080,8 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v4))+4, uint32(t12&i32(-2)))
 						}
 					l5:
-						store32(m.memory, uint64(uint32(i32(1119824))), uint32(v1))
-						store32(m.memory, uint64(uint32(i32(1119816))), uint32(v5))
+						store32(m.memory, uint64(uint32(i32(1119808))), uint32(v1))
+						store32(m.memory, uint64(uint32(i32(1119800))), uint32(v5))
 						goto l4
 					}
 					v4 = v4 - v1
@@ -78199,7 +78093,7 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 					store32(m.memory, uint64(uint32(v1))+4, uint32(v4|i32(3)))
 					t13 := int32(load32(m.memory, uint64(uint32(v5))+4))
 					store32(m.memory, uint64(uint32(v5))+4, uint32(t13|i32(1)))
-					m.fn512(v1, v4)
+					m.fn511(v1, v4)
 					goto l4
 				}
 			}
@@ -78209,8 +78103,8 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 			t16 := v5
 			v1 = v4 - v1
 			store32(m.memory, uint64(uint32(t16))+4, uint32(v1|i32(1)))
-			store32(m.memory, uint64(uint32(i32(1119820))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1119828))), uint32(v5))
+			store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119812))), uint32(v5))
 		}
 	l4:
 		if v6 == 0 {
@@ -78218,7 +78112,7 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 		}
 		return v0
 	l2:
-		t17 := m.fn506(v3)
+		t17 := m.fn505(v3)
 		v1 = t17
 		if v1 == 0 {
 			goto l1
@@ -78244,14 +78138,14 @@ func (m *Module) fn510(v0, v1, v2, v3 int32) int32 {
 		v2 = v1
 	}
 l7:
-	m.fn509(v0)
+	m.fn508(v0)
 l1:
 	return v2
 }
-func (m *Module) fn511(v0, v1 int32) {
+func (m *Module) fn510(v0, v1 int32) {
 	var v2 int32
 	if uint32(v1) >= uint32(i32(256)) {
-		m.fn516(v0)
+		m.fn515(v0)
 		return
 	}
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+12))
@@ -78264,10 +78158,10 @@ func (m *Module) fn511(v0, v1 int32) {
 		store32(m.memory, uint64(uint32(v2))+8, uint32(v0))
 		return
 	}
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
-	store32(m.memory, uint64(uint32(i32(1119808))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
+	store32(m.memory, uint64(uint32(i32(1119792))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
 }
-func (m *Module) fn512(v0, v1 int32) {
+func (m *Module) fn511(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = v0 + v1
 	{
@@ -78284,57 +78178,57 @@ func (m *Module) fn512(v0, v1 int32) {
 			v3 = t1
 			v1 = v3 + v1
 			v0 = v0 - v3
-			t2 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+			t2 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 			if v0 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t3&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1119816))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v1))
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t4&i32(-2)))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v2)), uint32(v1))
 				return
 			}
-			m.fn511(v0, v3)
+			m.fn510(v0, v3)
 		}
 	l0:
 		{
 			t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			v3 = t5
 			if v3&i32(2) == 0 {
-				t6 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+				t6 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 				if v2 == t6 {
-					store32(m.memory, uint64(uint32(i32(1119828))), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+					store32(m.memory, uint64(uint32(i32(1119812))), uint32(v0))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 					v1 = t11 + v1
-					store32(m.memory, uint64(uint32(i32(1119820))), uint32(v1))
+					store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
-					t12 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+					t12 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 					if v0 != t12 {
 						return
 					}
-					store32(m.memory, uint64(uint32(i32(1119816))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119800))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0)))
 					return
 				}
-				t7 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+				t7 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 				if v2 == t7 {
 					goto l3
 				}
 				t8 := v2
 				v2 = v3 & i32(-8)
-				m.fn511(t8, v2)
+				m.fn510(t8, v2)
 				t9 := v0
 				v1 = v1 + v2
 				store32(m.memory, uint64(uint32(t9))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
-				t10 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+				t10 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 				if v0 != t10 {
 					goto l4
 				}
-				store32(m.memory, uint64(uint32(i32(1119816))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v1))
 				return
 			}
 			store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -78342,25 +78236,25 @@ func (m *Module) fn512(v0, v1 int32) {
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 		}
 	l4:
-		m.fn513(v0, v1)
+		m.fn512(v0, v1)
 		return
 	l3:
-		store32(m.memory, uint64(uint32(i32(1119824))), uint32(v0))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+		store32(m.memory, uint64(uint32(i32(1119808))), uint32(v0))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 		v1 = t13 + v1
-		store32(m.memory, uint64(uint32(i32(1119816))), uint32(v1))
+		store32(m.memory, uint64(uint32(i32(1119800))), uint32(v1))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 	}
 }
-func (m *Module) fn513(v0, v1 int32) {
+func (m *Module) fn512(v0, v1 int32) {
 	if uint32(v1) >= uint32(i32(256)) {
-		m.fn514(v0, v1)
+		m.fn513(v0, v1)
 		return
 	}
-	m.fn515(v0, v1)
+	m.fn514(v0, v1)
 }
-func (m *Module) fn514(v0, v1 int32) {
+func (m *Module) fn513(v0, v1 int32) {
 	var v2, v3, v4, v5 int32
 	store64(m.memory, uint64(uint32(v0))+16, uint64(i64(0)))
 	t1 := v0
@@ -78382,16 +78276,16 @@ func (m *Module) fn514(v0, v1 int32) {
 l0:
 	v2 = p0
 	store32(m.memory, uint64(uint32(t1))+28, uint32(v2))
-	v4 = v2<<2 + i32(1119400)
+	v4 = v2<<2 + i32(1119384)
 	v3 = i32_shl(i32(1), v2)
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 	if v3&t3 == 0 {
 		store32(m.memory, uint64(uint32(v4)), uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+24, uint32(v4))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
-		t4 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
-		store32(m.memory, uint64(uint32(i32(1119812))), uint32(t4|v3))
+		t4 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
+		store32(m.memory, uint64(uint32(i32(1119796))), uint32(t4|v3))
 		return
 	}
 	{
@@ -78442,22 +78336,22 @@ l2:
 	store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
 }
-func (m *Module) fn515(v0, v1 int32) {
+func (m *Module) fn514(v0, v1 int32) {
 	var v2, v3 int32
 	{
-		t0 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+		t0 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 		v2 = t0
 		t1 := v2
 		v3 = i32_shl(i32(1), int32(uint32(v1)>>3))
 		if t1&v3 == 0 {
-			store32(m.memory, uint64(uint32(i32(1119808))), uint32(v2|v3))
-			v1 = v1&i32(-8) + i32(1119544)
+			store32(m.memory, uint64(uint32(i32(1119792))), uint32(v2|v3))
+			v1 = v1&i32(-8) + i32(1119528)
 			v2 = v1
 			goto l0
 		}
 		v1 = v1 & i32(-8)
-		v2 = v1 + i32(1119544)
-		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119552)))))
+		v2 = v1 + i32(1119528)
+		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119536)))))
 		v1 = t2
 	}
 l0:
@@ -78466,7 +78360,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+12, uint32(v2))
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
 }
-func (m *Module) fn516(v0 int32) {
+func (m *Module) fn515(v0 int32) {
 	var v1, v2, v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+24))
 	v3 = t0
@@ -78536,7 +78430,7 @@ l1:
 		}
 		{
 			t16 := int32(load32(m.memory, uint64(uint32(v0))+28))
-			v2 = t16<<2 + i32(1119400)
+			v2 = t16<<2 + i32(1119384)
 			t17 := int32(load32(m.memory, uint64(uint32(v2))))
 			if t17 != v0 {
 				t18 := int32(load32(m.memory, uint64(uint32(v3))+16))
@@ -78576,13 +78470,13 @@ l1:
 	}
 	return
 l5:
-	t21 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+	t21 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 	t22 := int32(load32(m.memory, uint64(uint32(v0))+28))
-	store32(m.memory, uint64(uint32(i32(1119812))), uint32(t21&i32_rotl(i32(-2), t22)))
+	store32(m.memory, uint64(uint32(i32(1119796))), uint32(t21&i32_rotl(i32(-2), t22)))
 }
-func (m *Module) fn517() {
+func (m *Module) fn516() {
 	var v0, v1 int32
-	t0 := int32(load32(m.memory, uint64(uint32(i32(1119536)))))
+	t0 := int32(load32(m.memory, uint64(uint32(i32(1119520)))))
 	v1 = t0
 	var p1 int32
 	if v1 != 0 {
@@ -78603,29 +78497,29 @@ func (m *Module) fn517() {
 	} else {
 		p1 = i32(0xfff)
 	}
-	store32(m.memory, uint64(uint32(i32(1119848))), uint32(p1))
+	store32(m.memory, uint64(uint32(i32(1119832))), uint32(p1))
 }
-func (m *Module) fn518(v0, v1 int32) {
+func (m *Module) fn517(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = (v0 + i32(15)) & i32(-8)
 	v3 = v2 - i32(8)
-	store32(m.memory, uint64(uint32(i32(1119828))), uint32(v3))
+	store32(m.memory, uint64(uint32(i32(1119812))), uint32(v3))
 	v2 = v0 - v2 + v1 + i32(8)
-	store32(m.memory, uint64(uint32(i32(1119820))), uint32(v2))
+	store32(m.memory, uint64(uint32(i32(1119804))), uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1))+4, uint32(i32(40)))
-	store32(m.memory, uint64(uint32(i32(1119840))), uint32(i32(0x200000)))
+	store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(0x200000)))
 }
-func (m *Module) fn519(v0 int32) {
+func (m *Module) fn518(v0 int32) {
 	var v1 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v1 = t0
 	if v1 != 0 {
 		t1 := int32(load32(m.memory, uint64(uint32(v0))+4))
-		m.fn507(t1, v1)
+		m.fn506(t1, v1)
 	}
 }
-func (m *Module) fn520(v0, v1, v2, v3 int32) {
+func (m *Module) fn519(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	t0 := m.g0
 	v4 = t0 - i32(16)
@@ -78669,7 +78563,7 @@ func (m *Module) fn520(v0, v1, v2, v3 int32) {
 					v3 = t10
 					if v3 != 0 {
 						t11 := int32(load32(m.memory, uint64(uint32(v1))+4))
-						t12 := m.fn510(t11, v3, i32(1), v2)
+						t12 := m.fn509(t11, v3, i32(1), v2)
 						p9 = t12
 						goto l2
 					}
@@ -78677,7 +78571,7 @@ func (m *Module) fn520(v0, v1, v2, v3 int32) {
 						v3 = i32(1)
 						goto l3
 					}
-					t13 := m.fn504(v2, i32(1))
+					t13 := m.fn503(v2, i32(1))
 					p9 = t13
 				}
 			l2:
@@ -78719,7 +78613,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn521(v0, v1 int32) {
+func (m *Module) fn520(v0, v1 int32) {
 	var v2, v3 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -78728,7 +78622,7 @@ func (m *Module) fn521(v0, v1 int32) {
 		t2 := m.g0
 		v2 = t2 - i32(16)
 		m.g0 = v2
-		m.fn520(v2+i32(8), v0, v3, v1)
+		m.fn519(v2+i32(8), v0, v3, v1)
 		t3 := int32(load32(m.memory, uint64(uint32(v2))+8))
 		if t3 != i32(-0x7fffffff) {
 			panic("unreachable")
@@ -78736,14 +78630,14 @@ func (m *Module) fn521(v0, v1 int32) {
 		m.g0 = v2 + i32(16)
 	}
 }
-func (m *Module) fn522(v0, v1 int32) {
+func (m *Module) fn521(v0, v1 int32) {
 	var v2 int32
 	if v1 >= i32(0) {
 		if v1 == 0 {
 			store64(m.memory, uint64(uint32(v0))+4, uint64(i64(0x100000000)))
 			goto l0
 		}
-		t0 := m.fn504(v1, i32(1))
+		t0 := m.fn503(v1, i32(1))
 		v2 = t0
 		if v2 == 0 {
 			store32(m.memory, uint64(uint32(v0))+8, uint32(v1))
@@ -78761,7 +78655,7 @@ func (m *Module) fn522(v0, v1 int32) {
 l0:
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn523(v0, v1, v2 int32) {
+func (m *Module) fn522(v0, v1, v2 int32) {
 	var v3, v4, v5 int32
 	t0 := m.g0
 	v3 = t0 - i32(48)
@@ -78769,7 +78663,7 @@ func (m *Module) fn523(v0, v1, v2 int32) {
 	store32(m.memory, uint64(uint32(v3))+8, uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v1))
 	v5 = v3 + i32(32)
-	m.fn547(v5, v3+i32(4))
+	m.fn546(v5, v3+i32(4))
 	{
 		{
 			t2 := v0
@@ -78786,7 +78680,7 @@ func (m *Module) fn523(v0, v1, v2 int32) {
 						p1 = t6
 						goto l0
 					}
-					m.fn522(v5, v2)
+					m.fn521(v5, v2)
 					t7 := int32(load32(m.memory, uint64(uint32(v3))+32))
 					if t7 == 0 {
 						goto l1
@@ -78807,11 +78701,11 @@ func (m *Module) fn523(v0, v1, v2 int32) {
 		t8 := int64(load64(m.memory, uint64(uint32(v3))+36))
 		store64(m.memory, uint64(uint32(v3))+12, uint64(t8))
 		v2 = v3 + i32(12)
-		m.fn524(v2, v1, v1+v4)
-		m.fn524(v2, i32(1106888), i32(1106891))
+		m.fn523(v2, v1, v1+v4)
+		m.fn523(v2, i32(1106872), i32(1106875))
 		t9 := int64(load64(m.memory, uint64(uint32(v3))+4))
 		store64(m.memory, uint64(uint32(v3))+24, uint64(t9))
-		m.fn547(v3+i32(32), v3+i32(24))
+		m.fn546(v3+i32(32), v3+i32(24))
 	l3:
 		{
 			t10 := int32(load32(m.memory, uint64(uint32(v3))+32))
@@ -78820,11 +78714,11 @@ func (m *Module) fn523(v0, v1, v2 int32) {
 				t11 := int32(load32(m.memory, uint64(uint32(v3))+44))
 				v4 = v3 + i32(12)
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+36))
-				m.fn524(v4, v1, v1+t12)
+				m.fn523(v4, v1, v1+t12)
 				if t11 != 0 {
-					m.fn524(v4, i32(1106888), i32(1106891))
+					m.fn523(v4, i32(1106872), i32(1106875))
 				}
-				m.fn547(v3+i32(32), v3+i32(24))
+				m.fn546(v3+i32(32), v3+i32(24))
 				goto l3
 			}
 		}
@@ -78836,11 +78730,11 @@ func (m *Module) fn523(v0, v1, v2 int32) {
 l2:
 	m.g0 = v3 + i32(48)
 }
-func (m *Module) fn524(v0, v1, v2 int32) {
+func (m *Module) fn523(v0, v1, v2 int32) {
 	var v3, v4 int32
 	t0 := v0
 	v3 = v2 - v1
-	m.fn521(t0, v3)
+	m.fn520(t0, v3)
 	t1 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v4 = t1
 	{
@@ -78856,20 +78750,20 @@ func (m *Module) fn524(v0, v1, v2 int32) {
 l0:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v3+v4))
 }
-func (m *Module) fn525(v0 int32) {
+func (m *Module) fn524(v0 int32) {
 	var v1 int32
 	t0 := m.g0
 	v1 = t0 - i32(16)
 	m.g0 = v1
 	t1 := int32(load32(m.memory, uint64(uint32(v0))))
-	m.fn520(v1+i32(8), v0, t1, i32(1))
+	m.fn519(v1+i32(8), v0, t1, i32(1))
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	if t2 != i32(-0x7fffffff) {
 		panic("unreachable")
 	}
 	m.g0 = v1 + i32(16)
 }
-func (m *Module) fn526(v0, v1, v2 int32) {
+func (m *Module) fn525(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8, v9 int32
 	t0 := m.g0
 	v5 = t0 - i32(32)
@@ -78935,7 +78829,7 @@ func (m *Module) fn526(v0, v1, v2 int32) {
 		}
 		p2 = p11
 	}
-	m.fn522(t1, p2)
+	m.fn521(t1, p2)
 	{
 		t12 := int32(load32(m.memory, uint64(uint32(v5))+20))
 		if t12 == i32(1) {
@@ -78946,10 +78840,10 @@ func (m *Module) fn526(v0, v1, v2 int32) {
 		store64(m.memory, uint64(uint32(v5))+8, uint64(t13))
 		{
 			if v8 != 0 {
-				m.fn524(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
+				m.fn523(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
 				goto l4
 			}
-			t14 := m.fn532(v5+i32(8), i32(1106892), v1, v2)
+			t14 := m.fn531(v5+i32(8), i32(1106876), v1, v2)
 			if t14 != 0 {
 				goto l3
 			}
@@ -78965,7 +78859,7 @@ func (m *Module) fn526(v0, v1, v2 int32) {
 l3:
 	panic("unreachable")
 }
-func (m *Module) fn527(v0, v1 int32) int32 {
+func (m *Module) fn526(v0, v1 int32) int32 {
 	var v2, v3, v4, v5, v6, v7 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v6 = t0
@@ -78993,7 +78887,7 @@ func (m *Module) fn527(v0, v1 int32) int32 {
 	}
 l0:
 	v7 = p1
-	m.fn521(t2, v7)
+	m.fn520(t2, v7)
 	t5 := int32(load32(m.memory, uint64(uint32(v0))+4))
 	t6 := int32(load32(m.memory, uint64(uint32(v0))+8))
 	v2 = t5 + t6
@@ -79024,11 +78918,11 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+8, uint32(v6+v7))
 	return i32(0)
 }
-func (m *Module) fn528(v0, v1, v2 int32) int32 {
-	m.fn524(v0, v1, v1+v2)
+func (m *Module) fn527(v0, v1, v2 int32) int32 {
+	m.fn523(v0, v1, v1+v2)
 	return i32(0)
 }
-func (m *Module) fn529(v0, v1 int32) {
+func (m *Module) fn528(v0, v1 int32) {
 	var v2, v3, v4, v5, v6 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -79038,7 +78932,7 @@ func (m *Module) fn529(v0, v1 int32) {
 	t2 := int32(load32(m.memory, uint64(uint32(v1))+8))
 	t3 := v2 + i32(4)
 	v1 = t2
-	m.fn522(t3, v1)
+	m.fn521(t3, v1)
 	t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	if t4 != i32(1) {
 		t5 := int32(load32(m.memory, uint64(uint32(v2))+12))
@@ -79068,15 +78962,15 @@ func (m *Module) fn529(v0, v1 int32) {
 	}
 	panic("unreachable")
 }
-func (m *Module) fn530(v0, v1, v2 int32) int32 {
+func (m *Module) fn529(v0, v1, v2 int32) int32 {
 	if v2&i32(1) != 0 {
-		m.fn524(v0, v1, v1+int32(uint32(v2)>>1))
+		m.fn523(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn532(v0, i32(1106892), v1, v2)
+	t0 := m.fn531(v0, i32(1106876), v1, v2)
 	return t0
 }
-func (m *Module) fn531(v0 int32, v1, v2 int64) {
+func (m *Module) fn530(v0 int32, v1, v2 int64) {
 	var v3, v4, v5 int32
 	var v6, v7, v8, v9, v10, v11 int64
 	t0 := m.g0
@@ -79099,11 +78993,11 @@ func (m *Module) fn531(v0 int32, v1, v2 int64) {
 		m.g0 = v3
 		t2 := v3 + i32(16)
 		v5 = int32(v1) << 4
-		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114376)))))
+		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114360)))))
 		t4 := v2
 		v9 = int64(bits.LeadingZeros64(uint64(v2)))
 		v7 = i64_shl(t4, v9)
-		m.fn551(t2, t3, i64(0), v7)
+		m.fn550(t2, t3, i64(0), v7)
 		t5 := int64(load64(m.memory, uint64(uint32(v3))+16))
 		v2 = t5
 		t6 := int64(load64(m.memory, uint64(uint32(v3))+24))
@@ -79111,8 +79005,8 @@ func (m *Module) fn531(v0 int32, v1, v2 int64) {
 		v6 = t6
 		var p8 int64
 		if v6&i64(511) == i64(511) {
-			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114384)))))
-			m.fn551(v3, t9, i64(0), v7)
+			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114368)))))
+			m.fn550(v3, t9, i64(0), v7)
 			t10 := int64(load64(m.memory, uint64(uint32(v3))+8))
 			t11 := v6
 			v6 = t10
@@ -79207,7 +79101,7 @@ l0:
 l1:
 	m.g0 = v4 + i32(16)
 }
-func (m *Module) fn532(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn531(v0, v1, v2, v3 int32) int32 {
 	var v4, v5, v6, v7, v8, v9, v10, v11 int32
 	t0 := m.g0
 	v6 = t0 - i32(16)
@@ -79362,7 +79256,7 @@ l1:
 	m.g0 = v6 + i32(16)
 	return p1
 }
-func (m *Module) fn533(v0, v1, v2 int32) {
+func (m *Module) fn532(v0, v1, v2 int32) {
 	var v3, v4, v5, v6, v7, v8 int32
 	var v9 int64
 	{
@@ -79408,7 +79302,7 @@ func (m *Module) fn533(v0, v1, v2 int32) {
 			v9 = i64(0x10100000000)
 			{
 				{
-					t4 := int32(m.memory[uint64(uint32(v5))+1107207])
+					t4 := int32(m.memory[uint64(uint32(v5))+1107191])
 					switch t4 - i32(2) {
 					default:
 						goto l7
@@ -79556,7 +79450,7 @@ l0:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v1))
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn534(v0, v1, v2 int32) int32 {
+func (m *Module) fn533(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v2))+4))
 	v3 = t0
@@ -79579,7 +79473,7 @@ l0:
 	}
 	return p4
 }
-func (m *Module) fn535(v0, v1 int32) {
+func (m *Module) fn534(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8, v9, v10 int32
 	var v11, v12, v13, v14 int64
 	{
@@ -79590,10 +79484,10 @@ func (m *Module) fn535(v0, v1 int32) {
 		}
 		v8 = v1 & i32(63)
 		v1 = v8 << 1
-		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107464))
+		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107448))
 		v2 = t1
 		v4 = v2 & i32(2047)
-		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107466))
+		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107450))
 		v5 = v4 - t2&i32(2047)
 		v9 = i32(0) - v3
 		v10 = v0 + i32(8)
@@ -79619,7 +79513,7 @@ func (m *Module) fn535(v0, v1 int32) {
 				v1 = v1 + i32(1)
 				t4 := int32(m.memory[uint64(uint32(t3+i32(1308)))])
 				v7 = t4
-				t5 := int32(m.memory[uint64(uint32(v6+i32(1108902)))])
+				t5 := int32(m.memory[uint64(uint32(v6+i32(1108886)))])
 				t6 := v7
 				v6 = t5
 				if t6 == v6 {
@@ -79725,7 +79619,7 @@ func (m *Module) fn535(v0, v1 int32) {
 l3:
 	panic("unreachable")
 }
-func (m *Module) fn536(v0, v1 int32) {
+func (m *Module) fn535(v0, v1 int32) {
 	var v2, v3, v4, v5, _ int64
 	var v7, v8, v9, v10, v11, v12, v13, v14 int32
 	v10 = v0 + i32(8)
@@ -79885,7 +79779,7 @@ l6:
 	m.memory[uint64(uint32(v0))+776] = byte(i32(0))
 	store64(m.memory, uint64(uint32(v0)), uint64(i64(0)))
 }
-func (m *Module) fn537(v0 int32) int64 {
+func (m *Module) fn536(v0 int32) int64 {
 	var v1 int64
 	var v2, v3, v4, v5, _, v7 int32
 	{
@@ -79996,7 +79890,7 @@ func (m *Module) fn537(v0 int32) int64 {
 l0:
 	return v1
 }
-func (m *Module) fn538(v0, v1, v2, v3, v4, v5 int32) int32 {
+func (m *Module) fn537(v0, v1, v2, v3, v4, v5 int32) int32 {
 	var v6, v7, v8, v9, v10 int32
 	var v11 int64
 	t0 := m.g0
@@ -80019,7 +79913,7 @@ func (m *Module) fn538(v0, v1, v2, v3, v4, v5 int32) int32 {
 			v2 = i32(0)
 			goto l0
 		}
-		t4 := m.fn539(v2, v3)
+		t4 := m.fn538(v2, v3)
 		v6 = t4 + v6
 	}
 l0:
@@ -80038,13 +79932,13 @@ l0:
 					t17 := v0
 					v11 = t16
 					store32(m.memory, uint64(uint32(t17))+8, uint32(int32(v11)&i32(-0x60200000)|i32(0x20000030)))
-					t18 := m.fn541(v0, v8, v2, v3)
+					t18 := m.fn540(v0, v8, v2, v3)
 					if t18 != 0 {
 						v1 = i32(1)
 						goto l2
 					}
 					v1 = i32(1)
-					m.fn540(v7+i32(8), v0, v10-v6, i32(1))
+					m.fn539(v7+i32(8), v0, v10-v6, i32(1))
 					t19 := int32(load32(m.memory, uint64(uint32(v7))+8))
 					v2 = t19
 					if v2 == i32(1114112) {
@@ -80059,7 +79953,7 @@ l0:
 					if t24 != 0 {
 						goto l2
 					}
-					t25 := m.fn534(v2, v3, v0)
+					t25 := m.fn533(v2, v3, v0)
 					if t25 != 0 {
 						goto l2
 					}
@@ -80068,7 +79962,7 @@ l0:
 					goto l2
 				}
 				v1 = i32(1)
-				m.fn540(v7, v0, v10-v6, i32(1))
+				m.fn539(v7, v0, v10-v6, i32(1))
 				t7 := int32(load32(m.memory, uint64(uint32(v7))))
 				v6 = t7
 				if v6 == i32(1114112) {
@@ -80076,7 +79970,7 @@ l0:
 				}
 				t8 := int32(load16(m.memory, uint64(uint32(v7))+4))
 				v9 = t8
-				t9 := m.fn541(v0, v8, v2, v3)
+				t9 := m.fn540(v0, v8, v2, v3)
 				if t9 != 0 {
 					goto l2
 				}
@@ -80087,11 +79981,11 @@ l0:
 				if t13 != 0 {
 					goto l2
 				}
-				t14 := m.fn534(v6, v9, v0)
+				t14 := m.fn533(v6, v9, v0)
 				v1 = t14
 				goto l2
 			}
-			t15 := m.fn541(v0, v8, v2, v3)
+			t15 := m.fn540(v0, v8, v2, v3)
 			if t15 == 0 {
 				goto l3
 			}
@@ -80109,7 +80003,7 @@ l2:
 	m.g0 = v7 + i32(16)
 	return v1
 }
-func (m *Module) fn539(v0, v1 int32) int32 {
+func (m *Module) fn538(v0, v1 int32) int32 {
 	var v2, v3, v4, v5 int32
 	if v1 == 0 {
 		return i32(0)
@@ -80174,7 +80068,7 @@ l2:
 l1:
 	return v2
 }
-func (m *Module) fn540(v0, v1, v2, v3 int32) {
+func (m *Module) fn539(v0, v1, v2, v3 int32) {
 	var v4, v5, v6 int32
 	{
 		t0 := int32(load32(m.memory, uint64(uint32(v1))+8))
@@ -80220,7 +80114,7 @@ l4:
 	store16(m.memory, uint64(uint32(v0))+4, uint16(v4))
 	store32(m.memory, uint64(uint32(v0)), uint32(v3))
 }
-func (m *Module) fn541(v0, v1, v2, v3 int32) int32 {
+func (m *Module) fn540(v0, v1, v2, v3 int32) int32 {
 	{
 		if v1 == i32(1114112) {
 			goto l0
@@ -80244,7 +80138,7 @@ l0:
 	t7 := m.t0[uint(t6)].(func(int32, int32, int32) int32)(t4, v2, v3)
 	return t7
 }
-func (m *Module) fn542(v0, v1, v2 int32) int32 {
+func (m *Module) fn541(v0, v1, v2 int32) int32 {
 	var v3, v4, v5, v6 int32
 	t0 := m.g0
 	v3 = t0 - i32(32)
@@ -80299,7 +80193,7 @@ func (m *Module) fn542(v0, v1, v2 int32) int32 {
 					}
 					goto l1
 				}
-				t16 := m.fn539(v1, v2)
+				t16 := m.fn538(v1, v2)
 				v4 = t16
 				goto l4
 			}
@@ -80325,7 +80219,7 @@ func (m *Module) fn542(v0, v1, v2 int32) int32 {
 			v4 = t22
 			goto l0
 		}
-		m.fn540(v3, v0, v5-v4, i32(0))
+		m.fn539(v3, v0, v5-v4, i32(0))
 		v4 = i32(1)
 		t23 := int32(load32(m.memory, uint64(uint32(v3))))
 		v5 = t23
@@ -80341,14 +80235,14 @@ func (m *Module) fn542(v0, v1, v2 int32) int32 {
 		if t28 != 0 {
 			goto l0
 		}
-		t29 := m.fn534(v5, v6, v0)
+		t29 := m.fn533(v5, v6, v0)
 		v4 = t29
 	}
 l0:
 	m.g0 = v3 + i32(32)
 	return v4
 }
-func (m *Module) fn543(v0, v1 int32) int32 {
+func (m *Module) fn542(v0, v1 int32) int32 {
 	var v2, v3 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -80358,7 +80252,7 @@ func (m *Module) fn543(v0, v1 int32) int32 {
 	v0 = i32(0)
 l0:
 	{
-		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107172])
+		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107156])
 		m.memory[uint64(uint32(v0+v2+i32(15)))] = byte(t2)
 		v0 = v0 - i32(1)
 		v3 = int32(uint32(v3) >> 4)
@@ -80366,11 +80260,11 @@ l0:
 			goto l0
 		}
 	}
-	t3 := m.fn538(v1, i32(1), i32(1119320), i32(2), v0+v2+i32(16), i32(0)-v0)
+	t3 := m.fn537(v1, i32(1), i32(1119304), i32(2), v0+v2+i32(16), i32(0)-v0)
 	m.g0 = v2 + i32(16)
 	return t3
 }
-func (m *Module) fn544(v0 int64, v1, v2 int32) int32 {
+func (m *Module) fn543(v0 int64, v1, v2 int32) int32 {
 	var v3, v4, _ int32
 	var v6 int64
 	t0 := m.g0
@@ -80397,12 +80291,12 @@ func (m *Module) fn544(v0 int64, v1, v2 int32) int32 {
 				goto l1
 			}
 		}
-		t5 := m.fn538(v2, v1, i32(1), i32(0), v3+v4+i32(32), i32(0)-v3)
+		t5 := m.fn537(v2, v1, i32(1), i32(0), v3+v4+i32(32), i32(0)-v3)
 		m.g0 = v4 + i32(32)
 		return t5
 	}
 }
-func (m *Module) fn545(v0, v1, v2 int32, v3 int64) {
+func (m *Module) fn544(v0, v1, v2 int32, v3 int64) {
 	var v4 int64
 	var v5, v6 int32
 	if uint32(v2) >= uint32(i32(8)) {
@@ -80453,7 +80347,7 @@ l3:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
 	store32(m.memory, uint64(uint32(v0)), uint32(v1))
 }
-func (m *Module) fn546(v0, v1 int32) {
+func (m *Module) fn545(v0, v1 int32) {
 	var v2, v3, v4, _ int32
 	var v6 int64
 	t0 := int32(load32(m.memory, uint64(uint32(v0))+4))
@@ -80501,7 +80395,7 @@ l1:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
 	store32(m.memory, uint64(uint32(v0)), uint32(v4))
 }
-func (m *Module) fn547(v0, v1 int32) {
+func (m *Module) fn546(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7, v8 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v1))+4))
 	v5 = t0
@@ -80523,7 +80417,7 @@ func (m *Module) fn547(v0, v1 int32) {
 				}
 				{
 					{
-						t5 := int32(m.memory[uint64(uint32(v7))+1107207])
+						t5 := int32(m.memory[uint64(uint32(v7))+1107191])
 						switch t5 - i32(2) {
 						default:
 							goto l4
@@ -80658,21 +80552,21 @@ func (m *Module) fn547(v0, v1 int32) {
 	}
 	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 }
-func (m *Module) fn548(v0, v1 int32) int32 {
+func (m *Module) fn547(v0, v1 int32) int32 {
 	var v2 int32
 	t0 := int32(load32(m.memory, uint64(uint32(v0))))
 	v0 = t0
 	t1 := v0
 	v2 = v0 >> 31
-	t2 := m.fn544(int64(uint32(t1^v2-v2)), int32(uint32(v0^i32(-1))>>31), v1)
+	t2 := m.fn543(int64(uint32(t1^v2-v2)), int32(uint32(v0^i32(-1))>>31), v1)
 	return t2
 }
-func (m *Module) fn549(v0, v1 int32) int32 {
+func (m *Module) fn548(v0, v1 int32) int32 {
 	t0 := int64(load32(m.memory, uint64(uint32(v0))))
-	t1 := m.fn544(t0, i32(1), v1)
+	t1 := m.fn543(t0, i32(1), v1)
 	return t1
 }
-func (m *Module) fn550(v0, v1 int32) int32 {
+func (m *Module) fn549(v0, v1 int32) int32 {
 	var v2, v3, v4 int32
 	t0 := m.g0
 	v2 = t0 - i32(16)
@@ -80722,14 +80616,14 @@ func (m *Module) fn550(v0, v1 int32) int32 {
 		m.memory[uint64(uint32(v2))+12] = byte(v0)
 		p8 = i32(1)
 	l1:
-		t11 := m.fn542(t9, t10, p8)
+		t11 := m.fn541(t9, t10, p8)
 		p2 = t11
 	}
 l0:
 	m.g0 = v2 + i32(16)
 	return p2
 }
-func (m *Module) fn551(v0 int32, v1, v2, v3 int64) {
+func (m *Module) fn550(v0 int32, v1, v2, v3 int64) {
 	var v4, v5, v6, v7, v8 int64
 	t0 := v0
 	v4 = v3 & i64(0xffffffff)
@@ -80759,7 +80653,7 @@ func (m *Module) fn551(v0 int32, v1, v2, v3 int64) {
 	}
 	store64(m.memory, uint64(uint32(t6))+8, uint64(t8+(t9+(int64(uint32(p10))<<32|int64(uint64(v1)>>32)))+v2*v3))
 }
-func (m *Module) fn552(v0 int32, v1 int64, v2 int32) {
+func (m *Module) fn551(v0 int32, v1 int64, v2 int32) {
 	var v3, v4 int64
 	if v2&i32(64) == 0 {
 		if v2 == 0 {
@@ -80776,7 +80670,7 @@ l0:
 	store64(m.memory, uint64(uint32(v0)), uint64(v1))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(v3))
 }
-func (m *Module) fn553(v0 int32, v1, v2 int64, v3 int32) {
+func (m *Module) fn552(v0 int32, v1, v2 int64, v3 int32) {
 	var v4 int64
 	if v3&i32(64) == 0 {
 		if v3 == 0 {
@@ -80795,7 +80689,7 @@ l0:
 	store64(m.memory, uint64(uint32(v0)), uint64(v1))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(v2))
 }
-func (m *Module) fn554(v0, v1, v2 int32) int32 {
+func (m *Module) fn553(v0, v1, v2 int32) int32 {
 	var v3, v4, v5 int32
 	if v2 == 0 {
 		goto l0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader, FileIO
@@ -20,7 +20,7 @@ from chatpb._files.compression import CorruptDataError, Decompressed
 from chatpb._files.formats import STANDARD, Format
 from chatpb._files.framing import LARGE, DocumentError, emptied, runs_of, split_run
 
-__all__ = ["MAX_DOCUMENT", "Block", "Document", "DocumentError", "Input", "open_input"]
+__all__ = ["MAX_DOCUMENT", "Block", "Document", "DocumentError", "Input", "documents_of", "open_input"]
 
 MAX_DOCUMENT: Final = 256 << 20
 """Bytes of one document at most, unless the caller sets another limit."""
@@ -134,13 +134,18 @@ class Input:
 
     def documents(self, format: Format, limit: int = MAX_DOCUMENT) -> Iterator[Document]:
         """Yield the documents one by one, in order, with errors as in `blocks`."""
-        for block in self.blocks(format, limit):
-            if block.is_large:
-                documents = list(block.documents())
-                del block
-                yield from emptied(documents)
-            else:
-                yield from block.documents()
+        return documents_of(self.blocks(format, limit))
+
+
+def documents_of(blocks: Iterable[Block]) -> Iterator[Document]:
+    """Yield the documents of blocks one by one. Nothing here has a large one any longer once it is given."""
+    for block in blocks:
+        documents = list(block.documents()) if block.is_large else []
+        if documents:
+            del block
+            yield from emptied(documents)
+        else:
+            yield from block.documents()
 
 
 @contextmanager

@@ -70,10 +70,16 @@ class ProgressBar(Progress):
     def over(self, source: Input, blocks: Iterable[Block]) -> Iterator[Block]:
         """Yield the blocks of a file, and show the bytes that have been read, those of earlier files included."""
         before = self.tasks[0].completed
-        for block in blocks:
+
+        def show() -> None:
             self.show(os.path.basename(source.name), before + source.position())
-            yield block
-        self.show(os.path.basename(source.name), before + source.position())
+
+        def shown(block: Block) -> Block:
+            show()
+            return block
+
+        yield from map(shown, blocks)  # a loop would have a large block for as long as it is used
+        show()
 
     def stop(self) -> None:
         if self.live.is_started:  # else some releases of rich print an empty line

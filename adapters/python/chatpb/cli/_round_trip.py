@@ -11,7 +11,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import copysign
 from typing import Any
@@ -22,6 +22,7 @@ from chatpb import ChatCompletion, ChatpbError, json_to_wire, wire_to_json
 from chatpb._detect import descriptor_of, detect_object
 from chatpb._engine import codec_of
 from chatpb._files.read import Document
+from chatpb._json.long_strings import LongStrings
 from chatpb._json.pointer import pointer
 from chatpb._options import Nonfinite
 from chatpb._runtimes import generated_class, runtime_of
@@ -114,15 +115,15 @@ def count_documents(
     detected: type[Message] | None = None
     for document in documents:
         counts.documents += 1
+        texts = [document.data]
+        document = replace(document, data=b"")  # what counts it is alone to have it
         try:
             if document.error:
                 raise document.error
-            if message_type is None and isinstance(value := load_json(document.data), dict):
+            if message_type is None and isinstance(value := load_json(LongStrings(texts[0]).text), dict):
                 detected = detect_object(value, detected)
             value = None
-            loss = _count_document(
-                document.data, counts, message_type or detected or ChatCompletion, runtimes, nonfinite
-            )
+            loss = _count_document(texts, counts, message_type or detected or ChatCompletion, runtimes, nonfinite)
         except ChatpbError as error:
             counts.unreadable += 1
             yield document.describe(error)
@@ -135,20 +136,22 @@ def count_documents(
 
 
 def _count_document(
-    data: bytes,
+    texts: list[bytes],
     counts: Counts,
     message_type: type[Message],
     runtimes: tuple[str, ...],
     nonfinite: Nonfinite,
 ) -> str:
-    """Add a document to the counts, and return how it is lost; "" if it is not. Raises ChatpbError."""
+    """Add the document in a list, which is empty then, to the counts, and return how it is lost; "" if it is not.
+
+    Raises ChatpbError.
+    """
+    data = texts.pop()
     wire = json_to_wire(data, message_type, nonfinite=nonfinite)
     text = wire_to_json(wire, message_type, nonfinite=nonfinite)
-    # Objects of Python take several times the bytes of a document: a large one that comes back as it was needs none.
-    before = None if text == data else load_json(data)
-    counts.json_bytes += len(data if text == data else compact_json(before))
-    path = None if text == data else difference(before, load_json(text))
-    del text
+    size, path = _compare(data, text)
+    del data, text
+    counts.json_bytes += size
     descriptor = descriptor_of(message_type)
     counts.types[descriptor.name] += 1
     counts.wire_bytes += len(wire)
@@ -163,10 +166,22 @@ def _count_document(
         again = runtime.serialize(runtime.parse(twin, wire))
         if again == wire:
             continue
-        path = difference(load_json(data), load_json(wire_to_json(again, message_type, nonfinite=nonfinite)))
+        texts = [wire_to_json(each, message_type, nonfinite=nonfinite) for each in (wire, again)]
+        path = difference(*map(load_json, texts))
         if path is not None:
             return f"{path or 'the document'} differs after objects of {name}"
     return ""
+
+
+def _compare(data: bytes, text: bytes) -> tuple[int, str | None]:
+    """Return the bytes of a document without insignificant whitespace, and where the text it came back as differs.
+
+    Objects of Python take several times the bytes of a document, so they are made only of what is not obviously equal.
+    """
+    if text == data or difference(*(load_json(LongStrings(each).text) for each in (data, text))) is None:
+        return len(text), None
+    before = load_json(data)
+    return len(compact_json(before)), difference(before, load_json(text))
 
 
 def difference(before: Any, after: Any) -> str | None:

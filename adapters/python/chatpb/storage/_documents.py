@@ -32,11 +32,12 @@ from chatpb._files.formats import Format
 from chatpb._files.framing import LARGE, emptied
 from chatpb._files.read import Block, Document, Input
 from chatpb._files.refusals import Refusals
+from chatpb._json.long_strings import LongStrings
 from chatpb._options import Nonfinite
 from chatpb.arrow import from_messages
 from chatpb.storage._batch import BATCH_BYTES, Batch, checked, in_batches
 from chatpb.storage._batch_joiner import BatchJoiner
-from chatpb.storage._line_forms import MARKER, document_type_of, foreign_form_of
+from chatpb.storage._line_forms import MARKER, ForeignForm, document_type_of, foreign_form_of
 from chatpb.storage._wrap_documents import DocumentWrapper, wrapped_large
 
 __all__ = ["DocumentSource"]
@@ -180,7 +181,7 @@ class DocumentSource:
             else:
                 for documents in _of_some_bytes(self._values(text.pop(), refusals)):
                     self._before = self._before or self._first_type(documents)
-                    yield from self._one_by_one(documents, refusals)
+                    yield from self._one_by_one(emptied(documents), refusals)
             return
         for block in lines:
             if block.is_large:
@@ -207,7 +208,7 @@ class DocumentSource:
 
         Azure's first chunk could be a completion too: the documents after it say which.
         """
-        lines = (each.data.removeprefix(b"data:") for each in documents if not each.error)
+        lines = (LongStrings(each.data.removeprefix(b"data:")).text for each in documents if not each.error)
         objects = [obj for line in islice(lines, _SAMPLE) if (obj := json_object(line)) is not None]
         for obj in [*filterfalse(_is_undecided, objects), *objects]:
             if foreign_form_of(obj):
@@ -258,50 +259,58 @@ class DocumentSource:
     def _one_by_one(self, documents: Iterable[Document], refusals: Refusals) -> Iterator[tuple[Batch, type[Message]]]:
         found = self._typed(documents, refusals)
         for message_type, group in groupby(found, lambda each: each[0]):
-            for batch in in_batches((place, wire) for _, place, wire in group):
-                yield batch, message_type
+            for batch in in_batches((place, wires.pop()) for _, place, wires in group):
+                found_batch = [(batch, message_type)]
+                del batch
+                yield found_batch.pop()  # so that nothing here has it any longer
 
-    def _typed(self, documents: Iterable[Document], refusals: Refusals) -> Iterator[tuple[type[Message], str, bytes]]:
-        """Yield the type, the place and the wire bytes of each document, and report those that cannot be read."""
+    def _typed(
+        self, documents: Iterable[Document], refusals: Refusals
+    ) -> Iterator[tuple[type[Message], str, list[bytes]]]:
+        """Yield the type, the place and the wire bytes of each document, and report those that cannot be read.
+
+        The bytes are in a list, so that who takes them from it is alone to have them.
+        """
         for document in documents:
             place = f"{document.file}:{document.number}"
-            data = b""
+            texts = [document.data]
+            document = replace(document, data=b"")  # what reads the text is alone to have it
             found: list[tuple[type[Message], bytes]] = []
             try:
                 if document.error:
                     raise document.error
-                data = document.data
-                if data.startswith(b"data:"):
-                    data = data.removeprefix(b"data:").strip()
-                    if data == b"[DONE]":
+                if texts[0].startswith(b"data:"):
+                    texts = [texts[0].removeprefix(b"data:").strip()]
+                    if texts[0] == b"[DONE]":
                         continue
-                elif data.startswith(_EVENT_FIELDS):
+                elif texts[0].startswith(_EVENT_FIELDS):
                     continue
-                found.extend(self._wires(data))
+                found.extend(self._wires(texts))
             except ChatpbError as error:
                 refusals(document.describe(error))
-            del document, data
+            del document
             for message_type, wire in emptied(found):
-                yield message_type, place, wire
+                wires = [wire]
                 del wire
+                yield message_type, place, wires
 
-    def _wires(self, data: bytes) -> Iterator[tuple[type[Message], bytes]]:
-        """Yield the type and the wire bytes of each document that a JSON text is or becomes. Raises ChatpbError."""
-        obj = None if self._type else json_object(data)
+    def _wires(self, texts: list[bytes]) -> Iterator[tuple[type[Message], bytes]]:
+        """Yield the type and the wire bytes of each document that the JSON text in a list is or becomes.
+
+        The list is empty then. Raises ChatpbError.
+        """
+        data = texts.pop()
+        obj = None if self._type else json_object(LongStrings(data).text)
         if obj is None:
             # It is of the given type; or it is no JSON, and the error says where.
             message_type = self._type or ChatCompletionRecord
             yield message_type, json_to_wire(data, message_type, nonfinite=self._nonfinite)
         elif form := foreign_form_of(obj):
-            json_to_wire(data, ChatCompletionRecord, nonfinite=self._nonfinite)  # refuses what Python's parser does not
-            try:
-                records = list(form.read(obj))
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                if isinstance(error, ChatpbError):
-                    raise
-                raise ChatpbError(f"it looks like a line of {form.name}, but is not built like one") from None
-            for record in records:
-                wire = json_to_wire(json.dumps(record), ChatCompletionRecord, nonfinite=self._nonfinite)
+            texts = self._read_foreign(form, data)
+            del data
+            for text in emptied(texts):
+                wire = json_to_wire(text, ChatCompletionRecord, nonfinite=self._nonfinite)
+                del text
                 if self._joiner and form.name in ("batch", "batch_input"):
                     joined = self._joiner.join(obj["custom_id"], wire, is_request="body" in obj)
                     if joined is None:
@@ -311,6 +320,23 @@ class DocumentSource:
         else:
             self._before = document_type_of(obj, self._before)
             yield self._before, json_to_wire(data, self._before, nonfinite=self._nonfinite)
+
+    def _read_foreign(self, form: ForeignForm, data: bytes) -> list[bytes]:
+        """Return the JSON texts of the records that a text of a foreign form becomes. Raises ChatpbError."""
+        strings = LongStrings(data)
+        try:
+            # Refuses what Python's parser does not. The strings are checked when they are back.
+            json_to_wire(strings.text, ChatCompletionRecord, nonfinite=self._nonfinite)
+        except ChatpbError:
+            json_to_wire(data, ChatCompletionRecord, nonfinite=self._nonfinite)  # the error has its place here
+            raise
+        obj = json.loads(data if form.reads_strings else strings.text)
+        try:
+            return [strings.put_back(json.dumps(record).encode()) for record in form.read(obj)]
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            if isinstance(error, ChatpbError):
+                raise
+            raise ChatpbError(f"it looks like a line of {form.name}, but is not built like one") from None
 
     def _whole(self, blocks: Iterable[Block]) -> bytes:
         """Return all bytes of a file. Raises ChatpbError if it is above the limit of a document."""
@@ -329,11 +355,13 @@ class DocumentSource:
 
     def _values(self, data: bytes, refusals: Refusals) -> Iterator[Document]:
         """Yield the JSON values of a text that are not one a line, such as the items of an array."""
-        try:
-            text = self._utf8(data).decode()
-        except UnicodeDecodeError as error:
-            raise ChatpbError(f"{self.name}: invalid UTF-8 at byte {error.start}") from None
+        strings = LongStrings(self._utf8(data))
         del data
+        text = strings.text.decode(errors="surrogateescape")  # a value with invalid UTF-8 is refused where it is read
+
+        def document(text: str) -> Document:
+            return Document(self.name, Format.JSONL, line, strings.put_back(text.encode(errors="surrogateescape")))
+
         decoder = json.JSONDecoder()
         at, line, seen = 0, 1, 0
         depth, is_after_array = 0, False
@@ -358,9 +386,9 @@ class DocumentSource:
                 if depth > 0 and text.rstrip()[-1:] != "]":
                     refusals(cut_short)
                 # The exact parser says where; nothing says where the next value starts.
-                yield Document(self.name, Format.JSONL, line, text[at:].encode())
+                yield document(text[at:])
                 return
-            yield Document(self.name, Format.JSONL, line, text[at:end].encode())
+            yield document(text[at:end])
             at = end
 
 
@@ -401,6 +429,7 @@ def _of_some_bytes(documents: Iterable[Document]) -> Iterator[list[Document]]:
     for document in documents:
         group.append(document)
         size += len(document.data)
+        del document
         if size > BATCH_BYTES:
             yield group
             group, size = [], 0

@@ -34,6 +34,8 @@ class ForeignForm:
         name: its name, and that of the member that keeps what a record has no place for.
         members: the names of members that each object of this form has.
         read: yields the records of an object, as JSON objects. Raises ChatpbError.
+        fits: returns whether an object with these members is of this form.
+        reads_strings: whether `read` looks into strings that may be long, such as JSON in a string.
 
     """
 
@@ -41,6 +43,7 @@ class ForeignForm:
     members: tuple[str, ...]
     read: Callable[[Obj], Iterator[Obj]]
     fits: Callable[[Obj], bool] = lambda obj: True
+    reads_strings: bool = False
 
 
 def foreign_form_of(obj: Obj) -> ForeignForm | None:
@@ -402,8 +405,14 @@ FOREIGN_FORMS: Final = (
     ForeignForm("sharegpt", ("conversations",), _sharegpt, _is_list("conversations")),
     ForeignForm("langfuse", ("type", "input", "output"), _langfuse, lambda obj: obj["type"] == "GENERATION"),
     ForeignForm("langsmith", ("run_type", "inputs"), _langsmith, lambda obj: obj["run_type"] == "llm"),
-    ForeignForm("otel", ("resourceSpans",), _otel, _is_list("resourceSpans")),
-    ForeignForm("har", ("log",), _har, lambda obj: isinstance(obj["log"], dict) and "entries" in obj["log"]),
+    ForeignForm("otel", ("resourceSpans",), _otel, _is_list("resourceSpans"), reads_strings=True),
+    ForeignForm(
+        "har",
+        ("log",),
+        _har,
+        lambda obj: isinstance(obj["log"], dict) and "entries" in obj["log"],
+        reads_strings=True,
+    ),
     ForeignForm("list", ("object", "data"), _list, lambda obj: obj["object"] == "list"),
     ForeignForm(
         "sft",

@@ -74,7 +74,7 @@ def _field(name: str, path: str) -> pa.Field:
 
 def _extracted(table: pa.Table, paths: Mapping[str, str], threads: int) -> pa.Table:
     """Return the members of a table's texts. Raises ValueError for a path that is none."""
-    with extra_for("--column"):
+    with extra_for("--member"):
         import duckdb  # only such columns take it
     columns = ", ".join(
         f"CASE WHEN json_valid(text) THEN CAST(text AS JSON) ->> {sql_literal(path)} END AS {sql_name(name)}"

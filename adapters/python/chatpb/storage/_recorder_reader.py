@@ -281,8 +281,9 @@ class RecorderReader:
         rows.reverse()
         while rows:
             number, record = rows[-1][0], self._decompress(rows.pop())
-            yield record if isinstance(record, Damaged) else RecordRun((number,), record, (len(record),))
+            made = [record if isinstance(record, Damaged) else RecordRun((number,), record, (len(record),))]
             del record
+            yield made.pop()  # so that nothing here has it any longer
 
     def _decompressed(self, rows: list[_Row], threads: int) -> RecordRun | None:
         """Return the records of rows of one dictionary; None if any is damaged."""
@@ -410,8 +411,9 @@ def _joined(pieces: Iterable[Iterable[T | Damaged]]) -> Iterator[T | Damaged]:
                 if held:
                     yield held
                     held = None
-                yield each
-                del each  # before the next one is made
+                found = [each]
+                del each
+                yield found.pop()  # so that nothing here has it any longer
             elif held and (held.last + 1, held.reason) == (each.first, each.reason):
                 held = Damaged(held.first, each.last, each.reason)
             else:

@@ -15,7 +15,7 @@ import chatpb
 from chatpb import ChatCompletion, ChatCompletionRecord, ChatpbError, wire_to_json
 from chatpb._extras import MissingExtraError
 from chatpb._files.formats import STANDARD, Format, format_of
-from chatpb._files.read import MAX_DOCUMENT, Document, open_input
+from chatpb._files.read import MAX_DOCUMENT, Document, documents_of, open_input
 from chatpb._files.refusals import Refusals
 from chatpb._options import Nonfinite as NonfiniteName
 from chatpb._runtimes import RUNTIMES, generated_class
@@ -123,8 +123,9 @@ class _Check:
             with open_input(path) as opened:
                 counts = self.by_file.setdefault(opened.name, Counts())
                 blocks = bar.over(opened, opened.blocks(format, limit))
-                documents = (document for block in blocks for document in block.documents())
-                for problem in count_documents(documents, counts, self.message_type, self.runtimes, self.nonfinite):
+                for problem in count_documents(
+                    documents_of(blocks), counts, self.message_type, self.runtimes, self.nonfinite
+                ):
                     self.problem(problem)
         except OSError as error:
             self.by_file.setdefault(path, Counts()).unreadable += 1
@@ -179,10 +180,9 @@ def _documents(records: Iterable[Record], refusals: Refusals) -> Iterator[Docume
         except ChatpbError as error:
             refusals(f"{record.place}: {error}")
         else:
-            place = record.place
-            del record  # its text is all that is needed
-            yield Document(place, Format.BINPB, 1, text)
-            del text
+            documents = [Document(record.place, Format.BINPB, 1, text)]
+            del record, text
+            yield documents.pop()  # so that nothing here has it any longer
 
 
 def _format(path: str) -> Format:
