@@ -12,6 +12,12 @@ _NO_TWO_FIT_IN_FULL = (
 _OR_ZERO = "The wire type of a varint is zero."
 _MORE_ROOM = "More room is reserved than is needed."
 _CALLERS_RESERVE = "Every caller has reserved room already."
+_HAVE_ROWS = "499 and 500 have rows of their own."
+_LAST_ATTEMPT = "How long the last attempt waits, at most 0.2 seconds: speed."
+_RESERVE = "A reserve, of which a byte more or less does not matter."
+_STATES = "States are small integers, of which there is one each."
+_MESSAGES = "Of a request, ASGI gives `http.request` and `http.disconnect` alone."
+_WRAPPED = "A smaller body is then wrapped as a large one is: speed."
 
 EQUIVALENT: Final = {
     "_detect.py:_only_message:ReplaceAndWithOr:0": "Of the documents, those whose first field is a message have no other.",
@@ -75,9 +81,30 @@ EQUIVALENT: Final = {
     "schema/compile.rs:add: | -> ^ (2)": _NO_BITS_IN_COMMON,
     "schema/compile.rs:finish: | -> & (1)": "No member is then held back: speed.",
     "schema/home_fields.rs:BinaryOperator: | -> ^ (4)": _NO_BITS_IN_COMMON,
+    "service/_allowed_sites.py:__call__:ReplaceComparisonOperator_NotEq_Gt:0": "Of the types of ASGI, `http` is the first.",
     "service/_call.py:check_token:ReplaceComparisonOperator_NotEq_IsNot:0": "A string without white space at its ends is what `strip` returns.",
-    "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:0": "States are small integers, of which there is one each.",
-    "service/_openai_backend.py:_begin:NumberReplacer:1": "A small body is then wrapped as a large one is: speed.",
+    "service/_echo_backend.py:_answer:NumberReplacer:4": "One choice is made in any case.",
+    "service/_error_table.py:_row:NumberReplacer:0": _HAVE_ROWS,
+    "service/_error_table.py:_row:NumberReplacer:1": _HAVE_ROWS,
+    "service/_error_table.py:_row:ReplaceComparisonOperator_Lt_LtE:0": _HAVE_ROWS,
+    "service/_grpc_backend.py:None:NumberReplacer:4": _LAST_ATTEMPT,
+    "service/_grpc_backend.py:None:NumberReplacer:5": _LAST_ATTEMPT,
+    "service/_grpc_status.py:None:NumberReplacer:10": _RESERVE,
+    "service/_grpc_status.py:None:NumberReplacer:11": _RESERVE,
+    "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:0": _STATES,
+    "service/_health.py:_tell:ReplaceComparisonOperator_Eq_Is:0": _STATES,
+    "service/_health.py:_tell:ReplaceComparisonOperator_Eq_LtE:0": "The states that are compared are SERVING and NOT_SERVING, the next one.",
+    "service/_health.py:_tell:ReplaceComparisonOperator_NotEq_IsNot:0": _STATES,
+    "service/_http_body.py:read_body:ReplaceComparisonOperator_Eq_LtE:0": _MESSAGES,
+    "service/_openai_backend.py:None:NumberReplacer:12": "How long the end of a stream is waited for: speed.",
+    "service/_openai_backend.py:_begin:ReplaceComparisonOperator_Gt_GtE:0": _WRAPPED,
+    "service/_openai_backend.py:_begin:ReplaceComparisonOperator_Gt_IsNot:0": _WRAPPED,
+    "service/_openai_backend.py:_begin:ReplaceComparisonOperator_Gt_NotEq:0": _WRAPPED,
+    "service/_openai_backend.py:_send:NumberReplacer:1": "aiohttp takes a status below 200 for one that comes before the answer.",
+    "service/_request_flags.py:_read_flags:ReplaceComparisonOperator_Is_Eq:1": "It is a boolean here, or None.",
+    "service/_secrets.py:hide_in_json:ReplaceAndWithOr:0": "What has nothing to hide is then searched too: speed.",
+    "service/_tls.py:_check:ReplaceComparisonOperator_NotEq_IsNot:0": "Booleans, of which there is one each.",
+    "service/gateway.py:_disconnected:ReplaceComparisonOperator_NotEq_Gt:0": _MESSAGES,
     "storage/_query.py:_json_of_records:ReplaceComparisonOperator_GtE_Gt:0": "Both ways give the same text: memory.",
     "storage/_recorder_reader.py:_fetch_rows:ReplaceBinaryOperator_Sub_FloorDiv:0": "One row more is then read at once: speed.",
     "storage/_stats_chart.py:_draw_days:NumberReplacer:12": "The size of letters.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -257,6 +258,21 @@ def test_a_recording_with_an_integer_that_python_does_not_convert(tmp_path: Path
     path = tmp_path / "a.binpbs"
     path.write_bytes(json_lines_to_wire(b'{"id":"1","choices":[],"x":' + b"1" * 5000 + b"}"))
     assert b"1" * 5000 in run(ReplayBackend(str(path)).create(b"", Call()))
+
+
+def test_an_answer_that_a_function_may_not_give() -> None:
+    """It is the service's fault, not the caller's."""
+
+    async def whole(request: CreateChatCompletionRequest) -> Any:
+        return {"x": math.nan}
+
+    async def pieces(request: CreateChatCompletionRequest) -> Any:
+        yield {"x": math.nan}
+
+    with pytest.raises(TypeError, match="^the function gave what is no ChatCompletion: JsonError$"):
+        run(FunctionBackend(whole).create(b"", Call()))
+    with pytest.raises(TypeError, match="^the function gave what is no ChatCompletionChunk: JsonError$"):
+        run(FunctionBackend(pieces).create(b"", Call()))
 
 
 def test_a_request_that_a_function_cannot_be_given() -> None:

@@ -806,6 +806,7 @@ BODY = json.dumps(QUESTION).encode()
         ("x-gzip", gzip.compress(BODY), 200, ""),
         ("deflate", zlib.compress(BODY), 200, ""),
         ("gzip", zlib.compress(BODY), 400, "The body is not gzip."),
+        ("x-gzip", zlib.compress(BODY), 400, "The body is not x-gzip."),
         ("deflate", gzip.compress(BODY), 400, "The body is not deflate."),
         ("identity", BODY, 200, ""),
         ("br", BODY, 415, "The content-encoding br is not supported: send gzip, deflate or none."),

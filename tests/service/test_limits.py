@@ -662,31 +662,23 @@ def test_a_server_ends_with_its_block() -> None:
 def test_signals_to_a_program_that_serves(signals: int) -> None:
     """The first lets open calls finish, the second ends them. Afterwards signals do what they did before."""
     stops: list[float | None] = []
+    may_end = asyncio.Event()
 
     class Noted(Server):
         async def stop(self, grace: float | None = None) -> None:
             stops.append(grace)
             if len(stops) < signals:
                 os.kill(os.getpid(), signal.SIGTERM)
-                await asyncio.sleep(PATIENCE)
+                await may_end.wait()
+            else:
+                may_end.set()
+                await super().stop(0)
 
     def begin(server: Server) -> None:
         os.kill(os.getpid(), signal.SIGTERM)
 
-    async def main() -> None:
-        server = Noted(EchoBackend(), listen="127.0.0.1:0")
-        serving = asyncio.ensure_future(_serve(server, begin))
-        while len(stops) < signals:
-            await asyncio.sleep(0.01)
-        if signals == 2:
-            (draining,) = [each for each in asyncio.all_tasks() if "stop" in repr(each.get_coro())]
-            draining.cancel()
-        await asyncio.gather(serving, return_exceptions=True)
-        assert server._server
-        await server._server.stop(0)
-
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)]
-    run(main())
+    run(_serve(Noted(EchoBackend(), listen="127.0.0.1:0"), begin))
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == before
     assert stops == [None, 0][:signals]
 
