@@ -103,9 +103,7 @@ class Lines:
         self._tests: defaultdict[Path, defaultdict[int, set[str]]] = defaultdict(lambda: defaultdict(set))
         seconds: dict[str, float] = {}
         options = [each for each in tests if each.startswith("-")]
-        common = digest(
-            path for path in sorted(Path().rglob("*")) if path.parts[0] != "tests" or not path.name.startswith("test_")
-        )
+        common = digest(path for path in sorted(Path().rglob("*")) if not is_test(path))
         for path in files_of(tests):
             kept = CACHE / f"{common}-{digest([path])}.json"
             if not kept.exists():
@@ -179,6 +177,11 @@ def files_of(tests: list[str]) -> list[Path]:
         for path in (sorted(each.rglob("test_*.py")) if each.is_dir() else [each])
         if path not in left_out
     ]
+
+
+def is_test(path: Path) -> bool:
+    """Return whether no other file of tests needs a file."""
+    return path.parts[0] == "tests" and (path.name.startswith("test_") or path.parts[1:2] == ("mutation",))
 
 
 def digest(paths: Iterable[Path]) -> str:
