@@ -88,14 +88,17 @@ class _Uvicorn(uvicorn.Server):
 
 
 @asynccontextmanager
-async def serve_http(app: Any, limits: Limits | None = None) -> AsyncIterator[str]:
-    """Serve an ASGI application on uvicorn, with the limits on connections, and give its address to the block."""
+async def serve_http(app: Any, limits: Limits | None = None, grace: int = 1) -> AsyncIterator[str]:
+    """Serve an ASGI application on uvicorn, with the limits on connections, and give its address to the block.
+
+    At the block's end, connections have `grace` seconds to end.
+    """
     # asyncio sets TCP_NODELAY only on connections whose listening socket names this protocol.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.bind(("127.0.0.1", 0))
     listener.listen(2048)
     config = uvicorn.Config(
-        app, http="h11", log_level="warning", ws="none", proxy_headers=False, timeout_graceful_shutdown=1
+        app, http="h11", log_level="warning", ws="none", proxy_headers=False, timeout_graceful_shutdown=grace
     )
     config.load()
     config.http_protocol_class = limited_protocol(config.http_protocol_class, limits or Limits())

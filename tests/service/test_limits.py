@@ -598,7 +598,7 @@ def test_an_idle_connection_is_closed_when_the_service_has_waited_for_it(monkeyp
     monkeypatch.setattr(_uvicorn, "_LAST_REQUEST", 0.0)
 
     async def main() -> None:
-        async with serve_http(gateway(EchoBackend())) as url:
+        async with serve_http(gateway(EchoBackend()), grace=2 * PATIENCE) as url:
             reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
             writer.write(b"GET /livez HTTP/1.1\r\n")  # only half of its headers
         assert await reader.read() == b""
