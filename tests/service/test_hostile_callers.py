@@ -759,9 +759,24 @@ def test_web_pages(case: str) -> None:
     run(main())
 
 
-@pytest.mark.parametrize("server", ["127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]"])
-@pytest.mark.parametrize(("host", "status"), [("evil.example", 403), ("localhost", 200)])
+LOOPBACK = ("127.0.0.1", "127.9.9.9", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]")
+
+
+@pytest.mark.parametrize(
+    ("server", "host", "status"),
+    [
+        *(
+            (server, host, status)
+            for server in LOOPBACK
+            for host, status in (("evil.example", 403), ("localhost", 200))
+        ),
+        ("192.0.2.1", "chat.example", 200),
+        ("[2001:db8::1]", "chat.example", 200),
+    ],
+)
 def test_a_name_that_points_at_any_address_of_this_machine(server: str, host: str, status: int) -> None:
+    """A service that is reached from elsewhere has the names that its operator gave it."""
+
     async def main() -> None:
         transport = httpx.ASGITransport(gateway(EchoBackend()))
         async with http_client(transport=transport) as client:
