@@ -453,6 +453,8 @@ def test_check_names_a_record_that_is_no_json(name: str) -> None:
 
 def test_backup_and_verify_by_command() -> None:
     assert run("backup", "x.db", "copy.db").stderr == "14 records: x.db to copy.db\n"
+    storage.write("one.db", RECORDS[:1])
+    assert run("backup", "one.db", "two.db").stderr == "1 record: one.db to two.db\n"
     again = run("backup", "x.db", "copy.db")
     reason = "there is a file of this name, and a backup replaces none: give another name"
     assert (again.exit_code, again.stderr) == (2, f"chatpb: copy.db: {reason}\n")

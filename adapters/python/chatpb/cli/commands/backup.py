@@ -28,7 +28,8 @@ def backup(
 
     with Recorder(file, read_only=True) as recorder:
         recorder.backup(copy)
-        report(f"{len(recorder):,} records: {file} to {copy}")
+        count = len(recorder)
+        report(f"{count:,} record{'' if count == 1 else 's'}: {file} to {copy}")
 
 
 def verify(file: Annotated[str, typer.Argument(metavar="FILE.db", help="The recorder's file.")]) -> None:
