@@ -567,6 +567,7 @@ class ArrayView(_Place, _View, MutableSequence[Any]):
         self._edit(lambda items: items.reverse())
 
     def sort(self, *, key: Callable[[Any], Any] | None = None, reverse: bool = False) -> None:
+        """Sort the array, as `list.sort` does."""
         self._edit(lambda items: items.sort(key=key, reverse=reverse))
 
 

@@ -204,6 +204,7 @@ class Client:
         return Stream(rpc, to_form, reply, self._return_headers)
 
     def close(self) -> None:
+        """Close the connection. Leaving the `with` does the same."""
         self._channel.close()
 
     def __enter__(self) -> Client:
@@ -271,6 +272,7 @@ class Stream(_ChunkStream[Chunk, Completion]):
             raise from_rpc_error(error, self._return_headers) from None
 
     def close(self) -> None:
+        """End the call, if it has not ended."""
         self._rpc.cancel()
 
     def __enter__(self) -> Stream[Chunk, Completion]:
@@ -413,6 +415,7 @@ class AsyncClient:
         return AsyncStream(self._backend.stream(wire, self._call(timeout, metadata, reply)), to_form)
 
     async def close(self) -> None:
+        """Close the connection. Leaving the `async with` does the same."""
         await self._backend.close()
 
     async def __aenter__(self) -> AsyncClient:
@@ -457,6 +460,7 @@ class AsyncStream(_ChunkStream[Chunk, Completion]):
             yield self._take(wire)
 
     async def close(self) -> None:
+        """End the call, if it has not ended."""
         await self._chunks.aclose()
 
     async def __aenter__(self) -> AsyncStream[Chunk, Completion]:

@@ -65,14 +65,17 @@ class Record:
 
     @property
     def request(self) -> CreateChatCompletionRequest | None:
+        """The request, None if the record has none."""
         return self.message.request if self.message.HasField("request") else None
 
     @property
     def response(self) -> ChatCompletion | None:
+        """The whole answer, None if the record has none."""
         return self.message.response if self.message.HasField("response") else None
 
     @property
     def error(self) -> ErrorResponse | None:
+        """The error, None if the record has none."""
         return self.message.error if self.message.HasField("error") else None
 
     @property
@@ -157,6 +160,7 @@ class Records:
         return open_query(self.paths, refusals=self.refusals, **self._options)
 
     def close(self) -> None:
+        """Close the files. Leaving the `with` does the same."""
         self._stack.close()
 
     def __enter__(self) -> Records:
