@@ -52,6 +52,13 @@ def short(size: int, have: int) -> str:
     return f"a message of {size} bytes, cut short after {have}; {STOPS}"
 
 
+def test_nothing_is_read_after_a_wrong_length() -> None:
+    pieces = iter([b"\x01a" + b"\xff" * 20, b"more"])
+    runs = framing.runs_of(pieces, Format.BINPBS, LIMIT)
+    assert [next(runs)[0], str(next(runs)[1]), *runs] == [1, NO_LENGTH]
+    assert next(pieces) == b"more"
+
+
 LONG = f"a record of more than {LIMIT} bytes, the limit"
 NO_LENGTH = f"the length before a message is cut short or no length; {STOPS}"
 ABOVE = f"a length of {{}} bytes, above the limit of {LIMIT}; {STOPS}"

@@ -374,6 +374,33 @@ def test_losses_in_the_background_are_counted_and_logged(
     assert "noise" not in "".join(logged)
 
 
+@pytest.mark.parametrize(
+    ("times", "logged"),
+    [
+        ([100], [1]),
+        ([100, 109.9], [1]),  # the second is logged at the end
+        ([100, 110], [1, 1]),
+        ([100, 105, 109, 111, 112, 121], [1, 3, 2]),
+    ],
+    ids=str,
+)
+def test_losses_are_logged_once_in_a_while(
+    times: list[float],
+    logged: list[int],
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    writer = BackgroundRecorder(Recorder(tmp_path / "r.db"), max_bytes=1)
+    for now in times:
+        monkeypatch.setattr("chatpb.storage._background_recorder.time.monotonic", lambda now=now: now)
+        assert not writer.put(make_record, 2)
+    assert [int(record.getMessage().split()[0]) for record in caplog.records] == logged
+    monkeypatch.undo()
+    writer.close()
+    assert sum(int(record.getMessage().split()[0]) for record in caplog.records) == len(times) == writer.lost
+
+
 def test_a_full_queue_loses_new_records_and_a_bad_record_only_itself(tmp_path: Path) -> None:
     writer = BackgroundRecorder(Recorder(tmp_path / "r.db"), max_records=3)
     begun, go = threading.Event(), threading.Event()

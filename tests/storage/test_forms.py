@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionRecord
-from chatpb import ChatCompletionChunk, ChatpbError, json_to_wire, unknown_field_counts, wire_to_json
+from chatpb import ChatCompletionChunk, ChatpbError, json_to_wire, storage, unknown_field_counts, wire_to_json
 from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._files.refusals import Refusals
 from chatpb._records.parts import parts_of
@@ -113,6 +113,25 @@ def wrap(documents: list[bytes], message_type: type[Any]) -> list[bytes]:
 
 def options(form: str) -> list[str]:
     return ["--partition", "day"] if "folder" in form else []
+
+
+@pytest.mark.parametrize("name", ["x.db", "x.parquet", "x.jsonl", "x.binpbs"])
+def test_how_much_of_a_file_has_been_read(name: str) -> None:
+    text = "word " * (700_000)  # each record is a batch of its own
+    storage.write(name, [storage.make_record(labels={"text": text}, start_time=n) for n in range(1, 4)])
+    with open_source(name) as source:
+        fractions = [source.fraction(), *(source.fraction() for _ in source.batches(Refusals()))]
+    assert fractions[0] == 0
+    assert 0 < fractions[1] < 1
+    assert fractions == sorted(fractions)
+    assert fractions[3] == 1
+
+
+@pytest.mark.parametrize("limits", [{"start": 1}, {"end": 3}, {"start": 1, "end": 3}])
+def test_within_limits_of_time_how_much_there_is_to_read_is_not_known(limits: dict[str, int]) -> None:
+    storage.write("x.db", [storage.make_record(start_time=n) for n in range(1, 4)])
+    with open_source("x.db", **limits) as source:  # type: ignore[arg-type]
+        assert [source.fraction(), *(source.fraction() for _ in source.batches(Refusals()))] == [0, 0]
 
 
 @pytest.mark.parametrize("middle", FORMS)
@@ -461,6 +480,7 @@ def test_damaged_parquet_is_reported() -> None:
         (["in.jsonl", "memory://bucket/x.db"], "memory://bucket/x.db: a recorder's file cannot be on a store; "),
         (["memory://bucket/x.jsonl", "x.parquet"], "memory://bucket/x.jsonl: not found: "),
         (["none.jsonl", "x.db"], "none.jsonl: No such file or directory"),
+        (["none.parquet", "x.db"], "none.parquet: No such file or directory"),
         (["bad.parquet", "x.db"], "bad.parquet: no Parquet that can be read: "),
         (["other.parquet", "x.db"], "other.parquet: a Parquet file without the column 'wire' holds no records"),
     ],

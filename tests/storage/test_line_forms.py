@@ -178,6 +178,52 @@ def test_a_line_becomes_the_records_that_it_is(case: str) -> None:
     assert found == expected
 
 
+def with_large_strings(value: Any) -> Any:
+    """Return JSON whose texts are so long that they are taken out before Python's parser reads it."""
+    if isinstance(value, dict):
+        return {name: with_large_strings(each) for name, each in value.items()}
+    if isinstance(value, list):
+        return [with_large_strings(each) for each in value]
+    return value.replace("H", "Hé" * 300_000) if isinstance(value, str) else value
+
+
+@pytest.mark.parametrize("indent", [None, 1])
+@pytest.mark.parametrize("case", CASES)
+def test_a_large_line_becomes_the_same_records(case: str, indent: int | None) -> None:
+    expected = with_large_strings(records_of(write_lines("in.jsonl", CASES[case][0])))
+    Path("large.jsonl").write_text(json.dumps(with_large_strings(CASES[case][0]), indent=indent))
+    assert records_of("large.jsonl") == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('{{"messages": [{{"content": "{0}\\x"}}]}}', "in.jsonl:1: not a JSON escape, in /request/messages/0/content"),
+        ('{{"custom_id": "{0}", "body": {{}}, "body": {{}}}}', "in.jsonl:1:1500031: a second member of this name"),
+        (
+            '[\n{{"conversations": [{{"from": "narrator", "value": "{0}"}}]}}\n]',
+            "in.jsonl:2: a turn that is from none of",
+        ),
+        ('[\n{{"object": "chat.completion", "id": "{0}\udcff"}}\n]', "in.jsonl:2:1500038: invalid UTF-8"),
+    ],
+)
+def test_a_large_line_that_cannot_be_read_is_named(text: str, said: str) -> None:
+    Path("in.jsonl").write_bytes(text.format("a" * 1_500_000).encode(errors="surrogateescape"))
+    result = run("export", "in.jsonl", "out.jsonl")
+    assert (result.exit_code, result.stderr[: len(said)]) == (1, said)
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(1 << 20, True), ((1 << 20) + 2, False)])
+def test_json_over_many_lines_is_read_up_to_the_limit(size: int, is_read: bool) -> None:
+    text = json.dumps([COMPLETION] * 2_000, indent=1)
+    Path("in.json").write_text(text + " " * (size - len(text)))
+    result = run("export", "in.json", "out.jsonl", "--max-record", "1")
+    assert result.exit_code == (not is_read)
+    if not is_read:
+        said = "chatpb: in.json: JSON that is not one object a line is read whole, up to 1 MiB"
+        assert result.stderr.splitlines()[0] == said
+
+
 def test_all_forms_in_one_file_in_any_order() -> None:
     names = (
         ["error"] * 8

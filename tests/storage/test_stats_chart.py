@@ -215,6 +215,14 @@ def test_a_chart_without_times_says_so() -> None:
     assert not axes.axison
 
 
+@pytest.mark.parametrize(("timed", "height"), [(0, 840), (1, 1029), (3, 1107)])
+def test_a_picture_is_as_high_as_what_it_shows(timed: int, height: int) -> None:
+    file = BytesIO()
+    draw_chart(file, "png", [row("m", total_tokens=1)], [row(f"m{n}", **latencies(1, 2, 3, 1)) for n in range(timed)])
+    header = file.getvalue()[16:24]
+    assert (int.from_bytes(header[:4], "big"), int.from_bytes(header[4:], "big")) == (1500, height)
+
+
 @pytest.mark.parametrize(("format", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
 def test_equal_statistics_give_equal_files(format: str, start: bytes) -> None:
     files = BytesIO(), BytesIO()

@@ -27,7 +27,7 @@ from chatpb._convert import json_lines_to_wire, json_to_wire
 from chatpb._detect import detect_wires, json_object
 from chatpb._engine import column_reader
 from chatpb._engine.codec import Column, ColumnBuffers, ColumnReader
-from chatpb._errors import ChatpbError, WireError
+from chatpb._errors import ChatpbError, JsonError, WireError
 from chatpb._files.formats import Format
 from chatpb._files.framing import LARGE, emptied
 from chatpb._files.read import Block, Document, Input
@@ -309,7 +309,10 @@ class DocumentSource:
             texts = self._read_foreign(form, data)
             del data
             for text in emptied(texts):
-                wire = json_to_wire(text, ChatCompletionRecord, nonfinite=self._nonfinite)
+                try:
+                    wire = json_to_wire(text, ChatCompletionRecord, nonfinite=self._nonfinite)
+                except JsonError as error:  # its place is that in the record's text
+                    raise ChatpbError(f"{error.reason}, in {error.path}") from None
                 del text
                 if self._joiner and form.name in ("batch", "batch_input"):
                     joined = self._joiner.join(obj["custom_id"], wire, is_request="body" in obj)

@@ -302,7 +302,7 @@ class RecorderReader:
 
         Where SQLite cannot read a row, the rows around it are read one by one.
         """
-        if not where and (rows := self._fetch_small(first, min(first + _ROWS_AT_ONCE - 1, last))):
+        if not where and (rows := self._fetch_small(first, min(first + _ROWS_AT_ONCE, last))):
             return rows, first + len(rows)
         condition = f" AND {where}" if where else ""
         query = f"SELECT seq, dictionary, body FROM records WHERE seq BETWEEN ? AND ?{condition} ORDER BY seq LIMIT ?"  # noqa: S608
@@ -327,7 +327,7 @@ class RecorderReader:
                 return found, expected
             if first == last:
                 return [Damaged(first, last, str(error))], last + 1
-            return self._fetch_each(first, min(first + _ROWS_AT_ONCE - 1, last), where, values)
+            return self._fetch_each(first, min(first + _ROWS_AT_ONCE, last), where, values)
         if not where and expected <= last:
             found.append(Damaged(expected, last, "its row is missing"))
         return found, last + 1
