@@ -15,6 +15,7 @@ _CALLERS_RESERVE = "Every caller has reserved room already."
 _HAVE_ROWS = "499 and 500 have rows of their own."
 _LAST_ATTEMPT = "How long the last attempt waits, at most 0.2 seconds: speed."
 _RESERVE = "A reserve, of which a byte more or less does not matter."
+_SMALL = "Small integers are the same objects."
 _STATES = "States are small integers, of which there is one each."
 _MESSAGES = "Of a request, ASGI gives `http.request` and `http.disconnect` alone."
 _WRAPPED = "A smaller body is then wrapped as a large one is: speed."
@@ -31,14 +32,14 @@ EQUIVALENT: Final = {
         for operator in ("Add", "BitXor", "LShift", "RShift", "Sub")
         for number in (1, 2)
     },
-    "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:2": "Small integers are the same objects.",
+    "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:2": _SMALL,
     "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
     "_json/check.py:string:ReplaceComparisonOperator_NotEq_Lt:0": "What a search for the end stops at is no character above a backslash.",
     "_json/parse.py:_object:ReplaceComparisonOperator_NotEq_Lt:0": "There are never more members than pairs.",
     "_openai_objects.py:_Completion:RemoveDecorator:0": "A protocol is for type checkers alone.",
     "_tree/read.py:compile:ReplaceBinaryOperator_BitOr_BitXor:5": _NO_BITS_IN_COMMON,
     "_tree/read.py:parse:ReplaceComparisonOperator_Lt_NotEq:0": "No read goes past the end that it is given.",
-    "_wire/read.py:skip_field:ReplaceComparisonOperator_Eq_Is:1": "Small integers are the same objects.",
+    "_wire/read.py:skip_field:ReplaceComparisonOperator_Eq_Is:1": _SMALL,
     "buffer/output.rs:RESERVED: 512 -> 511 (1)": "No writer needs the last byte of the room.",
     "buffer/output.rs:grow: > -> >= (1)": "Huge pages are asked for again where the vector did not grow: speed.",
     "encode/entry_order.rs:entry_key: | -> ^ (1)": _NO_BITS_IN_COMMON,
@@ -91,6 +92,8 @@ EQUIVALENT: Final = {
     "service/_grpc_backend.py:None:NumberReplacer:5": _LAST_ATTEMPT,
     "service/_grpc_status.py:None:NumberReplacer:10": _RESERVE,
     "service/_grpc_status.py:None:NumberReplacer:11": _RESERVE,
+    "service/_health.py:Check:ReplaceComparisonOperator_Eq_GtE:0": "SERVICE_UNKNOWN is the last of the states.",
+    "service/_health.py:Check:ReplaceComparisonOperator_Eq_Is:0": _STATES,
     "service/_health.py:_set:ReplaceComparisonOperator_NotEq_IsNot:0": _STATES,
     "service/_health.py:_tell:ReplaceComparisonOperator_Eq_Is:0": _STATES,
     "service/_health.py:_tell:ReplaceComparisonOperator_Eq_LtE:0": "The states that are compared are SERVING and NOT_SERVING, the next one.",
@@ -102,6 +105,9 @@ EQUIVALENT: Final = {
     "service/_openai_backend.py:_begin:ReplaceComparisonOperator_Gt_NotEq:0": _WRAPPED,
     "service/_openai_backend.py:_send:NumberReplacer:1": "aiohttp takes a status below 200 for one that comes before the answer.",
     "service/_request_flags.py:_read_flags:ReplaceComparisonOperator_Is_Eq:1": "It is a boolean here, or None.",
+    "service/_request_flags.py:ask_for_whole:ReplaceComparisonOperator_NotEq_IsNot:0": _SMALL,
+    "service/_request_flags.py:model_of:ReplaceComparisonOperator_Eq_Is:0": _SMALL,
+    "service/_request_flags.py:model_of:ReplaceComparisonOperator_Eq_LtE:0": "The model is the first of a request's fields.",
     "service/_secrets.py:hide_in_json:ReplaceAndWithOr:0": "What has nothing to hide is then searched too: speed.",
     "service/_tls.py:_check:ReplaceComparisonOperator_NotEq_IsNot:0": "Booleans, of which there is one each.",
     "service/gateway.py:_disconnected:ReplaceComparisonOperator_NotEq_Gt:0": _MESSAGES,

@@ -44,10 +44,14 @@ WHOLE = b'{"id":"1","object":"chat.completion","choices":[{"index":0,"message":{
 )
 def test_the_echo(number: Any, choices: int) -> None:
     """It has as many choices as are asked for, within reason."""
-    asked = {**QUESTION, **({} if number is None else {"n": number})}
+    asked = {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hello to you"}],
+        **({} if number is None else {"n": number}),
+    }
     wire = run(EchoBackend().create(json_to_wire(json.dumps(asked), CreateChatCompletionRequest), Call()))
     answer = json.loads(wire_to_json(wire, ChatCompletion))
-    message = {"role": "assistant", "content": "hello", "refusal": None}
+    message = {"role": "assistant", "content": "hello to you", "refusal": None}
     assert answer == {
         "id": "chatcmpl-echo",
         "object": "chat.completion",
@@ -56,7 +60,7 @@ def test_the_echo(number: Any, choices: int) -> None:
         "choices": [
             {"index": index, "message": message, "logprobs": None, "finish_reason": "stop"} for index in range(choices)
         ],
-        "usage": {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2},
+        "usage": {"prompt_tokens": 3, "completion_tokens": 3, "total_tokens": 6},
     }
 
 
@@ -425,7 +429,7 @@ def test_what_a_grpc_server_says_of_its_health(answer: bytes, is_well: bool) -> 
 
 
 def test_a_grpc_server_that_takes_no_call() -> None:
-    """It is asked twice more, and its own words arrive."""
+    """It is asked twice more, and its own words arrive. Who asks for its health hears at once."""
     asked = 0
 
     async def refuse(request: bytes, context: Any) -> bytes:
@@ -435,12 +439,15 @@ def test_a_grpc_server_that_takes_no_call() -> None:
         return b""
 
     async def main() -> None:
-        server = raw_server(CreateChatCompletion=refuse)
+        server = raw_server(CreateChatCompletion=refuse, Check=refuse)
         backend = GrpcBackend(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
         await server.start()
         with pytest.raises(ServiceError) as caught:
             await backend.create(b"", Call())
         assert (caught.value.status, caught.value.message, asked) == (503, "Busy.", 3)
+        with pytest.raises(ServiceError, match="Busy"):
+            await backend.check()
+        assert asked == 4
         await backend.close()
         await server.stop(0)
 

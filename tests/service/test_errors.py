@@ -284,7 +284,8 @@ def test_details_of_another_server() -> None:
     )
     status.details.add(type_url="type.googleapis.com/google.rpc.ErrorInfo", value=b"\xff")
     status.details.add(type_url="type.googleapis.com/chatcompletion.v1.ErrorResponse", value=b"\xff")
-    status.details.add(type_url="type.googleapis.com/unknown", value=b"x")
+    for name in ("another", "unknown"):
+        status.details.add(type_url=f"type.googleapis.com/{name}")
     error = from_status("RESOURCE_EXHAUSTED", "Enough.", [(DETAILS, status.SerializeToString())])
     assert (error.status, error.headers) == (429, {"retry-after": "3000000000.5"})
     want = {"message": "Enough.", "type": "rate_limit_error", "param": "model", "code": "quota"}

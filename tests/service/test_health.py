@@ -83,9 +83,10 @@ def test_those_who_ask() -> None:
                     want = STATES.SERVING if backend.is_well else STATES.NOT_SERVING
                     assert (await stub.Check(asked(name))).status == want
                 assert (await stub.Check(asked("liveness"))).status == STATES.SERVING
-            with pytest.raises(aio.AioRpcError) as caught:
-                await stub.Check(asked("another.Service"))
-            assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+            for name in ("another.Service", "the.Service"):
+                with pytest.raises(aio.AioRpcError) as caught:
+                    await stub.Check(asked(name))
+                assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
     run(main())
 

@@ -487,7 +487,7 @@ def test_a_backend_that_fails_shows_callers_nothing(hops: str, caplog: pytest.Lo
     assert "secret" not in caplog.text
 
 
-@pytest.mark.parametrize(("connections", "waiting"), [(1, 16), (64, 16), (400, 100), (8192, 2048), (100_000, 2048)])
+@pytest.mark.parametrize(("connections", "waiting"), [(1, 16), (64, 16), (403, 100), (8192, 2048), (100_000, 2048)])
 def test_connections_that_wait_to_be_accepted(monkeypatch: pytest.MonkeyPatch, connections: int, waiting: int) -> None:
     """A quarter of those that may be open, and never so many that they take the process's files."""
     seen = []

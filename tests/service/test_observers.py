@@ -334,6 +334,10 @@ def test_warnings_that_repeat_are_summed(monkeypatch: pytest.MonkeyPatch) -> Non
         "no more files (9 more like it before)\nsocket 10",
         "no more files (9 more like it before)\nsocket 20",
     ]
+    now = 250.0
+    late = logging.LogRecord("asyncio", logging.ERROR, "", 0, "no more files\nsocket 9", None, None)
+    assert summed.filter(late)
+    assert late.getMessage() == "no more files (9 more like it before)\nsocket 9"
     other = logging.LogRecord("asyncio", logging.WARNING, "", 0, "another", None, None)
     third = logging.LogRecord("asyncio", logging.ERROR, "", 0, "a third", None, None)
     call = logging.LogRecord("chatpb.service", logging.ERROR, "", 0, "%s", ("create",), None)

@@ -204,7 +204,7 @@ def test_a_credential_of_any_characters() -> None:
 
 HIDDEN: dict[str, tuple[bytes, bytes]] = {
     "nothing to hide": (b'{"a":"\\u0041","b":1e400,"a":2}', b'{"a":"\\u0041","b":1e400,"a":2}'),
-    "nothing to hide in a string in a string": (b'"{\\"a\\":\\"\\\\u0041\\"}"', b'"{\\"a\\":\\"\\\\u0041\\"}"'),
+    "nothing to hide in a string in a string": (b'"{\\"a\\":\\"\\\\u0041\\/\\"}"', b'"{\\"a\\":\\"\\\\u0041\\/\\"}"'),
     "one of two strings": (b'{"a":"\\u0041","b":"\\u0073ecret!"}', b'{"a":"\\u0041","b":"*******"}'),
     "a name": (b'{"\\u0073ecret!":"\\ud83d"}', b'{"*******":"\\ud83d"}'),
     "beside a quotation mark": (b'["\\"","\\u0073ecret!"]', b'["\\"","*******"]'),

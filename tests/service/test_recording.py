@@ -39,7 +39,9 @@ from tests.service.service_stack import (
 REQUEST = json_to_wire(json.dumps(QUESTION), CreateChatCompletionRequest)
 ANSWER = json_to_wire('{"id":"c1","choices":[]}', ChatCompletion)
 CHUNKS = [
-    json_to_wire(json.dumps({"id": "c1", "choices": [{"delta": {"content": text}}]}), ChatCompletionChunk)
+    json_to_wire(
+        json.dumps({"id": "c1", "model": "m" * 60, "choices": [{"delta": {"content": text}}]}), ChatCompletionChunk
+    )
     for text in "abc"
 ]
 

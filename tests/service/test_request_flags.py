@@ -171,7 +171,7 @@ def test_protobuf_without_its_parser_in_c_does_the_same() -> None:
         (request(), "m"),
         (request() + request(model="other"), "other"),
         (UNKNOWN + request() + UNKNOWN, "m"),
-        (request() + json_to_wire('{"messages":[],"user":"u","metadata":{}}', CreateChatCompletionRequest), "m"),
+        (request() + json_to_wire('{"messages":[{"role":"user"}],"user":"u"}', CreateChatCompletionRequest), "m"),
         (b"", ""),
         (request(model=None), ""),
         (request(model=""), ""),
