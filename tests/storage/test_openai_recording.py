@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import openai
+import pydantic
 import pytest
 
 from chatpb import storage
@@ -25,6 +26,8 @@ CHUNKS = [
 
 def answer(request: httpx.Request) -> httpx.Response:
     body = json.loads(request.content)
+    if "model" not in body:
+        return httpx.Response(200, json=COMPLETION)
     if body["model"] == "bad":
         return httpx.Response(429, json={"error": {"message": "slow down", "code": "rate", "x": 1}})
     if body.get("stream"):
@@ -73,7 +76,6 @@ def test_a_client(tmp_path: Path) -> None:
             create(model="bad", messages=MESSAGES)
         with create(model="m", messages=MESSAGES, stream=True) as stream:
             next(stream)
-            stream._iterator.close()  # type: ignore[attr-defined]
     check(tmp_path / "r.db", started)
 
 
@@ -89,9 +91,86 @@ def test_an_asynchronous_client(tmp_path: Path) -> None:
             with pytest.raises(openai.RateLimitError):
                 await create(model="bad", messages=MESSAGES)
             stream = await create(model="m", messages=MESSAGES, stream=True)
-            await stream._iterator.__anext__()
-            await stream._iterator.aclose()  # type: ignore[attr-defined]
+            await anext(aiter(stream))
+            await stream.close()
 
     with Recorder(tmp_path / "r.db") as recorder:
         asyncio.run(use(recorder))
     check(tmp_path / "r.db", started)
+
+
+def seen(path: Path) -> list[tuple[Any, ...]]:
+    """Return the model, the status, and the pieces or the id of each record."""
+    with storage.open(path) as records:
+        found = []
+        for record in records:
+            assert record.request is not None
+            pieces = [chunk.choices[0].delta.content for chunk in record.chunks]
+            answer = record.response.id if record.response else None
+            found.append((record.request.model, record.message.status, answer or pieces))
+        return found
+
+
+class Named(pydantic.BaseModel):
+    name: str
+
+
+def test_every_way_to_ask(tmp_path: Path) -> None:
+    with Recorder(tmp_path / "r.db") as recorder, sync_client() as plain:
+        client = record_openai(plain, recorder)
+        completions = client.chat.completions
+        completions.parse(model="parse", messages=MESSAGES, response_format=Named)
+        raw = completions.with_raw_response.create(model="raw", messages=MESSAGES)
+        assert raw.parse().id == "c"
+        assert raw.parse() is raw.parse()
+        raw_stream = completions.with_raw_response.create(model="raw stream", messages=MESSAGES, stream=True).parse()
+        assert [chunk.id for chunk in raw_stream] == ["s", "s"]
+        client.with_options(timeout=5).with_options(max_retries=0).chat.completions.create(
+            model="options", messages=MESSAGES
+        )
+        client.beta.chat.completions.create(model="beta", messages=MESSAGES)
+        with completions.stream(model="stream", messages=MESSAGES) as events:
+            assert list(events)
+        completions.create(model="never read", messages=MESSAGES, stream=True).close()
+        with completions.create(model="read", messages=MESSAGES, stream=True) as stream:
+            assert len(list(stream)) == 2
+        with completions.with_streaming_response.create(model="unread", messages=MESSAGES) as response:
+            assert json.loads(response.read()) == COMPLETION
+        completions.update("c", metadata={"a": "b"})
+    assert seen(tmp_path / "r.db") == [
+        ("parse", 200, "c"),
+        ("raw", 200, "c"),
+        ("raw stream", 200, ["a", "b"]),
+        ("options", 200, "c"),
+        ("beta", 200, "c"),
+        ("stream", 200, ["a", "b"]),
+        ("never read", 499, []),
+        ("read", 200, ["a", "b"]),
+    ]
+    with storage.open(tmp_path / "r.db") as records:
+        parsed = json.loads(next(iter(records)).to_json())["request"]
+    assert parsed["response_format"]["json_schema"]["name"] == "Named"
+
+
+def test_every_asynchronous_way_to_ask(tmp_path: Path) -> None:
+    async def use(recorder: Recorder) -> None:
+        async with async_client() as plain:
+            client = record_openai(plain, recorder)
+            completions = client.chat.completions
+            await completions.parse(model="parse", messages=MESSAGES, response_format=Named)
+            raw = await completions.with_raw_response.create(model="raw", messages=MESSAGES)
+            assert raw.parse().id == "c"
+            await client.with_options(timeout=5).chat.completions.create(model="options", messages=MESSAGES)
+            async with await completions.create(model="never read", messages=MESSAGES, stream=True):
+                pass
+            async with completions.with_streaming_response.create(model="unread", messages=MESSAGES) as response:
+                assert json.loads(await response.read()) == COMPLETION
+
+    with Recorder(tmp_path / "r.db") as recorder:
+        asyncio.run(use(recorder))
+    assert seen(tmp_path / "r.db") == [
+        ("parse", 200, "c"),
+        ("raw", 200, "c"),
+        ("options", 200, "c"),
+        ("never read", 499, []),
+    ]

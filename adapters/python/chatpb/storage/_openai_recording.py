@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from typing import Any, TypeVar
 
 from chatcompletion.v1 import CreateChatCompletionRequest
@@ -19,10 +19,13 @@ def record_openai(client: Client, recorder: Recorder, **fields: Any) -> Client:
     """Make a client of the `openai` package record every chat completion, and return it.
 
     Whole answers, streams and errors are recorded, of the synchronous client and the asynchronous one, once they have
-    ended. What the client returns and raises is unchanged; an error of recording is raised after the answer came.
+    ended: those of `create`, `parse` and `stream`, of `with_raw_response`, and of what `with_options` returns. A stream
+    that is not read to its end has ended when it is closed, and its record has the status 499. What
+    `with_streaming_response` returns is not read here, and not recorded. What the client returns and raises is
+    unchanged; an error of recording is raised after the answer came.
 
     Args:
-        client: an OpenAI, AsyncOpenAI, or a client with their `chat.completions.create`.
+        client: an OpenAI or AsyncOpenAI, or another client that is made as they are, such as those of Azure.
         recorder: the file to record in; the caller closes it.
         fields: fields that every record has, such as `labels` and `peer`.
 
@@ -35,13 +38,30 @@ def record_openai(client: Client, recorder: Recorder, **fields: Any) -> Client:
         ...
 
     """
-    completions: Any = client.chat.completions  # type: ignore[attr-defined]
-    create = completions.create
+    known: Any = client
+    for each in known, getattr(known, "beta", None):
+        if (chat := getattr(each, "chat", None)) is not None:
+            _record(chat.completions, recorder, fields)
+    copy = known.copy
 
-    def recording(*args: Any, **arguments: Any) -> Any:
-        call = _Call(recorder, arguments, fields)
+    def recording_copy(*args: Any, **arguments: Any) -> Any:
+        return record_openai(copy(*args, **arguments), recorder, **fields)
+
+    known.copy = known.with_options = recording_copy
+    return client
+
+
+def _record(completions: Any, recorder: Recorder, fields: dict[str, Any]) -> None:
+    """Record what completions send: all their methods do it by this function, with the body that they made."""
+    post = completions._post
+
+    def recording(path: str, **arguments: Any) -> Any:
+        if path != "/chat/completions":
+            return post(path, **arguments)
+        options = arguments.get("options") or {}
+        call = _Call(recorder, {**arguments["body"], **(options.get("extra_json") or {})}, fields)
         try:
-            answer = create(*args, **arguments)
+            answer = post(path, **arguments)
         except Exception as error:
             call.fail(error)
             raise
@@ -49,8 +69,7 @@ def record_openai(client: Client, recorder: Recorder, **fields: Any) -> Client:
             return _awaited(answer, call)
         return call.answered(answer)
 
-    completions.create = recording
-    return client
+    completions._post = recording
 
 
 async def _awaited(answer: Any, call: _Call) -> Any:
@@ -65,22 +84,27 @@ async def _awaited(answer: Any, call: _Call) -> Any:
 class _Call:
     """One call, and what is known of it so far."""
 
-    def __init__(self, recorder: Recorder, arguments: dict[str, Any], fields: dict[str, Any]) -> None:
+    def __init__(self, recorder: Recorder, request: dict[str, Any], fields: dict[str, Any]) -> None:
         self._recorder = recorder
         self._fields = fields
-        self._request = from_openai(arguments, CreateChatCompletionRequest)
+        self._request = from_openai(request, CreateChatCompletionRequest)
         self._start = time.time_ns() // 1000
         self._first: int | None = None
         self._chunks: list[Any] = []
+        self._has_ended = False
 
     def answered(self, answer: Any) -> Any:
-        """Record a whole answer; or return a stream that is recorded when it ends."""
+        """Record a whole answer; or see to it that a stream is recorded when it ends."""
         if hasattr(answer, "choices"):
             self._add(response=answer, status=200)
         elif hasattr(answer, "__aiter__"):
             answer._iterator = self._async_chunks(answer._iterator)
+            answer.close = self._closing_async(answer.close)
         elif hasattr(answer, "__iter__"):
             answer._iterator = self._chunks_of(answer._iterator)
+            answer.close = self._closing(answer.close)
+        elif hasattr(answer, "parse") and not hasattr(answer, "read"):
+            self.answered(answer.parse())  # a raw response, whose body is here; it keeps what it parsed
         return answer
 
     def fail(self, error: Exception) -> None:
@@ -104,6 +128,20 @@ class _Call:
                 self._note(chunk)
                 yield chunk
 
+    def _closing(self, close: Callable[[], None]) -> Callable[[], None]:
+        def closing() -> None:
+            close()
+            self.end_stream(499)
+
+        return closing
+
+    def _closing_async(self, close: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
+        async def closing() -> None:
+            await close()
+            self.end_stream(499)
+
+        return closing
+
     def _note(self, chunk: Any) -> None:
         self._first = self._first or time.time_ns() // 1000
         self._chunks.append(chunk)
@@ -112,6 +150,10 @@ class _Call:
         self._add(stream=self._chunks, status=status)
 
     def _add(self, **parts: Any) -> None:
+        """Record the call, unless it has ended already."""
+        if self._has_ended:
+            return
+        self._has_ended = True
         self._recorder.add(
             request=self._request,
             start_time=self._start,
