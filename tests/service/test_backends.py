@@ -249,6 +249,8 @@ def test_replay(ending: str, tmp_path: Any) -> None:
         ("a.jsonl", b"", "holds neither completions nor chunks"),
         ("a.jsonl", b'{"choices":[{"delta":{}}]}\n{"choices', ":2"),
         ("a.jsonl", b"[" * 100_000, ":1: maximum recursion depth exceeded"),
+        ("a.jsonl", b'{"object":"chat.completion","choices":[],"a":1,"a":2}', ":1:48: a second member of this name"),
+        ("a.binpbs", b"\x05\x0a", "a.binpbs"),
     ],
 )
 def test_replay_refuses(name: str, content: bytes, words: str, tmp_path: Any) -> None:
@@ -422,6 +424,33 @@ def test_what_a_grpc_server_says_of_its_health(answer: bytes, is_well: bool) -> 
             with pytest.raises(ServiceError) as caught:
                 await backend.check()
             assert (caught.value.status, caught.value.message) == (503, "The service does not serve.")
+        await backend.close()
+        await server.stop(0)
+
+    run(main())
+
+
+@pytest.mark.parametrize(
+    ("metadata", "want"),
+    [
+        ((), (503, "The service ended the call.", {"retry-after": "1"})),
+        ((("retry-after", "5"),), (499, "Enough.", {"retry-after": "5"})),
+    ],
+)
+def test_a_grpc_server_that_cancels(metadata: Any, want: tuple[int, str, dict[str, str]]) -> None:
+    """Without a reason, it is one that stops, and the call may be made again."""
+
+    async def cancel(request: bytes, context: Any) -> bytes:
+        await context.abort(grpc.StatusCode.CANCELLED, "Enough.", metadata)
+        return b""
+
+    async def main() -> None:
+        server = raw_server(CreateChatCompletion=cancel)
+        backend = GrpcBackend(f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}")
+        await server.start()
+        with pytest.raises(ServiceError) as caught:
+            await backend.create(b"", Call())
+        assert (caught.value.status, caught.value.message, caught.value.headers) == want
         await backend.close()
         await server.stop(0)
 

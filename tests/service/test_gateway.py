@@ -219,6 +219,9 @@ def test_models_are_told_to_those_with_a_token() -> None:
     app = gateway(EchoBackend(), tokens=["right"])
     assert run(get_models(app))[0] == 401
     assert run(get_models(app, authorization="Bearer right"))[0] == 200
+    assert run(get_models(app, **{"api-key": "right"}))[0] == 200  # as Azure's clients send it
+    assert run(get_models(app, **{"api-key": "wrong"}))[0] == 401
+    assert run(get_models(app, authorization="Bearer right", **{"api-key": "wrong"}))[0] == 200
 
 
 def test_models_that_an_endpoint_refuses() -> None:

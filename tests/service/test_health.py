@@ -330,6 +330,44 @@ def test_a_backend_of_several_parts(parts: dict[str, Any], status: int, shown: d
     run(main())
 
 
+def test_those_who_watch_hear_more_than_one_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also while they wait for the time to ask again."""
+    monkeypatch.setattr(_health, "_AGE", 1000.0)
+
+    async def main() -> None:
+        async with served(ailing()) as (server, stub):
+            assert (await stub.Check(asked())).status == STATES.NOT_SERVING
+            watching = stub.Watch(asked())
+            for state in (STATES.NOT_SERVING, STATES.SERVING, STATES.NOT_SERVING, STATES.SERVING):
+                server._health._set(state)
+                assert (await watching.read()).status == state
+            watching.cancel()
+
+    run(main())
+
+
+def test_a_router_is_well_while_one_of_its_backends_is() -> None:
+    async def main() -> None:
+        await ModelRouter([("a", ailing()), ("*", Ailing())]).check()
+        with pytest.raises(ServiceError, match="Out of order"):
+            await ModelRouter([("a", ailing()), ("*", ailing())]).check()
+
+    run(main())
+
+
+def test_a_backend_that_cannot_tell_how_its_parts_are() -> None:
+    class Wrong(EchoBackend):
+        async def check_each(self) -> dict[str, ServiceError | None]:
+            raise KeyError("a conversation")
+
+    async def main() -> None:
+        async with serve_http(gateway(Wrong())) as url, http_client() as client:
+            answer = await client.get(f"{url}/readyz")
+            assert (answer.status_code, answer.json()) == (503, {"status": "unavailable", "code": "INTERNAL"})
+
+    run(main())
+
+
 def test_changes_of_health_are_logged_once(caplog: pytest.LogCaptureFixture) -> None:
     async def main() -> None:
         sick = ailing()

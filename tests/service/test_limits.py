@@ -653,6 +653,10 @@ def test_a_server_ends_with_its_block() -> None:
         assert server.port == 0
         async with server:
             assert server.port > 0
+            waiting = asyncio.ensure_future(server.wait())
+            await asyncio.sleep(0)
+            assert not waiting.done()
+        await waiting
 
     run(main())
     assert stops == [0]

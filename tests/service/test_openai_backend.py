@@ -327,6 +327,13 @@ async def named_chunks(exchange: HttpExchange) -> None:
     await exchange.send_rest([END])
 
 
+async def without_an_empty_line(exchange: HttpExchange) -> None:
+    await exchange.begin_stream()
+    await exchange.send_event(CHUNK)
+    await exchange.send_piece(b"data: %b" % END)
+    await exchange.end_stream()
+
+
 async def without_done(exchange: HttpExchange) -> None:
     await exchange.begin_stream()
     await exchange.send_event(CHUNK)
@@ -337,7 +344,8 @@ async def without_done(exchange: HttpExchange) -> None:
 
 @hops
 @pytest.mark.parametrize(
-    "answer", [labelled_json, with_space_before, whole_as_events, pings, named_chunks, without_done]
+    "answer",
+    [labelled_json, with_space_before, whole_as_events, pings, named_chunks, without_an_empty_line, without_done],
 )
 def test_streams_as_clients_accept_them(answer: Answer, hops: str) -> None:
     async def main() -> None:

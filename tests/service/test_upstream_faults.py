@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import socket
 from collections.abc import Awaitable, Callable
@@ -81,6 +82,10 @@ async def bad_gzip(exchange: HttpExchange) -> None:
     await exchange.answer(b"not gzip", headers={"content-encoding": "gzip"})
 
 
+async def half_of_gzip(exchange: HttpExchange) -> None:
+    await exchange.answer(gzip.compress(b'{"choices":[]}')[:-1], headers={"content-encoding": "gzip"})
+
+
 async def redirect(exchange: HttpExchange) -> None:
     await exchange.answer(b"", 307, headers={"location": "http://127.0.0.1:9/"})
 
@@ -100,6 +105,7 @@ FAULTS: dict[str, tuple[Callable[[HttpExchange], Awaitable[None]], int, str]] = 
     "503 without words": (nothing, 503, "The upstream answered with status 503 and a body that is not a JSON object."),
     "200 with an error": (ok_with_error, 529, "Busy."),
     "damaged compression": (bad_gzip, 502, "The upstream's answer is not gzip."),
+    "half of what is compressed": (half_of_gzip, 502, "The upstream broke off its answer."),
     "redirects": (redirect, 502, "The upstream answered with status 307."),
 }
 
