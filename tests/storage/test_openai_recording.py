@@ -30,6 +30,8 @@ def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(200, json=COMPLETION)
     if body["model"] == "bad":
         return httpx.Response(429, json={"error": {"message": "slow down", "code": "rate", "x": 1}})
+    if body["model"] == "page":
+        return httpx.Response(200, text="<p>", headers={"content-type": "text/html"})
     if body.get("stream"):
         text = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in CHUNKS) + "data: [DONE]\n\n"
         return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
@@ -136,6 +138,7 @@ def test_every_way_to_ask(tmp_path: Path) -> None:
             assert len(list(stream)) == 2
         with completions.with_streaming_response.create(model="unread", messages=MESSAGES) as response:
             assert json.loads(response.read()) == COMPLETION
+        assert str(completions.create(model="page", messages=MESSAGES)) == "<p>"
         completions.update("c", metadata={"a": "b"})
     assert seen(tmp_path / "r.db") == [
         ("parse", 200, "c"),
@@ -146,6 +149,7 @@ def test_every_way_to_ask(tmp_path: Path) -> None:
         ("stream", 200, ["a", "b"]),
         ("never read", 499, []),
         ("read", 200, ["a", "b"]),
+        ("page", 200, []),
     ]
     with storage.open(tmp_path / "r.db") as records:
         parsed = json.loads(next(iter(records)).to_json())["request"]

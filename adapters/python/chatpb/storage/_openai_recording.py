@@ -97,13 +97,15 @@ class _Call:
         """Record a whole answer; or see to it that a stream is recorded when it ends."""
         if hasattr(answer, "choices"):
             self._add(response=answer, status=200)
-        elif hasattr(answer, "__aiter__"):
+        elif hasattr(answer, "_iterator") and hasattr(answer, "__aiter__"):
             answer._iterator = self._async_chunks(answer._iterator)
             answer.close = self._closing_async(answer.close)
-        elif hasattr(answer, "__iter__"):
+        elif hasattr(answer, "_iterator"):
             answer._iterator = self._chunks_of(answer._iterator)
             answer.close = self._closing(answer.close)
-        elif hasattr(answer, "parse") and not hasattr(answer, "read"):
+        elif not hasattr(answer, "parse"):
+            self._add(status=200)  # text, such as a page of a proxy: no answer that a record can have
+        elif not hasattr(answer, "read"):
             self.answered(answer.parse())  # a raw response, whose body is here; it keeps what it parsed
         return answer
 
