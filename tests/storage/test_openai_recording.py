@@ -32,6 +32,9 @@ def answer(request: httpx.Request) -> httpx.Response:
         return httpx.Response(429, json={"error": {"message": "slow down", "code": "rate", "x": 1}})
     if body["model"] == "page":
         return httpx.Response(200, text="<p>", headers={"content-type": "text/html"})
+    if body["model"] == "cut":
+        text = f'data: {json.dumps(CHUNKS[0])}\n\ndata: {{"error":{{"message":"cut"}}}}\n\n'
+        return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
     if body.get("stream"):
         text = "".join(f"data: {json.dumps(chunk)}\n\n" for chunk in CHUNKS) + "data: [DONE]\n\n"
         return httpx.Response(200, text=text, headers={"content-type": "text/event-stream"})
@@ -133,11 +136,15 @@ def test_every_way_to_ask(tmp_path: Path) -> None:
         client.beta.chat.completions.create(model="beta", messages=MESSAGES)
         with completions.stream(model="stream", messages=MESSAGES) as events:
             assert list(events)
+        with completions.stream(model="left", messages=MESSAGES) as events:
+            next(events)
         completions.create(model="never read", messages=MESSAGES, stream=True).close()
         with completions.create(model="read", messages=MESSAGES, stream=True) as stream:
             assert len(list(stream)) == 2
         with completions.with_streaming_response.create(model="unread", messages=MESSAGES) as response:
             assert json.loads(response.read()) == COMPLETION
+        with pytest.raises(openai.APIError, match="cut"):
+            list(completions.create(model="cut", messages=MESSAGES, stream=True))
         assert str(completions.create(model="page", messages=MESSAGES)) == "<p>"
         completions.update("c", metadata={"a": "b"})
     assert seen(tmp_path / "r.db") == [
@@ -147,8 +154,10 @@ def test_every_way_to_ask(tmp_path: Path) -> None:
         ("options", 200, "c"),
         ("beta", 200, "c"),
         ("stream", 200, ["a", "b"]),
+        ("left", 499, ["a"]),
         ("never read", 499, []),
         ("read", 200, ["a", "b"]),
+        ("cut", 0, ["a"]),
         ("page", 200, []),
     ]
     with storage.open(tmp_path / "r.db") as records:
@@ -165,6 +174,8 @@ def test_every_asynchronous_way_to_ask(tmp_path: Path) -> None:
             raw = await completions.with_raw_response.create(model="raw", messages=MESSAGES)
             assert raw.parse().id == "c"
             await client.with_options(timeout=5).chat.completions.create(model="options", messages=MESSAGES)
+            async with completions.stream(model="left", messages=MESSAGES) as events:
+                await anext(events)
             async with await completions.create(model="never read", messages=MESSAGES, stream=True):
                 pass
             async with completions.with_streaming_response.create(model="unread", messages=MESSAGES) as response:
@@ -176,5 +187,6 @@ def test_every_asynchronous_way_to_ask(tmp_path: Path) -> None:
         ("parse", 200, "c"),
         ("raw", 200, "c"),
         ("options", 200, "c"),
+        ("left", 499, ["a"]),
         ("never read", 499, []),
     ]

@@ -91,6 +91,7 @@ class _Call:
         self._start = time.time_ns() // 1000
         self._first: int | None = None
         self._chunks: list[Any] = []
+        self._is_reading = False
         self._has_ended = False
 
     def answered(self, answer: Any) -> Any:
@@ -99,10 +100,10 @@ class _Call:
             self._add(response=answer, status=200)
         elif hasattr(answer, "_iterator") and hasattr(answer, "__aiter__"):
             answer._iterator = self._async_chunks(answer._iterator)
-            answer.close = self._closing_async(answer.close)
+            answer.response.aclose = self._closing_async(answer.response.aclose)
         elif hasattr(answer, "_iterator"):
             answer._iterator = self._chunks_of(answer._iterator)
-            answer.close = self._closing(answer.close)
+            answer.response.close = self._closing(answer.response.close)
         elif not hasattr(answer, "parse"):
             self._add(status=200)  # text, such as a page of a proxy: no answer that a record can have
         elif not hasattr(answer, "read"):
@@ -120,31 +121,42 @@ class _Call:
 
     def _chunks_of(self, chunks: Iterator[Any]) -> Iterator[Any]:
         with _Ending(self):
+            self._is_reading = True
             for chunk in chunks:
                 self._note(chunk)
                 yield chunk
+                self._is_reading = True
 
     async def _async_chunks(self, chunks: AsyncIterator[Any]) -> AsyncIterator[Any]:
         with _Ending(self):
+            self._is_reading = True
             async for chunk in chunks:
                 self._note(chunk)
                 yield chunk
+                self._is_reading = True
+
+    # Whoever leaves a stream closes its response. The package does so too, while it reads the last chunk or an error.
 
     def _closing(self, close: Callable[[], None]) -> Callable[[], None]:
         def closing() -> None:
             close()
-            self.end_stream(499)
+            self._leave()
 
         return closing
 
     def _closing_async(self, close: Callable[[], Awaitable[None]]) -> Callable[[], Awaitable[None]]:
         async def closing() -> None:
             await close()
-            self.end_stream(499)
+            self._leave()
 
         return closing
 
+    def _leave(self) -> None:
+        if not self._is_reading:
+            self.end_stream(499)
+
     def _note(self, chunk: Any) -> None:
+        self._is_reading = False
         self._first = self._first or time.time_ns() // 1000
         self._chunks.append(chunk)
 
