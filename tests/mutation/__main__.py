@@ -7,7 +7,8 @@
 
 It changes a copy of the repository and prints the mutants that no test noticed. The exit status is 1 if fewer than 95 %
 were noticed, but for those that `equivalent.py` says nobody could notice. The core needs cargo-mutants
-(`cargo install cargo-mutants`); the rooms of Python need the packages cosmic-ray and coverage.
+(`cargo install cargo-mutants`); the rooms of Python need the packages cosmic-ray and coverage. Which tests of Python execute
+each line takes minutes to learn, and is kept in ~/.cache/chatpb-mutation.
 """
 
 from __future__ import annotations
