@@ -170,7 +170,7 @@ def _run(count: int, output: str, *arguments: str) -> list[str]:
     size = f"{os.path.getsize(output) / count:.0f}" if output else ""
     name = " ".join(os.path.basename(each) if os.sep in each else each.split("\n")[0][:50] for each in arguments)
     print(f"| `chatpb {name}` | {seconds:.1f} | {peak:.0f} | {size} |", flush=True)
-    shown = [(at, line) for at, text in output_at for line in re.split(r"[\r\n]+", _plain(text)) if "%" in line]
+    shown = [(at, line) for at, text in output_at for line in re.split(r"[\r\n]+", _plain(text)) if "━" in line]
     return [next((line.strip() for at, line in shown if at >= seconds * share), "no bar") for share in (0.1, 0.5, 0.9)]
 
 

@@ -6,9 +6,12 @@ import json
 import os
 import pty
 import re
+import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -171,3 +174,62 @@ def test_an_export_shows_its_progress_at_a_terminal(quiet: bool) -> None:
 def test_one_object_of_a_result_is_json() -> None:
     storage.write("x.db", [make_record(status=5)])
     assert json.loads(run("query", "x.db", "SELECT status FROM records", "-f", "json").stdout) == [{"status": 5}]
+
+
+class Refusing:
+    """A connection to SQLite on which some statements fail."""
+
+    def __init__(self, connection: sqlite3.Connection, start: str, error: sqlite3.DatabaseError) -> None:
+        self._connection = connection
+        self._start = start
+        self._error = error
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+    def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+        if sql.startswith(self._start):
+            raise self._error
+        return self._connection.execute(sql, *values)
+
+
+LOCKED = sqlite3.OperationalError("database is locked")
+MALFORMED = sqlite3.DatabaseError("database disk image is malformed")
+
+
+@pytest.mark.parametrize(
+    ("start", "use"),
+    [
+        ("SELECT seq, dictionary, body FROM records WHERE seq = ?", lambda recorder: recorder.get("1")),
+        ("SELECT first, next FROM state", len),
+        ("SELECT count(*), min(seq), max(seq) FROM records", lambda recorder: list(recorder.scan(model="m"))),
+    ],
+    ids=["record", "bounds", "index"],
+)
+def test_a_lock_is_not_taken_for_damage(start: str, use: Callable[[Recorder], Any]) -> None:
+    records = [make_record(request_id=f"{n}", response={"model": "m"}) for n in range(3)]
+    with Recorder("r.db") as recorder:
+        recorder.append(records)
+    with Recorder("r.db", read_only=True) as recorder:
+        connection = recorder._connection
+        recorder._connection = Refusing(connection, start, LOCKED)  # type: ignore[assignment]
+        with pytest.raises(RecorderError, match="database is locked$"):
+            use(recorder)
+        # What is damaged is read another way, or named as that.
+        recorder._connection = Refusing(connection, start, MALFORMED)  # type: ignore[assignment]
+        if "seq = ?" in start:
+            with pytest.raises(RecorderError, match="record 2 may be it, but database disk image is malformed"):
+                use(recorder)
+        else:
+            assert use(recorder) in (3, records)
+
+
+@pytest.mark.parametrize("size", [100, 5_000, 2_000_000])
+def test_a_record_of_just_the_limit_is_read_from_parquet(size: int) -> None:
+    record = make_record(labels={"text": "x" * size})
+    storage.write("x.parquet", [record])
+    with storage.open("x.parquet", max_record=len(record)) as records:
+        assert [each.wire for each in records] == [record]
+    with storage.open("x.parquet", max_record=len(record) - 1) as records:
+        assert list(records) == []
+        assert records.refusals.count == 1

@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from chatpb import ChatpbError, CreateChatCompletionRequest, storage
+from chatpb._records.columns import seconds_of
 from chatpb.storage import make_record, time_of
 from tests.cli.command_line import run
 
@@ -194,6 +195,16 @@ def test_times_out_of_range() -> None:
     with storage.Recorder("t.db") as recorder:
         assert len(list(recorder.scan(start=second * 10**6))) == 6
     assert list(storage.verify("t.db")) == []
+
+
+@pytest.mark.parametrize("scale", [1, 10**3, 10**6, 10**9])
+def test_the_last_second_of_each_scale(scale: int) -> None:
+    last = 253_402_300_799 * scale + scale - 1  # of the year 9999
+    if last < 2**63:
+        assert seconds_of(last) == 253_402_300_799
+        assert seconds_of(last + 1) == (last + 1) // (scale * 1000)
+    assert seconds_of(-253_402_300_799) == -253_402_300_799
+    assert seconds_of(-253_402_300_800) is None
 
 
 def test_two_columns_of_one_name() -> None:

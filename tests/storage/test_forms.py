@@ -432,6 +432,20 @@ def test_an_endless_stream_becomes_several(monkeypatch: pytest.MonkeyPatch) -> N
     assert list(unwrap_documents(records, "chunk")) == chunks
 
 
+@pytest.mark.parametrize(("bound", "by_bytes"), [("MAX_STREAM", True), ("MAX_OPEN", False)])
+@pytest.mark.parametrize("more", [0, -1])
+def test_streams_are_held_up_to_a_bound(bound: str, by_bytes: bool, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of three streams in turns, the oldest ends early if the bound is one below what they need."""
+    texts = {id: f'{{"id": "{id}", "choices": [{{"index": 0, "delta": {{"content": "a"}}}}]}}' for id in "abc"}
+    chunks = [json_to_wire(texts[id], ChatCompletionChunk) for id in "abcabcba"]
+    needed = 7 * len(chunks[0]) if by_bytes else 3  # the eighth ends its own stream
+    monkeypatch.setattr(f"chatpb.storage._streams.{bound}", needed + more)
+    records = wrap(chunks, ChatCompletionChunk)
+    found = [len(list(unwrap_documents([record], "chunk"))) for record in records]
+    assert sum(found) == 8
+    assert (found == [3, 3, 2]) == (more == 0)
+
+
 @pytest.mark.parametrize("name", RECORD_DOCUMENTS)
 def test_wrapped_documents_come_back(name: str) -> None:
     wire = b"" if name == "chunk" else json_to_wire('{"x":1}', RECORD_DOCUMENTS[name])

@@ -201,8 +201,9 @@ SQL = "SELECT wire_to_json(wire)->>'$.status' FROM records"
         ("inspect", "bare.jsonl", [], 2),
         ("check", "record.db", [], 4),  # protobuf's objects, and how it makes bytes of them
         ("check", "record.jsonl", [], 4),
-        ("query", "record.db", [SQL, "--memory", "2GB"], 5),  # DuckDB copies what it hands over and is given
-        ("query", "record.parquet", [SQL, "--memory", "2GB"], 7),
+        ("query", "record.db", [SQL, "--memory", "2GB"], 4),  # DuckDB copies what it hands over and is given
+        ("query", "record.parquet", [SQL, "--memory", "2GB"], 6),
+        ("query", "stream.db", [SQL, "--memory", "2GB"], 6),
     ],
 )
 def test_a_command_on_a_large_record(large: Path, command: str, source: str, args: list[str], times: int) -> None:

@@ -10,7 +10,7 @@ import pyarrow as pa
 from pyarrow import dataset as ds
 
 from chatpb._files.refusals import Refusals
-from chatpb.arrow import SCHEMA, with_columns
+from chatpb.arrow import SCHEMA, record_batch, with_columns
 from chatpb.storage._forms import open_source
 from chatpb.storage._prefetch import prefetch
 from chatpb.storage._sift import sift
@@ -57,8 +57,12 @@ class RecordsDataset(ds.Dataset):  # type: ignore[misc]
         # Reading their columns reads the records once more, so they are not checked before.
         with open_source(self.path, start=self._start, end=self._end, check=False, **self._open_options) as source:
             for batch in prefetch(source.batches(refusals), None, lambda batch: batch.wire.nbytes):
-                yield from sift(batch.wire, with_columns, batch.refuse(refusals))
-                del batch
+                refuse = batch.refuse(refusals)
+                if batch.large is None:
+                    yield from sift(batch.wire, with_columns, refuse)
+                else:
+                    yield from sift([batch.large], record_batch, refuse)
+                del batch, refuse
                 self.fraction = source.fraction()
 
 

@@ -13,8 +13,10 @@ import pyarrow as pa
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._errors import ChatpbError
 from chatpb._extras import extra_for
+from chatpb._known_json import known_json
 from chatpb._options import threads_of
-from chatpb.arrow import SCHEMA, expand_records
+from chatpb._records.parts import expand_record
+from chatpb.arrow import SCHEMA, expand_records, one_row
 from chatpb.storage._known_column import known_json_column
 from chatpb.storage._sql import sql_literal, sql_name
 
@@ -49,16 +51,24 @@ def member_fields(paths: Mapping[str, str]) -> list[pa.Field]:
     return [_field(name, path) for name, path in paths.items()]
 
 
-def with_members(batch: pa.RecordBatch, paths: Mapping[str, str], threads: int | None) -> pa.RecordBatch:
+def with_members(
+    batch: pa.RecordBatch, paths: Mapping[str, str], threads: int | None, large: bytes | None = None
+) -> pa.RecordBatch:
     """Return records with columns of members: strings as they are, other values as JSON, null where there is none.
 
-    A record that JSON cannot hold, since it has NaN, has null in each of them.
+    A record that JSON cannot hold, since it has NaN, has null in each of them. `large` has the bytes of the only
+    record, if it is large: it is read where it is.
     """
     if not paths:
         return batch
-    text = known_json_column(
-        expand_records(batch.column("wire"), threads=threads), ChatCompletionRecord, nonfinite="allow", threads=threads
-    )
+    if large is not None:
+        whole = expand_record(large)
+        text = one_row(known_json(whole, ChatCompletionRecord, nonfinite="allow")).cast(pa.large_string())
+        del whole
+    else:
+        wires = expand_records(batch.column("wire"), threads=threads)
+        text = known_json_column(wires, ChatCompletionRecord, nonfinite="allow", threads=threads)
+        del wires
     made = _extracted(pa.table({"text": text}), paths, threads_of(threads)).combine_chunks()
     for field, column in zip(map(_field, paths, paths.values()), made.columns, strict=True):
         (values,) = column.chunks or [pa.array([], pa.string())]

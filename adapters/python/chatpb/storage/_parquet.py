@@ -340,7 +340,7 @@ def _row_groups(batches: Iterable[Batch], members: Mapping[str, str], threads: i
                 batch = record_batch([records.large])
             else:
                 batch = with_columns(records.wire.slice(start, GROUP_ROWS), threads=threads)
-            batch = with_members(batch, members, threads)
+            batch = with_members(batch, members, threads, records.large)
             if held and (rows + batch.num_rows > GROUP_ROWS or size + batch.nbytes > GROUP_BYTES):
                 yield pa.Table.from_batches(held)
                 held, rows, size = [], 0, 0

@@ -455,7 +455,7 @@ def _of_good_records(
     function: Callable[[pa.Array], pa.Array], wire: pa.ChunkedArray, identity: pa.ChunkedArray, name: str
 ) -> pa.Array:
     """Return what a function makes of a column of records, null for the bad ones, which are reported."""
-    column = wire.combine_chunks()
+    column = wire.chunk(0) if wire.num_chunks == 1 else wire.combine_chunks()  # which copies one as well
     given = pc.indices_nonzero(column.is_valid())
     bad: list[int] = []
 
