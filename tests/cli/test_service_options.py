@@ -11,12 +11,13 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
+from opentelemetry.trace import NoOpTracerProvider, ProxyTracerProvider
 
 from chatpb.cli._app import load_command
 from chatpb.cli._service_logs import unknown_variables
-from chatpb.cli._service_options import LimitOptions
-from chatpb.cli._service_setup import limits_of
-from chatpb.service import AsyncClient, Client, GrpcBackend, Limits, OpenAIBackend
+from chatpb.cli._service_options import LimitOptions, LogFormat, ObserverOptions
+from chatpb.cli._service_setup import limits_of, observers_of
+from chatpb.service import AsyncClient, Client, GrpcBackend, Limits, OpenAIBackend, TraceObserver
 from chatpb.service._grpc_backend import channel_options
 from tests.cli.command_line import run
 
@@ -127,6 +128,18 @@ def test_an_environment_variable_of_no_option(name: str, monkeypatch: pytest.Mon
     assert unknown_variables() == [warning]
     result = run("call", "-m", "x", "--target", "127.0.0.1:1")
     assert result.stderr.splitlines()[0] == f"chatpb call: {warning}"
+
+
+@pytest.mark.parametrize("is_set_up", [False, True])
+def test_traces_that_go_nowhere(
+    is_set_up: bool, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    provider = NoOpTracerProvider() if is_set_up else ProxyTracerProvider()
+    monkeypatch.setattr("opentelemetry.trace.get_tracer_provider", lambda: provider)
+    (observer,) = observers_of(ObserverOptions(log=LogFormat.NONE, trace=True), None)
+    assert isinstance(observer, TraceObserver)
+    warning = "--trace makes no spans, because OpenTelemetry is not set up: start it as opentelemetry-instrument -- chatpb ..."
+    assert caplog.messages == ([] if is_set_up else [warning])
 
 
 @pytest.mark.parametrize(

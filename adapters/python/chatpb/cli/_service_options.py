@@ -218,7 +218,7 @@ class ObserverOptions:
         ),
     ] = None
     trace: Annotated[
-        bool, option("--trace", help="Make OpenTelemetry spans; run it under opentelemetry-instrument.")
+        bool, option("--trace", help="Make OpenTelemetry spans; start it as opentelemetry-instrument -- chatpb ...")
     ] = False
 
 

@@ -7,6 +7,7 @@ The packages of gRPC and HTTP are imported when a command runs, not before.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import socket
@@ -222,6 +223,11 @@ def observers_of(options: ObserverOptions, worker: Worker | None) -> list[Observ
             raise typer.BadParameter(f"cannot listen at {metrics}: {error.strerror}", param_hint="--metrics") from None
     if options.trace:
         found.append(TraceObserver())
+        from opentelemetry.trace import ProxyTracerProvider, get_tracer_provider
+
+        if isinstance(get_tracer_provider(), ProxyTracerProvider):
+            reason = "because OpenTelemetry is not set up: start it as opentelemetry-instrument -- chatpb ..."
+            logging.getLogger("chatpb.service").warning("--trace makes no spans, %s", reason)
     return found
 
 
