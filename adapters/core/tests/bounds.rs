@@ -140,6 +140,7 @@ fn inputs_at_a_limit_stay_in_bounds() {
             format!("{{\"{0}\":\"{0}\",\"a\":{{\"{0}\":\"{0}\"}}}}", "x".repeat(size)),
             format!("{{\"strings\":[\"{}\",{}\"\"]}}", "x".repeat(size), "\"x\",".repeat(size)),
             format!("{{\"last\":\"{}\",\"small\":1,\"text\":\"{}\"}}", "x".repeat(size), "y".repeat(size / 2)),
+            format!("{{\"weights\":{{\"{}\":0.5,\"\":1}}}}", "k".repeat(size)),
             // Many short members of an open value, and kept text and bytes behind text that grows.
             format!("{{\"x\":{{{}}}}}", (0..size).map(|at| format!("\"{at}\":null")).collect::<Vec<_>>().join(",")),
             format!("{{\"text\":\"{}\",\"kept\":[\"{}\"]}}", "\\u0001".repeat(size), "y".repeat(3 * size)),
@@ -155,7 +156,9 @@ fn inputs_at_a_limit_stay_in_bounds() {
             ),
             format!("{{\"x\":{}}}", nested_in("[", level % 24, &format!("\"{}\"", "x".repeat(159)), "]")),
         ];
-        for text in &texts {
+        let named = ["1", "null", "\"\"", "{}", "[]", "1.5", "[[1]]"]
+            .map(|value| format!("{{\"{0}\":{value},\"n\":{{\"{0}\":{value}}}}}", "n".repeat(size)));
+        for text in texts.iter().chain(&named) {
             bounds.round_trip(text);
             // Near the end the text is read in a copy, before that where it stands.
             for cut in [1, 2, 3, 17, 64, 192, 255, 256, 257].into_iter().step_by(if cfg!(miri) { 4 } else { 1 }) {

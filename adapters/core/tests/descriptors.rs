@@ -57,6 +57,42 @@ fn an_envelope_holds_what_its_fields_hold() {
 }
 
 #[test]
+fn types_inside_a_message_are_found() {
+    let kind = enumeration("Kind", &[("KIND_UNSPECIFIED", 0, ""), ("KIND_ONE", 1, "1")]);
+    // The field of a message that holds an enum is the fourth.
+    let kind = [&bytes(4, b"")[..1], &kind[1..]].concat();
+    let inner = nested("Inner", &[homes(), kind, field("kind", 1, SINGULAR, ENUM, ".t.M.Inner.Kind", &[])]);
+    let m = message("M", &[homes(), inner, field("inner", 1, SINGULAR, MESSAGE, ".t.M.Inner", &[])]);
+    let schema = Schema::new(&set(&[m]), "t.M").expect("a schema");
+    let mut encoder = Encoder::default();
+    let wire = encoder.json_to_wire(&schema, br#"{"inner":{"kind":"1"}}"#, EncodeOptions::default());
+    assert_eq!(wire.ok(), Some(&bytes(1, &integer(1, 1))[..]));
+}
+
+#[test]
+fn a_schema_is_described_in_lines() {
+    let behaviors = [vec![], vec![required()], vec![nullable()], vec![required(), nullable()]];
+    let named = ["a", "b", "c", "d"].into_iter().zip(1..);
+    let fields =
+        named.zip(behaviors).map(|((name, number), all)| field(name, number, SINGULAR, INT32, "", &[options(&all)]));
+    let e = [field("e", 5, REPEATED, ENUM, ".t.E", &[]), homes()];
+    let m = message("M", &[fields.collect::<Vec<_>>().concat(), e.concat()]);
+    let e = enumeration("E", &[("E_UNSPECIFIED", 0, ""), ("E_ONE", 1, "")]);
+    let schema = Schema::new(&set(&[m, e]), "t.M").expect("a schema");
+    let lines = [
+        "message t.M object",
+        "field 1 Int32 Singular false false \"\" a - 0",
+        "field 2 Int32 Singular true false \"\" b - 0",
+        "field 3 Int32 Singular false true \"\" c - 0",
+        "field 4 Int32 Singular true true \"null\" d - 0",
+        "field 5 Enum Repeated false false \"\" e - 0",
+        "enum E",
+        "value 1 one",
+    ];
+    assert_eq!(schema.describe(), lines.join("\n"));
+}
+
+#[test]
 fn fields_of_one_number_or_name_are_refused() {
     let a = field("a", 1, SINGULAR, STRING, "", &[]);
     for (second, named) in

@@ -112,6 +112,63 @@ fn integers_that_do_not_begin_as_they_should() {
     assert_eq!(codec.encode("{\"count\":1e3}"), integer(2, 1000));
 }
 
+/// Whatever follows a number, which is read in words: a byte that is not ASCII counts as a digit no more than others do.
+#[test]
+fn what_follows_a_number_is_no_part_of_it() {
+    let mut codec = Codec::new();
+    for digits in 1..=18 {
+        let value = &"123456789012345678"[..digits];
+        let wire = integer(2, value.parse().expect("a number"));
+        for distance in 0..9 {
+            for next in ["\u{e9}", "\u{f3}", "\u{10ffff}", "9", "/", ":", "~", " "] {
+                let name = format!("{}{next}", "n".repeat(distance));
+                let text = format!("{{\"count\":{value},\"{name}\":true}}");
+                codec.check(&text, &[wire.clone(), open_member(&name, &integer(4, 1))].concat());
+            }
+        }
+        for space in [" ", "\n", "\t", "\r\n"] {
+            assert_eq!(codec.encode(&format!("{{\"count\":{value}{space}}}")), wire);
+        }
+        // An array where one integer stands takes none that is as long.
+        let list = bytes(11, &bytes(1, &varint(value.parse().expect("a number"))));
+        codec.check(&format!("{{\"union\":[{value}]}}"), &list);
+        codec.check(&format!("{{\"union\":{value}}}"), &open_or_kept("union", value));
+    }
+}
+
+#[test]
+fn one_long_integer_is_no_array() {
+    for number in ["1", "1234567", "12345678", "1234567890123", "123456789012345"] {
+        let m = message("M", &[homes(), field("longs", 1, REPEATED, INT64, "", &[])]);
+        let schema = Schema::new(&set(&[m]), "t.M").expect("a message of the mapping");
+        let encode = |text: &str| {
+            let done =
+                Encoder::default().json_to_wire(&schema, text.as_bytes(), EncodeOptions::default()).map(<[u8]>::to_vec);
+            done.expect("a document")
+        };
+        assert_eq!(encode(&format!("{{\"longs\":{number}}}")), open_or_kept("longs", number));
+        let items = varint(number.parse().expect("a number"));
+        assert_eq!(encode(&format!("{{\"longs\":[{number}]}}")), bytes(1, &items));
+    }
+}
+
+fn open_or_kept(name: &str, number: &str) -> Vec<u8> {
+    let value: u64 = number.parse().expect("a number");
+    if value <= 1 << 53 { open_member(name, &fixed(2, value as f64)) } else { kept_member(name, number) }
+}
+
+#[test]
+fn code_points_beside_surrogates_stay_as_they_are() {
+    let mut codec = Codec::new();
+    for lone in ["\\ud800", "\\udbff", "\\udc00", "\\udfff"] {
+        for other in ["\u{cfff}", "\u{d000}", "\u{d7c0}", "\u{d7ff}", "\u{e000}", "\u{efff}", "\u{10000}", "~"] {
+            for string in [format!("{lone}{other}"), format!("{other}{lone}"), format!("{lone}{other}{lone}")] {
+                codec.check(&format!("{{\"x\":\"{string}\"}}"), &kept_member("x", &format!("\"{string}\"")));
+            }
+        }
+    }
+}
+
 #[test]
 fn decimals_of_many_digits() {
     let mut codec = Codec::new();
@@ -316,6 +373,35 @@ fn maps_end_at_the_limit_of_depth() {
     }
 }
 
+/// An array that is a message counts as one level, and so does each item.
+#[test]
+fn lists_end_at_the_limit_of_depth() {
+    let list = message("L", &[field("items", 1, REPEATED, MESSAGE, ".t.M", &[])]);
+    let parts = [
+        field("string", 1, SINGULAR, STRING, "", &[integer(9, 0)]),
+        field("list", 2, SINGULAR, MESSAGE, ".t.L", &[integer(9, 0)]),
+        bytes(8, &bytes(1, b"union")),
+        homes(),
+    ];
+    let schema = Schema::new(&set(&[message("M", &parts), list]), "t.M").expect("a message of the mapping");
+    let plan = PrintPlan::new(schema);
+    for count in (0..3).chain(MAX_DEPTH / 2 - 2..MAX_DEPTH / 2 + 2) {
+        for more in [0, 1] {
+            // The last list is empty, or there is none.
+            let last = if more == 0 { Vec::new() } else { bytes(2, b"") };
+            let wire = (0..count).fold(last, |inside, _| bytes(2, &bytes(1, &inside)));
+            let inside = if more == 0 { "{}" } else { r#"{"union":[]}"# };
+            let text = r#"{"union":["#.repeat(count) + inside + &"]}".repeat(count);
+            let fits = 1 + 2 * count + more <= MAX_DEPTH;
+            let printed = Printer::default().wire_to_json(&plan, &wire, PrintOptions::default()).map(<[u8]>::to_vec);
+            assert_eq!(printed.ok(), fits.then(|| text.clone().into_bytes()), "{count} {more}");
+            let mut encoder = Encoder::default();
+            let made = encoder.json_to_wire(plan.schema(), text.as_bytes(), EncodeOptions::default());
+            assert_eq!(made.ok(), fits.then_some(&wire[..]), "{count} {more}");
+        }
+    }
+}
+
 /// Kept JSON text counts as the objects around it do, however much deeper than the limit it is.
 #[test]
 fn kept_text_ends_at_the_limit_of_depth() {
@@ -347,7 +433,22 @@ fn depth_ends_at_its_limit_in_every_shape() {
         ("{\"inner\":{\"x\":[1,", "]}}", 3),
     ];
     for (open, close, levels) in shapes {
-        for (inside, more) in [("{}", 1), ("[]", 1), ("[[]]", 2), ("{\"weights\":{}}", 2), ("1", 0)] {
+        let insides = [
+            ("{}", 1),
+            ("[]", 1),
+            ("[[]]", 2),
+            ("1", 0),
+            ("{\"weights\":{}}", 2),
+            ("{\"weights\":{\"a\":1}}", 2),
+            ("{\"doubles\":[1]}", 2),
+            ("{\"octets\":[1]}", 2),
+            ("{\"union\":[1]}", 2),
+            ("{\"strings\":[\"a\"]}", 2),
+            ("{\"colors\":[\"red\"]}", 2),
+            ("{\"kept\":[[1]]}", 3),
+            ("{\"x\":{\"y\":[1]}}", 3),
+        ];
+        for (inside, more) in insides {
             for count in 0..=MAX_DEPTH / levels {
                 let depth = count * levels + more;
                 if depth + 4 < MAX_DEPTH || depth == 0 || (count == 0 && inside != "{}") {
@@ -365,13 +466,45 @@ fn depth_ends_at_its_limit_in_every_shape() {
             }
         }
     }
+    let insides = [
+        (Vec::new(), 0),
+        (bytes(11, &bytes(1, &[1])), 1),
+        (open_member("x", &bytes(6, b"")), 1),
+        (open_member("x", &bytes(5, b"")), 1),
+        (open_member("x", &bytes(6, &bytes(1, &bytes(6, b"")))), 2),
+    ];
     for (number, levels) in [(5, 1), (4, 2)] {
-        for count in [1, MAX_DEPTH / levels - 2, MAX_DEPTH / levels - 1, MAX_DEPTH / levels, MAX_DEPTH / levels + 1] {
-            let wire = (0..count).fold(Vec::new(), |inside, _| bytes(number, &inside));
-            let fits = count * levels < MAX_DEPTH;
-            let printed = codec.printer.wire_to_json(&codec.plan, &wire, PrintOptions::default());
-            assert_eq!(printed.is_ok(), fits, "{number} {count}");
-            assert_eq!(validate(codec.plan.schema(), &wire, false).is_ok(), fits, "{number} {count}");
+        for (inside, more) in &insides {
+            for count in (1..4).chain(MAX_DEPTH / levels - 4..MAX_DEPTH / levels + 2) {
+                let wire = (0..count).fold(inside.clone(), |inside, _| bytes(number, &inside));
+                let fits = 1 + count * levels + more <= MAX_DEPTH;
+                let printed = codec.printer.wire_to_json(&codec.plan, &wire, PrintOptions::default());
+                assert_eq!(printed.is_ok(), fits, "{number} {count} {inside:?}");
+                assert_eq!(validate(codec.plan.schema(), &wire, false).is_ok(), fits, "{number} {count} {inside:?}");
+            }
+        }
+    }
+}
+
+/// An open value may start at any level, and be deeper than a google.protobuf.Struct may.
+#[test]
+fn open_values_end_at_the_limit_of_depth_wherever_they_start() {
+    let mut codec = Codec::new();
+    for above in (0..3).chain(MAX_DEPTH - 30..MAX_DEPTH - 1) {
+        let most = MAX_DEPTH - above - 1;
+        for (open, close) in [("{\"y\":", "}"), ("[", "]"), ("[{\"y\":", "}]"), ("{\"y\":[", "]}")] {
+            let levels = open.matches(['{', '[']).count();
+            for count in (most / levels).saturating_sub(1)..most / levels + 3 {
+                let value = open.repeat(count) + "1" + &close.repeat(count);
+                let text = format!("{}{{\"x\":{value}}}{}", "{\"inner\":".repeat(above), "}".repeat(above));
+                let made = codec.encoder.json_to_wire(codec.plan.schema(), text.as_bytes(), EncodeOptions::default());
+                let fits = count * levels <= most;
+                assert_eq!(made.is_ok(), fits, "{text}");
+                if fits {
+                    let wire = codec.encode(&text);
+                    assert_eq!(codec.print(&wire), text);
+                }
+            }
         }
     }
 }
@@ -427,8 +560,10 @@ fn the_last_bits_of_a_message_count() {
     let nulls = |bits: u64| integer(14, bits);
     for (first, last) in [0, 2, 4, 6].iter().flat_map(|&first| [0, 2, 4, 6].map(|last| (first, last))) {
         assert_eq!(codec.print(&[nulls(first), nulls(last)].concat()), codec.print(&nulls(last)), "{first} {last}");
-        let between = [nulls(first), bytes(1, b"a"), nulls(last)].concat();
-        assert_eq!(codec.print(&between), codec.print(&[bytes(1, b"a"), nulls(last)].concat()), "{first} {last}");
+        for field in [bytes(1, b"a"), integer(63, 1), bytes(62, b"a")] {
+            let between = [nulls(first), field.clone(), nulls(last)].concat();
+            assert_eq!(codec.print(&between), codec.print(&[nulls(last), field].concat()), "{first} {last}");
+        }
     }
 }
 

@@ -45,6 +45,23 @@ const MESSAGES: &[(&[&str], &str)] = &[
         ],
         r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"{}"}},{"id":"c","function":{"name":"g","arguments":""}}]}"#,
     ),
+    // By their ids, where calls have no index, and behind the first call, whatever its index is.
+    (
+        &[
+            r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"1"}}]}"#,
+            r#"{"tool_calls":[{"id":"b","function":{"name":"g","arguments":"2"}}]}"#,
+            r#"{"tool_calls":[{"id":"a","function":{"arguments":"3"}}]}"#,
+            r#"{"tool_calls":[{"id":"b","function":{"arguments":"4"}}]}"#,
+        ],
+        r#"{"tool_calls":[{"id":"a","function":{"name":"f","arguments":"13"}},{"id":"b","function":{"name":"g","arguments":"24"}}]}"#,
+    ),
+    (
+        &[
+            r#"{"tool_calls":[{"index":-2,"function":{"name":"f","arguments":"1"}}]}"#,
+            r#"{"tool_calls":[{"function":{"arguments":"2"}}]}"#,
+        ],
+        r#"{"tool_calls":[{"function":{"name":"f","arguments":"12"}}]}"#,
+    ),
     (
         &[
             r#"{"x":[{"type":"reasoning.encrypted","index":0,"id":"1","data":"a"}]}"#,

@@ -532,6 +532,16 @@ mod tests {
     }
 
     #[test]
+    fn an_output_has_no_bytes_before_its_first_pointer() {
+        let mut memory = b"before".to_vec();
+        // SAFETY: these bytes are written.
+        let mut output = unsafe { Output::new(&mut memory, 6) };
+        assert_eq!(output.bytes(), b"");
+        _ = output.resume(0);
+        assert_eq!(output.bytes(), b"before");
+    }
+
+    #[test]
     fn lengths_of_any_width_measure_their_payloads() {
         let large = if cfg!(miri) { &[16_383, 16_384][..] } else { &[16_382, 16_383, 16_384, 2_097_151, 2_097_152] };
         for length in (0..300).step_by(if cfg!(miri) { 127 } else { 1 }).chain(large.iter().copied()) {

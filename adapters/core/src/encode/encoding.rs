@@ -24,6 +24,7 @@ pub struct Buffers {
 pub struct MessageBuffers {
     /// The fields of the message that is put in order.
     pub spans: FieldSpans,
+    /// The fields that are held back, those of the lowest numbers of a message last.
     pub deferred: Vec<DeferredField>,
     /// Fields of `verbatim_properties`.
     pub verbatim: Vec<u8>,

@@ -107,6 +107,10 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         at: TextPointer,
         end: OutputPointer,
     ) -> Option<(TextPointer, OutputPointer)> {
+        // Many have one digit, so that the tag and the varint are at most five bytes.
+        if let Some((value, at)) = at.one_digit() {
+            return Some((at, end.put_word(tag.0 | value << (tag.1 * 8), tag.1 + 1)));
+        }
         let (value, at) = at.small_integer()?;
         Some((at, put_short_header(end, tag, value as u32)))
     }

@@ -12,7 +12,6 @@ use crate::encode::entry_order::sort_entries;
 use crate::encode::guesses::MessageGuesses;
 use crate::encode::headers::put_header;
 use crate::encode::seen_fields::{DeferredField, FieldSpan, FieldSpans, OpenMark, SeenFields};
-use crate::encode::token_reader::MAX_PLAIN;
 use crate::schema::home_fields::{
     ADDITIONAL_PROPERTIES_TAG, EMPTY_FIELDS_TAG, MEMBER_ORDER, MEMBER_ORDER_TAG, NULL_FIELDS_TAG,
 };
@@ -22,9 +21,6 @@ use crate::wire::{FIXED64, VARINT};
 
 /// The bits of the fields that come before those that every message has.
 const LOW: u64 = (1 << MEMBER_ORDER) - 1;
-
-/// Bytes to reserve for a field that is held back: a tag and a varint, or a tag, a length and a string.
-const MAX_DEFERRED: usize = 5 + 1 + MAX_PLAIN;
 
 impl<S: CompiledFor> Encoding<'_, S> {
     /// Write what a message has besides the fields in the output, and put all in order.
@@ -69,11 +65,11 @@ impl<S: CompiledFor> Encoding<'_, S> {
         self.find_member_order(fields);
         if ordered && fields.present <= LOW {
             end = self.out.put(end, &self.buffers.member_order);
-            end = put_bits(self.out.reserve(end), fields.empty, fields.null);
+            end = put_bits(end, fields.empty, fields.null);
             if let Some((entries, texts)) = open_members(self.additional.bytes(), &self.buffers.verbatim, fields) {
                 if !entries.is_empty() {
                     let tag = (ADDITIONAL_PROPERTIES_TAG.into(), 1);
-                    end = put_header(self.out.reserve(end), tag, entries.len() as u64);
+                    end = put_header(end, tag, entries.len() as u64);
                     end = self.out.put(end, entries);
                 }
                 end = self.out.put(end, texts);
@@ -130,7 +126,7 @@ impl<S: CompiledFor> Encoding<'_, S> {
         self.put_deferred(&self.guesses.messages[index], fields, u64::MAX, end)
     }
 
-    /// Write those of some fields that were held back.
+    /// Write those of some fields that were held back, which have lower numbers than all others that were.
     ///
     /// # Safety
     ///
@@ -141,23 +137,21 @@ impl<S: CompiledFor> Encoding<'_, S> {
         guesses: &MessageGuesses,
         fields: &mut SeenFields,
         some: u64,
-        end: OutputPointer,
+        mut end: OutputPointer,
     ) -> OutputPointer {
-        let deferred = fields.deferred & some;
         let seen = fields.present | fields.deferred;
-        let start = self.buffers.deferred.len() - fields.deferred_count();
-        let stop = start + deferred.count_ones() as usize;
-        fields.out_of_order |= deferred & deferred.wrapping_neg() <= fields.present;
-        fields.present |= deferred;
-        fields.deferred &= !deferred;
         let mut needless = 0;
-        let mut end = self.out.reserve_for(end, (stop - start) * MAX_DEFERRED);
-        for DeferredField { bit, before, tag, value, text } in self.buffers.deferred.drain(start..stop) {
+        while fields.deferred & some != 0
+            && let Some(field) = self.buffers.deferred.pop()
+        {
+            let DeferredField { bit, before, tag, value, text } = field;
+            fields.deferred &= !bit;
+            fields.add(bit);
             // A field was held back for nothing if none of a lower number came since.
             if seen & !before & (bit - 1) == 0 {
                 needless |= bit;
             }
-            end = put_header(end, tag, value);
+            end = put_header(self.out.reserve(end), tag, value);
             if let Some(text) = text {
                 end = end.put_span(self.reader.source.text, text, text + value as usize);
             }

@@ -374,9 +374,8 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
             },
         };
         let before = fields.present | fields.deferred;
-        // They are kept in number order.
-        let behind = (fields.deferred & bit.wrapping_neg()).count_ones() as usize;
-        let place = self.buffers.deferred.len() - behind;
+        let lower = (fields.deferred & (bit - 1)).count_ones() as usize;
+        let place = self.buffers.deferred.len() - lower;
         self.buffers.deferred.insert(place, DeferredField { bit, before, tag, value, text });
         fields.deferred |= bit;
         Some(at)
@@ -396,6 +395,12 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         end: OutputPointer,
         fields: &mut SeenFields,
     ) -> Encoded {
+        if expected.is_long
+            && let Some((value, at)) = at.long_integer()
+        {
+            fields.add(expected.bit);
+            return Ok((at, put_header(end, expected.tag, value)));
+        }
         let at = self.reader.skip_space(at);
         let start = self.start(at, end);
         let (at, kind) = self.reader.kind(at)?;
@@ -464,9 +469,10 @@ impl<'a, S: CompiledFor> Encoding<'a, S> {
         list.push(name);
         fields.open_names.add(name_start(bytes));
         let at = self.reader.source.pointer(start.text);
-        // SAFETY: all before the value's field is written, and the text is read from the value on.
+        // SAFETY: all before the value's field is written, where there is as much room as there was; the text is read from the
+        // value on.
         unsafe {
-            let end = self.out.reserve(self.out.pointer(start.output));
+            let end = self.out.pointer(start.output);
             Ok((self.open_member(name, at, fields)?, end))
         }
     }

@@ -69,7 +69,6 @@ impl<S: CompiledFor> Encoding<'_, S> {
         let width = self.width(at, level);
         let (end, entry) = self.additional.open_length(end.put_word(STRUCT_FIELDS.into(), 1), width);
         let end = self.key(end, name);
-        let end = self.additional.reserve(end);
         let (end, start) = self.additional.open_length(end.put_word(ENTRY_VALUE.into(), 1), width);
         let (at, end) = self.value(at, end, level, depth)?;
         let (end, _) = self.additional.close_length(start, width, end);

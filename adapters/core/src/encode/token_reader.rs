@@ -17,9 +17,6 @@ use crate::wire::member_order::name_start;
 use crate::wire::write::TagWord;
 use std::num::{NonZeroU32, NonZeroU64};
 
-/// Bytes of the longest string that `TokenReader::plain_string` finds.
-pub const MAX_PLAIN: usize = 63;
-
 /// Where a step ended in the text and in the output.
 pub type Encoded = Result<(TextPointer, OutputPointer), Fail>;
 
@@ -244,7 +241,7 @@ impl<'a, S: InstructionSet> TokenReader<'a, S> {
         Some((inside.skip(size + 1), end.advance(tag.1 + 1 + size)))
     }
 
-    /// Return the size of the string that starts here with its quote, if it has at most `MAX_PLAIN` bytes, which are
+    /// Return the size of the string that starts here with its quote, if it has at most 63 bytes, which are
     /// neither special nor high.
     ///
     /// # Safety

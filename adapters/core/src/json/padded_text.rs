@@ -135,6 +135,25 @@ impl TextPointer {
         }
     }
 
+    /// Read an integer of one digit, and return what `small_integer` does.
+    ///
+    /// # Safety
+    ///
+    /// Two bytes can be read.
+    #[inline(always)]
+    pub unsafe fn one_digit(self) -> Option<(u64, TextPointer)> {
+        // SAFETY: by the contract.
+        unsafe {
+            let [first, after] = *self.bytes();
+            let digit = first ^ b'0';
+            if digit < 10 && !after.is_ascii_digit() && ends_integer(after) {
+                Some((digit.into(), self.skip(1)))
+            } else {
+                None
+            }
+        }
+    }
+
     /// Read an integer of eight to fifteen digits, and return what `small_integer` does.
     ///
     /// # Safety

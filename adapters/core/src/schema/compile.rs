@@ -423,7 +423,7 @@ impl MessageSchema {
             (Cardinality::Repeated, FieldKind::Message) => FastPath::Messages,
             _ => FastPath::None,
         };
-        let is_long = matches!(field.kind, FieldKind::Int64 | FieldKind::Uint64);
+        let is_long = fast_path == FastPath::Integer && matches!(field.kind, FieldKind::Int64 | FieldKind::Uint64);
         ExpectedMember {
             fast_path,
             place: field.place,

@@ -427,6 +427,9 @@ mod tests {
             put_varint(tag, &mut bytes);
             let known = (tag < 512).then_some((tag as usize, &b""[..]));
             assert_eq!(known_tag(&bytes), known);
+            let mut cursor = WireCursor { bytes: &bytes, at: 0 };
+            assert_eq!(cursor.known_tag(), known.map(|(tag, _)| tag));
+            assert!(known.is_none() || cursor.at == bytes.len());
             let exact = WireReader { bytes: &bytes, at: 0 }.tag(bytes.len());
             assert_eq!(exact.ok(), (tag >= 8).then_some(tag as u32));
         }
