@@ -62,23 +62,32 @@ impl Codec {
                     .map_err(|error| json_error(py, *error))
                 }
             };
-            let violations = match &wire {
-                Ok(wire) if strict => {
-                    let (encoder, wire) = (&mut encoder, wire.as_bytes());
-                    match wire.len() {
-                        ..RELEASE_FROM => encoder.violations(self.schema(), wire),
-                        RELEASE_FROM.. => py.detach(move || encoder.violations(self.schema(), wire)),
-                    }
-                }
-                _ => Ok(Vec::new()),
+            let wire = match wire {
+                Ok(wire) if strict => self.kept_contract(py, &mut encoder, wire),
+                wire => wire,
             };
             kept.set(Some(encoder));
-            match violations {
-                Ok(violations) if violations.is_empty() => wire,
-                Ok(violations) => Err(contract_error(py, violations)),
-                Err(error) => Err(wire_error(py, error)),
-            }
+            wire
         })
+    }
+
+    /// Return the wire bytes that were encoded last, if they keep the contract.
+    fn kept_contract<'py>(
+        &self,
+        py: Python<'py>,
+        encoder: &mut Encoder,
+        wire: Bound<'py, PyBytes>,
+    ) -> PyResult<Bound<'py, PyBytes>> {
+        let bytes = wire.as_bytes();
+        let violations = match bytes.len() {
+            ..RELEASE_FROM => encoder.violations(self.schema(), bytes),
+            RELEASE_FROM.. => py.detach(move || encoder.violations(self.schema(), bytes)),
+        };
+        match violations {
+            Ok(violations) if violations.is_empty() => Ok(wire),
+            Ok(violations) => Err(contract_error(py, violations)),
+            Err(error) => Err(wire_error(py, error)),
+        }
     }
 
     /// How the members of chunks of the type add up.
