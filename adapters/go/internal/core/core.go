@@ -27,10 +27,10 @@ func New() *Module {
 	m.elements = [][]any{{m.fn542, m.fn78, m.fn79, m.fn81, m.fn547, m.fn548, m.fn282, m.fn549, m.fn319, m.fn267, m.fn78, m.fn398, fn456, m.fn161, m.fn499, m.fn498, m.fn500, m.fn225, m.fn225, m.fn226, m.fn226, m.fn227, m.fn227, m.fn228, m.fn228, m.fn229, m.fn229, m.fn230, m.fn230, m.fn232, m.fn232, m.fn233, m.fn233, m.fn234, m.fn234, m.fn235, m.fn235, m.fn236, m.fn236, m.fn237, m.fn237, m.fn238, m.fn238, m.fn239, m.fn239, m.fn241, m.fn241, m.fn242, m.fn242, m.fn243, m.fn243, m.fn244, m.fn244, m.fn245, m.fn245, m.fn246, m.fn246, m.fn247, m.fn247, m.fn248, m.fn248, m.fn249, m.fn249, m.fn250, m.fn250, m.fn161, m.fn497, m.fn518, m.fn527, m.fn526, m.fn529}}
 	table_init(m.t0, m.elements[0], i32(1), 0, len(m.elements[0]))
 	m.elements[0] = nil
-	memory_init(m.memory, data[0:70737], uint32(i32(0x100000)), 0, len(data[0:70737]))
+	memory_init(m.memory, data[0:70721], uint32(i32(0x100000)), 0, len(data[0:70721]))
 	m.g0 = i32(0x100000)
-	m.g1 = i32(1119836)
-	m.g2 = i32(1119840)
+	m.g1 = i32(1119820)
+	m.g2 = i32(1119824)
 	return m
 }
 
@@ -8552,8 +8552,8 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 			{
 				{
 					t4 := int32(load32(m.memory, uint64(uint32(v8))+56))
-					v7 = t4
-					if v7 != i32(11) {
+					v13 = t4
+					if v13 != i32(11) {
 						goto l0
 					}
 					m.fn532(v8+i32(696), v3, v2)
@@ -8574,11 +8574,11 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										t10 := int32(load32(m.memory, uint64(uint32(v8))+60))
 										v3 = t10
 										t11 := int32(load32(m.memory, uint64(uint32(v8))+56))
-										v7 = t11
+										v13 = t11
 										t12 := int32(load32(m.memory, uint64(uint32(v8))+84))
-										v6 = t12
+										v10 = t12
 										t13 := int32(load32(m.memory, uint64(uint32(v8))+88))
-										v10 = t13
+										v6 = t13
 										t14 := int32(load32(m.memory, uint64(uint32(v8))+92))
 										v38 = t14
 										t15 := int32(load32(m.memory, uint64(uint32(v8))+68))
@@ -8586,9 +8586,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										goto l1
 									}
 									t16 := int32(load32(m.memory, uint64(uint32(v8))+704))
-									v6 = t16
+									v19 = t16
 									t17 := int32(load32(m.memory, uint64(uint32(v8))+700))
-									v9 = t17
+									v6 = t17
 									{
 										if v0 != 0 {
 											goto l2
@@ -8606,341 +8606,338 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										t19 := int32(load32(m.memory, uint64(uint32(v8))+60))
 										v3 = t19
 										t20 := int32(load32(m.memory, uint64(uint32(v8))+56))
-										v7 = t20
-										if v7 == i32(11) {
+										v13 = t20
+										if v13 == i32(11) {
 											goto l3
 										}
 										goto l0
 									}
 								l3:
 									v16 = v8 + i32(56)
-									v7 = i32(0)
 									t21 := m.g0
 									v0 = t21
 									t22 := v0
 									v5 = (v0 - i32(9344)) & i32(-128)
 									m.g0 = v5
+									store32(m.memory, uint64(uint32(v5))+52, uint32(v19))
 									t23 := v5
-									v14 = v6
-									store32(m.memory, uint64(uint32(t23))+52, uint32(v14))
-									t24 := v5
-									v17 = v9
-									store32(m.memory, uint64(uint32(t24))+48, uint32(v17))
+									v17 = v6
+									store32(m.memory, uint64(uint32(t23))+48, uint32(v17))
 									v0 = v5 + i32(408)
 									m.fn105(v0)
-									t25 := int64(load64(m.memory, uint64(uint32(v5))+408))
-									v55 = t25
-									t26 := int64(load64(m.memory, uint64(uint32(v5))+416))
-									v56 = t26
+									t24 := int64(load64(m.memory, uint64(uint32(v5))+408))
+									v55 = t24
+									t25 := int64(load64(m.memory, uint64(uint32(v5))+416))
+									v56 = t25
 									m.fn105(v0)
-									t27 := int64(load64(m.memory, uint64(uint32(v5))+408))
-									v58 = t27
-									t28 := int64(load64(m.memory, uint64(uint32(v5))+416))
-									v57 = t28
+									t26 := int64(load64(m.memory, uint64(uint32(v5))+408))
+									v58 = t26
+									t27 := int64(load64(m.memory, uint64(uint32(v5))+416))
+									v57 = t27
 									m.fn105(v0)
 									store64(m.memory, uint64(uint32(v5))+1048, uint64(v56))
 									store64(m.memory, uint64(uint32(v5))+1040, uint64(v55))
 									store64(m.memory, uint64(uint32(v5))+1080, uint64(v57))
 									store64(m.memory, uint64(uint32(v5))+1072, uint64(v58))
 									v6 = i32(0)
-									t29 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-									t30 := v5
-									v55 = t29
-									store64(m.memory, uint64(uint32(t30))+1024, uint64(v55))
-									t31 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-									t32 := v5
-									v56 = t31
-									store64(m.memory, uint64(uint32(t32))+1032, uint64(v56))
+									t28 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+									t29 := v5
+									v55 = t28
+									store64(m.memory, uint64(uint32(t29))+1024, uint64(v55))
+									t30 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+									t31 := v5
+									v56 = t30
+									store64(m.memory, uint64(uint32(t31))+1032, uint64(v56))
 									store64(m.memory, uint64(uint32(v5))+1056, uint64(v55))
 									store64(m.memory, uint64(uint32(v5))+1064, uint64(v56))
 									store64(m.memory, uint64(uint32(v5))+1088, uint64(v55))
 									store64(m.memory, uint64(uint32(v5))+1096, uint64(v56))
-									t33 := int64(load64(m.memory, uint64(uint32(v5))+416))
-									store64(m.memory, uint64(uint32(v5))+1112, uint64(t33))
-									t34 := int64(load64(m.memory, uint64(uint32(v5))+408))
-									store64(m.memory, uint64(uint32(v5))+1104, uint64(t34))
+									t32 := int64(load64(m.memory, uint64(uint32(v5))+416))
+									store64(m.memory, uint64(uint32(v5))+1112, uint64(t32))
+									t33 := int64(load64(m.memory, uint64(uint32(v5))+408))
+									store64(m.memory, uint64(uint32(v5))+1104, uint64(t33))
 									store32(m.memory, uint64(uint32(v5))+160, uint32(i32(0)))
 									store32(m.memory, uint64(uint32(v5))+156, uint32(v2))
 									store32(m.memory, uint64(uint32(v5))+152, uint32(v3))
 									{
 										if v2 == 0 {
-											t35 := int64(load64(m.memory, uint64(uint32(v5))+1036))
-											v55 = t35
+											t34 := int64(load64(m.memory, uint64(uint32(v5))+1036))
+											v55 = t34
 											memory_copy(m.memory, uint32(v5+i32(680)), uint32(v5+i32(1044)), uint32(i32(76)))
-											v10 = i32(1102256)
+											v9 = i32(1102256)
 											v0 = i32(0)
 											goto l4
 										}
 										v11 = v5 + i32(416)
 										{
-											var p36 int64
+											var p35 int64
 											{
 												{
 													{
 													l42:
 														{
 															m.fn191(v5+i32(408), v5+i32(152), v2)
-															t37 := int32(load32(m.memory, uint64(uint32(v5))+408))
-															v0 = t37
+															t36 := int32(load32(m.memory, uint64(uint32(v5))+408))
+															v0 = t36
 															if v0 != i32(-0x80000000) {
 																goto l5
 															}
 															{
-																t38 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																v1 = t38
+																t37 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																v1 = t37
 																switch v1 & i32(7) {
 																case 0:
 																	{
-																		t39 := int32(load32(m.memory, uint64(uint32(v5))+160))
-																		v0 = t39
-																		t40 := int32(load32(m.memory, uint64(uint32(v5))+156))
-																		if uint32(v0) >= uint32(t40) {
+																		t38 := int32(load32(m.memory, uint64(uint32(v5))+160))
+																		v0 = t38
+																		t39 := int32(load32(m.memory, uint64(uint32(v5))+156))
+																		if uint32(v0) >= uint32(t39) {
 																			goto l9
 																		}
 																		if uint32(v0) >= uint32(v2) {
 																			goto l9
 																		}
-																		t41 := int32(load32(m.memory, uint64(uint32(v5))+152))
-																		t42 := int32(int8(m.memory[uint64(uint32(t41+v0))]))
-																		if t42 >= i32(0) {
+																		t40 := int32(load32(m.memory, uint64(uint32(v5))+152))
+																		t41 := int32(int8(m.memory[uint64(uint32(t40+v0))]))
+																		if t41 >= i32(0) {
 																			store32(m.memory, uint64(uint32(v5))+160, uint32(v0+i32(1)))
 																			goto l11
 																		}
 																	}
 																l9:
 																	m.fn298(v5+i32(408), v5+i32(152), v2)
-																	t43 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																	if t43 == 0 {
+																	t42 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																	if t42 == 0 {
 																		goto l11
 																	}
 																	goto l12
 																case 2:
 																	m.fn304(v5+i32(408), v5+i32(152), v2)
-																	t44 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																	v0 = t44
+																	t43 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																	v0 = t43
 																	if v0 != i32(-0x80000000) {
 																		goto l5
 																	}
 																	if v1&i32(-8) != i32(8) {
 																		goto l11
 																	}
-																	t45 := int32(load32(m.memory, uint64(uint32(v5))+416))
-																	v10 = t45
-																	t46 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																	v18 = t46
+																	t44 := int32(load32(m.memory, uint64(uint32(v5))+416))
+																	v9 = t44
+																	t45 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																	v15 = t45
 																	store32(m.memory, uint64(uint32(v5))+896, uint32(i32(0)))
-																	store32(m.memory, uint64(uint32(v5))+892, uint32(v10))
-																	store32(m.memory, uint64(uint32(v5))+888, uint32(v18))
-																	if v10 == 0 {
+																	store32(m.memory, uint64(uint32(v5))+892, uint32(v9))
+																	store32(m.memory, uint64(uint32(v5))+888, uint32(v15))
+																	if v9 == 0 {
 																		goto l11
 																	}
 																	v3 = i32(0)
-																	v15 = i32(1)
-																	v9 = i32(0)
-																	v13 = i32(0)
+																	v13 = i32(1)
+																	v7 = i32(0)
+																	v14 = i32(0)
 																l28:
 																	{
-																		m.fn191(v5+i32(408), v5+i32(888), v10)
-																		t47 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																		v0 = t47
+																		m.fn191(v5+i32(408), v5+i32(888), v9)
+																		t46 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																		v0 = t46
 																		if v0 != i32(-0x80000000) {
 																			goto l5
 																		}
-																		var p48 int32
+																		var p47 int32
 																		{
-																			t49 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																			v1 = t49
+																			t48 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																			v1 = t48
 																			switch v1 & i32(7) {
 																			case 0:
-																				var p50 int64
+																				var p49 int64
 																				{
 																					{
-																						t51 := int32(load32(m.memory, uint64(uint32(v5))+896))
-																						v0 = t51
-																						t52 := int32(load32(m.memory, uint64(uint32(v5))+892))
-																						if uint32(v0) >= uint32(t52) {
+																						t50 := int32(load32(m.memory, uint64(uint32(v5))+896))
+																						v0 = t50
+																						t51 := int32(load32(m.memory, uint64(uint32(v5))+892))
+																						if uint32(v0) >= uint32(t51) {
 																							goto l16
 																						}
-																						if uint32(v0) >= uint32(v10) {
+																						if uint32(v0) >= uint32(v9) {
 																							goto l16
 																						}
-																						t53 := int32(load32(m.memory, uint64(uint32(v5))+888))
-																						t54 := int32(int8(m.memory[uint64(uint32(t53+v0))]))
-																						v6 = t54
+																						t52 := int32(load32(m.memory, uint64(uint32(v5))+888))
+																						t53 := int32(int8(m.memory[uint64(uint32(t52+v0))]))
+																						v6 = t53
 																						if v6 >= i32(0) {
 																							goto l17
 																						}
 																					}
 																				l16:
-																					m.fn298(v5+i32(408), v5+i32(888), v10)
-																					t55 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																					if t55 != 0 {
+																					m.fn298(v5+i32(408), v5+i32(888), v9)
+																					t54 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																					if t54 != 0 {
 																						goto l12
 																					}
-																					t56 := int64(load64(m.memory, uint64(uint32(v5))+416))
-																					p50 = t56
+																					t55 := int64(load64(m.memory, uint64(uint32(v5))+416))
+																					p49 = t55
 																					goto l18
 																				}
 																			l17:
 																				store32(m.memory, uint64(uint32(v5))+896, uint32(v0+i32(1)))
-																				p50 = int64(uint32(v6)) & i64(255)
+																				p49 = int64(uint32(v6)) & i64(255)
 																			l18:
-																				v55 = p50
+																				v55 = p49
 																				v12 = i32(0)
-																				p48 = i32(0)
+																				p47 = i32(0)
 																				goto l19
 																			case 2:
-																				m.fn304(v5+i32(408), v5+i32(888), v10)
-																				t57 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																				v0 = t57
+																				m.fn304(v5+i32(408), v5+i32(888), v9)
+																				t56 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																				v0 = t56
 																				if v0 != i32(-0x80000000) {
 																					goto l5
 																				}
-																				t58 := int64(load32(m.memory, uint64(uint32(v5))+416))
-																				v55 = t58 | v55&i64(-0x100000000)
-																				t59 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																				v7 = t59
+																				t57 := int64(load32(m.memory, uint64(uint32(v5))+416))
+																				v55 = t57 | v55&i64(-0x100000000)
+																				t58 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																				v10 = t58
 																				v12 = i32(1)
-																				p48 = i32(1)
+																				p47 = i32(1)
 																				goto l19
 																			default:
-																				m.fn192(v5+i32(408), v5+i32(888), v1, v10, i32(0))
-																				t60 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																				v0 = t60
+																				m.fn192(v5+i32(408), v5+i32(888), v1, v9, i32(0))
+																				t59 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																				v0 = t59
 																				if v0 != i32(-0x80000000) {
 																					goto l5
 																				}
 																				v12 = i32(0)
-																				p48 = i32(2)
+																				p47 = i32(2)
 																			}
 																		}
 																	l19:
-																		v0 = p48
-																		store32(m.memory, uint64(uint32(v5))+420, uint32(v7))
+																		v0 = p47
+																		store32(m.memory, uint64(uint32(v5))+420, uint32(v10))
 																		store32(m.memory, uint64(uint32(v5))+416, uint32(v0))
-																		t61 := v5
+																		t60 := v5
 																		v0 = int32(uint32(v1) >> 3)
-																		store32(m.memory, uint64(uint32(t61))+408, uint32(v0))
+																		store32(m.memory, uint64(uint32(t60))+408, uint32(v0))
 																		store64(m.memory, uint64(uint32(v5))+424, uint64(v55))
 																		{
 																			{
-																				var p62 int32
+																				var p61 int32
 																				switch v0 - i32(2) {
 																				default:
 																					goto l21
 																				case 0:
 																					m.fn383(v5+i32(56), v11)
-																					t63 := int32(load32(m.memory, uint64(uint32(v5))+64))
-																					v9 = t63
-																					t64 := int32(load32(m.memory, uint64(uint32(v5))+60))
-																					v15 = t64
-																					t65 := int32(load32(m.memory, uint64(uint32(v5))+56))
-																					v6 = t65
+																					t62 := int32(load32(m.memory, uint64(uint32(v5))+64))
+																					v7 = t62
+																					t63 := int32(load32(m.memory, uint64(uint32(v5))+60))
+																					v13 = t63
+																					t64 := int32(load32(m.memory, uint64(uint32(v5))+56))
+																					v6 = t64
 																					if v6 == i32(2) {
 																						goto l21
 																					}
-																					v0 = v15
-																					t66 := int32(load32(m.memory, uint64(uint32(v5))+68))
-																					p62 = t66
+																					v0 = v13
+																					t65 := int32(load32(m.memory, uint64(uint32(v5))+68))
+																					p61 = t65
 																					goto l24
 																				case 6:
 																					if v12 == 0 {
 																						goto l21
 																					}
-																					m.fn394(v5+i32(56), v7, int32(v55), i32(50))
-																					t67 := int32(m.memory[uint64(uint32(v5))+60])
-																					v0 = t67
-																					t68 := int32(load32(m.memory, uint64(uint32(v5))+56))
-																					v6 = t68
+																					m.fn394(v5+i32(56), v10, int32(v55), i32(50))
+																					t66 := int32(m.memory[uint64(uint32(v5))+60])
+																					v0 = t66
+																					t67 := int32(load32(m.memory, uint64(uint32(v5))+56))
+																					v6 = t67
 																					if v6 == i32(2) {
 																						goto l25
 																					}
-																					t69 := int32(m.memory[uint64(uint32(v5+i32(63)))])
-																					t70 := int32(load16(m.memory, uint64(uint32(v5))+61))
-																					v0 = t69<<24 | t70<<8 | v0
-																					t71 := int32(load32(m.memory, uint64(uint32(v5))+64))
-																					v9 = t71
-																					t72 := int32(load32(m.memory, uint64(uint32(v5))+68))
-																					p62 = t72
+																					t68 := int32(m.memory[uint64(uint32(v5+i32(63)))])
+																					t69 := int32(load16(m.memory, uint64(uint32(v5))+61))
+																					v0 = t68<<24 | t69<<8 | v0
+																					t70 := int32(load32(m.memory, uint64(uint32(v5))+64))
+																					v7 = t70
+																					t71 := int32(load32(m.memory, uint64(uint32(v5))+68))
+																					p61 = t71
 																					goto l24
 																				case 10:
 																					m.fn383(v5+i32(56), v11)
-																					t73 := int32(load32(m.memory, uint64(uint32(v5))+64))
-																					v1 = t73
-																					t74 := int32(load32(m.memory, uint64(uint32(v5))+60))
-																					v0 = t74
-																					t75 := int32(load32(m.memory, uint64(uint32(v5))+56))
-																					v6 = t75
+																					t72 := int32(load32(m.memory, uint64(uint32(v5))+64))
+																					v1 = t72
+																					t73 := int32(load32(m.memory, uint64(uint32(v5))+60))
+																					v0 = t73
+																					t74 := int32(load32(m.memory, uint64(uint32(v5))+56))
+																					v6 = t74
 																					if v6 == i32(2) {
-																						var p77 int32
+																						var p76 int32
 																						if v1 == i32(6) {
-																							t78 := int32(load32(m.memory, uint64(uint32(v0))))
-																							t79 := int32(load16(m.memory, uint64(uint32(v0+i32(4)))))
-																							p77 = t78 ^ i32(1953460848) | (t79 ^ i32(13167))
+																							t77 := int32(load32(m.memory, uint64(uint32(v0))))
+																							t78 := int32(load16(m.memory, uint64(uint32(v0+i32(4)))))
+																							p76 = t77 ^ i32(1953460848) | (t78 ^ i32(13167))
 																						} else {
-																							p77 = i32(1)
+																							p76 = i32(1)
 																						}
-																						var p80 int32
-																						if p77 == 0 {
-																							p80 = 1
+																						var p79 int32
+																						if p76 == 0 {
+																							p79 = 1
 																						}
-																						v3 = p80 | v13
-																						v13 = v3 & i32(1)
+																						v3 = p79 | v14
+																						v14 = v3 & i32(1)
 																						goto l21
 																					}
-																					v9 = v1
-																					t76 := int32(load32(m.memory, uint64(uint32(v5))+68))
-																					p62 = t76
+																					v7 = v1
+																					t75 := int32(load32(m.memory, uint64(uint32(v5))+68))
+																					p61 = t75
 																				}
 																			l24:
-																				v1 = p62
-																				v55 = int64(uint32(v9)) | int64(uint32(v1))<<32
+																				v1 = p61
+																				v55 = int64(uint32(v7)) | int64(uint32(v1))<<32
 																				goto l27
 																			}
 																		l25:
-																			p81 := v0
+																			p80 := v0
 																			if v0 == i32(2) {
-																				p81 = v13
+																				p80 = v14
 																			}
-																			v3 = p81
-																			v13 = v3
+																			v3 = p80
+																			v14 = v3
 																		}
 																	l21:
-																		t82 := int32(load32(m.memory, uint64(uint32(v5))+896))
-																		if uint32(t82) < uint32(v10) {
+																		t81 := int32(load32(m.memory, uint64(uint32(v5))+896))
+																		if uint32(t81) < uint32(v9) {
 																			goto l28
 																		}
 																	}
 																	store32(m.memory, uint64(uint32(v5))+64, uint32(i32(0)))
-																	store32(m.memory, uint64(uint32(v5))+60, uint32(v10))
-																	store32(m.memory, uint64(uint32(v5))+56, uint32(v18))
+																	store32(m.memory, uint64(uint32(v5))+60, uint32(v9))
+																	store32(m.memory, uint64(uint32(v5))+56, uint32(v15))
 																l41:
 																	{
-																		m.fn191(v5+i32(408), v5+i32(56), v10)
-																		t83 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																		v0 = t83
+																		m.fn191(v5+i32(408), v5+i32(56), v9)
+																		t82 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																		v0 = t82
 																		if v0 != i32(-0x80000000) {
 																			goto l5
 																		}
-																		var p84 int32
+																		var p83 int32
 																		{
-																			t85 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																			v1 = t85
+																			t84 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																			v1 = t84
 																			switch v1 & i32(7) {
 																			case 0:
 																				{
-																					t86 := int32(load32(m.memory, uint64(uint32(v5))+64))
-																					v0 = t86
-																					t87 := int32(load32(m.memory, uint64(uint32(v5))+60))
-																					if uint32(v0) >= uint32(t87) {
+																					t85 := int32(load32(m.memory, uint64(uint32(v5))+64))
+																					v0 = t85
+																					t86 := int32(load32(m.memory, uint64(uint32(v5))+60))
+																					if uint32(v0) >= uint32(t86) {
 																						goto l32
 																					}
-																					if uint32(v0) >= uint32(v10) {
+																					if uint32(v0) >= uint32(v9) {
 																						goto l32
 																					}
-																					t88 := int32(load32(m.memory, uint64(uint32(v5))+56))
-																					t89 := int32(int8(m.memory[uint64(uint32(t88+v0))]))
-																					v6 = t89
+																					t87 := int32(load32(m.memory, uint64(uint32(v5))+56))
+																					t88 := int32(int8(m.memory[uint64(uint32(t87+v0))]))
+																					v6 = t88
 																					if v6 >= i32(0) {
 																						v55 = int64(uint32(v6)) & i64(255)
 																						store32(m.memory, uint64(uint32(v5))+64, uint32(v0+i32(1)))
@@ -8948,40 +8945,40 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																				}
 																			l32:
-																				m.fn298(v5+i32(408), v5+i32(56), v10)
-																				t90 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																				if t90 != 0 {
+																				m.fn298(v5+i32(408), v5+i32(56), v9)
+																				t89 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																				if t89 != 0 {
 																					goto l12
 																				}
-																				t91 := int64(load64(m.memory, uint64(uint32(v5))+416))
-																				v55 = t91
+																				t90 := int64(load64(m.memory, uint64(uint32(v5))+416))
+																				v55 = t90
 																				goto l34
 																			case 2:
-																				m.fn304(v5+i32(408), v5+i32(56), v10)
-																				t92 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																				v0 = t92
+																				m.fn304(v5+i32(408), v5+i32(56), v9)
+																				t91 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																				v0 = t91
 																				if v0 != i32(-0x80000000) {
 																					goto l5
 																				}
-																				t93 := int64(load32(m.memory, uint64(uint32(v5))+416))
-																				v55 = t93
-																				t94 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																				v7 = t94
-																				p84 = i32(1)
+																				t92 := int64(load32(m.memory, uint64(uint32(v5))+416))
+																				v55 = t92
+																				t93 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																				v10 = t93
+																				p83 = i32(1)
 																				goto l35
 																			default:
-																				m.fn192(v5+i32(408), v5+i32(56), v1, v10, i32(0))
-																				t95 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																				v0 = t95
+																				m.fn192(v5+i32(408), v5+i32(56), v1, v9, i32(0))
+																				t94 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																				v0 = t94
 																				if v0 != i32(-0x80000000) {
 																					goto l5
 																				}
 																			}
 																		}
 																	l34:
-																		p84 = i32(0)
+																		p83 = i32(0)
 																	l35:
-																		v0 = p84
+																		v0 = p83
 																		{
 																			switch int32(uint32(v1)>>3) - i32(4) {
 																			default:
@@ -8990,81 +8987,81 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				if v0 == 0 {
 																					goto l38
 																				}
-																				m.fn386(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9)
+																				m.fn386(v5+i32(408), v5+i32(1024), v10, int32(v55), v13, v7)
 																				goto l40
 																			case 3:
 																				if v0 == 0 {
 																					goto l38
 																				}
-																				m.fn387(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9)
+																				m.fn387(v5+i32(408), v5+i32(1024), v10, int32(v55), v13, v7)
 																				goto l40
 																			case 0:
 																				if v0 == 0 {
 																					goto l38
 																				}
-																				m.fn382(v5+i32(408), v5+i32(1024), v7, int32(v55), v15, v9, v3&i32(1), i32(0))
+																				m.fn382(v5+i32(408), v5+i32(1024), v10, int32(v55), v13, v7, v3&i32(1), i32(0))
 																			}
 																		l40:
-																			t96 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																			v6 = t96
+																			t95 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																			v6 = t95
 																			if v6 == i32(2) {
 																				goto l38
 																			}
-																			t97 := int64(load64(m.memory, uint64(uint32(v5))+416))
-																			v55 = t97
-																			t98 := int32(load32(m.memory, uint64(uint32(v5))+412))
-																			v0 = t98
+																			t96 := int64(load64(m.memory, uint64(uint32(v5))+416))
+																			v55 = t96
+																			t97 := int32(load32(m.memory, uint64(uint32(v5))+412))
+																			v0 = t97
 																			goto l27
 																		}
 																	l38:
-																		t99 := int32(load32(m.memory, uint64(uint32(v5))+64))
-																		if uint32(t99) < uint32(v10) {
+																		t98 := int32(load32(m.memory, uint64(uint32(v5))+64))
+																		if uint32(t98) < uint32(v9) {
 																			goto l41
 																		}
 																	}
 																	goto l11
 																default:
 																	m.fn192(v5+i32(408), v5+i32(152), v1, v2, i32(0))
-																	t100 := int32(load32(m.memory, uint64(uint32(v5))+408))
-																	v0 = t100
+																	t99 := int32(load32(m.memory, uint64(uint32(v5))+408))
+																	v0 = t99
 																	if v0 != i32(-0x80000000) {
 																		goto l5
 																	}
 																}
 															}
 														l11:
-															t101 := int32(load32(m.memory, uint64(uint32(v5))+160))
-															if uint32(t101) < uint32(v2) {
+															t100 := int32(load32(m.memory, uint64(uint32(v5))+160))
+															if uint32(t100) < uint32(v2) {
 																goto l42
 															}
 														}
-														t102 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-														v0 = t102
-														t103 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-														v6 = t103
-														t104 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-														v10 = t104
-														t105 := int64(load64(m.memory, uint64(uint32(v5))+1036))
-														v55 = t105
+														t101 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+														v0 = t101
+														t102 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+														v6 = t102
+														t103 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+														v9 = t103
+														t104 := int64(load64(m.memory, uint64(uint32(v5))+1036))
+														v55 = t104
 														memory_copy(m.memory, uint32(v5+i32(680)), uint32(v5+i32(1044)), uint32(i32(76)))
-														if v10 != 0 {
+														if v9 != 0 {
 															goto l4
 														}
 														goto l43
 													}
 												l12:
-													t106 := int32(load32(m.memory, uint64(uint32(v5))+412))
-													v0 = t106
-													t107 := int64(load64(m.memory, uint64(uint32(v5))+416))
-													p36 = t107
+													t105 := int32(load32(m.memory, uint64(uint32(v5))+412))
+													v0 = t105
+													t106 := int64(load64(m.memory, uint64(uint32(v5))+416))
+													p35 = t106
 													goto l44
 												}
 											l5:
-												t108 := int64(load64(m.memory, uint64(uint32(v5))+412))
-												p36 = t108
+												t107 := int64(load64(m.memory, uint64(uint32(v5))+412))
+												p35 = t107
 											}
 										l44:
-											v55 = p36
+											v55 = p35
 											v6 = i32(0)
 										}
 									l27:
@@ -9080,31 +9077,31 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										store64(m.memory, uint64(uint32(v5))+68, uint64(v55))
 										store32(m.memory, uint64(uint32(v5))+64, uint32(v0))
 										store32(m.memory, uint64(uint32(v5))+60, uint32(v6))
-										store32(m.memory, uint64(uint32(v5))+56, uint32(v10))
+										store32(m.memory, uint64(uint32(v5))+56, uint32(v9))
 										v0 = v5 + i32(1024)
 										m.fn105(v0)
 										store32(m.memory, uint64(uint32(v5))+196, uint32(i32(0)))
 										store64(m.memory, uint64(uint32(v5))+188, uint64(i64(0x400000000)))
 										store32(m.memory, uint64(uint32(v5))+208, uint32(i32(0)))
 										store64(m.memory, uint64(uint32(v5))+200, uint64(i64(0x400000000)))
-										t109 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-										store64(m.memory, uint64(uint32(v5))+152, uint64(t109))
-										t110 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-										store64(m.memory, uint64(uint32(v5))+160, uint64(t110))
-										t111 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-										store64(m.memory, uint64(uint32(v5))+176, uint64(t111))
-										t112 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-										store64(m.memory, uint64(uint32(v5))+168, uint64(t112))
+										t108 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+										store64(m.memory, uint64(uint32(v5))+152, uint64(t108))
+										t109 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+										store64(m.memory, uint64(uint32(v5))+160, uint64(t109))
+										t110 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+										store64(m.memory, uint64(uint32(v5))+176, uint64(t110))
+										t111 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+										store64(m.memory, uint64(uint32(v5))+168, uint64(t111))
 										store32(m.memory, uint64(uint32(v5))+184, uint32(v5+i32(56)))
-										m.fn395(v0, v5+i32(152), v17, v14)
-										t113 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-										v0 = t113
+										m.fn395(v0, v5+i32(152), v17, v19)
+										t112 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+										v0 = t112
 										{
-											t114 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-											v1 = t114
+											t113 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+											v1 = t113
 											if v1 != i32(2) {
-												t115 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-												store64(m.memory, uint64(uint32(v16))+20, uint64(t115))
+												t114 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+												store64(m.memory, uint64(uint32(v16))+20, uint64(t114))
 												store32(m.memory, uint64(uint32(v16))+16, uint32(v0))
 												store32(m.memory, uint64(uint32(v16))+12, uint32(v1))
 												store32(m.memory, uint64(uint32(v16))+8, uint32(i32(-0x80000000)))
@@ -9115,14 +9112,14 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													{
 														{
 															{
-																t116 := m.fn396(v0)
-																if t116 == 0 {
+																t115 := m.fn396(v0)
+																if t115 == 0 {
 																	_ = m.fn397(v5+i32(152), v0)
 																	v6 = i32(0)
 																	store32(m.memory, uint64(uint32(v5))+228, uint32(i32(0)))
 																	store64(m.memory, uint64(uint32(v5))+220, uint64(i64(0x800000000)))
-																	t118 := int32(load32(m.memory, uint64(uint32(v5))+196))
-																	if t118 == 0 {
+																	t117 := int32(load32(m.memory, uint64(uint32(v5))+196))
+																	if t117 == 0 {
 																		v0 = i32(8)
 																		goto l47
 																	}
@@ -9149,58 +9146,58 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																	v48 = v0 | i32(5)
 																	v49 = v5 + i32(685)
 																	v51 = v5 + i32(684)
-																	t119 := int32(load32(m.memory, uint64(uint32(v5))+192))
-																	v10 = t119
+																	t118 := int32(load32(m.memory, uint64(uint32(v5))+192))
+																	v9 = t118
 																	v23 = i32(1)
-																l164:
+																l169:
 																	{
-																		t120 := int32(load32(m.memory, uint64(uint32(v10+v6<<2))))
-																		t121 := v5
-																		v11 = t120
-																		store32(m.memory, uint64(uint32(t121))+612, uint32(v11))
-																		var p122 int32
+																		t119 := int32(load32(m.memory, uint64(uint32(v9+v6<<2))))
+																		t120 := v5
+																		v11 = t119
+																		store32(m.memory, uint64(uint32(t120))+612, uint32(v11))
+																		var p121 int32
 																		{
-																			t123 := m.fn396(v11)
-																			v25 = t123
+																			t122 := m.fn396(v11)
+																			v25 = t122
 																			if v25 == 0 {
-																				t124 := int32(load32(m.memory, uint64(uint32(v11))+16))
-																				v1 = t124
+																				t123 := int32(load32(m.memory, uint64(uint32(v11))+16))
+																				v1 = t123
 																				v2 = v1 + i32(52)
-																				t125 := int32(load32(m.memory, uint64(uint32(v11))+20))
-																				v15 = t125
-																				v3 = v15 << 6
+																				t124 := int32(load32(m.memory, uint64(uint32(v11))+20))
+																				v13 = t124
+																				v3 = v13 << 6
 																				v0 = i32(0)
 																			l49:
-																				if v15 != 0 {
-																					v7 = v0 + i32(12)
-																					t126 := int32(load32(m.memory, uint64(uint32(v0))+1103124))
-																					v10 = t126
-																					t127 := int32(load32(m.memory, uint64(uint32(v0))+1103120))
-																					v9 = t127
-																					t128 := int32(load32(m.memory, uint64(uint32(v0))+1103116))
-																					v12 = t128
+																				if v13 != 0 {
+																					v9 = v0 + i32(12)
+																					t125 := int32(load32(m.memory, uint64(uint32(v0))+1103124))
+																					v10 = t125
+																					t126 := int32(load32(m.memory, uint64(uint32(v0))+1103120))
+																					v7 = t126
+																					t127 := int32(load32(m.memory, uint64(uint32(v0))+1103116))
+																					v12 = t127
 																					v6 = v3
 																					v0 = v2
 																				l51:
 																					{
-																						t129 := int32(load32(m.memory, uint64(uint32(v0-i32(40)))))
-																						if t129 != v9 {
+																						t128 := int32(load32(m.memory, uint64(uint32(v0-i32(40)))))
+																						if t128 != v7 {
 																							goto l48
 																						}
-																						t130 := int32(load32(m.memory, uint64(uint32(v0-i32(44)))))
-																						t131 := m.fn553(t130, v12, v9)
-																						if t131 != 0 {
+																						t129 := int32(load32(m.memory, uint64(uint32(v0-i32(44)))))
+																						t130 := m.fn553(t129, v12, v7)
+																						if t130 != 0 {
 																							goto l48
 																						}
-																						t132 := int32(load32(m.memory, uint64(uint32(v0))))
-																						if t132 != v10 {
+																						t131 := int32(load32(m.memory, uint64(uint32(v0))))
+																						if t131 != v10 {
 																							goto l48
 																						}
-																						v0 = v7
+																						v0 = v9
 																						if v0 != i32(60) {
 																							goto l49
 																						}
-																						p122 = i32(1)
+																						p121 = i32(1)
 																						goto l50
 																					}
 																				l48:
@@ -9211,70 +9208,70 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																				}
 																				v2 = v1 + i32(8)
-																				v9 = i32(0)
+																				v7 = i32(0)
 																				{
 																				l54:
 																					{
-																						v0 = v9
-																						v9 = v0 + i32(12)
-																						t133 := int32(load32(m.memory, uint64(uint32(v0))+1103124))
-																						v12 = t133
-																						t134 := int32(load32(m.memory, uint64(uint32(v0))+1103120))
-																						v7 = t134
-																						t135 := int32(load32(m.memory, uint64(uint32(v0))+1103116))
-																						v14 = t135
+																						v0 = v7
+																						v7 = v0 + i32(12)
+																						t132 := int32(load32(m.memory, uint64(uint32(v0))+1103124))
+																						v12 = t132
+																						t133 := int32(load32(m.memory, uint64(uint32(v0))+1103120))
+																						v10 = t133
+																						t134 := int32(load32(m.memory, uint64(uint32(v0))+1103116))
+																						v17 = t134
 																						v6 = v3
-																						v10 = v2
+																						v9 = v2
 																						v0 = v1
 																					l53:
 																						if v6 != 0 {
-																							t136 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																							if v7 == t136 {
-																								t137 := int32(load32(m.memory, uint64(uint32(v10))))
-																								t138 := m.fn553(t137, v14, v7)
-																								if t138 == 0 {
+																							t135 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																							if v10 == t135 {
+																								t136 := int32(load32(m.memory, uint64(uint32(v9))))
+																								t137 := m.fn553(t136, v17, v10)
+																								if t137 == 0 {
 																									goto l52
 																								}
 																							}
 																							v6 = v6 + i32(-64)
-																							v10 = v10 - i32(-64)
-																							t139 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																							v17 = t139
+																							v9 = v9 - i32(-64)
+																							t138 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																							v19 = t138
 																							v0 = v0 - i32(-64)
-																							if v12 != v17 {
+																							if v12 != v19 {
 																								goto l53
 																							}
 																							goto l52
 																						}
-																						if v9 != i32(60) {
+																						if v7 != i32(60) {
 																							goto l54
 																						}
 																					}
-																					t140 := int32(load32(m.memory, uint64(uint32(v11))+4))
-																					t141 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																					t142 := m.fn270(t140, t141, i32(1105484), i32(16))
-																					if t142 == 0 {
+																					t139 := int32(load32(m.memory, uint64(uint32(v11))+4))
+																					t140 := int32(load32(m.memory, uint64(uint32(v11))+8))
+																					t141 := m.fn270(t139, t140, i32(1105484), i32(16))
+																					if t141 == 0 {
 																						goto l55
 																					}
 																				}
 																			l52:
 																				v0 = i32(0)
 																				m.fn63(v5+i32(1024), i32(5), i32(0), i32(4), i32(12))
-																				t143 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																				v1 = t143
-																				t144 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																				if t144 != i32(1) {
+																				t142 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																				v1 = t142
+																				t143 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																				if t143 != i32(1) {
 																					store32(m.memory, uint64(uint32(v5))+624, uint32(i32(0)))
-																					t145 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																					store32(m.memory, uint64(uint32(v5))+620, uint32(t145))
+																					t144 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																					store32(m.memory, uint64(uint32(v5))+620, uint32(t144))
 																					store32(m.memory, uint64(uint32(v5))+616, uint32(v1))
 																					m.fn391(v5+i32(616), i32(5))
-																					t146 := int32(load32(m.memory, uint64(uint32(v5))+620))
-																					v1 = t146
-																					t147 := int32(load32(m.memory, uint64(uint32(v5))+624))
-																					t148 := v1
-																					v6 = t147
-																					v3 = t148 + v6*i32(12)
+																					t145 := int32(load32(m.memory, uint64(uint32(v5))+620))
+																					v1 = t145
+																					t146 := int32(load32(m.memory, uint64(uint32(v5))+624))
+																					t147 := v1
+																					v6 = t146
+																					v3 = t147 + v6*i32(12)
 																				l56:
 																					{
 																						store32(m.memory, uint64(uint32(v5))+9272, uint32(v0+i32(1103116)))
@@ -9282,14 +9279,14 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						store64(m.memory, uint64(uint32(v5))+1032, uint64(v61))
 																						store64(m.memory, uint64(uint32(v5))+1024, uint64(v62))
 																						v10 = v5 + i32(648)
-																						t149 := v10
+																						t148 := v10
 																						v2 = v5 + i32(1024)
-																						m.fn80(t149, i32(1098337), v2)
-																						v7 = v0 + v3
-																						t150 := int32(load32(m.memory, uint64(uint32(v5))+656))
-																						store32(m.memory, uint64(uint32(v7))+8, uint32(t150))
-																						t151 := int64(load64(m.memory, uint64(uint32(v5))+648))
-																						store64(m.memory, uint64(uint32(v7)), uint64(t151))
+																						m.fn80(t148, i32(1098337), v2)
+																						v9 = v0 + v3
+																						t149 := int32(load32(m.memory, uint64(uint32(v5))+656))
+																						store32(m.memory, uint64(uint32(v9))+8, uint32(t149))
+																						t150 := int64(load64(m.memory, uint64(uint32(v5))+648))
+																						store64(m.memory, uint64(uint32(v9)), uint64(t150))
 																						v6 = v6 + i32(1)
 																						v0 = v0 + i32(12)
 																						if v0 != i32(60) {
@@ -9298,75 +9295,75 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																					store32(m.memory, uint64(uint32(v5))+624, uint32(v6))
 																					v0 = v1
-																					t152 := m.g0
-																					v3 = t152 - i32(32)
+																					t151 := m.g0
+																					v3 = t151 - i32(32)
 																					m.g0 = v3
 																					{
 																						if v6 != 0 {
-																							v7 = v6 * i32(12)
-																							v12 = v7 - i32(12)
-																							t153 := int32(uint32(v12) / uint32(i32(12)))
-																							v9 = t153 << 1
+																							v9 = v6 * i32(12)
+																							v12 = v9 - i32(12)
+																							t152 := int32(uint32(v12) / uint32(i32(12)))
+																							v7 = t152 << 1
 																						l57:
-																							if v7 != 0 {
-																								v7 = v7 - i32(12)
-																								t154 := int32(load32(m.memory, uint64(uint32(v1))+8))
-																								v14 = t154
+																							if v9 != 0 {
+																								v9 = v9 - i32(12)
+																								t153 := int32(load32(m.memory, uint64(uint32(v1))+8))
+																								v13 = t153
 																								v1 = v1 + i32(12)
-																								v9 = v9 + v14
-																								if uint32(v9) >= uint32(v14) {
+																								v7 = v7 + v13
+																								if uint32(v7) >= uint32(v13) {
 																									goto l57
 																								}
 																								panic("unreachable")
 																							}
-																							m.fn63(v3+i32(20), v9, i32(0), i32(1), i32(1))
-																							t155 := int32(load32(m.memory, uint64(uint32(v3))+24))
-																							v1 = t155
-																							t156 := int32(load32(m.memory, uint64(uint32(v3))+20))
-																							if t156 != 0 {
+																							m.fn63(v3+i32(20), v7, i32(0), i32(1), i32(1))
+																							t154 := int32(load32(m.memory, uint64(uint32(v3))+24))
+																							v1 = t154
+																							t155 := int32(load32(m.memory, uint64(uint32(v3))+20))
+																							if t155 != 0 {
 																								_ = int32(load32(m.memory, uint64(uint32(v3))+28))
 																								panic("unreachable")
 																							}
 																							store32(m.memory, uint64(uint32(v3))+16, uint32(i32(0)))
-																							t157 := int32(load32(m.memory, uint64(uint32(v3))+28))
-																							store32(m.memory, uint64(uint32(v3))+12, uint32(t157))
+																							t156 := int32(load32(m.memory, uint64(uint32(v3))+28))
+																							store32(m.memory, uint64(uint32(v3))+12, uint32(t156))
 																							store32(m.memory, uint64(uint32(v3))+8, uint32(v1))
-																							t158 := int32(load32(m.memory, uint64(uint32(v0))+4))
-																							t159 := v3 + i32(8)
-																							v1 = t158
-																							t160 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																							m.fn84(t159, v1, v1+t160)
-																							t161 := int32(load32(m.memory, uint64(uint32(v3))+16))
-																							t162 := v9
-																							v1 = t161
-																							v7 = t162 - v1
-																							t163 := int32(load32(m.memory, uint64(uint32(v3))+12))
-																							v1 = t163 + v1
+																							t157 := int32(load32(m.memory, uint64(uint32(v0))+4))
+																							t158 := v3 + i32(8)
+																							v1 = t157
+																							t159 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							m.fn84(t158, v1, v1+t159)
+																							t160 := int32(load32(m.memory, uint64(uint32(v3))+16))
+																							t161 := v7
+																							v1 = t160
+																							v9 = t161 - v1
+																							t162 := int32(load32(m.memory, uint64(uint32(v3))+12))
+																							v1 = t162 + v1
 																							if v6 == i32(1) {
 																								goto l59
 																							}
 																							v6 = v0 + i32(16)
 																						l61:
 																							{
-																								if uint32(v7) <= uint32(i32(1)) {
+																								if uint32(v9) <= uint32(i32(1)) {
 																									goto l60
 																								}
-																								t164 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
-																								v0 = t164
-																								t165 := int32(load32(m.memory, uint64(uint32(v6))))
-																								v14 = t165
-																								t166 := int32(load16(m.memory, uint64(uint32(i32(1102288)))))
-																								store16(m.memory, uint64(uint32(v1)), uint16(t166))
-																								v7 = v7 - i32(2)
-																								if uint32(v7) < uint32(v0) {
+																								t163 := int32(load32(m.memory, uint64(uint32(v6+i32(4)))))
+																								v0 = t163
+																								t164 := int32(load32(m.memory, uint64(uint32(v6))))
+																								v13 = t164
+																								t165 := int32(load16(m.memory, uint64(uint32(i32(1102288)))))
+																								store16(m.memory, uint64(uint32(v1)), uint16(t165))
+																								v9 = v9 - i32(2)
+																								if uint32(v9) < uint32(v0) {
 																									goto l60
 																								}
 																								v1 = v1 + i32(2)
 																								if v0 != 0 {
-																									memory_copy(m.memory, uint32(v1), uint32(v14), uint32(v0))
+																									memory_copy(m.memory, uint32(v1), uint32(v13), uint32(v0))
 																								}
 																								v6 = v6 + i32(12)
-																								v7 = v7 - v0
+																								v9 = v9 - v0
 																								v1 = v0 + v1
 																								v12 = v12 - i32(12)
 																								if v12 != 0 {
@@ -9379,9 +9376,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						store64(m.memory, uint64(uint32(v2)), uint64(i64(0x100000000)))
 																						goto l62
 																					l59:
-																						t167 := int64(load64(m.memory, uint64(uint32(v3))+8))
-																						store64(m.memory, uint64(uint32(v2)), uint64(t167))
-																						store32(m.memory, uint64(uint32(v2))+8, uint32(v9-v7))
+																						t166 := int64(load64(m.memory, uint64(uint32(v3))+8))
+																						store64(m.memory, uint64(uint32(v2)), uint64(t166))
+																						store32(m.memory, uint64(uint32(v2))+8, uint32(v7-v9))
 																					}
 																				l62:
 																					m.g0 = v3 + i32(32)
@@ -9394,14 +9391,14 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						m.fn80(v51, i32(1098378), v2)
 																						m.fn86(v10, i32(1))
 																						m.fn150(v5 + i32(616))
-																						t169 := int64(load64(m.memory, uint64(uint32(v49))))
-																						store64(m.memory, uint64(uint32(v48)), uint64(t169))
-																						t170 := int32(load32(m.memory, uint64(uint32(v49))+7))
-																						store32(m.memory, uint64(uint32(v48))+7, uint32(t170))
+																						t168 := int64(load64(m.memory, uint64(uint32(v49))))
+																						store64(m.memory, uint64(uint32(v48)), uint64(t168))
+																						t169 := int32(load32(m.memory, uint64(uint32(v49))+7))
+																						store32(m.memory, uint64(uint32(v48))+7, uint32(t169))
 																						store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
 																						store32(m.memory, uint64(uint32(v5))+408, uint32(i32(1)))
-																						t171 := int32(m.memory[uint64(uint32(v5))+684])
-																						m.memory[uint64(uint32(v5))+412] = byte(t171)
+																						t170 := int32(m.memory[uint64(uint32(v5))+684])
+																						m.memory[uint64(uint32(v5))+412] = byte(t170)
 																						goto l64
 																					}
 																				l60:
@@ -9409,17 +9406,17 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				}
 																				goto l65
 																			}
-																			t172 := int32(load32(m.memory, uint64(uint32(v11))+20))
-																			v15 = t172
-																			v3 = v15 << 6
-																			t173 := int32(load32(m.memory, uint64(uint32(v11))+16))
-																			v1 = t173
+																			t171 := int32(load32(m.memory, uint64(uint32(v11))+20))
+																			v13 = t171
+																			v3 = v13 << 6
+																			t172 := int32(load32(m.memory, uint64(uint32(v11))+16))
+																			v1 = t172
 																		}
 																	l55:
-																		p122 = i32(0)
+																		p121 = i32(0)
 																	l50:
-																		v18 = p122
-																		v17 = v1 + v3
+																		v14 = p121
+																		v19 = v1 + v3
 																		v0 = v3
 																		v6 = v1
 																	l67:
@@ -9428,9 +9425,9 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				goto l66
 																			}
 																			v0 = v0 + i32(-64)
-																			t174 := int32(load32(m.memory, uint64(uint32(v6))+52))
+																			t173 := int32(load32(m.memory, uint64(uint32(v6))+52))
 																			v6 = v6 - i32(-64)
-																			if t174 <= i32(63) {
+																			if t173 <= i32(63) {
 																				goto l67
 																			}
 																		}
@@ -9442,75 +9439,75 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																	l66:
 																		v0 = v5 + i32(1024)
 																		m.fn105(v0)
-																		t175 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																		v55 = t175
-																		t176 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																		v56 = t176
+																		t174 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																		v55 = t174
+																		t175 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																		v56 = t175
 																		m.fn105(v0)
-																		t177 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																		v57 = t177
-																		t178 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																		v63 = t178
-																		t179 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
-																		t180 := v5
-																		v64 = t179
-																		store64(m.memory, uint64(uint32(t180))+624, uint64(v64))
-																		t181 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
-																		t182 := v5
-																		v65 = t181
-																		store64(m.memory, uint64(uint32(t182))+616, uint64(v65))
+																		t176 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																		v57 = t176
+																		t177 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																		v63 = t177
+																		t178 := int64(load64(m.memory, uint64(uint32(i32(1102272)))))
+																		t179 := v5
+																		v64 = t178
+																		store64(m.memory, uint64(uint32(t179))+624, uint64(v64))
+																		t180 := int64(load64(m.memory, uint64(uint32(i32(1102264)))))
+																		t181 := v5
+																		v65 = t180
+																		store64(m.memory, uint64(uint32(t181))+616, uint64(v65))
 																		store64(m.memory, uint64(uint32(v5))+640, uint64(v56))
 																		store64(m.memory, uint64(uint32(v5))+632, uint64(v55))
 																		store64(m.memory, uint64(uint32(v5))+656, uint64(v64))
 																		store64(m.memory, uint64(uint32(v5))+648, uint64(v65))
 																		store64(m.memory, uint64(uint32(v5))+672, uint64(v63))
 																		store64(m.memory, uint64(uint32(v5))+664, uint64(v57))
-																		if v15 != 0 {
-																			v10 = i32(0)
+																		if v13 != 0 {
+																			v9 = i32(0)
 																		l85:
 																			{
-																				v14 = v1 + v10
-																				t183 := int32(load32(m.memory, uint64(uint32(v14+i32(8)))))
-																				v21 = t183
-																				t184 := int32(load32(m.memory, uint64(uint32(v14+i32(12)))))
-																				t185 := v5
-																				v24 = t184
-																				store32(m.memory, uint64(uint32(t185))+684, uint32(v24))
+																				v13 = v1 + v9
+																				t182 := int32(load32(m.memory, uint64(uint32(v13+i32(8)))))
+																				v21 = t182
+																				t183 := int32(load32(m.memory, uint64(uint32(v13+i32(12)))))
+																				t184 := v5
+																				v24 = t183
+																				store32(m.memory, uint64(uint32(t184))+684, uint32(v24))
 																				store32(m.memory, uint64(uint32(v5))+680, uint32(v21))
-																				t186 := v47
+																				t185 := v47
 																				v0 = v5 + i32(680)
-																				t187 := m.fn116(t186, v0)
-																				v56 = t187
+																				t186 := m.fn116(t185, v0)
+																				v56 = t186
 																				store32(m.memory, uint64(uint32(v5))+9296, uint32(v0))
-																				t188 := int32(load32(m.memory, uint64(uint32(v5))+624))
-																				if t188 == 0 {
+																				t187 := int32(load32(m.memory, uint64(uint32(v5))+624))
+																				if t187 == 0 {
 																					{
 																						v20 = v5 + i32(40)
-																						v15 = i32(0)
-																						t189 := m.g0
-																						v0 = t189 + i32(-64)
+																						v17 = i32(0)
+																						t188 := m.g0
+																						v0 = t188 + i32(-64)
 																						m.g0 = v0
 																						store32(m.memory, uint64(uint32(v0))+12, uint32(v47))
 																						v2 = v5 + i32(616)
-																						t190 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																						v12 = t190
+																						t189 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																						v12 = t189
 																						store32(m.memory, uint64(uint32(v0))+16, uint32(v0+i32(12)))
 																						{
-																							var p191 int32
+																							var p190 int32
 																							{
 																								{
-																									t192 := v12
+																									t191 := v12
 																									v6 = v12 + i32(1)
-																									if uint32(t192) <= uint32(v6) {
-																										t193 := int32(load32(m.memory, uint64(uint32(v2))+4))
-																										t194 := v6
-																										v7 = t193
-																										p195 := int32(uint32(v7+i32(1))>>3) * i32(7)
+																									if uint32(t191) <= uint32(v6) {
+																										t192 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																										t193 := v6
+																										v7 = t192
+																										p194 := int32(uint32(v7+i32(1))>>3) * i32(7)
 																										if uint32(v7) < uint32(i32(8)) {
-																											p195 = v7
+																											p194 = v7
 																										}
-																										v7 = p195
-																										if uint32(t194) > uint32(int32(uint32(v7)>>1)) {
+																										v7 = p194
+																										if uint32(t193) > uint32(int32(uint32(v7)>>1)) {
 																											goto l68
 																										}
 																										m.fn106(v2, v0+i32(16), i32(1102004), i32(8))
@@ -9519,125 +9516,125 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									panic("unreachable")
 																								}
 																							l68:
-																								t196 := v0 + i32(48)
+																								t195 := v0 + i32(48)
 																								v7 = v7 + i32(1)
-																								p197 := v6
+																								p196 := v6
 																								if uint32(v6) < uint32(v7) {
-																									p197 = v7
+																									p196 = v7
 																								}
-																								m.fn107(t196, i32(8), p197)
-																								t198 := int32(load32(m.memory, uint64(uint32(v0))+56))
-																								v15 = t198
-																								t199 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																								v9 = t199
-																								t200 := int32(load32(m.memory, uint64(uint32(v0))+48))
-																								t201 := v9
-																								v6 = t200
+																								m.fn107(t195, i32(8), p196)
+																								t197 := int32(load32(m.memory, uint64(uint32(v0))+56))
+																								v17 = t197
+																								t198 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																								v10 = t198
+																								t199 := int32(load32(m.memory, uint64(uint32(v0))+48))
+																								t200 := v10
+																								v6 = t199
 																								if v6 == 0 {
-																									p191 = t201
+																									p190 = t200
 																									goto l71
 																								}
-																								t202 := int32(load32(m.memory, uint64(uint32(v0))+60))
-																								store32(m.memory, uint64(uint32(v0))+44, uint32(t202))
-																								store32(m.memory, uint64(uint32(v0))+40, uint32(v15))
-																								store32(m.memory, uint64(uint32(v0))+36, uint32(v9))
+																								t201 := int32(load32(m.memory, uint64(uint32(v0))+60))
+																								store32(m.memory, uint64(uint32(v0))+44, uint32(t201))
+																								store32(m.memory, uint64(uint32(v0))+40, uint32(v17))
+																								store32(m.memory, uint64(uint32(v0))+36, uint32(v10))
 																								store32(m.memory, uint64(uint32(v0))+32, uint32(v6))
 																								store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x800000008)))
 																								store32(m.memory, uint64(uint32(v0))+20, uint32(v2+i32(16)))
-																								var p203 int32
+																								var p202 int32
 																								if v12 != 0 {
-																									t204 := int32(load32(m.memory, uint64(uint32(v2))))
-																									v22 = t204
-																									t205 := int64(load64(m.memory, uint64(uint32(v22))))
-																									v55 = (t205 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-																									v13 = i32(0)
+																									t203 := int32(load32(m.memory, uint64(uint32(v2))))
+																									v22 = t203
+																									t204 := int64(load64(m.memory, uint64(uint32(v22))))
+																									v55 = (t204 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+																									v15 = i32(0)
 																								l74:
 																									{
 																										if v55 == 0 {
 																										l72:
 																											{
-																												v13 = v13 + i32(8)
+																												v15 = v15 + i32(8)
 																												v22 = v22 + i32(8)
-																												t206 := int64(load64(m.memory, uint64(uint32(v22))))
-																												v55 = t206 & i64(-0x7f7f7f7f7f7f7f80)
+																												t205 := int64(load64(m.memory, uint64(uint32(v22))))
+																												v55 = t205 & i64(-0x7f7f7f7f7f7f7f80)
 																												if v55 == i64(-0x7f7f7f7f7f7f7f80) {
 																													goto l72
 																												}
 																											}
 																											v55 = v55 ^ i64(-0x7f7f7f7f7f7f7f80)
 																										}
-																										t207 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																										t208 := int32(load32(m.memory, uint64(uint32(v2))))
-																										t209 := v6
-																										t210 := v9
-																										v26 = int32(uint32(int64(bits.TrailingZeros64(uint64(v55))))>>3) + v13
-																										t211 := m.fn116(t207, t208-v26<<3-i32(8))
-																										v27 = int32(t211)
-																										v7 = t210 & v27
-																										t212 := int64(load64(m.memory, uint64(uint32(t209+v7))))
-																										v57 = t212 & i64(-0x7f7f7f7f7f7f7f80)
+																										t206 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																										t207 := int32(load32(m.memory, uint64(uint32(v2))))
+																										t208 := v6
+																										t209 := v10
+																										v26 = int32(uint32(int64(bits.TrailingZeros64(uint64(v55))))>>3) + v15
+																										t210 := m.fn116(t206, t207-v26<<3-i32(8))
+																										v27 = int32(t210)
+																										v7 = t209 & v27
+																										t211 := int64(load64(m.memory, uint64(uint32(t208+v7))))
+																										v57 = t211 & i64(-0x7f7f7f7f7f7f7f80)
 																										if v57 == 0 {
-																											v19 = i32(8)
+																											v18 = i32(8)
 																										l73:
 																											{
-																												v7 = v7 + v19
-																												v19 = v19 + i32(8)
-																												t213 := v6
-																												v7 = v7 & v9
-																												t214 := int64(load64(m.memory, uint64(uint32(t213+v7))))
-																												v57 = t214 & i64(-0x7f7f7f7f7f7f7f80)
+																												v7 = v7 + v18
+																												v18 = v18 + i32(8)
+																												t212 := v6
+																												v7 = v7 & v10
+																												t213 := int64(load64(m.memory, uint64(uint32(t212+v7))))
+																												v57 = t213 & i64(-0x7f7f7f7f7f7f7f80)
 																												if v57 == 0 {
 																													goto l73
 																												}
 																											}
 																										}
 																										v55 = (v55 - i64(1)) & v55
-																										t215 := v6
-																										v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v57))))>>3) + v7) & v9
-																										t216 := int32(int8(m.memory[uint64(uint32(t215+v7))]))
-																										if t216 >= i32(0) {
-																											t217 := int64(load64(m.memory, uint64(uint32(v6))))
-																											v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t217&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+																										t214 := v6
+																										v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v57))))>>3) + v7) & v10
+																										t215 := int32(int8(m.memory[uint64(uint32(t214+v7))]))
+																										if t215 >= i32(0) {
+																											t216 := int64(load64(m.memory, uint64(uint32(v6))))
+																											v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t216&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
 																										}
-																										t218 := v6 + v7
-																										v19 = int32(uint32(v27) >> 25)
-																										m.memory[uint64(uint32(t218))] = byte(v19)
-																										m.memory[uint64(uint32(v6+(v7-i32(8))&v9+i32(8)))] = byte(v19)
-																										t219 := int32(load32(m.memory, uint64(uint32(v2))))
-																										t220 := int64(load64(m.memory, uint64(uint32(t219+(v26^i32(-1))<<3))))
-																										store64(m.memory, uint64(uint32(v6+(v7^i32(-1))<<3)), uint64(t220))
+																										t217 := v6 + v7
+																										v18 = int32(uint32(v27) >> 25)
+																										m.memory[uint64(uint32(t217))] = byte(v18)
+																										m.memory[uint64(uint32(v6+(v7-i32(8))&v10+i32(8)))] = byte(v18)
+																										t218 := int32(load32(m.memory, uint64(uint32(v2))))
+																										t219 := int64(load64(m.memory, uint64(uint32(t218+(v26^i32(-1))<<3))))
+																										store64(m.memory, uint64(uint32(v6+(v7^i32(-1))<<3)), uint64(t219))
 																										v12 = v12 - i32(1)
 																										if v12 != 0 {
 																											goto l74
 																										}
 																									}
-																									t221 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																									p203 = t221
+																									t220 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																									p202 = t220
 																								} else {
-																									p203 = i32(0)
+																									p202 = i32(0)
 																								}
-																								v6 = p203
-																								t222 := int32(load32(m.memory, uint64(uint32(v2))))
-																								v7 = t222
-																								t223 := int32(load32(m.memory, uint64(uint32(v0))+32))
-																								store32(m.memory, uint64(uint32(v2)), uint32(t223))
-																								t224 := int64(load64(m.memory, uint64(uint32(v2))+4))
-																								v55 = t224
-																								store32(m.memory, uint64(uint32(v2))+4, uint32(v9))
-																								store32(m.memory, uint64(uint32(v2))+8, uint32(v15-v6))
-																								t225 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																								v9 = t225
+																								v6 = p202
+																								t221 := int32(load32(m.memory, uint64(uint32(v2))))
+																								v7 = t221
+																								t222 := int32(load32(m.memory, uint64(uint32(v0))+32))
+																								store32(m.memory, uint64(uint32(v2)), uint32(t222))
+																								t223 := int64(load64(m.memory, uint64(uint32(v2))+4))
+																								v55 = t223
+																								store32(m.memory, uint64(uint32(v2))+4, uint32(v10))
+																								store32(m.memory, uint64(uint32(v2))+8, uint32(v17-v6))
+																								t224 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																								v10 = t224
 																								store32(m.memory, uint64(uint32(v2))+12, uint32(v6))
-																								store32(m.memory, uint64(uint32(v0))+44, uint32(v9))
+																								store32(m.memory, uint64(uint32(v0))+44, uint32(v10))
 																								store32(m.memory, uint64(uint32(v0))+32, uint32(v7))
 																								store64(m.memory, uint64(uint32(v0))+36, uint64(v55))
 																								m.fn109(v0 + i32(20))
 																							}
 																						l69:
-																							p191 = i32(-0x7fffffff)
+																							p190 = i32(-0x7fffffff)
 																						l71:
-																							v2 = p191
-																							store32(m.memory, uint64(uint32(v20))+4, uint32(v15))
+																							v2 = p190
+																							store32(m.memory, uint64(uint32(v20))+4, uint32(v17))
 																							store32(m.memory, uint64(uint32(v20)), uint32(v2))
 																							m.g0 = v0 - i32(-64)
 																							goto l75
@@ -9645,73 +9642,73 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																				l75:
 																				}
-																				t226 := v5
+																				t225 := v5
 																				v2 = v5 + i32(616)
-																				store32(m.memory, uint64(uint32(t226))+1028, uint32(v2))
-																				t227 := v5
+																				store32(m.memory, uint64(uint32(t225))+1028, uint32(v2))
+																				t226 := v5
 																				v0 = v5 + i32(9296)
-																				store32(m.memory, uint64(uint32(t227))+1024, uint32(v0))
+																				store32(m.memory, uint64(uint32(t226))+1024, uint32(v0))
 																				m.fn293(v5+i32(32), v2, v56, v5+i32(1024), i32(1102028))
-																				t228 := int32(load32(m.memory, uint64(uint32(v5))+32))
-																				if t228&i32(1) == 0 {
+																				t227 := int32(load32(m.memory, uint64(uint32(v5))+32))
+																				if t227&i32(1) == 0 {
 																					goto l76
 																				}
-																				t229 := int32(load32(m.memory, uint64(uint32(v5))+616))
-																				v2 = t229
-																				t230 := int32(load32(m.memory, uint64(uint32(v5))+36))
-																				t231 := v2
-																				v6 = t230
-																				v7 = t231 + v6
-																				t232 := int32(m.memory[uint64(uint32(v7))])
-																				v9 = t232
-																				t233 := v7
+																				t228 := int32(load32(m.memory, uint64(uint32(v5))+616))
+																				v2 = t228
+																				t229 := int32(load32(m.memory, uint64(uint32(v5))+36))
+																				t230 := v2
+																				v6 = t229
+																				v7 = t230 + v6
+																				t231 := int32(m.memory[uint64(uint32(v7))])
+																				v10 = t231
+																				t232 := v7
 																				v7 = int32(uint32(int32(v56)) >> 25)
-																				m.memory[uint64(uint32(t233))] = byte(v7)
-																				t234 := int32(load32(m.memory, uint64(uint32(v5))+620))
-																				m.memory[uint64(uint32(v2+t234&(v6-i32(8))+i32(8)))] = byte(v7)
+																				m.memory[uint64(uint32(t232))] = byte(v7)
+																				t233 := int32(load32(m.memory, uint64(uint32(v5))+620))
+																				m.memory[uint64(uint32(v2+t233&(v6-i32(8))+i32(8)))] = byte(v7)
 																				v2 = v2 - v6<<3
 																				store32(m.memory, uint64(uint32(v2-i32(4))), uint32(v24))
 																				store32(m.memory, uint64(uint32(v2-i32(8))), uint32(v21))
-																				t235 := int32(load32(m.memory, uint64(uint32(v5))+628))
-																				store32(m.memory, uint64(uint32(v5))+628, uint32(t235+i32(1)))
-																				t236 := int32(load32(m.memory, uint64(uint32(v5))+624))
-																				store32(m.memory, uint64(uint32(v5))+624, uint32(t236-v9&i32(1)))
-																				t237 := int32(load32(m.memory, uint64(uint32(v14+i32(52)))))
-																				t238 := v5
-																				v22 = t237
-																				store32(m.memory, uint64(uint32(t238))+9296, uint32(v22))
-																				t239 := m.fn113(v46, v0)
-																				v56 = t239
+																				t234 := int32(load32(m.memory, uint64(uint32(v5))+628))
+																				store32(m.memory, uint64(uint32(v5))+628, uint32(t234+i32(1)))
+																				t235 := int32(load32(m.memory, uint64(uint32(v5))+624))
+																				store32(m.memory, uint64(uint32(v5))+624, uint32(t235-v10&i32(1)))
+																				t236 := int32(load32(m.memory, uint64(uint32(v13+i32(52)))))
+																				t237 := v5
+																				v22 = t236
+																				store32(m.memory, uint64(uint32(t237))+9296, uint32(v22))
+																				t238 := m.fn113(v46, v0)
+																				v56 = t238
 																				store32(m.memory, uint64(uint32(v5))+680, uint32(v0))
-																				t240 := int32(load32(m.memory, uint64(uint32(v5))+656))
-																				if t240 == 0 {
+																				t239 := int32(load32(m.memory, uint64(uint32(v5))+656))
+																				if t239 == 0 {
 																					{
 																						v21 = v5 + i32(24)
-																						v15 = i32(0)
-																						t241 := m.g0
-																						v0 = t241 + i32(-64)
+																						v17 = i32(0)
+																						t240 := m.g0
+																						v0 = t240 + i32(-64)
 																						m.g0 = v0
 																						store32(m.memory, uint64(uint32(v0))+12, uint32(v46))
 																						v2 = v5 + i32(648)
-																						t242 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																						v12 = t242
+																						t241 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																						v12 = t241
 																						store32(m.memory, uint64(uint32(v0))+16, uint32(v0+i32(12)))
 																						{
-																							var p243 int32
+																							var p242 int32
 																							{
 																								{
-																									t244 := v12
+																									t243 := v12
 																									v6 = v12 + i32(1)
-																									if uint32(t244) <= uint32(v6) {
-																										t245 := int32(load32(m.memory, uint64(uint32(v2))+4))
-																										t246 := v6
-																										v7 = t245
-																										p247 := int32(uint32(v7+i32(1))>>3) * i32(7)
+																									if uint32(t243) <= uint32(v6) {
+																										t244 := int32(load32(m.memory, uint64(uint32(v2))+4))
+																										t245 := v6
+																										v7 = t244
+																										p246 := int32(uint32(v7+i32(1))>>3) * i32(7)
 																										if uint32(v7) < uint32(i32(8)) {
-																											p247 = v7
+																											p246 = v7
 																										}
-																										v7 = p247
-																										if uint32(t246) > uint32(int32(uint32(v7)>>1)) {
+																										v7 = p246
+																										if uint32(t245) > uint32(int32(uint32(v7)>>1)) {
 																											goto l77
 																										}
 																										m.fn106(v2, v0+i32(16), i32(1102092), i32(4))
@@ -9720,125 +9717,125 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									panic("unreachable")
 																								}
 																							l77:
-																								t248 := v0 + i32(48)
+																								t247 := v0 + i32(48)
 																								v7 = v7 + i32(1)
-																								p249 := v6
+																								p248 := v6
 																								if uint32(v6) < uint32(v7) {
-																									p249 = v7
+																									p248 = v7
 																								}
-																								m.fn107(t248, i32(4), p249)
-																								t250 := int32(load32(m.memory, uint64(uint32(v0))+56))
-																								v15 = t250
-																								t251 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																								v9 = t251
-																								t252 := int32(load32(m.memory, uint64(uint32(v0))+48))
-																								t253 := v9
-																								v6 = t252
+																								m.fn107(t247, i32(4), p248)
+																								t249 := int32(load32(m.memory, uint64(uint32(v0))+56))
+																								v17 = t249
+																								t250 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																								v10 = t250
+																								t251 := int32(load32(m.memory, uint64(uint32(v0))+48))
+																								t252 := v10
+																								v6 = t251
 																								if v6 == 0 {
-																									p243 = t253
+																									p242 = t252
 																									goto l80
 																								}
-																								t254 := int32(load32(m.memory, uint64(uint32(v0))+60))
-																								store32(m.memory, uint64(uint32(v0))+44, uint32(t254))
-																								store32(m.memory, uint64(uint32(v0))+40, uint32(v15))
-																								store32(m.memory, uint64(uint32(v0))+36, uint32(v9))
+																								t253 := int32(load32(m.memory, uint64(uint32(v0))+60))
+																								store32(m.memory, uint64(uint32(v0))+44, uint32(t253))
+																								store32(m.memory, uint64(uint32(v0))+40, uint32(v17))
+																								store32(m.memory, uint64(uint32(v0))+36, uint32(v10))
 																								store32(m.memory, uint64(uint32(v0))+32, uint32(v6))
 																								store64(m.memory, uint64(uint32(v0))+24, uint64(i64(0x800000004)))
 																								store32(m.memory, uint64(uint32(v0))+20, uint32(v2+i32(16)))
-																								var p255 int32
+																								var p254 int32
 																								if v12 != 0 {
-																									t256 := int32(load32(m.memory, uint64(uint32(v2))))
-																									v20 = t256
-																									t257 := int64(load64(m.memory, uint64(uint32(v20))))
-																									v55 = (t257 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
-																									v13 = i32(0)
+																									t255 := int32(load32(m.memory, uint64(uint32(v2))))
+																									v20 = t255
+																									t256 := int64(load64(m.memory, uint64(uint32(v20))))
+																									v55 = (t256 ^ i64(-1)) & i64(-0x7f7f7f7f7f7f7f80)
+																									v15 = i32(0)
 																								l83:
 																									{
 																										if v55 == 0 {
 																										l81:
 																											{
-																												v13 = v13 + i32(8)
+																												v15 = v15 + i32(8)
 																												v20 = v20 + i32(8)
-																												t258 := int64(load64(m.memory, uint64(uint32(v20))))
-																												v55 = t258 & i64(-0x7f7f7f7f7f7f7f80)
+																												t257 := int64(load64(m.memory, uint64(uint32(v20))))
+																												v55 = t257 & i64(-0x7f7f7f7f7f7f7f80)
 																												if v55 == i64(-0x7f7f7f7f7f7f7f80) {
 																													goto l81
 																												}
 																											}
 																											v55 = v55 ^ i64(-0x7f7f7f7f7f7f7f80)
 																										}
-																										t259 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																										t260 := int32(load32(m.memory, uint64(uint32(v2))))
-																										t261 := v6
-																										t262 := v9
-																										v24 = int32(uint32(int64(bits.TrailingZeros64(uint64(v55))))>>3) + v13
-																										t263 := m.fn113(t259, t260-v24<<2-i32(4))
-																										v26 = int32(t263)
-																										v7 = t262 & v26
-																										t264 := int64(load64(m.memory, uint64(uint32(t261+v7))))
-																										v57 = t264 & i64(-0x7f7f7f7f7f7f7f80)
+																										t258 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																										t259 := int32(load32(m.memory, uint64(uint32(v2))))
+																										t260 := v6
+																										t261 := v10
+																										v24 = int32(uint32(int64(bits.TrailingZeros64(uint64(v55))))>>3) + v15
+																										t262 := m.fn113(t258, t259-v24<<2-i32(4))
+																										v26 = int32(t262)
+																										v7 = t261 & v26
+																										t263 := int64(load64(m.memory, uint64(uint32(t260+v7))))
+																										v57 = t263 & i64(-0x7f7f7f7f7f7f7f80)
 																										if v57 == 0 {
-																											v19 = i32(8)
+																											v18 = i32(8)
 																										l82:
 																											{
-																												v7 = v7 + v19
-																												v19 = v19 + i32(8)
-																												t265 := v6
-																												v7 = v7 & v9
-																												t266 := int64(load64(m.memory, uint64(uint32(t265+v7))))
-																												v57 = t266 & i64(-0x7f7f7f7f7f7f7f80)
+																												v7 = v7 + v18
+																												v18 = v18 + i32(8)
+																												t264 := v6
+																												v7 = v7 & v10
+																												t265 := int64(load64(m.memory, uint64(uint32(t264+v7))))
+																												v57 = t265 & i64(-0x7f7f7f7f7f7f7f80)
 																												if v57 == 0 {
 																													goto l82
 																												}
 																											}
 																										}
 																										v55 = (v55 - i64(1)) & v55
-																										t267 := v6
-																										v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v57))))>>3) + v7) & v9
-																										t268 := int32(int8(m.memory[uint64(uint32(t267+v7))]))
-																										if t268 >= i32(0) {
-																											t269 := int64(load64(m.memory, uint64(uint32(v6))))
-																											v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t269&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
+																										t266 := v6
+																										v7 = (int32(uint32(int64(bits.TrailingZeros64(uint64(v57))))>>3) + v7) & v10
+																										t267 := int32(int8(m.memory[uint64(uint32(t266+v7))]))
+																										if t267 >= i32(0) {
+																											t268 := int64(load64(m.memory, uint64(uint32(v6))))
+																											v7 = int32(uint32(int64(bits.TrailingZeros64(uint64(t268&i64(-0x7f7f7f7f7f7f7f80))))) >> 3)
 																										}
-																										t270 := v6 + v7
-																										v19 = int32(uint32(v26) >> 25)
-																										m.memory[uint64(uint32(t270))] = byte(v19)
-																										m.memory[uint64(uint32(v6+(v7-i32(8))&v9+i32(8)))] = byte(v19)
-																										t271 := int32(load32(m.memory, uint64(uint32(v2))))
-																										t272 := int32(load32(m.memory, uint64(uint32(t271+(v24^i32(-1))<<2))))
-																										store32(m.memory, uint64(uint32(v6+(v7^i32(-1))<<2)), uint32(t272))
+																										t269 := v6 + v7
+																										v18 = int32(uint32(v26) >> 25)
+																										m.memory[uint64(uint32(t269))] = byte(v18)
+																										m.memory[uint64(uint32(v6+(v7-i32(8))&v10+i32(8)))] = byte(v18)
+																										t270 := int32(load32(m.memory, uint64(uint32(v2))))
+																										t271 := int32(load32(m.memory, uint64(uint32(t270+(v24^i32(-1))<<2))))
+																										store32(m.memory, uint64(uint32(v6+(v7^i32(-1))<<2)), uint32(t271))
 																										v12 = v12 - i32(1)
 																										if v12 != 0 {
 																											goto l83
 																										}
 																									}
-																									t273 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																									p255 = t273
+																									t272 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																									p254 = t272
 																								} else {
-																									p255 = i32(0)
+																									p254 = i32(0)
 																								}
-																								v6 = p255
-																								t274 := int32(load32(m.memory, uint64(uint32(v2))))
-																								v7 = t274
-																								t275 := int32(load32(m.memory, uint64(uint32(v0))+32))
-																								store32(m.memory, uint64(uint32(v2)), uint32(t275))
-																								t276 := int64(load64(m.memory, uint64(uint32(v2))+4))
-																								v55 = t276
-																								store32(m.memory, uint64(uint32(v2))+4, uint32(v9))
-																								store32(m.memory, uint64(uint32(v2))+8, uint32(v15-v6))
-																								t277 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																								v9 = t277
+																								v6 = p254
+																								t273 := int32(load32(m.memory, uint64(uint32(v2))))
+																								v7 = t273
+																								t274 := int32(load32(m.memory, uint64(uint32(v0))+32))
+																								store32(m.memory, uint64(uint32(v2)), uint32(t274))
+																								t275 := int64(load64(m.memory, uint64(uint32(v2))+4))
+																								v55 = t275
+																								store32(m.memory, uint64(uint32(v2))+4, uint32(v10))
+																								store32(m.memory, uint64(uint32(v2))+8, uint32(v17-v6))
+																								t276 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																								v10 = t276
 																								store32(m.memory, uint64(uint32(v2))+12, uint32(v6))
-																								store32(m.memory, uint64(uint32(v0))+44, uint32(v9))
+																								store32(m.memory, uint64(uint32(v0))+44, uint32(v10))
 																								store32(m.memory, uint64(uint32(v0))+32, uint32(v7))
 																								store64(m.memory, uint64(uint32(v0))+36, uint64(v55))
 																								m.fn109(v0 + i32(20))
 																							}
 																						l78:
-																							p243 = i32(-0x7fffffff)
+																							p242 = i32(-0x7fffffff)
 																						l80:
-																							v2 = p243
-																							store32(m.memory, uint64(uint32(v21))+4, uint32(v15))
+																							v2 = p242
+																							store32(m.memory, uint64(uint32(v21))+4, uint32(v17))
 																							store32(m.memory, uint64(uint32(v21)), uint32(v2))
 																							m.g0 = v0 - i32(-64)
 																							goto l84
@@ -9846,57 +9843,57 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					}
 																				l84:
 																				}
-																				t278 := v5
+																				t277 := v5
 																				v0 = v5 + i32(648)
-																				store32(m.memory, uint64(uint32(t278))+1028, uint32(v0))
+																				store32(m.memory, uint64(uint32(t277))+1028, uint32(v0))
 																				store32(m.memory, uint64(uint32(v5))+1024, uint32(v5+i32(680)))
 																				m.fn293(v5+i32(16), v0, v56, v5+i32(1024), i32(1102116))
-																				t279 := int32(load32(m.memory, uint64(uint32(v5))+16))
-																				if t279&i32(1) == 0 {
+																				t278 := int32(load32(m.memory, uint64(uint32(v5))+16))
+																				if t278&i32(1) == 0 {
 																					goto l76
 																				}
-																				t280 := int32(load32(m.memory, uint64(uint32(v5))+648))
-																				v0 = t280
-																				t281 := int32(load32(m.memory, uint64(uint32(v5))+20))
-																				t282 := v0
-																				v2 = t281
-																				v6 = t282 + v2
-																				t283 := int32(m.memory[uint64(uint32(v6))])
-																				v7 = t283
-																				t284 := v6
+																				t279 := int32(load32(m.memory, uint64(uint32(v5))+648))
+																				v0 = t279
+																				t280 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																				t281 := v0
+																				v2 = t280
+																				v6 = t281 + v2
+																				t282 := int32(m.memory[uint64(uint32(v6))])
+																				v7 = t282
+																				t283 := v6
 																				v6 = int32(uint32(int32(v56)) >> 25)
-																				m.memory[uint64(uint32(t284))] = byte(v6)
-																				t285 := int32(load32(m.memory, uint64(uint32(v5))+652))
-																				m.memory[uint64(uint32(v0+t285&(v2-i32(8))+i32(8)))] = byte(v6)
+																				m.memory[uint64(uint32(t283))] = byte(v6)
+																				t284 := int32(load32(m.memory, uint64(uint32(v5))+652))
+																				m.memory[uint64(uint32(v0+t284&(v2-i32(8))+i32(8)))] = byte(v6)
 																				store32(m.memory, uint64(uint32(v0-v2<<2-i32(4))), uint32(v22))
-																				t286 := int32(load32(m.memory, uint64(uint32(v5))+660))
-																				store32(m.memory, uint64(uint32(v5))+660, uint32(t286+i32(1)))
-																				t287 := int32(load32(m.memory, uint64(uint32(v5))+656))
-																				store32(m.memory, uint64(uint32(v5))+656, uint32(t287-v7&i32(1)))
-																				t288 := v3
-																				v10 = v10 - i32(-64)
-																				if t288 != v10 {
+																				t285 := int32(load32(m.memory, uint64(uint32(v5))+660))
+																				store32(m.memory, uint64(uint32(v5))+660, uint32(t285+i32(1)))
+																				t286 := int32(load32(m.memory, uint64(uint32(v5))+656))
+																				store32(m.memory, uint64(uint32(v5))+656, uint32(t286-v7&i32(1)))
+																				t287 := v3
+																				v9 = v9 - i32(-64)
+																				if t287 != v9 {
 																					goto l85
 																				}
 																			}
 																			v2 = v1
 																		l94:
 																			{
-																				v14 = v2 - i32(-64)
+																				v17 = v2 - i32(-64)
 																				{
-																					if v18 != 0 {
-																						t289 := int32(load32(m.memory, uint64(uint32(v2))+8))
-																						v6 = t289
-																						t290 := int32(load32(m.memory, uint64(uint32(v2))+12))
-																						v3 = t290
+																					if v14 != 0 {
+																						t288 := int32(load32(m.memory, uint64(uint32(v2))+8))
+																						v6 = t288
+																						t289 := int32(load32(m.memory, uint64(uint32(v2))+12))
+																						v3 = t289
 																						v0 = i32(-60)
 																					l87:
 																						{
-																							t291 := int32(load32(m.memory, uint64(uint32(v0+i32(1103180)))))
-																							if v3 == t291 {
-																								t292 := int32(load32(m.memory, uint64(uint32(v0+i32(1103176)))))
-																								t293 := m.fn553(t292, v6, v3)
-																								if t293 == 0 {
+																							t290 := int32(load32(m.memory, uint64(uint32(v0+i32(1103180)))))
+																							if v3 == t290 {
+																								t291 := int32(load32(m.memory, uint64(uint32(v0+i32(1103176)))))
+																								t292 := m.fn553(t291, v6, v3)
+																								if t292 == 0 {
 																									goto l86
 																								}
 																							}
@@ -9908,38 +9905,38 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						v1 = v2
 																					}
 																					m.fn63(v5+i32(1024), i32(4), i32(0), i32(4), i32(4))
-																					t294 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																					v7 = t294
-																					t295 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																					if t295 != i32(1) {
-																						t296 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																						v2 = t296
+																					t293 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																					v10 = t293
+																					t294 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																					if t294 != i32(1) {
+																						t295 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																						v2 = t295
 																						store32(m.memory, uint64(uint32(v2)), uint32(v1))
 																						store32(m.memory, uint64(uint32(v5))+688, uint32(i32(1)))
 																						store32(m.memory, uint64(uint32(v5))+684, uint32(v2))
-																						store32(m.memory, uint64(uint32(v5))+680, uint32(v7))
-																						if v14 != v17 {
+																						store32(m.memory, uint64(uint32(v5))+680, uint32(v10))
+																						if v17 != v19 {
 																							v12 = i32(1)
 																						l90:
-																							v1 = v14
-																							v7 = v1
+																							v1 = v17
+																							v10 = v1
 																						l92:
 																							{
-																								v14 = v7 - i32(-64)
+																								v17 = v10 - i32(-64)
 																								{
-																									if v18 != 0 {
-																										t297 := int32(load32(m.memory, uint64(uint32(v7))+8))
-																										v6 = t297
-																										t298 := int32(load32(m.memory, uint64(uint32(v7))+12))
-																										v3 = t298
+																									if v14 != 0 {
+																										t296 := int32(load32(m.memory, uint64(uint32(v10))+8))
+																										v6 = t296
+																										t297 := int32(load32(m.memory, uint64(uint32(v10))+12))
+																										v3 = t297
 																										v0 = i32(-60)
 																									l89:
 																										{
-																											t299 := int32(load32(m.memory, uint64(uint32(v0+i32(1103180)))))
-																											if v3 == t299 {
-																												t300 := int32(load32(m.memory, uint64(uint32(v0+i32(1103176)))))
-																												t301 := m.fn553(t300, v6, v3)
-																												if t301 == 0 {
+																											t298 := int32(load32(m.memory, uint64(uint32(v0+i32(1103180)))))
+																											if v3 == t298 {
+																												t299 := int32(load32(m.memory, uint64(uint32(v0+i32(1103176)))))
+																												t300 := m.fn553(t299, v6, v3)
+																												if t300 == 0 {
 																													goto l88
 																												}
 																											}
@@ -9948,48 +9945,48 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																												goto l89
 																											}
 																										}
-																										v1 = v7
+																										v1 = v10
 																									}
-																									t302 := int32(load32(m.memory, uint64(uint32(v5))+680))
-																									if t302 == v12 {
+																									t301 := int32(load32(m.memory, uint64(uint32(v5))+680))
+																									if t301 == v12 {
 																										m.fn83(v5+i32(680), v12, i32(1), i32(4), i32(4))
-																										t303 := int32(load32(m.memory, uint64(uint32(v5))+684))
-																										v2 = t303
+																										t302 := int32(load32(m.memory, uint64(uint32(v5))+684))
+																										v2 = t302
 																									}
 																									store32(m.memory, uint64(uint32(v2+v12<<2)), uint32(v1))
-																									t304 := v5
+																									t303 := v5
 																									v12 = v12 + i32(1)
-																									store32(m.memory, uint64(uint32(t304))+688, uint32(v12))
-																									if v14 != v17 {
+																									store32(m.memory, uint64(uint32(t303))+688, uint32(v12))
+																									if v17 != v19 {
 																										goto l90
 																									}
 																									goto l91
 																								}
 																							l88:
-																								t305 := v17
-																								v7 = v14
-																								if t305 != v7 {
+																								t304 := v19
+																								v10 = v17
+																								if t304 != v10 {
 																									goto l92
 																								}
 																							}
 																						l91:
-																							t306 := int32(load32(m.memory, uint64(uint32(v5))+684))
-																							v2 = t306
-																							t307 := int32(load32(m.memory, uint64(uint32(v5))+680))
-																							v7 = t307
+																							t305 := int32(load32(m.memory, uint64(uint32(v5))+684))
+																							v2 = t305
+																							t306 := int32(load32(m.memory, uint64(uint32(v5))+680))
+																							v10 = t306
 																							if uint32(v12) < uint32(i32(2)) {
 																								goto l93
 																							}
 																							if uint32(v12) >= uint32(i32(2050)) {
 																								v0 = v5 + i32(1024)
 																								m.fn399(v0, int32(uint32(v12)>>1))
-																								t308 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																								t309 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																								t310 := v2
-																								t311 := v12
-																								v1 = t309
-																								t312 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																								m.fn210(t310, t311, t308+v1<<2, t312-v1)
+																								t307 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																								t308 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																								t309 := v2
+																								t310 := v12
+																								v1 = t308
+																								t311 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																								m.fn210(t309, t310, t307+v1<<2, t311-v1)
 																								m.fn86(v0, i32(4))
 																								goto l93
 																							}
@@ -10002,48 +9999,48 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					goto l65
 																				}
 																			l86:
-																				t313 := v17
-																				v2 = v14
-																				if t313 != v2 {
+																				t312 := v19
+																				v2 = v17
+																				if t312 != v2 {
 																					goto l94
 																				}
 																			}
 																		}
 																		v2 = i32(4)
-																		v7 = i32(0)
+																		v10 = i32(0)
 																		v12 = i32(0)
 																		goto l93
 																	l76:
 																		store64(m.memory, uint64(uint32(v5))+1024, uint64(v58))
-																		store64(m.memory, uint64(uint32(v5))+1040, uint64(int64(uint32(v14+i32(52)))|i64(0x500000000)))
-																		store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v14+i32(8)))|i64(0x700000000)))
+																		store64(m.memory, uint64(uint32(v5))+1040, uint64(int64(uint32(v13+i32(52)))|i64(0x500000000)))
+																		store64(m.memory, uint64(uint32(v5))+1032, uint64(int64(uint32(v13+i32(8)))|i64(0x700000000)))
 																		m.fn80(v31, i32(1098892), v5+i32(1024))
 																		store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
 																		store32(m.memory, uint64(uint32(v5))+408, uint32(i32(0)))
 																		goto l95
 																	l93:
-																		t314 := int32(load32(m.memory, uint64(uint32(v11))+4))
-																		v0 = t314
-																		t315 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																		t316 := v5 + i32(1024)
-																		v1 = t315
-																		m.fn63(t316, v1, i32(0), i32(1), i32(1))
-																		t317 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																		v9 = t317
+																		t313 := int32(load32(m.memory, uint64(uint32(v11))+4))
+																		v0 = t313
+																		t314 := int32(load32(m.memory, uint64(uint32(v11))+8))
+																		t315 := v5 + i32(1024)
+																		v1 = t314
+																		m.fn63(t315, v1, i32(0), i32(1), i32(1))
+																		t316 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																		v9 = t316
 																		{
-																			var p318 int32
+																			var p317 int32
 																			{
 																				{
-																					t319 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																					if t319 != i32(1) {
-																						t320 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																						v3 = t320
+																					t318 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																					if t318 != i32(1) {
+																						t319 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																						v3 = t319
 																						{
-																							var p321 int32
+																							var p320 int32
 																							if v1 == 0 {
-																								p321 = 1
+																								p320 = 1
 																							}
-																							v6 = p321
+																							v6 = p320
 																							if v6 != 0 {
 																								goto l96
 																							}
@@ -10058,53 +10055,53 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						{
 																							store64(m.memory, uint64(uint32(v40))+8, uint64(i64(0)))
 																							store64(m.memory, uint64(uint32(v40)), uint64(i64(0)))
-																							v10 = v5 + i32(1024)
-																							v0 = v10 + v6
-																							t322 := int64(load64(m.memory, uint64(uint32(i32(1102976)))))
-																							store64(m.memory, uint64(uint32(v0)), uint64(t322))
-																							t323 := int64(load64(m.memory, uint64(uint32(i32(1102984)))))
-																							store64(m.memory, uint64(uint32(v0))+8, uint64(t323))
-																							t324 := int64(load64(m.memory, uint64(uint32(i32(1102992)))))
-																							store64(m.memory, uint64(uint32(v0))+16, uint64(t324))
-																							t325 := int64(load64(m.memory, uint64(uint32(i32(1103000)))))
-																							store64(m.memory, uint64(uint32(v0))+24, uint64(t325))
-																							t326 := int64(load64(m.memory, uint64(uint32(i32(1103008)))))
-																							store64(m.memory, uint64(uint32(v0))+32, uint64(t326))
-																							t327 := int64(load64(m.memory, uint64(uint32(i32(1103016)))))
-																							store64(m.memory, uint64(uint32(v0))+40, uint64(t327))
-																							t328 := int64(load64(m.memory, uint64(uint32(i32(1103024)))))
-																							store64(m.memory, uint64(uint32(v0))+48, uint64(t328))
-																							t329 := int64(load64(m.memory, uint64(uint32(i32(1103032)))))
-																							store64(m.memory, uint64(uint32(v0))+56, uint64(t329))
-																							t330 := int32(load32(m.memory, uint64(uint32(v5))+9288))
-																							store32(m.memory, uint64(uint32(v5))+9312, uint32(t330))
-																							t331 := int64(load64(m.memory, uint64(uint32(v5))+9280))
-																							store64(m.memory, uint64(uint32(v5))+9304, uint64(t331))
-																							t332 := int64(load64(m.memory, uint64(uint32(v5))+9272))
-																							store64(m.memory, uint64(uint32(v5))+9296, uint64(t332))
+																							v7 = v5 + i32(1024)
+																							v0 = v7 + v6
+																							t321 := int64(load64(m.memory, uint64(uint32(i32(1102976)))))
+																							store64(m.memory, uint64(uint32(v0)), uint64(t321))
+																							t322 := int64(load64(m.memory, uint64(uint32(i32(1102984)))))
+																							store64(m.memory, uint64(uint32(v0))+8, uint64(t322))
+																							t323 := int64(load64(m.memory, uint64(uint32(i32(1102992)))))
+																							store64(m.memory, uint64(uint32(v0))+16, uint64(t323))
+																							t324 := int64(load64(m.memory, uint64(uint32(i32(1103000)))))
+																							store64(m.memory, uint64(uint32(v0))+24, uint64(t324))
+																							t325 := int64(load64(m.memory, uint64(uint32(i32(1103008)))))
+																							store64(m.memory, uint64(uint32(v0))+32, uint64(t325))
+																							t326 := int64(load64(m.memory, uint64(uint32(i32(1103016)))))
+																							store64(m.memory, uint64(uint32(v0))+40, uint64(t326))
+																							t327 := int64(load64(m.memory, uint64(uint32(i32(1103024)))))
+																							store64(m.memory, uint64(uint32(v0))+48, uint64(t327))
+																							t328 := int64(load64(m.memory, uint64(uint32(i32(1103032)))))
+																							store64(m.memory, uint64(uint32(v0))+56, uint64(t328))
+																							t329 := int32(load32(m.memory, uint64(uint32(v5))+9288))
+																							store32(m.memory, uint64(uint32(v5))+9312, uint32(t329))
+																							t330 := int64(load64(m.memory, uint64(uint32(v5))+9280))
+																							store64(m.memory, uint64(uint32(v5))+9304, uint64(t330))
+																							t331 := int64(load64(m.memory, uint64(uint32(v5))+9272))
+																							store64(m.memory, uint64(uint32(v5))+9296, uint64(t331))
 																							store32(m.memory, uint64(uint32(v0+i32(72))), uint32(i32(0)))
 																							store64(m.memory, uint64(uint32(v0-i32(-64))), uint64(i64(0)))
 																							store16(m.memory, uint64(uint32(v0+i32(96))), uint16(i32(63)))
 																							m.memory[uint64(uint32(v0+i32(98)))] = byte(i32(0))
-																							t333 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-																							store64(m.memory, uint64(uint32(v0+i32(76))), uint64(t333))
-																							t334 := int64(load64(m.memory, uint64(uint32(v5))+9304))
-																							store64(m.memory, uint64(uint32(v0+i32(84))), uint64(t334))
-																							t335 := int32(load32(m.memory, uint64(uint32(v5))+9312))
-																							store32(m.memory, uint64(uint32(v0+i32(92))), uint32(t335))
+																							t332 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+																							store64(m.memory, uint64(uint32(v0+i32(76))), uint64(t332))
+																							t333 := int64(load64(m.memory, uint64(uint32(v5))+9304))
+																							store64(m.memory, uint64(uint32(v0+i32(84))), uint64(t333))
+																							t334 := int32(load32(m.memory, uint64(uint32(v5))+9312))
+																							store32(m.memory, uint64(uint32(v0+i32(92))), uint32(t334))
 																							v6 = v6 + i32(128)
 																							if v6 != i32(8192) {
 																								goto l97
 																							}
 																						}
-																						t336 := m.fn503(i32(8192), i32(128))
-																						v0 = t336
+																						t335 := m.fn503(i32(8192), i32(128))
+																						v0 = t335
 																						if v0 == 0 {
 																							goto l98
 																						}
-																						memory_copy(m.memory, uint32(v0), uint32(v10), uint32(i32(8192)))
-																						t337 := m.fn503(i32(512), i32(1))
-																						v6 = t337
+																						memory_copy(m.memory, uint32(v0), uint32(v7), uint32(i32(8192)))
+																						t336 := m.fn503(i32(512), i32(1))
+																						v6 = t336
 																						if v6 == 0 {
 																							goto l98
 																						}
@@ -10117,12 +10114,12 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						store64(m.memory, uint64(uint32(v5))+696, uint64(i64(0)))
 																						store64(m.memory, uint64(uint32(v5))+688, uint64(i64(0)))
 																						store64(m.memory, uint64(uint32(v5))+680, uint64(i64(0)))
-																						m.memory[uint64(uint32(v5))+869] = byte(v18)
+																						m.memory[uint64(uint32(v5))+869] = byte(v14)
 																						m.memory[uint64(uint32(v5))+868] = byte(v25)
 																						store32(m.memory, uint64(uint32(v5))+792, uint32(v1))
 																						store32(m.memory, uint64(uint32(v5))+788, uint32(v3))
 																						store32(m.memory, uint64(uint32(v5))+784, uint32(v9))
-																						v10 = i32(0)
+																						v9 = i32(0)
 																						store32(m.memory, uint64(uint32(v5))+804, uint32(i32(0)))
 																						store64(m.memory, uint64(uint32(v5))+796, uint64(i64(0x800000000)))
 																						store32(m.memory, uint64(uint32(v5))+776, uint32(v0))
@@ -10141,162 +10138,162 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						store64(m.memory, uint64(uint32(v5))+860, uint64(i64(4)))
 																						store32(m.memory, uint64(uint32(v5))+884, uint32(i32(0)))
 																						store64(m.memory, uint64(uint32(v5))+876, uint64(i64(0x800000000)))
-																						store32(m.memory, uint64(uint32(v5))+9304, uint32(v7))
+																						store32(m.memory, uint64(uint32(v5))+9304, uint32(v10))
 																						store32(m.memory, uint64(uint32(v5))+9296, uint32(v2))
-																						t338 := v5
-																						t339 := v2
-																						v7 = v12 << 2
-																						store32(m.memory, uint64(uint32(t338))+9308, uint32(t339+v7))
+																						t337 := v5
+																						t338 := v2
+																						v10 = v12 << 2
+																						store32(m.memory, uint64(uint32(t337))+9308, uint32(t338+v10))
 																						if v12 == 0 {
-																							p318 = i32(8)
+																							p317 = i32(8)
 																							goto l99
 																						}
-																						v14 = i32(8)
+																						v17 = i32(8)
 																						v6 = i32(76)
 																					l117:
 																						{
 																							v1 = v5 + i32(1024)
-																							v15 = v5 + i32(152)
-																							t340 := int32(load32(m.memory, uint64(uint32(v2))))
-																							v9 = t340
-																							t341 := m.g0
-																							v0 = t341 + i32(-64)
+																							v19 = v5 + i32(152)
+																							t339 := int32(load32(m.memory, uint64(uint32(v2))))
+																							v7 = t339
+																							t340 := m.g0
+																							v0 = t340 + i32(-64)
 																							m.g0 = v0
 																							{
-																								t342 := int32(load32(m.memory, uint64(uint32(v9))+52))
-																								v25 = t342
+																								t341 := int32(load32(m.memory, uint64(uint32(v7))+52))
+																								v25 = t341
 																								if v25 <= i32(0) {
-																									store64(m.memory, uint64(uint32(v0))+16, uint64(int64(uint32(v9+i32(8)))|i64(0x700000000)))
+																									store64(m.memory, uint64(uint32(v0))+16, uint64(int64(uint32(v7+i32(8)))|i64(0x700000000)))
 																									store64(m.memory, uint64(uint32(v0))+8, uint64(int64(uint32(v11))|i64(0x300000000)))
 																									m.fn80(v0+i32(52), i32(1098945), v0+i32(8))
-																									t343 := int32(load32(m.memory, uint64(uint32(v0))+52))
-																									v3 = t343
-																									t344 := int64(load64(m.memory, uint64(uint32(v0))+56))
-																									v55 = t344
+																									t342 := int32(load32(m.memory, uint64(uint32(v0))+52))
+																									v3 = t342
+																									t343 := int64(load64(m.memory, uint64(uint32(v0))+56))
+																									v55 = t343
 																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
 																									store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
 																									store32(m.memory, uint64(uint32(v1)), uint32(i32(0)))
 																									goto l100
 																								}
-																								t345 := int32(load32(m.memory, uint64(uint32(v15))+32))
-																								m.fn388(v0+i32(8), t345, v9)
-																								t346 := int64(load64(m.memory, uint64(uint32(v0))+16))
-																								v55 = t346
-																								t347 := int64(load64(m.memory, uint64(uint32(v0))+8))
-																								v56 = t347
-																								t348 := int32(m.memory[uint64(uint32(v0))+33])
-																								v24 = t348
+																								t344 := int32(load32(m.memory, uint64(uint32(v19))+32))
+																								m.fn388(v0+i32(8), t344, v7)
+																								t345 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																								v55 = t345
+																								t346 := int64(load64(m.memory, uint64(uint32(v0))+8))
+																								v56 = t346
+																								t347 := int32(m.memory[uint64(uint32(v0))+33])
+																								v24 = t347
 																								if v24 == i32(2) {
 																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
 																									store64(m.memory, uint64(uint32(v1)), uint64(v56))
 																									goto l100
 																								}
-																								t349 := int32(m.memory[uint64(uint32(v0))+32])
-																								v26 = t349
-																								t350 := int32(load32(m.memory, uint64(uint32(v0))+28))
-																								v19 = t350
-																								t351 := int32(load32(m.memory, uint64(uint32(v0))+24))
-																								v27 = t351
-																								m.fn461(v0+i32(8), v15, v11, v9, v56)
-																								t352 := int32(m.memory[uint64(uint32(v0))+12])
-																								v3 = t352
-																								t353 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								v12 = t353
+																								t348 := int32(m.memory[uint64(uint32(v0))+32])
+																								v26 = t348
+																								t349 := int32(load32(m.memory, uint64(uint32(v0))+28))
+																								v18 = t349
+																								t350 := int32(load32(m.memory, uint64(uint32(v0))+24))
+																								v27 = t350
+																								m.fn461(v0+i32(8), v19, v11, v7, v56)
+																								t351 := int32(m.memory[uint64(uint32(v0))+12])
+																								v3 = t351
+																								t352 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								v12 = t352
 																								if v12 != i32(2) {
-																									t354 := int32(m.memory[uint64(uint32(v0))+15])
-																									m.memory[uint64(uint32(v1))+7] = byte(t354)
-																									t355 := int32(load16(m.memory, uint64(uint32(v0))+13))
-																									store16(m.memory, uint64(uint32(v1))+5, uint16(t355))
-																									t356 := int64(load64(m.memory, uint64(uint32(v0))+16))
-																									v55 = t356
+																									t353 := int32(m.memory[uint64(uint32(v0))+15])
+																									m.memory[uint64(uint32(v1))+7] = byte(t353)
+																									t354 := int32(load16(m.memory, uint64(uint32(v0))+13))
+																									store16(m.memory, uint64(uint32(v1))+5, uint16(t354))
+																									t355 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																									v55 = t355
 																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																									store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
 																									m.memory[uint64(uint32(v1))+4] = byte(v3)
 																									store32(m.memory, uint64(uint32(v1)), uint32(v12))
 																									goto l100
 																								}
-																								t357 := int32(load32(m.memory, uint64(uint32(v0))+16))
-																								v18 = t357
-																								t358 := int64(load64(m.memory, uint64(uint32(v9))+32))
-																								v57 = t358
-																								var p359 int32
+																								t356 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																								v14 = t356
+																								t357 := int64(load64(m.memory, uint64(uint32(v7))+32))
+																								v57 = t357
+																								var p358 int32
 																								if v57 == i64(3) {
-																									p359 = 1
+																									p358 = 1
 																								}
-																								v12 = p359
+																								v12 = p358
 																								{
 																									if v3 != i32(11) {
 																										goto l101
 																									}
-																									t360 := int32(load32(m.memory, uint64(uint32(v9))+16))
-																									t361 := int32(load32(m.memory, uint64(uint32(v9))+20))
-																									m.fn395(v0+i32(8), v15, t360, t361)
-																									t362 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																									v17 = t362
-																									t363 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																									v3 = t363
+																									t359 := int32(load32(m.memory, uint64(uint32(v7))+16))
+																									t360 := int32(load32(m.memory, uint64(uint32(v7))+20))
+																									m.fn395(v0+i32(8), v19, t359, t360)
+																									t361 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																									v13 = t361
+																									t362 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																									v3 = t362
 																									if v3 != i32(2) {
-																										t364 := int64(load64(m.memory, uint64(uint32(v0))+16))
-																										v55 = t364
+																										t363 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																										v55 = t363
 																										store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																										store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
-																										store32(m.memory, uint64(uint32(v1))+4, uint32(v17))
+																										store32(m.memory, uint64(uint32(v1))+4, uint32(v13))
 																										store32(m.memory, uint64(uint32(v1)), uint32(v3))
 																										goto l100
 																									}
 																									v3 = i32(11)
-																									t365 := int32(m.memory[uint64(uint32(v17))+48])
-																									if t365 != i32(1) {
+																									t364 := int32(m.memory[uint64(uint32(v13))+48])
+																									if t364 != i32(1) {
 																										goto l101
 																									}
-																									t366 := m.g0
-																									v18 = t366 - i32(16)
-																									m.g0 = v18
+																									t365 := m.g0
+																									v14 = t365 - i32(16)
+																									m.g0 = v14
 																									v21 = v0 + i32(8)
-																									t368 := v21
-																									var p367 int32
+																									t367 := v21
+																									var p366 int32
 																									{
 																										{
-																											t369 := int32(load32(m.memory, uint64(uint32(v17))+20))
-																											v3 = t369
+																											t368 := int32(load32(m.memory, uint64(uint32(v13))+20))
+																											v3 = t368
 																											if v3 == 0 {
 																												goto l102
 																											}
 																											v20 = v3 << 6
-																											v13 = v20
-																											t370 := int32(load32(m.memory, uint64(uint32(v17))+16))
-																											v12 = t370
+																											v15 = v20
+																											t369 := int32(load32(m.memory, uint64(uint32(v13))+16))
+																											v12 = t369
 																											v3 = v12
 																										l104:
 																											{
-																												t371 := int32(load32(m.memory, uint64(uint32(v3+i32(12)))))
-																												if t371 == i32(3) {
-																													t372 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
-																													v22 = t372
-																													t373 := int32(load16(m.memory, uint64(uint32(v22))))
-																													t374 := int32(m.memory[uint64(uint32(v22+i32(2)))])
-																													if t373^i32(25963)|(t374^i32(121)) == 0 {
+																												t370 := int32(load32(m.memory, uint64(uint32(v3+i32(12)))))
+																												if t370 == i32(3) {
+																													t371 := int32(load32(m.memory, uint64(uint32(v3+i32(8)))))
+																													v22 = t371
+																													t372 := int32(load16(m.memory, uint64(uint32(v22))))
+																													t373 := int32(m.memory[uint64(uint32(v22+i32(2)))])
+																													if t372^i32(25963)|(t373^i32(121)) == 0 {
 																														goto l106
 																													}
 																												}
 																												v3 = v3 - i32(-64)
-																												v13 = v13 + i32(-64)
-																												if v13 != 0 {
+																												v15 = v15 + i32(-64)
+																												if v15 != 0 {
 																													goto l104
 																												}
 																											}
 																											v3 = i32(0)
 																										l106:
 																											{
-																												t375 := int32(load32(m.memory, uint64(uint32(v12+i32(12)))))
-																												if t375 == i32(5) {
-																													t376 := int32(load32(m.memory, uint64(uint32(v12+i32(8)))))
-																													v13 = t376
-																													t377 := int32(load32(m.memory, uint64(uint32(v13))))
-																													t378 := int32(m.memory[uint64(uint32(v13+i32(4)))])
-																													if t377^i32(1970037110)|(t378^i32(101)) == 0 {
+																												t374 := int32(load32(m.memory, uint64(uint32(v12+i32(12)))))
+																												if t374 == i32(5) {
+																													t375 := int32(load32(m.memory, uint64(uint32(v12+i32(8)))))
+																													v15 = t375
+																													t376 := int32(load32(m.memory, uint64(uint32(v15))))
+																													t377 := int32(m.memory[uint64(uint32(v15+i32(4)))])
+																													if t376^i32(1970037110)|(t377^i32(101)) == 0 {
 																														goto l105
 																													}
 																												}
@@ -10313,238 +10310,238 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																											}
 																										}
 																									l102:
-																										store64(m.memory, uint64(uint32(v18))+8, uint64(int64(uint32(v17))|i64(0x300000000)))
-																										m.fn80(v21+i32(4), i32(1099031), v18+i32(8))
-																										p367 = i32(0)
+																										store64(m.memory, uint64(uint32(v14))+8, uint64(int64(uint32(v13))|i64(0x300000000)))
+																										m.fn80(v21+i32(4), i32(1099031), v14+i32(8))
+																										p366 = i32(0)
 																										goto l108
 																									l107:
-																										t379 := int64(load64(m.memory, uint64(uint32(v3))+24))
-																										if t379 == i64(9) {
+																										t378 := int64(load64(m.memory, uint64(uint32(v3))+24))
+																										if t378 == i64(9) {
 																											store32(m.memory, uint64(uint32(v21))+4, uint32(v12))
-																											p367 = i32(2)
+																											p366 = i32(2)
 																											goto l108
 																										}
-																										store64(m.memory, uint64(uint32(v18))+8, uint64(int64(uint32(v17))|i64(0x300000000)))
-																										m.fn80(v21+i32(4), i32(1099182), v18+i32(8))
-																										p367 = i32(1)
+																										store64(m.memory, uint64(uint32(v14))+8, uint64(int64(uint32(v13))|i64(0x300000000)))
+																										m.fn80(v21+i32(4), i32(1099182), v14+i32(8))
+																										p366 = i32(1)
 																									}
 																								l108:
-																									store32(m.memory, uint64(uint32(t368)), uint32(p367))
-																									m.g0 = v18 + i32(16)
-																									t380 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																									v3 = t380
-																									t381 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																									v12 = t381
+																									store32(m.memory, uint64(uint32(t367)), uint32(p366))
+																									m.g0 = v14 + i32(16)
+																									t379 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																									v3 = t379
+																									t380 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																									v12 = t380
 																									if v12 != i32(2) {
-																										t382 := int64(load64(m.memory, uint64(uint32(v0))+16))
-																										v55 = t382
+																										t381 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																										v55 = t381
 																										store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																										store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
 																										store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
 																										store32(m.memory, uint64(uint32(v1)), uint32(v12))
 																										goto l100
 																									}
-																									t383 := int32(load32(m.memory, uint64(uint32(v15))+32))
-																									m.fn388(v0+i32(8), t383, v3)
-																									t384 := int64(load64(m.memory, uint64(uint32(v0))+8))
-																									v56 = t384
-																									t385 := int32(m.memory[uint64(uint32(v0))+33])
-																									if t385 == i32(2) {
-																										t386 := int64(load64(m.memory, uint64(uint32(v0))+16))
-																										v55 = t386
+																									t382 := int32(load32(m.memory, uint64(uint32(v19))+32))
+																									m.fn388(v0+i32(8), t382, v3)
+																									t383 := int64(load64(m.memory, uint64(uint32(v0))+8))
+																									v56 = t383
+																									t384 := int32(m.memory[uint64(uint32(v0))+33])
+																									if t384 == i32(2) {
+																										t385 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																										v55 = t385
 																										store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																										store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
 																										store64(m.memory, uint64(uint32(v1)), uint64(v56))
 																										goto l100
 																									}
-																									m.fn461(v0+i32(8), v15, v17, v3, v56)
+																									m.fn461(v0+i32(8), v19, v13, v3, v56)
 																									v12 = i32(2)
-																									t387 := int32(m.memory[uint64(uint32(v0))+12])
-																									v3 = t387
-																									t388 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																									v17 = t388
-																									if v17 != i32(2) {
-																										t389 := int32(m.memory[uint64(uint32(v0))+15])
-																										m.memory[uint64(uint32(v1))+7] = byte(t389)
-																										t390 := int32(load16(m.memory, uint64(uint32(v0))+13))
-																										store16(m.memory, uint64(uint32(v1))+5, uint16(t390))
-																										t391 := int64(load64(m.memory, uint64(uint32(v0))+16))
-																										v55 = t391
+																									t386 := int32(m.memory[uint64(uint32(v0))+12])
+																									v3 = t386
+																									t387 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																									v13 = t387
+																									if v13 != i32(2) {
+																										t388 := int32(m.memory[uint64(uint32(v0))+15])
+																										m.memory[uint64(uint32(v1))+7] = byte(t388)
+																										t389 := int32(load16(m.memory, uint64(uint32(v0))+13))
+																										store16(m.memory, uint64(uint32(v1))+5, uint16(t389))
+																										t390 := int64(load64(m.memory, uint64(uint32(v0))+16))
+																										v55 = t390
 																										store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																										store64(m.memory, uint64(uint32(v1))+8, uint64(v55))
 																										m.memory[uint64(uint32(v1))+4] = byte(v3)
-																										store32(m.memory, uint64(uint32(v1)), uint32(v17))
+																										store32(m.memory, uint64(uint32(v1)), uint32(v13))
 																										goto l100
 																									}
-																									t392 := int32(load32(m.memory, uint64(uint32(v0))+16))
-																									v18 = t392
+																									t391 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																									v14 = t391
 																								}
 																							l101:
-																								t393 := int32(load32(m.memory, uint64(uint32(v9))))
-																								v15 = t393
+																								t392 := int32(load32(m.memory, uint64(uint32(v7))))
+																								v19 = t392
 																								{
-																									t394 := int32(m.memory[uint64(uint32(v9))+57])
-																									if t394 != i32(1) {
+																									t393 := int32(m.memory[uint64(uint32(v7))+57])
+																									if t393 != i32(1) {
 																										goto l109
 																									}
 																									if v57 == i64(3) {
 																										goto l109
 																									}
-																									if v15 != 0 {
+																									if v19 != 0 {
 																										goto l109
 																									}
-																									var p396 int32
+																									var p395 int32
 																									if uint32(v3) <= uint32(i32(12)) {
-																										p396 = 1
+																										p395 = 1
 																									}
-																									p395 := i32(0)
+																									p394 := i32(0)
 																									if i32_shl(i32(1), v3)&i32(7232) != 0 {
-																										p395 = p396
+																										p394 = p395
 																									}
-																									if p395 != 0 {
+																									if p394 != 0 {
 																										goto l109
 																									}
 																									v3 = v0 + i32(52)
-																									t397 := int32(load32(m.memory, uint64(uint32(v11))+4))
-																									t398 := int32(load32(m.memory, uint64(uint32(v11))+8))
-																									t399 := int32(load32(m.memory, uint64(uint32(v9))+8))
-																									t400 := int32(load32(m.memory, uint64(uint32(v9))+12))
-																									m.fn384(v3, t397, t398, t399, t400)
+																									t396 := int32(load32(m.memory, uint64(uint32(v11))+4))
+																									t397 := int32(load32(m.memory, uint64(uint32(v11))+8))
+																									t398 := int32(load32(m.memory, uint64(uint32(v7))+8))
+																									t399 := int32(load32(m.memory, uint64(uint32(v7))+12))
+																									m.fn384(v3, t396, t397, t398, t399)
 																									store64(m.memory, uint64(uint32(v0))+40, uint64(int64(uint32(v3))|i64(0x300000000)))
 																									m.fn80(v0+i32(8), i32(1099248), v0+i32(40))
 																									store32(m.memory, uint64(uint32(v1)), uint32(i32(1)))
-																									t401 := int64(load64(m.memory, uint64(uint32(v0))+8))
-																									store64(m.memory, uint64(uint32(v1))+4, uint64(t401))
-																									t402 := int32(load32(m.memory, uint64(uint32(v0))+16))
-																									store32(m.memory, uint64(uint32(v1))+12, uint32(t402))
+																									t400 := int64(load64(m.memory, uint64(uint32(v0))+8))
+																									store64(m.memory, uint64(uint32(v1))+4, uint64(t400))
+																									t401 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																									store32(m.memory, uint64(uint32(v1))+12, uint32(t401))
 																									store32(m.memory, uint64(uint32(v1))+72, uint32(i32(-0x80000000)))
 																									m.fn86(v3, i32(1))
 																									goto l100
 																								}
 																							l109:
-																								t403 := int32(load32(m.memory, uint64(uint32(v9))+8))
-																								v13 = t403
-																								t404 := int32(load32(m.memory, uint64(uint32(v11))+28))
-																								v28 = t404
-																								t405 := int32(m.memory[uint64(uint32(v9))+56])
-																								v29 = t405
-																								t406 := int32(load32(m.memory, uint64(uint32(v9))+4))
-																								v21 = t406
-																								t407 := int32(load32(m.memory, uint64(uint32(v11))+32))
-																								v35 = t407
-																								t408 := int32(load32(m.memory, uint64(uint32(v9))+12))
-																								t409 := v0 + i32(8)
-																								v17 = t408
-																								m.fn63(t409, v17, i32(0), i32(1), i32(1))
-																								t410 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																								v36 = t410
-																								t411 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								if t411 == i32(1) {
+																								t402 := int32(load32(m.memory, uint64(uint32(v7))+8))
+																								v15 = t402
+																								t403 := int32(load32(m.memory, uint64(uint32(v11))+28))
+																								v28 = t403
+																								t404 := int32(m.memory[uint64(uint32(v7))+56])
+																								v29 = t404
+																								t405 := int32(load32(m.memory, uint64(uint32(v7))+4))
+																								v21 = t405
+																								t406 := int32(load32(m.memory, uint64(uint32(v11))+32))
+																								v35 = t406
+																								t407 := int32(load32(m.memory, uint64(uint32(v7))+12))
+																								t408 := v0 + i32(8)
+																								v13 = t407
+																								m.fn63(t408, v13, i32(0), i32(1), i32(1))
+																								t409 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																								v36 = t409
+																								t410 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								if t410 == i32(1) {
 																									goto l110
 																								}
-																								t412 := int32(load32(m.memory, uint64(uint32(v0))+16))
-																								v20 = t412
+																								t411 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																								v20 = t411
 																								{
-																									var p413 int32
-																									if v17 == 0 {
-																										p413 = 1
+																									var p412 int32
+																									if v13 == 0 {
+																										p412 = 1
 																									}
-																									v9 = p413
-																									if v9 != 0 {
+																									v7 = p412
+																									if v7 != 0 {
 																										goto l111
 																									}
-																									if v9 != 0 {
+																									if v7 != 0 {
 																										goto l111
 																									}
-																									memory_copy(m.memory, uint32(v20), uint32(v13), uint32(v17))
+																									memory_copy(m.memory, uint32(v20), uint32(v15), uint32(v13))
 																								}
 																							l111:
 																								m.memory[uint64(uint32(v0))+16] = byte(i32(8))
 																								store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0x706050403020100)))
 																								v22 = i32(0)
 																								if uint64(v55) < uint64(i64(9)) {
-																									t414 := int32(m.memory[uint64(uint32(int32(v55)+(v0+i32(8))))])
-																									v22 = t414
+																									t413 := int32(m.memory[uint64(uint32(int32(v55)+(v0+i32(8))))])
+																									v22 = t413
 																								}
-																								m.fn63(v0+i32(8), v19, i32(0), i32(1), i32(1))
-																								t415 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																								v37 = t415
-																								t416 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								if t416 == i32(1) {
+																								m.fn63(v0+i32(8), v18, i32(0), i32(1), i32(1))
+																								t414 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																								v37 = t414
+																								t415 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								if t415 == i32(1) {
 																									goto l110
 																								}
-																								t417 := v15 & (v29 ^ i32(-1))
-																								var p418 int32
+																								t416 := v19 & (v29 ^ i32(-1))
+																								var p417 int32
 																								if uint32(v21) < uint32(v35) {
-																									p418 = 1
+																									p417 = 1
 																								}
-																								t419 := int32(load32(m.memory, uint64(uint32(v0))+16))
-																								t420 := t417 & p418
-																								v15 = t419
+																								t418 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																								t419 := t416 & p417
+																								v19 = t418
 																								{
-																									var p421 int32
-																									if v19 == 0 {
-																										p421 = 1
+																									var p420 int32
+																									if v18 == 0 {
+																										p420 = 1
 																									}
-																									v9 = p421
-																									if v9 != 0 {
+																									v7 = p420
+																									if v7 != 0 {
 																										goto l112
 																									}
-																									if v9 != 0 {
+																									if v7 != 0 {
 																										goto l112
 																									}
-																									memory_copy(m.memory, uint32(v15), uint32(v27), uint32(v19))
+																									memory_copy(m.memory, uint32(v19), uint32(v27), uint32(v18))
 																								}
 																							l112:
-																								v13 = i32(1)
-																								v9 = i32(0)
-																								if t420 != 0 {
-																									v13 = v28 + v21<<3
-																									t422 := int32(load32(m.memory, uint64(uint32(v13))+4))
-																									v9 = t422
-																									t423 := int32(load32(m.memory, uint64(uint32(v13))))
-																									v13 = t423
+																								v15 = i32(1)
+																								v7 = i32(0)
+																								if t419 != 0 {
+																									v15 = v28 + v21<<3
+																									t421 := int32(load32(m.memory, uint64(uint32(v15))+4))
+																									v7 = t421
+																									t422 := int32(load32(m.memory, uint64(uint32(v15))))
+																									v15 = t422
 																								}
-																								m.fn63(v0+i32(8), v9, i32(0), i32(1), i32(1))
-																								t424 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																								v27 = t424
-																								t425 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								if t425 == i32(1) {
+																								m.fn63(v0+i32(8), v7, i32(0), i32(1), i32(1))
+																								t423 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																								v27 = t423
+																								t424 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								if t424 == i32(1) {
 																									goto l110
 																								}
-																								t426 := int32(load32(m.memory, uint64(uint32(v0))+16))
-																								v21 = t426
+																								t425 := int32(load32(m.memory, uint64(uint32(v0))+16))
+																								v21 = t425
 																								{
-																									var p427 int32
-																									if v9 == 0 {
-																										p427 = 1
+																									var p426 int32
+																									if v7 == 0 {
+																										p426 = 1
 																									}
-																									v28 = p427
+																									v28 = p426
 																									if v28 != 0 {
 																										goto l113
 																									}
 																									if v28 != 0 {
 																										goto l113
 																									}
-																									memory_copy(m.memory, uint32(v21), uint32(v13), uint32(v9))
+																									memory_copy(m.memory, uint32(v21), uint32(v15), uint32(v7))
 																								}
 																							l113:
 																								m.memory[uint64(uint32(v1))+84] = byte(v24)
-																								store32(m.memory, uint64(uint32(v1))+80, uint32(v9))
+																								store32(m.memory, uint64(uint32(v1))+80, uint32(v7))
 																								store32(m.memory, uint64(uint32(v1))+76, uint32(v21))
 																								store32(m.memory, uint64(uint32(v1))+72, uint32(v27))
 																								m.memory[uint64(uint32(v1))+64] = byte(v12)
 																								m.memory[uint64(uint32(v1))+63] = byte(v22)
 																								m.memory[uint64(uint32(v1))+62] = byte(v3)
 																								store16(m.memory, uint64(uint32(v1))+60, uint16(i32(0)))
-																								store32(m.memory, uint64(uint32(v1))+56, uint32(v19))
-																								store32(m.memory, uint64(uint32(v1))+52, uint32(v15))
+																								store32(m.memory, uint64(uint32(v1))+56, uint32(v18))
+																								store32(m.memory, uint64(uint32(v1))+52, uint32(v19))
 																								store32(m.memory, uint64(uint32(v1))+48, uint32(v37))
-																								store32(m.memory, uint64(uint32(v1))+44, uint32(v17))
+																								store32(m.memory, uint64(uint32(v1))+44, uint32(v13))
 																								store32(m.memory, uint64(uint32(v1))+40, uint32(v20))
 																								store32(m.memory, uint64(uint32(v1))+36, uint32(v36))
 																								store32(m.memory, uint64(uint32(v1))+32, uint32(i32(0)))
-																								store32(m.memory, uint64(uint32(v1))+28, uint32(v18))
+																								store32(m.memory, uint64(uint32(v1))+28, uint32(v14))
 																								store32(m.memory, uint64(uint32(v1))+24, uint32(v25))
 																								store64(m.memory, uint64(uint32(v1))+16, uint64(i64(0)))
 																								store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
@@ -10558,17 +10555,17 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							_ = int32(load32(m.memory, uint64(uint32(v0))+16))
 																							panic("unreachable")
 																						l114:
-																							t429 := int32(load32(m.memory, uint64(uint32(v5))+1096))
-																							v1 = t429
+																							t428 := int32(load32(m.memory, uint64(uint32(v5))+1096))
+																							v1 = t428
 																							if v1 == i32(-0x80000000) {
-																								t430 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																								t431 := v5
-																								v55 = t430
-																								store64(m.memory, uint64(uint32(t431))+888, uint64(v55))
-																								t432 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																								t433 := v5
-																								v56 = t432
-																								store64(m.memory, uint64(uint32(t433))+896, uint64(v56))
+																								t429 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																								t430 := v5
+																								v55 = t429
+																								store64(m.memory, uint64(uint32(t430))+888, uint64(v55))
+																								t431 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																								t432 := v5
+																								v56 = t431
+																								store64(m.memory, uint64(uint32(t432))+896, uint64(v56))
 																								store32(m.memory, uint64(uint32(v5))+9300, uint32(v2+i32(4)))
 																								store64(m.memory, uint64(uint32(v5))+408, uint64(v55))
 																								store64(m.memory, uint64(uint32(v5))+416, uint64(v56))
@@ -10578,41 +10575,41 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l115
 																							}
 																							memory_copy(m.memory, uint32(v5+i32(888)), uint32(v5+i32(1024)), uint32(i32(72)))
-																							t434 := int32(load32(m.memory, uint64(uint32(v42))+8))
-																							store32(m.memory, uint64(uint32(v5))+968, uint32(t434))
-																							t435 := int64(load64(m.memory, uint64(uint32(v42))))
-																							store64(m.memory, uint64(uint32(v5))+960, uint64(t435))
+																							t433 := int32(load32(m.memory, uint64(uint32(v42))+8))
+																							store32(m.memory, uint64(uint32(v5))+968, uint32(t433))
+																							t434 := int64(load64(m.memory, uint64(uint32(v42))))
+																							store64(m.memory, uint64(uint32(v5))+960, uint64(t434))
 																							v2 = v2 + i32(4)
-																							t436 := int32(load32(m.memory, uint64(uint32(v5))+876))
-																							if t436 == v10 {
-																								t437 := m.g0
-																								v0 = t437 - i32(16)
+																							t435 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																							if t435 == v9 {
+																								t436 := m.g0
+																								v0 = t436 - i32(16)
 																								m.g0 = v0
-																								t438 := v0 + i32(8)
+																								t437 := v0 + i32(8)
 																								v3 = v5 + i32(876)
-																								t439 := int32(load32(m.memory, uint64(uint32(v3))))
-																								m.fn218(t438, v3, t439, i32(1), i32(8), i32(88))
-																								t440 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								if t440 != i32(-0x7fffffff) {
+																								t438 := int32(load32(m.memory, uint64(uint32(v3))))
+																								m.fn218(t437, v3, t438, i32(1), i32(8), i32(88))
+																								t439 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								if t439 != i32(-0x7fffffff) {
 																									goto l116
 																								}
 																								m.g0 = v0 + i32(16)
-																								t441 := int32(load32(m.memory, uint64(uint32(v5))+880))
-																								v14 = t441
+																								t440 := int32(load32(m.memory, uint64(uint32(v5))+880))
+																								v17 = t440
 																							}
-																							v0 = v6 + v14
+																							v0 = v6 + v17
 																							memory_copy(m.memory, uint32(v0-i32(76)), uint32(v5+i32(888)), uint32(i32(72)))
 																							store32(m.memory, uint64(uint32(v0-i32(4))), uint32(v1))
-																							t442 := int64(load64(m.memory, uint64(uint32(v5))+960))
-																							store64(m.memory, uint64(uint32(v0)), uint64(t442))
-																							t443 := int32(load32(m.memory, uint64(uint32(v5))+968))
-																							store32(m.memory, uint64(uint32(v0))+8, uint32(t443))
-																							t444 := v5
-																							v10 = v10 + i32(1)
-																							store32(m.memory, uint64(uint32(t444))+884, uint32(v10))
+																							t441 := int64(load64(m.memory, uint64(uint32(v5))+960))
+																							store64(m.memory, uint64(uint32(v0)), uint64(t441))
+																							t442 := int32(load32(m.memory, uint64(uint32(v5))+968))
+																							store32(m.memory, uint64(uint32(v0))+8, uint32(t442))
+																							t443 := v5
+																							v9 = v9 + i32(1)
+																							store32(m.memory, uint64(uint32(t443))+884, uint32(v9))
 																							v6 = v6 + i32(88)
-																							v7 = v7 - i32(4)
-																							if v7 != 0 {
+																							v10 = v10 - i32(4)
+																							if v10 != 0 {
 																								goto l117
 																							}
 																						}
@@ -10621,47 +10618,47 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																					goto l65
 																				}
 																			l118:
-																				t445 := int32(load32(m.memory, uint64(uint32(v5))+880))
-																				p318 = t445
+																				t444 := int32(load32(m.memory, uint64(uint32(v5))+880))
+																				p317 = t444
 																			}
 																		l99:
-																			v17 = p318
+																			v19 = p317
 																			store32(m.memory, uint64(uint32(v5))+9300, uint32(v2))
 																			v0 = v5 + i32(9296)
 																			m.fn139(v0)
-																			m.fn63(v5+i32(1024), v10, i32(0), i32(4), i32(12))
-																			t446 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																			v1 = t446
+																			m.fn63(v5+i32(1024), v9, i32(0), i32(4), i32(12))
+																			t445 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																			v1 = t445
 																			{
-																				t447 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																				if t447 != i32(1) {
+																				t446 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																				if t446 != i32(1) {
 																					store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(0)))
-																					t448 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																					store32(m.memory, uint64(uint32(v5))+9300, uint32(t448))
+																					t447 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																					store32(m.memory, uint64(uint32(v5))+9300, uint32(t447))
 																					store32(m.memory, uint64(uint32(v5))+9296, uint32(v1))
-																					m.fn391(v0, v10)
-																					t449 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																					v0 = t449
-																					if v10 != 0 {
-																						t450 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																						t451 := v0 + v10
-																						v0 = t450 + v0*i32(12)
-																						v6 = v17
-																						v2 = v10
+																					m.fn391(v0, v9)
+																					t448 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																					v0 = t448
+																					if v9 != 0 {
+																						t449 := int32(load32(m.memory, uint64(uint32(v5))+9300))
+																						t450 := v0 + v9
+																						v0 = t449 + v0*i32(12)
+																						v6 = v19
+																						v2 = v9
 																					l119:
 																						{
-																							t452 := int32(load32(m.memory, uint64(uint32(v6+i32(80)))))
-																							t454 := v5 + i32(1024)
-																							t455 := v6
-																							p453 := i32(36)
-																							if t452 != 0 {
-																								p453 = i32(72)
+																							t451 := int32(load32(m.memory, uint64(uint32(v6+i32(80)))))
+																							t453 := v5 + i32(1024)
+																							t454 := v6
+																							p452 := i32(36)
+																							if t451 != 0 {
+																								p452 = i32(72)
 																							}
-																							m.fn528(t454, t455+p453)
-																							t456 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																							store32(m.memory, uint64(uint32(v0))+8, uint32(t456))
-																							t457 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																							store64(m.memory, uint64(uint32(v0)), uint64(t457))
+																							m.fn528(t453, t454+p452)
+																							t455 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																							store32(m.memory, uint64(uint32(v0))+8, uint32(t455))
+																							t456 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																							store64(m.memory, uint64(uint32(v0)), uint64(t456))
 																							v6 = v6 + i32(88)
 																							v0 = v0 + i32(12)
 																							v2 = v2 - i32(1)
@@ -10669,353 +10666,353 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																								goto l119
 																							}
 																						}
-																						v0 = t451
+																						v0 = t450
 																					}
-																					v26 = v10*i32(88) + v17
-																					t458 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-																					store64(m.memory, uint64(uint32(v5))+976, uint64(t458))
+																					v26 = v9*i32(88) + v19
+																					t457 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+																					store64(m.memory, uint64(uint32(v5))+976, uint64(t457))
 																					store32(m.memory, uint64(uint32(v5))+984, uint32(v0))
 																					store32(m.memory, uint64(uint32(v5))+9276, uint32(v5+i32(9343)))
 																					store32(m.memory, uint64(uint32(v5))+9272, uint32(v5+i32(976)))
 																					store32(m.memory, uint64(uint32(v5))+9328, uint32(v5+i32(9272)))
 																					{
-																						if uint32(v10) >= uint32(i32(2)) {
-																							if uint32(v10) >= uint32(i32(94)) {
+																						if uint32(v9) >= uint32(i32(2)) {
+																							if uint32(v9) >= uint32(i32(94)) {
 																								v1 = v5 + i32(9296)
-																								t459 := m.g0
-																								v0 = t459 - i32(16)
+																								t458 := m.g0
+																								v0 = t458 - i32(16)
 																								m.g0 = v0
-																								m.fn63(v0+i32(4), int32(uint32(v10)>>1), i32(0), i32(8), i32(88))
-																								t460 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								v2 = t460
-																								t461 := int32(load32(m.memory, uint64(uint32(v0))+4))
-																								if t461 == i32(1) {
+																								m.fn63(v0+i32(4), int32(uint32(v9)>>1), i32(0), i32(8), i32(88))
+																								t459 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								v2 = t459
+																								t460 := int32(load32(m.memory, uint64(uint32(v0))+4))
+																								if t460 == i32(1) {
 																									goto l116
 																								}
-																								t462 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																								v3 = t462
+																								t461 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																								v3 = t461
 																								store32(m.memory, uint64(uint32(v1))+8, uint32(i32(0)))
 																								store32(m.memory, uint64(uint32(v1))+4, uint32(v3))
 																								store32(m.memory, uint64(uint32(v1)), uint32(v2))
 																								m.g0 = v0 + i32(16)
-																								t463 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																								t464 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																								t465 := v17
-																								t466 := v10
-																								v0 = t464
-																								t467 := int32(load32(m.memory, uint64(uint32(v5))+9296))
-																								m.fn208(t465, t466, t463+v0*i32(88), t467-v0, v5+i32(9328))
+																								t462 := int32(load32(m.memory, uint64(uint32(v5))+9300))
+																								t463 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																								t464 := v19
+																								t465 := v9
+																								v0 = t463
+																								t466 := int32(load32(m.memory, uint64(uint32(v5))+9296))
+																								m.fn208(t464, t465, t462+v0*i32(88), t466-v0, v5+i32(9328))
 																								m.fn155(v1)
-																								t468 := int32(load32(m.memory, uint64(uint32(v5))+876))
-																								v27 = t468
+																								t467 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																								v27 = t467
 																								goto l120
 																							}
-																							m.fn208(v17, v10, v5+i32(1024), i32(46), v5+i32(9328))
-																							t469 := int32(load32(m.memory, uint64(uint32(v5))+876))
-																							v27 = t469
+																							m.fn208(v19, v9, v5+i32(1024), i32(46), v5+i32(9328))
+																							t468 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																							v27 = t468
 																							goto l120
 																						}
-																						t470 := int32(load32(m.memory, uint64(uint32(v5))+876))
-																						v27 = t470
-																						v1 = v17
-																						if v10 == 0 {
+																						t469 := int32(load32(m.memory, uint64(uint32(v5))+876))
+																						v27 = t469
+																						v1 = v19
+																						if v9 == 0 {
 																							goto l121
 																						}
 																					}
 																				l120:
-																					v18 = v23
-																					v0 = v17
+																					v14 = v23
+																					v0 = v19
 																				l148:
 																					{
 																						v1 = v0 + i32(88)
-																						t471 := int32(load32(m.memory, uint64(uint32(v0))+72))
-																						v2 = t471
+																						t470 := int32(load32(m.memory, uint64(uint32(v0))+72))
+																						v2 = t470
 																						if v2 == i32(-0x80000000) {
 																							goto l121
 																						}
-																						t472 := int32(m.memory[uint64(uint32(v0))+85])
-																						v7 = t472
-																						t473 := int32(m.memory[uint64(uint32(v0))+84])
-																						v9 = t473
-																						t474 := int32(m.memory[uint64(uint32(v0))+64])
-																						v19 = t474
-																						t475 := int32(m.memory[uint64(uint32(v0))+63])
-																						v35 = t475
-																						t476 := int32(m.memory[uint64(uint32(v0))+62])
-																						v21 = t476
-																						t477 := int32(load32(m.memory, uint64(uint32(v0))+44))
-																						v28 = t477
-																						t478 := int32(load32(m.memory, uint64(uint32(v0))+40))
-																						v29 = t478
-																						t479 := int32(load32(m.memory, uint64(uint32(v0))+36))
-																						v36 = t479
-																						t480 := int32(load32(m.memory, uint64(uint32(v0))+28))
-																						v37 = t480
-																						t481 := int32(load32(m.memory, uint64(uint32(v0))+24))
-																						v20 = t481
-																						t482 := int32(load32(m.memory, uint64(uint32(v0))+12))
-																						v52 = t482
-																						t483 := int64(load64(m.memory, uint64(uint32(v0))+76))
-																						v55 = t483
-																						t484 := int32(load32(m.memory, uint64(uint32(v0))+56))
-																						store32(m.memory, uint64(uint32(v5))+9336, uint32(t484))
-																						t485 := int64(load64(m.memory, uint64(uint32(v0))+48))
-																						store64(m.memory, uint64(uint32(v5))+9328, uint64(t485))
-																						t486 := int32(load32(m.memory, uint64(uint32(v0))+68))
-																						store32(m.memory, uint64(uint32(v5))+9323, uint32(t486))
-																						t487 := int32(load32(m.memory, uint64(uint32(v0))+65))
-																						store32(m.memory, uint64(uint32(v5))+9320, uint32(t487))
+																						t471 := int32(m.memory[uint64(uint32(v0))+85])
+																						v7 = t471
+																						t472 := int32(m.memory[uint64(uint32(v0))+84])
+																						v10 = t472
+																						t473 := int32(m.memory[uint64(uint32(v0))+64])
+																						v15 = t473
+																						t474 := int32(m.memory[uint64(uint32(v0))+63])
+																						v35 = t474
+																						t475 := int32(m.memory[uint64(uint32(v0))+62])
+																						v21 = t475
+																						t476 := int32(load32(m.memory, uint64(uint32(v0))+44))
+																						v28 = t476
+																						t477 := int32(load32(m.memory, uint64(uint32(v0))+40))
+																						v29 = t477
+																						t478 := int32(load32(m.memory, uint64(uint32(v0))+36))
+																						v36 = t478
+																						t479 := int32(load32(m.memory, uint64(uint32(v0))+28))
+																						v37 = t479
+																						t480 := int32(load32(m.memory, uint64(uint32(v0))+24))
+																						v20 = t480
+																						t481 := int32(load32(m.memory, uint64(uint32(v0))+12))
+																						v52 = t481
+																						t482 := int64(load64(m.memory, uint64(uint32(v0))+76))
+																						v55 = t482
+																						t483 := int32(load32(m.memory, uint64(uint32(v0))+56))
+																						store32(m.memory, uint64(uint32(v5))+9336, uint32(t483))
+																						t484 := int64(load64(m.memory, uint64(uint32(v0))+48))
+																						store64(m.memory, uint64(uint32(v5))+9328, uint64(t484))
+																						t485 := int32(load32(m.memory, uint64(uint32(v0))+68))
+																						store32(m.memory, uint64(uint32(v5))+9323, uint32(t485))
+																						t486 := int32(load32(m.memory, uint64(uint32(v0))+65))
+																						store32(m.memory, uint64(uint32(v5))+9320, uint32(t486))
 																						store64(m.memory, uint64(uint32(v5))+9276, uint64(v55))
 																						store32(m.memory, uint64(uint32(v5))+9272, uint32(v2))
-																						t488 := int32(load32(m.memory, uint64(uint32(v5))+816))
-																						v3 = t488
+																						t487 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																						v3 = t487
 																						v12 = v3 * i32(80)
 																						v56 = int64(uint64(v55) >> 32)
-																						v15 = int32(v56)
-																						v13 = int32(v55)
-																						t489 := int32(load32(m.memory, uint64(uint32(v5))+812))
-																						v14 = t489
-																						t490 := int32(load32(m.memory, uint64(uint32(v5))+804))
-																						v25 = t490
-																						var p491 int32
+																						v13 = int32(v56)
+																						v18 = int32(v55)
+																						t488 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																						v17 = t488
+																						t489 := int32(load32(m.memory, uint64(uint32(v5))+804))
+																						v25 = t489
+																						var p490 int32
 																						{
 																							if v3 != 0 {
-																								t492 := v29
-																								t493 := v13
-																								var p494 int32
+																								t491 := v29
+																								t492 := v18
+																								var p493 int32
 																								if v56 == 0 {
-																									p494 = 1
+																									p493 = 1
 																								}
-																								v0 = p494
-																								p495 := t493
+																								v0 = p493
+																								p494 := t492
 																								if v0 != 0 {
-																									p495 = t492
+																									p494 = t491
 																								}
-																								v10 = p495
-																								p496 := v15
+																								v9 = p494
+																								p495 := v13
 																								if v0 != 0 {
-																									p496 = v28
+																									p495 = v28
 																								}
-																								v2 = p496
+																								v2 = p495
 																								v6 = i32(0)
 																								v0 = i32(0)
 																							l124:
 																								{
 																									{
-																										v22 = v0 + v14
-																										t497 := int32(load32(m.memory, uint64(uint32(v22+i32(40)))))
-																										if t497 != v2 {
+																										v22 = v0 + v17
+																										t496 := int32(load32(m.memory, uint64(uint32(v22+i32(40)))))
+																										if t496 != v2 {
 																											goto l122
 																										}
-																										t498 := int32(load32(m.memory, uint64(uint32(v22+i32(36)))))
-																										t499 := m.fn553(t498, v10, v2)
-																										if t499 != 0 {
+																										t497 := int32(load32(m.memory, uint64(uint32(v22+i32(36)))))
+																										t498 := m.fn553(t497, v9, v2)
+																										if t498 != 0 {
 																											goto l122
 																										}
 																										v3 = v6
-																										p491 = i32(1)
+																										p490 = i32(1)
 																										goto l123
 																									}
 																								l122:
 																									v6 = v6 + i32(1)
-																									t500 := v12
+																									t499 := v12
 																									v0 = v0 + i32(80)
-																									if t500 != v0 {
+																									if t499 != v0 {
 																										goto l124
 																									}
 																								}
 																							}
 																							v55 = int64(uint32(v7)) & i64(255)
-																							v57 = int64(uint32(v9)) & i64(255)
-																							v10 = i32(1)
+																							v57 = int64(uint32(v10)) & i64(255)
+																							v9 = i32(1)
 																							{
-																								var p501 int32
-																								v2 = v19
+																								var p500 int32
+																								v2 = v15
 																								switch v2 - i32(1) {
 																								default:
 																									goto l127
 																								case 0:
-																									p501 = i32(1102908)
+																									p500 = i32(1102908)
 																									goto l128
 																								case 1:
-																									p501 = i32(1102281)
+																									p500 = i32(1102281)
 																								}
 																							l128:
-																								v10 = p501
+																								v9 = p500
 																								v2 = i32(2)
 																							}
 																						l127:
-																							t502 := int64(load64(m.memory, uint64(uint32(v5))+760))
-																							t503 := v5
-																							t504 := v57
+																							t501 := int64(load64(m.memory, uint64(uint32(v5))+760))
+																							t502 := v5
+																							t503 := v57
 																							v57 = int64(uint32(v20))
-																							store64(m.memory, uint64(uint32(t503))+760, uint64(t502|i64_shl(t504, v57)))
-																							t505 := int64(load64(m.memory, uint64(uint32(v5))+768))
-																							store64(m.memory, uint64(uint32(v5))+768, uint64(t505|i64_shl(v55, v57)))
+																							store64(m.memory, uint64(uint32(t502))+760, uint64(t501|i64_shl(t503, v57)))
+																							t504 := int64(load64(m.memory, uint64(uint32(v5))+768))
+																							store64(m.memory, uint64(uint32(v5))+768, uint64(t504|i64_shl(v55, v57)))
 																							m.fn63(v5+i32(1024), i32(1), i32(0), i32(1), i32(1))
-																							t506 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																							v0 = t506
-																							t507 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																							if t507 == i32(1) {
+																							t505 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																							v0 = t505
+																							t506 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																							if t506 == i32(1) {
 																								goto l65
 																							}
-																							t508 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																							v6 = t508
+																							t507 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																							v6 = t507
 																							m.memory[uint64(uint32(v6))] = byte(i32(44))
 																							store32(m.memory, uint64(uint32(v5))+9300, uint32(v6))
 																							store32(m.memory, uint64(uint32(v5))+9296, uint32(v0))
 																							store32(m.memory, uint64(uint32(v5))+9304, uint32(i32(1)))
-																							t509 := v29
-																							t510 := v13
-																							var p511 int32
+																							t508 := v29
+																							t509 := v18
+																							var p510 int32
 																							if v56 == 0 {
-																								p511 = 1
+																								p510 = 1
 																							}
-																							v0 = p511
-																							p512 := t510
+																							v0 = p510
+																							p511 := t509
 																							if v0 != 0 {
-																								p512 = t509
+																								p511 = t508
 																							}
-																							v13 = p512
-																							t514 := v13
-																							p513 := v15
+																							v18 = p511
+																							t513 := v18
+																							p512 := v13
 																							if v0 != 0 {
-																								p513 = v28
+																								p512 = v28
 																							}
-																							v6 = p513
-																							t515 := v6
-																							v15 = v5 + i32(9296)
-																							m.fn267(t514, t515, v15)
-																							t516 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																							v0 = t516
-																							t517 := int32(load32(m.memory, uint64(uint32(v5))+9296))
-																							if v0 == t517 {
-																								m.fn524(v15)
+																							v6 = p512
+																							t514 := v6
+																							v13 = v5 + i32(9296)
+																							m.fn267(t513, t514, v13)
+																							t515 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																							v0 = t515
+																							t516 := int32(load32(m.memory, uint64(uint32(v5))+9296))
+																							if v0 == t516 {
+																								m.fn524(v13)
 																							}
-																							t518 := int32(load32(m.memory, uint64(uint32(v5))+9300))
-																							m.memory[uint64(uint32(t518+v0))] = byte(i32(58))
+																							t517 := int32(load32(m.memory, uint64(uint32(v5))+9300))
+																							m.memory[uint64(uint32(t517+v0))] = byte(i32(58))
 																							store32(m.memory, uint64(uint32(v5))+9304, uint32(v0+i32(1)))
 																							m.fn63(v5+i32(1024), v6, i32(0), i32(1), i32(1))
-																							t519 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-																							v22 = t519
-																							t520 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																							if t520 == i32(1) {
+																							t518 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+																							v22 = t518
+																							t519 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																							if t519 == i32(1) {
 																								goto l65
 																							}
-																							t521 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																							v15 = t521
+																							t520 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																							v13 = t520
 																							{
-																								var p522 int32
+																								var p521 int32
 																								if v6 == 0 {
-																									p522 = 1
+																									p521 = 1
 																								}
-																								v0 = p522
+																								v0 = p521
 																								if v0 != 0 {
 																									goto l129
 																								}
 																								if v0 != 0 {
 																									goto l129
 																								}
-																								memory_copy(m.memory, uint32(v15), uint32(v13), uint32(v6))
+																								memory_copy(m.memory, uint32(v13), uint32(v18), uint32(v6))
 																							}
 																						l129:
-																							t523 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-																							store32(m.memory, uint64(uint32(v5))+1032, uint32(t523))
-																							t524 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-																							store64(m.memory, uint64(uint32(v5))+1024, uint64(t524))
-																							t525 := int32(load32(m.memory, uint64(uint32(v5))+808))
-																							if t525 == v3 {
-																								t526 := m.g0
-																								v0 = t526 - i32(16)
+																							t522 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+																							store32(m.memory, uint64(uint32(v5))+1032, uint32(t522))
+																							t523 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+																							store64(m.memory, uint64(uint32(v5))+1024, uint64(t523))
+																							t524 := int32(load32(m.memory, uint64(uint32(v5))+808))
+																							if t524 == v3 {
+																								t525 := m.g0
+																								v0 = t525 - i32(16)
 																								m.g0 = v0
-																								t527 := int32(load32(m.memory, uint64(uint32(v44))))
-																								m.fn218(v0+i32(8), v44, t527, i32(1), i32(8), i32(80))
-																								t528 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																								if t528 != i32(-0x7fffffff) {
+																								t526 := int32(load32(m.memory, uint64(uint32(v44))))
+																								m.fn218(v0+i32(8), v44, t526, i32(1), i32(8), i32(80))
+																								t527 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																								if t527 != i32(-0x7fffffff) {
 																									goto l116
 																								}
 																								m.g0 = v0 + i32(16)
-																								t529 := int32(load32(m.memory, uint64(uint32(v5))+812))
-																								v14 = t529
+																								t528 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																								v17 = t528
 																							}
-																							v0 = v12 + v14
+																							v0 = v12 + v17
 																							store32(m.memory, uint64(uint32(v0))+40, uint32(v6))
-																							store32(m.memory, uint64(uint32(v0))+36, uint32(v15))
+																							store32(m.memory, uint64(uint32(v0))+36, uint32(v13))
 																							store32(m.memory, uint64(uint32(v0))+32, uint32(v22))
 																							store32(m.memory, uint64(uint32(v0))+20, uint32(v2))
-																							store32(m.memory, uint64(uint32(v0))+16, uint32(v10))
+																							store32(m.memory, uint64(uint32(v0))+16, uint32(v9))
 																							store64(m.memory, uint64(uint32(v0))+8, uint64(i64(0)))
 																							store64(m.memory, uint64(uint32(v0)), uint64(i64_shl(i64(1), int64(uint32(v20&i32(63))))))
-																							t530 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																							store64(m.memory, uint64(uint32(v0))+44, uint64(t530))
-																							t531 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-																							store32(m.memory, uint64(uint32(v0))+52, uint32(t531))
+																							t529 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																							store64(m.memory, uint64(uint32(v0))+44, uint64(t529))
+																							t530 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+																							store32(m.memory, uint64(uint32(v0))+52, uint32(t530))
 																							store64(m.memory, uint64(uint32(v0))+64, uint64(i64(-0x100000000)))
 																							store64(m.memory, uint64(uint32(v0))+56, uint64(i64(0x100000000)))
 																							store16(m.memory, uint64(uint32(v0))+72, uint16(i32(0xffff)))
-																							t532 := v0
-																							var p533 int32
+																							t531 := v0
+																							var p532 int32
 																							if v56 != i64(0) {
-																								p533 = 1
+																								p532 = 1
 																							}
-																							m.memory[uint64(uint32(t532))+74] = byte(p533)
-																							t534 := v0
-																							t535 := v2
+																							m.memory[uint64(uint32(t531))+74] = byte(p532)
+																							t533 := v0
+																							t534 := v2
 																							v2 = v7 & i32(1)
-																							p536 := t535
+																							p535 := t534
 																							if v2 != 0 {
-																								p536 = i32(4)
+																								p535 = i32(4)
 																							}
-																							v6 = v9 & i32(1)
-																							p537 := i32(0)
+																							v6 = v10 & i32(1)
+																							p536 := i32(0)
 																							if v6 != 0 {
-																								p537 = p536
+																								p536 = p535
 																							}
-																							store32(m.memory, uint64(uint32(t534))+28, uint32(p537))
-																							t539 := v0
-																							p538 := v10
+																							store32(m.memory, uint64(uint32(t533))+28, uint32(p536))
+																							t538 := v0
+																							p537 := v9
 																							if v2 != 0 {
-																								p538 = i32(1101548)
+																								p537 = i32(1101548)
 																							}
-																							p540 := i32(1)
+																							p539 := i32(1)
 																							if v6 != 0 {
-																								p540 = p538
+																								p539 = p537
 																							}
-																							store32(m.memory, uint64(uint32(t539))+24, uint32(p540))
+																							store32(m.memory, uint64(uint32(t538))+24, uint32(p539))
 																							store32(m.memory, uint64(uint32(v5))+816, uint32(v3+i32(1)))
-																							var p541 int32
+																							var p540 int32
 																							if v3 != i32(-1) {
-																								p541 = 1
+																								p540 = 1
 																							}
-																							p491 = p541
+																							p490 = p540
 																						}
 																					l123:
 																						;
-																						var p542 int32
+																						var p541 int32
 																						{
-																							if v19 != 0 {
-																								p542 = i32(2)
+																							if v15 != 0 {
+																								p541 = i32(2)
 																								goto l130
 																							}
 																							if v21 == i32(4) {
-																								p542 = i32(1)
+																								p541 = i32(1)
 																								goto l130
 																							}
-																							p543 := i32(0)
+																							p542 := i32(0)
 																							if uint32(v21) >= uint32(i32(7)) {
-																								p543 = i32(2)
+																								p542 = i32(2)
 																							}
-																							p542 = p543
+																							p541 = p542
 																						}
 																					l130:
 																						v22 = v20 << 3
-																						v54 = p542 | v22
+																						v54 = p541 | v22
 																						v55 = int64(uint32(v54))
-																						var p544 int64
+																						var p543 int64
 																						if uint32(v22) < uint32(i32(128)) {
 																							v24 = i32(1)
-																							t545 := v55
-																							p544 = t545
+																							t544 := v55
+																							p543 = t544
 																							goto l131
 																						}
 																						{
@@ -11024,31 +11021,31 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																									goto l132
 																								}
 																								v24 = i32(0)
-																								p544 = i64(0)
+																								p543 = i64(0)
 																								goto l131
 																							}
 																							v24 = i32(2)
-																							t546 := v55&i64(123) | v55<<1&i64(32512) | i64(128)
-																							p544 = t546
+																							t545 := v55&i64(123) | v55<<1&i64(32512) | i64(128)
+																							p543 = t545
 																							goto l131
 																						}
 																					l132:
 																						v24 = i32(3)
-																						p544 = v55<<2&i64(0x7f0000) | (v55&i64(123) | v55<<1&i64(32512)) | i64(32896)
+																						p543 = v55<<2&i64(0x7f0000) | (v55&i64(123) | v55<<1&i64(32512)) | i64(32896)
 																					l131:
-																						v56 = p544
+																						v56 = p543
 																						v0 = i32(1104971)
 																						{
-																							var p547 int32
-																							switch v19 - i32(1) {
+																							var p546 int32
+																							switch v15 - i32(1) {
 																							case 0:
 																								goto l133
 																							default:
-																								v10 = i32(1104527)
-																								v13 = i32(6)
-																								v15 = i32(1104965)
-																								v9 = i32(1104964)
-																								v7 = i32(2)
+																								v9 = i32(1104527)
+																								v18 = i32(6)
+																								v13 = i32(1104965)
+																								v7 = i32(1104964)
+																								v10 = i32(2)
 																								v12 = i32(1104962)
 																								v0 = i32(1102280)
 																								switch v21 - i32(4) {
@@ -11076,12 +11073,12 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							v0 = i32(1104971)
 																						l133:
 																							v6 = i32(1102280)
-																							v7 = i32(1)
-																							v13 = i32(1)
+																							v10 = i32(1)
+																							v18 = i32(1)
 																							v12 = v0
-																							v9 = v12
-																							v15 = v9
-																							v10 = v15
+																							v7 = v12
+																							v13 = v7
+																							v9 = v13
 																							v2 = i32(1)
 																							switch v21 - i32(4) {
 																							case 0:
@@ -11089,10 +11086,10 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							case 1:
 																								goto l137
 																							case 2, 3, 4:
-																								p547 = i32(1099490)
+																								p546 = i32(1099490)
 																								goto l145
 																							case 5, 8:
-																								p547 = i32(1104971)
+																								p546 = i32(1104971)
 																								goto l145
 																							case 6:
 																								goto l140
@@ -11107,66 +11104,66 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							v0 = v12
 																							goto l144
 																						l137:
-																							v7 = i32(1)
-																							v0 = v9
-																							p547 = i32(1104964)
+																							v10 = i32(1)
+																							v0 = v7
+																							p546 = i32(1104964)
 																							goto l145
 																						l140:
 																							v6 = i32(1104965)
 																							v2 = i32(6)
-																							v0 = v15
-																							v7 = v13
+																							v0 = v13
+																							v10 = v18
 																							goto l144
 																						l141:
-																							v7 = i32(1)
-																							v0 = v10
-																							p547 = i32(1104527)
+																							v10 = i32(1)
+																							v0 = v9
+																							p546 = i32(1104527)
 																						l145:
-																							v6 = p547
+																							v6 = p546
 																							v2 = i32(1)
 																						}
 																					l144:
-																						v10 = i32(0)
+																						v9 = i32(0)
 																					l146:
 																						{
-																							t548 := int32(m.memory[uint64(uint32(v6))])
-																							v10 = i32_shl(i32(1), t548) | v10
+																							t547 := int32(m.memory[uint64(uint32(v6))])
+																							v9 = i32_shl(i32(1), t547) | v9
 																							v6 = v6 + i32(1)
 																							v2 = v2 - i32(1)
 																							if v2 != 0 {
 																								goto l146
 																							}
 																						}
-																						if p491 == 0 {
+																						if p490 == 0 {
 																							goto l98
 																						}
-																						v2 = v14 + v3*i32(80)
+																						v2 = v17 + v3*i32(80)
 																						v6 = v2 + i32(68)
 																					l147:
 																						{
-																							t549 := int32(m.memory[uint64(uint32(v0))])
-																							m.memory[uint64(uint32(v6+t549))] = byte(v25)
+																							t548 := int32(m.memory[uint64(uint32(v0))])
+																							m.memory[uint64(uint32(v6+t548))] = byte(v25)
 																							v0 = v0 + i32(1)
-																							v7 = v7 - i32(1)
-																							if v7 != 0 {
+																							v10 = v10 - i32(1)
+																							if v10 != 0 {
 																								goto l147
 																							}
 																						}
-																						t550 := int32(load32(m.memory, uint64(uint32(v2))+64))
-																						v0 = t550
-																						t551 := int32(load32(m.memory, uint64(uint32(v2))+56))
-																						if v0 == t551 {
+																						t549 := int32(load32(m.memory, uint64(uint32(v2))+64))
+																						v0 = t549
+																						t550 := int32(load32(m.memory, uint64(uint32(v2))+56))
+																						if v0 == t550 {
 																							m.fn524(v2 + i32(56))
 																						}
-																						t552 := int32(load32(m.memory, uint64(uint32(v2))+60))
-																						m.memory[uint64(uint32(t552+v0))] = byte(v25)
+																						t551 := int32(load32(m.memory, uint64(uint32(v2))+60))
+																						m.memory[uint64(uint32(t551+v0))] = byte(v25)
 																						store32(m.memory, uint64(uint32(v2))+64, uint32(v0+i32(1)))
-																						t553 := v2
+																						t552 := v2
 																						v57 = i64_shl(i64(1), int64(uint32(v20)))
-																						t554 := int64(load64(m.memory, uint64(uint32(v2))+8))
-																						store64(m.memory, uint64(uint32(t553))+8, uint64(v57|t554))
-																						t555 := int64(load64(m.memory, uint64(uint32(v5))+752))
-																						store64(m.memory, uint64(uint32(v5))+752, uint64(t555|v57))
+																						t553 := int64(load64(m.memory, uint64(uint32(v2))+8))
+																						store64(m.memory, uint64(uint32(t552))+8, uint64(v57|t553))
+																						t554 := int64(load64(m.memory, uint64(uint32(v5))+752))
+																						store64(m.memory, uint64(uint32(v5))+752, uint64(t554|v57))
 																						if uint32(v20) > uint32(i32(63)) {
 																							goto l98
 																						}
@@ -11174,73 +11171,73 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						if uint32(v22) >= uint32(i32(512)) {
 																							goto l98
 																						}
-																						t556 := int32(load32(m.memory, uint64(uint32(v5))+780))
-																						v0 = t556
+																						t555 := int32(load32(m.memory, uint64(uint32(v5))+780))
+																						v0 = t555
 																						m.memory[uint64(uint32(v0+v54))] = byte(v25)
-																						if v19 == i32(1) {
-																							t558 := v0 + v22
-																							p557 := i32(0)
+																						if v15 == i32(1) {
+																							t557 := v0 + v22
+																							p556 := i32(0)
 																							if uint32(v21) >= uint32(i32(7)) {
-																								p557 = i32(2)
+																								p556 = i32(2)
 																							}
-																							p559 := p557
+																							p558 := p556
 																							if v21 == i32(4) {
-																								p559 = i32(1)
+																								p558 = i32(1)
 																							}
-																							m.memory[uint64(uint32(t558+p559))] = byte(v25)
+																							m.memory[uint64(uint32(t557+p558))] = byte(v25)
 																						}
-																						t560 := int32(load32(m.memory, uint64(uint32(v5))+804))
-																						v2 = t560
-																						t561 := int32(load32(m.memory, uint64(uint32(v5))+796))
-																						if v2 == t561 {
-																							t562 := m.g0
-																							v0 = t562 - i32(16)
+																						t559 := int32(load32(m.memory, uint64(uint32(v5))+804))
+																						v2 = t559
+																						t560 := int32(load32(m.memory, uint64(uint32(v5))+796))
+																						if v2 == t560 {
+																							t561 := m.g0
+																							v0 = t561 - i32(16)
 																							m.g0 = v0
-																							t563 := int32(load32(m.memory, uint64(uint32(v45))))
-																							m.fn218(v0+i32(8), v45, t563, i32(1), i32(8), i32(72))
-																							t564 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																							if t564 != i32(-0x7fffffff) {
+																							t562 := int32(load32(m.memory, uint64(uint32(v45))))
+																							m.fn218(v0+i32(8), v45, t562, i32(1), i32(8), i32(72))
+																							t563 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																							if t563 != i32(-0x7fffffff) {
 																								goto l116
 																							}
 																							m.g0 = v0 + i32(16)
 																						}
-																						t565 := int32(load32(m.memory, uint64(uint32(v5))+800))
-																						v0 = t565 + v2*i32(72)
+																						t564 := int32(load32(m.memory, uint64(uint32(v5))+800))
+																						v0 = t564 + v2*i32(72)
 																						store32(m.memory, uint64(uint32(v0))+44, uint32(v28))
 																						store32(m.memory, uint64(uint32(v0))+40, uint32(v29))
 																						store32(m.memory, uint64(uint32(v0))+36, uint32(v36))
-																						store32(m.memory, uint64(uint32(v0))+32, uint32(v18))
+																						store32(m.memory, uint64(uint32(v0))+32, uint32(v14))
 																						store32(m.memory, uint64(uint32(v0))+28, uint32(v37))
 																						store32(m.memory, uint64(uint32(v0))+24, uint32(v20))
 																						store64(m.memory, uint64(uint32(v0))+16, uint64(v55))
 																						store32(m.memory, uint64(uint32(v0))+12, uint32(v52))
 																						store32(m.memory, uint64(uint32(v0))+8, uint32(v24))
 																						store64(m.memory, uint64(uint32(v0)), uint64(v56))
-																						t566 := int64(load64(m.memory, uint64(uint32(v5))+9328))
-																						store64(m.memory, uint64(uint32(v0))+48, uint64(t566))
-																						t567 := int32(load32(m.memory, uint64(uint32(v5))+9336))
-																						store32(m.memory, uint64(uint32(v0))+56, uint32(t567))
-																						m.memory[uint64(uint32(v0))+64] = byte(v19)
+																						t565 := int64(load64(m.memory, uint64(uint32(v5))+9328))
+																						store64(m.memory, uint64(uint32(v0))+48, uint64(t565))
+																						t566 := int32(load32(m.memory, uint64(uint32(v5))+9336))
+																						store32(m.memory, uint64(uint32(v0))+56, uint32(t566))
+																						m.memory[uint64(uint32(v0))+64] = byte(v15)
 																						m.memory[uint64(uint32(v0))+63] = byte(v35)
 																						m.memory[uint64(uint32(v0))+62] = byte(v21)
-																						m.memory[uint64(uint32(v0))+61] = byte(v10)
+																						m.memory[uint64(uint32(v0))+61] = byte(v9)
 																						m.memory[uint64(uint32(v0))+60] = byte(v3)
-																						t568 := int32(load32(m.memory, uint64(uint32(v5))+9323))
-																						store32(m.memory, uint64(uint32(v0))+68, uint32(t568))
-																						t569 := int32(load32(m.memory, uint64(uint32(v5))+9320))
-																						store32(m.memory, uint64(uint32(v0))+65, uint32(t569))
+																						t567 := int32(load32(m.memory, uint64(uint32(v5))+9323))
+																						store32(m.memory, uint64(uint32(v0))+68, uint32(t567))
+																						t568 := int32(load32(m.memory, uint64(uint32(v5))+9320))
+																						store32(m.memory, uint64(uint32(v0))+65, uint32(t568))
 																						store32(m.memory, uint64(uint32(v5))+804, uint32(v2+i32(1)))
-																						v18 = v18 + i32(1)
+																						v14 = v14 + i32(1)
 																						m.fn86(v5+i32(9272), i32(1))
-																						t570 := v26
+																						t569 := v26
 																						v0 = v1
-																						if t570 != v0 {
+																						if t569 != v0 {
 																							goto l148
 																						}
 																					}
 																				l121:
-																					t571 := int32(uint32(v26-v1) / uint32(i32(88)))
-																					v0 = t571
+																					t570 := int32(uint32(v26-v1) / uint32(i32(88)))
+																					v0 = t570
 																					if v1 != v26 {
 																					l149:
 																						m.fn156(v1)
@@ -11250,52 +11247,52 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																							goto l149
 																						}
 																					}
-																					store32(m.memory, uint64(uint32(v5))+1028, uint32(v17))
+																					store32(m.memory, uint64(uint32(v5))+1028, uint32(v19))
 																					store32(m.memory, uint64(uint32(v5))+1024, uint32(v27))
 																					v0 = v5 + i32(1024)
 																					m.fn86(v0, i32(88))
-																					t572 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn389(v0, t572, i32(1104972), i32(28), v11)
-																					t573 := int64(load64(m.memory, uint64(uint32(v30))))
-																					store64(m.memory, uint64(uint32(v5))+992, uint64(t573))
-																					t574 := int32(load32(m.memory, uint64(uint32(v30))+8))
-																					store32(m.memory, uint64(uint32(v5))+1000, uint32(t574))
-																					t575 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																					v0 = t575
+																					t571 := int32(load32(m.memory, uint64(uint32(v5))+184))
+																					m.fn389(v0, t571, i32(1104972), i32(28), v11)
+																					t572 := int64(load64(m.memory, uint64(uint32(v30))))
+																					store64(m.memory, uint64(uint32(v5))+992, uint64(t572))
+																					t573 := int32(load32(m.memory, uint64(uint32(v30))+8))
+																					store32(m.memory, uint64(uint32(v5))+1000, uint32(t573))
+																					t574 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																					v0 = t574
 																					if v0 != i32(2) {
 																						v6 = v5 + i32(992)
 																						goto l150
 																					}
 																					m.fn150(v33)
-																					t576 := int32(load32(m.memory, uint64(uint32(v5))+1000))
-																					store32(m.memory, uint64(uint32(v33))+8, uint32(t576))
-																					t577 := int64(load64(m.memory, uint64(uint32(v5))+992))
-																					store64(m.memory, uint64(uint32(v33)), uint64(t577))
-																					t578 := int32(load32(m.memory, uint64(uint32(v5))+184))
-																					m.fn389(v5+i32(1024), t578, i32(1105000), i32(30), v11)
-																					t579 := int64(load64(m.memory, uint64(uint32(v30))))
-																					store64(m.memory, uint64(uint32(v5))+1008, uint64(t579))
-																					t580 := int32(load32(m.memory, uint64(uint32(v30))+8))
-																					store32(m.memory, uint64(uint32(v5))+1016, uint32(t580))
-																					t581 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																					v0 = t581
+																					t575 := int32(load32(m.memory, uint64(uint32(v5))+1000))
+																					store32(m.memory, uint64(uint32(v33))+8, uint32(t575))
+																					t576 := int64(load64(m.memory, uint64(uint32(v5))+992))
+																					store64(m.memory, uint64(uint32(v33)), uint64(t576))
+																					t577 := int32(load32(m.memory, uint64(uint32(v5))+184))
+																					m.fn389(v5+i32(1024), t577, i32(1105000), i32(30), v11)
+																					t578 := int64(load64(m.memory, uint64(uint32(v30))))
+																					store64(m.memory, uint64(uint32(v5))+1008, uint64(t578))
+																					t579 := int32(load32(m.memory, uint64(uint32(v30))+8))
+																					store32(m.memory, uint64(uint32(v5))+1016, uint32(t579))
+																					t580 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																					v0 = t580
 																					if v0 != i32(2) {
 																						v6 = v5 + i32(1008)
 																						goto l150
 																					}
 																					m.fn150(v32)
-																					t582 := int32(load32(m.memory, uint64(uint32(v5))+1016))
-																					store32(m.memory, uint64(uint32(v32))+8, uint32(t582))
-																					t583 := int64(load64(m.memory, uint64(uint32(v5))+1008))
-																					store64(m.memory, uint64(uint32(v32)), uint64(t583))
-																					t584 := int32(m.memory[uint64(uint32(v5))+869])
-																					if t584 == 0 {
+																					t581 := int32(load32(m.memory, uint64(uint32(v5))+1016))
+																					store32(m.memory, uint64(uint32(v32))+8, uint32(t581))
+																					t582 := int64(load64(m.memory, uint64(uint32(v5))+1008))
+																					store64(m.memory, uint64(uint32(v32)), uint64(t582))
+																					t583 := int32(m.memory[uint64(uint32(v5))+869])
+																					if t583 == 0 {
 																						goto l151
 																					}
+																					t584 := int32(load32(m.memory, uint64(uint32(v5))+780))
+																					m.memory[uint64(uint32(t584))+98] = byte(i32(244))
 																					t585 := int32(load32(m.memory, uint64(uint32(v5))+780))
-																					m.memory[uint64(uint32(t585))+98] = byte(i32(244))
-																					t586 := int32(load32(m.memory, uint64(uint32(v5))+780))
-																					v0 = t586
+																					v0 = t585
 																					m.memory[uint64(uint32(v0))+130] = byte(i32(243))
 																					m.memory[uint64(uint32(v0))+122] = byte(i32(242))
 																					m.memory[uint64(uint32(v0))+112] = byte(i32(241))
@@ -11305,66 +11302,66 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																				goto l65
 																			}
 																		l151:
-																			v7 = i32(0)
+																			v10 = i32(0)
 																			v12 = i32(0)
 																			{
-																				t587 := int32(load32(m.memory, uint64(uint32(v5))+816))
-																				v0 = t587
+																				t586 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																				v0 = t586
 																				if v0 == 0 {
 																					goto l156
 																				}
-																				t588 := int32(load32(m.memory, uint64(uint32(v5))+812))
-																				v1 = t588
-																				t589 := int32(load32(m.memory, uint64(uint32(v1))+40))
-																				v12 = t589
+																				t587 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																				v1 = t587
+																				t588 := int32(load32(m.memory, uint64(uint32(v1))+40))
+																				v12 = t588
 																				if v0 == i32(1) {
 																					goto l156
 																				}
-																				t590 := int32(uint32(v0*i32(80)-i32(80)) / uint32(i32(80)))
-																				v2 = t590
+																				t589 := int32(uint32(v0*i32(80)-i32(80)) / uint32(i32(80)))
+																				v2 = t589
 																				v6 = v2 & i32(3)
-																				v10 = i32(0)
+																				v9 = i32(0)
 																				if uint32(v2-i32(1)) >= uint32(i32(3)) {
 																					v0 = v1 + i32(360)
 																					v2 = v2 & i32(0x3fffffc)
 																				l153:
 																					{
-																						t591 := int32(load32(m.memory, uint64(uint32(v0-i32(240)))))
-																						t592 := v12
-																						v3 = t591
-																						p593 := v3
+																						t590 := int32(load32(m.memory, uint64(uint32(v0-i32(240)))))
+																						t591 := v12
+																						v3 = t590
+																						p592 := v3
 																						if uint32(v3) < uint32(v12) {
-																							p593 = t592
+																							p592 = t591
 																						}
-																						v3 = p593
-																						t594 := int32(load32(m.memory, uint64(uint32(v0-i32(160)))))
-																						t595 := v3
-																						v9 = t594
-																						p596 := v9
-																						if uint32(v3) > uint32(v9) {
-																							p596 = t595
+																						v3 = p592
+																						t593 := int32(load32(m.memory, uint64(uint32(v0-i32(160)))))
+																						t594 := v3
+																						v7 = t593
+																						p595 := v7
+																						if uint32(v3) > uint32(v7) {
+																							p595 = t594
 																						}
-																						v3 = p596
-																						t597 := int32(load32(m.memory, uint64(uint32(v0-i32(80)))))
-																						t598 := v3
-																						v9 = t597
-																						p599 := v9
-																						if uint32(v3) > uint32(v9) {
-																							p599 = t598
+																						v3 = p595
+																						t596 := int32(load32(m.memory, uint64(uint32(v0-i32(80)))))
+																						t597 := v3
+																						v7 = t596
+																						p598 := v7
+																						if uint32(v3) > uint32(v7) {
+																							p598 = t597
 																						}
-																						v3 = p599
-																						t600 := int32(load32(m.memory, uint64(uint32(v0))))
-																						t601 := v3
-																						v9 = t600
-																						p602 := v9
-																						if uint32(v3) > uint32(v9) {
-																							p602 = t601
+																						v3 = p598
+																						t599 := int32(load32(m.memory, uint64(uint32(v0))))
+																						t600 := v3
+																						v7 = t599
+																						p601 := v7
+																						if uint32(v3) > uint32(v7) {
+																							p601 = t600
 																						}
-																						v12 = p602
+																						v12 = p601
 																						v0 = v0 + i32(320)
-																						t603 := v2
-																						v10 = v10 + i32(4)
-																						if t603 != v10 {
+																						t602 := v2
+																						v9 = v9 + i32(4)
+																						if t602 != v9 {
 																							goto l153
 																						}
 																					}
@@ -11372,17 +11369,17 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																						goto l156
 																					}
 																				}
-																				v0 = v1 + v10*i32(80) + i32(120)
+																				v0 = v1 + v9*i32(80) + i32(120)
 																			l154:
 																				{
-																					t604 := int32(load32(m.memory, uint64(uint32(v0))))
-																					t605 := v12
-																					v1 = t604
-																					p606 := v1
+																					t603 := int32(load32(m.memory, uint64(uint32(v0))))
+																					t604 := v12
+																					v1 = t603
+																					p605 := v1
 																					if uint32(v1) < uint32(v12) {
-																						p606 = t605
+																						p605 = t604
 																					}
-																					v12 = p606
+																					v12 = p605
 																					v0 = v0 + i32(80)
 																					v6 = v6 - i32(1)
 																					if v6 != 0 {
@@ -11392,187 +11389,199 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																			}
 																		l156:
 																			{
-																				t607 := int32(load32(m.memory, uint64(uint32(v5))+828))
-																				v1 = t607
-																				t608 := int32(load32(m.memory, uint64(uint32(v5))+840))
-																				v0 = t608
-																				t609 := int32(load32(m.memory, uint64(uint32(v5))+832))
-																				if v0 == t609 {
+																				t606 := int32(load32(m.memory, uint64(uint32(v5))+828))
+																				v1 = t606
+																				t607 := int32(load32(m.memory, uint64(uint32(v5))+840))
+																				v0 = t607
+																				t608 := int32(load32(m.memory, uint64(uint32(v5))+832))
+																				if v0 == t608 {
 																					m.fn524(v43)
 																				}
-																				t610 := int32(load32(m.memory, uint64(uint32(v5))+836))
-																				m.memory[uint64(uint32(t610+v0))] = byte(v1)
+																				t609 := int32(load32(m.memory, uint64(uint32(v5))+836))
+																				m.memory[uint64(uint32(t609+v0))] = byte(v1)
 																				store32(m.memory, uint64(uint32(v5))+840, uint32(v0+i32(1)))
-																				t611 := int32(load32(m.memory, uint64(uint32(v5))+816))
-																				v0 = t611 * i32(80)
-																				v10 = i32(0)
-																				t612 := int32(load32(m.memory, uint64(uint32(v5))+812))
-																				v6 = t612
+																				t610 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																				v0 = t610 * i32(80)
+																				v9 = i32(0)
+																				t611 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																				v6 = t611
 																			l155:
 																				if v0 != 0 {
-																					t613 := int32(load32(m.memory, uint64(uint32(v6))+40))
-																					if v7 == t613 {
-																						t614 := int32(load32(m.memory, uint64(uint32(v5))+828))
-																						v1 = t614
-																						t615 := int32(load32(m.memory, uint64(uint32(v5))+820))
-																						if v1 == t615 {
+																					t612 := int32(load32(m.memory, uint64(uint32(v6))+40))
+																					if v10 == t612 {
+																						t613 := int32(load32(m.memory, uint64(uint32(v5))+828))
+																						v1 = t613
+																						t614 := int32(load32(m.memory, uint64(uint32(v5))+820))
+																						if v1 == t614 {
 																							m.fn269(v50, i32(1))
 																						}
-																						t616 := int32(load32(m.memory, uint64(uint32(v5))+824))
-																						m.memory[uint64(uint32(t616+v1))] = byte(v10)
+																						t615 := int32(load32(m.memory, uint64(uint32(v5))+824))
+																						m.memory[uint64(uint32(t615+v1))] = byte(v9)
 																						store32(m.memory, uint64(uint32(v5))+828, uint32(v1+i32(1)))
 																					}
 																					v6 = v6 + i32(80)
-																					v10 = v10 + i32(1)
+																					v9 = v9 + i32(1)
 																					v0 = v0 - i32(80)
 																					goto l155
 																				}
-																				var p617 int32
-																				if uint32(v7) < uint32(v12) {
-																					p617 = 1
+																				var p616 int32
+																				if uint32(v10) < uint32(v12) {
+																					p616 = 1
 																				}
-																				v0 = p617
+																				v0 = p616
 																				if v0 != 0 {
-																					v0 = v0 + v7
-																					v7 = v0
+																					v0 = v0 + v10
+																					v10 = v0
 																					if uint32(v0) <= uint32(v12) {
 																						goto l156
 																					}
 																				}
 																			}
-																			t618 := int32(load32(m.memory, uint64(uint32(v5))+828))
-																			v1 = t618
-																			t619 := int32(load32(m.memory, uint64(uint32(v5))+840))
-																			v0 = t619
-																			t620 := int32(load32(m.memory, uint64(uint32(v5))+832))
-																			if v0 == t620 {
+																			t617 := int32(load32(m.memory, uint64(uint32(v5))+828))
+																			v1 = t617
+																			t618 := int32(load32(m.memory, uint64(uint32(v5))+840))
+																			v0 = t618
+																			t619 := int32(load32(m.memory, uint64(uint32(v5))+832))
+																			if v0 == t619 {
 																				m.fn524(v43)
 																			}
-																			t621 := int32(load32(m.memory, uint64(uint32(v5))+836))
-																			m.memory[uint64(uint32(t621+v0))] = byte(v1)
+																			t620 := int32(load32(m.memory, uint64(uint32(v5))+836))
+																			m.memory[uint64(uint32(t620+v0))] = byte(v1)
 																			store32(m.memory, uint64(uint32(v5))+840, uint32(v0+i32(1)))
-																			t622 := int32(load32(m.memory, uint64(uint32(v5))+816))
-																			v9 = t622
-																			if v9 == 0 {
+																			t621 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																			v3 = t621
+																			if v3 == 0 {
 																				goto l157
 																			}
-																			v10 = i32(-8192)
+																			v9 = i32(-8192)
 																			v6 = i32(0)
-																			v2 = i32(0)
-																		l162:
+																			v10 = i32(0)
+																		l167:
 																			{
-																				t623 := int32(load32(m.memory, uint64(uint32(v5))+816))
-																				if uint32(v6) >= uint32(t623) {
+																				t622 := int32(load32(m.memory, uint64(uint32(v5))+816))
+																				if uint32(v6) >= uint32(t622) {
 																					goto l98
 																				}
-																				t624 := int32(load32(m.memory, uint64(uint32(v5))+812))
-																				v0 = t624 + v2
-																				t625 := int32(load32(m.memory, uint64(uint32(v0+i32(52)))))
-																				v1 = t625
+																				t623 := int32(load32(m.memory, uint64(uint32(v5))+812))
+																				v0 = t623 + v10
+																				t624 := int32(load32(m.memory, uint64(uint32(v0+i32(52)))))
+																				v1 = t624
 																				if v1 == 0 {
 																					goto l98
 																				}
-																				t626 := int32(load32(m.memory, uint64(uint32(v0+i32(48)))))
-																				m.fn331(v5+i32(1024), t626+i32(1), v1-i32(1))
-																				t627 := int64(load64(m.memory, uint64(uint32(v0))))
-																				v56 = t627
-																				var p628 int32
+																				t625 := int32(load32(m.memory, uint64(uint32(v0+i32(48)))))
+																				m.fn331(v5+i32(1024), t625+i32(1), v1-i32(1))
+																				t626 := int64(load64(m.memory, uint64(uint32(v0))))
+																				v56 = t626
+																				var p627 int32
 																				{
-																					t629 := int32(load32(m.memory, uint64(uint32(v0-i32(-64)))))
-																					if t629 != i32(1) {
-																						v7 = i32(0)
-																						v55 = i64(0)
+																					t628 := int32(load32(m.memory, uint64(uint32(v0-i32(-64)))))
+																					if t628 != i32(1) {
 																						v12 = i32(0)
-																						v14 = i32(0)
-																						v3 = i32(0)
-																						p628 = i32(0)
+																						v55 = i64(0)
+																						v17 = i32(0)
+																						v1 = i32(0)
+																						v2 = i32(0)
+																						p627 = i32(0)
 																						goto l158
 																					}
-																					t630 := int32(load32(m.memory, uint64(uint32(v0+i32(60)))))
-																					t631 := int32(m.memory[uint64(uint32(t630))])
-																					v0 = t631
-																					t632 := int32(load32(m.memory, uint64(uint32(v5))+804))
-																					if uint32(v0) >= uint32(t632) {
+																					t629 := int32(load32(m.memory, uint64(uint32(v0+i32(60)))))
+																					t630 := int32(m.memory[uint64(uint32(t629))])
+																					v0 = t630
+																					t631 := int32(load32(m.memory, uint64(uint32(v5))+804))
+																					if uint32(v0) >= uint32(t631) {
 																						goto l98
 																					}
-																					t633 := int32(load32(m.memory, uint64(uint32(v5))+800))
-																					v0 = t633 + v0*i32(72)
-																					t634 := int32(m.memory[uint64(uint32(v0))+62])
-																					v1 = t634
-																					v7 = i32(0)
+																					t632 := int32(load32(m.memory, uint64(uint32(v5))+800))
+																					v0 = t632 + v0*i32(72)
+																					t633 := int32(m.memory[uint64(uint32(v0))+62])
+																					v1 = t633
+																					v2 = i32(0)
 																					{
-																						t635 := int32(m.memory[uint64(uint32(v0))+64])
-																						switch t635 - i32(1) {
+																						t634 := int32(m.memory[uint64(uint32(v0))+64])
+																						switch t634 - i32(1) {
 																						case 1:
 																							goto l160
-																						case 0:
-																							p636 := i32(0)
-																							if v1 == i32(11) {
-																								p636 = i32(5)
-																							}
-																							v7 = p636
-																							goto l160
 																						default:
-																							if uint32(v1) >= uint32(i32(12)) {
+																							v12 = i32(1)
+																							switch v1 {
+																							case 0, 2:
+																								goto l162
+																							case 1, 3:
+																								v2 = i32(1)
+																								goto l162
+																							case 6:
+																								v2 = i32(2)
+																								goto l160
+																							case 7:
+																								v2 = i32(3)
+																								goto l160
+																							case 11:
+																								goto l166
+																							default:
 																								goto l160
 																							}
-																							t637 := int32(m.memory[uint64(uint32(v1))+1105984])
-																							v7 = t637
+																						case 0:
+																							p635 := i32(0)
+																							if v1 == i32(11) {
+																								p635 = i32(5)
+																							}
+																							v2 = p635
+																							goto l160
 																						}
 																					}
+																				l166:
+																					v2 = i32(4)
 																				l160:
-																					;
-																					var p638 int32
-																					if (v1-i32(1))&i32(-3) == 0 {
-																						p638 = 1
-																					}
-																					v3 = p638
-																					t639 := int32(load32(m.memory, uint64(uint32(v0))+28))
-																					v14 = t639
-																					t640 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																					v12 = t640
-																					t641 := int64(load64(m.memory, uint64(uint32(v0))))
-																					v55 = t641
-																					t642 := int32(load32(m.memory, uint64(uint32(v0))+32))
-																					p628 = t642
+																					v12 = v2
+																					v2 = i32(0)
+																				l162:
+																					t636 := int32(load32(m.memory, uint64(uint32(v0))+28))
+																					v1 = t636
+																					t637 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																					v17 = t637
+																					t638 := int64(load64(m.memory, uint64(uint32(v0))))
+																					v55 = t638
+																					t639 := int32(load32(m.memory, uint64(uint32(v0))+32))
+																					p627 = t639
 																				}
 																			l158:
-																				v1 = p628
-																				if v10 == 0 {
+																				v7 = p627
+																				if v9 == 0 {
 																					goto l98
 																				}
-																				t643 := int32(load32(m.memory, uint64(uint32(v5))+776))
-																				v0 = t643 + v10
-																				t644 := int64(load64(m.memory, uint64(uint32(v5))+1080))
-																				store64(m.memory, uint64(uint32(v0+i32(8248))), uint64(t644))
-																				t645 := int64(load64(m.memory, uint64(uint32(v5))+1072))
-																				store64(m.memory, uint64(uint32(v0+i32(8240))), uint64(t645))
-																				t646 := int64(load64(m.memory, uint64(uint32(v5))+1064))
-																				store64(m.memory, uint64(uint32(v0+i32(8232))), uint64(t646))
-																				t647 := int64(load64(m.memory, uint64(uint32(v5))+1056))
-																				store64(m.memory, uint64(uint32(v0+i32(8224))), uint64(t647))
-																				t648 := int64(load64(m.memory, uint64(uint32(v5))+1048))
-																				store64(m.memory, uint64(uint32(v0+i32(8216))), uint64(t648))
-																				t649 := int64(load64(m.memory, uint64(uint32(v5))+1040))
-																				store64(m.memory, uint64(uint32(v0+i32(8208))), uint64(t649))
-																				t650 := int64(load64(m.memory, uint64(uint32(v5))+1032))
-																				store64(m.memory, uint64(uint32(v0+i32(8200))), uint64(t650))
-																				t651 := int64(load64(m.memory, uint64(uint32(v5))+1024))
-																				store64(m.memory, uint64(uint32(v0-i32(-8192))), uint64(t651))
-																				m.memory[uint64(uint32(v0+i32(8290)))] = byte(v3)
-																				m.memory[uint64(uint32(v0+i32(8289)))] = byte(v7)
+																				t640 := int32(load32(m.memory, uint64(uint32(v5))+776))
+																				v0 = t640 + v9
+																				t641 := int64(load64(m.memory, uint64(uint32(v5))+1080))
+																				store64(m.memory, uint64(uint32(v0+i32(8248))), uint64(t641))
+																				t642 := int64(load64(m.memory, uint64(uint32(v5))+1072))
+																				store64(m.memory, uint64(uint32(v0+i32(8240))), uint64(t642))
+																				t643 := int64(load64(m.memory, uint64(uint32(v5))+1064))
+																				store64(m.memory, uint64(uint32(v0+i32(8232))), uint64(t643))
+																				t644 := int64(load64(m.memory, uint64(uint32(v5))+1056))
+																				store64(m.memory, uint64(uint32(v0+i32(8224))), uint64(t644))
+																				t645 := int64(load64(m.memory, uint64(uint32(v5))+1048))
+																				store64(m.memory, uint64(uint32(v0+i32(8216))), uint64(t645))
+																				t646 := int64(load64(m.memory, uint64(uint32(v5))+1040))
+																				store64(m.memory, uint64(uint32(v0+i32(8208))), uint64(t646))
+																				t647 := int64(load64(m.memory, uint64(uint32(v5))+1032))
+																				store64(m.memory, uint64(uint32(v0+i32(8200))), uint64(t647))
+																				t648 := int64(load64(m.memory, uint64(uint32(v5))+1024))
+																				store64(m.memory, uint64(uint32(v0-i32(-8192))), uint64(t648))
+																				m.memory[uint64(uint32(v0+i32(8290)))] = byte(v2)
+																				m.memory[uint64(uint32(v0+i32(8289)))] = byte(v12)
 																				m.memory[uint64(uint32(v0+i32(8288)))] = byte(v6)
-																				store32(m.memory, uint64(uint32(v0+i32(8284))), uint32(v1))
-																				store32(m.memory, uint64(uint32(v0+i32(8280))), uint32(v14))
+																				store32(m.memory, uint64(uint32(v0+i32(8284))), uint32(v7))
+																				store32(m.memory, uint64(uint32(v0+i32(8280))), uint32(v1))
 																				store64(m.memory, uint64(uint32(v0+i32(8272))), uint64(v56))
-																				store32(m.memory, uint64(uint32(v0+i32(8264))), uint32(v12))
+																				store32(m.memory, uint64(uint32(v0+i32(8264))), uint32(v17))
 																				store64(m.memory, uint64(uint32(v0+i32(8256))), uint64(v55))
-																				v2 = v2 + i32(80)
-																				v10 = v10 + i32(128)
+																				v10 = v10 + i32(80)
+																				v9 = v9 + i32(128)
 																				v0 = v6 + i32(1)
 																				v6 = v0
-																				if v0 != v9 {
-																					goto l162
+																				if v0 != v3 {
+																					goto l167
 																				}
 																			}
 																			goto l157
@@ -11582,27 +11591,27 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																	l157:
 																		v55 = i64(0)
 																		v6 = i32(0)
-																		t652 := int32(load32(m.memory, uint64(uint32(v5))+776))
-																		v1 = t652
-																	l163:
+																		t649 := int32(load32(m.memory, uint64(uint32(v5))+776))
+																		v1 = t649
+																	l168:
 																		{
 																			v0 = v1 + v6
-																			t653 := int64(load64(m.memory, uint64(uint32(v0+i32(208)))))
-																			t654 := int32(m.memory[uint64(uint32(v0+i32(225)))])
+																			t650 := int64(load64(m.memory, uint64(uint32(v0+i32(208)))))
+																			t651 := int32(m.memory[uint64(uint32(v0+i32(225)))])
+																			p652 := i64(0)
+																			if uint32((t651-i32(1))&i32(255)) < uint32(i32(3)) {
+																				p652 = t650
+																			}
+																			t653 := int64(load64(m.memory, uint64(uint32(v0+i32(80)))))
+																			t654 := int32(m.memory[uint64(uint32(v0+i32(97)))])
 																			p655 := i64(0)
 																			if uint32((t654-i32(1))&i32(255)) < uint32(i32(3)) {
 																				p655 = t653
 																			}
-																			t656 := int64(load64(m.memory, uint64(uint32(v0+i32(80)))))
-																			t657 := int32(m.memory[uint64(uint32(v0+i32(97)))])
-																			p658 := i64(0)
-																			if uint32((t657-i32(1))&i32(255)) < uint32(i32(3)) {
-																				p658 = t656
-																			}
-																			v55 = p655 | (p658 | v55)
+																			v55 = p652 | (p655 | v55)
 																			v6 = v6 + i32(256)
 																			if v6 != i32(8192) {
-																				goto l163
+																				goto l168
 																			}
 																		}
 																		store64(m.memory, uint64(uint32(v5))+744, uint64(v55))
@@ -11611,58 +11620,58 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																		m.fn150(v5 + i32(976))
 																		m.fn177(v5 + i32(648))
 																		m.fn176(v5 + i32(616))
-																		t659 := int32(load32(m.memory, uint64(uint32(v5))+584))
-																		v3 = t659
+																		t656 := int32(load32(m.memory, uint64(uint32(v5))+584))
+																		v3 = t656
 																		if v3 == i32(-0x80000000) {
 																			goto l64
 																		}
 																		memory_copy(m.memory, uint32(v5+i32(232)), uint32(v0), uint32(i32(176)))
-																		t660 := int32(load32(m.memory, uint64(uint32(v41))+8))
-																		store32(m.memory, uint64(uint32(v5))+608, uint32(t660))
-																		t661 := int64(load64(m.memory, uint64(uint32(v41))))
-																		store64(m.memory, uint64(uint32(v5))+600, uint64(t661))
-																		t662 := int32(load32(m.memory, uint64(uint32(v5))+228))
-																		v2 = t662
-																		t663 := int32(load32(m.memory, uint64(uint32(v5))+220))
-																		if v2 == t663 {
-																			t664 := m.g0
-																			v0 = t664 - i32(16)
+																		t657 := int32(load32(m.memory, uint64(uint32(v41))+8))
+																		store32(m.memory, uint64(uint32(v5))+608, uint32(t657))
+																		t658 := int64(load64(m.memory, uint64(uint32(v41))))
+																		store64(m.memory, uint64(uint32(v5))+600, uint64(t658))
+																		t659 := int32(load32(m.memory, uint64(uint32(v5))+228))
+																		v2 = t659
+																		t660 := int32(load32(m.memory, uint64(uint32(v5))+220))
+																		if v2 == t660 {
+																			t661 := m.g0
+																			v0 = t661 - i32(16)
 																			m.g0 = v0
-																			t665 := v0 + i32(8)
+																			t662 := v0 + i32(8)
 																			v1 = v5 + i32(220)
-																			t666 := int32(load32(m.memory, uint64(uint32(v1))))
-																			m.fn218(t665, v1, t666, i32(1), i32(8), i32(192))
-																			t667 := int32(load32(m.memory, uint64(uint32(v0))+8))
-																			if t667 != i32(-0x7fffffff) {
+																			t663 := int32(load32(m.memory, uint64(uint32(v1))))
+																			m.fn218(t662, v1, t663, i32(1), i32(8), i32(192))
+																			t664 := int32(load32(m.memory, uint64(uint32(v0))+8))
+																			if t664 != i32(-0x7fffffff) {
 																				goto l116
 																			}
 																			m.g0 = v0 + i32(16)
 																		}
-																		t668 := int32(load32(m.memory, uint64(uint32(v5))+224))
-																		v0 = t668
+																		t665 := int32(load32(m.memory, uint64(uint32(v5))+224))
+																		v0 = t665
 																		v1 = v0 + v2*i32(192)
 																		memory_copy(m.memory, uint32(v1), uint32(v5+i32(232)), uint32(i32(176)))
 																		store32(m.memory, uint64(uint32(v1))+176, uint32(v3))
-																		t669 := int64(load64(m.memory, uint64(uint32(v5))+600))
-																		store64(m.memory, uint64(uint32(v1))+180, uint64(t669))
-																		t670 := int32(load32(m.memory, uint64(uint32(v5))+608))
-																		store32(m.memory, uint64(uint32(v1))+188, uint32(t670))
-																		t671 := v5
+																		t666 := int64(load64(m.memory, uint64(uint32(v5))+600))
+																		store64(m.memory, uint64(uint32(v1))+180, uint64(t666))
+																		t667 := int32(load32(m.memory, uint64(uint32(v5))+608))
+																		store32(m.memory, uint64(uint32(v1))+188, uint32(t667))
+																		t668 := v5
 																		v6 = v2 + i32(1)
-																		store32(m.memory, uint64(uint32(t671))+228, uint32(v6))
-																		var p672 int32
+																		store32(m.memory, uint64(uint32(t668))+228, uint32(v6))
+																		var p669 int32
 																		if v6 != 0 {
-																			t673 := int32(load32(m.memory, uint64(uint32(v1))+124))
-																			p672 = t673
+																			t670 := int32(load32(m.memory, uint64(uint32(v1))+124))
+																			p669 = t670
 																		} else {
-																			p672 = i32(0)
+																			p669 = i32(0)
 																		}
-																		v23 = p672 + v23
-																		t674 := int32(load32(m.memory, uint64(uint32(v5))+192))
-																		v10 = t674
-																		t675 := int32(load32(m.memory, uint64(uint32(v5))+196))
-																		if uint32(t675) > uint32(v6) {
-																			goto l164
+																		v23 = p669 + v23
+																		t671 := int32(load32(m.memory, uint64(uint32(v5))+192))
+																		v9 = t671
+																		t672 := int32(load32(m.memory, uint64(uint32(v5))+196))
+																		if uint32(t672) > uint32(v6) {
+																			goto l169
 																		}
 																	}
 																	goto l47
@@ -11673,10 +11682,10 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 																goto l46
 															}
 														l150:
-															t676 := int32(load32(m.memory, uint64(uint32(v6))+8))
-															store32(m.memory, uint64(uint32(v31))+8, uint32(t676))
-															t677 := int64(load64(m.memory, uint64(uint32(v6))))
-															store64(m.memory, uint64(uint32(v31)), uint64(t677))
+															t673 := int32(load32(m.memory, uint64(uint32(v6))+8))
+															store32(m.memory, uint64(uint32(v31))+8, uint32(t673))
+															t674 := int64(load64(m.memory, uint64(uint32(v6))))
+															store64(m.memory, uint64(uint32(v31)), uint64(t674))
 															store32(m.memory, uint64(uint32(v5))+584, uint32(i32(-0x80000000)))
 															store32(m.memory, uint64(uint32(v5))+408, uint32(v0))
 															m.fn150(v5 + i32(976))
@@ -11687,28 +11696,28 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 														m.fn177(v5 + i32(648))
 														m.fn176(v5 + i32(616))
 													l64:
-														t678 := int64(load64(m.memory, uint64(uint32(v5))+416))
-														t679 := v5
-														v55 = t678
-														store64(m.memory, uint64(uint32(t679))+240, uint64(v55))
-														t680 := int64(load64(m.memory, uint64(uint32(v5))+408))
-														t681 := v5
-														v56 = t680
-														store64(m.memory, uint64(uint32(t681))+232, uint64(v56))
+														t675 := int64(load64(m.memory, uint64(uint32(v5))+416))
+														t676 := v5
+														v55 = t675
+														store64(m.memory, uint64(uint32(t676))+240, uint64(v55))
+														t677 := int64(load64(m.memory, uint64(uint32(v5))+408))
+														t678 := v5
+														v56 = t677
+														store64(m.memory, uint64(uint32(t678))+232, uint64(v56))
 														store64(m.memory, uint64(uint32(v16))+20, uint64(v55))
 														store64(m.memory, uint64(uint32(v16))+12, uint64(v56))
 														store32(m.memory, uint64(uint32(v16))+8, uint32(i32(-0x80000000)))
-														t682 := int32(load32(m.memory, uint64(uint32(v5))+228))
-														v6 = t682
-														t683 := int32(load32(m.memory, uint64(uint32(v5))+224))
-														v0 = t683
-														goto l165
+														t679 := int32(load32(m.memory, uint64(uint32(v5))+228))
+														v6 = t679
+														t680 := int32(load32(m.memory, uint64(uint32(v5))+224))
+														v0 = t680
+														goto l170
 													}
 												l47:
-													t684 := int32(load32(m.memory, uint64(uint32(v5))+208))
-													v2 = t684
-													t685 := int32(load32(m.memory, uint64(uint32(v5))+204))
-													v1 = t685
+													t681 := int32(load32(m.memory, uint64(uint32(v5))+208))
+													v2 = t681
+													t682 := int32(load32(m.memory, uint64(uint32(v5))+204))
+													v1 = t682
 													store32(m.memory, uint64(uint32(v5))+648, uint32(i32(2)))
 													store32(m.memory, uint64(uint32(v5))+888, uint32(v1))
 													store32(m.memory, uint64(uint32(v5))+892, uint32(v1+v2<<2))
@@ -11717,130 +11726,130 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													v1 = v5 + i32(680)
 													m.fn400(v1, v5+i32(888))
 													{
-														t686 := int32(load32(m.memory, uint64(uint32(v5))+680))
-														if t686 != i32(-0x80000000) {
+														t683 := int32(load32(m.memory, uint64(uint32(v5))+680))
+														if t683 != i32(-0x80000000) {
 															v3 = v5 + i32(1024)
 															m.fn63(v3, i32(4), i32(0), i32(4), i32(100))
-															v10 = i32(1)
-															t687 := int32(load32(m.memory, uint64(uint32(v5))+1028))
-															v7 = t687
-															t688 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-															if t688 == i32(1) {
+															v9 = i32(1)
+															t684 := int32(load32(m.memory, uint64(uint32(v5))+1028))
+															v7 = t684
+															t685 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+															if t685 == i32(1) {
 																goto l65
 															}
-															t689 := int32(load32(m.memory, uint64(uint32(v5))+1032))
-															v2 = t689
+															t686 := int32(load32(m.memory, uint64(uint32(v5))+1032))
+															v2 = t686
 															memory_copy(m.memory, uint32(v2), uint32(v1), uint32(i32(100)))
 															store32(m.memory, uint64(uint32(v5))+624, uint32(i32(1)))
 															store32(m.memory, uint64(uint32(v5))+620, uint32(v2))
 															store32(m.memory, uint64(uint32(v5))+616, uint32(v7))
-															t690 := int64(load64(m.memory, uint64(uint32(v5))+896))
-															store64(m.memory, uint64(uint32(v5))+416, uint64(t690))
-															t691 := int64(load64(m.memory, uint64(uint32(v5))+888))
-															store64(m.memory, uint64(uint32(v5))+408, uint64(t691))
+															t687 := int64(load64(m.memory, uint64(uint32(v5))+896))
+															store64(m.memory, uint64(uint32(v5))+416, uint64(t687))
+															t688 := int64(load64(m.memory, uint64(uint32(v5))+888))
+															store64(m.memory, uint64(uint32(v5))+408, uint64(t688))
 															m.fn400(v3, v5+i32(408))
-															t692 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-															if t692 != i32(-0x80000000) {
-																v7 = i32(100)
-															l167:
+															t689 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+															if t689 != i32(-0x80000000) {
+																v10 = i32(100)
+															l172:
 																{
-																	t693 := int32(load32(m.memory, uint64(uint32(v5))+616))
-																	if t693 == v10 {
-																		m.fn83(v5+i32(616), v10, i32(1), i32(4), i32(100))
-																		t694 := int32(load32(m.memory, uint64(uint32(v5))+620))
-																		v2 = t694
+																	t690 := int32(load32(m.memory, uint64(uint32(v5))+616))
+																	if t690 == v9 {
+																		m.fn83(v5+i32(616), v9, i32(1), i32(4), i32(100))
+																		t691 := int32(load32(m.memory, uint64(uint32(v5))+620))
+																		v2 = t691
 																	}
-																	t695 := v2 + v7
+																	t692 := v2 + v10
 																	v1 = v5 + i32(1024)
-																	memory_copy(m.memory, uint32(t695), uint32(v1), uint32(i32(100)))
-																	t696 := v5
-																	v10 = v10 + i32(1)
-																	store32(m.memory, uint64(uint32(t696))+624, uint32(v10))
-																	v7 = v7 + i32(100)
+																	memory_copy(m.memory, uint32(t692), uint32(v1), uint32(i32(100)))
+																	t693 := v5
+																	v9 = v9 + i32(1)
+																	store32(m.memory, uint64(uint32(t693))+624, uint32(v9))
+																	v10 = v10 + i32(100)
 																	m.fn400(v1, v5+i32(408))
-																	t697 := int32(load32(m.memory, uint64(uint32(v5))+1024))
-																	if t697 != i32(-0x80000000) {
-																		goto l167
+																	t694 := int32(load32(m.memory, uint64(uint32(v5))+1024))
+																	if t694 != i32(-0x80000000) {
+																		goto l172
 																	}
 																}
 															}
-															t698 := int32(load32(m.memory, uint64(uint32(v5))+648))
-															v7 = t698
-															if v7 == i32(2) {
-																goto l168
+															t695 := int32(load32(m.memory, uint64(uint32(v5))+648))
+															v10 = t695
+															if v10 == i32(2) {
+																goto l173
 															}
-															t699 := int32(load32(m.memory, uint64(uint32(v5))+660))
-															store32(m.memory, uint64(uint32(v5))+9304, uint32(t699))
-															t700 := int64(load64(m.memory, uint64(uint32(v5))+652))
-															store64(m.memory, uint64(uint32(v5))+9296, uint64(t700))
-														l169:
+															t696 := int32(load32(m.memory, uint64(uint32(v5))+660))
+															store32(m.memory, uint64(uint32(v5))+9304, uint32(t696))
+															t697 := int64(load64(m.memory, uint64(uint32(v5))+652))
+															store64(m.memory, uint64(uint32(v5))+9296, uint64(t697))
+														l174:
 															m.fn178(v2)
 															v2 = v2 + i32(100)
-															v10 = v10 - i32(1)
-															if v10 != 0 {
-																goto l169
+															v9 = v9 - i32(1)
+															if v9 != 0 {
+																goto l174
 															}
-															goto l170
+															goto l175
 														}
 														store32(m.memory, uint64(uint32(v5))+624, uint32(i32(0)))
 														store64(m.memory, uint64(uint32(v5))+616, uint64(i64(0x400000000)))
-														t701 := int32(load32(m.memory, uint64(uint32(v5))+648))
-														v7 = t701
-														if v7 == i32(2) {
-															goto l168
+														t698 := int32(load32(m.memory, uint64(uint32(v5))+648))
+														v10 = t698
+														if v10 == i32(2) {
+															goto l173
 														}
-														t702 := int32(load32(m.memory, uint64(uint32(v5))+660))
-														store32(m.memory, uint64(uint32(v5))+9304, uint32(t702))
-														t703 := int64(load64(m.memory, uint64(uint32(v5))+652))
-														store64(m.memory, uint64(uint32(v5))+9296, uint64(t703))
+														t699 := int32(load32(m.memory, uint64(uint32(v5))+660))
+														store32(m.memory, uint64(uint32(v5))+9304, uint32(t699))
+														t700 := int64(load64(m.memory, uint64(uint32(v5))+652))
+														store64(m.memory, uint64(uint32(v5))+9296, uint64(t700))
 													}
-												l170:
+												l175:
 													m.fn86(v5+i32(616), i32(100))
-													t704 := int32(load32(m.memory, uint64(uint32(v5))+9304))
-													t705 := v5
-													v1 = t704
-													store32(m.memory, uint64(uint32(t705))+9280, uint32(v1))
-													t706 := int64(load64(m.memory, uint64(uint32(v5))+9296))
-													t707 := v5
-													v55 = t706
-													store64(m.memory, uint64(uint32(t707))+9272, uint64(v55))
+													t701 := int32(load32(m.memory, uint64(uint32(v5))+9304))
+													t702 := v5
+													v1 = t701
+													store32(m.memory, uint64(uint32(t702))+9280, uint32(v1))
+													t703 := int64(load64(m.memory, uint64(uint32(v5))+9296))
+													t704 := v5
+													v55 = t703
+													store64(m.memory, uint64(uint32(t704))+9272, uint64(v55))
 													store32(m.memory, uint64(uint32(v16))+24, uint32(v1))
 													store64(m.memory, uint64(uint32(v16))+16, uint64(v55))
-													store32(m.memory, uint64(uint32(v16))+12, uint32(v7))
+													store32(m.memory, uint64(uint32(v16))+12, uint32(v10))
 													store32(m.memory, uint64(uint32(v16))+8, uint32(i32(-0x80000000)))
 												}
-											l165:
+											l170:
 												if v6 != 0 {
-												l171:
+												l176:
 													m.fn179(v0)
 													v0 = v0 + i32(192)
 													v6 = v6 - i32(1)
 													if v6 != 0 {
-														goto l171
+														goto l176
 													}
 												}
 												m.fn86(v5+i32(220), i32(192))
 												goto l46
-											l168:
-												t708 := int64(load64(m.memory, uint64(uint32(v5))+616))
-												t709 := v5
-												v55 = t708
-												store64(m.memory, uint64(uint32(t709))+9272, uint64(v55))
-												t710 := int32(load32(m.memory, uint64(uint32(v5))+624))
-												t711 := v5
-												v0 = t710
-												store32(m.memory, uint64(uint32(t711))+9280, uint32(v0))
+											l173:
+												t705 := int64(load64(m.memory, uint64(uint32(v5))+616))
+												t706 := v5
+												v55 = t705
+												store64(m.memory, uint64(uint32(t706))+9272, uint64(v55))
+												t707 := int32(load32(m.memory, uint64(uint32(v5))+624))
+												t708 := v5
+												v0 = t707
+												store32(m.memory, uint64(uint32(t708))+9280, uint32(v0))
 												store32(m.memory, uint64(uint32(v16))+28, uint32(v0))
 												store64(m.memory, uint64(uint32(v16))+20, uint64(v55))
-												t712 := int32(load32(m.memory, uint64(uint32(v5))+228))
-												store32(m.memory, uint64(uint32(v16))+16, uint32(t712))
-												t713 := int64(load64(m.memory, uint64(uint32(v5))+220))
-												store64(m.memory, uint64(uint32(v16))+8, uint64(t713))
-												t714 := int64(load64(m.memory, uint64(uint32(i32(1119352)))))
-												t715 := v16
-												v55 = t714
-												store64(m.memory, uint64(uint32(t715)), uint64(v55))
-												store64(m.memory, uint64(uint32(i32(1119352))), uint64(v55+i64(1)))
+												t709 := int32(load32(m.memory, uint64(uint32(v5))+228))
+												store32(m.memory, uint64(uint32(v16))+16, uint32(t709))
+												t710 := int64(load64(m.memory, uint64(uint32(v5))+220))
+												store64(m.memory, uint64(uint32(v16))+8, uint64(t710))
+												t711 := int64(load64(m.memory, uint64(uint32(i32(1119336)))))
+												t712 := v16
+												v55 = t711
+												store64(m.memory, uint64(uint32(t712)), uint64(v55))
+												store64(m.memory, uint64(uint32(i32(1119336))), uint64(v55+i64(1)))
 												goto l46
 											}
 										}
@@ -11848,265 +11857,265 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 										v0 = v5 + i32(152)
 										m.fn86(v0+i32(36), i32(4))
 										{
-											t716 := int32(load32(m.memory, uint64(uint32(v0))+4))
-											v1 = t716
+											t713 := int32(load32(m.memory, uint64(uint32(v0))+4))
+											v1 = t713
 											if v1 == 0 {
-												goto l172
+												goto l177
 											}
-											t717 := v1
+											t714 := v1
 											v2 = v1 << 3
-											v1 = t717 + v2 + i32(17)
+											v1 = t714 + v2 + i32(17)
 											if v1 == 0 {
-												goto l172
+												goto l177
 											}
-											t718 := int32(load32(m.memory, uint64(uint32(v0))))
-											m.fn506(t718-v2-i32(8), v1)
+											t715 := int32(load32(m.memory, uint64(uint32(v0))))
+											m.fn506(t715-v2-i32(8), v1)
 										}
-									l172:
+									l177:
 										m.fn86(v0+i32(48), i32(4))
 										m.fn184(v5 + i32(56))
 									}
 								l45:
 									m.g0 = t22
-									t719 := int32(load32(m.memory, uint64(uint32(v8))+64))
-									v0 = t719
+									t716 := int32(load32(m.memory, uint64(uint32(v8))+64))
+									v0 = t716
 									if v0 != i32(-0x80000000) {
-										goto l173
+										goto l178
 									}
-									t720 := int64(load64(m.memory, uint64(uint32(v8))+72))
-									t721 := v8
-									v55 = t720
-									store64(m.memory, uint64(uint32(t721))+8, uint64(v55))
-									t722 := int32(load32(m.memory, uint64(uint32(v8))+80))
-									t723 := v8
-									v0 = t722
-									store32(m.memory, uint64(uint32(t723))+16, uint32(v0))
+									t717 := int64(load64(m.memory, uint64(uint32(v8))+72))
+									t718 := v8
+									v55 = t717
+									store64(m.memory, uint64(uint32(t718))+8, uint64(v55))
+									t719 := int32(load32(m.memory, uint64(uint32(v8))+80))
+									t720 := v8
+									v0 = t719
+									store32(m.memory, uint64(uint32(t720))+16, uint32(v0))
 									store64(m.memory, uint64(uint32(v8))+736, uint64(v55))
 									store32(m.memory, uint64(uint32(v8))+744, uint32(v0))
-									t724 := int32(load32(m.memory, uint64(uint32(v8))+68))
-									v7 = t724 + i32(3)
+									t721 := int32(load32(m.memory, uint64(uint32(v8))+68))
+									v13 = t721 + i32(3)
 									v2 = i32(1)
 									v3 = i32(0)
-									v10 = i32(0)
 									v6 = i32(0)
+									v10 = i32(0)
 									p5 = i32(0)
 								}
 							l1:
 								v1 = p5
-								if v7 == i32(11) {
-									goto l174
+								if v13 == i32(11) {
+									goto l179
 								}
-								goto l175
+								goto l180
 							}
-						l173:
-							t725 := int64(load64(m.memory, uint64(uint32(v8))+72))
-							store64(m.memory, uint64(uint32(v8))+8, uint64(t725))
-							t726 := int32(load32(m.memory, uint64(uint32(v8))+80))
-							store32(m.memory, uint64(uint32(v8))+16, uint32(t726))
-							t727 := int32(load32(m.memory, uint64(uint32(v8))+68))
-							v3 = t727
-							t728 := int64(load64(m.memory, uint64(uint32(v8))+56))
+						l178:
+							t722 := int64(load64(m.memory, uint64(uint32(v8))+72))
+							store64(m.memory, uint64(uint32(v8))+8, uint64(t722))
+							t723 := int32(load32(m.memory, uint64(uint32(v8))+80))
+							store32(m.memory, uint64(uint32(v8))+16, uint32(t723))
+							t724 := int32(load32(m.memory, uint64(uint32(v8))+68))
+							v3 = t724
+							t725 := int64(load64(m.memory, uint64(uint32(v8))+56))
+							v55 = t725
+							t726 := int32(load32(m.memory, uint64(uint32(v8))+84))
+							v21 = t726
+							t727 := m.fn503(i32(40), i32(8))
+							v15 = t727
+							if v15 == 0 {
+								goto l181
+							}
+							store32(m.memory, uint64(uint32(v15))+20, uint32(v3))
+							store32(m.memory, uint64(uint32(v15))+16, uint32(v0))
+							store64(m.memory, uint64(uint32(v15))+8, uint64(v55))
+							store64(m.memory, uint64(uint32(v15)), uint64(i64(0x100000001)))
+							t728 := int64(load64(m.memory, uint64(uint32(v8))+8))
+							t729 := v15
 							v55 = t728
-							t729 := int32(load32(m.memory, uint64(uint32(v8))+84))
-							v21 = t729
-							t730 := m.fn503(i32(40), i32(8))
-							v19 = t730
-							if v19 == 0 {
-								goto l176
-							}
-							store32(m.memory, uint64(uint32(v19))+20, uint32(v3))
-							store32(m.memory, uint64(uint32(v19))+16, uint32(v0))
-							store64(m.memory, uint64(uint32(v19))+8, uint64(v55))
-							store64(m.memory, uint64(uint32(v19)), uint64(i64(0x100000001)))
-							t731 := int64(load64(m.memory, uint64(uint32(v8))+8))
-							t732 := v19
-							v55 = t731
-							store64(m.memory, uint64(uint32(t732))+24, uint64(v55))
-							t733 := int32(load32(m.memory, uint64(uint32(v8))+16))
-							store32(m.memory, uint64(uint32(v19))+32, uint32(t733))
-							store32(m.memory, uint64(uint32(v19))+36, uint32(v21))
-							t734 := v8 + i32(56)
+							store64(m.memory, uint64(uint32(t729))+24, uint64(v55))
+							t730 := int32(load32(m.memory, uint64(uint32(v8))+16))
+							store32(m.memory, uint64(uint32(v15))+32, uint32(t730))
+							store32(m.memory, uint64(uint32(v15))+36, uint32(v21))
+							t731 := v8 + i32(56)
 							v17 = int32(v55)
-							m.fn30(t734, v17, i32(8), i32(624))
-							t735 := int32(load32(m.memory, uint64(uint32(v8))+60))
-							v30 = t735
-							t736 := int32(load32(m.memory, uint64(uint32(v8))+56))
-							if t736 == i32(1) {
+							m.fn30(t731, v17, i32(8), i32(624))
+							t732 := int32(load32(m.memory, uint64(uint32(v8))+60))
+							v30 = t732
+							t733 := int32(load32(m.memory, uint64(uint32(v8))+56))
+							if t733 == i32(1) {
 								_ = int32(load32(m.memory, uint64(uint32(v8))+64))
 								panic("unreachable")
 							}
-							t737 := int32(load32(m.memory, uint64(uint32(v8))+64))
-							v15 = t737
+							t734 := int32(load32(m.memory, uint64(uint32(v8))+64))
+							v19 = t734
 							if v17 != 0 {
-								v2 = v15
-								v7 = v17
-							l214:
+								v2 = v19
+								v13 = v17
+							l219:
 								{
 									v56 = i64(0)
 									v58 = i64(0)
-									t738 := m.g0
-									v0 = t738
+									t735 := m.g0
+									v0 = t735
 									v31 = v0
 									v11 = (v0 - i32(17088)) & i32(-64)
 									m.g0 = v11
-									v14 = v3
-									t739 := int32(load32(m.memory, uint64(uint32(v14))+132))
-									v0 = t739
-									t740 := int32(load32(m.memory, uint64(uint32(v3))+136))
-									v10 = t740
-									if v10 != 0 {
-										v12 = v0 + v10*i32(80)
-										v6 = v0
-									l180:
+									v12 = v3
+									t736 := int32(load32(m.memory, uint64(uint32(v12))+132))
+									v0 = t736
+									t737 := int32(load32(m.memory, uint64(uint32(v3))+136))
+									v1 = t737
+									if v1 != 0 {
+										v7 = v0 + v1*i32(80)
+										v3 = v0
+									l185:
 										{
-											t741 := int32(load32(m.memory, uint64(uint32(v6))+36))
-											v1 = t741
+											t738 := int32(load32(m.memory, uint64(uint32(v3))+36))
+											v10 = t738
 											{
-												t742 := int32(load32(m.memory, uint64(uint32(v6))+40))
-												v9 = t742
+												t739 := int32(load32(m.memory, uint64(uint32(v3))+40))
+												v9 = t739
 												if uint32(v9) >= uint32(i32(8)) {
-													t743 := int64(load64(m.memory, uint64(uint32(v1))))
-													t744 := int64(load64(m.memory, uint64(uint32(v1+v9-i32(8)))))
-													v55 = t743 ^ i64_rotl(t744, i64(23))
-													goto l178
+													t740 := int64(load64(m.memory, uint64(uint32(v10))))
+													t741 := int64(load64(m.memory, uint64(uint32(v9+v10-i32(8)))))
+													v55 = t740 ^ i64_rotl(t741, i64(23))
+													goto l183
 												}
 												if uint32(v9) >= uint32(i32(4)) {
-													t745 := int64(load32(m.memory, uint64(uint32(v1))))
-													t746 := int64(load32(m.memory, uint64(uint32(v1+v9-i32(4)))))
-													v55 = t745 | t746<<32
-													goto l178
+													t742 := int64(load32(m.memory, uint64(uint32(v10))))
+													t743 := int64(load32(m.memory, uint64(uint32(v9+v10-i32(4)))))
+													v55 = t742 | t743<<32
+													goto l183
 												}
 												v55 = i64(1)
 												if v9 == 0 {
-													goto l178
+													goto l183
 												}
-												v3 = v9
-											l179:
+												v6 = v9
+											l184:
 												{
-													t747 := int64(m.memory[uint64(uint32(v1))])
-													v55 = t747 | v55<<8
-													v1 = v1 + i32(1)
-													v3 = v3 - i32(1)
-													if v3 != 0 {
-														goto l179
+													t744 := int64(m.memory[uint64(uint32(v10))])
+													v55 = t744 | v55<<8
+													v10 = v10 + i32(1)
+													v6 = v6 - i32(1)
+													if v6 != 0 {
+														goto l184
 													}
 												}
 											}
-										l178:
+										l183:
 											v55 = (v55 ^ int64(uint32(v9))) * i64(-0x61c8864680b583eb)
 											v56 = i64_shl(i64(1), int64(uint64(v55)>>52)) | v56
 											v58 = i64_shl(i64(1), int64(uint64(v55)>>58)) | v58
-											v6 = v6 + i32(80)
-											if v6 != v12 {
-												goto l180
+											v3 = v3 + i32(80)
+											if v3 != v7 {
+												goto l185
 											}
 										}
 									}
-									v13 = v8 + i32(56)
+									v14 = v8 + i32(56)
 									store16(m.memory, uint64(uint32(v11))+62, uint16(i32(2826)))
 									store32(m.memory, uint64(uint32(v11))+58, uint32(i32(151521030)))
-									t748 := int32(load32(m.memory, uint64(uint32(v14))+124))
-									v12 = t748
-									v3 = v12 + i32(5)
-									v6 = v12 + i32(1)
-									v9 = v12 + i32(2)
-									v18 = v12 + i32(3)
-									v23 = v12 + i32(4)
-									t749 := int32(load32(m.memory, uint64(uint32(v14))+100))
-									v16 = t749
-									v1 = i32(0)
-								l195:
+									t745 := int32(load32(m.memory, uint64(uint32(v12))+124))
+									v7 = t745
+									v3 = v7 + i32(5)
+									v6 = v7 + i32(1)
+									v9 = v7 + i32(2)
+									v23 = v7 + i32(3)
+									v18 = v7 + i32(4)
+									t746 := int32(load32(m.memory, uint64(uint32(v12))+100))
+									v16 = t746
+									v10 = i32(0)
+								l200:
 									{
-										v20 = v11 + i32(8256) + v1
-										t751 := v20
-										var p750 int32
+										v20 = v11 + i32(8256) + v10
+										t748 := v20
+										var p747 int32
 										{
-											v22 = v1 + v16
-											t752 := int32(m.memory[uint64(uint32(v22))])
-											v5 = t752
+											v22 = v10 + v16
+											t749 := int32(m.memory[uint64(uint32(v22))])
+											v5 = t749
 											switch v5 - i32(240) {
 											default:
-												p753 := v3
-												if uint32(v5) < uint32(v12) {
-													p753 = v5
+												p750 := v3
+												if uint32(v5) < uint32(v7) {
+													p750 = v5
 												}
-												p750 = p753
-												goto l187
+												p747 = p750
+												goto l192
 											case 0:
-												t754 := v12
-												p750 = t754
-												goto l187
+												t751 := v7
+												p747 = t751
+												goto l192
 											case 1:
-												t755 := v6
-												p750 = t755
-												goto l187
+												t752 := v6
+												p747 = t752
+												goto l192
 											case 2:
-												t756 := v9
-												p750 = t756
-												goto l187
+												t753 := v9
+												p747 = t753
+												goto l192
 											case 3:
-												t757 := v18
-												p750 = t757
-												goto l187
+												t754 := v23
+												p747 = t754
+												goto l192
 											case 4:
-												p750 = v23
+												p747 = v18
 											}
 										}
-									l187:
-										m.memory[uint64(uint32(t751))] = byte(p750)
-										t759 := v20 + i32(1)
-										var p758 int32
+									l192:
+										m.memory[uint64(uint32(t748))] = byte(p747)
+										t756 := v20 + i32(1)
+										var p755 int32
 										{
-											t760 := int32(m.memory[uint64(uint32(v22+i32(1)))])
-											v5 = t760
+											t757 := int32(m.memory[uint64(uint32(v22+i32(1)))])
+											v5 = t757
 											switch v5 - i32(240) {
 											case 4:
-												t761 := v23
-												p758 = t761
-												goto l194
+												t758 := v18
+												p755 = t758
+												goto l199
 											case 3:
-												t762 := v18
-												p758 = t762
-												goto l194
+												t759 := v23
+												p755 = t759
+												goto l199
 											case 2:
-												t763 := v9
-												p758 = t763
-												goto l194
+												t760 := v9
+												p755 = t760
+												goto l199
 											case 1:
-												t764 := v6
-												p758 = t764
-												goto l194
+												t761 := v6
+												p755 = t761
+												goto l199
 											case 0:
-												t765 := v12
-												p758 = t765
-												goto l194
+												t762 := v7
+												p755 = t762
+												goto l199
 											default:
-												p766 := v3
-												if uint32(v5) < uint32(v12) {
-													p766 = v5
+												p763 := v3
+												if uint32(v5) < uint32(v7) {
+													p763 = v5
 												}
-												p758 = p766
+												p755 = p763
 											}
 										}
-									l194:
-										m.memory[uint64(uint32(t759))] = byte(p758)
-										v1 = v1 + i32(2)
-										if v1 != i32(512) {
-											goto l195
+									l199:
+										m.memory[uint64(uint32(t756))] = byte(p755)
+										v10 = v10 + i32(2)
+										if v10 != i32(512) {
+											goto l200
 										}
 									}
-									v25 = i32(0) - v12
-									v24 = v11 + i32(58) - v12
-									t767 := int32(load32(m.memory, uint64(uint32(v14))+120))
-									v32 = t767
-									v6 = i32(-9216)
-									v1 = v11 + i32(8768)
-									v3 = i32(0)
+									v25 = i32(0) - v7
+									v24 = v11 + i32(58) - v7
+									t764 := int32(load32(m.memory, uint64(uint32(v12))+120))
+									v32 = t764
+									v3 = i32(-9216)
+									v10 = v11 + i32(8768)
+									v6 = i32(0)
 									{
-									l206:
+									l211:
 										{
 											{
-												if uint32(v3) >= uint32(v12) {
+												if uint32(v6) >= uint32(v7) {
 													store32(m.memory, uint64(uint32(v11))+112, uint32(i32(0)))
 													store64(m.memory, uint64(uint32(v11))+104, uint64(i64(0)))
 													store64(m.memory, uint64(uint32(v11))+64, uint64(i64(0)))
@@ -12115,584 +12124,584 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 													store64(m.memory, uint64(uint32(v11))+88, uint64(i64(0)))
 													store32(m.memory, uint64(uint32(v11))+96, uint32(i32(0)))
 													m.memory[uint64(uint32(v11))+117] = byte(i32(0))
-													t769 := v11
-													p768 := v3 + v24
-													if uint32(v3+v25) >= uint32(i32(6)) {
-														p768 = i32(1103222)
+													t766 := v11
+													p765 := v6 + v24
+													if uint32(v6+v25) >= uint32(i32(6)) {
+														p765 = i32(1103222)
 													}
-													t770 := int32(m.memory[uint64(uint32(p768))])
-													m.memory[uint64(uint32(t769))+116] = byte(t770)
-													goto l196
+													t767 := int32(m.memory[uint64(uint32(p765))])
+													m.memory[uint64(uint32(t766))+116] = byte(t767)
+													goto l201
 												}
-												t771 := v10
-												v23 = v6 + v32
-												t772 := int32(m.memory[uint64(uint32(v23+i32(9276)))])
-												v9 = t772
-												if uint32(t771) <= uint32(v9) {
-													goto l197
+												t768 := v1
+												v18 = v3 + v32
+												t769 := int32(m.memory[uint64(uint32(v18+i32(9276)))])
+												v9 = t769
+												if uint32(t768) <= uint32(v9) {
+													goto l202
 												}
 												v5 = v0 + v9*i32(80)
-												t773 := int32(m.memory[uint64(uint32(v23+i32(9278)))])
-												v20 = t773
-												v18 = i32(5)
+												t770 := int32(m.memory[uint64(uint32(v18+i32(9278)))])
+												v20 = t770
+												v23 = i32(5)
 												v9 = i32(0)
 												v16 = i32(1)
 												v22 = i32(0)
 												{
-													t774 := int32(m.memory[uint64(uint32(v23+i32(9280)))])
-													switch t774 - i32(1) {
+													t771 := int32(m.memory[uint64(uint32(v18+i32(9280)))])
+													switch t771 - i32(1) {
 													case 1:
-														goto l199
+														goto l204
 													default:
 														switch v20 {
 														case 0, 1, 2, 3:
-															v18 = i32(3)
-															goto l199
+															v23 = i32(3)
+															goto l204
 														case 6:
-															v18 = i32(4)
+															v23 = i32(4)
 															v22 = i32(1)
-															goto l199
+															goto l204
 														case 7:
 															v16 = i32(1099492)
 															v9 = i32(1)
-															v18 = i32(0)
-															goto l199
+															v23 = i32(0)
+															goto l204
 														case 11:
-															v18 = i32(1)
-															goto l199
+															v23 = i32(1)
+															goto l204
 														default:
-															goto l199
+															goto l204
 														}
 													case 0:
 														if v20 == i32(11) {
-															goto l205
+															goto l210
 														}
-														goto l199
+														goto l204
 													}
 												}
-											l205:
-												v18 = i32(2)
+											l210:
+												v23 = i32(2)
 												v16 = i32(1104164)
 												v9 = i32(1)
-											l199:
-												t775 := int32(load32(m.memory, uint64(uint32(v5))+52))
-												v20 = t775
+											l204:
+												t772 := int32(load32(m.memory, uint64(uint32(v5))+52))
+												v20 = t772
 												if v20 == 0 {
-													goto l197
+													goto l202
 												}
 												store32(m.memory, uint64(uint32(v11))+76, uint32(v9))
 												store32(m.memory, uint64(uint32(v11))+72, uint32(v16))
 												store32(m.memory, uint64(uint32(v11))+68, uint32(v20-i32(1)))
-												t776 := int32(load32(m.memory, uint64(uint32(v5))+48))
-												store32(m.memory, uint64(uint32(v11))+64, uint32(t776+i32(1)))
+												t773 := int32(load32(m.memory, uint64(uint32(v5))+48))
+												store32(m.memory, uint64(uint32(v11))+64, uint32(t773+i32(1)))
 												v16 = v11 + i32(16960)
-												t777 := v16
+												t774 := v16
 												v9 = v11 - i32(-64)
-												m.fn255(t777, v9, i32(2))
-												t778 := int32(load32(m.memory, uint64(uint32(v11))+16964))
-												t779 := int32(load32(m.memory, uint64(uint32(v11))+16968))
-												t780 := v9
-												v9 = t779
-												m.fn344(t780, t778, v9)
-												m.memory[uint64(uint32(v11))+117] = byte(v3)
+												m.fn255(t774, v9, i32(2))
+												t775 := int32(load32(m.memory, uint64(uint32(v11))+16964))
+												t776 := int32(load32(m.memory, uint64(uint32(v11))+16968))
+												t777 := v9
+												v9 = t776
+												m.fn344(t777, t775, v9)
+												m.memory[uint64(uint32(v11))+117] = byte(v6)
 												store32(m.memory, uint64(uint32(v11))+96, uint32(v9))
-												t782 := v11
-												p781 := v18
+												t779 := v11
+												p778 := v23
 												if uint32(v9) > uint32(i32(32)) {
-													p781 = i32(5)
+													p778 = i32(5)
 												}
-												m.memory[uint64(uint32(t782))+116] = byte(p781)
-												t783 := int64(load64(m.memory, uint64(uint32(v5))))
-												store64(m.memory, uint64(uint32(v11))+104, uint64(t783))
-												t784 := int32(load32(m.memory, uint64(uint32(v23+i32(9244)))))
-												t785 := v11
-												v9 = t784
-												p786 := v9
+												m.memory[uint64(uint32(t779))+116] = byte(p778)
+												t780 := int64(load64(m.memory, uint64(uint32(v5))))
+												store64(m.memory, uint64(uint32(v11))+104, uint64(t780))
+												t781 := int32(load32(m.memory, uint64(uint32(v18+i32(9244)))))
+												t782 := v11
+												v9 = t781
+												p783 := v9
 												if v22 != 0 {
-													p786 = v9 << 6
+													p783 = v9 << 6
 												}
-												store32(m.memory, uint64(uint32(t785))+112, uint32(p786))
+												store32(m.memory, uint64(uint32(t782))+112, uint32(p783))
 												m.fn86(v16, i32(1))
 											}
-										l196:
-											t787 := int64(load64(m.memory, uint64(uint32(v11))+120))
-											t788 := v11
-											v55 = t787
-											store64(m.memory, uint64(uint32(t788))+17016, uint64(v55))
-											t789 := int64(load64(m.memory, uint64(uint32(v11))+112))
-											t790 := v11
-											v57 = t789
-											store64(m.memory, uint64(uint32(t790))+17008, uint64(v57))
-											t791 := int64(load64(m.memory, uint64(uint32(v11))+104))
-											t792 := v11
-											v59 = t791
-											store64(m.memory, uint64(uint32(t792))+17000, uint64(v59))
-											t793 := int64(load64(m.memory, uint64(uint32(v11))+96))
-											t794 := v11
-											v60 = t793
-											store64(m.memory, uint64(uint32(t794))+16992, uint64(v60))
-											t795 := int64(load64(m.memory, uint64(uint32(v11))+88))
-											t796 := v11
-											v61 = t795
-											store64(m.memory, uint64(uint32(t796))+16984, uint64(v61))
-											t797 := int64(load64(m.memory, uint64(uint32(v11))+80))
-											t798 := v11
-											v62 = t797
-											store64(m.memory, uint64(uint32(t798))+16976, uint64(v62))
-											t799 := int64(load64(m.memory, uint64(uint32(v11))+72))
-											t800 := v11
-											v63 = t799
-											store64(m.memory, uint64(uint32(t800))+16968, uint64(v63))
-											t801 := int64(load64(m.memory, uint64(uint32(v11))+64))
-											t802 := v11
-											v64 = t801
-											store64(m.memory, uint64(uint32(t802))+16960, uint64(v64))
-											store64(m.memory, uint64(uint32(v1))+56, uint64(v55))
-											store64(m.memory, uint64(uint32(v1))+48, uint64(v57))
-											store64(m.memory, uint64(uint32(v1))+40, uint64(v59))
-											store64(m.memory, uint64(uint32(v1))+32, uint64(v60))
-											store64(m.memory, uint64(uint32(v1))+24, uint64(v61))
-											store64(m.memory, uint64(uint32(v1))+16, uint64(v62))
-											store64(m.memory, uint64(uint32(v1))+8, uint64(v63))
-											store64(m.memory, uint64(uint32(v1)), uint64(v64))
-											v1 = v1 - i32(-64)
-											v3 = v3 + i32(1)
-											v6 = v6 + i32(72)
-											if v6 != 0 {
-												goto l206
+										l201:
+											t784 := int64(load64(m.memory, uint64(uint32(v11))+120))
+											t785 := v11
+											v55 = t784
+											store64(m.memory, uint64(uint32(t785))+17016, uint64(v55))
+											t786 := int64(load64(m.memory, uint64(uint32(v11))+112))
+											t787 := v11
+											v57 = t786
+											store64(m.memory, uint64(uint32(t787))+17008, uint64(v57))
+											t788 := int64(load64(m.memory, uint64(uint32(v11))+104))
+											t789 := v11
+											v59 = t788
+											store64(m.memory, uint64(uint32(t789))+17000, uint64(v59))
+											t790 := int64(load64(m.memory, uint64(uint32(v11))+96))
+											t791 := v11
+											v60 = t790
+											store64(m.memory, uint64(uint32(t791))+16992, uint64(v60))
+											t792 := int64(load64(m.memory, uint64(uint32(v11))+88))
+											t793 := v11
+											v61 = t792
+											store64(m.memory, uint64(uint32(t793))+16984, uint64(v61))
+											t794 := int64(load64(m.memory, uint64(uint32(v11))+80))
+											t795 := v11
+											v62 = t794
+											store64(m.memory, uint64(uint32(t795))+16976, uint64(v62))
+											t796 := int64(load64(m.memory, uint64(uint32(v11))+72))
+											t797 := v11
+											v63 = t796
+											store64(m.memory, uint64(uint32(t797))+16968, uint64(v63))
+											t798 := int64(load64(m.memory, uint64(uint32(v11))+64))
+											t799 := v11
+											v64 = t798
+											store64(m.memory, uint64(uint32(t799))+16960, uint64(v64))
+											store64(m.memory, uint64(uint32(v10))+56, uint64(v55))
+											store64(m.memory, uint64(uint32(v10))+48, uint64(v57))
+											store64(m.memory, uint64(uint32(v10))+40, uint64(v59))
+											store64(m.memory, uint64(uint32(v10))+32, uint64(v60))
+											store64(m.memory, uint64(uint32(v10))+24, uint64(v61))
+											store64(m.memory, uint64(uint32(v10))+16, uint64(v62))
+											store64(m.memory, uint64(uint32(v10))+8, uint64(v63))
+											store64(m.memory, uint64(uint32(v10)), uint64(v64))
+											v10 = v10 - i32(-64)
+											v6 = v6 + i32(1)
+											v3 = v3 + i32(72)
+											if v3 != 0 {
+												goto l211
 											}
 										}
-										v1 = v11 - i32(-64)
-										t803 := v1
-										v3 = v11 + i32(8768)
-										memory_copy(m.memory, uint32(t803), uint32(v3), uint32(i32(8192)))
-										t804 := m.fn503(i32(8192), i32(64))
-										v18 = t804
-										if v18 == 0 {
-											goto l197
+										v3 = v11 - i32(-64)
+										t800 := v3
+										v6 = v11 + i32(8768)
+										memory_copy(m.memory, uint32(t800), uint32(v6), uint32(i32(8192)))
+										t801 := m.fn503(i32(8192), i32(64))
+										v23 = t801
+										if v23 == 0 {
+											goto l202
 										}
-										memory_copy(m.memory, uint32(v18), uint32(v1), uint32(i32(8192)))
-										m.fn63(v3, v10, i32(0), i32(8), i32(128))
-										t805 := int32(load32(m.memory, uint64(uint32(v11))+8772))
-										v23 = t805
-										t806 := int32(load32(m.memory, uint64(uint32(v11))+8768))
-										if t806 != i32(1) {
-											t807 := int32(load32(m.memory, uint64(uint32(v11))+8776))
-											v9 = t807
-											if v10 != 0 {
-												v12 = v11 + i32(8848)
+										memory_copy(m.memory, uint32(v23), uint32(v3), uint32(i32(8192)))
+										m.fn63(v6, v1, i32(0), i32(8), i32(128))
+										t802 := int32(load32(m.memory, uint64(uint32(v11))+8772))
+										v18 = t802
+										t803 := int32(load32(m.memory, uint64(uint32(v11))+8768))
+										if t803 != i32(1) {
+											t804 := int32(load32(m.memory, uint64(uint32(v11))+8776))
+											v9 = t804
+											if v1 != 0 {
+												v7 = v11 + i32(8848)
 												v5 = v11 + i32(8808)
-												v1 = v0
-												v3 = v9
-												v6 = v10
-											l207:
+												v10 = v0
+												v6 = v9
+												v3 = v1
+											l212:
 												{
-													store32(m.memory, uint64(uint32(v11))+17084, uint32(v1))
-													t808 := int32(load32(m.memory, uint64(uint32(v1+i32(52)))))
-													v16 = t808
+													store32(m.memory, uint64(uint32(v11))+17084, uint32(v10))
+													t805 := int32(load32(m.memory, uint64(uint32(v10+i32(52)))))
+													v16 = t805
 													if v16 == 0 {
-														goto l197
+														goto l202
 													}
-													t809 := int64(load64(m.memory, uint64(uint32(v1+i32(8)))))
-													v55 = t809
+													t806 := int64(load64(m.memory, uint64(uint32(v10+i32(8)))))
+													v55 = t806
 													store32(m.memory, uint64(uint32(v11))+80, uint32(i32(1103221)))
 													store32(m.memory, uint64(uint32(v11))+76, uint32(i32(4)))
 													store32(m.memory, uint64(uint32(v11))+72, uint32(i32(1101548)))
 													store32(m.memory, uint64(uint32(v11))+68, uint32(v16-i32(1)))
-													t810 := int32(load32(m.memory, uint64(uint32(v1+i32(48)))))
-													v16 = t810
+													t807 := int32(load32(m.memory, uint64(uint32(v10+i32(48)))))
+													v16 = t807
 													store32(m.memory, uint64(uint32(v11))+84, uint32(i32(1)))
 													store32(m.memory, uint64(uint32(v11))+64, uint32(v16+i32(1)))
 													v16 = v11 + i32(16960)
 													m.fn255(v16, v11-i32(-64), i32(3))
 													v20 = v11 + i32(8768)
 													m.fn265(v20, v16)
-													t811 := v5
+													t808 := v5
 													v16 = v11 + i32(17084)
-													t812 := int32(load32(m.memory, uint64(uint32(v1+i32(16)))))
-													t813 := int32(load32(m.memory, uint64(uint32(v1+i32(20)))))
-													m.fn264(t811, v16, t812, t813)
-													t814 := int32(load32(m.memory, uint64(uint32(v1+i32(24)))))
-													t815 := int32(load32(m.memory, uint64(uint32(v1+i32(28)))))
-													m.fn264(v12, v16, t814, t815)
+													t809 := int32(load32(m.memory, uint64(uint32(v10+i32(16)))))
+													t810 := int32(load32(m.memory, uint64(uint32(v10+i32(20)))))
+													m.fn264(t808, v16, t809, t810)
+													t811 := int32(load32(m.memory, uint64(uint32(v10+i32(24)))))
+													t812 := int32(load32(m.memory, uint64(uint32(v10+i32(28)))))
+													m.fn264(v7, v16, t811, t812)
 													store64(m.memory, uint64(uint32(v11))+8888, uint64(v55))
-													memory_copy(m.memory, uint32(v3), uint32(v20), uint32(i32(128)))
-													v1 = v1 + i32(80)
-													v3 = v3 + i32(128)
-													v6 = v6 - i32(1)
-													if v6 != 0 {
-														goto l207
+													memory_copy(m.memory, uint32(v6), uint32(v20), uint32(i32(128)))
+													v10 = v10 + i32(80)
+													v6 = v6 + i32(128)
+													v3 = v3 - i32(1)
+													if v3 != 0 {
+														goto l212
 													}
 												}
 											}
 											store32(m.memory, uint64(uint32(v11))+8772, uint32(v9))
-											store32(m.memory, uint64(uint32(v11))+8768, uint32(v23))
-											store32(m.memory, uint64(uint32(v11))+8776, uint32(v10))
-											t816 := v23
-											v12 = v10
-											if uint32(t816) > uint32(v12) {
-												m.fn130(v11+i32(48), v11+i32(8768), v10, i32(8), i32(128))
-												t817 := int32(load32(m.memory, uint64(uint32(v11))+48))
-												if t817 != i32(-0x7fffffff) {
+											store32(m.memory, uint64(uint32(v11))+8768, uint32(v18))
+											store32(m.memory, uint64(uint32(v11))+8776, uint32(v1))
+											t813 := v18
+											v7 = v1
+											if uint32(t813) > uint32(v7) {
+												m.fn130(v11+i32(48), v11+i32(8768), v1, i32(8), i32(128))
+												t814 := int32(load32(m.memory, uint64(uint32(v11))+48))
+												if t814 != i32(-0x7fffffff) {
 													_ = int32(load32(m.memory, uint64(uint32(v11))+52))
 													panic("unreachable")
 												}
-												t818 := int32(load32(m.memory, uint64(uint32(v11))+8776))
-												v12 = t818
-												t819 := int32(load32(m.memory, uint64(uint32(v11))+8772))
-												v9 = t819
+												t815 := int32(load32(m.memory, uint64(uint32(v11))+8776))
+												v7 = t815
+												t816 := int32(load32(m.memory, uint64(uint32(v11))+8772))
+												v9 = t816
 											}
-											t820 := int64(load64(m.memory, uint64(uint32(v14))+72))
-											v57 = t820
-											if v10 == 0 {
+											t817 := int64(load64(m.memory, uint64(uint32(v12))+72))
+											v57 = t817
+											if v1 == 0 {
 												v55 = i64(0)
-												goto l209
+												goto l214
 											}
-											v3 = v10 & i32(3)
-											if uint32(v10) < uint32(i32(4)) {
+											v6 = v1 & i32(3)
+											if uint32(v1) < uint32(i32(4)) {
 												v55 = i64(0)
-												v6 = i32(0)
-												goto l210
+												v3 = i32(0)
+												goto l215
 											}
-											v10 = v10 & i32(-4)
+											v1 = v1 & i32(-4)
 											v55 = i64(0)
-											v6 = i32(0)
-											v1 = v0
-										l211:
+											v3 = i32(0)
+											v10 = v0
+										l216:
 											{
-												t821 := int64(load64(m.memory, uint64(uint32(v1+i32(240)))))
-												t822 := int64(load64(m.memory, uint64(uint32(v1+i32(160)))))
-												t823 := int64(load64(m.memory, uint64(uint32(v1+i32(80)))))
-												t824 := int64(load64(m.memory, uint64(uint32(v1))))
-												v55 = t821 | (t822 | (t823 | (t824 | v55)))
-												v1 = v1 + i32(320)
-												t825 := v10
-												v6 = v6 + i32(4)
-												if t825 != v6 {
-													goto l211
+												t818 := int64(load64(m.memory, uint64(uint32(v10+i32(240)))))
+												t819 := int64(load64(m.memory, uint64(uint32(v10+i32(160)))))
+												t820 := int64(load64(m.memory, uint64(uint32(v10+i32(80)))))
+												t821 := int64(load64(m.memory, uint64(uint32(v10))))
+												v55 = t818 | (t819 | (t820 | (t821 | v55)))
+												v10 = v10 + i32(320)
+												t822 := v1
+												v3 = v3 + i32(4)
+												if t822 != v3 {
+													goto l216
 												}
 											}
-											if v3 == 0 {
-												goto l209
+											if v6 == 0 {
+												goto l214
 											}
-										l210:
-											v1 = v0 + v6*i32(80)
-										l212:
+										l215:
+											v10 = v0 + v3*i32(80)
+										l217:
 											{
-												t826 := int64(load64(m.memory, uint64(uint32(v1))))
-												v55 = t826 | v55
-												v1 = v1 + i32(80)
-												v3 = v3 - i32(1)
-												if v3 != 0 {
-													goto l212
+												t823 := int64(load64(m.memory, uint64(uint32(v10))))
+												v55 = t823 | v55
+												v10 = v10 + i32(80)
+												v6 = v6 - i32(1)
+												if v6 != 0 {
+													goto l217
 												}
 											}
-										l209:
-											t827 := int32(m.memory[uint64(uint32(v14))+189])
-											v0 = t827
-											memory_copy(m.memory, uint32(v13+i32(8)), uint32(v11+i32(8256)), uint32(i32(512)))
-											m.memory[uint64(uint32(v13))+620] = byte(v0)
-											store64(m.memory, uint64(uint32(v13))+544, uint64(v55))
-											store64(m.memory, uint64(uint32(v13))+536, uint64(v57))
-											store64(m.memory, uint64(uint32(v13))+528, uint64(v56))
-											store64(m.memory, uint64(uint32(v13))+520, uint64(v58))
-											store32(m.memory, uint64(uint32(v13))+4, uint32(v12))
-											store32(m.memory, uint64(uint32(v13)), uint32(v9))
-											store32(m.memory, uint64(uint32(v13))+616, uint32(v18))
-											t828 := int64(load64(m.memory, uint64(uint32(v14))))
-											store64(m.memory, uint64(uint32(v13))+552, uint64(t828))
-											t829 := int64(load64(m.memory, uint64(uint32(v14))+8))
-											store64(m.memory, uint64(uint32(v13))+560, uint64(t829))
-											t830 := int64(load64(m.memory, uint64(uint32(v14))+16))
-											store64(m.memory, uint64(uint32(v13))+568, uint64(t830))
-											t831 := int64(load64(m.memory, uint64(uint32(v14))+24))
-											store64(m.memory, uint64(uint32(v13))+576, uint64(t831))
-											t832 := int64(load64(m.memory, uint64(uint32(v14))+32))
-											store64(m.memory, uint64(uint32(v13))+584, uint64(t832))
-											t833 := int64(load64(m.memory, uint64(uint32(v14))+40))
-											store64(m.memory, uint64(uint32(v13))+592, uint64(t833))
-											t834 := int64(load64(m.memory, uint64(uint32(v14))+48))
-											store64(m.memory, uint64(uint32(v13))+600, uint64(t834))
-											t835 := int64(load64(m.memory, uint64(uint32(v14))+56))
-											store64(m.memory, uint64(uint32(v13))+608, uint64(t835))
+										l214:
+											t824 := int32(m.memory[uint64(uint32(v12))+189])
+											v0 = t824
+											memory_copy(m.memory, uint32(v14+i32(8)), uint32(v11+i32(8256)), uint32(i32(512)))
+											m.memory[uint64(uint32(v14))+620] = byte(v0)
+											store64(m.memory, uint64(uint32(v14))+544, uint64(v55))
+											store64(m.memory, uint64(uint32(v14))+536, uint64(v57))
+											store64(m.memory, uint64(uint32(v14))+528, uint64(v56))
+											store64(m.memory, uint64(uint32(v14))+520, uint64(v58))
+											store32(m.memory, uint64(uint32(v14))+4, uint32(v7))
+											store32(m.memory, uint64(uint32(v14)), uint32(v9))
+											store32(m.memory, uint64(uint32(v14))+616, uint32(v23))
+											t825 := int64(load64(m.memory, uint64(uint32(v12))))
+											store64(m.memory, uint64(uint32(v14))+552, uint64(t825))
+											t826 := int64(load64(m.memory, uint64(uint32(v12))+8))
+											store64(m.memory, uint64(uint32(v14))+560, uint64(t826))
+											t827 := int64(load64(m.memory, uint64(uint32(v12))+16))
+											store64(m.memory, uint64(uint32(v14))+568, uint64(t827))
+											t828 := int64(load64(m.memory, uint64(uint32(v12))+24))
+											store64(m.memory, uint64(uint32(v14))+576, uint64(t828))
+											t829 := int64(load64(m.memory, uint64(uint32(v12))+32))
+											store64(m.memory, uint64(uint32(v14))+584, uint64(t829))
+											t830 := int64(load64(m.memory, uint64(uint32(v12))+40))
+											store64(m.memory, uint64(uint32(v14))+592, uint64(t830))
+											t831 := int64(load64(m.memory, uint64(uint32(v12))+48))
+											store64(m.memory, uint64(uint32(v14))+600, uint64(t831))
+											t832 := int64(load64(m.memory, uint64(uint32(v12))+56))
+											store64(m.memory, uint64(uint32(v14))+608, uint64(t832))
 											m.g0 = v31
-											goto l213
+											goto l218
 										}
 										_ = int32(load32(m.memory, uint64(uint32(v11))+8776))
 										panic("unreachable")
 									}
-								l197:
+								l202:
 									panic("unreachable")
-								l213:
-									memory_copy(m.memory, uint32(v2), uint32(v13), uint32(i32(624)))
+								l218:
+									memory_copy(m.memory, uint32(v2), uint32(v14), uint32(i32(624)))
 									v2 = v2 + i32(624)
-									v3 = v14 + i32(192)
-									v7 = v7 - i32(1)
-									if v7 != 0 {
-										goto l214
+									v3 = v12 + i32(192)
+									v13 = v13 - i32(1)
+									if v13 != 0 {
+										goto l219
 									}
 								}
 							}
-							v7 = i32(0)
+							v13 = i32(0)
 							store32(m.memory, uint64(uint32(v8))+44, uint32(i32(0)))
 							store32(m.memory, uint64(uint32(v8))+32, uint32(i32(0)))
-							t838 := int32(load32(m.memory, uint64(uint32(v19))+32))
-							t839 := v8
-							v0 = t838
-							store32(m.memory, uint64(uint32(t839))+24, uint32(v0))
+							t835 := int32(load32(m.memory, uint64(uint32(v15))+32))
+							t836 := v8
+							v0 = t835
+							store32(m.memory, uint64(uint32(t836))+24, uint32(v0))
 							store32(m.memory, uint64(uint32(v8))+28, uint32(v0+v21*i32(100)))
 							m.fn36(v8+i32(696), v8+i32(24))
 							v0 = i32(4)
 							v2 = i32(0)
-							t840 := int32(load32(m.memory, uint64(uint32(v8))+696))
-							if t840 != 0 {
-								t841 := int32(load32(m.memory, uint64(uint32(v8))+32))
-								var p842 int32
-								if t841 != 0 {
-									t843 := int32(load32(m.memory, uint64(uint32(v8))+40))
-									v0 = t843
-									t844 := int32(load32(m.memory, uint64(uint32(v8))+36))
-									t845 := v0
-									v1 = t844
-									p846 := i32(0)
+							t837 := int32(load32(m.memory, uint64(uint32(v8))+696))
+							if t837 != 0 {
+								t838 := int32(load32(m.memory, uint64(uint32(v8))+32))
+								var p839 int32
+								if t838 != 0 {
+									t840 := int32(load32(m.memory, uint64(uint32(v8))+40))
+									v0 = t840
+									t841 := int32(load32(m.memory, uint64(uint32(v8))+36))
+									t842 := v0
+									v1 = t841
+									p843 := i32(0)
 									if v0 > v1 {
-										p846 = t845 - v1
+										p843 = t842 - v1
 									}
-									p842 = p846
+									p839 = p843
 								} else {
-									p842 = i32(0)
+									p839 = i32(0)
 								}
-								v3 = p842
-								t847 := int32(load32(m.memory, uint64(uint32(v8))+44))
-								if t847 != 0 {
-									t848 := int32(load32(m.memory, uint64(uint32(v8))+52))
-									t849 := v3
-									v0 = t848
-									t850 := int32(load32(m.memory, uint64(uint32(v8))+48))
-									t851 := v0
-									v1 = t850
-									v2 = t849 + (t851 - v1)
-									p852 := v2
+								v3 = p839
+								t844 := int32(load32(m.memory, uint64(uint32(v8))+44))
+								if t844 != 0 {
+									t845 := int32(load32(m.memory, uint64(uint32(v8))+52))
+									t846 := v3
+									v0 = t845
+									t847 := int32(load32(m.memory, uint64(uint32(v8))+48))
+									t848 := v0
+									v1 = t847
+									v2 = t846 + (t848 - v1)
+									p849 := v2
 									if uint32(v2) < uint32(v3) {
-										p852 = i32(-1)
+										p849 = i32(-1)
 									}
-									p853 := v3
+									p850 := v3
 									if v0 > v1 {
-										p853 = p852
+										p850 = p849
 									}
-									v3 = p853
+									v3 = p850
 								}
 								v2 = i32(1)
 								v1 = v8 + i32(56)
-								t854 := v1
+								t851 := v1
 								v0 = v3 + i32(1)
-								p855 := i32(-1)
+								p852 := i32(-1)
 								if v0 != 0 {
-									p855 = v0
+									p852 = v0
 								}
-								v0 = p855
-								p856 := v0
+								v0 = p852
+								p853 := v0
 								if uint32(v0) <= uint32(i32(4)) {
-									p856 = i32(4)
+									p853 = i32(4)
 								}
-								m.fn30(t854, p856, i32(4), i32(40))
-								t857 := int32(load32(m.memory, uint64(uint32(v8))+60))
-								v3 = t857
-								t858 := int32(load32(m.memory, uint64(uint32(v8))+56))
-								if t858 == i32(1) {
+								m.fn30(t851, p853, i32(4), i32(40))
+								t854 := int32(load32(m.memory, uint64(uint32(v8))+60))
+								v3 = t854
+								t855 := int32(load32(m.memory, uint64(uint32(v8))+56))
+								if t855 == i32(1) {
 									_ = int32(load32(m.memory, uint64(uint32(v8))+64))
 									panic("unreachable")
 								}
-								t859 := int32(load32(m.memory, uint64(uint32(v8))+64))
-								v0 = t859
-								t860 := int64(load64(m.memory, uint64(uint32(v8))+728))
-								store64(m.memory, uint64(uint32(v0))+32, uint64(t860))
-								t861 := int64(load64(m.memory, uint64(uint32(v8))+720))
-								store64(m.memory, uint64(uint32(v0))+24, uint64(t861))
-								t862 := int64(load64(m.memory, uint64(uint32(v8))+712))
-								store64(m.memory, uint64(uint32(v0))+16, uint64(t862))
-								t863 := int64(load64(m.memory, uint64(uint32(v8))+704))
-								store64(m.memory, uint64(uint32(v0))+8, uint64(t863))
-								t864 := int64(load64(m.memory, uint64(uint32(v8))+696))
-								store64(m.memory, uint64(uint32(v0)), uint64(t864))
+								t856 := int32(load32(m.memory, uint64(uint32(v8))+64))
+								v0 = t856
+								t857 := int64(load64(m.memory, uint64(uint32(v8))+728))
+								store64(m.memory, uint64(uint32(v0))+32, uint64(t857))
+								t858 := int64(load64(m.memory, uint64(uint32(v8))+720))
+								store64(m.memory, uint64(uint32(v0))+24, uint64(t858))
+								t859 := int64(load64(m.memory, uint64(uint32(v8))+712))
+								store64(m.memory, uint64(uint32(v0))+16, uint64(t859))
+								t860 := int64(load64(m.memory, uint64(uint32(v8))+704))
+								store64(m.memory, uint64(uint32(v0))+8, uint64(t860))
+								t861 := int64(load64(m.memory, uint64(uint32(v8))+696))
+								store64(m.memory, uint64(uint32(v0)), uint64(t861))
 								store32(m.memory, uint64(uint32(v8))+692, uint32(i32(1)))
 								store32(m.memory, uint64(uint32(v8))+688, uint32(v0))
 								store32(m.memory, uint64(uint32(v8))+684, uint32(v3))
-								t865 := int64(load64(m.memory, uint64(uint32(v8))+48))
-								store64(m.memory, uint64(uint32(v8))+760, uint64(t865))
-								t866 := int64(load64(m.memory, uint64(uint32(v8))+40))
-								store64(m.memory, uint64(uint32(v8))+752, uint64(t866))
-								t867 := int64(load64(m.memory, uint64(uint32(v8))+32))
-								store64(m.memory, uint64(uint32(v8))+744, uint64(t867))
-								t868 := int64(load64(m.memory, uint64(uint32(v8))+24))
-								store64(m.memory, uint64(uint32(v8))+736, uint64(t868))
+								t862 := int64(load64(m.memory, uint64(uint32(v8))+48))
+								store64(m.memory, uint64(uint32(v8))+760, uint64(t862))
+								t863 := int64(load64(m.memory, uint64(uint32(v8))+40))
+								store64(m.memory, uint64(uint32(v8))+752, uint64(t863))
+								t864 := int64(load64(m.memory, uint64(uint32(v8))+32))
+								store64(m.memory, uint64(uint32(v8))+744, uint64(t864))
+								t865 := int64(load64(m.memory, uint64(uint32(v8))+24))
+								store64(m.memory, uint64(uint32(v8))+736, uint64(t865))
 								m.fn36(v1, v8+i32(736))
-								t869 := int32(load32(m.memory, uint64(uint32(v8))+56))
-								if t869 != 0 {
-									v7 = i32(40)
-								l216:
+								t866 := int32(load32(m.memory, uint64(uint32(v8))+56))
+								if t866 != 0 {
+									v13 = i32(40)
+								l221:
 									{
-										t870 := int32(load32(m.memory, uint64(uint32(v8))+684))
-										if t870 == v2 {
+										t867 := int32(load32(m.memory, uint64(uint32(v8))+684))
+										if t867 == v2 {
 											v3 = i32(0)
-											t871 := int32(load32(m.memory, uint64(uint32(v8))+744))
-											if t871 != 0 {
-												t872 := int32(load32(m.memory, uint64(uint32(v8))+752))
-												v0 = t872
-												t873 := int32(load32(m.memory, uint64(uint32(v8))+748))
-												t874 := v0
-												v1 = t873
-												p875 := i32(0)
+											t868 := int32(load32(m.memory, uint64(uint32(v8))+744))
+											if t868 != 0 {
+												t869 := int32(load32(m.memory, uint64(uint32(v8))+752))
+												v0 = t869
+												t870 := int32(load32(m.memory, uint64(uint32(v8))+748))
+												t871 := v0
+												v1 = t870
+												p872 := i32(0)
 												if v0 > v1 {
-													p875 = t874 - v1
+													p872 = t871 - v1
 												}
-												v3 = p875
+												v3 = p872
 											}
-											t876 := int32(load32(m.memory, uint64(uint32(v8))+756))
-											t878 := v8 + i32(684)
-											t879 := v2
-											var p877 int32
-											if t876 != 0 {
-												t880 := int32(load32(m.memory, uint64(uint32(v8))+764))
-												t881 := v3
-												v0 = t880
-												t882 := int32(load32(m.memory, uint64(uint32(v8))+760))
-												t883 := v0
-												v1 = t882
-												v6 = t881 + (t883 - v1)
-												p884 := v6
+											t873 := int32(load32(m.memory, uint64(uint32(v8))+756))
+											t875 := v8 + i32(684)
+											t876 := v2
+											var p874 int32
+											if t873 != 0 {
+												t877 := int32(load32(m.memory, uint64(uint32(v8))+764))
+												t878 := v3
+												v0 = t877
+												t879 := int32(load32(m.memory, uint64(uint32(v8))+760))
+												t880 := v0
+												v1 = t879
+												v6 = t878 + (t880 - v1)
+												p881 := v6
 												if uint32(v3) > uint32(v6) {
-													p884 = i32(-1)
+													p881 = i32(-1)
 												}
-												p885 := v3
+												p882 := v3
 												if v0 > v1 {
-													p885 = p884
+													p882 = p881
 												}
-												p877 = p885
+												p874 = p882
 											} else {
-												p877 = v3
+												p874 = v3
 											}
-											v0 = p877 + i32(1)
-											p886 := i32(-1)
+											v0 = p874 + i32(1)
+											p883 := i32(-1)
 											if v0 != 0 {
-												p886 = v0
+												p883 = v0
 											}
-											m.fn23(t878, t879, p886, i32(4), i32(40))
-											t887 := int32(load32(m.memory, uint64(uint32(v8))+688))
-											v0 = t887
+											m.fn23(t875, t876, p883, i32(4), i32(40))
+											t884 := int32(load32(m.memory, uint64(uint32(v8))+688))
+											v0 = t884
 										}
-										v1 = v0 + v7
-										t888 := int64(load64(m.memory, uint64(uint32(v8))+88))
-										store64(m.memory, uint64(uint32(v1))+32, uint64(t888))
-										t889 := int64(load64(m.memory, uint64(uint32(v8))+80))
-										store64(m.memory, uint64(uint32(v1))+24, uint64(t889))
-										t890 := int64(load64(m.memory, uint64(uint32(v8))+72))
-										store64(m.memory, uint64(uint32(v1))+16, uint64(t890))
-										t891 := int64(load64(m.memory, uint64(uint32(v8))+64))
-										store64(m.memory, uint64(uint32(v1))+8, uint64(t891))
-										t892 := int64(load64(m.memory, uint64(uint32(v8))+56))
-										store64(m.memory, uint64(uint32(v1)), uint64(t892))
-										t893 := v8
+										v1 = v0 + v13
+										t885 := int64(load64(m.memory, uint64(uint32(v8))+88))
+										store64(m.memory, uint64(uint32(v1))+32, uint64(t885))
+										t886 := int64(load64(m.memory, uint64(uint32(v8))+80))
+										store64(m.memory, uint64(uint32(v1))+24, uint64(t886))
+										t887 := int64(load64(m.memory, uint64(uint32(v8))+72))
+										store64(m.memory, uint64(uint32(v1))+16, uint64(t887))
+										t888 := int64(load64(m.memory, uint64(uint32(v8))+64))
+										store64(m.memory, uint64(uint32(v1))+8, uint64(t888))
+										t889 := int64(load64(m.memory, uint64(uint32(v8))+56))
+										store64(m.memory, uint64(uint32(v1)), uint64(t889))
+										t890 := v8
 										v2 = v2 + i32(1)
-										store32(m.memory, uint64(uint32(t893))+692, uint32(v2))
-										v7 = v7 + i32(40)
+										store32(m.memory, uint64(uint32(t890))+692, uint32(v2))
+										v13 = v13 + i32(40)
 										m.fn36(v8+i32(56), v8+i32(736))
-										t894 := int32(load32(m.memory, uint64(uint32(v8))+56))
-										if t894 != 0 {
-											goto l216
+										t891 := int32(load32(m.memory, uint64(uint32(v8))+56))
+										if t891 != 0 {
+											goto l221
 										}
 									}
 								}
-								t895 := int32(load32(m.memory, uint64(uint32(v8))+684))
-								v7 = t895
+								t892 := int32(load32(m.memory, uint64(uint32(v8))+684))
+								v13 = t892
 							}
-							t896 := m.fn503(i32(36), i32(4))
-							v3 = t896
+							t893 := m.fn503(i32(36), i32(4))
+							v3 = t893
 							if v3 == 0 {
-								goto l176
+								goto l181
 							}
-							store32(m.memory, uint64(uint32(v3))+32, uint32(v19))
+							store32(m.memory, uint64(uint32(v3))+32, uint32(v15))
 							store32(m.memory, uint64(uint32(v3))+28, uint32(v2))
 							store32(m.memory, uint64(uint32(v3))+24, uint32(v0))
-							store32(m.memory, uint64(uint32(v3))+20, uint32(v7))
+							store32(m.memory, uint64(uint32(v3))+20, uint32(v13))
 							store32(m.memory, uint64(uint32(v3))+16, uint32(v17))
-							store32(m.memory, uint64(uint32(v3))+12, uint32(v15))
+							store32(m.memory, uint64(uint32(v3))+12, uint32(v19))
 							store32(m.memory, uint64(uint32(v3))+8, uint32(v30))
 							store64(m.memory, uint64(uint32(v3)), uint64(i64(0x100000001)))
 						}
-					l174:
-						t897 := m.fn503(i32(4), i32(4))
-						v0 = t897
+					l179:
+						t894 := m.fn503(i32(4), i32(4))
+						v0 = t894
 						if v0 == 0 {
-							goto l176
+							goto l181
 						}
 						store32(m.memory, uint64(uint32(v0)), uint32(v3))
 						v55 = i64(0)
 						v3 = i32(0)
 						p3 = i32(0)
-						goto l217
+						goto l222
 					}
 				}
 			l0:
-				t900 := int64(load64(m.memory, uint64(uint32(v8))+72))
-				store64(m.memory, uint64(uint32(v8))+736, uint64(t900))
-				t901 := int32(load32(m.memory, uint64(uint32(v8))+80))
-				store32(m.memory, uint64(uint32(v8))+744, uint32(t901))
-				t902 := int32(load32(m.memory, uint64(uint32(v8))+68))
-				v1 = t902
-				t903 := int32(load32(m.memory, uint64(uint32(v8))+84))
-				v6 = t903
-				t904 := int32(load32(m.memory, uint64(uint32(v8))+88))
-				v10 = t904
-				t905 := int32(load32(m.memory, uint64(uint32(v8))+92))
-				v38 = t905
+				t897 := int64(load64(m.memory, uint64(uint32(v8))+72))
+				store64(m.memory, uint64(uint32(v8))+736, uint64(t897))
+				t898 := int32(load32(m.memory, uint64(uint32(v8))+80))
+				store32(m.memory, uint64(uint32(v8))+744, uint32(t898))
+				t899 := int32(load32(m.memory, uint64(uint32(v8))+68))
+				v1 = t899
+				t900 := int32(load32(m.memory, uint64(uint32(v8))+84))
+				v10 = t900
+				t901 := int32(load32(m.memory, uint64(uint32(v8))+88))
+				v6 = t901
+				t902 := int32(load32(m.memory, uint64(uint32(v8))+92))
+				v38 = t902
 			}
-		l175:
+		l180:
 			v0 = i32(0)
-			t906 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
-			if t906 != 0 {
-				goto l176
+			t903 := int32(load32(m.memory, uint64(uint32(i32(1119292)))))
+			if t903 != 0 {
+				goto l181
 			}
-			store32(m.memory, uint64(uint32(i32(1119308))), uint32(i32(-1)))
-			m.fn1(i32(1119312))
-			store32(m.memory, uint64(uint32(i32(1119324))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1119320))), uint32(v2))
-			store32(m.memory, uint64(uint32(i32(1119316))), uint32(v3))
-			store32(m.memory, uint64(uint32(i32(1119312))), uint32(v7))
-			store32(m.memory, uint64(uint32(i32(1119348))), uint32(v38))
-			store32(m.memory, uint64(uint32(i32(1119344))), uint32(v10))
-			store32(m.memory, uint64(uint32(i32(1119340))), uint32(v6))
-			t907 := int64(load64(m.memory, uint64(uint32(v8))+736))
-			store64(m.memory, uint64(uint32(i32(1119328))), uint64(t907))
-			t908 := int32(load32(m.memory, uint64(uint32(v8))+744))
-			store32(m.memory, uint64(uint32(i32(1119336))), uint32(t908))
-			m.fn32(v8-i32(-64), i32(1119312))
-			t909 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
-			store32(m.memory, uint64(uint32(i32(1119308))), uint32(t909+i32(1)))
-			t910 := int64(load64(m.memory, uint64(uint32(v8))+64))
-			v66 = t910
-			t911 := int64(load64(m.memory, uint64(uint32(v8))+72))
-			v67 = t911
-			t912 := int64(load64(m.memory, uint64(uint32(v8))+80))
-			v68 = t912
-			t913 := int64(load64(m.memory, uint64(uint32(v8))+88))
-			v69 = t913
-			t914 := int64(load64(m.memory, uint64(uint32(v8))+96))
-			v70 = t914
-			t915 := int64(load64(m.memory, uint64(uint32(v8))+104))
-			v71 = t915
-			t916 := int64(load64(m.memory, uint64(uint32(v8))+112))
-			v72 = t916
-			t917 := int64(load64(m.memory, uint64(uint32(v8))+120))
-			v73 = t917
-			t918 := int64(load64(m.memory, uint64(uint32(v8))+128))
-			v55 = t918
-			t919 := int32(load32(m.memory, uint64(uint32(v8))+136))
-			v3 = t919
-			t920 := int32(load32(m.memory, uint64(uint32(v8))+140))
-			p3 = t920
+			store32(m.memory, uint64(uint32(i32(1119292))), uint32(i32(-1)))
+			m.fn1(i32(1119296))
+			store32(m.memory, uint64(uint32(i32(1119308))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119304))), uint32(v2))
+			store32(m.memory, uint64(uint32(i32(1119300))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119296))), uint32(v13))
+			store32(m.memory, uint64(uint32(i32(1119332))), uint32(v38))
+			store32(m.memory, uint64(uint32(i32(1119328))), uint32(v6))
+			store32(m.memory, uint64(uint32(i32(1119324))), uint32(v10))
+			t904 := int64(load64(m.memory, uint64(uint32(v8))+736))
+			store64(m.memory, uint64(uint32(i32(1119312))), uint64(t904))
+			t905 := int32(load32(m.memory, uint64(uint32(v8))+744))
+			store32(m.memory, uint64(uint32(i32(1119320))), uint32(t905))
+			m.fn32(v8-i32(-64), i32(1119296))
+			t906 := int32(load32(m.memory, uint64(uint32(i32(1119292)))))
+			store32(m.memory, uint64(uint32(i32(1119292))), uint32(t906+i32(1)))
+			t907 := int64(load64(m.memory, uint64(uint32(v8))+64))
+			v66 = t907
+			t908 := int64(load64(m.memory, uint64(uint32(v8))+72))
+			v67 = t908
+			t909 := int64(load64(m.memory, uint64(uint32(v8))+80))
+			v68 = t909
+			t910 := int64(load64(m.memory, uint64(uint32(v8))+88))
+			v69 = t910
+			t911 := int64(load64(m.memory, uint64(uint32(v8))+96))
+			v70 = t911
+			t912 := int64(load64(m.memory, uint64(uint32(v8))+104))
+			v71 = t912
+			t913 := int64(load64(m.memory, uint64(uint32(v8))+112))
+			v72 = t913
+			t914 := int64(load64(m.memory, uint64(uint32(v8))+120))
+			v73 = t914
+			t915 := int64(load64(m.memory, uint64(uint32(v8))+128))
+			v55 = t915
+			t916 := int32(load32(m.memory, uint64(uint32(v8))+136))
+			v3 = t916
+			t917 := int32(load32(m.memory, uint64(uint32(v8))+140))
+			p3 = t917
 		}
-	l217:
+	l222:
 		v1 = p3
 		if v4 != 0 {
 			store32(m.memory, uint64(uint32(v4))+76, uint32(v1))
@@ -12710,7 +12719,7 @@ func (m *Module) Xchatpb_schema_new(v0, v1, v2, v3, v4 int32) int32 {
 		m.g0 = v8 + i32(768)
 		return v0
 	}
-l176:
+l181:
 	panic("unreachable")
 l65:
 	_ = int32(load32(m.memory, uint64(uint32(v5))+1032))
@@ -15385,25 +15394,25 @@ func (m *Module) Xchatpb_splitter_new(v0, v1, v2, v3, v4, v5, v6 int32) int32 {
 				}
 			l0:
 				v5 = i32(0)
-				t595 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
+				t595 := int32(load32(m.memory, uint64(uint32(i32(1119292)))))
 				if t595 != 0 {
 					goto l1
 				}
-				store32(m.memory, uint64(uint32(i32(1119308))), uint32(i32(-1)))
-				m.fn1(i32(1119312))
+				store32(m.memory, uint64(uint32(i32(1119292))), uint32(i32(-1)))
+				m.fn1(i32(1119296))
 				t596 := int64(load64(m.memory, uint64(uint32(v8))+36))
-				store64(m.memory, uint64(uint32(i32(1119344))), uint64(t596))
+				store64(m.memory, uint64(uint32(i32(1119328))), uint64(t596))
 				t597 := int64(load64(m.memory, uint64(uint32(v8))+28))
-				store64(m.memory, uint64(uint32(i32(1119336))), uint64(t597))
+				store64(m.memory, uint64(uint32(i32(1119320))), uint64(t597))
 				t598 := int64(load64(m.memory, uint64(uint32(v8))+20))
-				store64(m.memory, uint64(uint32(i32(1119328))), uint64(t598))
+				store64(m.memory, uint64(uint32(i32(1119312))), uint64(t598))
 				t599 := int64(load64(m.memory, uint64(uint32(v8))+12))
-				store64(m.memory, uint64(uint32(i32(1119320))), uint64(t599))
+				store64(m.memory, uint64(uint32(i32(1119304))), uint64(t599))
 				t600 := int64(load64(m.memory, uint64(uint32(v8))+4))
-				store64(m.memory, uint64(uint32(i32(1119312))), uint64(t600))
-				m.fn32(v8+i32(1168), i32(1119312))
-				t601 := int32(load32(m.memory, uint64(uint32(i32(1119308)))))
-				store32(m.memory, uint64(uint32(i32(1119308))), uint32(t601+i32(1)))
+				store64(m.memory, uint64(uint32(i32(1119296))), uint64(t600))
+				m.fn32(v8+i32(1168), i32(1119296))
+				t601 := int32(load32(m.memory, uint64(uint32(i32(1119292)))))
+				store32(m.memory, uint64(uint32(i32(1119292))), uint32(t601+i32(1)))
 				t602 := int64(load64(m.memory, uint64(uint32(v8))+1168))
 				v75 = t602
 				t603 := int64(load64(m.memory, uint64(uint32(v8))+1176))
@@ -21392,7 +21401,7 @@ l0:
 func (m *Module) fn105(v0 int32) {
 	var v1, v2, v3 int32
 	var v4, v5 int64
-	t0 := int32(m.memory[uint64(uint32(i32(1119376)))])
+	t0 := int32(m.memory[uint64(uint32(i32(1119360)))])
 	if t0 != i32(1) {
 		t1 := m.g0
 		v1 = t1 - i32(16)
@@ -21414,22 +21423,22 @@ func (m *Module) fn105(v0 int32) {
 		v5 = t4
 		t5 := int64(load64(m.memory, uint64(uint32(v1))+8))
 		v4 = t5
-		t6 := int32(m.memory[uint64(uint32(i32(1119376)))])
+		t6 := int32(m.memory[uint64(uint32(i32(1119360)))])
 		if t6 == i32(2) {
 			panic("unreachable")
 		}
-		m.memory[uint64(uint32(i32(1119376)))] = byte(i32(1))
-		store64(m.memory, uint64(uint32(i32(1119368))), uint64(v4))
-		store64(m.memory, uint64(uint32(i32(1119360))), uint64(v5))
+		m.memory[uint64(uint32(i32(1119360)))] = byte(i32(1))
+		store64(m.memory, uint64(uint32(i32(1119352))), uint64(v4))
+		store64(m.memory, uint64(uint32(i32(1119344))), uint64(v5))
 		m.g0 = v1 + i32(16)
 	}
-	t7 := int64(load64(m.memory, uint64(uint32(i32(1119368)))))
+	t7 := int64(load64(m.memory, uint64(uint32(i32(1119352)))))
 	store64(m.memory, uint64(uint32(v0))+8, uint64(t7))
-	t8 := int64(load64(m.memory, uint64(uint32(i32(1119360)))))
+	t8 := int64(load64(m.memory, uint64(uint32(i32(1119344)))))
 	t9 := v0
 	v4 = t8
 	store64(m.memory, uint64(uint32(t9)), uint64(v4))
-	store64(m.memory, uint64(uint32(i32(1119360))), uint64(v4+i64(1)))
+	store64(m.memory, uint64(uint32(i32(1119344))), uint64(v4+i64(1)))
 }
 func (m *Module) fn106(v0, v1, v2, v3 int32) {
 	var v4, v5, v6, v7, v8, v9, v10, v11, v12 int32
@@ -34256,41 +34265,41 @@ l2:
 	return p10
 }
 func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
-	var v6, v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27 int32
-	var v28, v29, v30, v31, v32, v33, v34, v35, v36 int64
+	var v6, v7, v8, v9, v10, v11, v12, v13, v14 int64
+	var v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30, v31, v32, v33, v34, v35, v36 int32
 	t0 := m.g0
-	v7 = t0 - i32(208)
-	m.g0 = v7
+	v16 = t0 - i32(208)
+	m.g0 = v16
 	{
 		if uint32(v5) <= uint32(i32(200)) {
 			{
 				t1 := int32(load32(m.memory, uint64(uint32(v1))+48))
 				t2 := v2
-				v8 = t1
-				t3 := int32(load32(m.memory, uint64(uint32(v8))+16))
+				v18 = t1
+				t3 := int32(load32(m.memory, uint64(uint32(v18))+16))
 				if uint32(t2) >= uint32(t3) {
 					goto l0
 				}
-				v9 = v3 + i32(1)
-				t4 := int32(load32(m.memory, uint64(uint32(v8))+12))
-				v20 = t4 + v2*i32(192)
+				v17 = v3 + i32(1)
+				t4 := int32(load32(m.memory, uint64(uint32(v18))+12))
+				v29 = t4 + v2*i32(192)
 				t5 := int32(m.memory[uint64(uint32(v3))+1])
 				v3 = t5
 				var p6 int32
 				if uint32(v3) <= uint32(i32(32)) {
-					t7 := m.fn279(v1, v9)
-					v9 = t7
-					t8 := int32(m.memory[uint64(uint32(v9))])
+					t7 := m.fn279(v1, v17)
+					v17 = t7
+					t8 := int32(m.memory[uint64(uint32(v17))])
 					p6 = t8
 				} else {
 					p6 = v3
 				}
 				if p6&i32(255) == i32(125) {
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
-					store32(m.memory, uint64(uint32(v0)), uint32(v9+i32(1)))
+					store32(m.memory, uint64(uint32(v0)), uint32(v17+i32(1)))
 					t9 := int32(m.memory[uint64(uint32(v1))+117])
-					t10 := int64(load64(m.memory, uint64(uint32(v20))+80))
-					t11 := int64(load64(m.memory, uint64(uint32(v20))+88))
+					t10 := int64(load64(m.memory, uint64(uint32(v29))+80))
+					t11 := int64(load64(m.memory, uint64(uint32(v29))+88))
 					t12 := v1
 					var p13 int32
 					if t10&(t11^i64(-1)) != i64(0) {
@@ -34301,17 +34310,17 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 				}
 				t14 := int32(load32(m.memory, uint64(uint32(v1))+64))
 				v3 = t14
-				m.memory[uint64(uint32(v7))+120] = byte(i32(0))
-				store32(m.memory, uint64(uint32(v7))+116, uint32(v5))
-				store32(m.memory, uint64(uint32(v7))+112, uint32(v4-v3))
-				m.memory[uint64(uint32(v7))+64] = byte(i32(0))
-				store64(m.memory, uint64(uint32(v7))+56, uint64(i64(0)))
-				store64(m.memory, uint64(uint32(v7))+72, uint64(i64(0)))
-				store32(m.memory, uint64(uint32(v7))+24, uint32(i32(0)))
-				store64(m.memory, uint64(uint32(v7))+80, uint64(i64(0)))
-				store64(m.memory, uint64(uint32(v7))+88, uint64(i64(0)))
-				store64(m.memory, uint64(uint32(v7))+96, uint64(i64(0)))
-				store64(m.memory, uint64(uint32(v7))+104, uint64(i64(0)))
+				m.memory[uint64(uint32(v16))+120] = byte(i32(0))
+				store32(m.memory, uint64(uint32(v16))+116, uint32(v5))
+				store32(m.memory, uint64(uint32(v16))+112, uint32(v4-v3))
+				m.memory[uint64(uint32(v16))+64] = byte(i32(0))
+				store64(m.memory, uint64(uint32(v16))+56, uint64(i64(0)))
+				store64(m.memory, uint64(uint32(v16))+72, uint64(i64(0)))
+				store32(m.memory, uint64(uint32(v16))+24, uint32(i32(0)))
+				store64(m.memory, uint64(uint32(v16))+80, uint64(i64(0)))
+				store64(m.memory, uint64(uint32(v16))+88, uint64(i64(0)))
+				store64(m.memory, uint64(uint32(v16))+96, uint64(i64(0)))
+				store64(m.memory, uint64(uint32(v16))+104, uint64(i64(0)))
 				t15 := int32(load32(m.memory, uint64(uint32(v1))+48))
 				t16 := v2
 				v3 = t15
@@ -34326,44 +34335,44 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 				if uint32(t19) >= uint32(t20) {
 					goto l0
 				}
-				v16 = v1 + i32(56)
-				v25 = v7 + i32(56)
+				v25 = v1 + i32(56)
+				v34 = v16 + i32(56)
 				t21 := int32(load32(m.memory, uint64(uint32(v3))+12))
 				v15 = t21 + v2*i32(192)
 				t22 := int32(load32(m.memory, uint64(uint32(v5))))
-				v18 = t22 + v2*i32(72)
-				v26 = v18 + i32(63)
-				v10 = v18 + i32(62)
-				t23 := int64(load64(m.memory, uint64(uint32(v18))+64))
-				v36 = t23
-			l66:
+				v27 = t22 + v2*i32(72)
+				v35 = v27 + i32(63)
+				v20 = v27 + i32(62)
+				t23 := int64(load64(m.memory, uint64(uint32(v27))+64))
+				v14 = t23
+			l70:
 				{
 					t24 := int32(load32(m.memory, uint64(uint32(v1))+24))
-					if uint32(v9) > uint32(t24) {
+					if uint32(v17) > uint32(t24) {
 						t25 := int32(load32(m.memory, uint64(uint32(v1))+20))
-						t26 := m.fn278(v1, v9-t25)
-						v9 = t26
+						t26 := m.fn278(v1, v17-t25)
+						v17 = t26
 					}
 					t27 := int32(load32(m.memory, uint64(uint32(v1))+68))
 					if uint32(v4) > uint32(t27) {
 						t28 := int32(load32(m.memory, uint64(uint32(v1))+64))
-						t29 := m.fn72(v16, v4-t28, i32(0))
+						t29 := m.fn72(v25, v4-t28, i32(0))
 						v4 = t29
 					}
 					t30 := int32(load32(m.memory, uint64(uint32(v15))+96))
-					t31 := int32(m.memory[uint64(uint32(v10))])
+					t31 := int32(m.memory[uint64(uint32(v20))])
 					v3 = t30 + t31&i32(63)<<7
-					v28 = i64(0)
+					v6 = i64(0)
 					v5 = i32(0)
-					v29 = i64(0)
+					v7 = i64(0)
 				l2:
 					{
 						t32 := int64(load64(m.memory, uint64(uint32(v3+v5))))
-						t33 := int64(load64(m.memory, uint64(uint32(v5+v9))))
-						t34 := v29
-						v30 = t32 ^ t33
-						v29 = t34 | i64_shl(int64(uint64(int64(uint64(v30&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v30^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v28)
-						v28 = v28 + i64(8)
+						t33 := int64(load64(m.memory, uint64(uint32(v5+v17))))
+						t34 := v7
+						v8 = t32 ^ t33
+						v7 = t34 | i64_shl(int64(uint64(int64(uint64(v8&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v8^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v6)
+						v6 = v6 + i64(8)
 						v5 = v5 + i32(8)
 						if v5 != i32(32) {
 							goto l2
@@ -34379,1619 +34388,1649 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 											{
 												{
 													{
-														t36 := int32(load32(m.memory, uint64(uint32(v3))+32))
-														if t36|int32(v29) == i32(-1) {
-															t37 := int32(m.memory[uint64(uint32(v3))+36])
-															v5 = v9 + t37
-															t38 := int32(m.memory[uint64(uint32(v5))])
-															t39 := v5
-															var p40 int32
-															if t38 == i32(32) {
-																p40 = 1
-															}
-															v9 = t39 + p40
-															goto l3
-														}
-														v5 = i32(0)
-														v28 = i64(0)
-														v29 = i64(0)
-														v17 = i32(0)
-														t41 := m.g0
-														v3 = t41 - i32(48)
-														m.g0 = v3
-														t42 := int32(m.memory[uint64(uint32(v9))])
-														if uint32(t42) <= uint32(i32(32)) {
-															t43 := m.fn279(v1, v9)
-															v9 = t43
-														}
-														v8 = v7 + i32(168)
-														v14 = v7 + i32(24)
-														t44 := int32(load32(m.memory, uint64(uint32(v15))+96))
-														v27 = t44
-														t45 := int32(m.memory[uint64(uint32(v10))])
-														v6 = v27 + t45&i32(63)<<7
-													l4:
 														{
-															t46 := int64(load64(m.memory, uint64(uint32(v5+v6))))
-															t47 := int64(load64(m.memory, uint64(uint32(v5+v9))))
-															t48 := v29
-															v30 = t46 ^ t47
-															v29 = t48 | i64_shl(int64(uint64(int64(uint64(v30&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v30^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v28)
-															v28 = v28 + i64(8)
-															v5 = v5 + i32(8)
-															if v5 != i32(32) {
-																goto l4
-															}
-														}
-														{
-															t49 := int32(load32(m.memory, uint64(uint32(v6))+32))
-															if t49|int32(v29) == i32(-1) {
-																t50 := int32(m.memory[uint64(uint32(v6))+96])
-																m.memory[uint64(uint32(v8))+4] = byte(t50)
-																t51 := int32(m.memory[uint64(uint32(v6))+36])
-																store32(m.memory, uint64(uint32(v8)), uint32(v9+t51))
-																goto l5
-															}
-															t52 := int32(load32(m.memory, uint64(uint32(v1))+36))
-															v5 = t52
-															t53 := int32(load32(m.memory, uint64(uint32(v5))+20))
-															v11 = t53
-															t54 := int32(load32(m.memory, uint64(uint32(v5))+8))
-															v12 = t54
 															{
-																{
-																	t55 := int32(m.memory[uint64(uint32(v9))])
-																	if t55 != i32(34) {
-																		goto l6
+																t36 := int32(load32(m.memory, uint64(uint32(v3))+32))
+																if t36|int32(v7) == i32(-1) {
+																	t37 := int32(m.memory[uint64(uint32(v3))+36])
+																	v5 = v17 + t37
+																	t38 := int32(m.memory[uint64(uint32(v5))])
+																	t39 := v5
+																	var p40 int32
+																	if t38 == i32(32) {
+																		p40 = 1
 																	}
-																	v6 = v9 + i32(1)
-																	v28 = i64(0)
-																	v5 = i32(0)
-																	v29 = i64(0)
-																l7:
-																	{
-																		t56 := int64(load64(m.memory, uint64(uint32(v5+v6))))
-																		t57 := v29
-																		v31 = t56
-																		v30 = v31 & i64(0x7f7f7f7f7f7f7f7f)
-																		v29 = t57 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v30|(i64(-0x7f7f7f7f7f7f7f80)-(v30^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v30^i64(6655295901103053916)))|v31)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v28)
-																		v28 = v28 + i64(8)
-																		v5 = v5 + i32(8)
-																		if v5 != i32(32) {
-																			goto l7
-																		}
-																	}
-																	v5 = int32(v29)
-																	if v5 == 0 {
-																		goto l6
-																	}
-																	t58 := v6
-																	v13 = int32(bits.TrailingZeros32(uint32(v5)))
-																	v5 = t58 + v13
-																	t59 := int32(load16(m.memory, uint64(uint32(v5))))
-																	if t59 != i32(14882) {
-																		goto l6
-																	}
-																	t60 := int64(load64(m.memory, uint64(uint32(v6))))
-																	v28 = t60
-																	v28 = v28<<56 | v28&i64(0xff00)<<40 | (v28&i64(0xff0000)<<24 | v28&i64(0xff000000)<<8) | (int64(uint64(v28)>>8)&i64(0xff000000) | int64(uint64(v28)>>24)&i64(0xff0000) | (int64(uint64(v28)>>40)&i64(0xff00) | int64(uint64(v28)>>56)))
-																	t61 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																	v21 = v6 - t61
-																	if uint32(v13) <= uint32(i32(7)) {
-																		v28 = v28 & (i64_shr_u(i64(-1), int64(uint32(v13<<3))) ^ i64(-1))
-																	}
-																	t62 := int32(m.memory[uint64(uint32(v5))+2])
-																	t63 := v5 + i32(3)
-																	t64 := v5 + i32(2)
-																	var p65 int32
-																	if t62 == i32(32) {
-																		p65 = 1
-																	}
-																	v22 = p65
-																	p66 := t64
-																	if v22 != 0 {
-																		p66 = t63
-																	}
-																	v6 = p66
-																	t68 := v5
-																	p67 := i32(2)
-																	if v22 != 0 {
-																		p67 = i32(3)
-																	}
-																	t69 := int32(m.memory[uint64(uint32(t68+p67))])
-																	if uint32(t69) <= uint32(i32(32)) {
-																		t70 := m.fn279(v1, v6)
-																		v6 = t70
-																	}
-																	store64(m.memory, uint64(uint32(v3))+32, uint64(v28))
-																	store32(m.memory, uint64(uint32(v3))+24, uint32(v13+v21))
-																	store32(m.memory, uint64(uint32(v3))+20, uint32(v21))
-																	store32(m.memory, uint64(uint32(v3))+16, uint32(v6))
-																	goto l8
+																	v17 = t39 + p40
+																	goto l3
 																}
-															l6:
-																m.fn368(v3+i32(16), v1, v9)
-																t71 := int32(load32(m.memory, uint64(uint32(v3))+16))
-																v6 = t71
-																if v6 != 0 {
-																	goto l8
-																}
-																t72 := int32(m.memory[uint64(uint32(v3))+20])
-																v5 = t72
-																store32(m.memory, uint64(uint32(v8)), uint32(i32(0)))
-																m.memory[uint64(uint32(v8))+4] = byte(v5)
-																goto l5
-															}
-														l8:
-															t73 := int32(load32(m.memory, uint64(uint32(v3))+24))
-															v22 = t73
-															v13 = v22 & i32(0x7fffffff)
-															t74 := int32(load32(m.memory, uint64(uint32(v3))+20))
-															t75 := v13
-															v21 = t74
-															v19 = v21 & i32(0x7fffffff)
-															v5 = t75 - v19
-															t76 := int64(load64(m.memory, uint64(uint32(v3))+32))
-															v30 = t76
-															{
-																{
-																	{
-																		if v21 < i32(0) {
-																			goto l9
-																		}
-																		if uint32(v5) >= uint32(i32(30)) {
-																			goto l9
-																		}
-																		t77 := int32(m.memory[uint64(uint32(v5+v9))+2])
-																		if t77 != i32(58) {
-																			goto l9
-																		}
-																		v19 = i32(0)
-																		v13 = i32(1)
-																		t78 := int32(load32(m.memory, uint64(uint32(v15))+160))
-																		if uint32(t78) >= uint32(v5+i32(2)) {
-																			t79 := int32(load32(m.memory, uint64(uint32(v15))+156))
-																			v13 = t79 + v5
-																			t80 := int32(m.memory[uint64(uint32(v13))+1])
-																			v5 = t80
-																			t81 := int32(m.memory[uint64(uint32(v13))])
-																			t82 := v5
-																			v13 = t81
-																			if uint32(t82) < uint32(v13) {
-																				goto l10
-																			}
-																			t83 := int32(load32(m.memory, uint64(uint32(v15))+148))
-																			if uint32(t83) < uint32(v5) {
-																				goto l10
-																			}
-																			v19 = v5 - v13
-																			t84 := int32(load32(m.memory, uint64(uint32(v15))+144))
-																			v13 = t84 + v13
-																		}
-																		v19 = v13 + v19
-																	l13:
-																		{
-																			var p85 int32
-																			if v13 != v19 {
-																				p85 = 1
-																			}
-																			v23 = p85
-																			if v13 == v19 {
-																				goto l11
-																			}
-																			t86 := int32(m.memory[uint64(uint32(v13))])
-																			t87 := v27
-																			v17 = t86
-																			v24 = t87 + v17&i32(63)<<7
-																			v28 = i64(0)
-																			v5 = i32(0)
-																			v29 = i64(0)
-																		l12:
-																			{
-																				t88 := int64(load64(m.memory, uint64(uint32(v5+v24))))
-																				t89 := int64(load64(m.memory, uint64(uint32(v5+v9))))
-																				t90 := v29
-																				v31 = t88 ^ t89
-																				v29 = t90 | i64_shl(int64(uint64(int64(uint64(v31&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v31^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v28)
-																				v28 = v28 + i64(8)
-																				v5 = v5 + i32(8)
-																				if v5 != i32(32) {
-																					goto l12
-																				}
-																			}
-																			v13 = v13 + i32(1)
-																			t91 := int32(load32(m.memory, uint64(uint32(v24))+32))
-																			if t91|int32(v29) != i32(-1) {
-																				goto l13
-																			}
-																		}
-																		goto l11
-																	}
-																l9:
-																	if uint32(v13) < uint32(v19) {
-																		goto l10
-																	}
-																	t92 := int32(load32(m.memory, uint64(uint32(v1))+36))
-																	t93 := v13
-																	t94 := v1 + i32(12)
-																	v9 = t92
-																	p95 := v9 + i32(20)
-																	if v21 >= i32(0) {
-																		p95 = t94
-																	}
-																	t96 := int32(load32(m.memory, uint64(uint32(p95))))
-																	if uint32(t93) <= uint32(t96) {
-																		goto l14
-																	}
-																}
-															l10:
-																panic("unreachable")
-															l14:
-																t98 := v3 + i32(8)
-																t99 := v15
-																p97 := v9 + i32(16)
-																if v21 >= i32(0) {
-																	p97 = v1 + i32(8)
-																}
-																t100 := int32(load32(m.memory, uint64(uint32(p97))))
-																m.fn262(t98, t99, t100+v19, v5)
-																t101 := int32(m.memory[uint64(uint32(v3))+9])
-																v17 = t101
-																t102 := int32(m.memory[uint64(uint32(v3))+8])
-																v23 = t102
-															}
-														l11:
-															t103 := int32(load32(m.memory, uint64(uint32(v1))+24))
-															if uint32(v6) > uint32(t103) {
-																t104 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																t105 := m.fn278(v1, v6-t104)
-																v6 = t105
-															}
-															t106 := v10
-															t107 := v17
-															v5 = v23 & i32(1)
-															p108 := i32(63)
-															if v5 != 0 {
-																p108 = t107
-															}
-															m.memory[uint64(uint32(t106))] = byte(p108)
-															if v5 != 0 {
-																t109 := int32(load32(m.memory, uint64(uint32(v1))+36))
-																v5 = t109
-																t110 := int32(load32(m.memory, uint64(uint32(v5))+8))
-																if uint32(t110) >= uint32(v12) {
-																	store32(m.memory, uint64(uint32(v5))+8, uint32(v12))
-																}
-																t111 := int32(load32(m.memory, uint64(uint32(v5))+20))
-																if uint32(t111) >= uint32(v11) {
-																	store32(m.memory, uint64(uint32(v5))+20, uint32(v11))
-																}
-																m.memory[uint64(uint32(v8))+4] = byte(v17)
-																store32(m.memory, uint64(uint32(v8)), uint32(v6))
-																goto l5
-															}
-															t112 := int32(m.memory[uint64(uint32(v15))+189])
-															if t112 == 0 {
-																t113 := int32(load32(m.memory, uint64(uint32(v1))+36))
-																v5 = t113
-																t114 := int32(load32(m.memory, uint64(uint32(v5))+8))
-																if uint32(t114) >= uint32(v12) {
-																	store32(m.memory, uint64(uint32(v5))+8, uint32(v12))
-																}
-																t115 := int32(load32(m.memory, uint64(uint32(v5))+20))
-																if uint32(t115) >= uint32(v11) {
-																	store32(m.memory, uint64(uint32(v5))+20, uint32(v11))
-																}
-																t116 := int32(m.memory[uint64(uint32(v6))])
-																var p117 int32
-																if uint32(t116) < uint32(i32(33)) {
-																	t118 := m.fn279(v1, v6)
-																	p117 = t118
-																} else {
-																	p117 = v6
-																}
-																t119 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																v5 = p117 - t119
-																t120 := int32(load32(m.memory, uint64(uint32(v1))+104))
-																if t120 == 0 {
-																	store32(m.memory, uint64(uint32(v1))+112, uint32(v5))
-																	t121 := int64(load64(m.memory, uint64(uint32(v15))+108))
-																	store64(m.memory, uint64(uint32(v1))+104, uint64(t121))
-																}
-																store32(m.memory, uint64(uint32(v8)), uint32(i32(0)))
-																m.memory[uint64(uint32(v8))+4] = byte(i32(1))
-																goto l5
-															}
-															if v22 < i32(0) {
-																t122 := int32(load32(m.memory, uint64(uint32(v1))+36))
-																v5 = t122
-																t123 := int32(load32(m.memory, uint64(uint32(v5))+8))
-																if uint32(t123) >= uint32(v12) {
-																	store32(m.memory, uint64(uint32(v5))+8, uint32(v12))
-																}
-																t124 := int32(load32(m.memory, uint64(uint32(v5))+20))
-																if uint32(t124) >= uint32(v11) {
-																	store32(m.memory, uint64(uint32(v5))+20, uint32(v11))
-																}
-																store32(m.memory, uint64(uint32(v8)), uint32(i32(0)))
-																m.memory[uint64(uint32(v8))+4] = byte(i32(1))
-																goto l5
-															}
-															t125 := int32(load32(m.memory, uint64(uint32(v14))))
-															if t125 == 0 {
-																m.fn379(v3+i32(16), v1, v12, v11)
-																store32(m.memory, uint64(uint32(v14)), uint32(i32(1)))
-																t126 := int64(load64(m.memory, uint64(uint32(v3))+16))
-																store64(m.memory, uint64(uint32(v14))+4, uint64(t126))
-																t127 := int64(load64(m.memory, uint64(uint32(v3))+24))
-																store64(m.memory, uint64(uint32(v14))+12, uint64(t127))
-																t128 := int64(load64(m.memory, uint64(uint32(v3))+32))
-																store64(m.memory, uint64(uint32(v14))+20, uint64(t128))
-																t129 := int32(load32(m.memory, uint64(uint32(v3))+40))
-																store32(m.memory, uint64(uint32(v14))+28, uint32(t129))
-															}
-															t130 := int32(load32(m.memory, uint64(uint32(v1))+36))
-															v5 = t130
-															t131 := int32(load32(m.memory, uint64(uint32(v5))+8))
-															v9 = t131
-															t132 := int32(load32(m.memory, uint64(uint32(v5))))
-															if v9 == t132 {
-																m.fn87(v5)
-															}
-															t133 := int32(load32(m.memory, uint64(uint32(v5))+4))
-															v10 = t133 + v9<<3
-															store32(m.memory, uint64(uint32(v10))+4, uint32(v22))
-															store32(m.memory, uint64(uint32(v10)), uint32(v21))
-															m.memory[uint64(uint32(v8))+4] = byte(i32(63))
-															store32(m.memory, uint64(uint32(v8)), uint32(v6))
-															t134 := int64(load64(m.memory, uint64(uint32(v14))+32))
-															v28 = t134
-															store64(m.memory, uint64(uint32(v14))+32, uint64(v30))
-															store32(m.memory, uint64(uint32(v5))+8, uint32(v9+i32(1)))
-															t135 := int32(m.memory[uint64(uint32(v14))+40])
-															t136 := v14
-															var p137 int32
-															if uint64(v28) >= uint64(v30) {
-																p137 = 1
-															}
-															m.memory[uint64(uint32(t136))+40] = byte(t135 | p137)
-														}
-													l5:
-														m.g0 = v3 + i32(48)
-														t138 := int32(m.memory[uint64(uint32(v7))+172])
-														v5 = t138
-														t139 := int32(load32(m.memory, uint64(uint32(v7))+168))
-														v9 = t139
-														if v9 == 0 {
-															goto l15
-														}
-														if v5&i32(255) == i32(63) {
-															v3 = v7 + i32(168)
-															v5 = v7 + i32(24)
-															{
-																t142 := int32(load32(m.memory, uint64(uint32(v1))+36))
-																v8 = t142
-																t143 := int32(load32(m.memory, uint64(uint32(v8))+8))
-																v10 = t143
-																if v10 == 0 {
-																	store16(m.memory, uint64(uint32(v3)), uint16(i32(1)))
-																	goto l18
-																}
-																t144 := int32(load32(m.memory, uint64(uint32(v8))+4))
-																t145 := v3
-																t146 := v1
-																v3 = t144 + v10<<3
-																t147 := int32(load32(m.memory, uint64(uint32(v3-i32(8)))))
-																t148 := int32(load32(m.memory, uint64(uint32(v3-i32(4)))))
-																m.fn380(t145, t146, t147, t148, v9, v5)
-															}
-														l18:
-															t149 := int32(m.memory[uint64(uint32(v7))+168])
-															if t149 != 0 {
-																t334 := int32(m.memory[uint64(uint32(v7))+169])
-																v5 = t334
-																goto l15
-															}
-															t150 := int32(load32(m.memory, uint64(uint32(v7))+172))
-															v5 = t150
-															t151 := v26
-															p35 = t151
-															goto l20
-														}
-														t140 := int32(load32(m.memory, uint64(uint32(v15))+96))
-														v3 = t140 + v5&i32(63)<<7
-													}
-												l3:
-													t141 := int64(load64(m.memory, uint64(uint32(v3))+80))
-													v31 = t141
-													if v31&v34 == 0 {
-														t152 := int32(m.memory[uint64(uint32(v3))+96])
-														v21 = t152
-														t153 := int32(load32(m.memory, uint64(uint32(v9))))
-														if t153 == i32(1819047278) {
-															t335 := int32(m.memory[uint64(uint32(v15))+189])
-															if t335 == 0 {
-																t336 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																v2 = v9 - t336
-																t337 := int32(load32(m.memory, uint64(uint32(v1))+104))
-																if t337 == 0 {
-																	store32(m.memory, uint64(uint32(v1))+112, uint32(v2))
-																	t338 := int64(load64(m.memory, uint64(uint32(v15))+108))
-																	store64(m.memory, uint64(uint32(v1))+104, uint64(t338))
-																}
-																v5 = i32(1)
-																goto l15
-															}
-															t339 := int64(load64(m.memory, uint64(uint32(v7))+104))
-															store64(m.memory, uint64(uint32(v7))+104, uint64(t339|v31))
-															v5 = v9 + i32(4)
-															goto l35
-														}
-														if v31&v36 != i64(0) {
-															var p154 int32
-															{
-																v13 = v7 + i32(24)
-																v29 = i64(0)
-																v30 = i64(0)
-																v14 = i32(0)
-																t155 := m.g0
-																v11 = t155 - i32(32)
-																m.g0 = v11
-																t156 := int32(load32(m.memory, uint64(uint32(v3))+72))
-																v22 = t156
-																t157 := int64(load64(m.memory, uint64(uint32(v3))+64))
-																v33 = t157
-																t158 := int64(load64(m.memory, uint64(uint32(v3))+80))
-																v32 = t158
-																{
-																	{
-																		{
-																			{
-																				t159 := int32(m.memory[uint64(uint32(v3))+97])
-																				switch t159 - i32(2) {
-																				default:
-																					t160 := int64(load64(m.memory, uint64(uint32(v9))))
-																					v28 = t160
-																					v29 = v28 ^ i64(3472328296227680304)
-																					v30 = (v29 + i64(0x7676767676767676) | v28) & i64(-0x7f7f7f7f7f7f7f80)
-																					if v30 == 0 {
-																						goto l25
-																					}
-																					v30 = int64(bits.TrailingZeros64(uint64(v30)))
-																					v10 = int32(v30)
-																					v8 = v10 & i32(56)
-																					if v8 == 0 {
-																						goto l25
-																					}
-																					var p161 int32
-																					if v29&i64(255) == 0 {
-																						p161 = 1
-																					}
-																					var p162 int32
-																					if uint32(v8) > uint32(i32(8)) {
-																						p162 = 1
-																					}
-																					if p161&p162 != 0 {
-																						goto l25
-																					}
-																					v5 = int32(i64_shr_u(v28, v30&i64(56))) & i32(255)
-																					if v5 == i32(46) {
-																						goto l25
-																					}
-																					if v5 == i32(69) {
-																						goto l25
-																					}
-																					if v5 == i32(101) {
-																						goto l25
-																					}
-																					v5 = v9 + int32(uint32(v10)>>3)
-																					v28 = int64(uint64(int64(uint64(int64(uint64(i64_shl(v29, int64(uint32(i32(64)-v8)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32)
-																					v10 = i32(0)
-																					goto l26
-																				case 0:
-																					t163 := int32(load32(m.memory, uint64(uint32(v3))+88))
-																					v5 = t163
-																					t164 := int32(load32(m.memory, uint64(uint32(v1))+48))
-																					t165 := v5
-																					v8 = t164
-																					t166 := int32(load32(m.memory, uint64(uint32(v8))+28))
-																					if uint32(t165) >= uint32(t166) {
-																						goto l27
-																					}
-																					t167 := int32(load32(m.memory, uint64(uint32(v1))+52))
-																					t168 := v5
-																					v10 = t167
-																					t169 := int32(load32(m.memory, uint64(uint32(v10))+12))
-																					if uint32(t168) >= uint32(t169) {
-																						goto l27
-																					}
-																					t170 := int32(load32(m.memory, uint64(uint32(v10))+8))
-																					t171 := int32(m.memory[uint64(uint32(t170+v5))])
-																					v10 = t171
-																					t172 := int32(load32(m.memory, uint64(uint32(v8))+24))
-																					t173 := v10
-																					v5 = t172 + v5*i32(100)
-																					t174 := int32(load32(m.memory, uint64(uint32(v5))+32))
-																					if uint32(t173) >= uint32(t174) {
-																						goto l28
-																					}
-																					t175 := int32(load32(m.memory, uint64(uint32(v5))+28))
-																					v5 = t175 + v10*i32(96)
-																					t176 := int64(load64(m.memory, uint64(uint32(v5))+64))
-																					v28 = t176
-																					v10 = i32(0)
-																				l29:
-																					{
-																						t177 := int64(load64(m.memory, uint64(uint32(v5+v10))))
-																						t178 := int64(load64(m.memory, uint64(uint32(v9+v10))))
-																						t179 := v30
-																						v35 = t177 ^ t178
-																						v30 = t179 | i64_shl(int64(uint64(int64(uint64(v35&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v35^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v29)
-																						v29 = v29 + i64(8)
-																						v10 = v10 + i32(8)
-																						if v10 != i32(32) {
-																							goto l29
-																						}
-																					}
-																					t180 := int32(load32(m.memory, uint64(uint32(v5))+32))
-																					if t180|int32(v30) != i32(-1) {
-																						goto l28
-																					}
-																					t181 := int32(m.memory[uint64(uint32(v5))+36])
-																					v5 = v9 + t181
-																					v10 = i32(0)
-																					goto l26
-																				case 1:
-																					t182 := int32(m.memory[uint64(uint32(v9))])
-																					if t182 != i32(34) {
-																						goto l28
-																					}
-																					store64(m.memory, uint64(uint32(v11))+8, uint64(i64(0x2000000000)))
-																					v12 = v9 + i32(1)
-																					v6 = v11 + i32(8)
-																					v14 = v11 + i32(28)
-																					v5 = i32(1)
-																				l31:
-																					{
-																						t183 := int32(load32(m.memory, uint64(uint32(v6))))
-																						v8 = v12 + t183
-																						v29 = i64(0)
-																						v10 = i32(0)
-																						v28 = i64(0)
-																					l30:
-																						{
-																							t184 := int64(load64(m.memory, uint64(uint32(v8+v10))))
-																							t185 := v28
-																							v35 = t184
-																							v30 = v35 & i64(0x7f7f7f7f7f7f7f7f)
-																							v28 = t185 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v30|(i64(-0x7f7f7f7f7f7f7f80)-(v30^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v30^i64(6655295901103053916)))|v35)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v29)
-																							v29 = v29 + i64(8)
-																							v10 = v10 + i32(8)
-																							if v10 != i32(32) {
-																								goto l30
-																							}
-																						}
-																						store32(m.memory, uint64(uint32(v14)), uint32(v28))
-																						v6 = v6 + i32(4)
-																						t186 := v5
-																						v14 = v11 + i32(24)
-																						v5 = i32(0)
-																						if t186 != 0 {
-																							goto l31
-																						}
-																					}
-																					t187 := int64(load32(m.memory, uint64(uint32(v11))+28))
-																					t188 := int64(load32(m.memory, uint64(uint32(v11))+24))
-																					v28 = t187 | t188<<32
-																					if v28 == 0 {
-																						goto l32
-																					}
-																					t189 := v12
-																					v28 = int64(bits.TrailingZeros64(uint64(v28)))
-																					v8 = int32(v28)
-																					t190 := int32(m.memory[uint64(uint32(t189+v8))])
-																					if t190 != i32(34) {
-																						goto l32
-																					}
-																					v5 = v8 + v9 + i32(2)
-																					v10 = i32(1)
-																					t191 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																					v14 = v9 - t191 + i32(1)
-																					goto l26
-																				}
-																			}
-																		l25:
-																			v5 = i32(0)
-																			t192 := int32(m.memory[uint64(uint32(v3))+98])
-																			if t192 != i32(1) {
-																				goto l32
-																			}
-																			m.fn372(v11+i32(8), v9)
-																			t193 := int32(load32(m.memory, uint64(uint32(v11))+16))
-																			v5 = t193
-																			if v5 == 0 {
-																				goto l28
-																			}
-																			t194 := int64(load64(m.memory, uint64(uint32(v11))+8))
-																			v28 = t194
-																			v10 = i32(0)
-																			goto l26
-																		}
-																	l28:
-																		v5 = i32(0)
-																		goto l32
-																	l26:
-																		t195 := int32(load32(m.memory, uint64(uint32(v1))+100))
-																		v6 = t195
-																		t196 := int32(load32(m.memory, uint64(uint32(v6))+8))
-																		v12 = t196
-																		t197 := int64(load64(m.memory, uint64(uint32(v13))+64))
-																		t198 := v12
-																		v29 = t197
-																		v17 = int32(int64(bits.OnesCount64(uint64(v29 & (i64(0) - v32)))))
-																		if uint32(t198) < uint32(v17) {
-																			goto l27
-																		}
-																		t199 := int64(load64(m.memory, uint64(uint32(v13))+56))
-																		v30 = t199
-																		t200 := int32(load32(m.memory, uint64(uint32(v6))))
-																		if t200 == v12 {
-																			m.fn314(v6)
-																		}
-																		v30 = v29 | v30
-																		t201 := int32(load32(m.memory, uint64(uint32(v6))+4))
-																		v19 = v12 - v17
-																		v8 = t201 + v19*i32(48)
-																		if uint32(v12) <= uint32(v19) {
-																			goto l33
-																		}
-																		v17 = v17 * i32(48)
-																		if v17 == 0 {
-																			goto l33
-																		}
-																		memory_copy(m.memory, uint32(v8+i32(48)), uint32(v8), uint32(v17))
-																	l33:
-																		store64(m.memory, uint64(uint32(v8))+40, uint64(v28))
-																		store32(m.memory, uint64(uint32(v8))+32, uint32(v22))
-																		store64(m.memory, uint64(uint32(v8))+24, uint64(v33))
-																		store64(m.memory, uint64(uint32(v8))+16, uint64(v30))
-																		store64(m.memory, uint64(uint32(v8))+8, uint64(v32))
-																		store32(m.memory, uint64(uint32(v8))+4, uint32(v14))
-																		store32(m.memory, uint64(uint32(v8)), uint32(v10))
-																		store32(m.memory, uint64(uint32(v6))+8, uint32(v12+i32(1)))
-																		store64(m.memory, uint64(uint32(v13))+64, uint64(v29|v32))
-																	}
-																l32:
-																	m.g0 = v11 + i32(32)
-																	t202 := v5
-																	p154 = t202
-																	goto l34
-																}
-															l27:
-																panic("unreachable")
-															}
-														l34:
-															v5 = p154
-															if v5 != 0 {
-																goto l35
-															}
-														}
-														v28 = v31 - i64(1)
-														t203 := int64(load64(m.memory, uint64(uint32(v7))+88))
-														if v28&t203 != i64(0) {
-															t204 := m.fn352(v1, v18, v7+i32(24), v28, v4)
-															v4 = t204
-														}
-														t205 := int32(m.memory[uint64(uint32(v9))])
-														v5 = t205
-														t206 := int32(load32(m.memory, uint64(uint32(v3))+88))
-														v10 = t206
-														t207 := int32(load32(m.memory, uint64(uint32(v3))+92))
-														v6 = t207
-														t208 := int32(load32(m.memory, uint64(uint32(v3))+72))
-														v8 = t208
-														t209 := int64(load64(m.memory, uint64(uint32(v3))+64))
-														v30 = t209
-														{
-															t210 := int32(m.memory[uint64(uint32(v3))+97])
-															switch t210 - i32(1) {
-															default:
-																goto l41
-															case 0:
-																t211 := int64(load64(m.memory, uint64(uint32(v9))))
-																v28 = t211
-																v29 = v28 ^ i64(3472328296227680304)
-																v32 = (v29 + i64(0x7676767676767676) | v28) & i64(-0x7f7f7f7f7f7f7f80)
-																if v32 == 0 {
-																	goto l42
-																}
-																v32 = int64(bits.TrailingZeros64(uint64(v32)))
-																v6 = int32(v32)
-																v5 = v6 & i32(56)
-																if v5 == 0 {
-																	goto l42
-																}
-																var p212 int32
-																if v29&i64(255) == 0 {
-																	p212 = 1
-																}
-																var p213 int32
-																if uint32(v5) > uint32(i32(8)) {
-																	p213 = 1
-																}
-																if p212&p213 != 0 {
-																	goto l42
-																}
-																v10 = int32(i64_shr_u(v28, v32&i64(56))) & i32(255)
-																if v10 == i32(46) {
-																	goto l42
-																}
-																if v10 == i32(69) {
-																	goto l42
-																}
-																if v10 == i32(101) {
-																	goto l42
-																}
-																t214 := v4
-																v3 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v29, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
-																v5 = v3<<2&i32(0x3fff0000) | v3&i32(0x3fff)
-																t215 := v5<<1&i32(0x7f007f00) | v5&i32(8323199)
-																v3 = (int32(bits.LeadingZeros32(uint32(v3|i32(1)))) ^ i32(31)) << 3
-																t216 := int32(load32(m.memory, uint64(uint32(v3))+1105212))
-																store64(m.memory, uint64(uint32(t214)), uint64(i64_shl(int64(uint32(t215|t216)), int64(uint32(v8<<3)))|v30))
-																t217 := int32(load32(m.memory, uint64(uint32(v3))+1105216))
-																v4 = t217 + (v4 + v8)
-																v5 = v9 + int32(uint32(v6)>>3)
-																goto l43
-															case 4:
-																if v5 == i32(91) {
-																	t280 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																	v11 = v4 - t280
-																	t281 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																	v14 = v9 - t281
-																	t282 := int32(load32(m.memory, uint64(uint32(v7))+116))
-																	v12 = t282
-																	if uint32(v12-i32(200)) >= uint32(i32(-201)) {
-																		v5 = v9 + i32(1)
-																		t283 := int32(m.memory[uint64(uint32(v9))+1])
-																		v9 = t283
-																		var p284 int32
-																		if uint32(v9) < uint32(i32(33)) {
-																			t285 := m.fn279(v1, v5)
-																			v5 = t285
-																			t286 := int32(m.memory[uint64(uint32(v5))])
-																			p284 = t286
-																		} else {
-																			p284 = v9
-																		}
-																		v9 = p284 & i32(255)
-																		if v9 != i32(93) {
-																			if v9 == i32(123) {
-																				v17 = v12 + i32(2)
-																			l60:
-																				{
-																					t287 := int32(load32(m.memory, uint64(uint32(v1))+24))
-																					if uint32(v5) > uint32(t287) {
-																						t288 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																						t289 := m.fn278(v1, v5-t288)
-																						v5 = t289
-																					}
-																					t290 := int32(load32(m.memory, uint64(uint32(v1))+68))
-																					if uint32(v4) > uint32(t290) {
-																						t291 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																						t292 := m.fn72(v16, v4-t291, i32(0))
-																						v4 = t292
-																					}
-																					t293 := int32(load32(m.memory, uint64(uint32(v1))+52))
-																					t294 := v6
-																					v9 = t293
-																					t295 := int32(load32(m.memory, uint64(uint32(v9))+20))
-																					if uint32(t294) >= uint32(t295) {
-																						goto l0
-																					}
-																					t296 := int32(load32(m.memory, uint64(uint32(v9))+16))
-																					v22 = t296 + v6
-																					t297 := int32(m.memory[uint64(uint32(v22))])
-																					v12 = t297
-																					store64(m.memory, uint64(uint32(v4)), uint64(v30))
-																					v4 = v4 + v8
-																					store64(m.memory, uint64(uint32(v4)), uint64(i64(0)))
-																					t298 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																					v13 = t298
-																					t299 := v7 + i32(168)
-																					t300 := v1
-																					t301 := v10
-																					t302 := v5
-																					v5 = v4 + v12
-																					m.fn280(t299, t300, t301, t302, v5, v17)
-																					t304 := v12
-																					var p303 int32
-																					{
-																						t305 := int32(load32(m.memory, uint64(uint32(v7))+168))
-																						v9 = t305
-																						if v9 != 0 {
-																							t306 := int32(load32(m.memory, uint64(uint32(v7))+172))
-																							var p307 int32
-																							if v12 == i32(1) {
-																								p307 = 1
-																							}
-																							v4 = t306
-																							t308 := v4
-																							v19 = v5 - v13
-																							t309 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																							v13 = v19 + t309
-																							v5 = t308 - v13
-																							var p310 int32
-																							if uint32(v5) < uint32(i32(128)) {
-																								p310 = 1
-																							}
-																							if p307&p310 != 0 {
-																								goto l54
-																							}
-																							var p311 int32
-																							if v12 == i32(2) {
-																								p311 = 1
-																							}
-																							var p312 int32
-																							if uint32(v5-i32(128)) < uint32(i32(16256)) {
-																								p312 = 1
-																							}
-																							if p311&p312 == 0 {
-																								m.fn362(v7+i32(16), v16, v19, v12, v4)
-																								t313 := int32(load32(m.memory, uint64(uint32(v7))+16))
-																								v4 = t313
-																								t314 := int32(load32(m.memory, uint64(uint32(v7))+20))
-																								p303 = t314
-																								goto l55
-																							}
-																							m.memory[uint64(uint32(v13-i32(1)))] = byte(int32(uint32(v5) >> 7))
-																							m.memory[uint64(uint32(v13-i32(2)))] = byte(v5 | i32(128))
-																							p303 = i32(2)
-																							goto l55
-																						}
-																						t315 := int32(m.memory[uint64(uint32(v7))+172])
-																						v5 = t315
-																						goto l56
-																					}
-																				l54:
-																					m.memory[uint64(uint32(v13-i32(1)))] = byte(v5)
-																					p303 = i32(1)
-																				l55:
-																					v5 = p303
-																					if t304 != v5 {
-																						m.memory[uint64(uint32(v22))] = byte(v5)
-																					}
-																					{
-																						{
-																							t316 := int32(m.memory[uint64(uint32(v9))])
-																							v5 = t316
-																							if v5 != i32(44) {
-																								if v5 != i32(93) {
-																									goto l57
-																								}
-																								v5 = v9 + i32(1)
-																								t317 := int32(load32(m.memory, uint64(uint32(v1))+24))
-																								if uint32(v5) <= uint32(t317) {
-																									goto l58
-																								}
-																								t318 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																								t319 := m.fn278(v1, v5-t318)
-																								v5 = t319
-																								goto l58
-																							}
-																							t320 := int32(m.memory[uint64(uint32(v9))+1])
-																							t321 := v9 + i32(2)
-																							t322 := v9 + i32(1)
-																							var p323 int32
-																							if t320 == i32(32) {
-																								p323 = 1
-																							}
-																							v12 = p323
-																							p324 := t322
-																							if v12 != 0 {
-																								p324 = t321
-																							}
-																							v5 = p324
-																							t326 := v9
-																							p325 := i32(1)
-																							if v12 != 0 {
-																								p325 = i32(2)
-																							}
-																							t327 := int32(m.memory[uint64(uint32(t326+p325))])
-																							if uint32(t327) > uint32(i32(32)) {
-																								goto l59
-																							}
-																							t328 := m.fn279(v1, v5)
-																							v5 = t328
-																							goto l59
-																						}
-																					l57:
-																						m.fn366(v7+i32(168), v1, v9, i32(93))
-																						t329 := int32(m.memory[uint64(uint32(v7))+172])
-																						v9 = t329
-																						if v9 == i32(2) {
-																							t330 := int32(m.memory[uint64(uint32(v7))+168])
-																							v5 = t330
-																							goto l56
-																						}
-																						t331 := int32(load32(m.memory, uint64(uint32(v7))+168))
-																						v5 = t331
-																						if v9&i32(1) == 0 {
-																							goto l58
-																						}
-																					}
-																				l59:
-																					t332 := int32(m.memory[uint64(uint32(v5))])
-																					if t332 == i32(123) {
-																						goto l60
-																					}
-																				}
-																			}
-																			store32(m.memory, uint64(uint32(v7))+128, uint32(i32(0)))
-																			v5 = i32(1)
-																			m.memory[uint64(uint32(v7))+132] = byte(i32(1))
-																			goto l61
-																		}
-																		store32(m.memory, uint64(uint32(v7))+132, uint32(v4))
-																		v5 = v5 + i32(1)
-																		goto l62
-																	}
-																	v5 = i32(0)
-																	store32(m.memory, uint64(uint32(v7))+128, uint32(i32(0)))
-																	m.memory[uint64(uint32(v7))+132] = byte(i32(0))
-																	goto l61
-																}
-																goto l41
-															case 1:
-																if v5 != i32(34) {
-																	goto l41
-																}
-																t218 := int32(load32(m.memory, uint64(uint32(v1))+48))
-																t219 := v10
-																v5 = t218
-																t220 := int32(load32(m.memory, uint64(uint32(v5))+28))
-																if uint32(t219) >= uint32(t220) {
-																	goto l0
-																}
-																t221 := int32(load32(m.memory, uint64(uint32(v1))+52))
-																t222 := v10
-																v6 = t221
-																t223 := int32(load32(m.memory, uint64(uint32(v6))+12))
-																if uint32(t222) >= uint32(t223) {
-																	goto l0
-																}
-																{
-																	t224 := int32(load32(m.memory, uint64(uint32(v6))+8))
-																	t225 := int32(m.memory[uint64(uint32(t224+v10))])
-																	v6 = t225
-																	t226 := int32(load32(m.memory, uint64(uint32(v5))+24))
-																	t227 := v6
-																	v5 = t226 + v10*i32(100)
-																	t228 := int32(load32(m.memory, uint64(uint32(v5))+32))
-																	if uint32(t227) >= uint32(t228) {
-																		goto l45
-																	}
-																	t229 := int32(load32(m.memory, uint64(uint32(v5))+28))
-																	v6 = t229 + v6*i32(96)
-																	t230 := int64(load64(m.memory, uint64(uint32(v6))+64))
-																	v28 = t230
-																	v29 = i64(0)
-																	v5 = i32(0)
-																	v32 = i64(0)
-																l46:
-																	{
-																		t231 := int64(load64(m.memory, uint64(uint32(v5+v6))))
-																		t232 := int64(load64(m.memory, uint64(uint32(v5+v9))))
-																		t233 := v32
-																		v33 = t231 ^ t232
-																		v32 = t233 | i64_shl(int64(uint64(int64(uint64(v33&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v33^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v29)
-																		v29 = v29 + i64(8)
-																		v5 = v5 + i32(8)
-																		if v5 != i32(32) {
-																			goto l46
-																		}
-																	}
-																	t234 := int32(load32(m.memory, uint64(uint32(v6))+32))
-																	if t234|int32(v32) != i32(-1) {
-																		goto l45
-																	}
-																	t235 := int32(m.memory[uint64(uint32(v6))+36])
-																	v5 = v9 + t235
-																	var p236 int32
-																	if uint64(v28) < uint64(i64(128)) {
-																		p236 = i32(1)
-																		goto l47
-																	}
-																	if uint64(v28) >= uint64(i64(0x4000)) {
-																		if uint64(v28) < uint64(i64(0x200000)) {
-																			v28 = v28<<2&i64(0x7f0000) | (v28&i64(127) | v28<<1&i64(32512)) | i64(32896)
-																			p236 = i32(3)
-																			goto l47
-																		}
-																		store64(m.memory, uint64(uint32(v4)), uint64(v30))
-																		t237 := m.fn356(v4+v8, v28)
-																		v4 = t237
-																		goto l43
-																	}
-																	v28 = v28&i64(127) | v28<<1&i64(32512) | i64(128)
-																	p236 = i32(2)
-																l47:
-																	v3 = p236
-																	store64(m.memory, uint64(uint32(v4)), uint64(i64_shl(v28, int64(uint32(v8<<3)))|v30))
-																	v4 = v4 + v8 + v3
-																	goto l43
-																}
-															l45:
-																t238 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																v6 = t238
-																t239 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																v14 = t239
-																m.fn375(v7+i32(168), v1, v10, v30, v8, v9, v4)
-																t240 := int32(load32(m.memory, uint64(uint32(v7))+168))
-																v5 = t240
-																if v5 != 0 {
-																	t333 := int32(load32(m.memory, uint64(uint32(v7))+172))
-																	v4 = t333
-																	goto l43
-																}
-																v14 = v9 - v14
-																v11 = v4 - v6
-																goto l49
-															case 2:
-																if v5 != i32(34) {
-																	goto l41
-																}
-																v10 = v9 + i32(1)
-																t241 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																v11 = t241
-																t242 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																v12 = t242
-																v29 = i64(0)
 																v5 = i32(0)
-																v28 = i64(0)
-															l50:
+																v6 = i64(0)
+																v7 = i64(0)
+																v26 = i32(0)
+																t41 := m.g0
+																v3 = t41 - i32(48)
+																m.g0 = v3
+																t42 := int32(m.memory[uint64(uint32(v17))])
+																if uint32(t42) <= uint32(i32(32)) {
+																	t43 := m.fn279(v1, v17)
+																	v17 = t43
+																}
+																v18 = v16 + i32(168)
+																v24 = v16 + i32(24)
+																t44 := int32(load32(m.memory, uint64(uint32(v15))+96))
+																v36 = t44
+																t45 := int32(m.memory[uint64(uint32(v20))])
+																v19 = v36 + t45&i32(63)<<7
+															l4:
 																{
-																	t243 := int64(load64(m.memory, uint64(uint32(v5+v10))))
-																	t244 := v28
-																	v33 = t243
-																	v32 = v33 & i64(0x7f7f7f7f7f7f7f7f)
-																	v28 = t244 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v32|(i64(-0x7f7f7f7f7f7f7f80)-(v32^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v32^i64(6655295901103053916)))|v33)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v29)
-																	v29 = v29 + i64(8)
+																	t46 := int64(load64(m.memory, uint64(uint32(v5+v19))))
+																	t47 := int64(load64(m.memory, uint64(uint32(v5+v17))))
+																	t48 := v7
+																	v8 = t46 ^ t47
+																	v7 = t48 | i64_shl(int64(uint64(int64(uint64(v8&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v8^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v6)
+																	v6 = v6 + i64(8)
 																	v5 = v5 + i32(8)
 																	if v5 != i32(32) {
-																		goto l50
+																		goto l4
 																	}
 																}
 																{
-																	v5 = int32(v28)
-																	if v5 == 0 {
-																		goto l51
+																	t49 := int32(load32(m.memory, uint64(uint32(v19))+32))
+																	if t49|int32(v7) == i32(-1) {
+																		t50 := int32(m.memory[uint64(uint32(v19))+96])
+																		m.memory[uint64(uint32(v18))+4] = byte(t50)
+																		t51 := int32(m.memory[uint64(uint32(v19))+36])
+																		store32(m.memory, uint64(uint32(v18)), uint32(v17+t51))
+																		goto l5
 																	}
-																	t245 := v10
-																	v14 = int32(bits.TrailingZeros32(uint32(v5)))
-																	v5 = t245 + v14
-																	t246 := int32(m.memory[uint64(uint32(v5))])
-																	if t246 != i32(34) {
-																		goto l51
+																	t52 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																	v5 = t52
+																	t53 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																	v21 = t53
+																	t54 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																	v22 = t54
+																	{
+																		{
+																			t55 := int32(m.memory[uint64(uint32(v17))])
+																			if t55 != i32(34) {
+																				goto l6
+																			}
+																			v19 = v17 + i32(1)
+																			v6 = i64(0)
+																			v5 = i32(0)
+																			v7 = i64(0)
+																		l7:
+																			{
+																				t56 := int64(load64(m.memory, uint64(uint32(v5+v19))))
+																				t57 := v7
+																				v9 = t56
+																				v8 = v9 & i64(0x7f7f7f7f7f7f7f7f)
+																				v7 = t57 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v8|(i64(-0x7f7f7f7f7f7f7f80)-(v8^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v8^i64(6655295901103053916)))|v9)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v6)
+																				v6 = v6 + i64(8)
+																				v5 = v5 + i32(8)
+																				if v5 != i32(32) {
+																					goto l7
+																				}
+																			}
+																			v5 = int32(v7)
+																			if v5 == 0 {
+																				goto l6
+																			}
+																			t58 := v19
+																			v23 = int32(bits.TrailingZeros32(uint32(v5)))
+																			v5 = t58 + v23
+																			t59 := int32(load16(m.memory, uint64(uint32(v5))))
+																			if t59 != i32(14882) {
+																				goto l6
+																			}
+																			t60 := int64(load64(m.memory, uint64(uint32(v19))))
+																			v6 = t60
+																			v6 = v6<<56 | v6&i64(0xff00)<<40 | (v6&i64(0xff0000)<<24 | v6&i64(0xff000000)<<8) | (int64(uint64(v6)>>8)&i64(0xff000000) | int64(uint64(v6)>>24)&i64(0xff0000) | (int64(uint64(v6)>>40)&i64(0xff00) | int64(uint64(v6)>>56)))
+																			t61 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																			v30 = v19 - t61
+																			if uint32(v23) <= uint32(i32(7)) {
+																				v6 = v6 & (i64_shr_u(i64(-1), int64(uint32(v23<<3))) ^ i64(-1))
+																			}
+																			t62 := int32(m.memory[uint64(uint32(v5))+2])
+																			t63 := v5 + i32(3)
+																			t64 := v5 + i32(2)
+																			var p65 int32
+																			if t62 == i32(32) {
+																				p65 = 1
+																			}
+																			v31 = p65
+																			p66 := t64
+																			if v31 != 0 {
+																				p66 = t63
+																			}
+																			v19 = p66
+																			t68 := v5
+																			p67 := i32(2)
+																			if v31 != 0 {
+																				p67 = i32(3)
+																			}
+																			t69 := int32(m.memory[uint64(uint32(t68+p67))])
+																			if uint32(t69) <= uint32(i32(32)) {
+																				t70 := m.fn279(v1, v19)
+																				v19 = t70
+																			}
+																			store64(m.memory, uint64(uint32(v3))+32, uint64(v6))
+																			store32(m.memory, uint64(uint32(v3))+24, uint32(v23+v30))
+																			store32(m.memory, uint64(uint32(v3))+20, uint32(v30))
+																			store32(m.memory, uint64(uint32(v3))+16, uint32(v19))
+																			goto l8
+																		}
+																	l6:
+																		m.fn368(v3+i32(16), v1, v17)
+																		t71 := int32(load32(m.memory, uint64(uint32(v3))+16))
+																		v19 = t71
+																		if v19 != 0 {
+																			goto l8
+																		}
+																		t72 := int32(m.memory[uint64(uint32(v3))+20])
+																		v5 = t72
+																		store32(m.memory, uint64(uint32(v18)), uint32(i32(0)))
+																		m.memory[uint64(uint32(v18))+4] = byte(v5)
+																		goto l5
 																	}
-																	store32(m.memory, uint64(uint32(v4)), uint32(i64_shl(int64(uint32(v14)), int64(uint32(v8<<3)))|v30))
-																	t247 := int64(load64(m.memory, uint64(uint32(v10))))
-																	t248 := v7
-																	v28 = t247
-																	store64(m.memory, uint64(uint32(t248))+136, uint64(v28))
-																	t249 := int64(load64(m.memory, uint64(uint32(v10))+24))
-																	t250 := v7
-																	v29 = t249
-																	store64(m.memory, uint64(uint32(t250))+160, uint64(v29))
-																	t251 := int64(load64(m.memory, uint64(uint32(v10))+16))
-																	t252 := v7
-																	v30 = t251
-																	store64(m.memory, uint64(uint32(t252))+152, uint64(v30))
-																	t253 := int64(load64(m.memory, uint64(uint32(v10))+8))
-																	t254 := v7
-																	v32 = t253
-																	store64(m.memory, uint64(uint32(t254))+144, uint64(v32))
-																	v3 = v4 + v8
-																	store64(m.memory, uint64(uint32(v3+i32(9))), uint64(v32))
-																	store64(m.memory, uint64(uint32(v3+i32(17))), uint64(v30))
-																	store64(m.memory, uint64(uint32(v3+i32(25))), uint64(v29))
-																	v3 = v3 + i32(1)
-																	store64(m.memory, uint64(uint32(v3)), uint64(v28))
-																	v5 = v5 + i32(1)
-																	v4 = v3 + v14
-																	goto l43
+																l8:
+																	t73 := int32(load32(m.memory, uint64(uint32(v3))+24))
+																	v31 = t73
+																	v23 = v31 & i32(0x7fffffff)
+																	t74 := int32(load32(m.memory, uint64(uint32(v3))+20))
+																	t75 := v23
+																	v30 = t74
+																	v28 = v30 & i32(0x7fffffff)
+																	v5 = t75 - v28
+																	t76 := int64(load64(m.memory, uint64(uint32(v3))+32))
+																	v8 = t76
+																	{
+																		{
+																			{
+																				if v30 < i32(0) {
+																					goto l9
+																				}
+																				if uint32(v5) >= uint32(i32(30)) {
+																					goto l9
+																				}
+																				t77 := int32(m.memory[uint64(uint32(v5+v17))+2])
+																				if t77 != i32(58) {
+																					goto l9
+																				}
+																				v28 = i32(0)
+																				v23 = i32(1)
+																				t78 := int32(load32(m.memory, uint64(uint32(v15))+160))
+																				if uint32(t78) >= uint32(v5+i32(2)) {
+																					t79 := int32(load32(m.memory, uint64(uint32(v15))+156))
+																					v23 = t79 + v5
+																					t80 := int32(m.memory[uint64(uint32(v23))+1])
+																					v5 = t80
+																					t81 := int32(m.memory[uint64(uint32(v23))])
+																					t82 := v5
+																					v23 = t81
+																					if uint32(t82) < uint32(v23) {
+																						goto l10
+																					}
+																					t83 := int32(load32(m.memory, uint64(uint32(v15))+148))
+																					if uint32(t83) < uint32(v5) {
+																						goto l10
+																					}
+																					v28 = v5 - v23
+																					t84 := int32(load32(m.memory, uint64(uint32(v15))+144))
+																					v23 = t84 + v23
+																				}
+																				v28 = v23 + v28
+																			l13:
+																				{
+																					var p85 int32
+																					if v23 != v28 {
+																						p85 = 1
+																					}
+																					v32 = p85
+																					if v23 == v28 {
+																						goto l11
+																					}
+																					t86 := int32(m.memory[uint64(uint32(v23))])
+																					t87 := v36
+																					v26 = t86
+																					v33 = t87 + v26&i32(63)<<7
+																					v6 = i64(0)
+																					v5 = i32(0)
+																					v7 = i64(0)
+																				l12:
+																					{
+																						t88 := int64(load64(m.memory, uint64(uint32(v5+v33))))
+																						t89 := int64(load64(m.memory, uint64(uint32(v5+v17))))
+																						t90 := v7
+																						v9 = t88 ^ t89
+																						v7 = t90 | i64_shl(int64(uint64(int64(uint64(v9&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v9^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v6)
+																						v6 = v6 + i64(8)
+																						v5 = v5 + i32(8)
+																						if v5 != i32(32) {
+																							goto l12
+																						}
+																					}
+																					v23 = v23 + i32(1)
+																					t91 := int32(load32(m.memory, uint64(uint32(v33))+32))
+																					if t91|int32(v7) != i32(-1) {
+																						goto l13
+																					}
+																				}
+																				goto l11
+																			}
+																		l9:
+																			if uint32(v23) < uint32(v28) {
+																				goto l10
+																			}
+																			t92 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																			t93 := v23
+																			t94 := v1 + i32(12)
+																			v17 = t92
+																			p95 := v17 + i32(20)
+																			if v30 >= i32(0) {
+																				p95 = t94
+																			}
+																			t96 := int32(load32(m.memory, uint64(uint32(p95))))
+																			if uint32(t93) <= uint32(t96) {
+																				goto l14
+																			}
+																		}
+																	l10:
+																		panic("unreachable")
+																	l14:
+																		t98 := v3 + i32(8)
+																		t99 := v15
+																		p97 := v17 + i32(16)
+																		if v30 >= i32(0) {
+																			p97 = v1 + i32(8)
+																		}
+																		t100 := int32(load32(m.memory, uint64(uint32(p97))))
+																		m.fn262(t98, t99, t100+v28, v5)
+																		t101 := int32(m.memory[uint64(uint32(v3))+9])
+																		v26 = t101
+																		t102 := int32(m.memory[uint64(uint32(v3))+8])
+																		v32 = t102
+																	}
+																l11:
+																	t103 := int32(load32(m.memory, uint64(uint32(v1))+24))
+																	if uint32(v19) > uint32(t103) {
+																		t104 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																		t105 := m.fn278(v1, v19-t104)
+																		v19 = t105
+																	}
+																	t106 := v20
+																	t107 := v26
+																	v5 = v32 & i32(1)
+																	p108 := i32(63)
+																	if v5 != 0 {
+																		p108 = t107
+																	}
+																	m.memory[uint64(uint32(t106))] = byte(p108)
+																	if v5 != 0 {
+																		t109 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																		v5 = t109
+																		t110 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																		if uint32(t110) >= uint32(v22) {
+																			store32(m.memory, uint64(uint32(v5))+8, uint32(v22))
+																		}
+																		t111 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																		if uint32(t111) >= uint32(v21) {
+																			store32(m.memory, uint64(uint32(v5))+20, uint32(v21))
+																		}
+																		m.memory[uint64(uint32(v18))+4] = byte(v26)
+																		store32(m.memory, uint64(uint32(v18)), uint32(v19))
+																		goto l5
+																	}
+																	t112 := int32(m.memory[uint64(uint32(v15))+189])
+																	if t112 == 0 {
+																		t113 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																		v5 = t113
+																		t114 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																		if uint32(t114) >= uint32(v22) {
+																			store32(m.memory, uint64(uint32(v5))+8, uint32(v22))
+																		}
+																		t115 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																		if uint32(t115) >= uint32(v21) {
+																			store32(m.memory, uint64(uint32(v5))+20, uint32(v21))
+																		}
+																		t116 := int32(m.memory[uint64(uint32(v19))])
+																		var p117 int32
+																		if uint32(t116) < uint32(i32(33)) {
+																			t118 := m.fn279(v1, v19)
+																			p117 = t118
+																		} else {
+																			p117 = v19
+																		}
+																		t119 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																		v5 = p117 - t119
+																		t120 := int32(load32(m.memory, uint64(uint32(v1))+104))
+																		if t120 == 0 {
+																			store32(m.memory, uint64(uint32(v1))+112, uint32(v5))
+																			t121 := int64(load64(m.memory, uint64(uint32(v15))+108))
+																			store64(m.memory, uint64(uint32(v1))+104, uint64(t121))
+																		}
+																		store32(m.memory, uint64(uint32(v18)), uint32(i32(0)))
+																		m.memory[uint64(uint32(v18))+4] = byte(i32(1))
+																		goto l5
+																	}
+																	if v31 < i32(0) {
+																		t122 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																		v5 = t122
+																		t123 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																		if uint32(t123) >= uint32(v22) {
+																			store32(m.memory, uint64(uint32(v5))+8, uint32(v22))
+																		}
+																		t124 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																		if uint32(t124) >= uint32(v21) {
+																			store32(m.memory, uint64(uint32(v5))+20, uint32(v21))
+																		}
+																		store32(m.memory, uint64(uint32(v18)), uint32(i32(0)))
+																		m.memory[uint64(uint32(v18))+4] = byte(i32(1))
+																		goto l5
+																	}
+																	t125 := int32(load32(m.memory, uint64(uint32(v24))))
+																	if t125 == 0 {
+																		m.fn379(v3+i32(16), v1, v22, v21)
+																		store32(m.memory, uint64(uint32(v24)), uint32(i32(1)))
+																		t126 := int64(load64(m.memory, uint64(uint32(v3))+16))
+																		store64(m.memory, uint64(uint32(v24))+4, uint64(t126))
+																		t127 := int64(load64(m.memory, uint64(uint32(v3))+24))
+																		store64(m.memory, uint64(uint32(v24))+12, uint64(t127))
+																		t128 := int64(load64(m.memory, uint64(uint32(v3))+32))
+																		store64(m.memory, uint64(uint32(v24))+20, uint64(t128))
+																		t129 := int32(load32(m.memory, uint64(uint32(v3))+40))
+																		store32(m.memory, uint64(uint32(v24))+28, uint32(t129))
+																	}
+																	t130 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																	v5 = t130
+																	t131 := int32(load32(m.memory, uint64(uint32(v5))+8))
+																	v17 = t131
+																	t132 := int32(load32(m.memory, uint64(uint32(v5))))
+																	if v17 == t132 {
+																		m.fn87(v5)
+																	}
+																	t133 := int32(load32(m.memory, uint64(uint32(v5))+4))
+																	v20 = t133 + v17<<3
+																	store32(m.memory, uint64(uint32(v20))+4, uint32(v31))
+																	store32(m.memory, uint64(uint32(v20)), uint32(v30))
+																	m.memory[uint64(uint32(v18))+4] = byte(i32(63))
+																	store32(m.memory, uint64(uint32(v18)), uint32(v19))
+																	t134 := int64(load64(m.memory, uint64(uint32(v24))+32))
+																	v6 = t134
+																	store64(m.memory, uint64(uint32(v24))+32, uint64(v8))
+																	store32(m.memory, uint64(uint32(v5))+8, uint32(v17+i32(1)))
+																	t135 := int32(m.memory[uint64(uint32(v24))+40])
+																	t136 := v24
+																	var p137 int32
+																	if uint64(v6) >= uint64(v8) {
+																		p137 = 1
+																	}
+																	m.memory[uint64(uint32(t136))+40] = byte(t135 | p137)
 																}
-															l51:
-																m.fn376(v7+i32(168), v1, v16, v30, v8, v6, v10, v4)
-																t255 := int32(load32(m.memory, uint64(uint32(v7))+168))
-																v5 = t255
-																if v5 != 0 {
-																	t256 := int32(load32(m.memory, uint64(uint32(v7))+172))
-																	v4 = t256
-																	goto l43
+															l5:
+																m.g0 = v3 + i32(48)
+																t138 := int32(m.memory[uint64(uint32(v16))+172])
+																v5 = t138
+																t139 := int32(load32(m.memory, uint64(uint32(v16))+168))
+																v17 = t139
+																if v17 == 0 {
+																	goto l15
 																}
-																v11 = v4 - v11
-																v14 = v9 - v12
-																goto l49
-															case 3:
-																if v5 != i32(123) {
-																	goto l41
+																if v5&i32(255) == i32(63) {
+																	v3 = v16 + i32(168)
+																	v5 = v16 + i32(24)
+																	{
+																		t142 := int32(load32(m.memory, uint64(uint32(v1))+36))
+																		v18 = t142
+																		t143 := int32(load32(m.memory, uint64(uint32(v18))+8))
+																		v20 = t143
+																		if v20 == 0 {
+																			store16(m.memory, uint64(uint32(v3)), uint16(i32(1)))
+																			goto l18
+																		}
+																		t144 := int32(load32(m.memory, uint64(uint32(v18))+4))
+																		t145 := v3
+																		t146 := v1
+																		v3 = t144 + v20<<3
+																		t147 := int32(load32(m.memory, uint64(uint32(v3-i32(8)))))
+																		t148 := int32(load32(m.memory, uint64(uint32(v3-i32(4)))))
+																		m.fn380(t145, t146, t147, t148, v17, v5)
+																	}
+																l18:
+																	t149 := int32(m.memory[uint64(uint32(v16))+168])
+																	if t149 != 0 {
+																		t334 := int32(m.memory[uint64(uint32(v16))+169])
+																		v5 = t334
+																		goto l15
+																	}
+																	t150 := int32(load32(m.memory, uint64(uint32(v16))+172))
+																	v5 = t150
+																	t151 := v35
+																	p35 = t151
+																	goto l20
 																}
-																t257 := int32(load32(m.memory, uint64(uint32(v1))+52))
-																t258 := v6
-																v5 = t257
-																t259 := int32(load32(m.memory, uint64(uint32(v5))+20))
-																if uint32(t258) >= uint32(t259) {
-																	goto l0
-																}
-																t260 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																v14 = t260
-																t261 := int32(load32(m.memory, uint64(uint32(v1))+20))
-																v12 = t261
-																t262 := int32(load32(m.memory, uint64(uint32(v7))+116))
-																v11 = t262
-																t263 := int32(load32(m.memory, uint64(uint32(v5))+16))
-																v13 = t263 + v6
-																t264 := int32(m.memory[uint64(uint32(v13))])
-																v6 = t264
-																store64(m.memory, uint64(uint32(v4)), uint64(v30))
-																v5 = v4 + v8
-																store64(m.memory, uint64(uint32(v5)), uint64(i64(0)))
-																t265 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																v8 = t265
-																t266 := v7 + i32(168)
-																t267 := v1
-																t268 := v10
-																t269 := v9
-																v10 = v5 + v6
-																m.fn280(t266, t267, t268, t269, v10, v11+i32(1))
-																t270 := int32(load32(m.memory, uint64(uint32(v7))+168))
-																v5 = t270
-																if v5 != 0 {
-																	t271 := int32(load32(m.memory, uint64(uint32(v7))+172))
-																	var p272 int32
-																	if v6 == i32(1) {
-																		p272 = 1
-																	}
-																	v4 = t271
-																	t273 := v4
-																	v9 = v10 - v8
-																	t274 := int32(load32(m.memory, uint64(uint32(v1))+64))
-																	v8 = v9 + t274
-																	v3 = t273 - v8
-																	var p275 int32
-																	if uint32(v3) < uint32(i32(128)) {
-																		p275 = 1
-																	}
-																	if p272&p275 != 0 {
-																		m.memory[uint64(uint32(v8-i32(1)))] = byte(v3)
-																		v3 = i32(1)
-																		goto l53
-																	}
-																	var p276 int32
-																	if v6 == i32(2) {
-																		p276 = 1
-																	}
-																	var p277 int32
-																	if uint32(v3-i32(128)) < uint32(i32(16256)) {
-																		p277 = 1
-																	}
-																	if p276&p277 == 0 {
-																		m.fn362(v7+i32(8), v16, v9, v6, v4)
-																		t278 := int32(load32(m.memory, uint64(uint32(v7))+12))
-																		v3 = t278
-																		t279 := int32(load32(m.memory, uint64(uint32(v7))+8))
-																		v4 = t279
-																		goto l53
-																	}
-																	m.memory[uint64(uint32(v8-i32(1)))] = byte(int32(uint32(v3) >> 7))
-																	m.memory[uint64(uint32(v8-i32(2)))] = byte(v3 | i32(128))
-																	v3 = i32(2)
-																	goto l53
-																}
-																v11 = v4 - v14
-																v14 = v9 - v12
-																goto l49
+																t140 := int32(load32(m.memory, uint64(uint32(v15))+96))
+																v3 = t140 + v5&i32(63)<<7
 															}
+														l3:
+															t141 := int64(load64(m.memory, uint64(uint32(v3))+80))
+															v9 = t141
+															if v9&v12 == 0 {
+																t152 := int32(m.memory[uint64(uint32(v3))+96])
+																v30 = t152
+																t153 := int32(load32(m.memory, uint64(uint32(v17))))
+																if t153 == i32(1819047278) {
+																	t335 := int32(m.memory[uint64(uint32(v15))+189])
+																	if t335 == 0 {
+																		t336 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																		v19 = v17 - t336
+																		goto l66
+																	}
+																	t337 := int64(load64(m.memory, uint64(uint32(v16))+104))
+																	store64(m.memory, uint64(uint32(v16))+104, uint64(t337|v9))
+																	v5 = v17 + i32(4)
+																	goto l35
+																}
+																if v9&v14 != i64(0) {
+																	var p154 int32
+																	{
+																		v23 = v16 + i32(24)
+																		v7 = i64(0)
+																		v8 = i64(0)
+																		v21 = i32(0)
+																		t155 := m.g0
+																		v24 = t155 - i32(32)
+																		m.g0 = v24
+																		t156 := int32(load32(m.memory, uint64(uint32(v3))+72))
+																		v31 = t156
+																		t157 := int64(load64(m.memory, uint64(uint32(v3))+64))
+																		v11 = t157
+																		t158 := int64(load64(m.memory, uint64(uint32(v3))+80))
+																		v10 = t158
+																		{
+																			{
+																				{
+																					{
+																						t159 := int32(m.memory[uint64(uint32(v3))+97])
+																						switch t159 - i32(2) {
+																						default:
+																							t160 := int64(load64(m.memory, uint64(uint32(v17))))
+																							v6 = t160
+																							v7 = v6 ^ i64(3472328296227680304)
+																							v8 = (v7 + i64(0x7676767676767676) | v6) & i64(-0x7f7f7f7f7f7f7f80)
+																							if v8 == 0 {
+																								goto l25
+																							}
+																							v8 = int64(bits.TrailingZeros64(uint64(v8)))
+																							v20 = int32(v8)
+																							v18 = v20 & i32(56)
+																							if v18 == 0 {
+																								goto l25
+																							}
+																							var p161 int32
+																							if v7&i64(255) == 0 {
+																								p161 = 1
+																							}
+																							var p162 int32
+																							if uint32(v18) > uint32(i32(8)) {
+																								p162 = 1
+																							}
+																							if p161&p162 != 0 {
+																								goto l25
+																							}
+																							v5 = int32(i64_shr_u(v6, v8&i64(56))) & i32(255)
+																							if v5 == i32(46) {
+																								goto l25
+																							}
+																							if v5 == i32(69) {
+																								goto l25
+																							}
+																							if v5 == i32(101) {
+																								goto l25
+																							}
+																							v5 = v17 + int32(uint32(v20)>>3)
+																							v6 = int64(uint64(int64(uint64(int64(uint64(i64_shl(v7, int64(uint32(i32(64)-v18)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32)
+																							v20 = i32(0)
+																							goto l26
+																						case 0:
+																							t163 := int32(load32(m.memory, uint64(uint32(v3))+88))
+																							v5 = t163
+																							t164 := int32(load32(m.memory, uint64(uint32(v1))+48))
+																							t165 := v5
+																							v18 = t164
+																							t166 := int32(load32(m.memory, uint64(uint32(v18))+28))
+																							if uint32(t165) >= uint32(t166) {
+																								goto l27
+																							}
+																							t167 := int32(load32(m.memory, uint64(uint32(v1))+52))
+																							t168 := v5
+																							v20 = t167
+																							t169 := int32(load32(m.memory, uint64(uint32(v20))+12))
+																							if uint32(t168) >= uint32(t169) {
+																								goto l27
+																							}
+																							t170 := int32(load32(m.memory, uint64(uint32(v20))+8))
+																							t171 := int32(m.memory[uint64(uint32(t170+v5))])
+																							v20 = t171
+																							t172 := int32(load32(m.memory, uint64(uint32(v18))+24))
+																							t173 := v20
+																							v5 = t172 + v5*i32(100)
+																							t174 := int32(load32(m.memory, uint64(uint32(v5))+32))
+																							if uint32(t173) >= uint32(t174) {
+																								goto l28
+																							}
+																							t175 := int32(load32(m.memory, uint64(uint32(v5))+28))
+																							v5 = t175 + v20*i32(96)
+																							t176 := int64(load64(m.memory, uint64(uint32(v5))+64))
+																							v6 = t176
+																							v20 = i32(0)
+																						l29:
+																							{
+																								t177 := int64(load64(m.memory, uint64(uint32(v5+v20))))
+																								t178 := int64(load64(m.memory, uint64(uint32(v17+v20))))
+																								t179 := v8
+																								v13 = t177 ^ t178
+																								v8 = t179 | i64_shl(int64(uint64(int64(uint64(v13&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v13^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v7)
+																								v7 = v7 + i64(8)
+																								v20 = v20 + i32(8)
+																								if v20 != i32(32) {
+																									goto l29
+																								}
+																							}
+																							t180 := int32(load32(m.memory, uint64(uint32(v5))+32))
+																							if t180|int32(v8) != i32(-1) {
+																								goto l28
+																							}
+																							t181 := int32(m.memory[uint64(uint32(v5))+36])
+																							v5 = v17 + t181
+																							v20 = i32(0)
+																							goto l26
+																						case 1:
+																							t182 := int32(m.memory[uint64(uint32(v17))])
+																							if t182 != i32(34) {
+																								goto l28
+																							}
+																							store64(m.memory, uint64(uint32(v24))+8, uint64(i64(0x2000000000)))
+																							v22 = v17 + i32(1)
+																							v19 = v24 + i32(8)
+																							v21 = v24 + i32(28)
+																							v5 = i32(1)
+																						l31:
+																							{
+																								t183 := int32(load32(m.memory, uint64(uint32(v19))))
+																								v18 = v22 + t183
+																								v7 = i64(0)
+																								v20 = i32(0)
+																								v6 = i64(0)
+																							l30:
+																								{
+																									t184 := int64(load64(m.memory, uint64(uint32(v18+v20))))
+																									t185 := v6
+																									v13 = t184
+																									v8 = v13 & i64(0x7f7f7f7f7f7f7f7f)
+																									v6 = t185 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v8|(i64(-0x7f7f7f7f7f7f7f80)-(v8^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v8^i64(6655295901103053916)))|v13)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v7)
+																									v7 = v7 + i64(8)
+																									v20 = v20 + i32(8)
+																									if v20 != i32(32) {
+																										goto l30
+																									}
+																								}
+																								store32(m.memory, uint64(uint32(v21)), uint32(v6))
+																								v19 = v19 + i32(4)
+																								t186 := v5
+																								v21 = v24 + i32(24)
+																								v5 = i32(0)
+																								if t186 != 0 {
+																									goto l31
+																								}
+																							}
+																							t187 := int64(load32(m.memory, uint64(uint32(v24))+28))
+																							t188 := int64(load32(m.memory, uint64(uint32(v24))+24))
+																							v6 = t187 | t188<<32
+																							if v6 == 0 {
+																								goto l32
+																							}
+																							t189 := v22
+																							v6 = int64(bits.TrailingZeros64(uint64(v6)))
+																							v18 = int32(v6)
+																							t190 := int32(m.memory[uint64(uint32(t189+v18))])
+																							if t190 != i32(34) {
+																								goto l32
+																							}
+																							v5 = v17 + v18 + i32(2)
+																							v20 = i32(1)
+																							t191 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																							v21 = v17 - t191 + i32(1)
+																							goto l26
+																						}
+																					}
+																				l25:
+																					v5 = i32(0)
+																					t192 := int32(m.memory[uint64(uint32(v3))+98])
+																					if t192 != i32(1) {
+																						goto l32
+																					}
+																					m.fn372(v24+i32(8), v17)
+																					t193 := int32(load32(m.memory, uint64(uint32(v24))+16))
+																					v5 = t193
+																					if v5 == 0 {
+																						goto l28
+																					}
+																					t194 := int64(load64(m.memory, uint64(uint32(v24))+8))
+																					v6 = t194
+																					v20 = i32(0)
+																					goto l26
+																				}
+																			l28:
+																				v5 = i32(0)
+																				goto l32
+																			l26:
+																				t195 := int32(load32(m.memory, uint64(uint32(v1))+100))
+																				v19 = t195
+																				t196 := int32(load32(m.memory, uint64(uint32(v19))+8))
+																				v22 = t196
+																				t197 := int64(load64(m.memory, uint64(uint32(v23))+64))
+																				t198 := v22
+																				v7 = t197
+																				v26 = int32(int64(bits.OnesCount64(uint64(v7 & (v10 - i64(1))))))
+																				if uint32(t198) < uint32(v26) {
+																					goto l27
+																				}
+																				t199 := int64(load64(m.memory, uint64(uint32(v23))+56))
+																				v8 = t199
+																				t200 := int32(load32(m.memory, uint64(uint32(v19))))
+																				if t200 == v22 {
+																					m.fn314(v19)
+																				}
+																				v8 = v7 | v8
+																				t201 := int32(load32(m.memory, uint64(uint32(v19))+4))
+																				v28 = v22 - v26
+																				v18 = t201 + v28*i32(48)
+																				if uint32(v22) <= uint32(v28) {
+																					goto l33
+																				}
+																				v26 = v26 * i32(48)
+																				if v26 == 0 {
+																					goto l33
+																				}
+																				memory_copy(m.memory, uint32(v18+i32(48)), uint32(v18), uint32(v26))
+																			l33:
+																				store64(m.memory, uint64(uint32(v18))+40, uint64(v6))
+																				store32(m.memory, uint64(uint32(v18))+32, uint32(v31))
+																				store64(m.memory, uint64(uint32(v18))+24, uint64(v11))
+																				store64(m.memory, uint64(uint32(v18))+16, uint64(v8))
+																				store64(m.memory, uint64(uint32(v18))+8, uint64(v10))
+																				store32(m.memory, uint64(uint32(v18))+4, uint32(v21))
+																				store32(m.memory, uint64(uint32(v18)), uint32(v20))
+																				store32(m.memory, uint64(uint32(v19))+8, uint32(v22+i32(1)))
+																				store64(m.memory, uint64(uint32(v23))+64, uint64(v7|v10))
+																			}
+																		l32:
+																			m.g0 = v24 + i32(32)
+																			t202 := v5
+																			p154 = t202
+																			goto l34
+																		}
+																	l27:
+																		panic("unreachable")
+																	}
+																l34:
+																	v5 = p154
+																	if v5 != 0 {
+																		goto l35
+																	}
+																}
+																v6 = v9 - i64(1)
+																t203 := int64(load64(m.memory, uint64(uint32(v16))+88))
+																if v6&t203 != i64(0) {
+																	t204 := m.fn352(v1, v27, v16+i32(24), v6, v4)
+																	v4 = t204
+																}
+																t205 := int32(m.memory[uint64(uint32(v17))])
+																v5 = t205
+																t206 := int32(load32(m.memory, uint64(uint32(v3))+88))
+																v20 = t206
+																t207 := int32(load32(m.memory, uint64(uint32(v3))+92))
+																v24 = t207
+																t208 := int32(load32(m.memory, uint64(uint32(v3))+72))
+																v18 = t208
+																t209 := int64(load64(m.memory, uint64(uint32(v3))+64))
+																v8 = t209
+																{
+																	t210 := int32(m.memory[uint64(uint32(v3))+97])
+																	switch t210 - i32(1) {
+																	default:
+																		goto l41
+																	case 0:
+																		{
+																			v20 = v5 ^ i32(48)
+																			if uint32(v20) > uint32(i32(9)) {
+																				goto l42
+																			}
+																			t211 := int32(m.memory[uint64(uint32(v17))+1])
+																			v5 = t211
+																			if uint32((v5-i32(48))&i32(255)) < uint32(i32(10)) {
+																				goto l42
+																			}
+																			if v5 == i32(46) {
+																				goto l42
+																			}
+																			if v5 == i32(69) {
+																				goto l42
+																			}
+																			if v5 == i32(101) {
+																				goto l42
+																			}
+																			v5 = v17 + i32(1)
+																			v7 = int64(uint32(v20)) & i64(255)
+																			v3 = i32(1)
+																			goto l43
+																		}
+																	l42:
+																		t212 := int64(load64(m.memory, uint64(uint32(v17))))
+																		v6 = t212
+																		v7 = v6 ^ i64(3472328296227680304)
+																		v10 = (v7 + i64(0x7676767676767676) | v6) & i64(-0x7f7f7f7f7f7f7f80)
+																		if v10 == 0 {
+																			goto l44
+																		}
+																		v10 = int64(bits.TrailingZeros64(uint64(v10)))
+																		v19 = int32(v10)
+																		v5 = v19 & i32(56)
+																		if v5 == 0 {
+																			goto l44
+																		}
+																		var p213 int32
+																		if v7&i64(255) == 0 {
+																			p213 = 1
+																		}
+																		var p214 int32
+																		if uint32(v5) > uint32(i32(8)) {
+																			p214 = 1
+																		}
+																		if p213&p214 != 0 {
+																			goto l44
+																		}
+																		v20 = int32(i64_shr_u(v6, v10&i64(56))) & i32(255)
+																		if v20 == i32(46) {
+																			goto l44
+																		}
+																		if v20 == i32(69) {
+																			goto l44
+																		}
+																		if v20 == i32(101) {
+																			goto l44
+																		}
+																		v3 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v7, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
+																		v5 = v3<<2&i32(0x3fff0000) | v3&i32(0x3fff)
+																		t215 := v5<<1&i32(0x7f007f00) | v5&i32(8323199)
+																		v3 = (int32(bits.LeadingZeros32(uint32(v3|i32(1)))) ^ i32(31)) << 3
+																		t216 := int32(load32(m.memory, uint64(uint32(v3))+1105212))
+																		v7 = int64(uint32(t215 | t216))
+																		v5 = v17 + int32(uint32(v19)>>3)
+																		t217 := int32(load32(m.memory, uint64(uint32(v3))+1105216))
+																		v3 = t217
+																		goto l43
+																	case 4:
+																		if v5 == i32(91) {
+																			t280 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																			v21 = v4 - t280
+																			t281 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																			v19 = v17 - t281
+																			t282 := int32(load32(m.memory, uint64(uint32(v16))+116))
+																			v22 = t282
+																			if uint32(v22-i32(200)) >= uint32(i32(-201)) {
+																				v5 = v17 + i32(1)
+																				t283 := int32(m.memory[uint64(uint32(v17))+1])
+																				v17 = t283
+																				var p284 int32
+																				if uint32(v17) < uint32(i32(33)) {
+																					t285 := m.fn279(v1, v5)
+																					v5 = t285
+																					t286 := int32(m.memory[uint64(uint32(v5))])
+																					p284 = t286
+																				} else {
+																					p284 = v17
+																				}
+																				v17 = p284 & i32(255)
+																				if v17 != i32(93) {
+																					if v17 == i32(123) {
+																						v26 = v22 + i32(2)
+																					l62:
+																						{
+																							t287 := int32(load32(m.memory, uint64(uint32(v1))+24))
+																							if uint32(v5) > uint32(t287) {
+																								t288 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																								t289 := m.fn278(v1, v5-t288)
+																								v5 = t289
+																							}
+																							t290 := int32(load32(m.memory, uint64(uint32(v1))+68))
+																							if uint32(v4) > uint32(t290) {
+																								t291 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																								t292 := m.fn72(v25, v4-t291, i32(0))
+																								v4 = t292
+																							}
+																							t293 := int32(load32(m.memory, uint64(uint32(v1))+52))
+																							t294 := v24
+																							v17 = t293
+																							t295 := int32(load32(m.memory, uint64(uint32(v17))+20))
+																							if uint32(t294) >= uint32(t295) {
+																								goto l0
+																							}
+																							t296 := int32(load32(m.memory, uint64(uint32(v17))+16))
+																							v31 = t296 + v24
+																							t297 := int32(m.memory[uint64(uint32(v31))])
+																							v22 = t297
+																							store64(m.memory, uint64(uint32(v4)), uint64(v8))
+																							v4 = v4 + v18
+																							store64(m.memory, uint64(uint32(v4)), uint64(i64(0)))
+																							t298 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																							v23 = t298
+																							t299 := v16 + i32(168)
+																							t300 := v1
+																							t301 := v20
+																							t302 := v5
+																							v5 = v4 + v22
+																							m.fn280(t299, t300, t301, t302, v5, v26)
+																							t304 := v22
+																							var p303 int32
+																							{
+																								t305 := int32(load32(m.memory, uint64(uint32(v16))+168))
+																								v17 = t305
+																								if v17 != 0 {
+																									t306 := int32(load32(m.memory, uint64(uint32(v16))+172))
+																									var p307 int32
+																									if v22 == i32(1) {
+																										p307 = 1
+																									}
+																									v4 = t306
+																									t308 := v4
+																									v28 = v5 - v23
+																									t309 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																									v23 = v28 + t309
+																									v5 = t308 - v23
+																									var p310 int32
+																									if uint32(v5) < uint32(i32(128)) {
+																										p310 = 1
+																									}
+																									if p307&p310 != 0 {
+																										goto l56
+																									}
+																									var p311 int32
+																									if v22 == i32(2) {
+																										p311 = 1
+																									}
+																									var p312 int32
+																									if uint32(v5-i32(128)) < uint32(i32(16256)) {
+																										p312 = 1
+																									}
+																									if p311&p312 == 0 {
+																										m.fn362(v16+i32(16), v25, v28, v22, v4)
+																										t313 := int32(load32(m.memory, uint64(uint32(v16))+16))
+																										v4 = t313
+																										t314 := int32(load32(m.memory, uint64(uint32(v16))+20))
+																										p303 = t314
+																										goto l57
+																									}
+																									m.memory[uint64(uint32(v23-i32(1)))] = byte(int32(uint32(v5) >> 7))
+																									m.memory[uint64(uint32(v23-i32(2)))] = byte(v5 | i32(128))
+																									p303 = i32(2)
+																									goto l57
+																								}
+																								t315 := int32(m.memory[uint64(uint32(v16))+172])
+																								v5 = t315
+																								goto l58
+																							}
+																						l56:
+																							m.memory[uint64(uint32(v23-i32(1)))] = byte(v5)
+																							p303 = i32(1)
+																						l57:
+																							v5 = p303
+																							if t304 != v5 {
+																								m.memory[uint64(uint32(v31))] = byte(v5)
+																							}
+																							{
+																								{
+																									t316 := int32(m.memory[uint64(uint32(v17))])
+																									v5 = t316
+																									if v5 != i32(44) {
+																										if v5 != i32(93) {
+																											goto l59
+																										}
+																										v5 = v17 + i32(1)
+																										t317 := int32(load32(m.memory, uint64(uint32(v1))+24))
+																										if uint32(v5) <= uint32(t317) {
+																											goto l60
+																										}
+																										t318 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																										t319 := m.fn278(v1, v5-t318)
+																										v5 = t319
+																										goto l60
+																									}
+																									t320 := int32(m.memory[uint64(uint32(v17))+1])
+																									t321 := v17 + i32(2)
+																									t322 := v17 + i32(1)
+																									var p323 int32
+																									if t320 == i32(32) {
+																										p323 = 1
+																									}
+																									v22 = p323
+																									p324 := t322
+																									if v22 != 0 {
+																										p324 = t321
+																									}
+																									v5 = p324
+																									t326 := v17
+																									p325 := i32(1)
+																									if v22 != 0 {
+																										p325 = i32(2)
+																									}
+																									t327 := int32(m.memory[uint64(uint32(t326+p325))])
+																									if uint32(t327) > uint32(i32(32)) {
+																										goto l61
+																									}
+																									t328 := m.fn279(v1, v5)
+																									v5 = t328
+																									goto l61
+																								}
+																							l59:
+																								m.fn366(v16+i32(168), v1, v17, i32(93))
+																								t329 := int32(m.memory[uint64(uint32(v16))+172])
+																								v17 = t329
+																								if v17 == i32(2) {
+																									t330 := int32(m.memory[uint64(uint32(v16))+168])
+																									v5 = t330
+																									goto l58
+																								}
+																								t331 := int32(load32(m.memory, uint64(uint32(v16))+168))
+																								v5 = t331
+																								if v17&i32(1) == 0 {
+																									goto l60
+																								}
+																							}
+																						l61:
+																							t332 := int32(m.memory[uint64(uint32(v5))])
+																							if t332 == i32(123) {
+																								goto l62
+																							}
+																						}
+																					}
+																					store32(m.memory, uint64(uint32(v16))+128, uint32(i32(0)))
+																					v5 = i32(1)
+																					m.memory[uint64(uint32(v16))+132] = byte(i32(1))
+																					goto l63
+																				}
+																				store32(m.memory, uint64(uint32(v16))+132, uint32(v4))
+																				v5 = v5 + i32(1)
+																				goto l64
+																			}
+																			v5 = i32(0)
+																			store32(m.memory, uint64(uint32(v16))+128, uint32(i32(0)))
+																			m.memory[uint64(uint32(v16))+132] = byte(i32(0))
+																			goto l63
+																		}
+																		goto l41
+																	case 1:
+																		if v5 != i32(34) {
+																			goto l41
+																		}
+																		t218 := int32(load32(m.memory, uint64(uint32(v1))+48))
+																		t219 := v20
+																		v5 = t218
+																		t220 := int32(load32(m.memory, uint64(uint32(v5))+28))
+																		if uint32(t219) >= uint32(t220) {
+																			goto l0
+																		}
+																		t221 := int32(load32(m.memory, uint64(uint32(v1))+52))
+																		t222 := v20
+																		v19 = t221
+																		t223 := int32(load32(m.memory, uint64(uint32(v19))+12))
+																		if uint32(t222) >= uint32(t223) {
+																			goto l0
+																		}
+																		{
+																			t224 := int32(load32(m.memory, uint64(uint32(v19))+8))
+																			t225 := int32(m.memory[uint64(uint32(t224+v20))])
+																			v19 = t225
+																			t226 := int32(load32(m.memory, uint64(uint32(v5))+24))
+																			t227 := v19
+																			v5 = t226 + v20*i32(100)
+																			t228 := int32(load32(m.memory, uint64(uint32(v5))+32))
+																			if uint32(t227) >= uint32(t228) {
+																				goto l46
+																			}
+																			t229 := int32(load32(m.memory, uint64(uint32(v5))+28))
+																			v19 = t229 + v19*i32(96)
+																			t230 := int64(load64(m.memory, uint64(uint32(v19))+64))
+																			v6 = t230
+																			v7 = i64(0)
+																			v5 = i32(0)
+																			v10 = i64(0)
+																		l47:
+																			{
+																				t231 := int64(load64(m.memory, uint64(uint32(v5+v19))))
+																				t232 := int64(load64(m.memory, uint64(uint32(v5+v17))))
+																				t233 := v10
+																				v11 = t231 ^ t232
+																				v10 = t233 | i64_shl(int64(uint64(int64(uint64(v11&i64(0x7f7f7f7f7f7f7f7f)+i64(0x7f7f7f7f7f7f7f7f)|v11^i64(-1))>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v7)
+																				v7 = v7 + i64(8)
+																				v5 = v5 + i32(8)
+																				if v5 != i32(32) {
+																					goto l47
+																				}
+																			}
+																			t234 := int32(load32(m.memory, uint64(uint32(v19))+32))
+																			if t234|int32(v10) != i32(-1) {
+																				goto l46
+																			}
+																			t235 := int32(m.memory[uint64(uint32(v19))+36])
+																			v5 = v17 + t235
+																			var p236 int32
+																			if uint64(v6) < uint64(i64(128)) {
+																				p236 = i32(1)
+																				goto l48
+																			}
+																			if uint64(v6) >= uint64(i64(0x4000)) {
+																				if uint64(v6) < uint64(i64(0x200000)) {
+																					v6 = v6<<2&i64(0x7f0000) | (v6&i64(127) | v6<<1&i64(32512)) | i64(32896)
+																					p236 = i32(3)
+																					goto l48
+																				}
+																				store64(m.memory, uint64(uint32(v4)), uint64(v8))
+																				t237 := m.fn356(v4+v18, v6)
+																				v4 = t237
+																				goto l49
+																			}
+																			v6 = v6&i64(127) | v6<<1&i64(32512) | i64(128)
+																			p236 = i32(2)
+																		l48:
+																			v3 = p236
+																			store64(m.memory, uint64(uint32(v4)), uint64(i64_shl(v6, int64(uint32(v18<<3)))|v8))
+																			v4 = v4 + v18 + v3
+																			goto l49
+																		}
+																	l46:
+																		t238 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																		v24 = t238
+																		t239 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																		v19 = t239
+																		m.fn375(v16+i32(168), v1, v20, v8, v18, v17, v4)
+																		t240 := int32(load32(m.memory, uint64(uint32(v16))+168))
+																		v5 = t240
+																		if v5 != 0 {
+																			t333 := int32(load32(m.memory, uint64(uint32(v16))+172))
+																			v4 = t333
+																			goto l49
+																		}
+																		v19 = v17 - v19
+																		v21 = v4 - v24
+																		goto l51
+																	case 2:
+																		if v5 != i32(34) {
+																			goto l41
+																		}
+																		v20 = v17 + i32(1)
+																		t241 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																		v21 = t241
+																		t242 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																		v22 = t242
+																		v7 = i64(0)
+																		v5 = i32(0)
+																		v6 = i64(0)
+																	l52:
+																		{
+																			t243 := int64(load64(m.memory, uint64(uint32(v5+v20))))
+																			t244 := v6
+																			v11 = t243
+																			v10 = v11 & i64(0x7f7f7f7f7f7f7f7f)
+																			v6 = t244 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v10|(i64(-0x7f7f7f7f7f7f7f80)-(v10^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v10^i64(6655295901103053916)))|v11)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v7)
+																			v7 = v7 + i64(8)
+																			v5 = v5 + i32(8)
+																			if v5 != i32(32) {
+																				goto l52
+																			}
+																		}
+																		{
+																			v5 = int32(v6)
+																			if v5 == 0 {
+																				goto l53
+																			}
+																			t245 := v20
+																			v19 = int32(bits.TrailingZeros32(uint32(v5)))
+																			v5 = t245 + v19
+																			t246 := int32(m.memory[uint64(uint32(v5))])
+																			if t246 != i32(34) {
+																				goto l53
+																			}
+																			store32(m.memory, uint64(uint32(v4)), uint32(i64_shl(int64(uint32(v19)), int64(uint32(v18<<3)))|v8))
+																			t247 := int64(load64(m.memory, uint64(uint32(v20))))
+																			t248 := v16
+																			v6 = t247
+																			store64(m.memory, uint64(uint32(t248))+136, uint64(v6))
+																			t249 := int64(load64(m.memory, uint64(uint32(v20))+24))
+																			t250 := v16
+																			v7 = t249
+																			store64(m.memory, uint64(uint32(t250))+160, uint64(v7))
+																			t251 := int64(load64(m.memory, uint64(uint32(v20))+16))
+																			t252 := v16
+																			v8 = t251
+																			store64(m.memory, uint64(uint32(t252))+152, uint64(v8))
+																			t253 := int64(load64(m.memory, uint64(uint32(v20))+8))
+																			t254 := v16
+																			v10 = t253
+																			store64(m.memory, uint64(uint32(t254))+144, uint64(v10))
+																			v3 = v4 + v18
+																			store64(m.memory, uint64(uint32(v3+i32(9))), uint64(v10))
+																			store64(m.memory, uint64(uint32(v3+i32(17))), uint64(v8))
+																			store64(m.memory, uint64(uint32(v3+i32(25))), uint64(v7))
+																			v3 = v3 + i32(1)
+																			store64(m.memory, uint64(uint32(v3)), uint64(v6))
+																			v5 = v5 + i32(1)
+																			v4 = v3 + v19
+																			goto l49
+																		}
+																	l53:
+																		m.fn376(v16+i32(168), v1, v25, v8, v18, v24, v20, v4)
+																		t255 := int32(load32(m.memory, uint64(uint32(v16))+168))
+																		v5 = t255
+																		if v5 != 0 {
+																			t256 := int32(load32(m.memory, uint64(uint32(v16))+172))
+																			v4 = t256
+																			goto l49
+																		}
+																		v21 = v4 - v21
+																		v19 = v17 - v22
+																		goto l51
+																	case 3:
+																		if v5 != i32(123) {
+																			goto l41
+																		}
+																		t257 := int32(load32(m.memory, uint64(uint32(v1))+52))
+																		t258 := v24
+																		v5 = t257
+																		t259 := int32(load32(m.memory, uint64(uint32(v5))+20))
+																		if uint32(t258) >= uint32(t259) {
+																			goto l0
+																		}
+																		t260 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																		v21 = t260
+																		t261 := int32(load32(m.memory, uint64(uint32(v1))+20))
+																		v22 = t261
+																		t262 := int32(load32(m.memory, uint64(uint32(v16))+116))
+																		v23 = t262
+																		t263 := int32(load32(m.memory, uint64(uint32(v5))+16))
+																		v24 = t263 + v24
+																		t264 := int32(m.memory[uint64(uint32(v24))])
+																		v19 = t264
+																		store64(m.memory, uint64(uint32(v4)), uint64(v8))
+																		v5 = v4 + v18
+																		store64(m.memory, uint64(uint32(v5)), uint64(i64(0)))
+																		t265 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																		v18 = t265
+																		t266 := v16 + i32(168)
+																		t267 := v1
+																		t268 := v20
+																		t269 := v17
+																		v20 = v5 + v19
+																		m.fn280(t266, t267, t268, t269, v20, v23+i32(1))
+																		t270 := int32(load32(m.memory, uint64(uint32(v16))+168))
+																		v5 = t270
+																		if v5 != 0 {
+																			t271 := int32(load32(m.memory, uint64(uint32(v16))+172))
+																			var p272 int32
+																			if v19 == i32(1) {
+																				p272 = 1
+																			}
+																			v4 = t271
+																			t273 := v4
+																			v17 = v20 - v18
+																			t274 := int32(load32(m.memory, uint64(uint32(v1))+64))
+																			v18 = v17 + t274
+																			v3 = t273 - v18
+																			var p275 int32
+																			if uint32(v3) < uint32(i32(128)) {
+																				p275 = 1
+																			}
+																			if p272&p275 != 0 {
+																				m.memory[uint64(uint32(v18-i32(1)))] = byte(v3)
+																				v3 = i32(1)
+																				goto l55
+																			}
+																			var p276 int32
+																			if v19 == i32(2) {
+																				p276 = 1
+																			}
+																			var p277 int32
+																			if uint32(v3-i32(128)) < uint32(i32(16256)) {
+																				p277 = 1
+																			}
+																			if p276&p277 == 0 {
+																				m.fn362(v16+i32(8), v25, v17, v19, v4)
+																				t278 := int32(load32(m.memory, uint64(uint32(v16))+12))
+																				v3 = t278
+																				t279 := int32(load32(m.memory, uint64(uint32(v16))+8))
+																				v4 = t279
+																				goto l55
+																			}
+																			m.memory[uint64(uint32(v18-i32(1)))] = byte(int32(uint32(v3) >> 7))
+																			m.memory[uint64(uint32(v18-i32(2)))] = byte(v3 | i32(128))
+																			v3 = i32(2)
+																			goto l55
+																		}
+																		v21 = v4 - v21
+																		v19 = v17 - v22
+																		goto l51
+																	}
+																}
+															}
+															v5 = i32(0)
+															goto l15
 														}
+													l44:
+														m.fn381(v16+i32(128), v1, v15, v3, v17, v4, v16+i32(24))
+														goto l65
+													l58:
+														m.memory[uint64(uint32(v16))+132] = byte(v5)
+														store32(m.memory, uint64(uint32(v16))+128, uint32(i32(0)))
+														goto l63
+													l60:
+														store32(m.memory, uint64(uint32(v16))+132, uint32(v4))
+													l64:
+														store32(m.memory, uint64(uint32(v16))+128, uint32(v5))
+														t338 := int32(load32(m.memory, uint64(uint32(v1))+64))
+														if v4-t338 != v21 {
+															goto l49
+														}
+														t339 := int32(m.memory[uint64(uint32(v15))+189])
+														if t339 != i32(1) {
+															goto l66
+														}
+														t340 := int64(load64(m.memory, uint64(uint32(v16))+96))
+														store64(m.memory, uint64(uint32(v16))+96, uint64(t340|v9))
+														goto l65
 													}
-													v5 = i32(0)
-													goto l15
-												}
-											l42:
-												m.fn381(v7+i32(128), v1, v15, v3, v9, v4, v7+i32(24))
-												goto l63
-											l56:
-												m.memory[uint64(uint32(v7))+132] = byte(v5)
-												store32(m.memory, uint64(uint32(v7))+128, uint32(i32(0)))
-												goto l61
-											l58:
-												store32(m.memory, uint64(uint32(v7))+132, uint32(v4))
-											l62:
-												store32(m.memory, uint64(uint32(v7))+128, uint32(v5))
-												t340 := int32(load32(m.memory, uint64(uint32(v1))+64))
-												if v4-t340 != v11 {
-													goto l43
-												}
-												t341 := int32(m.memory[uint64(uint32(v15))+189])
-												if t341 == 0 {
-													t342 := int32(load32(m.memory, uint64(uint32(v1))+104))
-													if t342 == 0 {
-														store32(m.memory, uint64(uint32(v1))+112, uint32(v14))
-														t343 := int64(load64(m.memory, uint64(uint32(v15))+108))
-														store64(m.memory, uint64(uint32(v1))+104, uint64(t343))
+												l66:
+													t341 := int32(load32(m.memory, uint64(uint32(v1))+104))
+													if t341 == 0 {
+														store32(m.memory, uint64(uint32(v1))+112, uint32(v19))
+														t342 := int64(load64(m.memory, uint64(uint32(v15))+108))
+														store64(m.memory, uint64(uint32(v1))+104, uint64(t342))
 													}
 													v5 = i32(1)
 													goto l15
 												}
-												t344 := int64(load64(m.memory, uint64(uint32(v7))+96))
-												store64(m.memory, uint64(uint32(v7))+96, uint64(t344|v31))
-												goto l63
+											l55:
+												if v3 == v19 {
+													goto l49
+												}
+												m.memory[uint64(uint32(v24))] = byte(v3)
+												goto l49
+											l51:
+												t343 := int32(m.memory[uint64(uint32(v16))+172])
+												v5 = t343
 											}
-										l53:
-											if v3 == v6 {
-												goto l43
-											}
-											m.memory[uint64(uint32(v13))] = byte(v3)
-										l43:
-											t345 := int64(load64(m.memory, uint64(uint32(v7))+80))
-											t346 := v7
-											v28 = t345
-											store64(m.memory, uint64(uint32(t346))+80, uint64(v28|v31))
-											t347 := int32(m.memory[uint64(uint32(v7))+120])
-											t348 := v7
-											var p349 int32
-											if uint64(v28) >= uint64(v31) {
-												p349 = 1
-											}
-											m.memory[uint64(uint32(t348))+120] = byte(t347 | p349)
-											goto l35
+										l63:
+											m.fn378(v16+i32(128), v1, v15, v3, v5&i32(1), v19, v21, v16+i32(24))
+											goto l65
+										l41:
+											m.fn381(v16+i32(128), v1, v15, v3, v17, v4, v16+i32(24))
+										l65:
+											t344 := int32(load32(m.memory, uint64(uint32(v16))+128))
+											v5 = t344
+											goto l67
 										}
+									l43:
+										store64(m.memory, uint64(uint32(v4)), uint64(i64_shl(v7, int64(uint32(v18<<3)))|v8))
+										v4 = v4 + v18 + v3
 									l49:
-										t350 := int32(m.memory[uint64(uint32(v7))+172])
-										v5 = t350
+										store32(m.memory, uint64(uint32(v16))+132, uint32(v4))
+										store32(m.memory, uint64(uint32(v16))+128, uint32(v5))
+										t345 := int64(load64(m.memory, uint64(uint32(v16))+80))
+										t346 := v16
+										v6 = t345
+										store64(m.memory, uint64(uint32(t346))+80, uint64(v6|v9))
+										t347 := int32(m.memory[uint64(uint32(v16))+120])
+										t348 := v16
+										var p349 int32
+										if uint64(v6) >= uint64(v9) {
+											p349 = 1
+										}
+										m.memory[uint64(uint32(t348))+120] = byte(t347 | p349)
 									}
-								l61:
-									m.fn378(v7+i32(128), v1, v15, v3, v5&i32(1), v14, v11, v7+i32(24))
-									goto l63
-								l41:
-									m.fn381(v7+i32(128), v1, v15, v3, v9, v4, v7+i32(24))
-								l63:
-									t351 := int32(load32(m.memory, uint64(uint32(v7))+128))
-									v5 = t351
+								l67:
 									if v5 != 0 {
-										t352 := int32(load32(m.memory, uint64(uint32(v7))+132))
-										v4 = t352
+										t350 := int32(load32(m.memory, uint64(uint32(v16))+132))
+										v4 = t350
 										goto l35
 									}
-									t353 := int32(m.memory[uint64(uint32(v7))+132])
-									v5 = t353
+									t351 := int32(m.memory[uint64(uint32(v16))+132])
+									v5 = t351
 									goto l15
 								}
 							l35:
-								v34 = v31 | v34
-								p35 = v18 + v21&i32(63)
+								v12 = v9 | v12
+								p35 = v27 + v30&i32(63)
 							l20:
-								v10 = p35
+								v20 = p35
 								{
-									t354 := int32(m.memory[uint64(uint32(v5))])
-									v3 = t354
+									t352 := int32(m.memory[uint64(uint32(v5))])
+									v3 = t352
 									if v3 != i32(44) {
 										if v3 == i32(125) {
-											v9 = v5 + i32(1)
-											t359 := int32(load32(m.memory, uint64(uint32(v1))+24))
-											if uint32(v9) <= uint32(t359) {
-												goto l67
+											v17 = v5 + i32(1)
+											t357 := int32(load32(m.memory, uint64(uint32(v1))+24))
+											if uint32(v17) <= uint32(t357) {
+												goto l71
 											}
-											t360 := int32(load32(m.memory, uint64(uint32(v1))+20))
-											t361 := m.fn278(v1, v9-t360)
-											v9 = t361
-											goto l67
+											t358 := int32(load32(m.memory, uint64(uint32(v1))+20))
+											t359 := m.fn278(v1, v17-t358)
+											v17 = t359
+											goto l71
 										}
-										m.fn366(v7+i32(168), v1, v5, i32(125))
-										t355 := int32(m.memory[uint64(uint32(v7))+172])
-										v3 = t355
+										m.fn366(v16+i32(168), v1, v5, i32(125))
+										t353 := int32(m.memory[uint64(uint32(v16))+172])
+										v3 = t353
 										if v3 != i32(2) {
-											goto l65
+											goto l69
 										}
-										t356 := int32(m.memory[uint64(uint32(v7))+168])
-										v5 = t356
+										t354 := int32(m.memory[uint64(uint32(v16))+168])
+										v5 = t354
 										goto l15
 									}
-									t357 := int32(m.memory[uint64(uint32(v5))+1])
-									p358 := v5 + i32(1)
-									if t357 == i32(32) {
-										p358 = v5 + i32(2)
+									t355 := int32(m.memory[uint64(uint32(v5))+1])
+									p356 := v5 + i32(1)
+									if t355 == i32(32) {
+										p356 = v5 + i32(2)
 									}
-									v9 = p358
-									goto l66
+									v17 = p356
+									goto l70
 								}
 							}
 						l15:
 							store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 							m.memory[uint64(uint32(v0))+4] = byte(v5)
-							t362 := m.g0
-							v0 = t362 - i32(32)
+							t360 := m.g0
+							v0 = t360 - i32(32)
 							m.g0 = v0
-							t363 := int32(load32(m.memory, uint64(uint32(v1))+100))
-							v3 = t363
-							t364 := int32(load32(m.memory, uint64(uint32(v3))+8))
-							v4 = t364
-							t365 := v4
-							v2 = v7 + i32(24)
-							t366 := int64(load64(m.memory, uint64(uint32(v2))+64))
-							v5 = int32(int64(bits.OnesCount64(uint64(t366))))
-							if uint32(t365) >= uint32(v5) {
+							t361 := int32(load32(m.memory, uint64(uint32(v1))+100))
+							v3 = t361
+							t362 := int32(load32(m.memory, uint64(uint32(v3))+8))
+							v4 = t362
+							t363 := v4
+							v2 = v16 + i32(24)
+							t364 := int64(load64(m.memory, uint64(uint32(v2))+64))
+							v5 = int32(int64(bits.OnesCount64(uint64(t364))))
+							if uint32(t363) >= uint32(v5) {
 								store32(m.memory, uint64(uint32(v3))+8, uint32(v4-v5))
 							}
 							{
-								t367 := int32(load32(m.memory, uint64(uint32(v2))))
-								if t367 != i32(1) {
-									goto l68
+								t365 := int32(load32(m.memory, uint64(uint32(v2))))
+								if t365 != i32(1) {
+									goto l72
 								}
-								t368 := int32(load32(m.memory, uint64(uint32(v2))+4))
-								v3 = t368
-								t369 := int32(load32(m.memory, uint64(uint32(v2))+8))
-								t370 := v0
-								v4 = t369
-								store32(m.memory, uint64(uint32(t370))+8, uint32(v4))
+								t366 := int32(load32(m.memory, uint64(uint32(v2))+4))
+								v3 = t366
+								t367 := int32(load32(m.memory, uint64(uint32(v2))+8))
+								t368 := v0
+								v4 = t367
+								store32(m.memory, uint64(uint32(t368))+8, uint32(v4))
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
-								t371 := int32(load32(m.memory, uint64(uint32(v2))+28))
-								store32(m.memory, uint64(uint32(v0))+28, uint32(t371))
-								t372 := int64(load64(m.memory, uint64(uint32(v2))+20))
-								store64(m.memory, uint64(uint32(v0))+20, uint64(t372))
-								t373 := int64(load64(m.memory, uint64(uint32(v2))+12))
-								store64(m.memory, uint64(uint32(v0))+12, uint64(t373))
+								t369 := int32(load32(m.memory, uint64(uint32(v2))+28))
+								store32(m.memory, uint64(uint32(v0))+28, uint32(t369))
+								t370 := int64(load64(m.memory, uint64(uint32(v2))+20))
+								store64(m.memory, uint64(uint32(v0))+20, uint64(t370))
+								t371 := int64(load64(m.memory, uint64(uint32(v2))+12))
+								store64(m.memory, uint64(uint32(v0))+12, uint64(t371))
 								m.fn359(v1, v0+i32(4))
-								t374 := int32(load32(m.memory, uint64(uint32(v1))+36))
-								v1 = t374
-								t375 := int32(load32(m.memory, uint64(uint32(v1))+8))
-								if uint32(t375) >= uint32(v3) {
+								t372 := int32(load32(m.memory, uint64(uint32(v1))+36))
+								v1 = t372
+								t373 := int32(load32(m.memory, uint64(uint32(v1))+8))
+								if uint32(t373) >= uint32(v3) {
 									store32(m.memory, uint64(uint32(v1))+8, uint32(v3))
 								}
-								t376 := int32(load32(m.memory, uint64(uint32(v1))+20))
-								if uint32(v4) > uint32(t376) {
-									goto l68
+								t374 := int32(load32(m.memory, uint64(uint32(v1))+20))
+								if uint32(v4) > uint32(t374) {
+									goto l72
 								}
 								store32(m.memory, uint64(uint32(v1))+20, uint32(v4))
 							}
-						l68:
+						l72:
 							m.g0 = v0 + i32(32)
 							goto l1
 						}
-					l65:
-						t377 := int32(load32(m.memory, uint64(uint32(v7))+168))
-						v9 = t377
-						if v3&i32(1) != 0 {
-							goto l66
-						}
-					}
-				l67:
-				}
-				store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
-				store32(m.memory, uint64(uint32(v0)), uint32(v9))
-				store64(m.memory, uint64(uint32(v7))+72, uint64(v34))
-				t378 := int32(load32(m.memory, uint64(uint32(v7))+24))
-				v15 = t378
-				if v15 == i32(1) {
-					var p379 int32
-					{
-						{
-							t380 := int32(load32(m.memory, uint64(uint32(v1))+100))
-							v9 = t380
-							t381 := int32(load32(m.memory, uint64(uint32(v9))+20))
-							v3 = v7 + i32(24) | i32(4)
-							t382 := int32(load32(m.memory, uint64(uint32(v3))+12))
-							if t381 != t382 {
-								v9 = i32(2)
-								t383 := int32(load32(m.memory, uint64(uint32(v3))))
-								v5 = t383
-								t384 := int32(load32(m.memory, uint64(uint32(v1))+36))
-								t385 := v5
-								v8 = t384
-								t386 := int32(load32(m.memory, uint64(uint32(v8))+8))
-								if t385 == t386 {
-									goto l69
-								}
-								t387 := int32(load32(m.memory, uint64(uint32(v1))+8))
-								t388 := int32(load32(m.memory, uint64(uint32(v1))+12))
-								t389 := int32(load32(m.memory, uint64(uint32(v3))+4))
-								t390 := m.fn329(v8, t387, t388, v5, t389)
-								t391 := t390 & i32(255)
-								p379 = t391
-								goto l70
-							}
-							t392 := int32(load32(m.memory, uint64(uint32(v3))+24))
-							v8 = t392
-							t393 := int32(load32(m.memory, uint64(uint32(v3))+4))
-							v10 = t393
-							t394 := int32(load32(m.memory, uint64(uint32(v3))))
-							v3 = t394
-							{
-								t395 := int32(m.memory[uint64(uint32(v25))+8])
-								if t395 == 0 {
-									t396 := int32(load32(m.memory, uint64(uint32(v1))+36))
-									v5 = t396
-									t397 := int32(load32(m.memory, uint64(uint32(v5))+8))
-									v6 = t397
-									if uint32(v6) < uint32(v3) {
-										goto l71
-									}
-									if uint32(v6-v3) <= uint32(i32(1)) {
-										goto l72
-									}
-									t398 := int32(load32(m.memory, uint64(uint32(v9))+56))
-									if uint32(v8) >= uint32(t398) {
-										goto l71
-									}
-									t399 := int32(load32(m.memory, uint64(uint32(v9))+52))
-									store64(m.memory, uint64(uint32(t399+v8<<3)), uint64(i64(2)))
-									goto l72
-								}
-								t400 := m.fn363(v1, v3, v8)
-								v9 = t400 & i32(255)
-								if v9 != i32(2) {
-									goto l69
-								}
-								t401 := int32(load32(m.memory, uint64(uint32(v1))+36))
-								v5 = t401
-							}
-						l72:
-							t402 := int32(load32(m.memory, uint64(uint32(v5))+8))
-							if uint32(t402) >= uint32(v3) {
-								store32(m.memory, uint64(uint32(v5))+8, uint32(v3))
-							}
-							v9 = i32(2)
-							t403 := int32(load32(m.memory, uint64(uint32(v5))+20))
-							if uint32(v10) > uint32(t403) {
-								goto l69
-							}
-							store32(m.memory, uint64(uint32(v5))+20, uint32(v10))
-						}
 					l69:
-						t404 := v9
-						p379 = t404
-						goto l70
+						t375 := int32(load32(m.memory, uint64(uint32(v16))+168))
+						v17 = t375
+						if v3&i32(1) != 0 {
+							goto l70
+						}
 					}
 				l71:
+				}
+				store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
+				store32(m.memory, uint64(uint32(v0)), uint32(v17))
+				store64(m.memory, uint64(uint32(v16))+72, uint64(v12))
+				t376 := int32(load32(m.memory, uint64(uint32(v16))+24))
+				v19 = t376
+				if v19 == i32(1) {
+					var p377 int32
+					{
+						{
+							t378 := int32(load32(m.memory, uint64(uint32(v1))+100))
+							v17 = t378
+							t379 := int32(load32(m.memory, uint64(uint32(v17))+20))
+							v3 = v16 + i32(24) | i32(4)
+							t380 := int32(load32(m.memory, uint64(uint32(v3))+12))
+							if t379 != t380 {
+								v17 = i32(2)
+								t381 := int32(load32(m.memory, uint64(uint32(v3))))
+								v5 = t381
+								t382 := int32(load32(m.memory, uint64(uint32(v1))+36))
+								t383 := v5
+								v18 = t382
+								t384 := int32(load32(m.memory, uint64(uint32(v18))+8))
+								if t383 == t384 {
+									goto l73
+								}
+								t385 := int32(load32(m.memory, uint64(uint32(v1))+8))
+								t386 := int32(load32(m.memory, uint64(uint32(v1))+12))
+								t387 := int32(load32(m.memory, uint64(uint32(v3))+4))
+								t388 := m.fn329(v18, t385, t386, v5, t387)
+								t389 := t388 & i32(255)
+								p377 = t389
+								goto l74
+							}
+							t390 := int32(load32(m.memory, uint64(uint32(v3))+24))
+							v18 = t390
+							t391 := int32(load32(m.memory, uint64(uint32(v3))+4))
+							v20 = t391
+							t392 := int32(load32(m.memory, uint64(uint32(v3))))
+							v3 = t392
+							{
+								t393 := int32(m.memory[uint64(uint32(v34))+8])
+								if t393 == 0 {
+									t394 := int32(load32(m.memory, uint64(uint32(v1))+36))
+									v5 = t394
+									t395 := int32(load32(m.memory, uint64(uint32(v5))+8))
+									v15 = t395
+									if uint32(v15) < uint32(v3) {
+										goto l75
+									}
+									if uint32(v15-v3) <= uint32(i32(1)) {
+										goto l76
+									}
+									t396 := int32(load32(m.memory, uint64(uint32(v17))+56))
+									if uint32(v18) >= uint32(t396) {
+										goto l75
+									}
+									t397 := int32(load32(m.memory, uint64(uint32(v17))+52))
+									store64(m.memory, uint64(uint32(t397+v18<<3)), uint64(i64(2)))
+									goto l76
+								}
+								t398 := m.fn363(v1, v3, v18)
+								v17 = t398 & i32(255)
+								if v17 != i32(2) {
+									goto l73
+								}
+								t399 := int32(load32(m.memory, uint64(uint32(v1))+36))
+								v5 = t399
+							}
+						l76:
+							t400 := int32(load32(m.memory, uint64(uint32(v5))+8))
+							if uint32(t400) >= uint32(v3) {
+								store32(m.memory, uint64(uint32(v5))+8, uint32(v3))
+							}
+							v17 = i32(2)
+							t401 := int32(load32(m.memory, uint64(uint32(v5))+20))
+							if uint32(v20) > uint32(t401) {
+								goto l73
+							}
+							store32(m.memory, uint64(uint32(v5))+20, uint32(v20))
+						}
+					l73:
+						t402 := v17
+						p377 = t402
+						goto l74
+					}
+				l75:
 					panic("unreachable")
-				l70:
-					v3 = p379 & i32(255)
+				l74:
+					v3 = p377 & i32(255)
 					if v3 != i32(2) {
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 						m.memory[uint64(uint32(v0))+4] = byte(v3)
 						goto l1
 					}
 				}
-				t405 := int32(m.memory[uint64(uint32(v1))+117])
-				t406 := int64(load64(m.memory, uint64(uint32(v7))+104))
-				t407 := v1
-				v29 = t406
-				t408 := int64(load64(m.memory, uint64(uint32(v20))+80))
-				t409 := int64(load64(m.memory, uint64(uint32(v20))+88))
-				var p410 int32
-				if (v29|t408&(v34^i64(-1)))&(t409^i64(-1)) != i64(0) {
-					p410 = 1
+				t403 := int32(m.memory[uint64(uint32(v1))+117])
+				t404 := int64(load64(m.memory, uint64(uint32(v16))+104))
+				t405 := v1
+				v7 = t404
+				t406 := int64(load64(m.memory, uint64(uint32(v29))+80))
+				t407 := int64(load64(m.memory, uint64(uint32(v29))+88))
+				var p408 int32
+				if (v7|t406&(v12^i64(-1)))&(t407^i64(-1)) != i64(0) {
+					p408 = 1
 				}
-				m.memory[uint64(uint32(t407))+117] = byte(t405 | p410)
+				m.memory[uint64(uint32(t405))+117] = byte(t403 | p408)
 				v5 = i32(0)
-				t411 := int32(m.memory[uint64(uint32(v7))+120])
-				if t411 != 0 {
-					goto l74
+				t409 := int32(m.memory[uint64(uint32(v16))+120])
+				if t409 != 0 {
+					goto l78
 				}
-				t412 := int64(load64(m.memory, uint64(uint32(v7))+96))
-				v30 = t412
-				t413 := int64(load64(m.memory, uint64(uint32(v7))+88))
-				v28 = t413
+				t410 := int64(load64(m.memory, uint64(uint32(v16))+96))
+				v8 = t410
+				t411 := int64(load64(m.memory, uint64(uint32(v16))+88))
+				v6 = t411
+				var p412 int32
+				if v6 == 0 {
+					p412 = 1
+				}
+				v3 = p412
+				t413 := int64(load64(m.memory, uint64(uint32(v16))+80))
 				var p414 int32
-				if v28 == 0 {
+				if v3 == 0 {
 					p414 = 1
 				}
-				v3 = p414
-				t415 := int64(load64(m.memory, uint64(uint32(v7))+80))
-				var p416 int32
-				if v3 == 0 {
-					p416 = 1
+				v9 = t413
+				var p415 int32
+				if uint64(v9) >= uint64(v6&(i64(0)-v6)) {
+					p415 = 1
 				}
-				v31 = t415
-				var p417 int32
-				if uint64(v31) >= uint64(v28&(i64(0)-v28)) {
-					p417 = 1
-				}
-				if p416&p417 != 0 {
-					goto l74
+				if p414&p415 != 0 {
+					goto l78
 				}
 				v5 = i32(1)
-				if v15 != 0 {
-					goto l74
+				if v19 != 0 {
+					goto l78
 				}
 				{
-					if v29|v30 == 0 {
+					if v7|v8 == 0 {
 						if v3 != 0 {
-							goto l75
+							goto l79
 						}
-						t418 := int32(load32(m.memory, uint64(uint32(v1))+52))
-						t419 := v2
-						v3 = t418
-						t420 := int32(load32(m.memory, uint64(uint32(v3))+4))
-						if uint32(t419) >= uint32(t420) {
+						t416 := int32(load32(m.memory, uint64(uint32(v1))+52))
+						t417 := v2
+						v3 = t416
+						t418 := int32(load32(m.memory, uint64(uint32(v3))+4))
+						if uint32(t417) >= uint32(t418) {
 							goto l0
 						}
-						t421 := int32(load32(m.memory, uint64(uint32(v3))))
-						t422 := m.fn352(v1, t421+v2*i32(72), v7+i32(24), i64(-1), v4)
-						store32(m.memory, uint64(uint32(v0))+4, uint32(t422))
+						t419 := int32(load32(m.memory, uint64(uint32(v3))))
+						t420 := m.fn352(v1, t419+v2*i32(72), v16+i32(24), i64(-1), v4)
+						store32(m.memory, uint64(uint32(v0))+4, uint32(t420))
 						goto l1
 					}
-					if uint64(v28|v31) > uint64(i64(0xfff)) {
-						goto l74
-					}
-					if v3 == 0 {
-						t423 := int32(load32(m.memory, uint64(uint32(v1))+52))
-						t424 := v2
-						v3 = t423
-						t425 := int32(load32(m.memory, uint64(uint32(v3))+4))
-						if uint32(t424) >= uint32(t425) {
-							goto l0
-						}
-						t426 := int32(load32(m.memory, uint64(uint32(v3))))
-						t427 := m.fn352(v1, t426+v2*i32(72), v7+i32(24), i64(-1), v4)
-						v4 = t427
-					}
-					store64(m.memory, uint64(uint32(v7))+200, uint64(v29))
-					store32(m.memory, uint64(uint32(v7))+192, uint32(i32(112)))
-					store64(m.memory, uint64(uint32(v7))+184, uint64(v30))
-					store32(m.memory, uint64(uint32(v7))+176, uint32(i32(104)))
-					v3 = v7 + i32(176)
-					v5 = i32(0)
-				l78:
-					{
-						t428 := v3
-						v2 = v5
-						v5 = t428 + v2<<4
-						t429 := int64(load64(m.memory, uint64(uint32(v5))+8))
-						v28 = t429
-						if v28 == 0 {
-							goto l76
-						}
-						t430 := int64(load32(m.memory, uint64(uint32(v5))))
-						v29 = t430
-						var p431 int32
-						if uint64(v28) < uint64(i64(128)) {
-							p431 = i32(1)
-							goto l77
-						}
-						if uint64(v28) >= uint64(i64(0x4000)) {
-							if uint64(v28) < uint64(i64(0x200000)) {
-								v28 = v28<<2&i64(0x7f0000) | (v28&i64(127) | v28<<1&i64(32512)) | i64(32896)
-								p431 = i32(3)
-								goto l77
-							}
-							store64(m.memory, uint64(uint32(v4)), uint64(v29))
-							t432 := m.fn356(v4+i32(1), v28)
-							v4 = t432
-							goto l76
-						}
-						v28 = v28&i64(127) | v28<<1&i64(32512) | i64(128)
-						p431 = i32(2)
-					l77:
-						v5 = p431
-						store64(m.memory, uint64(uint32(v4)), uint64(v28<<8|v29))
-						v4 = v4 + v5 + i32(1)
-					}
-				l76:
-					v5 = i32(1)
-					if v2&i32(1) == 0 {
+					if uint64(v6|v9) > uint64(i64(0xfff)) {
 						goto l78
 					}
-					t433 := int32(load32(m.memory, uint64(uint32(v1))+68))
-					if uint32(t433) >= uint32(v4) {
-						goto l75
+					if v3 == 0 {
+						t421 := int32(load32(m.memory, uint64(uint32(v1))+52))
+						t422 := v2
+						v3 = t421
+						t423 := int32(load32(m.memory, uint64(uint32(v3))+4))
+						if uint32(t422) >= uint32(t423) {
+							goto l0
+						}
+						t424 := int32(load32(m.memory, uint64(uint32(v3))))
+						t425 := m.fn352(v1, t424+v2*i32(72), v16+i32(24), i64(-1), v4)
+						v4 = t425
 					}
-					t434 := int32(load32(m.memory, uint64(uint32(v1))+64))
-					t435 := m.fn72(v1+i32(56), v4-t434, i32(0))
-					v4 = t435
+					store64(m.memory, uint64(uint32(v16))+200, uint64(v7))
+					store32(m.memory, uint64(uint32(v16))+192, uint32(i32(112)))
+					store64(m.memory, uint64(uint32(v16))+184, uint64(v8))
+					store32(m.memory, uint64(uint32(v16))+176, uint32(i32(104)))
+					v3 = v16 + i32(176)
+					v5 = i32(0)
+				l82:
+					{
+						t426 := v3
+						v2 = v5
+						v5 = t426 + v2<<4
+						t427 := int64(load64(m.memory, uint64(uint32(v5))+8))
+						v6 = t427
+						if v6 == 0 {
+							goto l80
+						}
+						t428 := int64(load32(m.memory, uint64(uint32(v5))))
+						v7 = t428
+						var p429 int32
+						if uint64(v6) < uint64(i64(128)) {
+							p429 = i32(1)
+							goto l81
+						}
+						if uint64(v6) >= uint64(i64(0x4000)) {
+							if uint64(v6) < uint64(i64(0x200000)) {
+								v6 = v6<<2&i64(0x7f0000) | (v6&i64(127) | v6<<1&i64(32512)) | i64(32896)
+								p429 = i32(3)
+								goto l81
+							}
+							store64(m.memory, uint64(uint32(v4)), uint64(v7))
+							t430 := m.fn356(v4+i32(1), v6)
+							v4 = t430
+							goto l80
+						}
+						v6 = v6&i64(127) | v6<<1&i64(32512) | i64(128)
+						p429 = i32(2)
+					l81:
+						v5 = p429
+						store64(m.memory, uint64(uint32(v4)), uint64(v6<<8|v7))
+						v4 = v4 + v5 + i32(1)
+					}
+				l80:
+					v5 = i32(1)
+					if v2&i32(1) == 0 {
+						goto l82
+					}
+					t431 := int32(load32(m.memory, uint64(uint32(v1))+68))
+					if uint32(t431) >= uint32(v4) {
+						goto l79
+					}
+					t432 := int32(load32(m.memory, uint64(uint32(v1))+64))
+					t433 := m.fn72(v1+i32(56), v4-t432, i32(0))
+					v4 = t433
 				}
-			l75:
+			l79:
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v4))
 				goto l1
 			}
@@ -36001,447 +36040,447 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 		store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 		m.memory[uint64(uint32(v0))+4] = byte(i32(0))
 		goto l1
-	l74:
-		t437 := v0
-		var p436 int32
+	l78:
+		t435 := v0
+		var p434 int32
 		{
-			v8 = v1
-			v10 = v2
-			v15 = v5
-			v9 = v4
-			v28 = i64(0)
-			v29 = i64(0)
-			v30 = i64(0)
-			t438 := m.g0
-			v6 = t438 - i32(144)
-			m.g0 = v6
+			v18 = v1
+			v20 = v2
+			v19 = v5
+			v17 = v4
+			v6 = i64(0)
+			v7 = i64(0)
+			v8 = i64(0)
+			t436 := m.g0
+			v15 = t436 - i32(144)
+			m.g0 = v15
 			{
-				v14 = v7 + i32(24)
-				t439 := int64(load64(m.memory, uint64(uint32(v14))+64))
-				if t439 != i64(0) {
-					t440 := int32(load32(m.memory, uint64(uint32(v1))+52))
-					t441 := v2
-					v0 = t440
-					t442 := int32(load32(m.memory, uint64(uint32(v0))+4))
-					if uint32(t441) >= uint32(t442) {
-						goto l79
+				v24 = v16 + i32(24)
+				t437 := int64(load64(m.memory, uint64(uint32(v24))+64))
+				if t437 != i64(0) {
+					t438 := int32(load32(m.memory, uint64(uint32(v1))+52))
+					t439 := v2
+					v0 = t438
+					t440 := int32(load32(m.memory, uint64(uint32(v0))+4))
+					if uint32(t439) >= uint32(t440) {
+						goto l83
 					}
-					t443 := int32(load32(m.memory, uint64(uint32(v0))))
-					t444 := m.fn352(v1, t443+v2*i32(72), v14, i64(-1), v4)
-					v9 = t444
+					t441 := int32(load32(m.memory, uint64(uint32(v0))))
+					t442 := m.fn352(v1, t441+v2*i32(72), v24, i64(-1), v4)
+					v17 = t442
 				}
-				t445 := int32(load32(m.memory, uint64(uint32(v14))))
-				v11 = t445
-				t446 := int32(load32(m.memory, uint64(uint32(v14))+16))
-				v2 = t446
-				t447 := int32(load32(m.memory, uint64(uint32(v14))+12))
-				v5 = t447
+				t443 := int32(load32(m.memory, uint64(uint32(v24))))
+				v21 = t443
+				t444 := int32(load32(m.memory, uint64(uint32(v24))+16))
+				v2 = t444
+				t445 := int32(load32(m.memory, uint64(uint32(v24))+12))
+				v5 = t445
 				{
-					t448 := int32(m.memory[uint64(uint32(v8))+116])
-					v0 = t448
+					t446 := int32(m.memory[uint64(uint32(v18))+116])
+					v0 = t446
 					if v0 != i32(1) {
-						goto l80
+						goto l84
 					}
-					if v11&i32(1) == 0 {
-						goto l80
+					if v21&i32(1) == 0 {
+						goto l84
 					}
-					t449 := int32(load32(m.memory, uint64(uint32(v8))+92))
-					v12 = t449
-					t450 := int32(load32(m.memory, uint64(uint32(v8))+100))
-					v0 = t450
-					t451 := int32(load32(m.memory, uint64(uint32(v14))+24))
-					v3 = t451
-					t452 := int32(load32(m.memory, uint64(uint32(v14))+20))
-					v4 = t452
+					t447 := int32(load32(m.memory, uint64(uint32(v18))+92))
+					v22 = t447
+					t448 := int32(load32(m.memory, uint64(uint32(v18))+100))
+					v0 = t448
+					t449 := int32(load32(m.memory, uint64(uint32(v24))+24))
+					v3 = t449
+					t450 := int32(load32(m.memory, uint64(uint32(v24))+20))
+					v4 = t450
 					{
-						t453 := int32(load32(m.memory, uint64(uint32(v8))+88))
-						v13 = t453
-						if v13 != 0 {
-							t454 := int32(load32(m.memory, uint64(uint32(v8))+84))
-							t455 := v13
-							v1 = t454 + v12
-							if uint32(t455) >= uint32(v1) {
-								goto l81
+						t451 := int32(load32(m.memory, uint64(uint32(v18))+88))
+						v23 = t451
+						if v23 != 0 {
+							t452 := int32(load32(m.memory, uint64(uint32(v18))+84))
+							t453 := v23
+							v1 = t452 + v22
+							if uint32(t453) >= uint32(v1) {
+								goto l85
 							}
 						}
-						t456 := m.fn72(v8+i32(76), v12, i32(0))
-						v1 = t456
+						t454 := m.fn72(v18+i32(76), v22, i32(0))
+						v1 = t454
 					}
-				l81:
-					t457 := int32(load32(m.memory, uint64(uint32(v0))+32))
-					v12 = t457
-					if uint32(v12) < uint32(v4) {
-						goto l79
+				l85:
+					t455 := int32(load32(m.memory, uint64(uint32(v0))+32))
+					v22 = t455
+					if uint32(v22) < uint32(v4) {
+						goto l83
 					}
-					t458 := int32(load32(m.memory, uint64(uint32(v8))+84))
-					v13 = t458
-					t459 := int32(load32(m.memory, uint64(uint32(v0))+28))
-					m.fn353(v13, v1-v13, t459+v4<<2, v12-v4, v5)
-					t460 := int32(load32(m.memory, uint64(uint32(v0))+44))
-					v1 = t460
+					t456 := int32(load32(m.memory, uint64(uint32(v18))+84))
+					v23 = t456
+					t457 := int32(load32(m.memory, uint64(uint32(v0))+28))
+					m.fn353(v23, v1-v23, t457+v4<<2, v22-v4, v5)
+					t458 := int32(load32(m.memory, uint64(uint32(v0))+44))
+					v1 = t458
 					if uint32(v1) < uint32(v3) {
-						goto l79
+						goto l83
 					}
-					t461 := int32(load32(m.memory, uint64(uint32(v0))+16))
-					t462 := int32(load32(m.memory, uint64(uint32(v0))+20))
-					t463 := int32(load32(m.memory, uint64(uint32(v0))+40))
-					m.fn353(t461, t462, t463+v3<<2, v1-v3, v2)
-					t464 := int32(m.memory[uint64(uint32(v8))+116])
-					v0 = t464
+					t459 := int32(load32(m.memory, uint64(uint32(v0))+16))
+					t460 := int32(load32(m.memory, uint64(uint32(v0))+20))
+					t461 := int32(load32(m.memory, uint64(uint32(v0))+40))
+					m.fn353(t459, t460, t461+v3<<2, v1-v3, v2)
+					t462 := int32(m.memory[uint64(uint32(v18))+116])
+					v0 = t462
 				}
-			l80:
-				t465 := int32(load32(m.memory, uint64(uint32(v8))+100))
-				v4 = t465
+			l84:
+				t463 := int32(load32(m.memory, uint64(uint32(v18))+100))
+				v4 = t463
 				store32(m.memory, uint64(uint32(v4))+68, uint32(i32(0)))
 				{
-					if v11 != i32(1) {
-						goto l82
+					if v21 != i32(1) {
+						goto l86
 					}
 					if v0&i32(1) != 0 {
-						goto l82
+						goto l86
 					}
-					t466 := int32(load32(m.memory, uint64(uint32(v4))+20))
-					v0 = t466
+					t464 := int32(load32(m.memory, uint64(uint32(v4))+20))
+					v0 = t464
 					if uint32(v0) < uint32(v2) {
-						goto l79
+						goto l83
 					}
-					t467 := int32(load32(m.memory, uint64(uint32(v14))+28))
-					v3 = t467
+					t465 := int32(load32(m.memory, uint64(uint32(v24))+28))
+					v3 = t465
 					if v0 != v2 {
-						t468 := int32(load32(m.memory, uint64(uint32(v8))+92))
-						t469 := int32(load32(m.memory, uint64(uint32(v8))+88))
-						v1 = t469
-						p470 := i32(0)
+						t466 := int32(load32(m.memory, uint64(uint32(v18))+92))
+						t467 := int32(load32(m.memory, uint64(uint32(v18))+88))
+						v1 = t467
+						p468 := i32(0)
 						if v1 != 0 {
-							p470 = t468
+							p468 = t466
 						}
-						v11 = p470
-						if uint32(v11) < uint32(v5) {
-							goto l79
+						v21 = p468
+						if uint32(v21) < uint32(v5) {
+							goto l83
 						}
-						t471 := int32(load32(m.memory, uint64(uint32(v4))+16))
-						v12 = t471
-						v13 = v6 + i32(36)
-						t472 := int32(load32(m.memory, uint64(uint32(v8))+84))
-						t474 := v13
-						p473 := i32(1)
+						t469 := int32(load32(m.memory, uint64(uint32(v4))+16))
+						v22 = t469
+						v23 = v15 + i32(36)
+						t470 := int32(load32(m.memory, uint64(uint32(v18))+84))
+						t472 := v23
+						p471 := i32(1)
 						if v1 != 0 {
-							p473 = t472
+							p471 = t470
 						}
-						m.fn70(t474, p473+v5, v11-v5, i32(1099491), i32(1))
+						m.fn70(t472, p471+v5, v21-v5, i32(1099491), i32(1))
 						{
 							{
-								t475 := int32(load32(m.memory, uint64(uint32(v6))+36))
-								if t475 == i32(-0x80000000) {
-									goto l83
+								t473 := int32(load32(m.memory, uint64(uint32(v15))+36))
+								if t473 == i32(-0x80000000) {
+									goto l87
 								}
-								t476 := int32(load32(m.memory, uint64(uint32(v6))+44))
-								t477 := v6
-								v1 = t476
-								store32(m.memory, uint64(uint32(t477))+80, uint32(v1))
-								t478 := int64(load64(m.memory, uint64(uint32(v6))+36))
-								store64(m.memory, uint64(uint32(v6))+72, uint64(t478))
-								v5 = v6 + i32(60)
-								t479 := int32(load32(m.memory, uint64(uint32(v6))+76))
-								m.fn339(v5, t479, v1)
-								m.fn70(v13, v2+v12, v0-v2, i32(1104170), i32(2))
-								t480 := int32(load32(m.memory, uint64(uint32(v6))+36))
-								if t480 == i32(-0x80000000) {
+								t474 := int32(load32(m.memory, uint64(uint32(v15))+44))
+								t475 := v15
+								v1 = t474
+								store32(m.memory, uint64(uint32(t475))+80, uint32(v1))
+								t476 := int64(load64(m.memory, uint64(uint32(v15))+36))
+								store64(m.memory, uint64(uint32(v15))+72, uint64(t476))
+								v5 = v15 + i32(60)
+								t477 := int32(load32(m.memory, uint64(uint32(v15))+76))
+								m.fn339(v5, t477, v1)
+								m.fn70(v23, v2+v22, v0-v2, i32(1104170), i32(2))
+								t478 := int32(load32(m.memory, uint64(uint32(v15))+36))
+								if t478 == i32(-0x80000000) {
 									m.fn86(v5, i32(8))
-									m.fn86(v6+i32(72), i32(24))
-									goto l83
+									m.fn86(v15+i32(72), i32(24))
+									goto l87
 								}
-								t481 := int32(load32(m.memory, uint64(uint32(v6))+44))
-								t482 := v6
-								v0 = t481
-								store32(m.memory, uint64(uint32(t482))+96, uint32(v0))
-								t483 := int64(load64(m.memory, uint64(uint32(v6))+36))
-								store64(m.memory, uint64(uint32(v6))+88, uint64(t483))
-								t484 := int32(load32(m.memory, uint64(uint32(v6))+92))
-								m.fn339(v6+i32(116), t484, v0)
-								t485 := int32(load32(m.memory, uint64(uint32(v6))+68))
-								store32(m.memory, uint64(uint32(v6))+112, uint32(t485))
-								t486 := int64(load64(m.memory, uint64(uint32(v6))+60))
-								t487 := v6
-								v31 = t486
-								store64(m.memory, uint64(uint32(t487))+104, uint64(v31))
-								t488 := int64(load64(m.memory, uint64(uint32(v6))+116))
-								store64(m.memory, uint64(uint32(v6))+24, uint64(t488))
-								t489 := int32(load32(m.memory, uint64(uint32(v6))+124))
-								store32(m.memory, uint64(uint32(v6))+32, uint32(t489))
-								t490 := int64(load64(m.memory, uint64(uint32(v6))+108))
-								store64(m.memory, uint64(uint32(v6))+16, uint64(t490))
-								m.fn86(v6+i32(88), i32(24))
-								m.fn86(v6+i32(72), i32(24))
-								v0 = int32(v31)
+								t479 := int32(load32(m.memory, uint64(uint32(v15))+44))
+								t480 := v15
+								v0 = t479
+								store32(m.memory, uint64(uint32(t480))+96, uint32(v0))
+								t481 := int64(load64(m.memory, uint64(uint32(v15))+36))
+								store64(m.memory, uint64(uint32(v15))+88, uint64(t481))
+								t482 := int32(load32(m.memory, uint64(uint32(v15))+92))
+								m.fn339(v15+i32(116), t482, v0)
+								t483 := int32(load32(m.memory, uint64(uint32(v15))+68))
+								store32(m.memory, uint64(uint32(v15))+112, uint32(t483))
+								t484 := int64(load64(m.memory, uint64(uint32(v15))+60))
+								t485 := v15
+								v9 = t484
+								store64(m.memory, uint64(uint32(t485))+104, uint64(v9))
+								t486 := int64(load64(m.memory, uint64(uint32(v15))+116))
+								store64(m.memory, uint64(uint32(v15))+24, uint64(t486))
+								t487 := int32(load32(m.memory, uint64(uint32(v15))+124))
+								store32(m.memory, uint64(uint32(v15))+32, uint32(t487))
+								t488 := int64(load64(m.memory, uint64(uint32(v15))+108))
+								store64(m.memory, uint64(uint32(v15))+16, uint64(t488))
+								m.fn86(v15+i32(88), i32(24))
+								m.fn86(v15+i32(72), i32(24))
+								v0 = int32(v9)
 								if v0 != i32(-0x80000000) {
-									goto l84
+									goto l88
 								}
 							}
-						l83:
-							store64(m.memory, uint64(uint32(v6))+52, uint64(i64(4)))
-							store64(m.memory, uint64(uint32(v6))+44, uint64(i64(0)))
-							store64(m.memory, uint64(uint32(v6))+36, uint64(i64(0x400000000)))
-							goto l85
-						l84:
-							store32(m.memory, uint64(uint32(v6))+36, uint32(v0))
-							t491 := int64(load64(m.memory, uint64(uint32(v6))+16))
-							store64(m.memory, uint64(uint32(v6))+40, uint64(t491))
-							t492 := int64(load64(m.memory, uint64(uint32(v6))+24))
-							store64(m.memory, uint64(uint32(v6))+48, uint64(t492))
-							t493 := int32(load32(m.memory, uint64(uint32(v6))+32))
-							store32(m.memory, uint64(uint32(v6))+56, uint32(t493))
+						l87:
+							store64(m.memory, uint64(uint32(v15))+52, uint64(i64(4)))
+							store64(m.memory, uint64(uint32(v15))+44, uint64(i64(0)))
+							store64(m.memory, uint64(uint32(v15))+36, uint64(i64(0x400000000)))
+							goto l89
+						l88:
+							store32(m.memory, uint64(uint32(v15))+36, uint32(v0))
+							t489 := int64(load64(m.memory, uint64(uint32(v15))+16))
+							store64(m.memory, uint64(uint32(v15))+40, uint64(t489))
+							t490 := int64(load64(m.memory, uint64(uint32(v15))+24))
+							store64(m.memory, uint64(uint32(v15))+48, uint64(t490))
+							t491 := int32(load32(m.memory, uint64(uint32(v15))+32))
+							store32(m.memory, uint64(uint32(v15))+56, uint32(t491))
 						}
-					l85:
-						v11 = v4 + i32(48)
-						v2 = v6 + i32(116)
-						v1 = v6 + i32(104)
-						v0 = v6 + i32(36)
+					l89:
+						v21 = v4 + i32(48)
+						v2 = v15 + i32(116)
+						v1 = v15 + i32(104)
+						v0 = v15 + i32(36)
 						v5 = i32(1)
-					l86:
+					l90:
 						{
-							t494 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
-							t495 := int32(load32(m.memory, uint64(uint32(v0+i32(8)))))
-							m.fn65(v6+i32(88), t494, t495)
-							t496 := int32(load32(m.memory, uint64(uint32(v6))+92))
-							v16 = t496
-							t497 := int32(load32(m.memory, uint64(uint32(v6))+96))
-							v13 = t497
-							t498 := int32(load32(m.memory, uint64(uint32(v6))+88))
-							v12 = t498
+							t492 := int32(load32(m.memory, uint64(uint32(v0+i32(4)))))
+							t493 := int32(load32(m.memory, uint64(uint32(v0+i32(8)))))
+							m.fn65(v15+i32(88), t492, t493)
+							t494 := int32(load32(m.memory, uint64(uint32(v15))+92))
+							v25 = t494
+							t495 := int32(load32(m.memory, uint64(uint32(v15))+96))
+							v23 = t495
+							t496 := int32(load32(m.memory, uint64(uint32(v15))+88))
+							v22 = t496
 							m.fn86(v0, i32(8))
-							t499 := v1
-							t500 := v13
-							var p501 int32
-							if v12 == i32(-0x80000000) {
-								p501 = 1
+							t497 := v1
+							t498 := v23
+							var p499 int32
+							if v22 == i32(-0x80000000) {
+								p499 = 1
 							}
-							v13 = p501
-							p502 := t500
-							if v13 != 0 {
-								p502 = i32(0)
+							v23 = p499
+							p500 := t498
+							if v23 != 0 {
+								p500 = i32(0)
 							}
-							store32(m.memory, uint64(uint32(t499))+8, uint32(p502))
+							store32(m.memory, uint64(uint32(t497))+8, uint32(p500))
+							t502 := v1
+							p501 := v25
+							if v23 != 0 {
+								p501 = i32(8)
+							}
+							store32(m.memory, uint64(uint32(t502))+4, uint32(p501))
 							t504 := v1
-							p503 := v16
-							if v13 != 0 {
-								p503 = i32(8)
+							p503 := v22
+							if v23 != 0 {
+								p503 = i32(0)
 							}
-							store32(m.memory, uint64(uint32(t504))+4, uint32(p503))
-							t506 := v1
-							p505 := v12
-							if v13 != 0 {
-								p505 = i32(0)
-							}
-							store32(m.memory, uint64(uint32(t506)), uint32(p505))
+							store32(m.memory, uint64(uint32(t504)), uint32(p503))
 							v0 = v0 + i32(12)
-							t507 := v5 & i32(1)
+							t505 := v5 & i32(1)
 							v5 = i32(0)
 							v1 = v2
-							if t507 != 0 {
-								goto l86
+							if t505 != 0 {
+								goto l90
 							}
 						}
-						t508 := int32(load32(m.memory, uint64(uint32(v6))+124))
-						v0 = t508
-						t509 := int32(load32(m.memory, uint64(uint32(v6))+120))
-						v1 = t509
-						t510 := int32(load32(m.memory, uint64(uint32(v6))+116))
-						v5 = t510
-						t511 := int32(load32(m.memory, uint64(uint32(v6))+104))
-						v12 = t511
-						t512 := int32(load32(m.memory, uint64(uint32(v6))+108))
+						t506 := int32(load32(m.memory, uint64(uint32(v15))+124))
+						v0 = t506
+						t507 := int32(load32(m.memory, uint64(uint32(v15))+120))
+						v1 = t507
+						t508 := int32(load32(m.memory, uint64(uint32(v15))+116))
+						v5 = t508
+						t509 := int32(load32(m.memory, uint64(uint32(v15))+104))
+						v22 = t509
+						t510 := int32(load32(m.memory, uint64(uint32(v15))+108))
+						v2 = t510
+						t511 := int32(load32(m.memory, uint64(uint32(v15))+112))
+						v23 = t511
+						m.memory[uint64(uint32(v15))+44] = byte(i32(0))
+						store32(m.memory, uint64(uint32(v15))+40, uint32(v3))
+						store32(m.memory, uint64(uint32(v15))+36, uint32(v3))
+						v25 = v15 + i32(104)
+						m.fn129(v25, v21, v15+i32(36))
+						store32(m.memory, uint64(uint32(v15))+136, uint32(v2+v23<<3))
+						store32(m.memory, uint64(uint32(v15))+132, uint32(v22))
+						store32(m.memory, uint64(uint32(v15))+128, uint32(v2))
+						store32(m.memory, uint64(uint32(v15))+124, uint32(v2))
+						m.fn166(v25)
+						store32(m.memory, uint64(uint32(v15))+112, uint32(v5))
+						store32(m.memory, uint64(uint32(v15))+104, uint32(v1))
+						store32(m.memory, uint64(uint32(v15))+108, uint32(v1))
+						m.fn354(v21, v0)
+						t512 := int32(load32(m.memory, uint64(uint32(v4))+56))
 						v2 = t512
-						t513 := int32(load32(m.memory, uint64(uint32(v6))+112))
-						v13 = t513
-						m.memory[uint64(uint32(v6))+44] = byte(i32(0))
-						store32(m.memory, uint64(uint32(v6))+40, uint32(v3))
-						store32(m.memory, uint64(uint32(v6))+36, uint32(v3))
-						v16 = v6 + i32(104)
-						m.fn129(v16, v11, v6+i32(36))
-						store32(m.memory, uint64(uint32(v6))+136, uint32(v2+v13<<3))
-						store32(m.memory, uint64(uint32(v6))+132, uint32(v12))
-						store32(m.memory, uint64(uint32(v6))+128, uint32(v2))
-						store32(m.memory, uint64(uint32(v6))+124, uint32(v2))
-						m.fn166(v16)
-						store32(m.memory, uint64(uint32(v6))+112, uint32(v5))
-						store32(m.memory, uint64(uint32(v6))+104, uint32(v1))
-						store32(m.memory, uint64(uint32(v6))+108, uint32(v1))
-						m.fn354(v11, v0)
-						t514 := int32(load32(m.memory, uint64(uint32(v4))+56))
-						v2 = t514
 						{
 							if v0 == 0 {
-								goto l87
+								goto l91
 							}
 							v5 = v0 << 3
 							if v5 == 0 {
-								goto l87
+								goto l91
 							}
-							t515 := int32(load32(m.memory, uint64(uint32(v4))+52))
-							memory_copy(m.memory, uint32(t515+v2<<3), uint32(v1), uint32(v5))
+							t513 := int32(load32(m.memory, uint64(uint32(v4))+52))
+							memory_copy(m.memory, uint32(t513+v2<<3), uint32(v1), uint32(v5))
 						}
-					l87:
+					l91:
 						store32(m.memory, uint64(uint32(v4))+56, uint32(v0+v2))
-						store32(m.memory, uint64(uint32(v6))+116, uint32(v1))
-						m.fn68(v6 + i32(104))
+						store32(m.memory, uint64(uint32(v15))+116, uint32(v1))
+						m.fn68(v15 + i32(104))
 					}
-					t516 := int32(load32(m.memory, uint64(uint32(v4))+56))
-					v11 = t516
-					if uint32(v11) < uint32(v3) {
-						goto l79
+					t514 := int32(load32(m.memory, uint64(uint32(v4))+56))
+					v21 = t514
+					if uint32(v21) < uint32(v3) {
+						goto l83
 					}
 					v2 = v4 + i32(60)
-					t517 := v11 << 3
+					t515 := v21 << 3
 					v1 = v3 << 3
-					v0 = t517 - v1
-					t518 := int32(load32(m.memory, uint64(uint32(v4))+52))
-					v5 = t518 + v1
+					v0 = t515 - v1
+					t516 := int32(load32(m.memory, uint64(uint32(v4))+52))
+					v5 = t516 + v1
 					v1 = v5
-				l88:
+				l92:
 					{
 						if v0 == 0 {
-							goto l82
+							goto l86
 						}
 						v0 = v0 - i32(8)
-						t519 := int64(load64(m.memory, uint64(uint32(v1))))
+						t517 := int64(load64(m.memory, uint64(uint32(v1))))
 						v1 = v1 + i32(8)
-						if int64(bits.OnesCount64(uint64(t519))) == i64(1) {
-							goto l88
+						if int64(bits.OnesCount64(uint64(t517))) == i64(1) {
+							goto l92
 						}
 					}
-					v3 = v5 + (v11-v3)<<3
+					v3 = v5 + (v21-v3)<<3
 					v1 = i32(0)
-				l90:
+				l94:
 					{
-						t520 := int64(load64(m.memory, uint64(uint32(v5))))
-						v31 = t520
-						if v31 == 0 {
-							goto l79
+						t518 := int64(load64(m.memory, uint64(uint32(v5))))
+						v9 = t518
+						if v9 == 0 {
+							goto l83
 						}
-						t521 := v6
-						t522 := v31
-						v0 = int32(int64(bits.LeadingZeros64(uint64(v31)))) ^ i32(63)
-						m.fn551(t521, t522&i64_rotl(i64(-2), int64(uint32(v0))), v1)
-						t523 := int64(load64(m.memory, uint64(uint32(v6))+8))
-						v29 = t523 | v29
-						t524 := int64(load64(m.memory, uint64(uint32(v6))))
-						v28 = t524 | v28
+						t519 := v15
+						t520 := v9
+						v0 = int32(int64(bits.LeadingZeros64(uint64(v9)))) ^ i32(63)
+						m.fn551(t519, t520&i64_rotl(i64(-2), int64(uint32(v0))), v1)
+						t521 := int64(load64(m.memory, uint64(uint32(v15))+8))
+						v7 = t521 | v7
+						t522 := int64(load64(m.memory, uint64(uint32(v15))))
+						v6 = t522 | v6
 						v1 = v0 + v1
 						if uint32(v1) >= uint32(i32(8)) {
-							t525 := int32(load32(m.memory, uint64(uint32(v4))+68))
-							v0 = t525
-						l89:
+							t523 := int32(load32(m.memory, uint64(uint32(v4))+68))
+							v0 = t523
+						l93:
 							{
-								t526 := int32(load32(m.memory, uint64(uint32(v2))))
-								if t526 == v0 {
+								t524 := int32(load32(m.memory, uint64(uint32(v2))))
+								if t524 == v0 {
 									m.fn524(v2)
 								}
-								t527 := int32(load32(m.memory, uint64(uint32(v4))+64))
-								m.memory[uint64(uint32(t527+v0))] = byte(v28)
-								t528 := v4
+								t525 := int32(load32(m.memory, uint64(uint32(v4))+64))
+								m.memory[uint64(uint32(t525+v0))] = byte(v6)
+								t526 := v4
 								v0 = v0 + i32(1)
-								store32(m.memory, uint64(uint32(t528))+68, uint32(v0))
-								v28 = v29<<56 | int64(uint64(v28)>>8)
-								v29 = int64(uint64(v29) >> 8)
+								store32(m.memory, uint64(uint32(t526))+68, uint32(v0))
+								v6 = v7<<56 | int64(uint64(v6)>>8)
+								v7 = int64(uint64(v7) >> 8)
 								v1 = v1 - i32(8)
 								if uint32(v1) > uint32(i32(7)) {
-									goto l89
+									goto l93
 								}
 							}
 						}
 						v5 = v5 + i32(8)
 						if v5 != v3 {
-							goto l90
+							goto l94
 						}
 					}
-					t529 := int32(load32(m.memory, uint64(uint32(v4))+68))
-					v0 = t529
-					t530 := int32(load32(m.memory, uint64(uint32(v4))+60))
-					if v0 == t530 {
+					t527 := int32(load32(m.memory, uint64(uint32(v4))+68))
+					v0 = t527
+					t528 := int32(load32(m.memory, uint64(uint32(v4))+60))
+					if v0 == t528 {
 						m.fn524(v2)
 					}
-					t531 := int32(load32(m.memory, uint64(uint32(v4))+64))
-					m.memory[uint64(uint32(t531+v0))] = byte(v28)
-					t532 := v4
+					t529 := int32(load32(m.memory, uint64(uint32(v4))+64))
+					m.memory[uint64(uint32(t529+v0))] = byte(v6)
+					t530 := v4
 					v1 = v0 + i32(1)
-					store32(m.memory, uint64(uint32(t532))+68, uint32(v1))
+					store32(m.memory, uint64(uint32(t530))+68, uint32(v1))
 					v0 = v0 + i32(2)
-					t533 := int32(load32(m.memory, uint64(uint32(v4))+64))
-					v3 = t533
-				l92:
+					t531 := int32(load32(m.memory, uint64(uint32(v4))+64))
+					v3 = t531
+				l96:
 					{
 						if v0 == i32(1) {
 							v5 = i32(0)
-							goto l91
+							goto l95
 						}
-						t534 := v0 + v3
+						t532 := v0 + v3
 						v5 = v0 - i32(1)
 						v0 = v5
-						t535 := int32(m.memory[uint64(uint32(t534-i32(2)))])
-						if t535 == 0 {
-							goto l92
+						t533 := int32(m.memory[uint64(uint32(t532-i32(2)))])
+						if t533 == 0 {
+							goto l96
 						}
 					}
 					if uint32(v1) < uint32(v5) {
-						goto l93
+						goto l97
 					}
-				l91:
+				l95:
 					store32(m.memory, uint64(uint32(v4))+68, uint32(v5))
 					v1 = v5
-				l93:
-					t536 := int32(load32(m.memory, uint64(uint32(v2))))
-					var p537 int32
-					if t536 == v1 {
+				l97:
+					t534 := int32(load32(m.memory, uint64(uint32(v2))))
+					var p535 int32
+					if t534 == v1 {
 						m.fn524(v2)
-						t538 := int32(load32(m.memory, uint64(uint32(v4))+64))
-						p537 = t538
+						t536 := int32(load32(m.memory, uint64(uint32(v4))+64))
+						p535 = t536
 					} else {
-						p537 = v3
+						p535 = v3
 					}
-					m.memory[uint64(uint32(p537+v1))] = byte(i32(98))
-					t539 := v4
+					m.memory[uint64(uint32(p535+v1))] = byte(i32(98))
+					t537 := v4
 					v0 = v1 + i32(1)
-					store32(m.memory, uint64(uint32(t539))+68, uint32(v0))
+					store32(m.memory, uint64(uint32(t537))+68, uint32(v0))
 					{
 						if uint32(v1) >= uint32(i32(128)) {
-							v0 = v6 + i32(104)
-							t540 := v0
-							v28 = int64(uint32(v1))
-							m.fn256(t540, v28)
-							t541 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v28|i64(1)))))) / uint32(i32(7)))
-							m.fn84(v2, v0, t541+v0)
-							t542 := int32(load32(m.memory, uint64(uint32(v4))+68))
-							v3 = t542
-							goto l94
+							v0 = v15 + i32(104)
+							t538 := v0
+							v6 = int64(uint32(v1))
+							m.fn256(t538, v6)
+							t539 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v6|i64(1)))))) / uint32(i32(7)))
+							m.fn84(v2, v0, t539+v0)
+							t540 := int32(load32(m.memory, uint64(uint32(v4))+68))
+							v3 = t540
+							goto l98
 						}
-						t543 := int32(load32(m.memory, uint64(uint32(v2))))
-						if t543 == v0 {
+						t541 := int32(load32(m.memory, uint64(uint32(v2))))
+						if t541 == v0 {
 							m.fn524(v2)
 						}
-						t544 := int32(load32(m.memory, uint64(uint32(v4))+64))
-						m.memory[uint64(uint32(t544+v0))] = byte(v1)
-						t545 := v4
+						t542 := int32(load32(m.memory, uint64(uint32(v4))+64))
+						m.memory[uint64(uint32(t542+v0))] = byte(v1)
+						t543 := v4
 						v3 = v1 + i32(2)
-						store32(m.memory, uint64(uint32(t545))+68, uint32(v3))
+						store32(m.memory, uint64(uint32(t543))+68, uint32(v3))
 					}
-				l94:
+				l98:
 					if uint32(v1) > uint32(v3) {
-						goto l79
+						goto l83
 					}
 					if v1 == 0 {
-						goto l82
+						goto l86
 					}
 					if v1 == v3 {
-						goto l82
+						goto l86
 					}
-					t546 := int32(load32(m.memory, uint64(uint32(v4))+64))
-					v0 = t546 + v1
+					t544 := int32(load32(m.memory, uint64(uint32(v4))+64))
+					v0 = t544 + v1
 					v2 = v3 - v1
-				l98:
+				l102:
 					if uint32(v1) >= uint32(v2) {
 						v4 = i32(0) - v2
-					l95:
+					l99:
 						v3 = v0 + v4
 						if v2 != 0 {
 							m.fn355(v3, v0, v2)
@@ -36449,579 +36488,567 @@ func (m *Module) fn280(v0, v1, v2, v3, v4, v5 int32) {
 						v0 = v3
 						v1 = v1 - v2
 						if uint32(v1) >= uint32(v2) {
-							goto l95
+							goto l99
 						}
-						goto l96
+						goto l100
 					}
 					v3 = i32(0) - v1
-				l97:
+				l101:
 					m.fn355(v0+v3, v0, v1)
 					v0 = v0 + v1
 					v2 = v2 - v1
 					if uint32(v2) >= uint32(v1) {
-						goto l97
+						goto l101
 					}
-				l96:
+				l100:
 					if v2 == 0 {
-						goto l82
+						goto l86
 					}
 					if v1 != 0 {
-						goto l98
+						goto l102
 					}
 				}
-			l82:
+			l86:
 				{
-					var p547 int32
+					var p545 int32
 					{
 						{
-							t548 := int64(load64(m.memory, uint64(uint32(v14))+56))
-							t549 := v15
-							v29 = t548
-							p550 := i32(0)
-							if uint64(v29) < uint64(i64(4096)) {
-								p550 = t549
+							t546 := int64(load64(m.memory, uint64(uint32(v24))+56))
+							t547 := v19
+							v7 = t546
+							p548 := i32(0)
+							if uint64(v7) < uint64(i64(4096)) {
+								p548 = t547
 							}
-							if p550 == 0 {
-								t551 := int32(load32(m.memory, uint64(uint32(v8))+100))
-								v11 = t551
-								v13 = v11 + i32(96)
-								t552 := int32(load32(m.memory, uint64(uint32(v14))+88))
-								v15 = t552
-								t553 := int32(load32(m.memory, uint64(uint32(v8))+64))
-								t554 := v15
-								t555 := v9
-								v5 = t553
-								v12 = t555 - v5
-								if uint32(t554) < uint32(v12) {
-									v28 = i64(0)
-									v2 = v15
-								l106:
+							if p548 == 0 {
+								t549 := int32(load32(m.memory, uint64(uint32(v18))+100))
+								v21 = t549
+								v23 = v21 + i32(96)
+								t550 := int32(load32(m.memory, uint64(uint32(v24))+88))
+								v19 = t550
+								t551 := int32(load32(m.memory, uint64(uint32(v18))+64))
+								t552 := v19
+								t553 := v17
+								v5 = t551
+								v22 = t553 - v5
+								if uint32(t552) < uint32(v22) {
+									v6 = i64(0)
+									v2 = v19
+								l110:
 									{
 										v4 = v2
-										p556 := v12
-										if uint32(v4) > uint32(v12) {
-											p556 = v4
+										p554 := v22
+										if uint32(v4) > uint32(v22) {
+											p554 = v4
 										}
-										v16 = p556
+										v25 = p554
 										v2 = i32(0)
 										v3 = i32(0)
 										v0 = v4
-									l99:
+									l103:
 										{
-											if v0 == v16 {
-												goto l79
+											if v0 == v25 {
+												goto l83
 											}
-											t557 := int32(int8(m.memory[uint64(uint32(v0+v5))]))
-											v20 = t557
-											v3 = i32_shl(v20&i32(127), v2) | v3
+											t555 := int32(int8(m.memory[uint64(uint32(v0+v5))]))
+											v29 = t555
+											v3 = i32_shl(v29&i32(127), v2) | v3
 											v2 = v2 + i32(7)
 											v1 = v0 + i32(1)
 											v0 = v1
-											if v20 < i32(0) {
-												goto l99
+											if v29 < i32(0) {
+												goto l103
 											}
 										}
 										switch v3 & i32(7) {
 										case 0:
-										l103:
+										l107:
 											{
-												if uint32(v1) >= uint32(v12) {
-													goto l79
+												if uint32(v1) >= uint32(v22) {
+													goto l83
 												}
-												t558 := v1 + v5
+												t556 := v1 + v5
 												v2 = v1 + i32(1)
 												v1 = v2
-												t559 := int32(int8(m.memory[uint64(uint32(t558))]))
-												if t559 < i32(0) {
-													goto l103
+												t557 := int32(int8(m.memory[uint64(uint32(t556))]))
+												if t557 < i32(0) {
+													goto l107
 												}
 											}
-											goto l104
+											goto l108
 										case 1:
 											v2 = v1 + i32(8)
-											goto l104
+											goto l108
 										default:
 											v0 = i32(0)
 											v2 = i32(0)
-										l105:
+										l109:
 											{
-												if uint32(v1) >= uint32(v12) {
-													goto l79
+												if uint32(v1) >= uint32(v22) {
+													goto l83
 												}
-												t560 := int32(int8(m.memory[uint64(uint32(v1+v5))]))
-												v16 = t560
-												v2 = i32_shl(v16&i32(127), v0) | v2
+												t558 := int32(int8(m.memory[uint64(uint32(v1+v5))]))
+												v25 = t558
+												v2 = i32_shl(v25&i32(127), v0) | v2
 												v0 = v0 + i32(7)
 												v1 = v1 + i32(1)
-												if v16 < i32(0) {
-													goto l105
+												if v25 < i32(0) {
+													goto l109
 												}
 											}
 											v2 = v1 + v2
 										}
-									l104:
+									l108:
 										v1 = int32(uint32(v3) >> 3)
 										v0 = v1 & i32(63)
-										v31 = i64_shl(i64(1), int64(uint32(v1)))
-										if v31&v28 == 0 {
-											store32(m.memory, uint64(uint32(v13+v0<<3)), uint32(v4))
-											v30 = i64_shl(i64(-2), int64(uint32(v0)))&v28 | v30
-											v28 = v28 | v31
+										v9 = i64_shl(i64(1), int64(uint32(v1)))
+										if v9&v6 == 0 {
+											store32(m.memory, uint64(uint32(v23+v0<<3)), uint32(v4))
+											v8 = i64_shl(i64(-2), int64(uint32(v0)))&v6 | v8
+											v6 = v6 | v9
 										}
-										store32(m.memory, uint64(uint32(v13+v0<<3))+4, uint32(v2))
-										if uint32(v2) < uint32(v12) {
-											goto l106
+										store32(m.memory, uint64(uint32(v23+v0<<3))+4, uint32(v2))
+										if uint32(v2) < uint32(v22) {
+											goto l110
 										}
 									}
 								}
-								t561 := int32(load32(m.memory, uint64(uint32(v8))+48))
-								t562 := v10
-								v0 = t561
-								t563 := int32(load32(m.memory, uint64(uint32(v0))+16))
-								if uint32(t562) >= uint32(t563) {
-									goto l79
+								t559 := int32(load32(m.memory, uint64(uint32(v18))+48))
+								t560 := v20
+								v0 = t559
+								t561 := int32(load32(m.memory, uint64(uint32(v0))+16))
+								if uint32(t560) >= uint32(t561) {
+									goto l83
 								}
-								t564 := int32(load32(m.memory, uint64(uint32(v8))+52))
-								t565 := v10
-								v1 = t564
-								t566 := int32(load32(m.memory, uint64(uint32(v1))+4))
-								if uint32(t565) >= uint32(t566) {
-									goto l79
+								t562 := int32(load32(m.memory, uint64(uint32(v18))+52))
+								t563 := v20
+								v1 = t562
+								t564 := int32(load32(m.memory, uint64(uint32(v1))+4))
+								if uint32(t563) >= uint32(t564) {
+									goto l83
 								}
-								v20 = v11 + i32(84)
-								v16 = v11 + i32(72)
-								t567 := int32(load32(m.memory, uint64(uint32(v1))))
-								v1 = t567 + v10*i32(72)
-								t568 := int64(load64(m.memory, uint64(uint32(v1))+64))
-								t569 := int32(load32(m.memory, uint64(uint32(v0))+12))
-								t570 := int64(load64(m.memory, uint64(uint32(t569+v10*i32(192)))+64))
-								store64(m.memory, uint64(uint32(v1))+64, uint64(t568|t570&v30))
+								v29 = v21 + i32(84)
+								v25 = v21 + i32(72)
+								t565 := int32(load32(m.memory, uint64(uint32(v1))))
+								v1 = t565 + v20*i32(72)
+								t566 := int64(load64(m.memory, uint64(uint32(v1))+64))
+								t567 := int32(load32(m.memory, uint64(uint32(v0))+12))
+								t568 := int64(load64(m.memory, uint64(uint32(t567+v20*i32(192)))+64))
+								store64(m.memory, uint64(uint32(v1))+64, uint64(t566|t568&v8))
 								v1 = i32(0)
-								store32(m.memory, uint64(uint32(v11))+92, uint32(i32(0)))
-								store32(m.memory, uint64(uint32(v11))+80, uint32(i32(0)))
-								if v29 == 0 {
+								store32(m.memory, uint64(uint32(v21))+92, uint32(i32(0)))
+								store32(m.memory, uint64(uint32(v21))+80, uint32(i32(0)))
+								if v7 == 0 {
 									v2 = i32(64)
 									v3 = i32(0)
-									v10 = i32(0)
-									t571 := v16
-									p547 = t571
-									goto l107
-								}
-								v10 = i32(0)
-								v2 = i32(64)
-								v28 = v29
-							l108:
-								{
-									t572 := v13
-									v0 = int32(int64(bits.TrailingZeros64(uint64(v28))))
-									v3 = t572 + v0<<3
-									t573 := int32(load32(m.memory, uint64(uint32(v3))+4))
-									t574 := int32(load32(m.memory, uint64(uint32(v3))))
-									v3 = t573 - t574
-									t575 := v3
-									t576 := v10
-									var p577 int32
-									if uint32(v3) > uint32(v10) {
-										p577 = 1
-									}
-									v3 = p577
-									p578 := t576
-									if v3 != 0 {
-										p578 = t575
-									}
-									v10 = p578
-									p579 := v2
-									if v3 != 0 {
-										p579 = v0
-									}
-									v2 = p579
-									v28 = (v28 - i64(1)) & v28
-									if v28 != i64(0) {
-										goto l108
-									}
-								}
-								goto l109
-							}
-							v3 = v8 + i32(56)
-							t580 := int32(load32(m.memory, uint64(uint32(v8))+100))
-							t581 := v3
-							t582 := v9
-							v0 = t580
-							t583 := int32(load32(m.memory, uint64(uint32(v0))+64))
-							t584 := int32(load32(m.memory, uint64(uint32(v0))+68))
-							t585 := m.fn276(t581, t582, t583, t584)
-							v1 = t585
-							t586 := int32(load32(m.memory, uint64(uint32(v8))+68))
-							if uint32(v1) > uint32(t586) {
-								t587 := int32(load32(m.memory, uint64(uint32(v8))+64))
-								t588 := m.fn72(v3, v1-t587, i32(0))
-								v1 = t588
-							}
-							t589 := int64(load64(m.memory, uint64(uint32(v14))+72))
-							v28 = t589
-							t590 := int64(load64(m.memory, uint64(uint32(v14))+80))
-							store64(m.memory, uint64(uint32(v6))+136, uint64(t590))
-							store32(m.memory, uint64(uint32(v6))+128, uint32(i32(112)))
-							store64(m.memory, uint64(uint32(v6))+120, uint64(v28))
-							store32(m.memory, uint64(uint32(v6))+112, uint32(i32(104)))
-							store64(m.memory, uint64(uint32(v6))+104, uint64(i64(0x200000000)))
-							v4 = v6 + i32(112)
-							v0 = i32(0)
-						l112:
-							{
-								t591 := v4
-								v2 = v0
-								v0 = t591 + v2<<4
-								t592 := int64(load64(m.memory, uint64(uint32(v0))+8))
-								v28 = t592
-								if v28 == 0 {
-									goto l110
-								}
-								t593 := int64(load32(m.memory, uint64(uint32(v0))))
-								v29 = t593
-								var p594 int32
-								if uint64(v28) < uint64(i64(128)) {
-									p594 = i32(1)
+									v20 = i32(0)
+									t569 := v25
+									p545 = t569
 									goto l111
 								}
-								if uint64(v28) >= uint64(i64(0x4000)) {
-									if uint64(v28) < uint64(i64(0x200000)) {
-										v28 = v28<<2&i64(0x7f0000) | (v28&i64(127) | v28<<1&i64(32512)) | i64(32896)
-										p594 = i32(3)
-										goto l111
+								v20 = i32(0)
+								v2 = i32(64)
+								v6 = v7
+							l112:
+								{
+									t570 := v23
+									v0 = int32(int64(bits.TrailingZeros64(uint64(v6))))
+									v3 = t570 + v0<<3
+									t571 := int32(load32(m.memory, uint64(uint32(v3))+4))
+									t572 := int32(load32(m.memory, uint64(uint32(v3))))
+									v3 = t571 - t572
+									t573 := v3
+									t574 := v20
+									var p575 int32
+									if uint32(v3) > uint32(v20) {
+										p575 = 1
 									}
-									store64(m.memory, uint64(uint32(v1)), uint64(v29))
-									t595 := m.fn356(v1+i32(1), v28)
-									v1 = t595
-									goto l110
+									v3 = p575
+									p576 := t574
+									if v3 != 0 {
+										p576 = t573
+									}
+									v20 = p576
+									p577 := v2
+									if v3 != 0 {
+										p577 = v0
+									}
+									v2 = p577
+									v6 = (v6 - i64(1)) & v6
+									if v6 != i64(0) {
+										goto l112
+									}
 								}
-								v28 = v28&i64(127) | v28<<1&i64(32512) | i64(128)
-								p594 = i32(2)
-							l111:
-								store64(m.memory, uint64(uint32(v1)), uint64(v28<<8|v29))
-								v1 = p594 + v1 + i32(1)
-							}
-						l110:
-							v0 = i32(1)
-							if v2&i32(1) == 0 {
-								goto l112
-							}
-							t596 := int32(load32(m.memory, uint64(uint32(v8))+84))
-							t597 := int32(load32(m.memory, uint64(uint32(v8))+88))
-							t598 := v6 + i32(104)
-							v0 = t597
-							p599 := i32(1)
-							if v0 != 0 {
-								p599 = t596
-							}
-							t600 := int32(load32(m.memory, uint64(uint32(v8))+92))
-							p601 := i32(0)
-							if v0 != 0 {
-								p601 = t600
-							}
-							t602 := int32(load32(m.memory, uint64(uint32(v8))+100))
-							v0 = t602
-							t603 := int32(load32(m.memory, uint64(uint32(v0))+16))
-							t604 := int32(load32(m.memory, uint64(uint32(v0))+20))
-							m.fn357(t598, p599, p601, t603, t604, v14)
-							t605 := int32(load32(m.memory, uint64(uint32(v6))+104))
-							v2 = t605
-							if v2 == 0 {
 								goto l113
 							}
-							t606 := int32(load32(m.memory, uint64(uint32(v6))+116))
-							v4 = t606
-							t607 := int32(load32(m.memory, uint64(uint32(v6))+112))
-							v5 = t607
+							v3 = v18 + i32(56)
+							t578 := int32(load32(m.memory, uint64(uint32(v18))+100))
+							t579 := v3
+							t580 := v17
+							v0 = t578
+							t581 := int32(load32(m.memory, uint64(uint32(v0))+64))
+							t582 := int32(load32(m.memory, uint64(uint32(v0))+68))
+							t583 := m.fn276(t579, t580, t581, t582)
+							v1 = t583
+							t584 := int64(load64(m.memory, uint64(uint32(v24))+72))
+							v6 = t584
+							t585 := int64(load64(m.memory, uint64(uint32(v24))+80))
+							store64(m.memory, uint64(uint32(v15))+136, uint64(t585))
+							store32(m.memory, uint64(uint32(v15))+128, uint32(i32(112)))
+							store64(m.memory, uint64(uint32(v15))+120, uint64(v6))
+							store32(m.memory, uint64(uint32(v15))+112, uint32(i32(104)))
+							store64(m.memory, uint64(uint32(v15))+104, uint64(i64(0x200000000)))
+							v4 = v15 + i32(112)
+							v0 = i32(0)
+						l116:
 							{
-								t608 := int32(load32(m.memory, uint64(uint32(v6))+108))
-								v0 = t608
-								if v0 == 0 {
+								t586 := v4
+								v2 = v0
+								v0 = t586 + v2<<4
+								t587 := int64(load64(m.memory, uint64(uint32(v0))+8))
+								v6 = t587
+								if v6 == 0 {
 									goto l114
 								}
-								t609 := int32(load32(m.memory, uint64(uint32(v8))+68))
-								if uint32(v1) > uint32(t609) {
-									t610 := int32(load32(m.memory, uint64(uint32(v8))+64))
-									t611 := m.fn72(v8+i32(56), v1-t610, i32(0))
-									v1 = t611
-								}
-								v28 = int64(uint32(v0))
-								var p612 int32
-								if uint32(v0) < uint32(i32(128)) {
-									p612 = i32(1)
+								t588 := int64(load32(m.memory, uint64(uint32(v0))))
+								v7 = t588
+								var p589 int32
+								if uint64(v6) < uint64(i64(128)) {
+									p589 = i32(1)
 									goto l115
+								}
+								if uint64(v6) >= uint64(i64(0x4000)) {
+									if uint64(v6) < uint64(i64(0x200000)) {
+										v6 = v6<<2&i64(0x7f0000) | (v6&i64(127) | v6<<1&i64(32512)) | i64(32896)
+										p589 = i32(3)
+										goto l115
+									}
+									store64(m.memory, uint64(uint32(v1)), uint64(v7))
+									t590 := m.fn356(v1+i32(1), v6)
+									v1 = t590
+									goto l114
+								}
+								v6 = v6&i64(127) | v6<<1&i64(32512) | i64(128)
+								p589 = i32(2)
+							l115:
+								store64(m.memory, uint64(uint32(v1)), uint64(v6<<8|v7))
+								v1 = p589 + v1 + i32(1)
+							}
+						l114:
+							v0 = i32(1)
+							if v2&i32(1) == 0 {
+								goto l116
+							}
+							t591 := int32(load32(m.memory, uint64(uint32(v18))+84))
+							t592 := int32(load32(m.memory, uint64(uint32(v18))+88))
+							t593 := v15 + i32(104)
+							v0 = t592
+							p594 := i32(1)
+							if v0 != 0 {
+								p594 = t591
+							}
+							t595 := int32(load32(m.memory, uint64(uint32(v18))+92))
+							p596 := i32(0)
+							if v0 != 0 {
+								p596 = t595
+							}
+							t597 := int32(load32(m.memory, uint64(uint32(v18))+100))
+							v0 = t597
+							t598 := int32(load32(m.memory, uint64(uint32(v0))+16))
+							t599 := int32(load32(m.memory, uint64(uint32(v0))+20))
+							m.fn357(t593, p594, p596, t598, t599, v24)
+							t600 := int32(load32(m.memory, uint64(uint32(v15))+104))
+							v2 = t600
+							if v2 == 0 {
+								goto l117
+							}
+							t601 := int32(load32(m.memory, uint64(uint32(v15))+116))
+							v4 = t601
+							t602 := int32(load32(m.memory, uint64(uint32(v15))+112))
+							v5 = t602
+							{
+								t603 := int32(load32(m.memory, uint64(uint32(v15))+108))
+								v0 = t603
+								if v0 == 0 {
+									goto l118
+								}
+								v6 = int64(uint32(v0))
+								var p604 int32
+								if uint32(v0) < uint32(i32(128)) {
+									p604 = i32(1)
+									goto l119
 								}
 								if uint32(v0) >= uint32(i32(0x4000)) {
 									if uint32(v0) < uint32(i32(0x200000)) {
-										v28 = v28<<2&i64(0x7f0000) | (v28&i64(127) | v28<<1&i64(32512)) | i64(32896)
-										p612 = i32(3)
-										goto l115
+										v6 = v6<<2&i64(0x7f0000) | (v6&i64(127) | v6<<1&i64(32512)) | i64(32896)
+										p604 = i32(3)
+										goto l119
 									}
 									store64(m.memory, uint64(uint32(v1)), uint64(i64(122)))
-									t613 := m.fn356(v1+i32(1), v28)
-									t614 := m.fn276(v3, t613, v2, v0)
-									v1 = t614
-									goto l114
+									t605 := m.fn356(v1+i32(1), v6)
+									t606 := m.fn276(v3, t605, v2, v0)
+									v1 = t606
+									goto l118
 								}
-								v28 = v28&i64(127) | v28<<1&i64(32512) | i64(128)
-								p612 = i32(2)
-							l115:
-								v9 = p612
-								store64(m.memory, uint64(uint32(v1)), uint64(v28<<8|i64(122)))
-								t615 := m.fn276(v3, v1+v9+i32(1), v2, v0)
-								v1 = t615
+								v6 = v6&i64(127) | v6<<1&i64(32512) | i64(128)
+								p604 = i32(2)
+							l119:
+								v17 = p604
+								store64(m.memory, uint64(uint32(v1)), uint64(v6<<8|i64(122)))
+								t607 := m.fn276(v3, v1+v17+i32(1), v2, v0)
+								v1 = t607
 							}
-						l114:
-							t616 := m.fn276(v3, v1, v5, v4)
-							v1 = t616
-							goto l113
+						l118:
+							t608 := m.fn276(v3, v1, v5, v4)
+							v1 = t608
+							goto l117
 						}
-					l109:
-						v28 = v29 & i64(0xfff)
-						if v28 == 0 {
+					l113:
+						v6 = v7 & i64(0xfff)
+						if v6 == 0 {
 							v3 = i32(0)
-							t617 := v16
-							p547 = t617
-							goto l107
+							t609 := v25
+							p545 = t609
+							goto l111
 						}
 						v0 = i32(0)
-					l116:
+					l120:
 						v3 = i32(1)
-						v4 = int32(int64(bits.TrailingZeros64(uint64(v28))))
+						v4 = int32(int64(bits.TrailingZeros64(uint64(v6))))
 						if v4 != v2 {
-							v4 = v13 + v4<<3
-							t618 := int32(load32(m.memory, uint64(uint32(v4))+4))
-							v3 = t618
-							t619 := int32(load32(m.memory, uint64(uint32(v4))))
-							t620 := v3
-							v4 = t619
-							if uint32(t620) < uint32(v4) {
-								goto l79
+							v4 = v23 + v4<<3
+							t610 := int32(load32(m.memory, uint64(uint32(v4))+4))
+							v3 = t610
+							t611 := int32(load32(m.memory, uint64(uint32(v4))))
+							t612 := v3
+							v4 = t611
+							if uint32(t612) < uint32(v4) {
+								goto l83
 							}
-							if uint32(v3) > uint32(v12) {
-								goto l79
+							if uint32(v3) > uint32(v22) {
+								goto l83
 							}
-							p621 := v16
+							p613 := v25
 							if v0&i32(1) != 0 {
-								p621 = v20
+								p613 = v29
 							}
-							m.fn84(p621, v4+v5, v3+v5)
+							m.fn84(p613, v4+v5, v3+v5)
 							v3 = v0
 						}
 						v0 = v3
-						v28 = (v28 - i64(1)) & v28
-						if v28 != i64(0) {
-							goto l116
+						v6 = (v6 - i64(1)) & v6
+						if v6 != i64(0) {
+							goto l120
 						}
-						p622 := v16
+						p614 := v25
 						if v0&i32(1) != 0 {
-							p622 = v20
+							p614 = v29
 						}
-						p547 = p622
+						p545 = p614
 					}
-				l107:
-					v4 = p547
-					t623 := int32(load32(m.memory, uint64(uint32(v11))+64))
-					t624 := v4
-					v0 = t623
-					t625 := int32(load32(m.memory, uint64(uint32(v11))+68))
-					m.fn84(t624, v0, v0+t625)
-					t626 := int64(load64(m.memory, uint64(uint32(v14))+72))
-					v28 = t626
-					t627 := int64(load64(m.memory, uint64(uint32(v14))+80))
-					store64(m.memory, uint64(uint32(v6))+136, uint64(t627))
-					store32(m.memory, uint64(uint32(v6))+128, uint32(i32(112)))
-					store64(m.memory, uint64(uint32(v6))+120, uint64(v28))
-					store32(m.memory, uint64(uint32(v6))+112, uint32(i32(104)))
-					v17 = v6 + i32(112)
-				l119:
+				l111:
+					v4 = p545
+					t615 := int32(load32(m.memory, uint64(uint32(v21))+64))
+					t616 := v4
+					v0 = t615
+					t617 := int32(load32(m.memory, uint64(uint32(v21))+68))
+					m.fn84(t616, v0, v0+t617)
+					t618 := int64(load64(m.memory, uint64(uint32(v24))+72))
+					v6 = t618
+					t619 := int64(load64(m.memory, uint64(uint32(v24))+80))
+					store64(m.memory, uint64(uint32(v15))+136, uint64(t619))
+					store32(m.memory, uint64(uint32(v15))+128, uint32(i32(112)))
+					store64(m.memory, uint64(uint32(v15))+120, uint64(v6))
+					store32(m.memory, uint64(uint32(v15))+112, uint32(i32(104)))
+					v26 = v15 + i32(112)
+				l123:
 					{
-						t628 := v17
+						t620 := v26
 						v0 = v1
-						v1 = t628 + v0<<4
-						t629 := int64(load64(m.memory, uint64(uint32(v1))+8))
-						v28 = t629
-						if v28 == 0 {
-							goto l117
+						v1 = t620 + v0<<4
+						t621 := int64(load64(m.memory, uint64(uint32(v1))+8))
+						v6 = t621
+						if v6 == 0 {
+							goto l121
 						}
 						{
-							t630 := int32(load32(m.memory, uint64(uint32(v1))))
-							v1 = t630
+							t622 := int32(load32(m.memory, uint64(uint32(v1))))
+							v1 = t622
 							if uint32(v1) >= uint32(i32(128)) {
-								v18 = v6 + i32(36)
-								t631 := v18
-								v30 = int64(uint32(v1))
-								m.fn256(t631, v30)
-								t632 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v30|i64(1)))))) / uint32(i32(7)))
-								m.fn84(v4, v18, t632+v18)
-								goto l118
+								v27 = v15 + i32(36)
+								t623 := v27
+								v8 = int64(uint32(v1))
+								m.fn256(t623, v8)
+								t624 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v8|i64(1)))))) / uint32(i32(7)))
+								m.fn84(v4, v27, t624+v27)
+								goto l122
 							}
-							t633 := int32(load32(m.memory, uint64(uint32(v4))+8))
-							v18 = t633
-							t634 := int32(load32(m.memory, uint64(uint32(v4))))
-							if v18 == t634 {
+							t625 := int32(load32(m.memory, uint64(uint32(v4))+8))
+							v27 = t625
+							t626 := int32(load32(m.memory, uint64(uint32(v4))))
+							if v27 == t626 {
 								m.fn524(v4)
 							}
-							t635 := int32(load32(m.memory, uint64(uint32(v4))+4))
-							m.memory[uint64(uint32(t635+v18))] = byte(v1)
-							store32(m.memory, uint64(uint32(v4))+8, uint32(v18+i32(1)))
+							t627 := int32(load32(m.memory, uint64(uint32(v4))+4))
+							m.memory[uint64(uint32(t627+v27))] = byte(v1)
+							store32(m.memory, uint64(uint32(v4))+8, uint32(v27+i32(1)))
 						}
-					l118:
-						if uint64(v28) >= uint64(i64(128)) {
-							v1 = v6 + i32(36)
-							m.fn256(v1, v28)
-							t636 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v28|i64(1)))))) / uint32(i32(7)))
-							m.fn84(v4, v1, t636+v1)
-							goto l117
+					l122:
+						if uint64(v6) >= uint64(i64(128)) {
+							v1 = v15 + i32(36)
+							m.fn256(v1, v6)
+							t628 := int32(uint32(i32(70)-int32(int64(bits.LeadingZeros64(uint64(v6|i64(1)))))) / uint32(i32(7)))
+							m.fn84(v4, v1, t628+v1)
+							goto l121
 						}
-						t637 := int32(load32(m.memory, uint64(uint32(v4))+8))
-						v1 = t637
-						t638 := int32(load32(m.memory, uint64(uint32(v4))))
-						if v1 == t638 {
+						t629 := int32(load32(m.memory, uint64(uint32(v4))+8))
+						v1 = t629
+						t630 := int32(load32(m.memory, uint64(uint32(v4))))
+						if v1 == t630 {
 							m.fn524(v4)
 						}
-						t639 := int32(load32(m.memory, uint64(uint32(v4))+4))
-						m.memory[uint64(uint32(t639+v1))] = byte(v28)
+						t631 := int32(load32(m.memory, uint64(uint32(v4))+4))
+						m.memory[uint64(uint32(t631+v1))] = byte(v6)
 						store32(m.memory, uint64(uint32(v4))+8, uint32(v1+i32(1)))
 					}
-				l117:
+				l121:
 					v1 = i32(1)
 					if v0&i32(1) == 0 {
-						goto l119
+						goto l123
 					}
-					t640 := int32(load32(m.memory, uint64(uint32(v8))+84))
-					t641 := int32(load32(m.memory, uint64(uint32(v8))+88))
-					t642 := v6 + i32(104)
-					v0 = t641
-					p643 := i32(1)
+					t632 := int32(load32(m.memory, uint64(uint32(v18))+84))
+					t633 := int32(load32(m.memory, uint64(uint32(v18))+88))
+					t634 := v15 + i32(104)
+					v0 = t633
+					p635 := i32(1)
 					if v0 != 0 {
-						p643 = t640
+						p635 = t632
 					}
-					t644 := int32(load32(m.memory, uint64(uint32(v8))+92))
-					p645 := i32(0)
+					t636 := int32(load32(m.memory, uint64(uint32(v18))+92))
+					p637 := i32(0)
 					if v0 != 0 {
-						p645 = t644
+						p637 = t636
 					}
-					t646 := int32(load32(m.memory, uint64(uint32(v11))+16))
-					t647 := int32(load32(m.memory, uint64(uint32(v11))+20))
-					m.fn357(t642, p643, p645, t646, t647, v14)
-					t648 := int32(load32(m.memory, uint64(uint32(v6))+104))
-					v1 = t648
+					t638 := int32(load32(m.memory, uint64(uint32(v21))+16))
+					t639 := int32(load32(m.memory, uint64(uint32(v21))+20))
+					m.fn357(t634, p635, p637, t638, t639, v24)
+					t640 := int32(load32(m.memory, uint64(uint32(v15))+104))
+					v1 = t640
 					if v1 != 0 {
-						t649 := int32(load32(m.memory, uint64(uint32(v6))+116))
-						v18 = t649
-						t650 := int32(load32(m.memory, uint64(uint32(v6))+112))
-						v0 = t650
-						t651 := int32(load32(m.memory, uint64(uint32(v6))+108))
-						v17 = t651
-						if v17 != 0 {
-							m.fn358(i64(122), v1, v17, v4)
+						t641 := int32(load32(m.memory, uint64(uint32(v15))+116))
+						v27 = t641
+						t642 := int32(load32(m.memory, uint64(uint32(v15))+112))
+						v0 = t642
+						t643 := int32(load32(m.memory, uint64(uint32(v15))+108))
+						v26 = t643
+						if v26 != 0 {
+							m.fn358(i64(122), v1, v26, v4)
 						}
-						m.fn84(v4, v0, v0+v18)
+						m.fn84(v4, v0, v0+v27)
 					}
-					v28 = v29 & i64(-4096)
-					if v28 != i64(0) {
-					l120:
+					v6 = v7 & i64(-4096)
+					if v6 != i64(0) {
+					l124:
 						{
-							v0 = int32(int64(bits.TrailingZeros64(uint64(v28))))
-							var p652 int32
+							v0 = int32(int64(bits.TrailingZeros64(uint64(v6))))
+							var p644 int32
 							if v0 != v2 {
-								v1 = v13 + v0<<3
-								t653 := int32(load32(m.memory, uint64(uint32(v1))+4))
-								v0 = t653
-								t654 := int32(load32(m.memory, uint64(uint32(v1))))
-								t655 := v0
-								v1 = t654
-								if uint32(t655) < uint32(v1) {
-									goto l79
+								v1 = v23 + v0<<3
+								t645 := int32(load32(m.memory, uint64(uint32(v1))+4))
+								v0 = t645
+								t646 := int32(load32(m.memory, uint64(uint32(v1))))
+								t647 := v0
+								v1 = t646
+								if uint32(t647) < uint32(v1) {
+									goto l83
 								}
-								if uint32(v0) > uint32(v12) {
-									goto l79
+								if uint32(v0) > uint32(v22) {
+									goto l83
 								}
-								p656 := v16
+								p648 := v25
 								if v3&i32(1) != 0 {
-									p656 = v20
+									p648 = v29
 								}
-								m.fn84(p656, v1+v5, v0+v5)
-								p652 = v3
+								m.fn84(p648, v1+v5, v0+v5)
+								p644 = v3
 							} else {
-								p652 = i32(1)
+								p644 = i32(1)
 							}
-							v3 = p652
-							v28 = (v28 - i64(1)) & v28
-							if v28 != i64(0) {
-								goto l120
+							v3 = p644
+							v6 = (v6 - i64(1)) & v6
+							if v6 != i64(0) {
+								goto l124
 							}
 						}
 					}
-					t657 := int32(load32(m.memory, uint64(uint32(v8))+68))
-					t658 := int32(load32(m.memory, uint64(uint32(v11))+80))
-					t659 := v9
-					v0 = t658
-					t660 := int32(load32(m.memory, uint64(uint32(v11))+92))
-					v1 = v0 + t660
-					v3 = t659 + v1
-					p661 := v3
-					if uint32(v3) < uint32(v9) {
-						p661 = i32(-1)
+					t649 := int32(load32(m.memory, uint64(uint32(v18))+68))
+					t650 := int32(load32(m.memory, uint64(uint32(v21))+80))
+					t651 := v17
+					v0 = t650
+					t652 := int32(load32(m.memory, uint64(uint32(v21))+92))
+					v1 = v0 + t652
+					v3 = t651 + v1
+					p653 := v3
+					if uint32(v3) < uint32(v17) {
+						p653 = i32(-1)
 					}
-					if uint32(t657) < uint32(p661) {
-						_ = m.fn72(v8+i32(56), v12, v1)
-						t663 := int32(load32(m.memory, uint64(uint32(v8))+64))
-						v5 = t663
-						t664 := int32(load32(m.memory, uint64(uint32(v11))+80))
-						v0 = t664
+					if uint32(t649) < uint32(p653) {
+						_ = m.fn72(v18+i32(56), v22, v1)
+						t655 := int32(load32(m.memory, uint64(uint32(v18))+64))
+						v5 = t655
+						t656 := int32(load32(m.memory, uint64(uint32(v21))+80))
+						v0 = t656
 					}
 					if uint32(v2) < uint32(i32(64)) {
-						v1 = v13 + v2<<3
-						t665 := int32(load32(m.memory, uint64(uint32(v1))+4))
-						t666 := int32(load32(m.memory, uint64(uint32(v1))))
-						v1 = t666
-						v2 = t665 - v1
+						v1 = v23 + v2<<3
+						t657 := int32(load32(m.memory, uint64(uint32(v1))+4))
+						t658 := int32(load32(m.memory, uint64(uint32(v1))))
+						v1 = t658
+						v2 = t657 - v1
 						if v2 != 0 {
-							memory_copy(m.memory, uint32(v5+v15+v0), uint32(v1+v5), uint32(v2))
+							memory_copy(m.memory, uint32(v5+v19+v0), uint32(v1+v5), uint32(v2))
 						}
-						t667 := int32(load32(m.memory, uint64(uint32(v11))+80))
-						v0 = t667
+						t659 := int32(load32(m.memory, uint64(uint32(v21))+80))
+						v0 = t659
 					}
-					v1 = v5 + v15
+					v1 = v5 + v19
 					if v0 != 0 {
-						t668 := int32(load32(m.memory, uint64(uint32(v11))+76))
-						memory_copy(m.memory, uint32(v1), uint32(t668), uint32(v0))
+						t660 := int32(load32(m.memory, uint64(uint32(v21))+76))
+						memory_copy(m.memory, uint32(v1), uint32(t660), uint32(v0))
 					}
-					v0 = v0 + v1 + v10
-					t669 := int32(load32(m.memory, uint64(uint32(v11))+92))
-					v1 = t669
+					v0 = v0 + v1 + v20
+					t661 := int32(load32(m.memory, uint64(uint32(v21))+92))
+					v1 = t661
 					if v1 != 0 {
-						t670 := int32(load32(m.memory, uint64(uint32(v11))+88))
-						memory_copy(m.memory, uint32(v0), uint32(t670), uint32(v1))
+						t662 := int32(load32(m.memory, uint64(uint32(v21))+88))
+						memory_copy(m.memory, uint32(v0), uint32(t662), uint32(v1))
 					}
 					v1 = v0 + v1
 				}
-			l113:
-				t671 := int32(load32(m.memory, uint64(uint32(v14))))
-				if t671 != 0 {
-					m.fn359(v8, v14+i32(4))
+			l117:
+				t663 := int32(load32(m.memory, uint64(uint32(v24))))
+				if t663 != 0 {
+					m.fn359(v18, v24+i32(4))
 				}
-				t672 := int32(load32(m.memory, uint64(uint32(v8))+68))
-				if uint32(v1) > uint32(t672) {
-					t673 := int32(load32(m.memory, uint64(uint32(v8))+64))
-					t674 := m.fn72(v8+i32(56), v1-t673, i32(0))
-					v1 = t674
+				t664 := int32(load32(m.memory, uint64(uint32(v18))+68))
+				if uint32(v1) > uint32(t664) {
+					t665 := int32(load32(m.memory, uint64(uint32(v18))+64))
+					t666 := m.fn72(v18+i32(56), v1-t665, i32(0))
+					v1 = t666
 				}
-				m.g0 = v6 + i32(144)
-				t675 := v1
-				p436 = t675
-				goto l121
+				m.g0 = v15 + i32(144)
+				t667 := v1
+				p434 = t667
+				goto l125
 			}
-		l79:
+		l83:
 			panic("unreachable")
 		}
-	l121:
-		store32(m.memory, uint64(uint32(t437))+4, uint32(p436))
+	l125:
+		store32(m.memory, uint64(uint32(t435))+4, uint32(p434))
 	}
 l1:
-	m.g0 = v7 + i32(208)
+	m.g0 = v16 + i32(208)
 }
 func (m *Module) fn281(v0, v1 int32) {
 	var v2, v3, v4, v5, v6, v7 int32
@@ -46001,7 +46028,7 @@ func (m *Module) fn316(v0, v1 int32) {
 											{
 												v1 = i32(60)
 												if uint32(v2) < uint32(i32(19)) {
-													t103 := int32(m.memory[uint64(uint32(v2))+1107172])
+													t103 := int32(m.memory[uint64(uint32(v2))+1107156])
 													v1 = t103
 												}
 												m.fn535(v10+i32(16), v1)
@@ -46092,7 +46119,7 @@ func (m *Module) fn316(v0, v1 int32) {
 								p105 = i32(60)
 								goto l61
 							}
-							t109 := int32(m.memory[uint64(uint32(v1))+1107172])
+							t109 := int32(m.memory[uint64(uint32(v1))+1107156])
 							p105 = t109
 						}
 					l61:
@@ -52282,7 +52309,7 @@ l0:
 				p92 = 1
 			}
 			v11 = t91 + p92
-			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1105996)))))
+			t93 := int32(load16(m.memory, uint64(uint32(v12*i32(-200)+v8<<1+i32(1105984)))))
 			store16(m.memory, uint64(uint32(v11)), uint16(t93))
 			t95 := v10
 			p94 := i32(11621)
@@ -53077,187 +53104,156 @@ l1:
 	store32(m.memory, uint64(uint32(p1+v0)), uint32(v3))
 }
 func (m *Module) fn352(v0, v1, v2 int32, v3 int64, v4 int32) int32 {
-	var v5, v6, v7, v8, v9, v10, v11, v12 int32
-	var v13, v14, v15, v16, v17, v18 int64
+	var v5, v6, v7, v8, v9, v10, v11 int64
+	var v12, v13, v14, v15, v16 int32
 	t0 := int64(load64(m.memory, uint64(uint32(v2))+64))
-	t1 := v2
-	v14 = t0
-	v3 = v14 & v3
-	store64(m.memory, uint64(uint32(t1))+64, uint64(v3^v14))
-	t2 := int64(load64(m.memory, uint64(uint32(v2))+56))
-	t3 := v2
-	v13 = t2
-	store64(m.memory, uint64(uint32(t3))+56, uint64(v13|v3))
-	t4 := int32(m.memory[uint64(uint32(v2))+96])
-	t5 := v2
-	var p6 int32
-	if uint64(v3&(i64(0)-v3)) <= uint64(v13) {
-		p6 = 1
-	}
-	m.memory[uint64(uint32(t5))+96] = byte(t4 | p6)
-	t7 := int32(load32(m.memory, uint64(uint32(v0))+100))
-	v7 = t7
-	t8 := int32(load32(m.memory, uint64(uint32(v7))+8))
-	v8 = t8
-	v2 = v8 - int32(int64(bits.OnesCount64(uint64(v14))))
-	t9 := v2
-	v5 = int32(int64(bits.OnesCount64(uint64(v3))))
-	v6 = t9 + v5
-	t10 := int32(load32(m.memory, uint64(uint32(v0))+68))
-	t11 := v4
-	v5 = v5 * i32(69)
-	v9 = t11 + v5
-	p12 := v9
-	if uint32(v4) > uint32(v9) {
-		p12 = i32(-1)
-	}
-	if uint32(t10) < uint32(p12) {
-		t13 := int32(load32(m.memory, uint64(uint32(v0))+64))
-		t14 := m.fn72(v0+i32(56), v4-t13, v5)
-		v4 = t14
-		t15 := int32(load32(m.memory, uint64(uint32(v0))+100))
-		v7 = t15
-		t16 := int32(load32(m.memory, uint64(uint32(v7))+8))
-		v8 = t16
-	}
-	{
-		if uint32(v6) > uint32(v8) {
-			goto l0
-		}
-		if uint32(v2) > uint32(v6) {
-			goto l0
-		}
-		store32(m.memory, uint64(uint32(v7))+8, uint32(v2))
-		var p17 int64
-		if v3 == 0 {
-			p17 = i64(-1)
-		} else {
-			v17 = v13 | v14
-			t18 := int32(load32(m.memory, uint64(uint32(v7))+4))
-			v5 = t18
-			v12 = v5 + v6*i32(48)
-			v2 = v5 + v2*i32(48)
-			v14 = i64(0)
-		l4:
+	t1 := v1
+	v5 = t0
+	var p2 int64
+	if v5&v3 == 0 {
+		p2 = i64(-1)
+	} else {
+		t3 := int64(load64(m.memory, uint64(uint32(v2))+56))
+		v10 = v5 | t3
+		v16 = v0 + i32(56)
+	l5:
+		{
+			t4 := int32(load32(m.memory, uint64(uint32(v0))+100))
+			v12 = t4
+			t5 := int32(load32(m.memory, uint64(uint32(v12))+8))
+			v13 = t5
+			if v13 == 0 {
+				goto l0
+			}
+			t6 := v12
+			v13 = v13 - i32(1)
+			store32(m.memory, uint64(uint32(t6))+8, uint32(v13))
+			t7 := int64(load64(m.memory, uint64(uint32(v2))+56))
+			t8 := v2
+			v9 = t7
+			t9 := int32(load32(m.memory, uint64(uint32(v12))+4))
+			t10 := v9
+			v13 = t9 + v13*i32(48)
+			t11 := int64(load64(m.memory, uint64(uint32(v13))+8))
+			v6 = t11
+			store64(m.memory, uint64(uint32(t8))+56, uint64(t10|v6))
+			store64(m.memory, uint64(uint32(v2))+64, uint64(v5&(v6^i64(-1))))
+			t12 := int32(m.memory[uint64(uint32(v2))+96])
+			t13 := v2
+			var p14 int32
+			if uint64(v6) <= uint64(v9) {
+				p14 = 1
+			}
+			m.memory[uint64(uint32(t13))+96] = byte(t12 | p14)
+			t15 := int64(load64(m.memory, uint64(uint32(v13))+16))
+			v11 = t15
+			t16 := int64(load64(m.memory, uint64(uint32(v13))+40))
+			v5 = t16
+			t17 := int32(load32(m.memory, uint64(uint32(v13))+32))
+			v14 = t17
+			t18 := int64(load64(m.memory, uint64(uint32(v13))+24))
+			v7 = t18
+			t19 := int32(load32(m.memory, uint64(uint32(v13))+4))
+			v15 = t19
+			t20 := int32(load32(m.memory, uint64(uint32(v13))))
+			v13 = t20
+			v12 = i32(1)
+			var p21 int32
 			{
-				t19 := int64(load64(m.memory, uint64(uint32(v2+i32(8)))))
-				v16 = t19
-				t20 := int64(load64(m.memory, uint64(uint32(v2+i32(16)))))
-				v18 = t20
-				t21 := int32(load32(m.memory, uint64(uint32(v2+i32(32)))))
-				v5 = t21
-				t22 := int64(load64(m.memory, uint64(uint32(v2+i32(24)))))
-				v15 = t22
-				t23 := int32(load32(m.memory, uint64(uint32(v2+i32(4)))))
-				v9 = t23
-				t24 := int32(load32(m.memory, uint64(uint32(v2))))
-				t25 := int64(load64(m.memory, uint64(uint32(v2+i32(40)))))
-				v3 = t25
-				v13 = v3
-				var p26 int32
+				t22 := int32(load32(m.memory, uint64(uint32(v0))+68))
+				if uint32(v4) > uint32(t22) {
+					t23 := int32(load32(m.memory, uint64(uint32(v0))+64))
+					t24 := m.fn72(v16, v4-t23, i32(0))
+					v4 = t24
+				}
+				t26 := v4
+				var p25 int64
 				{
-					var p27 int32
-					if uint64(v3) < uint64(i64(128)) {
-						p27 = i32(1)
+					t27 := v5
+					if uint64(v5) < uint64(i64(128)) {
+						p25 = t27
 						goto l1
 					}
-					if uint64(v3) >= uint64(i64(0x4000)) {
-						if uint64(v3) < uint64(i64(0x200000)) {
-							v13 = v3<<2&i64(0x7f0000) | (v3&i64(127) | v3<<1&i64(32512)) | i64(32896)
-							p27 = i32(3)
+					if uint64(v5) >= uint64(i64(0x4000)) {
+						if uint64(v5) < uint64(i64(0x200000)) {
+							v12 = i32(3)
+							t28 := v5<<2&i64(0x7f0000) | (v5&i64(127) | v5<<1&i64(32512)) | i64(32896)
+							p25 = t28
 							goto l1
 						}
-						store64(m.memory, uint64(uint32(v4)), uint64(v15))
-						t28 := m.fn356(v4+v5, v3)
-						p26 = t28
+						store64(m.memory, uint64(uint32(v4)), uint64(v7))
+						t29 := m.fn356(v4+v14, v5)
+						p21 = t29
 						goto l2
 					}
-					v13 = v3&i64(127) | v3<<1&i64(32512) | i64(128)
-					p27 = i32(2)
-				l1:
-					v10 = p27
-					store64(m.memory, uint64(uint32(v4)), uint64(i64_shl(v13, int64(uint32(v5<<3)))|v15))
-					p26 = v4 + v5 + v10
+					v12 = i32(2)
+					p25 = v5&i64(127) | v5<<1&i64(32512) | i64(128)
 				}
-			l2:
-				v4 = p26
-				if t24&i32(1) != 0 {
-					t29 := v9
-					v10 = int32(v3)
-					v5 = t29 + v10
-					if uint32(v5) < uint32(v9) {
-						goto l0
-					}
-					t30 := int32(load32(m.memory, uint64(uint32(v0))+12))
-					t31 := v5
-					v11 = t30
-					if uint32(t31) > uint32(v11) {
-						goto l0
-					}
-					t32 := int32(load32(m.memory, uint64(uint32(v0))+8))
-					v5 = t32 + v9
-					if uint32(v11-v9) >= uint32(i32(32)) {
-						t33 := int64(load64(m.memory, uint64(uint32(v5))))
-						v3 = t33
-						t34 := int64(load64(m.memory, uint64(uint32(v5))+8))
-						v13 = t34
-						t35 := int64(load64(m.memory, uint64(uint32(v5))+16))
-						v15 = t35
-						t36 := int64(load64(m.memory, uint64(uint32(v5))+24))
-						store64(m.memory, uint64(uint32(v4))+24, uint64(t36))
-						store64(m.memory, uint64(uint32(v4))+16, uint64(v15))
-						store64(m.memory, uint64(uint32(v4))+8, uint64(v13))
-						store64(m.memory, uint64(uint32(v4)), uint64(v3))
-						if uint32(v10) < uint32(i32(33)) {
-							goto l3
-						}
-					}
-					if v10 == 0 {
+			l1:
+				store64(m.memory, uint64(uint32(t26)), uint64(i64_shl(p25, int64(uint32(v14<<3)))|v7))
+				p21 = v4 + v14 + v12
+			}
+		l2:
+			v4 = p21
+			{
+				if v13 == i32(1) {
+					t30 := v15
+					v14 = int32(v5)
+					v12 = t30 + v14
+					if uint32(v12) < uint32(v15) {
 						goto l3
 					}
-					memory_copy(m.memory, uint32(v4), uint32(v5), uint32(v10))
-				l3:
-					v4 = v4 + v10
+					t31 := int32(load32(m.memory, uint64(uint32(v0))+12))
+					t32 := v12
+					v13 = t31
+					if uint32(t32) > uint32(v13) {
+						goto l3
+					}
+					t33 := int32(load32(m.memory, uint64(uint32(v0))+8))
+					v12 = t33 + v15
+					if uint32(v13-v15) >= uint32(i32(32)) {
+						t34 := int64(load64(m.memory, uint64(uint32(v12))))
+						v7 = t34
+						t35 := int64(load64(m.memory, uint64(uint32(v12))+8))
+						v5 = t35
+						t36 := int64(load64(m.memory, uint64(uint32(v12))+16))
+						v9 = t36
+						t37 := int64(load64(m.memory, uint64(uint32(v12))+24))
+						store64(m.memory, uint64(uint32(v4))+24, uint64(t37))
+						store64(m.memory, uint64(uint32(v4))+16, uint64(v9))
+						store64(m.memory, uint64(uint32(v4))+8, uint64(v5))
+						store64(m.memory, uint64(uint32(v4)), uint64(v7))
+						if uint32(v14) < uint32(i32(33)) {
+							goto l4
+						}
+					}
+					if v14 == 0 {
+						goto l4
+					}
+					memory_copy(m.memory, uint32(v4), uint32(v12), uint32(v14))
+				l4:
+					v4 = v4 + v14
 				}
-				p37 := i64(0)
-				if (v16-i64(1))&(v17&(v18^i64(-1))) == 0 {
-					p37 = v16
+				p38 := i64(0)
+				if (v6-i64(1))&(v10&(v11^i64(-1))) == 0 {
+					p38 = v6
 				}
-				v14 = p37 | v14
-				v2 = v2 + i32(48)
-				if v2 != v12 {
-					goto l4
+				v8 = p38 | v8
+				t39 := int64(load64(m.memory, uint64(uint32(v2))+64))
+				v5 = t39
+				if v5&v3 != i64(0) {
+					goto l5
 				}
+				goto l0
 			}
-			p17 = v14 ^ i64(-1)
+		l3:
 		}
-		v3 = p17
-		if v6 == v8 {
-			goto l5
-		}
-		v0 = v8 - v6
-		t38 := int32(load32(m.memory, uint64(uint32(v7))+8))
-		t39 := v6
-		v2 = t38
-		if t39 == v2 {
-			goto l6
-		}
-		v5 = v0 * i32(48)
-		if v5 == 0 {
-			goto l6
-		}
-		t40 := int32(load32(m.memory, uint64(uint32(v7))+4))
-		v8 = t40
-		memory_copy(m.memory, uint32(v8+v2*i32(48)), uint32(v8+v6*i32(48)), uint32(v5))
-		goto l6
+		panic("unreachable")
+	l0:
+		p2 = v8 ^ i64(-1)
 	}
-l0:
-	panic("unreachable")
-l6:
-	store32(m.memory, uint64(uint32(v7))+8, uint32(v0+v2))
-l5:
-	t41 := int64(load64(m.memory, uint64(uint32(v1))+64))
-	store64(m.memory, uint64(uint32(v1))+64, uint64(t41&v3))
+	t40 := int64(load64(m.memory, uint64(uint32(v1))+64))
+	store64(m.memory, uint64(uint32(t1))+64, uint64(p2&t40))
 	return v4
 }
 func (m *Module) fn353(v0, v1, v2, v3, v4 int32) {
@@ -53798,49 +53794,43 @@ l2:
 			}
 			memory_copy(m.memory, uint32(v5), uint32(v2), uint32(v3))
 		l4:
-			v3 = v3 + v5
-			t31 := int32(load32(m.memory, uint64(uint32(v1))+88))
-			if uint32(v3) > uint32(t31) {
-				t32 := int32(load32(m.memory, uint64(uint32(v1))+84))
-				t33 := m.fn72(v1+i32(76), v3-t32, i32(0))
-				v3 = t33
-			}
-			store64(m.memory, uint64(uint32(v3)), uint64(i64(18)))
-			store64(m.memory, uint64(uint32(v3))+1, uint64(i64(0)))
-			t34 := int32(load32(m.memory, uint64(uint32(v1))+84))
-			v5 = t34
-			t35 := v9 + i32(24)
-			t36 := v1
-			t37 := v4
-			v4 = v3 + i32(1) + v8
-			m.fn361(t35, t36, t37, v4, v6, v7)
-			t38 := int32(load32(m.memory, uint64(uint32(v9))+24))
-			v6 = t38
+			v2 = v3 + v5
+			store64(m.memory, uint64(uint32(v2)), uint64(i64(18)))
+			store64(m.memory, uint64(uint32(v2))+1, uint64(i64(0)))
+			t31 := int32(load32(m.memory, uint64(uint32(v1))+84))
+			v5 = t31
+			t32 := v9 + i32(24)
+			t33 := v1
+			t34 := v4
+			v4 = v2 + i32(1) + v8
+			m.fn361(t32, t33, t34, v4, v6, v7)
+			t35 := int32(load32(m.memory, uint64(uint32(v9))+24))
+			v6 = t35
 			if v6 == 0 {
-				t39 := int32(m.memory[uint64(uint32(v9))+28])
-				v1 = t39
+				t36 := int32(m.memory[uint64(uint32(v9))+28])
+				v1 = t36
 				store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 				m.memory[uint64(uint32(v0))+4] = byte(v1)
 				goto l5
 			}
 			v2 = v11 - v15
 			{
-				t40 := int32(load32(m.memory, uint64(uint32(v9))+28))
-				var p41 int32
+				t37 := int32(load32(m.memory, uint64(uint32(v9))+28))
+				var p38 int32
 				if v8 == i32(1) {
+					p38 = 1
+				}
+				v3 = t37
+				t39 := v3
+				v7 = v4 - v5
+				t40 := int32(load32(m.memory, uint64(uint32(v1))+84))
+				v5 = v7 + t40
+				v4 = t39 - v5
+				var p41 int32
+				if uint32(v4) < uint32(i32(128)) {
 					p41 = 1
 				}
-				v3 = t40
-				t42 := v3
-				v7 = v4 - v5
-				t43 := int32(load32(m.memory, uint64(uint32(v1))+84))
-				v5 = v7 + t43
-				v4 = t42 - v5
-				var p44 int32
-				if uint32(v4) < uint32(i32(128)) {
-					p44 = 1
-				}
-				if p41&p44 == 0 {
+				if p38&p41 == 0 {
 					{
 						{
 							if v8 != i32(2) {
@@ -53851,31 +53841,31 @@ l2:
 							}
 							m.memory[uint64(uint32(v5-i32(1)))] = byte(int32(uint32(v4) >> 7))
 							m.memory[uint64(uint32(v5-i32(2)))] = byte(v4 | i32(128))
-							t45 := int32(load32(m.memory, uint64(uint32(v1))+84))
-							t46 := v3
-							t47 := v2
-							v5 = t45
-							v1 = t46 - (t47 + v5)
+							t42 := int32(load32(m.memory, uint64(uint32(v1))+84))
+							t43 := v3
+							t44 := v2
+							v5 = t42
+							v1 = t43 - (t44 + v5)
 							goto l7
 						}
 					l6:
 						m.fn362(v9+i32(16), v12, v7, v8, v3)
-						t48 := int32(load32(m.memory, uint64(uint32(v9))+16))
-						var p49 int32
+						t45 := int32(load32(m.memory, uint64(uint32(v9))+16))
+						var p46 int32
 						if v8 == i32(1) {
-							p49 = 1
+							p46 = 1
 						}
-						v3 = t48
-						t50 := int32(load32(m.memory, uint64(uint32(v1))+84))
-						t51 := v3
-						t52 := v2
-						v5 = t50
-						v1 = t51 - (t52 + v5)
-						var p53 int32
+						v3 = t45
+						t47 := int32(load32(m.memory, uint64(uint32(v1))+84))
+						t48 := v3
+						t49 := v2
+						v5 = t47
+						v1 = t48 - (t49 + v5)
+						var p50 int32
 						if uint32(v1) < uint32(i32(128)) {
-							p53 = 1
+							p50 = 1
 						}
-						if p49&p53 != 0 {
+						if p46&p50 != 0 {
 							goto l8
 						}
 						if v8 != i32(2) {
@@ -53892,11 +53882,11 @@ l2:
 					goto l9
 				}
 				m.memory[uint64(uint32(v5-i32(1)))] = byte(v4)
-				t54 := int32(load32(m.memory, uint64(uint32(v1))+84))
-				t55 := v3
-				t56 := v2
-				v5 = t54
-				v1 = t55 - (t56 + v5)
+				t51 := int32(load32(m.memory, uint64(uint32(v1))+84))
+				t52 := v3
+				t53 := v2
+				v5 = t51
+				v1 = t52 - (t53 + v5)
 				if uint32(v1) >= uint32(i32(128)) {
 					goto l9
 				}
@@ -53909,8 +53899,8 @@ l2:
 		panic("unreachable")
 	l9:
 		m.fn362(v9+i32(8), v12, v2, v8, v3)
-		t57 := int32(load32(m.memory, uint64(uint32(v9))+8))
-		v3 = t57
+		t54 := int32(load32(m.memory, uint64(uint32(v9))+8))
+		v3 = t54
 	}
 l11:
 	store32(m.memory, uint64(uint32(v0))+4, uint32(v3))
@@ -57977,348 +57967,378 @@ func (m *Module) fn374(v0, v1, v2 int32, v3 int64, v4, v5, v6, v7, v8 int32) {
 					m.g0 = v4 + i32(112)
 					goto l42
 				case 0, 1, 2, 3:
-					t140 := int64(load64(m.memory, uint64(uint32(v6))))
-					v17 = t140
+					{
+						t140 := int32(m.memory[uint64(uint32(v6))])
+						v8 = t140 ^ i32(48)
+						if uint32(v8) > uint32(i32(9)) {
+							goto l43
+						}
+						t141 := int32(m.memory[uint64(uint32(v6))+1])
+						v5 = t141
+						if uint32((v5-i32(48))&i32(255)) < uint32(i32(10)) {
+							goto l43
+						}
+						if v5 == i32(46) {
+							goto l43
+						}
+						if v5 == i32(69) {
+							goto l43
+						}
+						if v5 == i32(101) {
+							goto l43
+						}
+						v6 = v6 + i32(1)
+						v17 = int64(uint32(v8)) & i64(255)
+						v8 = i32(1)
+						goto l44
+					}
+				l43:
+					t142 := int64(load64(m.memory, uint64(uint32(v6))))
+					v17 = t142
 					v18 = v17 ^ i64(3472328296227680304)
 					v19 = (v18 + i64(0x7676767676767676) | v17) & i64(-0x7f7f7f7f7f7f7f80)
 					if v19 == 0 {
-						goto l43
+						goto l45
 					}
 					v19 = int64(bits.TrailingZeros64(uint64(v19)))
 					v9 = int32(v19)
 					v5 = v9 & i32(56)
 					if v5 == 0 {
-						goto l43
+						goto l45
 					}
-					var p141 int32
+					var p143 int32
 					if v18&i64(255) == 0 {
-						p141 = 1
+						p143 = 1
 					}
-					var p142 int32
+					var p144 int32
 					if uint32(v5) > uint32(i32(8)) {
-						p142 = 1
+						p144 = 1
 					}
-					if p141&p142 != 0 {
-						goto l43
+					if p143&p144 != 0 {
+						goto l45
 					}
 					v8 = int32(i64_shr_u(v17, v19&i64(56))) & i32(255)
 					if v8 == i32(46) {
-						goto l43
+						goto l45
 					}
 					if v8 == i32(69) {
-						goto l43
+						goto l45
 					}
 					if v8 == i32(101) {
-						goto l43
+						goto l45
 					}
-					store32(m.memory, uint64(uint32(v0)), uint32(v6+int32(uint32(v9)>>3)))
-					t143 := v0
-					v0 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v18, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
-					v1 = (int32(bits.LeadingZeros32(uint32(v0|i32(1)))) ^ i32(31)) << 3
-					t144 := int32(load32(m.memory, uint64(uint32(v1))+1105216))
-					store32(m.memory, uint64(uint32(t143))+4, uint32(t144+(v4+v7)))
-					t145 := int32(load32(m.memory, uint64(uint32(v1))+1105212))
-					t146 := v7
-					v0 = v0<<2&i32(0x3fff0000) | v0&i32(0x3fff)
-					store64(m.memory, uint64(uint32(t146)), uint64(i64_shl(int64(uint32(t145|(v0<<1&i32(0x7f007f00)|v0&i32(8323199)))), int64(uint32(v4<<3)))|v3))
-					goto l42
+					v1 = int32(int64(uint64(int64(uint64(int64(uint64(i64_shl(v18, int64(uint32(i32(64)-v5)))*i64(2561))>>8)&i64(0xff00ff00ff00ff)*i64(6553601))>>16)&i64(0xffff0000ffff)*i64(0x271000000001)) >> 32))
+					v2 = v1<<2&i32(0x3fff0000) | v1&i32(0x3fff)
+					t145 := v2<<1&i32(0x7f007f00) | v2&i32(8323199)
+					v1 = (int32(bits.LeadingZeros32(uint32(v1|i32(1)))) ^ i32(31)) << 3
+					t146 := int32(load32(m.memory, uint64(uint32(v1))+1105212))
+					v17 = int64(uint32(t145 | t146))
+					v6 = v6 + int32(uint32(v9)>>3)
+					t147 := int32(load32(m.memory, uint64(uint32(v1))+1105216))
+					v8 = t147
+					goto l44
 				case 6:
-					t147 := int32(load32(m.memory, uint64(uint32(v2))+28))
-					m.fn375(v0, v1, t147, v3, v4, v6, v7)
+					t148 := int32(load32(m.memory, uint64(uint32(v2))+28))
+					m.fn375(v0, v1, t148, v3, v4, v6, v7)
 					goto l42
 				case 7:
 					v5 = v6 + i32(1)
-					v6 = v1 + i32(56)
-					t148 := int32(load32(m.memory, uint64(uint32(v2))+32))
-					v8 = t148
-					v2 = i32(0)
-				l44:
+					v8 = v1 + i32(56)
+					t149 := int32(load32(m.memory, uint64(uint32(v2))+32))
+					v9 = t149
+					v6 = i32(0)
+				l46:
 					{
-						t149 := int64(load64(m.memory, uint64(uint32(v2+v5))))
-						t150 := v19
-						v20 = t149
-						v17 = v20 & i64(0x7f7f7f7f7f7f7f7f)
-						v19 = t150 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v17|(i64(-0x7f7f7f7f7f7f7f80)-(v17^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v17^i64(6655295901103053916)))|v20)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v18)
-						v18 = v18 + i64(8)
-						v2 = v2 + i32(8)
-						if v2 != i32(32) {
-							goto l44
+						t150 := int64(load64(m.memory, uint64(uint32(v5+v6))))
+						t151 := v19
+						v20 = t150
+						v18 = v20 & i64(0x7f7f7f7f7f7f7f7f)
+						v19 = t151 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v18|(i64(-0x7f7f7f7f7f7f7f80)-(v18^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v18^i64(6655295901103053916)))|v20)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v17)
+						v17 = v17 + i64(8)
+						v6 = v6 + i32(8)
+						if v6 != i32(32) {
+							goto l46
 						}
 					}
 					{
 						v2 = int32(v19)
 						if v2 == 0 {
-							goto l45
+							goto l47
 						}
-						t151 := v5
+						t152 := v5
 						v2 = int32(bits.TrailingZeros32(uint32(v2)))
-						v9 = t151 + v2
-						t152 := int32(m.memory[uint64(uint32(v9))])
-						if t152 != i32(34) {
-							goto l45
+						v6 = t152 + v2
+						t153 := int32(m.memory[uint64(uint32(v6))])
+						if t153 != i32(34) {
+							goto l47
 						}
 						store32(m.memory, uint64(uint32(v7)), uint32(i64_shl(int64(uint32(v2)), int64(uint32(v4<<3)))|v3))
-						store32(m.memory, uint64(uint32(v0)), uint32(v9+i32(1)))
-						t153 := v0
+						store32(m.memory, uint64(uint32(v0)), uint32(v6+i32(1)))
+						t154 := v0
 						v0 = v4 + v7
 						v1 = v0 + i32(1)
-						store32(m.memory, uint64(uint32(t153))+4, uint32(v1+v2))
-						t154 := int64(load64(m.memory, uint64(uint32(v5))))
-						v3 = t154
-						t155 := int64(load64(m.memory, uint64(uint32(v5))+8))
-						v17 = t155
-						t156 := int64(load64(m.memory, uint64(uint32(v5))+16))
-						v18 = t156
-						t157 := int64(load64(m.memory, uint64(uint32(v5))+24))
-						store64(m.memory, uint64(uint32(v0+i32(25))), uint64(t157))
+						store32(m.memory, uint64(uint32(t154))+4, uint32(v1+v2))
+						t155 := int64(load64(m.memory, uint64(uint32(v5))))
+						v3 = t155
+						t156 := int64(load64(m.memory, uint64(uint32(v5))+8))
+						v17 = t156
+						t157 := int64(load64(m.memory, uint64(uint32(v5))+16))
+						v18 = t157
+						t158 := int64(load64(m.memory, uint64(uint32(v5))+24))
+						store64(m.memory, uint64(uint32(v0+i32(25))), uint64(t158))
 						store64(m.memory, uint64(uint32(v0+i32(17))), uint64(v18))
 						store64(m.memory, uint64(uint32(v0+i32(9))), uint64(v17))
 						store64(m.memory, uint64(uint32(v1)), uint64(v3))
 						goto l42
 					}
-				l45:
-					m.fn376(v0, v1, v6, v3, v4, v8, v5, v7)
+				l47:
+					m.fn376(v0, v1, v8, v3, v4, v9, v5, v7)
 					goto l42
 				case 11:
-					t158 := int32(load32(m.memory, uint64(uint32(v2))+32))
-					v5 = t158
-					t159 := int32(load32(m.memory, uint64(uint32(v1))+52))
-					t160 := v5
-					v9 = t159
-					t161 := int32(load32(m.memory, uint64(uint32(v9))+20))
-					if uint32(t160) >= uint32(t161) {
+					t159 := int32(load32(m.memory, uint64(uint32(v2))+32))
+					v5 = t159
+					t160 := int32(load32(m.memory, uint64(uint32(v1))+52))
+					t161 := v5
+					v9 = t160
+					t162 := int32(load32(m.memory, uint64(uint32(v9))+20))
+					if uint32(t161) >= uint32(t162) {
 						panic("unreachable")
 					}
-					t162 := int32(load32(m.memory, uint64(uint32(v2))+28))
-					v10 = t162
-					t163 := int32(load32(m.memory, uint64(uint32(v9))+16))
-					v9 = t163 + v5
-					t164 := int32(m.memory[uint64(uint32(v9))])
-					v2 = t164
+					t163 := int32(load32(m.memory, uint64(uint32(v2))+28))
+					v10 = t163
+					t164 := int32(load32(m.memory, uint64(uint32(v9))+16))
+					v9 = t164 + v5
+					t165 := int32(m.memory[uint64(uint32(v9))])
+					v2 = t165
 					store64(m.memory, uint64(uint32(v7)), uint64(v3))
 					v4 = v4 + v7
 					store64(m.memory, uint64(uint32(v4)), uint64(i64(0)))
-					t165 := int32(load32(m.memory, uint64(uint32(v1))+64))
-					v7 = t165
-					t166 := v11 + i32(8)
-					t167 := v1
-					t168 := v10
-					t169 := v6
+					t166 := int32(load32(m.memory, uint64(uint32(v1))+64))
+					v7 = t166
+					t167 := v11 + i32(8)
+					t168 := v1
+					t169 := v10
+					t170 := v6
 					v4 = v2 + v4
-					m.fn280(t166, t167, t168, t169, v4, v8+i32(1))
-					t170 := int32(load32(m.memory, uint64(uint32(v11))+8))
-					v8 = t170
+					m.fn280(t167, t168, t169, t170, v4, v8+i32(1))
+					t171 := int32(load32(m.memory, uint64(uint32(v11))+8))
+					v8 = t171
 					if v8 == 0 {
-						t171 := int32(m.memory[uint64(uint32(v11))+12])
-						v1 = t171
+						t172 := int32(m.memory[uint64(uint32(v11))+12])
+						v1 = t172
 						store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 						m.memory[uint64(uint32(v0))+4] = byte(v1)
 						goto l42
 					}
-					t172 := int32(load32(m.memory, uint64(uint32(v11))+12))
-					var p173 int32
+					t173 := int32(load32(m.memory, uint64(uint32(v11))+12))
+					var p174 int32
 					if v2 == i32(1) {
-						p173 = 1
+						p174 = 1
 					}
-					v5 = t172
-					t174 := v5
+					v5 = t173
+					t175 := v5
 					v7 = v4 - v7
-					t175 := int32(load32(m.memory, uint64(uint32(v1))+64))
-					v6 = v7 + t175
-					v4 = t174 - v6
-					var p176 int32
-					if uint32(v4) < uint32(i32(128)) {
-						p176 = 1
-					}
-					if p173&p176 != 0 {
-						goto l47
-					}
+					t176 := int32(load32(m.memory, uint64(uint32(v1))+64))
+					v6 = v7 + t176
+					v4 = t175 - v6
 					var p177 int32
-					if v2 == i32(2) {
+					if uint32(v4) < uint32(i32(128)) {
 						p177 = 1
 					}
+					if p174&p177 != 0 {
+						goto l49
+					}
 					var p178 int32
-					if uint32(v4-i32(128)) < uint32(i32(16256)) {
+					if v2 == i32(2) {
 						p178 = 1
 					}
-					if p177&p178 == 0 {
+					var p179 int32
+					if uint32(v4-i32(128)) < uint32(i32(16256)) {
+						p179 = 1
+					}
+					if p178&p179 == 0 {
 						m.fn362(v11, v1+i32(56), v7, v2, v5)
-						t179 := int32(load32(m.memory, uint64(uint32(v11))))
-						v5 = t179
-						t180 := int32(load32(m.memory, uint64(uint32(v11))+4))
-						p1 = t180
-						goto l48
+						t180 := int32(load32(m.memory, uint64(uint32(v11))))
+						v5 = t180
+						t181 := int32(load32(m.memory, uint64(uint32(v11))+4))
+						p1 = t181
+						goto l50
 					}
 					m.memory[uint64(uint32(v6-i32(1)))] = byte(int32(uint32(v4) >> 7))
 					m.memory[uint64(uint32(v6-i32(2)))] = byte(v4 | i32(128))
 					p1 = i32(2)
-					goto l48
+					goto l50
 				}
 			}
-		l43:
-			t181 := m.g0
-			v5 = t181 - i32(80)
+		l45:
+			t182 := m.g0
+			v5 = t182 - i32(80)
 			m.g0 = v5
 			{
 				{
-					t182 := int32(m.memory[uint64(uint32(v2))+62])
-					v2 = t182
+					t183 := int32(m.memory[uint64(uint32(v2))+62])
+					v2 = t183
 					switch v2 - i32(1) {
 					default:
-						goto l50
+						goto l52
 					case 0, 2:
 						m.fn372(v5+i32(8), v6)
-						t183 := int32(load32(m.memory, uint64(uint32(v5))+16))
-						v8 = t183
+						t184 := int32(load32(m.memory, uint64(uint32(v5))+16))
+						v8 = t184
 						if v8 == 0 {
-							goto l50
+							goto l52
 						}
-						t185 := v0
-						var p184 int32
+						t186 := v0
+						var p185 int32
 						{
-							var p186 int32
+							var p187 int32
 							{
-								t187 := int64(load64(m.memory, uint64(uint32(v5))+8))
-								v17 = t187
+								t188 := int64(load64(m.memory, uint64(uint32(v5))+8))
+								v17 = t188
 								if uint64(v17) < uint64(i64(128)) {
-									p186 = i32(1)
-									goto l51
+									p187 = i32(1)
+									goto l53
 								}
 								if uint64(v17) >= uint64(i64(0x4000)) {
 									if uint64(v17) < uint64(i64(0x200000)) {
 										v17 = v17<<2&i64(0x7f0000) | (v17&i64(127) | v17<<1&i64(32512)) | i64(32896)
-										p186 = i32(3)
-										goto l51
+										p187 = i32(3)
+										goto l53
 									}
 									store64(m.memory, uint64(uint32(v7)), uint64(v3))
-									t188 := m.fn356(v4+v7, v17)
-									p184 = t188
-									goto l52
+									t189 := m.fn356(v4+v7, v17)
+									p185 = t189
+									goto l54
 								}
 								v17 = v17&i64(127) | v17<<1&i64(32512) | i64(128)
-								p186 = i32(2)
+								p187 = i32(2)
 							}
-						l51:
-							v1 = p186
+						l53:
+							v1 = p187
 							store64(m.memory, uint64(uint32(v7)), uint64(i64_shl(v17, int64(uint32(v4<<3)))|v3))
-							p184 = v4 + v7 + v1
+							p185 = v4 + v7 + v1
 						}
-					l52:
-						store32(m.memory, uint64(uint32(t185))+4, uint32(p184))
+					l54:
+						store32(m.memory, uint64(uint32(t186))+4, uint32(p185))
 						store32(m.memory, uint64(uint32(v0)), uint32(v8))
-						goto l53
+						goto l55
 					}
 				}
-			l50:
+			l52:
 				m.fn367(v5+i32(8), v1, v6)
-				t189 := int64(load64(m.memory, uint64(uint32(v5))+16))
-				v17 = t189
+				t190 := int64(load64(m.memory, uint64(uint32(v5))+16))
+				v17 = t190
 				if v17 == i64(2) {
-					t190 := int32(m.memory[uint64(uint32(v5))+8])
-					v1 = t190
+					t191 := int32(m.memory[uint64(uint32(v5))+8])
+					v1 = t191
 					store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 					m.memory[uint64(uint32(v0))+4] = byte(v1)
-					goto l53
+					goto l55
 				}
-				t191 := int64(load64(m.memory, uint64(uint32(v5))+24))
-				store64(m.memory, uint64(uint32(v5))+56, uint64(t191))
-				t192 := int64(load64(m.memory, uint64(uint32(v5))+32))
-				store64(m.memory, uint64(uint32(v5))+64, uint64(t192))
-				t193 := int64(load64(m.memory, uint64(uint32(v5))+40))
-				store64(m.memory, uint64(uint32(v5))+72, uint64(t193))
+				t192 := int64(load64(m.memory, uint64(uint32(v5))+24))
+				store64(m.memory, uint64(uint32(v5))+56, uint64(t192))
+				t193 := int64(load64(m.memory, uint64(uint32(v5))+32))
+				store64(m.memory, uint64(uint32(v5))+64, uint64(t193))
+				t194 := int64(load64(m.memory, uint64(uint32(v5))+40))
+				store64(m.memory, uint64(uint32(v5))+72, uint64(t194))
 				store64(m.memory, uint64(uint32(v5))+48, uint64(v17))
-				t194 := int32(load32(m.memory, uint64(uint32(v5))+8))
-				v6 = t194
+				t195 := int32(load32(m.memory, uint64(uint32(v5))+8))
+				v6 = t195
 				m.fn317(v5+i32(8), v5+i32(48))
 				{
-					t195 := int32(m.memory[uint64(uint32(v5))+8])
-					v8 = t195
+					t196 := int32(m.memory[uint64(uint32(v5))+8])
+					v8 = t196
 					if v8 == i32(2) {
-						goto l54
+						goto l56
 					}
-					t196 := int64(load64(m.memory, uint64(uint32(v5))+16))
-					v17 = t196
-					var p197 int64
+					t197 := int64(load64(m.memory, uint64(uint32(v5))+16))
+					v17 = t197
+					var p198 int64
 					{
 						if uint32(v2) >= uint32(i32(3)) {
 							v1 = i32(0)
-							p197 = i64(0)
-							goto l55
+							p198 = i64(0)
+							goto l57
 						}
-						t198 := v17
+						t199 := v17
 						v2 = v2 << 3
-						t199 := int64(load64(m.memory, uint64(uint32(v2))+1105936))
-						var p200 int32
-						if uint64(t198) > uint64(t199) {
-							p200 = 1
+						t200 := int64(load64(m.memory, uint64(uint32(v2))+1105936))
+						var p201 int32
+						if uint64(t199) > uint64(t200) {
+							p201 = 1
 						}
-						v1 = p200
-						t201 := int64(load64(m.memory, uint64(uint32(v2))+1105960))
-						p197 = t201
+						v1 = p201
+						t202 := int64(load64(m.memory, uint64(uint32(v2))+1105960))
+						p198 = t202
 					}
-				l55:
-					v18 = p197
+				l57:
+					v18 = p198
 					if v8&i32(1) == 0 {
 						if v1 == 0 {
-							goto l56
+							goto l58
 						}
-						goto l54
+						goto l56
 					}
 					if uint64(v17) > uint64(v18) {
-						goto l54
+						goto l56
 					}
 					v17 = i64(0) - v17
-				l56:
-					t203 := v0
-					var p202 int32
+				l58:
+					t204 := v0
+					var p203 int32
 					{
-						var p204 int32
+						var p205 int32
 						if uint64(v17) < uint64(i64(128)) {
-							p204 = i32(1)
-							goto l57
+							p205 = i32(1)
+							goto l59
 						}
 						if uint64(v17) >= uint64(i64(0x4000)) {
 							if uint64(v17) < uint64(i64(0x200000)) {
 								v17 = v17<<2&i64(0x7f0000) | (v17&i64(127) | v17<<1&i64(32512)) | i64(32896)
-								p204 = i32(3)
-								goto l57
+								p205 = i32(3)
+								goto l59
 							}
 							store64(m.memory, uint64(uint32(v7)), uint64(v3))
-							t205 := m.fn356(v4+v7, v17)
-							p202 = t205
-							goto l58
+							t206 := m.fn356(v4+v7, v17)
+							p203 = t206
+							goto l60
 						}
 						v17 = v17&i64(127) | v17<<1&i64(32512) | i64(128)
-						p204 = i32(2)
-					l57:
-						v1 = p204
+						p205 = i32(2)
+					l59:
+						v1 = p205
 						store64(m.memory, uint64(uint32(v7)), uint64(i64_shl(v17, int64(uint32(v4<<3)))|v3))
-						p202 = v4 + v7 + v1
+						p203 = v4 + v7 + v1
 					}
-				l58:
-					store32(m.memory, uint64(uint32(t203))+4, uint32(p202))
+				l60:
+					store32(m.memory, uint64(uint32(t204))+4, uint32(p203))
 					store32(m.memory, uint64(uint32(v0)), uint32(v6))
-					goto l53
+					goto l55
 				}
-			l54:
+			l56:
 				store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 				m.memory[uint64(uint32(v0))+4] = byte(i32(1))
 			}
-		l53:
+		l55:
 			m.g0 = v5 + i32(80)
 			goto l42
 		}
-	l47:
+	l49:
 		m.memory[uint64(uint32(v6-i32(1)))] = byte(v4)
 		p1 = i32(1)
-	l48:
+	l50:
 		v1 = p1
 		if v1 != v2 {
 			m.memory[uint64(uint32(v9))] = byte(v1)
 		}
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
 		store32(m.memory, uint64(uint32(v0)), uint32(v8))
+		goto l42
 	}
+l44:
+	store32(m.memory, uint64(uint32(v0)), uint32(v6))
+	store32(m.memory, uint64(uint32(v0))+4, uint32(v4+v7+v8))
+	store64(m.memory, uint64(uint32(v7)), uint64(i64_shl(v17, int64(uint32(v4<<3)))|v3))
 l42:
 	m.g0 = v11 + i32(16)
 }
@@ -59607,26 +59627,21 @@ func (m *Module) fn378(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 			p41 = v2 + v5
 		}
 	l4:
-		v3 = p41
+		v2 = p41
 		t48 := int32(load32(m.memory, uint64(uint32(v1))+64))
-		v2 = t48 + v6
-		t49 := int32(load32(m.memory, uint64(uint32(v1))+68))
-		if uint32(v2) > uint32(t49) {
-			t50 := m.fn72(v1+i32(56), v6, i32(0))
-			v2 = t50
-		}
-		m.fn380(v8+i32(8), v1, v10, v12, v3, v7)
-		t51 := int32(m.memory[uint64(uint32(v8))+8])
-		if t51 == i32(1) {
-			t52 := int32(m.memory[uint64(uint32(v8))+9])
-			v1 = t52
+		v3 = t48
+		m.fn380(v8+i32(8), v1, v10, v12, v2, v7)
+		t49 := int32(m.memory[uint64(uint32(v8))+8])
+		if t49 == i32(1) {
+			t50 := int32(m.memory[uint64(uint32(v8))+9])
+			v1 = t50
 			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
 			m.memory[uint64(uint32(v0))+4] = byte(v1)
 			goto l0
 		}
-		t53 := int32(load32(m.memory, uint64(uint32(v8))+12))
-		v1 = t53
-		store32(m.memory, uint64(uint32(v0))+4, uint32(v2))
+		t51 := int32(load32(m.memory, uint64(uint32(v8))+12))
+		v1 = t51
+		store32(m.memory, uint64(uint32(v0))+4, uint32(v3+v6))
 		store32(m.memory, uint64(uint32(v0)), uint32(v1))
 	}
 l0:
@@ -60076,650 +60091,714 @@ func (m *Module) fn381(v0, v1, v2, v3, v4, v5, v6 int32) {
 	var v7, v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18, v19, v20, v21, v22, v23, v24, v25, v26, v27, v28, v29, v30 int32
 	var v31, v32, v33, v34, v35, v36 int64
 	t0 := m.g0
-	v13 = t0 - i32(32)
-	m.g0 = v13
-	t1 := int32(m.memory[uint64(uint32(v4))])
-	v8 = t1
-	if uint32(v8) <= uint32(i32(32)) {
-		t2 := m.fn279(v1, v4)
-		v4 = t2
-		t3 := int32(m.memory[uint64(uint32(v4))])
-		v8 = t3
-	}
-	t4 := int32(load32(m.memory, uint64(uint32(v1))+64))
-	v10 = t4
-	t5 := int32(load32(m.memory, uint64(uint32(v1))+20))
-	v15 = v4 - t5
+	v12 = t0 - i32(32)
+	m.g0 = v12
 	{
 		{
-			t6 := int32(m.memory[uint64(uint32(v8))+1103863])
-			v8 = t6
-			if v8 != i32(6) {
+			t1 := int32(m.memory[uint64(uint32(v3))+98])
+			if t1 == 0 {
 				goto l0
 			}
-			{
-				t7 := int32(load32(m.memory, uint64(uint32(v4))))
-				if t7 != i32(1819047278) {
-					store32(m.memory, uint64(uint32(v13))+24, uint32(v15))
-					t8 := int32(load16(m.memory, uint64(uint32(v1))+44))
-					store16(m.memory, uint64(uint32(v13))+28, uint16(t8))
-					t9 := int64(load64(m.memory, uint64(uint32(v1))+8))
-					store64(m.memory, uint64(uint32(v13))+16, uint64(t9))
-					m.fn324(v13+i32(8), v13+i32(16))
-					t10 := int32(m.memory[uint64(uint32(v13))+9])
-					v8 = t10
-					t11 := int32(m.memory[uint64(uint32(v13))+8])
-					if t11 == 0 {
-						switch v8 - i32(6) {
-						case 0:
-							goto l3
-						case 1:
-							goto l2
-						default:
-							goto l0
-						}
-					}
-					v4 = v8 & i32(1)
-					goto l2
-				}
-				v4 = v4 + i32(4)
-				goto l3
+			m.fn372(v12+i32(16), v4)
+			t2 := int32(load32(m.memory, uint64(uint32(v12))+24))
+			v8 = t2
+			if v8 == 0 {
+				goto l0
 			}
+			t3 := int64(load64(m.memory, uint64(uint32(v6))+56))
+			t4 := v6
+			v31 = t3
+			t5 := int64(load64(m.memory, uint64(uint32(v3))+80))
+			t6 := v31
+			v32 = t5
+			store64(m.memory, uint64(uint32(t4))+56, uint64(t6|v32))
+			t7 := int32(m.memory[uint64(uint32(v6))+96])
+			t8 := v6
+			var p9 int32
+			if uint64(v31) >= uint64(v32) {
+				p9 = 1
+			}
+			m.memory[uint64(uint32(t8))+96] = byte(t7 | p9)
+			t10 := int32(load32(m.memory, uint64(uint32(v3))+72))
+			v1 = t10
+			t11 := int64(load64(m.memory, uint64(uint32(v3))+64))
+			v32 = t11
+			t13 := v0
+			var p12 int32
+			{
+				var p14 int32
+				{
+					t15 := int64(load64(m.memory, uint64(uint32(v12))+16))
+					v31 = t15
+					if uint64(v31) < uint64(i64(128)) {
+						p14 = i32(1)
+						goto l1
+					}
+					if uint64(v31) >= uint64(i64(0x4000)) {
+						if uint64(v31) < uint64(i64(0x200000)) {
+							v31 = v31<<2&i64(0x7f0000) | (v31&i64(127) | v31<<1&i64(32512)) | i64(32896)
+							p14 = i32(3)
+							goto l1
+						}
+						store64(m.memory, uint64(uint32(v5)), uint64(v32))
+						t16 := m.fn356(v1+v5, v31)
+						p12 = t16
+						goto l2
+					}
+					v31 = v31&i64(127) | v31<<1&i64(32512) | i64(128)
+					p14 = i32(2)
+				}
+			l1:
+				v2 = p14
+				store64(m.memory, uint64(uint32(v5)), uint64(i64_shl(v31, int64(uint32(v1<<3)))|v32))
+				p12 = v1 + v5 + v2
+			}
+		l2:
+			store32(m.memory, uint64(uint32(t13))+4, uint32(p12))
+			store32(m.memory, uint64(uint32(v0)), uint32(v8))
+			goto l3
 		}
 	l0:
+		t17 := int32(m.memory[uint64(uint32(v4))])
+		v8 = t17
+		if uint32(v8) <= uint32(i32(32)) {
+			t18 := m.fn279(v1, v4)
+			v4 = t18
+			t19 := int32(m.memory[uint64(uint32(v4))])
+			v8 = t19
+		}
+		t20 := int32(load32(m.memory, uint64(uint32(v1))+64))
+		v10 = t20
+		t21 := int32(load32(m.memory, uint64(uint32(v1))+20))
+		v15 = v4 - t21
 		{
-			t12 := int32(m.memory[uint64(uint32(v3))+96])
-			v9 = t12
-			t13 := int32(load32(m.memory, uint64(uint32(v2))+136))
-			if uint32(v9) >= uint32(t13) {
-				goto l4
+			{
+				t22 := int32(m.memory[uint64(uint32(v8))+1103863])
+				v8 = t22
+				if v8 != i32(6) {
+					goto l4
+				}
+				{
+					t23 := int32(load32(m.memory, uint64(uint32(v4))))
+					if t23 != i32(1819047278) {
+						store32(m.memory, uint64(uint32(v12))+24, uint32(v15))
+						t24 := int32(load16(m.memory, uint64(uint32(v1))+44))
+						store16(m.memory, uint64(uint32(v12))+28, uint16(t24))
+						t25 := int64(load64(m.memory, uint64(uint32(v1))+8))
+						store64(m.memory, uint64(uint32(v12))+16, uint64(t25))
+						m.fn324(v12+i32(8), v12+i32(16))
+						t26 := int32(m.memory[uint64(uint32(v12))+9])
+						v8 = t26
+						t27 := int32(m.memory[uint64(uint32(v12))+8])
+						if t27 != 0 {
+							v4 = v8 & i32(1)
+							goto l5
+						}
+						switch v8 - i32(6) {
+						case 0:
+							goto l6
+						case 1:
+							goto l5
+						default:
+							goto l4
+						}
+					}
+					v4 = v4 + i32(4)
+				}
+			l6:
+				t28 := int32(m.memory[uint64(uint32(v2))+189])
+				if t28 != 0 {
+					store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
+					store32(m.memory, uint64(uint32(v0)), uint32(v4))
+					t177 := int64(load64(m.memory, uint64(uint32(v6))+80))
+					t178 := int64(load64(m.memory, uint64(uint32(v3))+80))
+					store64(m.memory, uint64(uint32(v6))+80, uint64(t177|t178))
+					goto l3
+				}
+				t29 := int32(load32(m.memory, uint64(uint32(v1))+104))
+				if t29 == 0 {
+					store32(m.memory, uint64(uint32(v1))+112, uint32(v15))
+					t30 := int64(load64(m.memory, uint64(uint32(v2))+108))
+					store64(m.memory, uint64(uint32(v1))+104, uint64(t30))
+				}
+				store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
+				m.memory[uint64(uint32(v0))+4] = byte(i32(1))
+				goto l3
+			}
+		l4:
+			t31 := int32(m.memory[uint64(uint32(v3))+96])
+			v9 = t31
+			t32 := int32(load32(m.memory, uint64(uint32(v2))+136))
+			if uint32(v9) >= uint32(t32) {
+				goto l8
 			}
 			if uint32(v8) >= uint32(i32(6)) {
-				goto l4
+				goto l8
 			}
 			v17 = v5 - v10
-			t14 := int32(load32(m.memory, uint64(uint32(v2))+132))
-			t15 := int32(m.memory[uint64(uint32(t14+v9*i32(80)+v8))+68])
-			v9 = t15
-			t16 := int32(load32(m.memory, uint64(uint32(v2))+124))
-			if uint32(v9) >= uint32(t16) {
+			t33 := int32(load32(m.memory, uint64(uint32(v2))+132))
+			t34 := int32(m.memory[uint64(uint32(t33+v9*i32(80)+v8))+68])
+			v9 = t34
+			t35 := int32(load32(m.memory, uint64(uint32(v2))+124))
+			if uint32(v9) >= uint32(t35) {
 				m.fn378(v0, v1, v2, v3, i32(1), v15, v17, v6)
-				goto l5
+				goto l3
 			}
 			v10 = v0
-			t17 := int32(load32(m.memory, uint64(uint32(v2))+120))
-			v12 = t17 + v9*i32(72)
+			t36 := int32(load32(m.memory, uint64(uint32(v2))+120))
+			v13 = t36 + v9*i32(72)
 			v0 = v8
 			v8 = v4
-			t18 := int32(load32(m.memory, uint64(uint32(v6))+92))
-			v7 = t18
+			t37 := int32(load32(m.memory, uint64(uint32(v6))+92))
+			v7 = t37
 			v4 = i32(0)
-			t19 := m.g0
-			v9 = t19 - i32(48)
+			t38 := m.g0
+			v9 = t38 - i32(48)
 			m.g0 = v9
 			{
-				t20 := int32(m.memory[uint64(uint32(v12))+64])
-				switch t20 - i32(1) {
+				t39 := int32(m.memory[uint64(uint32(v13))+64])
+				switch t39 - i32(1) {
 				default:
-					t21 := int64(load64(m.memory, uint64(uint32(v12))))
-					t22 := int32(load32(m.memory, uint64(uint32(v12))+8))
-					m.fn374(v10, v1, v12, t21, t22, v0, v8, v5, v7)
-					goto l9
+					t40 := int64(load64(m.memory, uint64(uint32(v13))))
+					t41 := int32(load32(m.memory, uint64(uint32(v13))+8))
+					m.fn374(v10, v1, v13, t40, t41, v0, v8, v5, v7)
+					goto l12
 				case 0:
-					m.fn373(v10, v1, v12, v8, v5, v7+i32(1))
-					goto l9
+					m.fn373(v10, v1, v13, v8, v5, v7+i32(1))
+					goto l12
 				case 1:
-					t23 := int32(load32(m.memory, uint64(uint32(v1))+100))
-					t24 := int32(load32(m.memory, uint64(uint32(t23))+32))
-					v21 = t24
-					t25 := int32(load32(m.memory, uint64(uint32(v1))+36))
-					v0 = t25
-					t26 := int32(load32(m.memory, uint64(uint32(v0))+20))
-					v18 = t26
-					t27 := int32(load32(m.memory, uint64(uint32(v0))+8))
-					v16 = t27
+					t42 := int32(load32(m.memory, uint64(uint32(v1))+100))
+					t43 := int32(load32(m.memory, uint64(uint32(t42))+32))
+					v21 = t43
+					t44 := int32(load32(m.memory, uint64(uint32(v1))+36))
+					v0 = t44
+					t45 := int32(load32(m.memory, uint64(uint32(v0))+20))
+					v18 = t45
+					t46 := int32(load32(m.memory, uint64(uint32(v0))+8))
+					v16 = t46
 					{
 						v22 = v7 + i32(1)
 						if uint32(v22) > uint32(i32(200)) {
-							goto l10
+							goto l13
 						}
 						v0 = v8 + i32(1)
 						{
 							{
-								t28 := int32(m.memory[uint64(uint32(v8))+1])
-								v4 = t28
-								var p29 int32
+								t47 := int32(m.memory[uint64(uint32(v8))+1])
+								v4 = t47
+								var p48 int32
 								if uint32(v4) <= uint32(i32(32)) {
-									t30 := m.fn279(v1, v0)
-									v0 = t30
-									t31 := int32(m.memory[uint64(uint32(v0))])
-									p29 = t31
+									t49 := m.fn279(v1, v0)
+									v0 = t49
+									t50 := int32(m.memory[uint64(uint32(v0))])
+									p48 = t50
 								} else {
-									p29 = v4
+									p48 = v4
 								}
-								if p29&i32(255) == i32(125) {
+								if p48&i32(255) == i32(125) {
 									v0 = v0 + i32(1)
-									goto l11
+									goto l14
 								}
-								t32 := int32(m.memory[uint64(uint32(v12))+62])
-								v4 = t32
-								p33 := i64(18)
+								t51 := int32(m.memory[uint64(uint32(v13))+62])
+								v4 = t51
+								p52 := i64(18)
 								if uint32(v4) < uint32(i32(7)) {
-									p33 = i64(16)
+									p52 = i64(16)
 								}
-								p34 := p33
+								p53 := p52
 								if v4 == i32(4) {
-									p34 = i64(17)
+									p53 = i64(17)
 								}
-								v34 = p34
+								v34 = p53
 								v23 = v1 + i32(12)
 								v24 = v1 + i32(8)
 								v19 = v1 + i32(56)
-								t35 := int32(load32(m.memory, uint64(uint32(v1))+64))
-								v25 = v5 - t35
-								t36 := int32(load32(m.memory, uint64(uint32(v12))+8))
-								v26 = t36
-								t37 := int64(load64(m.memory, uint64(uint32(v12))))
-								v35 = t37
-								t38 := int32(load32(m.memory, uint64(uint32(v1))+100))
-								t39 := int32(load32(m.memory, uint64(uint32(t38))+32))
-								v20 = t39
-								t40 := int32(m.memory[uint64(uint32(v12))+61])
-								v27 = t40
-							l24:
+								t54 := int32(load32(m.memory, uint64(uint32(v1))+64))
+								v25 = v5 - t54
+								t55 := int32(load32(m.memory, uint64(uint32(v13))+8))
+								v26 = t55
+								t56 := int64(load64(m.memory, uint64(uint32(v13))))
+								v35 = t56
+								t57 := int32(load32(m.memory, uint64(uint32(v1))+100))
+								t58 := int32(load32(m.memory, uint64(uint32(t57))+32))
+								v20 = t58
+								t59 := int32(m.memory[uint64(uint32(v13))+61])
+								v27 = t59
+							l27:
 								{
-									t41 := int32(load32(m.memory, uint64(uint32(v1))+24))
-									if uint32(v0) > uint32(t41) {
-										t42 := int32(load32(m.memory, uint64(uint32(v1))+20))
-										t43 := m.fn278(v1, v0-t42)
-										v0 = t43
+									t60 := int32(load32(m.memory, uint64(uint32(v1))+24))
+									if uint32(v0) > uint32(t60) {
+										t61 := int32(load32(m.memory, uint64(uint32(v1))+20))
+										t62 := m.fn278(v1, v0-t61)
+										v0 = t62
 									}
 									{
 										{
-											t44 := int32(m.memory[uint64(uint32(v0))])
-											if t44 != i32(34) {
-												goto l12
+											t63 := int32(m.memory[uint64(uint32(v0))])
+											if t63 != i32(34) {
+												goto l15
 											}
 											v4 = v0 + i32(1)
 											v31 = i64(0)
 											v7 = i32(0)
 											v32 = i64(0)
-										l13:
+										l16:
 											{
-												t45 := int64(load64(m.memory, uint64(uint32(v4+v7))))
-												t46 := v32
-												v36 = t45
+												t64 := int64(load64(m.memory, uint64(uint32(v4+v7))))
+												t65 := v32
+												v36 = t64
 												v33 = v36 & i64(0x7f7f7f7f7f7f7f7f)
-												v32 = t46 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v33|(i64(-0x7f7f7f7f7f7f7f80)-(v33^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v33^i64(6655295901103053916)))|v36)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v31)
+												v32 = t65 | i64_shl(int64(uint64(int64(uint64(i64(-6944656592455360609)-v33|(i64(-0x7f7f7f7f7f7f7f80)-(v33^i64(0x2222222222222222)))|(i64(-0x7f7f7f7f7f7f7f80)-(v33^i64(6655295901103053916)))|v36)>>7)&i64(72340172838076673)*i64(72624976668147840))>>56), v31)
 												v31 = v31 + i64(8)
 												v7 = v7 + i32(8)
 												if v7 != i32(32) {
-													goto l13
+													goto l16
 												}
 											}
 											v8 = int32(v32)
 											if v8 == 0 {
-												goto l12
+												goto l15
 											}
-											t47 := v4
+											t66 := v4
 											v8 = int32(bits.TrailingZeros32(uint32(v8)))
-											v7 = t47 + v8
-											t48 := int32(load16(m.memory, uint64(uint32(v7))))
-											if t48 != i32(14882) {
-												goto l12
+											v7 = t66 + v8
+											t67 := int32(load16(m.memory, uint64(uint32(v7))))
+											if t67 != i32(14882) {
+												goto l15
 											}
-											t49 := int32(m.memory[uint64(uint32(v7))+2])
-											t50 := v7 + i32(3)
-											t51 := v7 + i32(2)
-											var p52 int32
-											if t49 == i32(32) {
-												p52 = 1
+											t68 := int32(m.memory[uint64(uint32(v7))+2])
+											t69 := v7 + i32(3)
+											t70 := v7 + i32(2)
+											var p71 int32
+											if t68 == i32(32) {
+												p71 = 1
 											}
-											v11 = p52
-											p53 := t51
+											v11 = p71
+											p72 := t70
 											if v11 != 0 {
-												p53 = t50
+												p72 = t69
 											}
-											v0 = p53
-											t54 := int32(load32(m.memory, uint64(uint32(v1))+20))
-											t55 := v8
-											v4 = v4 - t54
-											v8 = t55 + v4
-											t57 := v7
-											p56 := i32(2)
+											v0 = p72
+											t73 := int32(load32(m.memory, uint64(uint32(v1))+20))
+											t74 := v8
+											v4 = v4 - t73
+											v8 = t74 + v4
+											t76 := v7
+											p75 := i32(2)
 											if v11 != 0 {
-												p56 = i32(3)
+												p75 = i32(3)
 											}
-											t58 := int32(m.memory[uint64(uint32(t57+p56))])
-											if uint32(t58) > uint32(i32(32)) {
-												goto l14
+											t77 := int32(m.memory[uint64(uint32(t76+p75))])
+											if uint32(t77) > uint32(i32(32)) {
+												goto l17
 											}
-											t59 := m.fn279(v1, v0)
-											v0 = t59
-											goto l14
+											t78 := m.fn279(v1, v0)
+											v0 = t78
+											goto l17
 										}
-									l12:
+									l15:
 										m.fn368(v9+i32(24), v1, v0)
-										t60 := int32(load32(m.memory, uint64(uint32(v9))+24))
-										v0 = t60
+										t79 := int32(load32(m.memory, uint64(uint32(v9))+24))
+										v0 = t79
 										if v0 == 0 {
-											t61 := int32(m.memory[uint64(uint32(v9))+28])
-											v4 = t61
-											goto l10
+											t80 := int32(m.memory[uint64(uint32(v9))+28])
+											v4 = t80
+											goto l13
 										}
-										t62 := int32(load32(m.memory, uint64(uint32(v9))+28))
-										v4 = t62
-										t63 := int32(load32(m.memory, uint64(uint32(v9))+32))
-										v8 = t63
+										t81 := int32(load32(m.memory, uint64(uint32(v9))+28))
+										v4 = t81
+										t82 := int32(load32(m.memory, uint64(uint32(v9))+32))
+										v8 = t82
 									}
-								l14:
+								l17:
 									if v8 < i32(0) {
 										v4 = i32(1)
-										goto l10
+										goto l13
 									}
-									t64 := int32(load32(m.memory, uint64(uint32(v1))+36))
-									v7 = t64
-									t65 := int32(load32(m.memory, uint64(uint32(v7))+8))
-									v11 = t65
-									t66 := int32(load32(m.memory, uint64(uint32(v7))))
-									if v11 == t66 {
+									t83 := int32(load32(m.memory, uint64(uint32(v1))+36))
+									v7 = t83
+									t84 := int32(load32(m.memory, uint64(uint32(v7))+8))
+									v11 = t84
+									t85 := int32(load32(m.memory, uint64(uint32(v7))))
+									if v11 == t85 {
 										m.fn87(v7)
 									}
-									t67 := int32(load32(m.memory, uint64(uint32(v7))+4))
-									v14 = t67 + v11<<3
+									t86 := int32(load32(m.memory, uint64(uint32(v7))+4))
+									v14 = t86 + v11<<3
 									store32(m.memory, uint64(uint32(v14))+4, uint32(v8))
 									store32(m.memory, uint64(uint32(v14)), uint32(v4))
 									store32(m.memory, uint64(uint32(v7))+8, uint32(v11+i32(1)))
-									t68 := int32(m.memory[uint64(uint32(v1))+116])
-									if t68 != 0 {
-										t69 := int32(load32(m.memory, uint64(uint32(v1))+64))
-										v14 = v5 - t69
-										t70 := int32(load32(m.memory, uint64(uint32(v1))+100))
-										v7 = t70
-										t71 := int32(load32(m.memory, uint64(uint32(v7))+32))
-										v11 = t71
-										t72 := int32(load32(m.memory, uint64(uint32(v7))+24))
-										if v11 == t72 {
+									t87 := int32(m.memory[uint64(uint32(v1))+116])
+									if t87 != 0 {
+										t88 := int32(load32(m.memory, uint64(uint32(v1))+64))
+										v14 = v5 - t88
+										t89 := int32(load32(m.memory, uint64(uint32(v1))+100))
+										v7 = t89
+										t90 := int32(load32(m.memory, uint64(uint32(v7))+32))
+										v11 = t90
+										t91 := int32(load32(m.memory, uint64(uint32(v7))+24))
+										if v11 == t91 {
 											m.fn251(v7 + i32(24))
 										}
-										t73 := int32(load32(m.memory, uint64(uint32(v7))+28))
-										store32(m.memory, uint64(uint32(t73+v11<<2)), uint32(v14))
+										t92 := int32(load32(m.memory, uint64(uint32(v7))+28))
+										store32(m.memory, uint64(uint32(t92+v11<<2)), uint32(v14))
 										store32(m.memory, uint64(uint32(v7))+32, uint32(v11+i32(1)))
 									}
-									t74 := int32(load32(m.memory, uint64(uint32(v1))+68))
-									t75 := v5
-									t76 := v8
+									t93 := int32(load32(m.memory, uint64(uint32(v1))+68))
+									t94 := v5
+									t95 := v8
 									v14 = v4 & i32(0x7fffffff)
-									v7 = t76 - v14
-									v11 = t75 + v7
-									p77 := v11
+									v7 = t95 - v14
+									v11 = t94 + v7
+									p96 := v11
 									if uint32(v5) > uint32(v11) {
-										p77 = i32(-1)
+										p96 = i32(-1)
 									}
-									if uint32(t74) < uint32(p77) {
-										t78 := int32(load32(m.memory, uint64(uint32(v1))+64))
-										t79 := m.fn72(v19, v5-t78, v7)
-										v5 = t79
+									if uint32(t93) < uint32(p96) {
+										t97 := int32(load32(m.memory, uint64(uint32(v1))+64))
+										t98 := m.fn72(v19, v5-t97, v7)
+										v5 = t98
 									}
 									store64(m.memory, uint64(uint32(v5)), uint64(v35))
 									v11 = v5 + v26
 									store64(m.memory, uint64(uint32(v11)), uint64(i64(0)))
-									t80 := int32(load32(m.memory, uint64(uint32(v1))+64))
-									v28 = t80
+									t99 := int32(load32(m.memory, uint64(uint32(v1))+64))
+									v28 = t99
 									v31 = int64(uint32(v7))
-									var p81 int32
+									var p100 int32
 									{
-										var p82 int32
+										var p101 int32
 										if uint32(v7) < uint32(i32(128)) {
-											p82 = i32(1)
-											goto l15
+											p101 = i32(1)
+											goto l18
 										}
 										if uint32(v7) >= uint32(i32(0x4000)) {
 											if uint32(v7) < uint32(i32(0x200000)) {
 												v31 = v31<<2&i64(0x7f0000) | (v31&i64(127) | v31<<1&i64(32512)) | i64(32896)
-												p82 = i32(3)
-												goto l15
+												p101 = i32(3)
+												goto l18
 											}
 											store64(m.memory, uint64(uint32(v11))+1, uint64(i64(10)))
-											t83 := m.fn356(v11+i32(2), v31)
-											p81 = t83
-											goto l16
+											t102 := m.fn356(v11+i32(2), v31)
+											p100 = t102
+											goto l19
 										}
 										v31 = v31&i64(127) | v31<<1&i64(32512) | i64(128)
-										p82 = i32(2)
-									l15:
+										p101 = i32(2)
+									l18:
 										store64(m.memory, uint64(uint32(v11))+1, uint64(v31<<8|i64(10)))
-										p81 = p82 + v11 + i32(2)
+										p100 = p101 + v11 + i32(2)
 									}
-								l16:
-									v5 = p81
+								l19:
+									v5 = p100
 									if uint32(v8) < uint32(v14) {
-										goto l17
+										goto l20
 									}
-									t84 := int32(load32(m.memory, uint64(uint32(v1))+36))
-									t85 := v8
-									t86 := v23
-									v29 = t84
-									t87 := v29 + i32(20)
-									var p88 int32
+									t103 := int32(load32(m.memory, uint64(uint32(v1))+36))
+									t104 := v8
+									t105 := v23
+									v29 = t103
+									t106 := v29 + i32(20)
+									var p107 int32
 									if v4 >= i32(0) {
-										p88 = 1
+										p107 = 1
 									}
-									v4 = p88
-									p89 := t87
+									v4 = p107
+									p108 := t106
 									if v4 != 0 {
-										p89 = t86
+										p108 = t105
 									}
-									t90 := int32(load32(m.memory, uint64(uint32(p89))))
-									v30 = t90
-									if uint32(t85) > uint32(v30) {
-										goto l17
+									t109 := int32(load32(m.memory, uint64(uint32(p108))))
+									v30 = t109
+									if uint32(t104) > uint32(v30) {
+										goto l20
 									}
-									p91 := v29 + i32(16)
+									p110 := v29 + i32(16)
 									if v4 != 0 {
-										p91 = v24
+										p110 = v24
 									}
-									t92 := int32(load32(m.memory, uint64(uint32(p91))))
-									v4 = t92 + v14
+									t111 := int32(load32(m.memory, uint64(uint32(p110))))
+									v4 = t111 + v14
 									if uint32(v30-v14) >= uint32(i32(32)) {
-										t93 := int64(load64(m.memory, uint64(uint32(v4))))
-										v31 = t93
-										t94 := int64(load64(m.memory, uint64(uint32(v4))+8))
-										v32 = t94
-										t95 := int64(load64(m.memory, uint64(uint32(v4))+16))
-										v33 = t95
-										t96 := int64(load64(m.memory, uint64(uint32(v4))+24))
-										store64(m.memory, uint64(uint32(v5))+24, uint64(t96))
+										t112 := int64(load64(m.memory, uint64(uint32(v4))))
+										v31 = t112
+										t113 := int64(load64(m.memory, uint64(uint32(v4))+8))
+										v32 = t113
+										t114 := int64(load64(m.memory, uint64(uint32(v4))+16))
+										v33 = t114
+										t115 := int64(load64(m.memory, uint64(uint32(v4))+24))
+										store64(m.memory, uint64(uint32(v5))+24, uint64(t115))
 										store64(m.memory, uint64(uint32(v5))+16, uint64(v33))
 										store64(m.memory, uint64(uint32(v5))+8, uint64(v32))
 										store64(m.memory, uint64(uint32(v5)), uint64(v31))
 										if uint32(v7) < uint32(i32(33)) {
-											goto l18
+											goto l21
 										}
 									}
 									if v7 == 0 {
-										goto l18
+										goto l21
 									}
 									memory_copy(m.memory, uint32(v5), uint32(v4), uint32(v7))
-								l18:
+								l21:
 									v8 = v5 + v7
-									t97 := int32(load32(m.memory, uint64(uint32(v1))+24))
-									if uint32(v0) > uint32(t97) {
-										t98 := int32(load32(m.memory, uint64(uint32(v1))+20))
-										t99 := m.fn278(v1, v0-t98)
-										v0 = t99
+									t116 := int32(load32(m.memory, uint64(uint32(v1))+24))
+									if uint32(v0) > uint32(t116) {
+										t117 := int32(load32(m.memory, uint64(uint32(v1))+20))
+										t118 := m.fn278(v1, v0-t117)
+										v0 = t118
 									}
-									t100 := int32(load32(m.memory, uint64(uint32(v1))+68))
-									if uint32(v8) > uint32(t100) {
-										t101 := int32(load32(m.memory, uint64(uint32(v1))+64))
-										t102 := m.fn72(v19, v8-t101, i32(0))
-										v8 = t102
+									t119 := int32(load32(m.memory, uint64(uint32(v1))+68))
+									if uint32(v8) > uint32(t119) {
+										t120 := int32(load32(m.memory, uint64(uint32(v1))+64))
+										t121 := m.fn72(v19, v8-t120, i32(0))
+										v8 = t121
 									}
 									{
-										t103 := int32(m.memory[uint64(uint32(v0))])
-										t104 := int32(m.memory[uint64(uint32(t103))+1103863])
-										v7 = t104
+										t122 := int32(m.memory[uint64(uint32(v0))])
+										t123 := int32(m.memory[uint64(uint32(t122))+1103863])
+										v7 = t123
 										if v7 != i32(6) {
-											goto l19
+											goto l22
 										}
 										v4 = i32(1)
-										t105 := int32(load32(m.memory, uint64(uint32(v0))))
-										if t105 == i32(1819047278) {
-											goto l10
+										t124 := int32(load32(m.memory, uint64(uint32(v0))))
+										if t124 == i32(1819047278) {
+											goto l13
 										}
-										t106 := int32(load16(m.memory, uint64(uint32(v1))+44))
-										store16(m.memory, uint64(uint32(v9))+36, uint16(t106))
-										t107 := int64(load64(m.memory, uint64(uint32(v1))+8))
-										store64(m.memory, uint64(uint32(v9))+24, uint64(t107))
-										t108 := int32(load32(m.memory, uint64(uint32(v1))+20))
-										store32(m.memory, uint64(uint32(v9))+32, uint32(v0-t108))
+										t125 := int32(load16(m.memory, uint64(uint32(v1))+44))
+										store16(m.memory, uint64(uint32(v9))+36, uint16(t125))
+										t126 := int64(load64(m.memory, uint64(uint32(v1))+8))
+										store64(m.memory, uint64(uint32(v9))+24, uint64(t126))
+										t127 := int32(load32(m.memory, uint64(uint32(v1))+20))
+										store32(m.memory, uint64(uint32(v9))+32, uint32(v0-t127))
 										m.fn324(v9+i32(16), v9+i32(24))
-										t109 := int32(m.memory[uint64(uint32(v9))+17])
-										v7 = t109
-										t110 := int32(m.memory[uint64(uint32(v9))+16])
-										if t110 != 0 {
+										t128 := int32(m.memory[uint64(uint32(v9))+17])
+										v7 = t128
+										t129 := int32(m.memory[uint64(uint32(v9))+16])
+										if t129 != 0 {
 											v4 = v7 & i32(1)
-											goto l10
+											goto l13
 										}
 										switch v7&i32(255) - i32(6) {
 										case 0:
-											goto l10
+											goto l13
 										case 1:
-											goto l20
+											goto l23
 										default:
-											goto l19
+											goto l22
 										}
 									}
-								l19:
+								l22:
 									v4 = i32(1)
 									if i32_shr_u(v27, v7)&i32(1) == 0 {
-										goto l10
+										goto l13
 									}
-									m.fn374(v9+i32(24), v1, v12, v34, i32(1), v7, v0, v8, v22)
-									t111 := int32(load32(m.memory, uint64(uint32(v9))+24))
-									v4 = t111
+									m.fn374(v9+i32(24), v1, v13, v34, i32(1), v7, v0, v8, v22)
+									t130 := int32(load32(m.memory, uint64(uint32(v9))+24))
+									v4 = t130
 									if v4 == 0 {
-										t112 := int32(m.memory[uint64(uint32(v9))+28])
-										v4 = t112
-										goto l10
+										t131 := int32(m.memory[uint64(uint32(v9))+28])
+										v4 = t131
+										goto l13
 									}
 									{
-										t113 := int32(load32(m.memory, uint64(uint32(v9))+28))
-										v5 = t113
-										t114 := v5
+										t132 := int32(load32(m.memory, uint64(uint32(v9))+28))
+										v5 = t132
+										t133 := v5
 										v0 = v11 - v28 + i32(1)
-										t115 := int32(load32(m.memory, uint64(uint32(v1))+64))
-										v8 = v0 + t115
-										v7 = t114 - v8
+										t134 := int32(load32(m.memory, uint64(uint32(v1))+64))
+										v8 = v0 + t134
+										v7 = t133 - v8
 										if uint32(v7) >= uint32(i32(128)) {
 											m.fn362(v9+i32(8), v19, v0, i32(1), v5)
-											t116 := int32(load32(m.memory, uint64(uint32(v9))+8))
-											v5 = t116
-											goto l21
+											t135 := int32(load32(m.memory, uint64(uint32(v9))+8))
+											v5 = t135
+											goto l24
 										}
 										m.memory[uint64(uint32(v8-i32(1)))] = byte(v7)
 									}
-								l21:
+								l24:
 									{
 										{
-											t117 := int32(m.memory[uint64(uint32(v4))])
-											v0 = t117
+											t136 := int32(m.memory[uint64(uint32(v4))])
+											v0 = t136
 											if v0 != i32(44) {
 												if v0 != i32(125) {
-													goto l22
+													goto l25
 												}
 												v0 = v4 + i32(1)
-												t118 := int32(load32(m.memory, uint64(uint32(v1))+24))
-												if uint32(v0) <= uint32(t118) {
-													goto l23
+												t137 := int32(load32(m.memory, uint64(uint32(v1))+24))
+												if uint32(v0) <= uint32(t137) {
+													goto l26
 												}
-												t119 := int32(load32(m.memory, uint64(uint32(v1))+20))
-												t120 := m.fn278(v1, v0-t119)
-												v0 = t120
-												goto l23
+												t138 := int32(load32(m.memory, uint64(uint32(v1))+20))
+												t139 := m.fn278(v1, v0-t138)
+												v0 = t139
+												goto l26
 											}
-											t121 := int32(m.memory[uint64(uint32(v4))+1])
-											t122 := v4 + i32(2)
-											t123 := v4 + i32(1)
-											var p124 int32
-											if t121 == i32(32) {
-												p124 = 1
+											t140 := int32(m.memory[uint64(uint32(v4))+1])
+											t141 := v4 + i32(2)
+											t142 := v4 + i32(1)
+											var p143 int32
+											if t140 == i32(32) {
+												p143 = 1
 											}
-											v8 = p124
-											p125 := t123
+											v8 = p143
+											p144 := t142
 											if v8 != 0 {
-												p125 = t122
+												p144 = t141
 											}
-											v0 = p125
-											t127 := v4
-											p126 := i32(1)
+											v0 = p144
+											t146 := v4
+											p145 := i32(1)
 											if v8 != 0 {
-												p126 = i32(2)
+												p145 = i32(2)
 											}
-											t128 := int32(m.memory[uint64(uint32(t127+p126))])
-											if uint32(t128) > uint32(i32(32)) {
-												goto l24
+											t147 := int32(m.memory[uint64(uint32(t146+p145))])
+											if uint32(t147) > uint32(i32(32)) {
+												goto l27
 											}
-											t129 := m.fn279(v1, v0)
-											v0 = t129
-											goto l24
+											t148 := m.fn279(v1, v0)
+											v0 = t148
+											goto l27
 										}
-									l22:
+									l25:
 										m.fn366(v9+i32(24), v1, v4, i32(125))
-										t130 := int32(m.memory[uint64(uint32(v9))+28])
-										v4 = t130
+										t149 := int32(m.memory[uint64(uint32(v9))+28])
+										v4 = t149
 										if v4 == i32(2) {
-											t131 := int32(m.memory[uint64(uint32(v9))+24])
-											v4 = t131
-											goto l10
+											t150 := int32(m.memory[uint64(uint32(v9))+24])
+											v4 = t150
+											goto l13
 										}
-										t132 := int32(load32(m.memory, uint64(uint32(v9))+24))
-										v0 = t132
+										t151 := int32(load32(m.memory, uint64(uint32(v9))+24))
+										v0 = t151
 										if v4&i32(1) != 0 {
-											goto l24
+											goto l27
 										}
 									}
-								l23:
+								l26:
 								}
-								t133 := int32(m.memory[uint64(uint32(v1))+116])
-								if t133 != i32(1) {
-									goto l11
+								t152 := int32(m.memory[uint64(uint32(v1))+116])
+								if t152 != i32(1) {
+									goto l14
 								}
-								t134 := int32(load32(m.memory, uint64(uint32(v1))+100))
-								v4 = t134
-								t135 := int32(load32(m.memory, uint64(uint32(v4))+32))
-								v8 = t135
+								t153 := int32(load32(m.memory, uint64(uint32(v1))+100))
+								v4 = t153
+								t154 := int32(load32(m.memory, uint64(uint32(v4))+32))
+								v8 = t154
 								if uint32(v8) < uint32(v20) {
-									goto l17
+									goto l20
 								}
-								t136 := int32(load32(m.memory, uint64(uint32(v1))+64))
-								v7 = t136
-								t137 := int32(load32(m.memory, uint64(uint32(v4))+28))
-								m.fn353(v7, v5-v7, t137+v20<<2, v8-v20, v25)
+								t155 := int32(load32(m.memory, uint64(uint32(v1))+64))
+								v7 = t155
+								t156 := int32(load32(m.memory, uint64(uint32(v4))+28))
+								m.fn353(v7, v5-v7, t156+v20<<2, v8-v20, v25)
 							}
-						l11:
+						l14:
 							store32(m.memory, uint64(uint32(v10))+4, uint32(v5))
 							store32(m.memory, uint64(uint32(v10)), uint32(v0))
-							t138 := int32(load32(m.memory, uint64(uint32(v1))+36))
-							v0 = t138
-							t139 := int32(load32(m.memory, uint64(uint32(v0))+8))
-							if t139 == v16 {
-								goto l25
+							t157 := int32(load32(m.memory, uint64(uint32(v1))+36))
+							v0 = t157
+							t158 := int32(load32(m.memory, uint64(uint32(v0))+8))
+							if t158 == v16 {
+								goto l28
 							}
-							t140 := int32(load32(m.memory, uint64(uint32(v1))+8))
-							t141 := int32(load32(m.memory, uint64(uint32(v1))+12))
-							t142 := m.fn329(v0, t140, t141, v16, v18)
-							v0 = t142 & i32(255)
+							t159 := int32(load32(m.memory, uint64(uint32(v1))+8))
+							t160 := int32(load32(m.memory, uint64(uint32(v1))+12))
+							t161 := m.fn329(v0, t159, t160, v16, v18)
+							v0 = t161 & i32(255)
 							if v0 == i32(2) {
-								goto l25
+								goto l28
 							}
 							store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
 							m.memory[uint64(uint32(v10))+4] = byte(v0)
-							goto l9
+							goto l12
 						}
-					l20:
+					l23:
 						v4 = v0
-					l10:
+					l13:
 						store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
 						m.memory[uint64(uint32(v10))+4] = byte(v4)
-						t143 := int32(load32(m.memory, uint64(uint32(v1))+36))
-						v0 = t143
-						t144 := int32(load32(m.memory, uint64(uint32(v0))+8))
-						if uint32(t144) >= uint32(v16) {
+						t162 := int32(load32(m.memory, uint64(uint32(v1))+36))
+						v0 = t162
+						t163 := int32(load32(m.memory, uint64(uint32(v0))+8))
+						if uint32(t163) >= uint32(v16) {
 							store32(m.memory, uint64(uint32(v0))+8, uint32(v16))
 						}
-						t145 := int32(load32(m.memory, uint64(uint32(v0))+20))
-						if uint32(v18) > uint32(t145) {
-							goto l25
+						t164 := int32(load32(m.memory, uint64(uint32(v0))+20))
+						if uint32(v18) > uint32(t164) {
+							goto l28
 						}
 						store32(m.memory, uint64(uint32(v0))+20, uint32(v18))
 					}
-				l25:
-					t146 := int32(load32(m.memory, uint64(uint32(v1))+100))
-					t147 := v21
-					v0 = t146
-					t148 := int32(load32(m.memory, uint64(uint32(v0))+32))
-					if uint32(t147) > uint32(t148) {
-						goto l9
+				l28:
+					t165 := int32(load32(m.memory, uint64(uint32(v1))+100))
+					t166 := v21
+					v0 = t165
+					t167 := int32(load32(m.memory, uint64(uint32(v0))+32))
+					if uint32(t166) > uint32(t167) {
+						goto l12
 					}
 					store32(m.memory, uint64(uint32(v0))+32, uint32(v21))
 				}
 			}
-		l9:
+		l12:
 			m.g0 = v9 + i32(48)
 			{
-				t149 := int32(load32(m.memory, uint64(uint32(v10))))
-				if t149 == 0 {
-					t150 := int32(m.memory[uint64(uint32(v10))+4])
-					m.fn378(v10, v1, v2, v3, t150, v15, v17, v6)
-					goto l5
+				t168 := int32(load32(m.memory, uint64(uint32(v10))))
+				if t168 == 0 {
+					t169 := int32(m.memory[uint64(uint32(v10))+4])
+					m.fn378(v10, v1, v2, v3, t169, v15, v17, v6)
+					goto l3
 				}
-				t151 := int32(load32(m.memory, uint64(uint32(v10))+4))
-				t152 := int32(load32(m.memory, uint64(uint32(v1))+64))
-				if uint32(v17) >= uint32(t151-t152) {
-					t153 := int32(m.memory[uint64(uint32(v2))+189])
-					if t153 == 0 {
-						t154 := int32(load32(m.memory, uint64(uint32(v1))+104))
-						if t154 == 0 {
-							store32(m.memory, uint64(uint32(v1))+112, uint32(v15))
-							t155 := int64(load64(m.memory, uint64(uint32(v2))+108))
-							store64(m.memory, uint64(uint32(v1))+104, uint64(t155))
-						}
-						store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
-						m.memory[uint64(uint32(v10))+4] = byte(i32(1))
-						goto l5
+				t170 := int32(load32(m.memory, uint64(uint32(v10))+4))
+				t171 := int32(load32(m.memory, uint64(uint32(v1))+64))
+				if uint32(t170-t171) > uint32(v17) {
+					t179 := int64(load32(m.memory, uint64(uint32(v13))+24))
+					t180 := v6
+					v31 = i64_shl(i64(1), t179)
+					t181 := int64(load64(m.memory, uint64(uint32(v6))+56))
+					t182 := v31
+					v32 = t181
+					store64(m.memory, uint64(uint32(t180))+56, uint64(t182|v32))
+					t183 := int32(m.memory[uint64(uint32(v6))+96])
+					t184 := v6
+					var p185 int32
+					if uint64(v31) <= uint64(v32) {
+						p185 = 1
 					}
-					t156 := int64(load64(m.memory, uint64(uint32(v6))+72))
-					t157 := int64(load64(m.memory, uint64(uint32(v3))+80))
-					store64(m.memory, uint64(uint32(v6))+72, uint64(t156|t157))
-					goto l5
+					m.memory[uint64(uint32(t184))+96] = byte(t183 | p185)
+					goto l3
 				}
-				t158 := int64(load32(m.memory, uint64(uint32(v12))+24))
-				t159 := v6
-				v31 = i64_shl(i64(1), t158)
-				t160 := int64(load64(m.memory, uint64(uint32(v6))+56))
-				t161 := v31
-				v32 = t160
-				store64(m.memory, uint64(uint32(t159))+56, uint64(t161|v32))
-				t162 := int32(m.memory[uint64(uint32(v6))+96])
-				t163 := v6
-				var p164 int32
-				if uint64(v31) <= uint64(v32) {
-					p164 = 1
+				t172 := int32(m.memory[uint64(uint32(v2))+189])
+				if t172 == 0 {
+					t173 := int32(load32(m.memory, uint64(uint32(v1))+104))
+					if t173 == 0 {
+						store32(m.memory, uint64(uint32(v1))+112, uint32(v15))
+						t174 := int64(load64(m.memory, uint64(uint32(v2))+108))
+						store64(m.memory, uint64(uint32(v1))+104, uint64(t174))
+					}
+					store32(m.memory, uint64(uint32(v10)), uint32(i32(0)))
+					m.memory[uint64(uint32(v10))+4] = byte(i32(1))
+					goto l3
 				}
-				m.memory[uint64(uint32(t163))+96] = byte(t162 | p164)
-				goto l5
+				t175 := int64(load64(m.memory, uint64(uint32(v6))+72))
+				t176 := int64(load64(m.memory, uint64(uint32(v3))+80))
+				store64(m.memory, uint64(uint32(v6))+72, uint64(t175|t176))
+				goto l3
 			}
-		l17:
+		l20:
 			panic("unreachable")
 		}
-	l4:
+	l8:
 		panic("unreachable")
-	l3:
-		t165 := int32(m.memory[uint64(uint32(v2))+189])
-		if t165 == 0 {
-			t166 := int32(load32(m.memory, uint64(uint32(v1))+104))
-			if t166 == 0 {
-				store32(m.memory, uint64(uint32(v1))+112, uint32(v15))
-				t167 := int64(load64(m.memory, uint64(uint32(v2))+108))
-				store64(m.memory, uint64(uint32(v1))+104, uint64(t167))
-			}
-			store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
-			m.memory[uint64(uint32(v0))+4] = byte(i32(1))
-			goto l5
-		}
-		store32(m.memory, uint64(uint32(v0))+4, uint32(v5))
-		store32(m.memory, uint64(uint32(v0)), uint32(v4))
-		t168 := int64(load64(m.memory, uint64(uint32(v6))+80))
-		t169 := int64(load64(m.memory, uint64(uint32(v3))+80))
-		store64(m.memory, uint64(uint32(v6))+80, uint64(t168|t169))
-		goto l5
+	l5:
+		store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
+		m.memory[uint64(uint32(v0))+4] = byte(v4)
 	}
-l2:
-	store32(m.memory, uint64(uint32(v0)), uint32(i32(0)))
-	m.memory[uint64(uint32(v0))+4] = byte(v4)
-l5:
-	m.g0 = v13 + i32(32)
+l3:
+	m.g0 = v12 + i32(32)
 }
 func (m *Module) fn382(v0, v1, v2, v3, v4, v5, v6, v7 int32) {
 	var v8, v9, v10, v11, v12, v13, v14, v15, v16, v17, v18 int32
@@ -76348,7 +76427,7 @@ func (m *Module) fn491(v0 int32) int32 {
 			}
 			goto l0
 		case 10:
-			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106900])
+			t1 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106884])
 			if t1&i32(2) == 0 {
 				goto l1
 			}
@@ -76357,7 +76436,7 @@ func (m *Module) fn491(v0 int32) int32 {
 			if v2 != 0 {
 				goto l1
 			}
-			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106900])
+			t2 := int32(m.memory[uint64(uint32(v0&i32(255)))+1106884])
 			if t2&i32(1) != 0 {
 				goto l0
 			}
@@ -76965,13 +77044,13 @@ func (m *Module) fn502(v0, v1 int32) {
 	t2 := int32(uint32(v7) / uint32(i32(28)))
 	v8 = t2
 	v9 = v8 << 4
-	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106432))
+	t3 := int64(load64(m.memory, uint64(uint32(v9))+1106416))
 	v5 = t3
-	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106200))
+	t4 := int64(load64(m.memory, uint64(uint32((v7-v8*i32(28))<<3))+1106184))
 	t5 := v5
 	v4 = t4
 	m.fn550(t1, t5, i64(0), v4)
-	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106424))
+	t6 := int64(load64(m.memory, uint64(uint32(v9))+1106408))
 	t7 := v6 + i32(16)
 	v2 = t6
 	m.fn550(t7, v2, i64(0), v4)
@@ -76992,7 +77071,7 @@ func (m *Module) fn502(v0, v1 int32) {
 	t11 := v0
 	t12 := v2
 	v0 = v1 + i32(293)
-	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106792))
+	t13 := int32(load32(m.memory, uint64(uint32(int32(uint32(v0)>>3)&i32(0x1ffffffc)))+1106776))
 	store64(m.memory, uint64(uint32(t11))+8, uint64(t12-int64(uint32(i32_shr_u(t13, v0)&i32(1)))))
 	m.g0 = v6 + i32(32)
 }
@@ -77108,7 +77187,7 @@ func (m *Module) fn505(v0 int32) int32 {
 				}
 				v1 = v0 + i32(11)
 				v5 = v1 & i32(-8)
-				t1 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
+				t1 := int32(load32(m.memory, uint64(uint32(i32(1119780)))))
 				v9 = t1
 				if v9 == 0 {
 					goto l1
@@ -77124,7 +77203,7 @@ func (m *Module) fn505(v0 int32) int32 {
 			}
 			{
 				{
-					t3 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
+					t3 := int32(load32(m.memory, uint64(uint32(i32(1119776)))))
 					v3 = t3
 					t5 := v3
 					p4 := (v0 + i32(11)) & i32(504)
@@ -77137,8 +77216,8 @@ func (m *Module) fn505(v0 int32) int32 {
 					if v1&i32(3) != 0 {
 						v5 = (v1^i32(-1))&i32(1) + v0
 						v1 = v5 << 3
-						v0 = v1 + i32(1119528)
-						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119536)))))
+						v0 = v1 + i32(1119512)
+						t6 := int32(load32(m.memory, uint64(uint32(v1+i32(1119520)))))
 						t7 := v0
 						v2 = t6
 						t8 := int32(load32(m.memory, uint64(uint32(v2))+8))
@@ -77150,7 +77229,7 @@ func (m *Module) fn505(v0 int32) int32 {
 						store32(m.memory, uint64(uint32(v0))+8, uint32(v4))
 						goto l4
 					}
-					t9 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+					t9 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 					if uint32(v5) <= uint32(t9) {
 						goto l1
 					}
@@ -77159,8 +77238,8 @@ func (m *Module) fn505(v0 int32) int32 {
 							v2 = i32_shl(i32(2), v0)
 							v6 = int32(bits.TrailingZeros32(uint32((v2 | (i32(0) - v2)) & i32_shl(v1, v0))))
 							v1 = v6 << 3
-							v2 = v1 + i32(1119528)
-							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119536)))))
+							v2 = v1 + i32(1119512)
+							t26 := int32(load32(m.memory, uint64(uint32(v1+i32(1119520)))))
 							t27 := v2
 							v0 = t26
 							t28 := int32(load32(m.memory, uint64(uint32(v0))+8))
@@ -77170,7 +77249,7 @@ func (m *Module) fn505(v0 int32) int32 {
 								store32(m.memory, uint64(uint32(v2))+8, uint32(v4))
 								goto l10
 							}
-							store32(m.memory, uint64(uint32(i32(1119792))), uint32(v3&i32_rotl(i32(-2), v6)))
+							store32(m.memory, uint64(uint32(i32(1119776))), uint32(v3&i32_rotl(i32(-2), v6)))
 						}
 					l10:
 						store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -77179,23 +77258,23 @@ func (m *Module) fn505(v0 int32) int32 {
 						v2 = v1 - v5
 						store32(m.memory, uint64(uint32(t29))+4, uint32(v2|i32(1)))
 						store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
-						t30 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+						t30 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 						v1 = t30
 						if v1 != 0 {
-							t31 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+							t31 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 							m.fn514(t31, v1)
 						}
 						v0 = v0 + i32(8)
-						store32(m.memory, uint64(uint32(i32(1119808))), uint32(v3))
-						store32(m.memory, uint64(uint32(i32(1119800))), uint32(v2))
+						store32(m.memory, uint64(uint32(i32(1119792))), uint32(v3))
+						store32(m.memory, uint64(uint32(i32(1119784))), uint32(v2))
 						goto l0
 					}
-					t10 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
+					t10 := int32(load32(m.memory, uint64(uint32(i32(1119780)))))
 					v0 = t10
 					if v0 == 0 {
 						goto l1
 					}
-					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119384)))))
+					t11 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119368)))))
 					v1 = t11
 					t12 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					v3 = t12&i32(-8) - v5
@@ -77219,12 +77298,12 @@ func (m *Module) fn505(v0 int32) int32 {
 								v0 = v2 + v5
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3|i32(1)))
 								store32(m.memory, uint64(uint32(v0+v3)), uint32(v3))
-								t15 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+								t15 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 								v1 = t15
 								if v1 == 0 {
 									goto l7
 								}
-								t16 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+								t16 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 								m.fn514(t16, v1)
 								goto l7
 							}
@@ -77261,7 +77340,7 @@ func (m *Module) fn505(v0 int32) int32 {
 					}
 				}
 			l3:
-				store32(m.memory, uint64(uint32(i32(1119792))), uint32(v3&i32_rotl(i32(-2), v5)))
+				store32(m.memory, uint64(uint32(i32(1119776))), uint32(v3&i32_rotl(i32(-2), v5)))
 			l4:
 				v0 = v2 + i32(8)
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(3)))
@@ -77271,8 +77350,8 @@ func (m *Module) fn505(v0 int32) int32 {
 				goto l0
 			}
 		l7:
-			store32(m.memory, uint64(uint32(i32(1119808))), uint32(v0))
-			store32(m.memory, uint64(uint32(i32(1119800))), uint32(v3))
+			store32(m.memory, uint64(uint32(i32(1119792))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119784))), uint32(v3))
 		l8:
 			v0 = v2 + i32(8)
 			if v0 == 0 {
@@ -77282,7 +77361,7 @@ func (m *Module) fn505(v0 int32) int32 {
 		l2:
 			v3 = i32(0) - v5
 			{
-				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119384)))))
+				t32 := int32(load32(m.memory, uint64(uint32(v6<<2+i32(1119368)))))
 				v2 = t32
 				if v2 == 0 {
 					v1 = i32(0)
@@ -77349,7 +77428,7 @@ func (m *Module) fn505(v0 int32) int32 {
 				if v0 == 0 {
 					goto l1
 				}
-				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119384)))))
+				t43 := int32(load32(m.memory, uint64(uint32(int32(bits.TrailingZeros32(uint32(v0)))<<2+i32(1119368)))))
 				v0 = t43
 			}
 			if v0 == 0 {
@@ -77410,7 +77489,7 @@ func (m *Module) fn505(v0 int32) int32 {
 			if v1 == 0 {
 				goto l1
 			}
-			t58 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+			t58 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 			t59 := v5
 			v0 = t58
 			var p60 int32
@@ -77450,11 +77529,11 @@ func (m *Module) fn505(v0 int32) int32 {
 	l1:
 		{
 			{
-				t64 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+				t64 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 				t65 := v5
 				v1 = t64
 				if uint32(t65) > uint32(v1) {
-					t66 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+					t66 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 					t67 := v5
 					v0 = t66
 					if uint32(t67) >= uint32(v0) {
@@ -77500,23 +77579,23 @@ func (m *Module) fn505(v0 int32) int32 {
 						v6 = t76
 						t77 := int32(load32(m.memory, uint64(uint32(v8))+8))
 						v3 = t77
-						t78 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
+						t78 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
 						v0 = v3 + t78
-						store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
-						t79 := int32(load32(m.memory, uint64(uint32(i32(1119820)))))
+						store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
+						t79 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
 						t80 := v0
 						v2 = t79
 						p81 := v2
 						if uint32(v0) > uint32(v2) {
 							p81 = t80
 						}
-						store32(m.memory, uint64(uint32(i32(1119820))), uint32(p81))
+						store32(m.memory, uint64(uint32(i32(1119804))), uint32(p81))
 						{
 							{
-								t82 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+								t82 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 								v2 = t82
 								if v2 != 0 {
-									v0 = i32(1119512)
+									v0 = i32(1119496)
 								l20:
 									{
 										t83 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -77536,38 +77615,38 @@ func (m *Module) fn505(v0 int32) int32 {
 									}
 									goto l21
 								}
-								t88 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+								t88 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 								v0 = t88
 								p89 := i32(0)
 								if uint32(v0) <= uint32(v1) {
 									p89 = v0
 								}
 								if p89 == 0 {
-									store32(m.memory, uint64(uint32(i32(1119828))), uint32(v1))
+									store32(m.memory, uint64(uint32(i32(1119812))), uint32(v1))
 								}
-								store32(m.memory, uint64(uint32(i32(1119832))), uint32(i32(0xfff)))
-								store32(m.memory, uint64(uint32(i32(1119524))), uint32(v6))
-								store32(m.memory, uint64(uint32(i32(1119516))), uint32(v3))
-								store32(m.memory, uint64(uint32(i32(1119512))), uint32(v1))
+								store32(m.memory, uint64(uint32(i32(1119816))), uint32(i32(0xfff)))
+								store32(m.memory, uint64(uint32(i32(1119508))), uint32(v6))
+								store32(m.memory, uint64(uint32(i32(1119500))), uint32(v3))
+								store32(m.memory, uint64(uint32(i32(1119496))), uint32(v1))
 								v0 = i32(-256)
 							l22:
 								{
-									t90 := v0 + i32(1119804)
-									v2 = v0 + i32(1119792)
+									t90 := v0 + i32(1119788)
+									v2 = v0 + i32(1119776)
 									store32(m.memory, uint64(uint32(t90)), uint32(v2))
 									t91 := v2
-									v4 = v0 + i32(1119784)
+									v4 = v0 + i32(1119768)
 									store32(m.memory, uint64(uint32(t91)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1119796))), uint32(v4))
-									t92 := v0 + i32(1119812)
-									v4 = v0 + i32(1119800)
+									store32(m.memory, uint64(uint32(v0+i32(1119780))), uint32(v4))
+									t92 := v0 + i32(1119796)
+									v4 = v0 + i32(1119784)
 									store32(m.memory, uint64(uint32(t92)), uint32(v4))
 									store32(m.memory, uint64(uint32(v4)), uint32(v2))
-									t93 := v0 + i32(1119820)
-									v2 = v0 + i32(1119808)
+									t93 := v0 + i32(1119804)
+									v2 = v0 + i32(1119792)
 									store32(m.memory, uint64(uint32(t93)), uint32(v2))
 									store32(m.memory, uint64(uint32(v2)), uint32(v4))
-									store32(m.memory, uint64(uint32(v0+i32(1119816))), uint32(v2))
+									store32(m.memory, uint64(uint32(v0+i32(1119800))), uint32(v2))
 									v0 = v0 + i32(32)
 									if v0 != 0 {
 										goto l22
@@ -77590,22 +77669,22 @@ func (m *Module) fn505(v0 int32) int32 {
 							}
 							if int32(uint32(v4)>>1) == v6 {
 								store32(m.memory, uint64(uint32(v0))+4, uint32(v3+v7))
-								t122 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
-								t123 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+								t122 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
+								t123 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 								m.fn517(t122, t123+v3)
 								goto l23
 							}
 						}
 					l21:
-						t95 := int32(load32(m.memory, uint64(uint32(i32(1119828)))))
+						t95 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
 						v0 = t95
 						p96 := v1
 						if uint32(v0) < uint32(v1) {
 							p96 = v0
 						}
-						store32(m.memory, uint64(uint32(i32(1119828))), uint32(p96))
+						store32(m.memory, uint64(uint32(i32(1119812))), uint32(p96))
 						v4 = v1 + v3
-						v0 = i32(1119512)
+						v0 = i32(1119496)
 						{
 							{
 							l25:
@@ -77637,16 +77716,16 @@ func (m *Module) fn505(v0 int32) int32 {
 									t113 := v0
 									v1 = v4 + v5
 									v3 = t113 - v1
-									t114 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+									t114 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 									if v0 == t114 {
-										store32(m.memory, uint64(uint32(i32(1119812))), uint32(v1))
-										t124 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+										store32(m.memory, uint64(uint32(i32(1119796))), uint32(v1))
+										t124 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 										v0 = t124 + v3
-										store32(m.memory, uint64(uint32(i32(1119804))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119788))), uint32(v0))
 										store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 										goto l33
 									}
-									t115 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+									t115 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 									if v0 == t115 {
 										goto l32
 									}
@@ -77669,7 +77748,7 @@ func (m *Module) fn505(v0 int32) int32 {
 								}
 							}
 						l26:
-							v0 = i32(1119512)
+							v0 = i32(1119496)
 						l29:
 							{
 								t101 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -77689,16 +77768,16 @@ func (m *Module) fn505(v0 int32) int32 {
 										}
 										v4 = p107
 										store32(m.memory, uint64(uint32(v4))+4, uint32(i32(27)))
-										t108 := int64(load64(m.memory, uint64(uint32(i32(1119512)))))
+										t108 := int64(load64(m.memory, uint64(uint32(i32(1119496)))))
 										v10 = t108
-										t109 := int64(load64(m.memory, uint64(uint32(i32(1119520)))))
+										t109 := int64(load64(m.memory, uint64(uint32(i32(1119504)))))
 										store64(m.memory, uint64(uint32(v4+i32(16))), uint64(t109))
 										v0 = v4 + i32(8)
 										store64(m.memory, uint64(uint32(v0)), uint64(v10))
-										store32(m.memory, uint64(uint32(i32(1119524))), uint32(v6))
-										store32(m.memory, uint64(uint32(i32(1119516))), uint32(v3))
-										store32(m.memory, uint64(uint32(i32(1119512))), uint32(v1))
-										store32(m.memory, uint64(uint32(i32(1119520))), uint32(v0))
+										store32(m.memory, uint64(uint32(i32(1119508))), uint32(v6))
+										store32(m.memory, uint64(uint32(i32(1119500))), uint32(v3))
+										store32(m.memory, uint64(uint32(i32(1119496))), uint32(v1))
+										store32(m.memory, uint64(uint32(i32(1119504))), uint32(v0))
 										v0 = v4 + i32(28)
 									l30:
 										store32(m.memory, uint64(uint32(v0)), uint32(i32(7)))
@@ -77726,31 +77805,31 @@ func (m *Module) fn505(v0 int32) int32 {
 						}
 					}
 					v1 = v0 - v5
-					store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
-					t119 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+					store32(m.memory, uint64(uint32(i32(1119788))), uint32(v1))
+					t119 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 					v0 = t119
 					v2 = v0 + v5
-					store32(m.memory, uint64(uint32(i32(1119812))), uint32(v2))
+					store32(m.memory, uint64(uint32(i32(1119796))), uint32(v2))
 					store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 					v0 = v0 + i32(8)
 					goto l0
 				}
-				t120 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+				t120 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 				v0 = t120
 				v2 = v1 - v5
 				if uint32(v2) <= uint32(i32(15)) {
-					store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1119800))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119792))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119784))), uint32(i32(0)))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(3)))
 					v1 = v0 + v1
 					t121 := int32(load32(m.memory, uint64(uint32(v1))+4))
 					store32(m.memory, uint64(uint32(v1))+4, uint32(t121|i32(1)))
 					goto l34
 				}
-				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v2))
+				store32(m.memory, uint64(uint32(i32(1119784))), uint32(v2))
 				v3 = v0 + v5
-				store32(m.memory, uint64(uint32(i32(1119808))), uint32(v3))
+				store32(m.memory, uint64(uint32(i32(1119792))), uint32(v3))
 				store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v2))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
@@ -77759,10 +77838,10 @@ func (m *Module) fn505(v0 int32) int32 {
 				goto l0
 			}
 		l32:
-			store32(m.memory, uint64(uint32(i32(1119808))), uint32(v1))
-			t125 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+			store32(m.memory, uint64(uint32(i32(1119792))), uint32(v1))
+			t125 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 			v0 = t125 + v3
-			store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119784))), uint32(v0))
 			store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 			store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 		}
@@ -77771,17 +77850,17 @@ func (m *Module) fn505(v0 int32) int32 {
 		goto l0
 	l23:
 		v0 = i32(0)
-		t126 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+		t126 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 		v1 = t126
 		if uint32(v1) <= uint32(v5) {
 			goto l0
 		}
 		v1 = v1 - v5
-		store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
-		t127 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+		store32(m.memory, uint64(uint32(i32(1119788))), uint32(v1))
+		t127 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 		v0 = t127
 		v2 = v0 + v5
-		store32(m.memory, uint64(uint32(i32(1119812))), uint32(v2))
+		store32(m.memory, uint64(uint32(i32(1119796))), uint32(v2))
 		store32(m.memory, uint64(uint32(v2))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v5|i32(3)))
 		v0 = v0 + i32(8)
@@ -77837,13 +77916,13 @@ func (m *Module) fn508(v0 int32) {
 			v3 = t2
 			v0 = v3 + v0
 			v1 = v1 - v3
-			t3 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+			t3 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 			if v1 == t3 {
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t4&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
+				store32(m.memory, uint64(uint32(i32(1119784))), uint32(v0))
 				t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t5&i32(-2)))
 				store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
@@ -77858,11 +77937,11 @@ func (m *Module) fn508(v0 int32) {
 				t6 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				v3 = t6
 				if v3&i32(2) == 0 {
-					t7 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+					t7 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 					if v2 == t7 {
 						goto l2
 					}
-					t8 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+					t8 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 					if v2 == t8 {
 						goto l3
 					}
@@ -77873,11 +77952,11 @@ func (m *Module) fn508(v0 int32) {
 					v0 = v0 + v2
 					store32(m.memory, uint64(uint32(t10))+4, uint32(v0|i32(1)))
 					store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 					if v1 != t11 {
 						goto l4
 					}
-					store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
+					store32(m.memory, uint64(uint32(i32(1119784))), uint32(v0))
 					return
 				}
 				store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -77890,9 +77969,9 @@ func (m *Module) fn508(v0 int32) {
 				return
 			}
 			m.fn513(v1, v0)
-			t12 := int32(load32(m.memory, uint64(uint32(i32(1119832)))))
+			t12 := int32(load32(m.memory, uint64(uint32(i32(1119816)))))
 			v0 = t12 - i32(1)
-			store32(m.memory, uint64(uint32(i32(1119832))), uint32(v0))
+			store32(m.memory, uint64(uint32(i32(1119816))), uint32(v0))
 			if v0 != 0 {
 				return
 			}
@@ -77900,31 +77979,31 @@ func (m *Module) fn508(v0 int32) {
 			return
 		}
 	l2:
-		store32(m.memory, uint64(uint32(i32(1119812))), uint32(v1))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+		store32(m.memory, uint64(uint32(i32(1119796))), uint32(v1))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 		v0 = t13 + v0
-		store32(m.memory, uint64(uint32(i32(1119804))), uint32(v0))
+		store32(m.memory, uint64(uint32(i32(1119788))), uint32(v0))
 		store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
-		t14 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+		t14 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 		if t14 == v1 {
-			store32(m.memory, uint64(uint32(i32(1119800))), uint32(i32(0)))
-			store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119784))), uint32(i32(0)))
+			store32(m.memory, uint64(uint32(i32(1119792))), uint32(i32(0)))
 		}
-		t15 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+		t15 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 		if uint32(v0) <= uint32(t15) {
 			return
 		}
-		t16 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+		t16 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 		v1 = t16
 		if v1 == 0 {
 			return
 		}
 		{
-			t17 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+			t17 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 			if uint32(t17) < uint32(i32(41)) {
 				goto l6
 			}
-			v0 = i32(1119512)
+			v0 = i32(1119496)
 		l7:
 			{
 				t18 := int32(load32(m.memory, uint64(uint32(v0))))
@@ -77943,19 +78022,19 @@ func (m *Module) fn508(v0 int32) {
 		}
 	l6:
 		m.fn516()
-		t22 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
-		t23 := int32(load32(m.memory, uint64(uint32(i32(1119824)))))
+		t22 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
+		t23 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
 		if uint32(t22) <= uint32(t23) {
 			return
 		}
-		store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(-1)))
+		store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(-1)))
 	}
 	return
 l3:
-	store32(m.memory, uint64(uint32(i32(1119808))), uint32(v1))
-	t24 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+	store32(m.memory, uint64(uint32(i32(1119792))), uint32(v1))
+	t24 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 	v0 = t24 + v0
-	store32(m.memory, uint64(uint32(i32(1119800))), uint32(v0))
+	store32(m.memory, uint64(uint32(i32(1119784))), uint32(v0))
 	store32(m.memory, uint64(uint32(v1))+4, uint32(v0|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1)), uint32(v0))
 }
@@ -78014,16 +78093,16 @@ func (m *Module) fn509(v0, v1, v2, v3 int32) int32 {
 				v5 = v4 + v6
 				{
 					if uint32(v1) > uint32(v4) {
-						t3 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+						t3 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 						if v5 == t3 {
-							t14 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+							t14 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 							v4 = t14 + v4
 							if uint32(v4) > uint32(v1) {
 								goto l6
 							}
 							goto l2
 						}
-						t4 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+						t4 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 						if t4 != v5 {
 							t5 := int32(load32(m.memory, uint64(uint32(v5))+4))
 							v8 = t5
@@ -78055,7 +78134,7 @@ func (m *Module) fn509(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v1))+4, uint32(t9|i32(1)))
 							goto l4
 						}
-						t10 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+						t10 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 						v4 = t10 + v4
 						if uint32(v4) < uint32(v1) {
 							goto l2
@@ -78080,8 +78159,8 @@ func (m *Module) fn509(v0, v1, v2, v3 int32) int32 {
 							store32(m.memory, uint64(uint32(v4))+4, uint32(t12&i32(-2)))
 						}
 					l5:
-						store32(m.memory, uint64(uint32(i32(1119808))), uint32(v1))
-						store32(m.memory, uint64(uint32(i32(1119800))), uint32(v5))
+						store32(m.memory, uint64(uint32(i32(1119792))), uint32(v1))
+						store32(m.memory, uint64(uint32(i32(1119784))), uint32(v5))
 						goto l4
 					}
 					v4 = v4 - v1
@@ -78103,8 +78182,8 @@ func (m *Module) fn509(v0, v1, v2, v3 int32) int32 {
 			t16 := v5
 			v1 = v4 - v1
 			store32(m.memory, uint64(uint32(t16))+4, uint32(v1|i32(1)))
-			store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
-			store32(m.memory, uint64(uint32(i32(1119812))), uint32(v5))
+			store32(m.memory, uint64(uint32(i32(1119788))), uint32(v1))
+			store32(m.memory, uint64(uint32(i32(1119796))), uint32(v5))
 		}
 	l4:
 		if v6 == 0 {
@@ -78158,8 +78237,8 @@ func (m *Module) fn510(v0, v1 int32) {
 		store32(m.memory, uint64(uint32(v2))+8, uint32(v0))
 		return
 	}
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
-	store32(m.memory, uint64(uint32(i32(1119792))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119776)))))
+	store32(m.memory, uint64(uint32(i32(1119776))), uint32(t3&i32_rotl(i32(-2), int32(uint32(v1)>>3))))
 }
 func (m *Module) fn511(v0, v1 int32) {
 	var v2, v3 int32
@@ -78178,13 +78257,13 @@ func (m *Module) fn511(v0, v1 int32) {
 			v3 = t1
 			v1 = v3 + v1
 			v0 = v0 - v3
-			t2 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+			t2 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 			if v0 == t2 {
 				t3 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				if t3&i32(3) != i32(3) {
 					goto l0
 				}
-				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119784))), uint32(v1))
 				t4 := int32(load32(m.memory, uint64(uint32(v2))+4))
 				store32(m.memory, uint64(uint32(v2))+4, uint32(t4&i32(-2)))
 				store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
@@ -78198,22 +78277,22 @@ func (m *Module) fn511(v0, v1 int32) {
 			t5 := int32(load32(m.memory, uint64(uint32(v2))+4))
 			v3 = t5
 			if v3&i32(2) == 0 {
-				t6 := int32(load32(m.memory, uint64(uint32(i32(1119812)))))
+				t6 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
 				if v2 == t6 {
-					store32(m.memory, uint64(uint32(i32(1119812))), uint32(v0))
-					t11 := int32(load32(m.memory, uint64(uint32(i32(1119804)))))
+					store32(m.memory, uint64(uint32(i32(1119796))), uint32(v0))
+					t11 := int32(load32(m.memory, uint64(uint32(i32(1119788)))))
 					v1 = t11 + v1
-					store32(m.memory, uint64(uint32(i32(1119804))), uint32(v1))
+					store32(m.memory, uint64(uint32(i32(1119788))), uint32(v1))
 					store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
-					t12 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+					t12 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 					if v0 != t12 {
 						return
 					}
-					store32(m.memory, uint64(uint32(i32(1119800))), uint32(i32(0)))
-					store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119784))), uint32(i32(0)))
+					store32(m.memory, uint64(uint32(i32(1119792))), uint32(i32(0)))
 					return
 				}
-				t7 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+				t7 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 				if v2 == t7 {
 					goto l3
 				}
@@ -78224,11 +78303,11 @@ func (m *Module) fn511(v0, v1 int32) {
 				v1 = v1 + v2
 				store32(m.memory, uint64(uint32(t9))+4, uint32(v1|i32(1)))
 				store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
-				t10 := int32(load32(m.memory, uint64(uint32(i32(1119808)))))
+				t10 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
 				if v0 != t10 {
 					goto l4
 				}
-				store32(m.memory, uint64(uint32(i32(1119800))), uint32(v1))
+				store32(m.memory, uint64(uint32(i32(1119784))), uint32(v1))
 				return
 			}
 			store32(m.memory, uint64(uint32(v2))+4, uint32(v3&i32(-2)))
@@ -78239,10 +78318,10 @@ func (m *Module) fn511(v0, v1 int32) {
 		m.fn512(v0, v1)
 		return
 	l3:
-		store32(m.memory, uint64(uint32(i32(1119808))), uint32(v0))
-		t13 := int32(load32(m.memory, uint64(uint32(i32(1119800)))))
+		store32(m.memory, uint64(uint32(i32(1119792))), uint32(v0))
+		t13 := int32(load32(m.memory, uint64(uint32(i32(1119784)))))
 		v1 = t13 + v1
-		store32(m.memory, uint64(uint32(i32(1119800))), uint32(v1))
+		store32(m.memory, uint64(uint32(i32(1119784))), uint32(v1))
 		store32(m.memory, uint64(uint32(v0))+4, uint32(v1|i32(1)))
 		store32(m.memory, uint64(uint32(v0+v1)), uint32(v1))
 	}
@@ -78276,16 +78355,16 @@ func (m *Module) fn513(v0, v1 int32) {
 l0:
 	v2 = p0
 	store32(m.memory, uint64(uint32(t1))+28, uint32(v2))
-	v4 = v2<<2 + i32(1119384)
+	v4 = v2<<2 + i32(1119368)
 	v3 = i32_shl(i32(1), v2)
-	t3 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
+	t3 := int32(load32(m.memory, uint64(uint32(i32(1119780)))))
 	if v3&t3 == 0 {
 		store32(m.memory, uint64(uint32(v4)), uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+24, uint32(v4))
 		store32(m.memory, uint64(uint32(v0))+12, uint32(v0))
 		store32(m.memory, uint64(uint32(v0))+8, uint32(v0))
-		t4 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
-		store32(m.memory, uint64(uint32(i32(1119796))), uint32(t4|v3))
+		t4 := int32(load32(m.memory, uint64(uint32(i32(1119780)))))
+		store32(m.memory, uint64(uint32(i32(1119780))), uint32(t4|v3))
 		return
 	}
 	{
@@ -78339,19 +78418,19 @@ l2:
 func (m *Module) fn514(v0, v1 int32) {
 	var v2, v3 int32
 	{
-		t0 := int32(load32(m.memory, uint64(uint32(i32(1119792)))))
+		t0 := int32(load32(m.memory, uint64(uint32(i32(1119776)))))
 		v2 = t0
 		t1 := v2
 		v3 = i32_shl(i32(1), int32(uint32(v1)>>3))
 		if t1&v3 == 0 {
-			store32(m.memory, uint64(uint32(i32(1119792))), uint32(v2|v3))
-			v1 = v1&i32(-8) + i32(1119528)
+			store32(m.memory, uint64(uint32(i32(1119776))), uint32(v2|v3))
+			v1 = v1&i32(-8) + i32(1119512)
 			v2 = v1
 			goto l0
 		}
 		v1 = v1 & i32(-8)
-		v2 = v1 + i32(1119528)
-		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119536)))))
+		v2 = v1 + i32(1119512)
+		t2 := int32(load32(m.memory, uint64(uint32(v1+i32(1119520)))))
 		v1 = t2
 	}
 l0:
@@ -78430,7 +78509,7 @@ l1:
 		}
 		{
 			t16 := int32(load32(m.memory, uint64(uint32(v0))+28))
-			v2 = t16<<2 + i32(1119384)
+			v2 = t16<<2 + i32(1119368)
 			t17 := int32(load32(m.memory, uint64(uint32(v2))))
 			if t17 != v0 {
 				t18 := int32(load32(m.memory, uint64(uint32(v3))+16))
@@ -78470,13 +78549,13 @@ l1:
 	}
 	return
 l5:
-	t21 := int32(load32(m.memory, uint64(uint32(i32(1119796)))))
+	t21 := int32(load32(m.memory, uint64(uint32(i32(1119780)))))
 	t22 := int32(load32(m.memory, uint64(uint32(v0))+28))
-	store32(m.memory, uint64(uint32(i32(1119796))), uint32(t21&i32_rotl(i32(-2), t22)))
+	store32(m.memory, uint64(uint32(i32(1119780))), uint32(t21&i32_rotl(i32(-2), t22)))
 }
 func (m *Module) fn516() {
 	var v0, v1 int32
-	t0 := int32(load32(m.memory, uint64(uint32(i32(1119520)))))
+	t0 := int32(load32(m.memory, uint64(uint32(i32(1119504)))))
 	v1 = t0
 	var p1 int32
 	if v1 != 0 {
@@ -78497,18 +78576,18 @@ func (m *Module) fn516() {
 	} else {
 		p1 = i32(0xfff)
 	}
-	store32(m.memory, uint64(uint32(i32(1119832))), uint32(p1))
+	store32(m.memory, uint64(uint32(i32(1119816))), uint32(p1))
 }
 func (m *Module) fn517(v0, v1 int32) {
 	var v2, v3 int32
 	v2 = (v0 + i32(15)) & i32(-8)
 	v3 = v2 - i32(8)
-	store32(m.memory, uint64(uint32(i32(1119812))), uint32(v3))
+	store32(m.memory, uint64(uint32(i32(1119796))), uint32(v3))
 	v2 = v0 - v2 + v1 + i32(8)
-	store32(m.memory, uint64(uint32(i32(1119804))), uint32(v2))
+	store32(m.memory, uint64(uint32(i32(1119788))), uint32(v2))
 	store32(m.memory, uint64(uint32(v3))+4, uint32(v2|i32(1)))
 	store32(m.memory, uint64(uint32(v0+v1))+4, uint32(i32(40)))
-	store32(m.memory, uint64(uint32(i32(1119824))), uint32(i32(0x200000)))
+	store32(m.memory, uint64(uint32(i32(1119808))), uint32(i32(0x200000)))
 }
 func (m *Module) fn518(v0 int32) {
 	var v1 int32
@@ -78702,7 +78781,7 @@ func (m *Module) fn522(v0, v1, v2 int32) {
 		store64(m.memory, uint64(uint32(v3))+12, uint64(t8))
 		v2 = v3 + i32(12)
 		m.fn523(v2, v1, v1+v4)
-		m.fn523(v2, i32(1106872), i32(1106875))
+		m.fn523(v2, i32(1106856), i32(1106859))
 		t9 := int64(load64(m.memory, uint64(uint32(v3))+4))
 		store64(m.memory, uint64(uint32(v3))+24, uint64(t9))
 		m.fn546(v3+i32(32), v3+i32(24))
@@ -78716,7 +78795,7 @@ func (m *Module) fn522(v0, v1, v2 int32) {
 				t12 := int32(load32(m.memory, uint64(uint32(v3))+36))
 				m.fn523(v4, v1, v1+t12)
 				if t11 != 0 {
-					m.fn523(v4, i32(1106872), i32(1106875))
+					m.fn523(v4, i32(1106856), i32(1106859))
 				}
 				m.fn546(v3+i32(32), v3+i32(24))
 				goto l3
@@ -78843,7 +78922,7 @@ func (m *Module) fn525(v0, v1, v2 int32) {
 				m.fn523(v5+i32(8), v1, v1+int32(uint32(v2)>>1))
 				goto l4
 			}
-			t14 := m.fn531(v5+i32(8), i32(1106876), v1, v2)
+			t14 := m.fn531(v5+i32(8), i32(1106860), v1, v2)
 			if t14 != 0 {
 				goto l3
 			}
@@ -78967,7 +79046,7 @@ func (m *Module) fn529(v0, v1, v2 int32) int32 {
 		m.fn523(v0, v1, v1+int32(uint32(v2)>>1))
 		return i32(0)
 	}
-	t0 := m.fn531(v0, i32(1106876), v1, v2)
+	t0 := m.fn531(v0, i32(1106860), v1, v2)
 	return t0
 }
 func (m *Module) fn530(v0 int32, v1, v2 int64) {
@@ -78993,7 +79072,7 @@ func (m *Module) fn530(v0 int32, v1, v2 int64) {
 		m.g0 = v3
 		t2 := v3 + i32(16)
 		v5 = int32(v1) << 4
-		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114360)))))
+		t3 := int64(load64(m.memory, uint64(uint32(v5+i32(1114344)))))
 		t4 := v2
 		v9 = int64(bits.LeadingZeros64(uint64(v2)))
 		v7 = i64_shl(t4, v9)
@@ -79005,7 +79084,7 @@ func (m *Module) fn530(v0 int32, v1, v2 int64) {
 		v6 = t6
 		var p8 int64
 		if v6&i64(511) == i64(511) {
-			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114368)))))
+			t9 := int64(load64(m.memory, uint64(uint32(v5+i32(1114352)))))
 			m.fn550(v3, t9, i64(0), v7)
 			t10 := int64(load64(m.memory, uint64(uint32(v3))+8))
 			t11 := v6
@@ -79302,7 +79381,7 @@ func (m *Module) fn532(v0, v1, v2 int32) {
 			v9 = i64(0x10100000000)
 			{
 				{
-					t4 := int32(m.memory[uint64(uint32(v5))+1107191])
+					t4 := int32(m.memory[uint64(uint32(v5))+1107175])
 					switch t4 - i32(2) {
 					default:
 						goto l7
@@ -79484,10 +79563,10 @@ func (m *Module) fn534(v0, v1 int32) {
 		}
 		v8 = v1 & i32(63)
 		v1 = v8 << 1
-		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107448))
+		t1 := int32(load16(m.memory, uint64(uint32(v1))+1107432))
 		v2 = t1
 		v4 = v2 & i32(2047)
-		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107450))
+		t2 := int32(load16(m.memory, uint64(uint32(v1))+1107434))
 		v5 = v4 - t2&i32(2047)
 		v9 = i32(0) - v3
 		v10 = v0 + i32(8)
@@ -79513,7 +79592,7 @@ func (m *Module) fn534(v0, v1 int32) {
 				v1 = v1 + i32(1)
 				t4 := int32(m.memory[uint64(uint32(t3+i32(1308)))])
 				v7 = t4
-				t5 := int32(m.memory[uint64(uint32(v6+i32(1108886)))])
+				t5 := int32(m.memory[uint64(uint32(v6+i32(1108870)))])
 				t6 := v7
 				v6 = t5
 				if t6 == v6 {
@@ -80252,7 +80331,7 @@ func (m *Module) fn542(v0, v1 int32) int32 {
 	v0 = i32(0)
 l0:
 	{
-		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107156])
+		t2 := int32(m.memory[uint64(uint32(v3&i32(15)))+1107140])
 		m.memory[uint64(uint32(v0+v2+i32(15)))] = byte(t2)
 		v0 = v0 - i32(1)
 		v3 = int32(uint32(v3) >> 4)
@@ -80260,7 +80339,7 @@ l0:
 			goto l0
 		}
 	}
-	t3 := m.fn537(v1, i32(1), i32(1119304), i32(2), v0+v2+i32(16), i32(0)-v0)
+	t3 := m.fn537(v1, i32(1), i32(1119288), i32(2), v0+v2+i32(16), i32(0)-v0)
 	m.g0 = v2 + i32(16)
 	return t3
 }
@@ -80417,7 +80496,7 @@ func (m *Module) fn546(v0, v1 int32) {
 				}
 				{
 					{
-						t5 := int32(m.memory[uint64(uint32(v7))+1107191])
+						t5 := int32(m.memory[uint64(uint32(v7))+1107175])
 						switch t5 - i32(2) {
 						default:
 							goto l4
