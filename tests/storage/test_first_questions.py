@@ -126,7 +126,31 @@ def test_prices(name: str, prices: Any) -> None:
     assert {row["model"]: row["cost"] for row in rows} == pytest.approx({"a": 0.5 + 4 * a, "b": 0.5 + 4 * b})
     result = run("stats", name, "--by", "model", "--prices", "prices.json", "-f", "csv")
     assert result.exit_code == 0
+    assert result.stderr == ""
     assert run("stats", name, "--prices", "none.json").exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        (["a"], None),
+        (["a", "m0"], "m0"),
+        ([f"m{n}" for n in range(5)], "m0, m1, m2, m3, m4"),
+        ([f"m{n}" for n in range(7)], "m0, m1, m2, m3, m4 and 2 more"),
+    ],
+)
+def test_models_without_a_price_are_named(models: list[str], named: str | None) -> None:
+    made = [
+        make_record(response={"model": model, "usage": {"prompt_tokens": 1, "completion_tokens": 1}})
+        for model in models
+    ]
+    storage.write("p.db", [*made, make_record(request={"model": "no answer"}, status=500)])
+    Path("prices.json").write_text('{"a": {"prompt": 1}}')
+    for more in ([], ["--by", "day"], ["--chart", "p.svg"]):
+        result = run("stats", "p.db", "--prices", "prices.json", *more)
+        expected = f"the cost leaves out what prices.json has no price for: {named}\n" if named else ""
+        assert (result.exit_code, result.stderr) == (0, expected)
+    assert run("stats", "p.db").stderr == ""
 
 
 @pytest.mark.parametrize("text", ["[]", "{}", '{"a": 5}', '{"a": {"colour": 1}}', "{"])

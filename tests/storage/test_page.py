@@ -34,6 +34,7 @@ def test_commands_run(command: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         response={**COMPLETION, "id": "chatcmpl-1"},
     )
     storage.write("traffic.db", [answer])
+    storage.write("traffic.parquet", [answer])
     if "partition" not in command:
         storage.write("days", RECORDS, form=storage.Form.PARQUET, partition=True)
     storage.write("wide.parquet", RECORDS, members={"groq_id": "$.response.x_groq.id"})

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any, Final
 
 import typer
 
 from chatpb import ChatpbError
 from chatpb._files.formats import STANDARD
 from chatpb._files.write import open_output
-from chatpb.cli._console import table_bytes, table_console
+from chatpb.cli._console import report, table_bytes, table_console
 from chatpb.cli._document_options import Threads
 from chatpb.cli._exit_status import BadRecords
 from chatpb.cli._form_options import SourceForm, form_named
@@ -18,6 +18,9 @@ from chatpb.cli._progress import ProgressBar
 from chatpb.cli._query_options import MEMORY, Memory, Output, ResultFormat, RowFormat, Since, Until
 
 __all__ = ["stats"]
+
+_MAX_NAMED: Final = 5
+"""Models without a price that are named."""
 
 
 def stats(
@@ -73,7 +76,8 @@ def stats(
         ) as records,
         ProgressBar(fraction=records.fraction),
     ):
-        sets = list(dict.fromkeys([groups, (), *([("model", "day"), ("model",)] if chart else [])]))
+        more = [*([("model", "day")] if chart else []), *([("model",)] if chart or known else [])]
+        sets = list(dict.fromkeys([groups, (), *more]))
         try:
             found = dict(zip(sets, stats_of(records, sets, prices=known, sizes=sizes), strict=True))
         except ChatpbError:
@@ -87,8 +91,18 @@ def stats(
             opened.write(table_bytes(stats_table(console, groups, found[groups].to_pylist() if groups else [], total)))
         else:
             write_results(opened, format, answer_of(found[groups]), console)
+    if known:
+        without = [row["model"] or "(not known)" for row in found["model",].to_pylist() if _lacks_price(row)]
+        if without:
+            others = f" and {len(without) - _MAX_NAMED:,} more" if len(without) > _MAX_NAMED else ""
+            report(f"the cost leaves out what {prices} has no price for: {', '.join(without[:_MAX_NAMED])}{others}")
     if chart:
         with open_output(str(chart)) as opened:
             daily, models = (found[each].to_pylist() for each in (("model", "day"), ("model",)))
             draw_chart(opened, chart.suffix[1:], daily, models)
     bad.end()
+
+
+def _lacks_price(row: dict[str, Any]) -> bool:
+    """Return whether a model used tokens, none of which has a cost."""
+    return row["cost"] is None and bool(row["prompt_tokens"] or row["completion_tokens"])
