@@ -160,8 +160,8 @@ class Lines:
     def tests_of(self, mutant: MutationSpec) -> list[str]:
         """Return the tests that execute a mutant's statement; all, if none does.
 
-        A statement outside functions runs when its module is imported, and what it makes may be used anywhere: all tests,
-        and first those that execute a line with a name that it sets.
+        A statement outside functions runs when its module is imported, as does a default of a parameter, and what they make
+        may be used anywhere: all tests, and first those that execute a line which uses it.
         """
         of_file = self._tests[mutant.module_path]
         found = set[str]().union(*(of_file[line] for line in statement_of(mutant)))
@@ -205,39 +205,46 @@ def test_of(context: str) -> str:
 def statement_of(mutant: MutationSpec) -> Iterable[int]:
     """Return the lines of a mutant's innermost statement in a function, as far as the mutant's end.
 
-    None for a statement outside functions. The whole function for a default of its parameters, which is evaluated
-    before any call.
+    None for what is evaluated before any call: a statement outside functions, and a default of a parameter.
     """
-    first, last = mutant.start_pos[0], mutant.end_pos[0]
-    functions: list[ast.FunctionDef | ast.AsyncFunctionDef] = []
-    statements: list[ast.stmt] = []
-    for node in ast.walk(ast.parse(mutant.module_path.read_text())):
-        if isinstance(node, ast.stmt) and node.lineno <= first and last <= (node.end_lineno or node.lineno):
-            statements.append(node)
-            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-                functions.append(node)
-    if not functions:
+    _, last, statements, functions = around(mutant)
+    if not functions or last < functions[-1].body[0].lineno:
         return ()
-    function = max(functions, key=lambda node: node.lineno)
-    body = function.body[0].lineno
-    if last < body:
-        return range(body, (function.end_lineno or body) + 1)
     return range(max(node.lineno for node in statements), last + 1)
 
 
 def users_of(mutant: MutationSpec) -> Iterable[int]:
-    """Return the lines of a mutant's module that have a name which its statement outside functions sets."""
-    text = mutant.module_path.read_text()
-    first, last = mutant.start_pos[0], mutant.end_pos[0]
+    """Return the lines of a mutant's module that use what is evaluated before any call: those that have a name which the
+    statement sets; of a default of a parameter, those of its function.
+    """
+    text, _, statements, functions = around(mutant)
+    if functions:
+        return range(functions[-1].body[0].lineno, (functions[-1].end_lineno or 0) + 1)
     names = [
         target.id
-        for node in ast.walk(ast.parse(text))
-        if isinstance(node, ast.Assign | ast.AnnAssign) and node.lineno <= first and last <= (node.end_lineno or 0)
+        for node in statements
+        if isinstance(node, ast.Assign | ast.AnnAssign)
         for target in (node.targets if isinstance(node, ast.Assign) else [node.target])
         if isinstance(target, ast.Name)
     ]
     word = re.compile(rf"\b(?:{'|'.join(names)})\b")
     return [number for number, line in enumerate(text.splitlines(), 1) if names and word.search(line)]
+
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def around(mutant: MutationSpec) -> tuple[str, int, list[ast.stmt], list[Function]]:
+    """Return a mutant's module and last line, and the statements and functions that it is in, the innermost one last."""
+    text = mutant.module_path.read_text()
+    first, last = mutant.start_pos[0], mutant.end_pos[0]
+    statements = [
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.stmt) and node.lineno <= first and last <= (node.end_lineno or node.lineno)
+    ]
+    statements.sort(key=lambda node: node.lineno)
+    return text, last, statements, [node for node in statements if isinstance(node, Function)]
 
 
 EQUALITIES = {"core/ReplaceComparisonOperator_Is_Eq", "core/ReplaceComparisonOperator_IsNot_NotEq"}
