@@ -170,9 +170,10 @@ def test_any_buffer_is_read(call: Function, data: bytes, kind: str) -> None:
 @pytest.mark.parametrize("call", TAKE_TEXT.values(), ids=TAKE_TEXT)
 def test_text_is_a_str_or_a_buffer(call: Function) -> None:
     assert call(TEXT.decode()) == call(TEXT)
-    for other in (*OTHERS, {"id": "a"}, v1.ChatCompletion()):
-        wanted = f"TypeError: JSON text is a str or UTF-8 bytes in any buffer, not {type(other).__name__}"
-        assert refusal(call, other) == wanted
+    wanted = "TypeError: JSON text is a str or UTF-8 bytes in any buffer, not "
+    for other in (*OTHERS, v1.ChatCompletion()):
+        assert refusal(call, other) == wanted + type(other).__name__
+    assert refusal(call, {"id": "a"}) == f"{wanted}dict; from_dict takes a dict"
 
 
 @pytest.mark.parametrize("call", TAKE_TEXT.values(), ids=TAKE_TEXT)
@@ -190,9 +191,10 @@ def test_text_is_what_a_str_holds(call: Function) -> None:
 
 @pytest.mark.parametrize(("call", "wire"), **by_name((name, *each) for name, each in TAKE_WIRE.items()))
 def test_wire_bytes_are_a_buffer(call: Function, wire: bytes) -> None:
-    for other in (*OTHERS, "text", v1.ChatCompletion()):
-        wanted = f"TypeError: wire bytes are bytes in any buffer, not {type(other).__name__}"
-        assert refusal(call, other) == wanted
+    wanted = "TypeError: wire bytes are bytes in any buffer, not "
+    for other in (*OTHERS, v1.ChatCompletion()):
+        assert refusal(call, other) == wanted + type(other).__name__
+    assert refusal(call, "text") == f"{wanted}str; from_json takes JSON text"
 
 
 @pytest.mark.parametrize(("call", "wire", "name"), **by_name((name, *each) for name, each in TAKE_EITHER.items()))

@@ -24,6 +24,12 @@ _EXPECTED: Final = {
 }
 
 
+_HINTS: Final[dict[tuple[str, type[object]], str]] = {
+    ("json_text", dict): "; from_dict takes a dict",
+    ("wire_bytes", str): "; from_json takes JSON text",
+}
+
+
 def json_text(data: str | Buffer) -> bytes | str:
     """Return JSON text as a str or as bytes that stay as they are.
 
@@ -44,7 +50,8 @@ def wire_bytes(wire: Buffer) -> bytes:
 
 def refusal(function: str, data: object) -> TypeError:
     """Return the error of a function of this module for an object that it does not take."""
-    return TypeError(f"{_EXPECTED[function]}, not {type(data).__name__}")
+    hint = _HINTS.get((function, type(data)), "")
+    return TypeError(f"{_EXPECTED[function]}, not {type(data).__name__}{hint}")
 
 
 def is_buffer(data: object) -> bool:
