@@ -148,3 +148,17 @@ def test_without_its_library_zstd_names_the_extra(tmp_path: Path, monkeypatch: p
 def test_engines_agree_on_whole_messages(data: bytes) -> None:
     for end in range(len(data) + 1):
         assert whole_messages(bytearray(data[:end]), LIMIT) == lines.whole_messages(data[:end], LIMIT)
+
+
+@pytest.mark.parametrize(
+    ("format", "framed"),
+    [
+        (Format.JSONL, b"{}\n"),
+        (Format.JSON, b"{}\n"),
+        (Format.BINPBS, b"\x02{}"),
+        (Format.BINPB, b"{}"),
+        (Format.TXTPB, b"{}"),
+    ],
+)
+def test_documents_are_framed_as_they_stand_in_a_file(format: Format, framed: bytes) -> None:
+    assert framing.frame(b"{}", format) == framed
