@@ -2,6 +2,7 @@
 
 from typing import Final
 
+_COUNTED_MORE_OFTEN = "The nesting is then counted where it could not be too deep: speed."
 _GUESSED = "A guess of how many bytes a length takes, which `close_length` corrects: speed."
 _LEFT_TO_THE_EXACT_HALF = "The quick half then leaves what it could have done to the exact half: speed."
 _LEFT_TO_LONGER_CODE = "What this reads quickly is then read by the code for all other values: speed."
@@ -25,7 +26,9 @@ EQUIVALENT: Final = {
     "_detect.py:detect_wires:NumberReplacer:0": _NO_TWO_FIT_IN_FULL,
     "_detect.py:detect_wires:NumberReplacer:1": _NO_TWO_FIT_IN_FULL,
     "_detect.py:detect_wires:ReplaceComparisonOperator_Eq_GtE:0": "No total is above the best.",
-    "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_Div:0": "The nesting is then counted where it could not be too deep: speed.",
+    "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_BitAnd:0": _COUNTED_MORE_OFTEN,
+    "_engine/reference/encode/message.py:encode_message:ReplaceBinaryOperator_Sub_Div:0": _COUNTED_MORE_OFTEN,
+    "_engine/reference/encode/message.py:encode_message:ReplaceComparisonOperator_Gt_NotEq:0": _COUNTED_MORE_OFTEN,
     "_engine/reference/batch/arrow_rows.py:rows_of:ReplaceComparisonOperator_Eq_LtE:0": "No remainder is below zero.",
     **{
         f"_engine/reference/streams/compact.py:_mergeable:ReplaceBinaryOperator_BitOr_{operator}:{number}": _OR_ZERO
@@ -34,6 +37,7 @@ EQUIVALENT: Final = {
     },
     "_engine/reference/streams/compact.py:change:ReplaceComparisonOperator_Eq_Is:2": _SMALL,
     "_engine/reference/streams/rules.py:None:NumberReplacer:0": "How many rules are remembered: memory.",
+    "_json/check.py:decode_document:ReplaceComparisonOperator_Gt_IsNot:1": "The bytes of a shorter text are then counted too: speed.",
     "_json/check.py:string:ReplaceComparisonOperator_NotEq_Lt:0": "What a search for the end stops at is no character above a backslash.",
     "_json/parse.py:_object:ReplaceComparisonOperator_NotEq_Lt:0": "There are never more members than pairs.",
     "_openai_objects.py:_Completion:RemoveDecorator:0": "A protocol is for type checkers alone.",

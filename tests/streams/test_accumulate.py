@@ -253,6 +253,10 @@ MESSAGES: dict[str, tuple[list[dict[str, Any]], Any]] = {
         [thinking("a", "s"), thinking("b", "s"), thinking("c", "t")],
         {"blocks": [part("thinking", "ab", signature="s"), part("thinking", "c", signature="t")]},
     ),
+    "thinking that has an id in its first piece": (
+        [chunk({"blocks": [part("thinking", "a", id="1")]}), thinking("b")],
+        {"blocks": [part("thinking", "ab", id="1")]},
+    ),
     "thinking that is the third of others, and that a signature ends": (
         [details("a", id="1"), details("b", id="2"), thinking("c", "s"), thinking("d")]
         + [chunk({"blocks": [part("text", text)]}) for text in "ef"]
