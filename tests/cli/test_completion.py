@@ -39,7 +39,7 @@ _chatpb
 printf '%s\\n' "${COMPREPLY[@]}"
 """
 ZSH = """
-LISTMAX=0; PROMPT=; unsetopt beep zle_bracketed_paste
+LISTMAX=0; PROMPT='<ready>'; unsetopt beep zle_bracketed_paste
 autoload -Uz compinit; compinit -u -D; source ./script
 compadd() {
     local -a found
@@ -104,9 +104,10 @@ def _typed(zsh: io.FileIO, keys: bytes) -> str:
     """Type keys in zsh, discard the line if they did not end it, and return what was offered meanwhile."""
     offered = Path("offered")
     offered.write_text("")
-    # Ctrl-U discards the line. What the shell then prints ends the output, and is not its own echo.
+    # Ctrl-U discards the line. What the shell then prints ends the output, and is not its own echo. Keys that come before
+    # the prompt could be taken by the terminal, which discards all that came before a Ctrl-U.
     zsh.write(keys + (b"\x15" if keys.endswith(b"\t") else b"\r") + b'print -r -- en""d\r')
     output = b""
-    while b"\nend" not in output:
+    while b"<ready>" not in output.partition(b"\nend")[2]:
         output += os.read(zsh.fileno(), 4096)
     return offered.read_text()
