@@ -163,6 +163,7 @@ def test_comments_without_end_are_no_event() -> None:
         (b"data: a\n:" + b"c" * 99, [A]),
         (b"data:" + b"a" * 59 + b"\n" + b": c\n" * 99 + b"\n", [Event(b"a" * 59)]),
         (b"data:" + b"a" * 59 + b"\n" + b": c\n" * 99, [Event(b"a" * 59)]),
+        (b"data:" + b"a" * 58 + b"\n" + b": c\n" * 99, [Event(b"a" * 58)]),
     ],
 )
 def test_comments_do_not_count(stream: bytes, wanted: list[Event]) -> None:
