@@ -74,6 +74,9 @@ def test_wires_that_fit_no_document() -> None:
         # A known string of an enum counts three times what a type that fits does.
         ('{"object": "chat.completion", "error": {}}', "completion"),
         ('{"object": "chat.completion", "usage": 5, "error": {}}', "record"),
+        # A null counts as a type that fits, where the contract has one.
+        ('{"choices": [{"finish_reason": null}]}', "chunk"),
+        ('{"stream": null}', "request"),
         # Three levels count, and three items.
         ('{"choices": [{"message": {"x": 1}}]}', "chunk"),
         ('{"choices": [{}, {"message": {"audio": {"id": "a", "transcript": 5}}}]}', "completion"),

@@ -23,6 +23,7 @@ _WRAPPED = "A smaller body is then wrapped as a large one is: speed."
 
 EQUIVALENT: Final = {
     "_detect.py:_only_message:ReplaceAndWithOr:0": "Of the documents, those whose first field is a message have no other.",
+    "_detect.py:_value_fit:ReplaceComparisonOperator_Gt_NotEq:0": "There is never less than one level.",
     "_detect.py:detect_wires:NumberReplacer:0": _NO_TWO_FIT_IN_FULL,
     "_detect.py:detect_wires:NumberReplacer:1": _NO_TWO_FIT_IN_FULL,
     "_detect.py:detect_wires:ReplaceComparisonOperator_Eq_GtE:0": "No total is above the best.",
