@@ -10,7 +10,8 @@ from typing import Any
 import psutil
 import pytest
 
-from chatpb.service import AsyncClient, Call, Limits, Outcome, ServiceError, _server
+from chatpb.service import AsyncClient, Call, EchoBackend, Limits, Outcome, ServiceError, _server
+from chatpb.service.gateway import gateway
 from tests.service.chatpb_program import Program
 from tests.service.fake_upstream import FakeUpstream, HttpExchange
 from tests.service.service_stack import CHUNK, DEADLINES, QUESTION, STREAM, hops, run, stack
@@ -57,6 +58,36 @@ def test_a_client_that_leaves_closes_the_upstream(case: str, hops: str) -> None:
                 await asyncio.sleep(0.01)
 
     run(main())
+
+
+def test_what_is_around_the_gateway_sees_that_a_client_has_left() -> None:
+    sent: list[Any] = []
+    asked = asyncio.Event()
+
+    class Silent(EchoBackend):
+        async def models(self, call: Call) -> bytes:
+            asked.set()
+            return await asyncio.Future()
+
+    async def main() -> None:
+        async def receive() -> Any:
+            await asked.wait()
+            return {"type": "http.disconnect"}
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "GET",
+            "path": "/v1/models",
+            "query_string": b"",
+            "headers": [(b"host", b"localhost")],
+        }
+        await gateway(Silent())({**scope, "http_version": "1.1"}, receive, send)
+
+    run(main())
+    assert [message["status"] for message in sent if "status" in message] == [499]
 
 
 @pytest.mark.parametrize("path", ["/models", "/models/m"])

@@ -850,6 +850,8 @@ def test_compressed_bodies(coding: str, body: bytes, status: int, words: str) ->
     [
         ("GET", "/v1/embeddings", 404, None),
         ("POST", "/v1/embeddings/", 404, None),
+        ("GET", "/health//", 404, None),
+        ("POST", "/v1/chat/completions//", 404, None),
         ("GET", "/v1/chat/completions", 405, ["POST"]),
         ("PUT", "/v1/chat/completions/", 405, ["POST"]),
         ("POST", "/health", 405, ["GET", "HEAD"]),

@@ -33,7 +33,7 @@ async def read_body(
         raise ServiceError.of(415, f"The content-encoding {coding} is not supported: send gzip, deflate or none.")
     decompressor = Decompressor(coding) if coding in CODINGS else None
     too_large = ServiceError.of(413, f"The body is larger than {limit} bytes, the limit.")
-    if (declared_size(headers) or limit) > limit:
+    if (declared_size(headers) or 0) > limit:
         raise too_large
     pieces, size, more = [], 0, True
     while more:

@@ -139,8 +139,8 @@ def gateway(
             return Response(body, 200, call.reply, "application/json")
 
         try:
-            # Nobody reads the answer to a client that has left.
-            return await _unless_disconnected(request.receive, answer()) or Response()
+            # Nobody reads the answer to a client that has left, but what is around the gateway may count it.
+            return await _unless_disconnected(request.receive, answer()) or Response(status_code=499)
         except ServiceError as error:
             return error_response(error)
 
@@ -194,6 +194,7 @@ def gateway(
         lifespan=lifespan,
         exception_handlers={404: answer_unknown, 405: answer_unknown},
     )
+    app.router.redirect_slashes = False  # each path has its route with a slash; more of them make another path
     shared = CORSMiddleware(
         app,
         allow_origins=origins,
@@ -274,8 +275,8 @@ class _ChatCompletions:
 
 def _peer(scope: Mapping[str, Any]) -> str:
     """Return the address of a request's caller; empty if it is not known, as behind a Unix socket."""
-    client = scope.get("client")
-    return host_and_port(*client) if client else ""
+    host, port = scope.get("client") or ("", 0)
+    return host_and_port(host, port) if host else ""
 
 
 def _headers(scope: Mapping[str, Any]) -> dict[str, str]:
