@@ -15,7 +15,7 @@ import httpx
 import pytest
 import uvicorn
 
-from chatpb.service import Backend, GrpcBackend, Limits, OpenAIBackend, Server
+from chatpb.service import Backend, Call, GrpcBackend, Limits, OpenAIBackend, Outcome, Server
 from chatpb.service._uvicorn import limited_protocol
 from chatpb.service.gateway import gateway
 from tests.service.fake_upstream import Answer, FakeUpstream
@@ -111,6 +111,16 @@ async def serve_http(app: Any, limits: Limits | None = None, grace: int = 1) -> 
         server.should_exit = True
         await task
         listener.close()
+
+
+class Outcomes:
+    """An observer that keeps how each call went."""
+
+    def __init__(self) -> None:
+        self.ended: list[Outcome] = []
+
+    def start(self, method: str, call: Call) -> Any:
+        return self.ended.append
 
 
 @dataclass

@@ -10,11 +10,11 @@ from typing import Any
 import psutil
 import pytest
 
-from chatpb.service import AsyncClient, Call, EchoBackend, Limits, Outcome, ServiceError, _server
+from chatpb.service import AsyncClient, Call, EchoBackend, Limits, ServiceError, _server
 from chatpb.service.gateway import gateway
 from tests.service.chatpb_program import Program
 from tests.service.fake_upstream import FakeUpstream, HttpExchange
-from tests.service.service_stack import CHUNK, DEADLINES, QUESTION, STREAM, hops, run, stack
+from tests.service.service_stack import CHUNK, DEADLINES, QUESTION, STREAM, Outcomes, hops, run, stack
 
 
 async def stall(exchange: HttpExchange) -> None:
@@ -93,11 +93,7 @@ def test_what_is_around_the_gateway_sees_that_a_client_has_left() -> None:
 @pytest.mark.parametrize("path", ["/models", "/models/m"])
 def test_a_client_that_leaves_when_it_asks_for_models(path: str) -> None:
     """It is counted as one who left, and the endpoint is not waited for."""
-    ended: list[Outcome] = []
-
-    class Outcomes:
-        def start(self, method: str, call: Call) -> Any:
-            return ended.append
+    outcomes = Outcomes()
 
     async def main() -> None:
         asked, closed = asyncio.Event(), asyncio.Event()
@@ -107,14 +103,14 @@ def test_a_client_that_leaves_when_it_asks_for_models(path: str) -> None:
             await exchange.until_closed()
             closed.set()
 
-        async with stack(answer, "one hop", front={"observers": [Outcomes()]}) as up:
+        async with stack(answer, "one hop", front={"observers": [outcomes]}) as up:
             asking = asyncio.ensure_future(up.client.get(path))
             await asked.wait()
             asking.cancel()
             await closed.wait()
-            while not ended:
+            while not outcomes.ended:
                 await asyncio.sleep(0.01)
-        assert [(outcome.method, outcome.status) for outcome in ended] == [("models", 499)]
+        assert [(outcome.method, outcome.status) for outcome in outcomes.ended] == [("models", 499)]
 
     run(main())
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from chatpb.service import Backend, Call, EchoBackend, FunctionBackend, GrpcBackend, Outcome, ReplayBackend, Server
+from chatpb.service import Backend, Call, EchoBackend, FunctionBackend, GrpcBackend, ReplayBackend, Server
 from chatpb.service._chunk_batches import batch_chunks
 from chatpb.service.gateway import gateway
 from tests.service.fake_upstream import HttpExchange
@@ -19,6 +19,7 @@ from tests.service.service_stack import (
     CHUNK,
     QUESTION,
     STREAM,
+    Outcomes,
     front_of,
     hops,
     http_client,
@@ -194,21 +195,17 @@ def test_a_connection_serves_one_request_after_another(body: str, status: int) -
 
 def test_what_came_of_a_request_that_is_refused() -> None:
     """Of its body nothing, where a token is missing; so it is for a list of models, which has none."""
-    ended: list[Outcome] = []
-
-    class Outcomes:
-        def start(self, method: str, call: Call) -> Any:
-            return ended.append
+    outcomes = Outcomes()
 
     async def main() -> None:
-        app = gateway(EchoBackend(), tokens=["right"], observers=[Outcomes()])
+        app = gateway(EchoBackend(), tokens=["right"], observers=[outcomes])
         async with serve_http(app) as url, http_client() as client:
             await client.post(f"{url}/v1/chat/completions", json=QUESTION)
             await client.get(f"{url}/v1/models", headers={"authorization": "Bearer right"})
             await client.get(f"{url}/v1/none")
 
     run(main())
-    assert [(outcome.method, outcome.status, outcome.received) for outcome in ended] == [
+    assert [(outcome.method, outcome.status, outcome.received) for outcome in outcomes.ended] == [
         ("create", 401, 0),
         ("models", 200, 0),
         ("other", 401, 0),

@@ -23,7 +23,7 @@ from grpc import aio
 
 from chatcompletion.v1 import CreateChatCompletionRequest, chat_completion_service_pb2
 from chatpb import json_to_wire
-from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Outcome, Server, ServiceError, _server
+from chatpb.service import AsyncClient, Call, EchoBackend, GrpcBackend, Limits, Server, ServiceError, _server
 from chatpb.service._byte_budget import ByteBudget
 from chatpb.service._grpc_backend import CREATE, channel_options
 from chatpb.service._grpc_backend import STREAM as STREAM_METHOD
@@ -36,6 +36,7 @@ from tests.service.service_stack import (
     PATIENCE,
     QUESTION,
     STREAM,
+    Outcomes,
     free_port,
     front_of,
     hops,
@@ -57,16 +58,6 @@ def post(body: bytes) -> bytes:
 
 def method(channel: Any, path: str = CREATE) -> Any:
     return channel.unary_unary(path) if path == CREATE else channel.unary_stream(path)
-
-
-class Outcomes:
-    """An observer that keeps how each call went."""
-
-    def __init__(self) -> None:
-        self.ended: list[Outcome] = []
-
-    def start(self, method: str, call: Call) -> Any:
-        return self.ended.append
 
 
 async def until(holds: Any) -> None:

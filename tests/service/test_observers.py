@@ -39,7 +39,7 @@ from chatpb.service._grpc_backend import CREATE, STREAM
 from chatpb.service._observers import TextFormatter
 from chatpb.service.gateway import gateway
 from tests.service.fake_upstream import HttpExchange
-from tests.service.service_stack import QUESTION, hops, http_client, run, serve_http, stack
+from tests.service.service_stack import QUESTION, Outcomes, hops, http_client, run, serve_http, stack
 
 JSON = {"content-type": "application/json"}
 SECRET = {**QUESTION, "messages": [{"role": "user", "content": "very private"}]}
@@ -115,11 +115,7 @@ def test_times_and_levels_in_logs(caplog: pytest.LogCaptureFixture) -> None:
 @pytest.mark.parametrize("is_stream", [False, True])
 def test_callers_who_leave_are_counted_so(is_stream: bool, hops: str) -> None:
     """As 499, by each service; a deadline that passes is another matter."""
-    ended: list[Outcome] = []
-
-    class Outcomes:
-        def start(self, method: str, call: Call) -> Any:
-            return ended.append
+    outcomes = Outcomes()
 
     async def main() -> None:
         asked = asyncio.Event()
@@ -128,16 +124,16 @@ def test_callers_who_leave_are_counted_so(is_stream: bool, hops: str) -> None:
             asked.set()
             await exchange.until_closed()
 
-        observers = {"observers": [Outcomes()]}
+        observers = {"observers": [outcomes]}
         async with stack(answer, hops, server=observers, front=observers) as up:
             asking = asyncio.ensure_future(up.post({**QUESTION, "stream": is_stream}))
             await asked.wait()
             asking.cancel()
-            while len(ended) < (1 if hops == "one hop" else 2):
+            while len(outcomes.ended) < (1 if hops == "one hop" else 2):
                 await asyncio.sleep(0.01)
 
     run(main())
-    assert [(outcome.status, outcome.code) for outcome in ended] == [(499, "CANCELLED")] * len(ended)
+    assert [(outcome.status, outcome.code) for outcome in outcomes.ended] == [(499, "CANCELLED")] * len(outcomes.ended)
 
 
 def test_metrics() -> None:
@@ -185,15 +181,11 @@ def test_metrics() -> None:
 
 
 def test_bytes_over_grpc_are_those_of_its_messages() -> None:
-    ended: list[Outcome] = []
-
-    class Outcomes:
-        def start(self, method: str, call: Call) -> Any:
-            return ended.append
+    outcomes = Outcomes()
 
     async def main() -> None:
         async with (
-            Server(EchoBackend(), listen="127.0.0.1:0", observers=[Outcomes()]) as server,
+            Server(EchoBackend(), listen="127.0.0.1:0", observers=[outcomes]) as server,
             aio.insecure_channel(f"127.0.0.1:{server.port}") as channel,
         ):
             request = json_to_wire(json.dumps(SECRET), CreateChatCompletionRequest)
@@ -201,7 +193,7 @@ def test_bytes_over_grpc_are_those_of_its_messages() -> None:
             stream: Any = channel.unary_stream(STREAM)
             answer = await create(request)
             chunks = [chunk async for chunk in stream(request)]
-        sizes = [(each.received, each.sent, each.chunks) for each in ended]
+        sizes = [(each.received, each.sent, each.chunks) for each in outcomes.ended]
         assert sizes == [(len(request), len(answer), 0), (len(request), sum(map(len, chunks)), len(chunks))]
 
     run(main())
