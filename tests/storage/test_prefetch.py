@@ -7,11 +7,17 @@ import weakref
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from chatpb.storage import Recorder, make_record
+from chatpb.storage import Recorder, _parquet, make_record, verify
+from chatpb.storage._batch import Batch
+from chatpb.storage._parquet import write_file
 from chatpb.storage._prefetch import prefetch
 from chatpb.storage._record_compression import RecordCompression, train_dictionary
+from chatpb.storage._recorder import append_batches
+from tests.support import opened_sqlite
 
 RECORDS = [make_record(request_id=f"r{n}", peer="p" * (n % 50), status=n) for n in range(500)]
 
@@ -99,3 +105,51 @@ def test_a_recorder_with_threads(tmp_path: Path) -> None:
         for at in range(0, len(RECORDS), 100):
             recorder.append(RECORDS[at : at + 100])
         assert list(recorder) == RECORDS
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_batches_beside_another_writer(threads: int, tmp_path: Path) -> None:
+    """What is trained while batches are appended compresses the later ones, and another thread may append meanwhile."""
+    records = [make_record(request_id=f"r{n}", peer="p" * (n % 50), labels={"text": f"{n} " * 40}) for n in range(4000)]
+    others = [make_record(request_id=f"other {n}") for n in range(200)]
+    with Recorder(tmp_path / "x.db", threads=threads) as recorder:
+        thread = threading.Thread(target=lambda: [recorder.append(other) for other in others])
+        thread.start()
+        batches = (records[at : at + 100] for at in range(0, len(records), 100))
+        numbers = list(append_batches(recorder, batches, threads))
+        thread.join()
+        found = list(recorder)
+        assert [found[number - 1] for each in numbers for number in each] == records
+        assert [record for record in found if record in others] == others
+    assert list(verify(tmp_path / "x.db")) == []
+    with opened_sqlite(tmp_path / "x.db") as file:
+        last = "SELECT dictionary FROM records WHERE seq = ?"
+        assert (
+            file.execute(last, (numbers[-1].start,)).fetchone()
+            == file.execute("SELECT max(id) FROM dictionaries").fetchone()
+        )
+
+
+def test_a_row_group_is_made_while_the_one_before_it_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However large the group: only a record that is large by itself is alone in memory."""
+    monkeypatch.setattr(_parquet, "GROUP_BYTES", 20 << 20)
+    record = make_record(labels={"text": "t" * (900 << 10)})
+    made_next = threading.Event()
+
+    def batches() -> Iterator[Batch]:
+        for number in range(8):
+            if number == 5:  # the fifth, which did not fit in the first group, has been taken
+                made_next.set()
+            yield Batch(pa.array([record] * 5, pa.large_binary()), str)
+
+    write_table = pq.ParquetWriter.write_table
+
+    def write(*args: object, **options: object) -> None:
+        assert made_next.wait(60)
+        write_table(*args, **options)
+
+    monkeypatch.setattr(pq.ParquetWriter, "write_table", write)
+    write_file(str(tmp_path / "x.parquet"), batches(), [], {}, None, 2)
+    assert pq.ParquetFile(tmp_path / "x.parquet").num_row_groups == 2

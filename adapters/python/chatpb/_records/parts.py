@@ -41,6 +41,10 @@ __all__ = [
 TAGS: Final = {name: ChatCompletionRecord.DESCRIPTOR.fields_by_name[name].number << 3 | LEN for name in RECORD_PARTS}
 """The tags of the parts of a record, by the name of their field."""
 
+_PRINTED: Final = 1 << 20
+"""Bytes below which a record is printed to see whether it can be read. Validating takes no memory, but ten times as
+long: it notes what is missing in the chunks of a compact stream."""
+
 _UNREADABLE: Final = "chatpb.unreadable"
 
 _OBJECT_START: Final = re.compile(rb"\s*\{")
@@ -140,7 +144,10 @@ def check_records(records: list[bytes]) -> list[bytes]:
     """Return records that can be read whole. Raises WireError, with the place of the record at fault as its path."""
     for place, record in enumerate(records):
         try:
-            _RECORD_CODEC.validate_wire(record, True)
+            if len(record) < _PRINTED:
+                _RECORD_CODEC.wire_to_json(record, False, False, True)
+            else:
+                _RECORD_CODEC.validate_wire(record, True)
         except WireError as error:
             raise WireError(f"/{place}{error.path}", error.offset, error.reason) from None
     return records

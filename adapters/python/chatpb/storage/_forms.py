@@ -38,7 +38,7 @@ from chatpb.storage._batch_joiner import BatchJoiner
 from chatpb.storage._documents import DocumentSource
 from chatpb.storage._parquet import ParquetSource, write_dataset, write_file
 from chatpb.storage._prefetch import prefetch
-from chatpb.storage._recorder import DEFAULT_LEVEL, Recorder
+from chatpb.storage._recorder import DEFAULT_LEVEL, Recorder, append_batches
 from chatpb.storage._sift import sift
 from chatpb.storage._sources import RecorderSource, Source
 from chatpb.storage._stores import create_stored, is_remote, open_stored
@@ -258,13 +258,7 @@ def write_records(
             _standard_output_as_file(path) as file,
             Recorder(file, level=chosen, threads=threads_of(threads)) as recorder,
         ):
-            written = 0
-            for batch in prefetch(batches, threads, lambda batch: batch.wire.nbytes):
-                wires = batch.wires()
-                del batch
-                written += len(recorder.append(wires))
-                del wires
-            return written
+            return sum(len(numbers) for numbers in append_batches(recorder, _wires(batches), threads))
     if form is Form.PARQUET:
         counted = _Counted(batches)
         with _standard_output_as_file(path) as file:
@@ -281,6 +275,13 @@ def write_records(
             written += encoded.documents
             del encoded
     return written
+
+
+def _wires(batches: Iterable[Batch]) -> Iterator[list[bytes]]:
+    for batch in batches:
+        wires = [batch.wires()]
+        del batch
+        yield wires.pop()  # so that nothing here has them any longer
 
 
 @dataclass

@@ -109,7 +109,7 @@ def write_file(
         new_file(path) as (filesystem, name),
         pq.ParquetWriter(name, schema, filesystem=filesystem, **options) as writer,
     ):
-        for table in prefetch(_row_groups(batches, members, threads), threads, lambda table: table.nbytes):
+        for table in prefetch(_row_groups(batches, members, threads), threads, _size_of_large):
             writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
             del table
         writer.add_key_value_metadata(_metadata(members))
@@ -134,7 +134,7 @@ def write_dataset(
         closing(_DayFiles(filesystem, name, schema, _metadata(members), _writer_options(level))) as days,
     ):
         days_of = map(_with_day, _row_groups(batches, members, threads))
-        for table in prefetch(days_of, threads, lambda table: table.nbytes):
+        for table in prefetch(days_of, threads, _size_of_large):
             for day in table.column(DAY).unique().to_pylist():
                 days.write(day, table.filter(pc.equal(table.column(DAY), day)).select(schema.names))
 
@@ -355,6 +355,11 @@ def _row_groups(batches: Iterable[Batch], members: Mapping[str, str], threads: i
             held, rows, size = [], 0, 0
     if held:
         yield pa.Table.from_batches(held)
+
+
+def _size_of_large(table: pa.Table) -> int:
+    """Return the bytes of a row group that a large record has to itself; 0 for one whose size is bounded."""
+    return table.nbytes if table.num_rows == 1 else 0
 
 
 def _with_day(table: pa.Table) -> pa.Table:

@@ -7,6 +7,7 @@ the file's table has for it, so that a reader in another language can choose by 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from threading import Lock
 from typing import Any, Final
 
 # A second binding beside `backports.zstd`, Python's own, which reads and writes .zst files. Its decompressor takes one
@@ -38,7 +39,9 @@ class CorruptBodyError(Exception):
 
 
 class RecordCompression:
-    """Compresses records to the bodies that a file keeps, and decompresses them. Not for several threads at once.
+    """Compresses records to the bodies that a file keeps, and decompresses them.
+
+    Several threads may compress at once. One may decompress beside them, not several.
 
     Args:
         level: zstd's level, 1 to 22.
@@ -47,6 +50,7 @@ class RecordCompression:
 
     def __init__(self, level: int) -> None:
         self._level = level
+        self._compressing = Lock()  # zstandard's compressors are not for several threads
         self._compressors: dict[int, zstandard.ZstdCompressor] = {}
         self._decompressors: dict[int, zstandard.ZstdDecompressor] = {}
         self._add(0, None)
@@ -60,13 +64,15 @@ class RecordCompression:
 
     def compress(self, record: bytes, dictionary: int = 0) -> bytes:
         """Return a record's body, compressed with the dictionary of that number."""
-        return self._compressors[dictionary].compress(record)
+        with self._compressing:
+            return self._compressors[dictionary].compress(record)
 
     def compress_all(self, records: Sequence[bytes], dictionary: int = 0, threads: int = 1) -> list[bytes]:
         """Return the bodies of records, which that number of threads make."""
         if threads == 1 or len(records) <= 1:
             return [self.compress(record, dictionary) for record in records]
-        bodies: Any = self._compressors[dictionary].multi_compress_to_buffer(list(records), threads=threads)
+        with self._compressing:
+            bodies: Any = self._compressors[dictionary].multi_compress_to_buffer(list(records), threads=threads)
         return [body.tobytes() for body in bodies]
 
     def decompress(self, body: object, dictionary: int = 0, limit: int = MAX_SIZE) -> bytes:

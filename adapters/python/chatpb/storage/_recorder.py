@@ -2,7 +2,8 @@
 
 Rules: an append is one transaction, and returns when it is committed. SQLite's write-ahead log needs no repair after a
 process died: what was committed is there, and what was not is not. Records are compressed before the transaction, so
-that a writer waits only while others write, not while they compress.
+that a writer waits only while others write, not while they compress. Of many batches, one is compressed while the one
+before it is written.
 """
 
 from __future__ import annotations
@@ -11,10 +12,9 @@ import os
 import sqlite3
 import sys
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.message import Message
 
@@ -25,6 +25,7 @@ from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.write import private_opener
 from chatpb._records.columns import columns_of, seconds_of
 from chatpb._records.parts import check_records, make_record, wire_of_part
+from chatpb.storage._prefetch import prefetch
 from chatpb.storage._record_compression import (
     MAX_DICTIONARY,
     MIN_SAMPLES,
@@ -36,7 +37,7 @@ from chatpb.storage._recorder_file import PART_BITS, RecorderError, open_recorde
 from chatpb.storage._recorder_reader import Damaged, RecorderReader, hash_of_id, model_key
 from chatpb.storage._sift import sift
 
-__all__ = ["DEFAULT_LEVEL", "Recorder", "index_records"]
+__all__ = ["DEFAULT_LEVEL", "Recorder", "append_batches", "index_records"]
 
 DEFAULT_LEVEL: Final = 6
 """The level of zstd, unless the caller sets another."""
@@ -61,14 +62,21 @@ _ROWS_AT_ONCE: Final = 500
 """Rows that are deleted at once, or read at once to train a dictionary."""
 
 
-@dataclass(frozen=True)
-class IndexedRecord:
-    """A record, and what it is found by: its time, its model and the hashes of its ids."""
+class RecordKeys(NamedTuple):
+    """What a record is found by: its time, its model and the hashes of its ids."""
 
     time: int
     model: str | None
     hashes: tuple[int, ...]
-    record: bytes
+
+
+class _Compressed(NamedTuple):
+    """Records that are ready to be written: what each is found by, their bodies, and their bytes before compression."""
+
+    keys: list[RecordKeys]
+    bodies: list[bytes]
+    dictionary: int
+    size: int
 
 
 class Recorder(RecorderReader):
@@ -126,6 +134,7 @@ class Recorder(RecorderReader):
         self._threads = threads
         self._max_bytes = max_bytes
         self._max_age = max_age
+        self._dictionary = 0
         self._train_at = 0
 
     def __enter__(self) -> Recorder:
@@ -142,15 +151,9 @@ class Recorder(RecorderReader):
             raise RecorderError(f"{self.path}: opened for reading alone")
         if isinstance(records, (bytes, Message)):
             records = [records]
-        indexed = index_records(check_records([wire_of_part(each, ChatCompletionRecord) for each in records]))
-        with self._lock, self._sqlite_errors():
-            dictionary = self._newest_dictionary()
-            bodies = self._compression.compress_all([each.record for each in indexed], dictionary, self._threads)
-            with transaction(self._connection):
-                numbers = self._insert(indexed, bodies, dictionary)
-                self._apply_limits(numbers.start)
-            self._train_if_due()
-        return numbers
+        wires = check_records([wire_of_part(each, ChatCompletionRecord) for each in records])
+        self._find_dictionary()
+        return self._write(self._compress(wires))
 
     def add(self, **parts: Any) -> int:
         """Append the record that `make_record` makes of its arguments, and return its number once it is committed."""
@@ -175,29 +178,50 @@ class Recorder(RecorderReader):
             os.unlink(name)
             raise
 
-    def _insert(self, indexed: Sequence[IndexedRecord], bodies: Sequence[bytes], dictionary: int) -> range:
+    def _find_dictionary(self) -> None:
+        """Note the newest dictionary, which another process may have trained."""
+        with self._lock, self._sqlite_errors():
+            self._dictionary = self._newest_dictionary()
+
+    def _compress(self, records: list[bytes]) -> _Compressed:
+        """Return records that can be read, ready to be written. Other threads may write meanwhile."""
+        dictionary = self._dictionary
+        keys = index_records(records)
+        bodies = self._compression.compress_all(records, dictionary, self._threads)
+        return _Compressed(keys, bodies, dictionary, sum(map(len, records)))
+
+    def _write(self, records: _Compressed) -> range:
+        with self._lock, self._sqlite_errors():
+            with transaction(self._connection):
+                numbers = self._insert(records)
+                self._apply_limits(numbers.start)
+            self._train_if_due()
+        return numbers
+
+    def _insert(self, records: _Compressed) -> range:
+        keys, bodies, dictionary, size = records
         (first,) = self._connection.execute("SELECT next FROM state").fetchone()
-        numbers = range(first, first + len(indexed))
-        models = self._model_ids({each.model for each in indexed if each.model is not None})
+        numbers = range(first, first + len(keys))
+        models = self._model_ids({each.model for each in keys if each.model is not None})
         rows = [
             (number, each.time, models.get(each.model), dictionary, body)
-            for number, each, body in zip(numbers, indexed, bodies, strict=True)
+            for number, each, body in zip(numbers, keys, bodies, strict=True)
         ]
         insert = "INSERT INTO records VALUES (?, ?, ?, ?, ?)"
         self._connection.executemany(insert, [row for row in rows if not _is_large(row)])
         for *row, body in filter(_is_large, rows):
             self._insert_large(row, body)
-        ids = sorted(
+        ids = [
             (number >> PART_BITS, hash, number)
-            for number, each in zip(numbers, indexed, strict=True)
+            for number, each in zip(numbers, keys, strict=True)
             for hash in each.hashes
-        )
+        ]
+        ids.sort()
         self._connection.executemany("INSERT INTO ids VALUES (?, ?, ?)", ids)
         now = time.time_ns() // 1000
         (latest,) = self._connection.execute(_LATEST_ARRIVAL).fetchone()
         if numbers and abs(now - latest) >= _ARRIVALS_APART:
             self._connection.execute("INSERT INTO arrivals VALUES (?, ?)", (first, now))
-        size = sum(len(each.record) for each in indexed)
         self._connection.execute("UPDATE state SET next = ?, bytes = bytes + ?", (numbers.stop, size))
         return numbers
 
@@ -306,16 +330,27 @@ def _skip(place: int, error: ChatpbError) -> None:
     """Leave a record out."""
 
 
-def index_records(records: Sequence[bytes]) -> list[IndexedRecord]:
-    """Return records with what they are found by. Raises WireError, with the record's place as its path."""
+def append_batches(recorder: Recorder, batches: Iterable[list[bytes]], threads: int | None) -> Iterator[range]:
+    """Append batches of records that can be read, each batch all or none, and yield their numbers.
+
+    One batch is read and compressed while the one before it is written. Raises RecorderError as `Recorder.append`.
+    """
+    recorder._find_dictionary()
+    compressed = map(recorder._compress, batches)
+    for records in prefetch(compressed, threads, lambda records: records.size):
+        numbers = recorder._write(records)
+        del records  # before the next are read
+        recorder._find_dictionary()
+        yield numbers
+
+
+def index_records(records: Sequence[bytes]) -> list[RecordKeys]:
+    """Return what records are found by. Raises WireError, with the record's place as its path."""
     names = ("request_id", "id", "start_time", "created", "model")
-    columns = columns_of(records, *names)
-    return [_indexed(record, *values) for record, *values in zip(records, *columns, strict=True)]
+    return [_keys(*values) for values in zip(*columns_of(records, *names), strict=True)]
 
 
-def _indexed(
-    record: bytes, request_id: Any, id: Any, start: int | None, created: int | None, model: Any
-) -> IndexedRecord:
+def _keys(request_id: Any, id: Any, start: Any, created: Any, model: Any) -> RecordKeys:
     time = start if start is not None else (seconds_of(created) or 0) * 1_000_000
     hashes = tuple({hash_of_id(each) for each in (request_id, id) if each is not None})
-    return IndexedRecord(time if -(2**63) <= time < 2**63 else 0, model_key(model) if model else model, hashes, record)
+    return RecordKeys(time if -(2**63) <= time < 2**63 else 0, model_key(model) if model else model, hashes)

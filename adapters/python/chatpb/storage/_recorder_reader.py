@@ -15,6 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from hashlib import sha256
+from struct import Struct
 from types import TracebackType
 from typing import Any, Final, TypeVar
 
@@ -31,6 +32,9 @@ _BYTES_AT_ONCE: Final = 4 << 20
 
 MAX_NAME: Final = 256
 """Characters of a model's name in the table of models; a longer one stands there by its start and its hash."""
+
+_HASH: Final = Struct(">q")
+"""How the first bytes of a digest are a number."""
 
 T = TypeVar("T")
 
@@ -433,4 +437,5 @@ def model_key(name: str) -> str:
 
 def hash_of_id(id: str) -> int:
     """Return the hash that an id is looked up by: the first 8 bytes of its SHA-256, as a signed integer."""
-    return int.from_bytes(sha256(id.encode()).digest()[:8], "big", signed=True)
+    (hash,) = _HASH.unpack_from(sha256(id.encode()).digest())
+    return int(hash)
