@@ -15,15 +15,18 @@ import re
 import shlex
 import subprocess
 import sys
+import warnings
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from cosmic_ray.commands import init
-from cosmic_ray.mutating import mutate_and_test
+from cosmic_ray.mutating import mutate_and_test, mutate_code
+from cosmic_ray.plugins import get_operator
 from cosmic_ray.work_db import WorkDB, use_db
-from cosmic_ray.work_item import MutationSpec, TestOutcome
+from cosmic_ray.work_item import MutationSpec, TestOutcome, WorkerOutcome
 from coverage import CoverageData
 
 from tests.mutation.equivalent import EQUIVALENT
@@ -68,7 +71,8 @@ def run(repository: Path, room: str, size: int, seed: int, only: str) -> Iterato
     os.environ["CHATPB_MUTATED"] = ",".join("chatpb." + each.removesuffix(".py").replace("/", ".") for each in code)
     lines = Lines(repository, tests)
     mutants = {name: mutant for name, mutant in named(mutants_of(code)) if only in name}
-    sample = draw(mutants, size, seed)
+    drawn = draw(mutants, len(mutants), seed)
+    sample = list(islice((name for name in drawn if name in EQUIVALENT or compiles(mutants[name])), size))
     print(f"{len(sample)} of {len(mutants)} mutants of {', '.join(code)}", flush=True)
     chosen = repository / "chosen-tests"
     command = shlex.join([*PYTEST, f"@{chosen}"])
@@ -80,7 +84,22 @@ def run(repository: Path, room: str, size: int, seed: int, only: str) -> Iterato
         tests = lines.tests_of(mutant)
         chosen.write_text("\n".join(tests))
         result = mutate_and_test([mutant], command, 60 + 5 * sum(map(lines.seconds.__getitem__, tests)))
+        if result.worker_outcome is not WorkerOutcome.NORMAL:
+            sys.exit(f"{name} was not tested\n{result.output}")
         yield name, result.test_outcome is not TestOutcome.SURVIVED, result.diff or ""
+
+
+def compiles(mutant: MutationSpec) -> bool:
+    """Return whether a mutant is a program at all: one that is none would count as noticed."""
+    operator = get_operator(mutant.operator_name)(**mutant.operator_args)
+    code = mutate_code(mutant.module_path.read_text(), operator, mutant.occurrence)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(code, mutant.module_path, "exec")
+    except SyntaxError:
+        return False
+    return True
 
 
 COVERAGE = """
