@@ -208,13 +208,16 @@ def some(rng: Random, make: Callable[[], bytes]) -> list[bytes]:
 
 def framing_difference(rng: Random) -> str | None:
     """Return how the engines differ on messages that each follow their length, or on such rows of arrays, or None."""
-    function = rng.choice(("rows_of_messages", "messages_of_rows", "fields_of_rows", "whole_messages"))
+    names = ("rows_of_messages", "messages_of_rows", "fields_of_rows", "expanded_sizes", "whole_messages")
+    function = rng.choice(names)
 
     def row() -> bytes:
         return rng.randbytes(rng.choice((0, 1, 2, 63, 127, 128, 129, 300, 16383, 16384)))
 
-    given: tuple[object, ...] = many(rng, row)
-    if function == "fields_of_rows":
+    given: tuple[object, ...] = many(rng, (lambda: record_with_stream(rng)) if function == "expanded_sizes" else row)
+    if function == "expanded_sizes":
+        given += (RECORD_STREAM,)
+    elif function == "fields_of_rows":
         given += (rng.choice((2, 10, 122, 130, RECORD_STREAM, 2**14 + 2, 2**32 - 6)),)
     elif function != "messages_of_rows":
         messages = b"".join(delimited(b"", each) for each in some(rng, row))

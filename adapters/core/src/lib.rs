@@ -25,8 +25,8 @@ mod validate;
 mod wire;
 
 pub use batch::arrow_rows::{
-    Rows, compact_records, expand_records, fields_of_rows, json_to_wire_rows, messages_of_rows, rows_of,
-    rows_of_messages, wire_to_json_rows,
+    Rows, compact_records, expand_records, expanded_sizes, fields_of_rows, json_to_wire_rows, messages_of_rows,
+    rows_of, rows_of_messages, wire_to_json_rows,
 };
 pub use batch::columns::{Column, ColumnError, ColumnReader, ColumnType};
 pub use batch::lines::{LinesError, json_lines_to_wire, messages_of, whole_messages, wire_to_json_lines};

@@ -4,8 +4,8 @@ mod support;
 
 use chatpb_core::{
     Column, ColumnError, ColumnReader, ColumnType, EncodeOptions, Encoder, JsonError, LinesError, PrintOptions,
-    PrintPlan, Rows, Schema, WireError, fields_of_rows, json_lines_to_wire, json_to_wire_rows, messages_of_rows,
-    rows_of, rows_of_messages, whole_messages, wire_to_json_lines, wire_to_json_rows,
+    PrintPlan, Rows, Schema, WireError, expanded_sizes, fields_of_rows, json_lines_to_wire, json_to_wire_rows,
+    messages_of_rows, rows_of, rows_of_messages, whole_messages, wire_to_json_lines, wire_to_json_rows,
 };
 use std::mem::MaybeUninit;
 use support::*;
@@ -116,6 +116,22 @@ fn offsets_are_those_of_the_bytes() {
     }
     for size in [1, 7, 9, 15] {
         assert_eq!(rows_of(b"abc", &offsets(&[0, 1])[..size]), None, "{size}");
+    }
+}
+
+#[test]
+fn a_record_has_a_size_before_it_is_expanded() {
+    let common = bytes(1, &[7; 50]);
+    let chunk = bytes(2, b"");
+    let stream = [common.clone(), chunk.repeat(3)].concat();
+    let record = bytes(3, &stream);
+    let size = |record: &[u8]| expanded_sizes(&[record], 3 << 3 | 2);
+    assert_eq!(size(&record), [record.len() as i64 + 3 * common.len() as i64]);
+    // In pieces, which protobuf merges.
+    let pieces = [bytes(3, &common), bytes(3, &chunk), bytes(3, &chunk)].concat();
+    assert_eq!(size(&pieces), [pieces.len() as i64 + 2 * common.len() as i64]);
+    for whole in [bytes(4, &stream), record[..record.len() - 1].to_vec(), Vec::new()] {
+        assert_eq!(size(&whole), [whole.len() as i64]);
     }
 }
 

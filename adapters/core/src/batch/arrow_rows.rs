@@ -7,7 +7,7 @@ use crate::encode::{EncodeOptions, Encoder};
 use crate::error::{JsonError, WireError};
 use crate::print::{PrintOptions, PrintPlan, Printer};
 use crate::schema::Schema;
-use crate::streams::compact::{compact_record, expand_record};
+use crate::streams::compact::{compact_record, expand_record, expanded_size};
 use crate::wire::read::WireReader;
 use crate::wire::write::{put_delimited, put_varint};
 use std::mem::MaybeUninit;
@@ -104,6 +104,11 @@ pub fn expand_records(
     memory: &mut [MaybeUninit<u8>],
 ) -> Result<Rows, (usize, WireError)> {
     convert_rows(rows, threads, memory, || |row: &[u8], out: &mut Vec<u8>| expand_record(schema, row, tag, out))
+}
+
+/// Return how many bytes each record has at most with its stream's chunks whole. `tag` is that of a record's stream.
+pub fn expanded_sizes(rows: &[&[u8]], tag: u32) -> Vec<i64> {
+    rows.iter().map(|row| i64::try_from(expanded_size(row, tag)).unwrap_or(i64::MAX)).collect()
 }
 
 /// Return the bytes and the offsets of messages that have each row as their only field, of a tag.

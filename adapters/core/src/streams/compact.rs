@@ -59,6 +59,22 @@ pub fn expand_record(schema: &Schema, record: &[u8], tag: u32, out: &mut Vec<u8>
     })
 }
 
+/// Return how many bytes a record has at most with its stream's chunks whole; what cannot be read is not expanded. `tag`
+/// is that of a record's stream.
+pub fn expanded_size(record: &[u8], tag: u32) -> usize {
+    let (mut common, mut chunks) = (0, 0);
+    for stream in fields_of(record, String::new, 0).unwrap_or_default().iter().filter(|field| field.tag == tag) {
+        for field in fields_of(stream.payload(), String::new, 0).unwrap_or_default() {
+            match field.tag {
+                COMMON => common += field.data.len(),
+                CHUNK => chunks += 1,
+                _ => {}
+            }
+        }
+    }
+    record.len().saturating_add(common.saturating_mul(chunks))
+}
+
 /// Append the stream that consists of some chunks.
 fn put_compact(schema: &Schema, chunks: &[&[u8]], out: &mut Vec<u8>) -> Result<(), WireError> {
     let split = chunks

@@ -25,6 +25,7 @@ __all__ = [
     "column_reader",
     "description",
     "engine",
+    "expanded_sizes",
     "fields_of_rows",
     "forget_classes",
     "messages_of_rows",
@@ -145,6 +146,15 @@ def fields_of_rows(data: Wire, offsets: Wire, tag: int) -> tuple[bytes, bytes]:
     Raises ValueError for offsets that do not fit.
     """
     return _engine.fields_of_rows(data, offsets, tag)
+
+
+def expanded_sizes(data: Wire, offsets: Wire, tag: int) -> bytes:
+    """Return how many bytes each record in the rows of an Arrow array has at most with whole chunks in its stream.
+
+    The sizes are 64-bit integers; `tag` is that of a record's stream. What cannot be read is not expanded. Raises
+    ValueError for offsets that do not fit.
+    """
+    return _engine.expanded_sizes(data, offsets, tag)
 
 
 def whole_messages(wire: Wire, limit: int) -> tuple[int, int]:

@@ -40,6 +40,17 @@ pub fn fields_of_rows<'py>(
     Ok((PyBytes::new(py, &data), offset_bytes(py, offsets)))
 }
 
+#[pyfunction]
+#[pyo3(signature = (data, offsets, tag, /))]
+pub fn expanded_sizes<'py>(
+    py: Python<'py>,
+    data: &Bound<'py, PyAny>,
+    offsets: &Bound<'py, PyAny>,
+    tag: u32,
+) -> PyResult<Bound<'py, PyBytes>> {
+    Ok(offset_bytes(py, on_rows(py, data, offsets, |rows| chatpb_core::expanded_sizes(rows, tag))?))
+}
+
 /// Work on the rows of an array, with the GIL released.
 pub fn on_rows<T: Send>(
     py: Python<'_>,
@@ -98,7 +109,7 @@ pub fn convert_rows<'py, E: Send>(
     Ok((unsafe { batch.finish_batch(py, &rows.data) }?, offset_bytes(py, rows.offsets)))
 }
 
-/// Offsets in the machine's byte order.
+/// Offsets, or sizes, in the machine's byte order.
 fn offset_bytes(py: Python<'_>, offsets: Vec<i64>) -> Bound<'_, PyBytes> {
     let bytes: Vec<u8> = offsets.into_iter().flat_map(i64::to_ne_bytes).collect();
     PyBytes::new(py, &bytes)

@@ -59,7 +59,7 @@ mod native {
     #[pymodule_export]
     use super::{instruction_set, instruction_sets, whole_messages};
     #[pymodule_export]
-    use crate::arrow_rows::{fields_of_rows, messages_of_rows, rows_of_messages};
+    use crate::arrow_rows::{expanded_sizes, fields_of_rows, messages_of_rows, rows_of_messages};
     #[pymodule_export]
     use crate::calls::forget_classes;
     #[pymodule_export]

@@ -23,6 +23,7 @@ __all__ = [
     "DESCRIPTION",
     "codec",
     "column_reader",
+    "expanded_sizes",
     "fields_of_rows",
     "messages_of_rows",
     "native",
@@ -37,6 +38,7 @@ if _forced and _forced not in native.instruction_sets():
 
 DESCRIPTION: Final = f"native ({native.instruction_set()})"
 
+expanded_sizes: Final = native.expanded_sizes
 fields_of_rows: Final = native.fields_of_rows
 messages_of_rows: Final = native.messages_of_rows
 rows_of_messages: Final = native.rows_of_messages

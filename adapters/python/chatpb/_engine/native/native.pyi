@@ -74,6 +74,9 @@ def messages_of_rows(data: Wire, offsets: Wire, /) -> bytes:
 def fields_of_rows(data: Wire, offsets: Wire, tag: int, /) -> tuple[bytes, bytes]:
     """See `chatpb._engine.reference.batch.arrow_rows.fields_of_rows`."""
 
+def expanded_sizes(data: Wire, offsets: Wire, tag: int, /) -> bytes:
+    """See `chatpb._engine.reference.batch.arrow_rows.expanded_sizes`."""
+
 def native_function(
     base: type,
     function: Callable[..., Any],

@@ -15,7 +15,12 @@ from google.protobuf.descriptor import Descriptor
 from chatpb._contract.schema import require_mappable, schema_of
 from chatpb._engine.codec import ChunkAccumulator, Codec, Column, ColumnReader, JsonText, Wire
 from chatpb._engine.reference.batch import arrow_rows, lines
-from chatpb._engine.reference.batch.arrow_rows import fields_of_rows, messages_of_rows, rows_of_messages
+from chatpb._engine.reference.batch.arrow_rows import (
+    expanded_sizes,
+    fields_of_rows,
+    messages_of_rows,
+    rows_of_messages,
+)
 from chatpb._engine.reference.batch.columns import ReferenceColumnReader
 from chatpb._engine.reference.batch.lines import whole_messages
 from chatpb._engine.reference.encode.message import json_to_wire
@@ -32,6 +37,7 @@ __all__ = [
     "DESCRIPTION",
     "codec",
     "column_reader",
+    "expanded_sizes",
     "fields_of_rows",
     "messages_of_rows",
     "rows_of_messages",

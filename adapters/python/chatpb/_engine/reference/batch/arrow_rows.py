@@ -11,6 +11,7 @@ from collections.abc import Callable
 from itertools import accumulate, pairwise
 
 from chatpb._engine.codec import Wire
+from chatpb._engine.reference.streams.compact import expanded_size
 from chatpb._errors import JsonError, WireError
 from chatpb._wire.read import FieldError, read_span
 from chatpb._wire.write import delimited, varint
@@ -70,6 +71,14 @@ def fields_of_rows(data: Wire, offsets: Wire, tag: int, /) -> tuple[bytes, bytes
     Raises ValueError for offsets that do not fit the data.
     """
     return convert_rows(data, offsets, lambda row: delimited(varint(tag), row))
+
+
+def expanded_sizes(data: Wire, offsets: Wire, tag: int, /) -> bytes:
+    """Return how many bytes each record has at most with its stream's chunks whole, as 64-bit integers.
+
+    `tag` is that of a record's stream. Raises ValueError for offsets that do not fit the data.
+    """
+    return array("q", [expanded_size(row, tag) for row in rows_of(data, offsets)]).tobytes()
 
 
 def _column(rows: list[bytes]) -> tuple[bytes, bytes]:

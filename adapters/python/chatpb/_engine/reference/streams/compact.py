@@ -93,6 +93,26 @@ def expand_record(record: bytes, tag: int, expand: Callable[[bytes], list[bytes]
     return _with_stream(record, tag, change)
 
 
+def expanded_size(record: bytes, tag: int) -> int:
+    """Return how many bytes a record has at most with its stream's chunks whole; what cannot be read is not expanded.
+
+    `tag` is that of the record's stream.
+    """
+    common = chunks = 0
+    for stream in _readable_fields(record):
+        for field in _readable_fields(stream.payload) if stream.tag == tag else ():
+            common += len(field.data) if field.tag == _COMMON else 0
+            chunks += field.tag == _CHUNK
+    return len(record) + common * chunks
+
+
+def _readable_fields(message: bytes) -> list[WireField]:
+    try:
+        return fields_of(message)
+    except WireError:
+        return []
+
+
 @cache
 def _mergeable(chunk: Descriptor) -> dict[int, bool]:
     """Return the tags of the fields that may go to `common`, and whether the field holds a message."""
