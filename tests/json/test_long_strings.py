@@ -88,3 +88,18 @@ DOCUMENT = {
 @pytest.mark.parametrize("name", DOCUMENT)
 def test_a_large_document_is_detected_without_its_strings(name: str) -> None:
     assert detect_json([json.dumps(DOCUMENT[name]).encode()]) is DOCUMENTS[name]
+
+
+@given(strings)
+def test_a_long_string_is_found_by_its_mark(string: str) -> None:
+    text = json.dumps([PADDING, string]).encode()
+    short = LongStrings(text)
+    _, mark = short.parsed()
+    assert json.loads(b'"%b"' % short.long(mark) if short.long(mark) else json.dumps(mark)) == string
+    assert [short.long(each) for each in (None, 7, "", "short", long_strings._SALT)] == [b""] * 5
+
+
+@pytest.mark.parametrize("number", ["1e400", "-1E+400", "1" * 400 + ".5"])
+def test_a_number_that_would_be_infinite_is_put_back(number: str) -> None:
+    short = LongStrings(f'{{"a": {number}, "b": [1.50, "1e400"]}}'.encode())
+    assert short.put_back(json.dumps(short.parsed()).encode()) == f'{{"a": {number}, "b": [1.5, "1e400"]}}'.encode()

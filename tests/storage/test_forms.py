@@ -425,21 +425,21 @@ def test_chunks_become_streams(chunks: list[Any], streams: list[list[int]], form
 
 def test_an_endless_stream_becomes_several(monkeypatch: pytest.MonkeyPatch) -> None:
     assert MAX_STREAM == 64 << 20
-    monkeypatch.setattr("chatpb.storage._streams.MAX_STREAM", 200)
+    monkeypatch.setattr("chatpb.storage._wrap_documents.MAX_STREAM", 200)
     chunks = [json_to_wire(json.dumps(CHUNKS[0]), ChatCompletionChunk)] * 50
     records = wrap(chunks, ChatCompletionChunk)
     assert len(records) > 5
     assert list(unwrap_documents(records, "chunk")) == chunks
 
 
-@pytest.mark.parametrize(("bound", "by_bytes"), [("MAX_STREAM", True), ("MAX_OPEN", False)])
+@pytest.mark.parametrize(("bound", "by_bytes"), [("_wrap_documents.MAX_STREAM", True), ("_streams.MAX_OPEN", False)])
 @pytest.mark.parametrize("more", [0, -1])
 def test_streams_are_held_up_to_a_bound(bound: str, by_bytes: bool, more: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of three streams in turns, the oldest ends early if the bound is one below what they need."""
     texts = {id: f'{{"id": "{id}", "choices": [{{"index": 0, "delta": {{"content": "a"}}}}]}}' for id in "abc"}
     chunks = [json_to_wire(texts[id], ChatCompletionChunk) for id in "abcabcba"]
     needed = 7 * len(chunks[0]) if by_bytes else 3  # the eighth ends its own stream
-    monkeypatch.setattr(f"chatpb.storage._streams.{bound}", needed + more)
+    monkeypatch.setattr(f"chatpb.storage.{bound}", needed + more)
     records = wrap(chunks, ChatCompletionChunk)
     found = [len(list(unwrap_documents([record], "chunk"))) for record in records]
     assert sum(found) == 8

@@ -354,6 +354,28 @@ def test_an_array_that_is_cut_is_told() -> None:
     assert (result.exit_code, result.stderr.splitlines()[-1]) == (1, "2 records, 1 left out: in.json to out.jsonl")
 
 
+def test_a_bad_item_costs_no_other() -> None:
+    good = json.dumps(COMPLETION)
+    bad = ["{nonsense: 1}", '{"id": }', '{"a": [1 2]}', "nonsense", "{'id': 1}", "[1e]", '{"id": "c", "id": "d"}']
+    Path("in.json").write_text("[\n" + ",\n".join([good, *(each for item in bad for each in (item, good))]) + "\n]")
+    result = run("export", "in.json", "out.jsonl")
+    assert result.exit_code == 1
+    assert len(records_of("out.jsonl")) == len(bad) + 1
+    named = [line.split(":")[:2] for line in result.stderr.splitlines()[:-1]]
+    assert named == [["in.json", f"{3 + 2 * place}"] for place in range(len(bad))]
+
+
+def test_numbers_that_python_takes_for_infinite() -> None:
+    """A number that no double holds is kept as it is, also in a line of a foreign form."""
+    body = '{"model": "m", "messages": [], "big": 1e400, "small": -2.50E+999}'
+    Path("in.jsonl").write_text(f'{{"custom_id": "q", "method": "POST", "url": "u", "body": {body}}}\n')
+    result = run("export", "in.jsonl", "out.jsonl")
+    assert result.exit_code == 0, result.stderr
+    text = Path("out.jsonl").read_text()
+    assert '"big":1e400' in text
+    assert '"small":-2.50E+999' in text
+
+
 @pytest.mark.parametrize(
     ("text", "said"),
     [

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import base64
 import io
+import json
 import random
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zstandard
 
 import chatpb
+from chatcompletion.v1 import ChatCompletionStream
 from chatpb import storage
 from chatpb._files.read import MAX_DOCUMENT
 from tests.support import opened_sqlite
@@ -26,7 +29,10 @@ def peak():  # of this program alone: `getrusage` counts the process that starte
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
 storage.copy(["small.jsonl"], "small_" + sys.argv[2])
 before = peak()
-copied = storage.copy([sys.argv[1]], sys.argv[2])
+options = {"max_record": int(sys.argv[3])} if sys.argv[3] else {}
+if sys.argv[2].startswith("members"):
+    options["members"] = {"found": "$.response.id"}
+copied = storage.copy([sys.argv[1]], sys.argv[2], **options)
 print(copied.written, copied.left_out, peak() - before)
 """
 
@@ -38,9 +44,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def copied(source: str, target: str) -> tuple[int, int, int]:
+def copied(source: str, target: str, max_record: int | None = None) -> tuple[int, int, int]:
     """Copy in a new process, and return how many records were written and left out, and the bytes that it took."""
-    command = [sys.executable, "-c", COPY, source, target]
+    command = [sys.executable, "-c", COPY, source, target, str(max_record or "")]
     result = subprocess.run(command, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     written, left_out, took = map(int, result.stdout.split())
@@ -135,6 +141,88 @@ def test_how_often_a_large_record_is_in_memory(large: Path, source: str, target:
     written, left_out, took = copied(str(large / source), target)
     assert (written, left_out) == (1, 0)
     assert took < (times + 0.5) * LARGE
+
+
+LIMIT = 32 << 20
+"""A limit of a record, for documents that are near it or expand far beyond it."""
+
+GOOD = '{"id": "good", "object": "chat.completion", "choices": []}'
+
+
+def text_of(size: int) -> str:
+    """Return text that does not compress."""
+    return base64.b64encode(random.Random(2).randbytes(size * 3 // 4)).decode()
+
+
+def asked(size: int) -> str:
+    return f'{{"model": "m", "messages": [{{"role": "user", "content": "{text_of(size)}"}}]}}'
+
+
+def har(sizes: list[int]) -> str:
+    entries = [{"request": {"postData": {"text": asked(size)}}, "response": {}} for size in sizes]
+    return json.dumps({"log": {"entries": entries}})
+
+
+def streamed(repeated: int, chunks: int) -> str:
+    """Return a record whose stream is small, and large with whole chunks."""
+    chunk = f'{{"id": "s", "model": "{"m" * repeated}", "choices": []}}'
+    return f'{{"stream": {{"chunks": [{", ".join([chunk] * chunks)}]}}}}'
+
+
+@pytest.mark.skipif(chatpb.engine != "native", reason="the reference engine makes objects of all that it reads")
+@pytest.mark.parametrize(
+    ("name", "documents", "target", "left_out"),
+    [
+        # Arrow takes four times the record.
+        ("x.jsonl", lambda: [GOOD, asked(15 << 20), GOOD], "x.parquet", 0),
+        ("x.jsonl", lambda: [GOOD, asked(30 << 20), GOOD], "x.parquet", 1),
+        # The array, an item, and its message.
+        ("x.json", lambda: ["[", GOOD, ",", asked(20 << 20), ",", GOOD, "]"], "x.db", 0),
+        ("x.json", lambda: ["[", GOOD, ",", asked(31 << 20), ",", GOOD, "]"], "x.db", 1),
+        # Objects of Python take up to fifty times the text.
+        ("x.jsonl", lambda: [GOOD, '{"a": [%s]}' % ("[[[[[]]]]], " * (1 << 21)), GOOD], "x.db", 1),
+        ("x.jsonl", lambda: [GOOD, '{"conversations": [%s{}]}' % ("{}, " * (6 << 20)), GOOD], "x.binpbs", 1),
+        ("x.json", lambda: ["[", GOOD, ', {"a": [%s0]},' % ("[[]], " * (4 << 20)), GOOD, "]"], "x.binpbs", 1),
+        ("x.json", lambda: ["[", GOOD, *[", " + '{"custom_id": "c", "body": {"model": "m"}}'] * 500_000, "]"], "x.db", 0),
+        # JSON in strings: one entry is read at a time.
+        ("x.json", lambda: [har([1 << 20] * 16)], "x.db", 0),
+        ("x.jsonl", lambda: [GOOD, har([8 << 20]), GOOD], "x.db", 1),
+        # A stream whose chunks are taken apart.
+        ("x.jsonl", lambda: [GOOD, streamed(1 << 20, 20), GOOD], "x.db", 0),
+        ("x.jsonl", lambda: [GOOD, streamed(1 << 20, 31), GOOD], "x.db", 1),
+    ],
+)  # fmt: skip
+def test_no_document_takes_more_than_twice_the_limit(
+    name: str, documents: Callable[[], list[str]], target: str, left_out: int
+) -> None:
+    """One for which that is too little is left out, and costs no other."""
+    Path(name).write_text("\n".join(documents()))
+    good = Path(name).read_text().count('"good"')
+    written, refused, took = copied(name, target, LIMIT)
+    assert refused == left_out
+    assert written >= good
+    assert took < 2 * LIMIT + (32 << 20)
+
+
+def stream(repeated: int, chunks: int) -> bytes:
+    """Return the wire bytes of a record whose stream is small, and large with whole chunks."""
+    made = ChatCompletionStream()
+    made.common.model = "m" * repeated
+    for _ in range(chunks):
+        made.chunks.add()
+    return storage.make_record(stream=made.SerializeToString())
+
+
+@pytest.mark.skipif(chatpb.engine != "native", reason="the reference engine makes objects of all that it reads")
+@pytest.mark.parametrize("target", ["x.jsonl.zst", "members.parquet"])
+@pytest.mark.parametrize(("chunks", "left_out"), [(70, 0), (600, 30)])
+def test_small_streams_that_expand(target: str, chunks: int, left_out: int) -> None:
+    """Thirty of them stand in one batch."""
+    records = [stream(200_000, chunks)] * 30
+    storage.write("x.binpbs", [*records, storage.make_record(response=GOOD)])
+    written, refused, took = copied("x.binpbs", target, LIMIT)
+    assert (written, refused) == (31 - left_out, left_out)
+    assert took < 2 * LIMIT + (128 << 20)
 
 
 GET = """

@@ -14,7 +14,7 @@ from typing import Final
 
 import chatpb._contract.own_classes  # noqa: F401
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk
-from chatpb._engine import fields_of_rows, messages_of_rows, rows_of_messages
+from chatpb._engine import expanded_sizes, fields_of_rows, messages_of_rows, rows_of_messages
 from chatpb._engine.codec import Codec, ColumnBuffers
 from chatpb._extras import extra_for
 from chatpb._files.framing import LARGE
@@ -288,6 +288,16 @@ def expand_records(wire: pa.Array, *, threads: int | None = None) -> pa.Array:
     """
     made = _codec(ChatCompletionChunk).expand_records(*_buffers(wire), TAGS["stream"], threads_of(threads))
     return _rows(pa.large_binary(), wire, *made)
+
+
+def size_of(wire: pa.Array) -> int:
+    """Return how many bytes the rows of a column have together."""
+    return int(pc.sum(pc.binary_length(wire)).as_py() or 0)
+
+
+def expanded_size(wire: pa.Array) -> int:
+    """Return how many bytes the records of a column have at most with whole chunks in their streams."""
+    return sum(array("q", expanded_sizes(*_buffers(wire), TAGS["stream"])))
 
 
 def wrap_documents(wire: pa.Array, part: str) -> pa.Array:

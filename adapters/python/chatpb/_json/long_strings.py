@@ -2,16 +2,18 @@
 
 Python's parser makes objects of all that it reads, which are up to four times as large as the text. Nearly all of a
 large text is in a few strings. With a mark in place of each, parsing takes no memory, and what was made of the objects
-has its strings put back as they stood in the text.
+has its strings put back as they stood in the text. So have numbers that Python would take for infinite.
 """
 
 from __future__ import annotations
 
+import json
+import math
 import re
 import secrets
 from collections.abc import Iterator
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 __all__ = ["LongStrings"]
 
@@ -25,6 +27,8 @@ _SALT: Final = secrets.token_hex(8)
 """What nobody can write into a text beforehand."""
 
 _MARK: Final = re.compile(rb"%b-[0-9a-f]{64}" % _SALT.encode())
+
+_NUMBER: Final = re.compile(rb'"%b=([-+.0-9Ee]+)"' % _SALT.encode())
 
 # A repetition without a limit takes memory for each turn.
 _STRING: Final = re.compile(rb'"([^"\\]*(?:\\.[^"\\]*){0,1000})"?', re.DOTALL)
@@ -43,6 +47,7 @@ class LongStrings:
 
     def __init__(self, text: bytes) -> None:
         self._found: dict[bytes, memoryview] = {}
+        self._has_numbers = False
         self.text = b"".join(self._short(text)) if len(text) >= _LARGE else text
 
     def _short(self, text: bytes) -> Iterator[bytes | memoryview]:
@@ -57,8 +62,25 @@ class LongStrings:
             done = end
         yield view[done:]
 
+    def parsed(self) -> Any:
+        """Return the objects that Python's parser makes of the text. Raises ValueError, RecursionError."""
+        return json.loads(self.text, parse_float=self._number)
+
+    def _number(self, text: str) -> float | str:
+        if math.isfinite(number := float(text)):
+            return number
+        self._has_numbers = True
+        return f"{_SALT}={text}"
+
+    def long(self, value: Any) -> bytes:
+        """Return what stands between the quotes of a long string, given its mark; nothing for any other value."""
+        mark = value.encode(errors="replace") if isinstance(value, str) and value.startswith(_SALT) else b""
+        return bytes(self._found.get(mark, b""))
+
     def put_back(self, text: bytes) -> bytes:
-        """Return a JSON text that was made of this one, with the strings in place of the marks."""
+        """Return a JSON text that was made of this one, with the strings and numbers in place of the marks."""
+        if self._has_numbers:
+            text = _NUMBER.sub(rb"\1", text)
         return b"".join(self._long(text)) if self._found else text
 
     def _long(self, text: bytes) -> Iterator[bytes | memoryview]:

@@ -32,6 +32,7 @@ __all__ = [
     "check_records",
     "compact_record",
     "expand_record",
+    "is_streamed",
     "make_record",
     "parts_of",
     "salvage",
@@ -207,7 +208,7 @@ def compact_record(record: bytes) -> bytes:
         True
 
     """
-    return _as_one_row(_CHUNK_CODEC.compact_records, record) if _is_streamed(record) else record
+    return _as_one_row(_CHUNK_CODEC.compact_records, record) if is_streamed(record) else record
 
 
 def expand_record(record: bytes) -> bytes:
@@ -220,10 +221,10 @@ def expand_record(record: bytes) -> bytes:
         True
 
     """
-    return _as_one_row(_CHUNK_CODEC.expand_records, record) if _is_streamed(record) else record
+    return _as_one_row(_CHUNK_CODEC.expand_records, record) if is_streamed(record) else record
 
 
-def _is_streamed(record: bytes) -> bool:
+def is_streamed(record: bytes) -> bool:
     """Return whether a record may have a stream: one without need not be copied."""
     try:
         return columns_of([record], "streamed") == [[1]]

@@ -21,7 +21,8 @@ from google.protobuf.message import Message
 from chatpb import ChatCompletion, ChatpbError, json_to_wire, wire_to_json
 from chatpb._detect import descriptor_of, detect_object
 from chatpb._engine import codec_of
-from chatpb._files.read import Document
+from chatpb._files.memory import check_memory, size_of_objects
+from chatpb._files.read import MAX_DOCUMENT, Document
 from chatpb._json.long_strings import LongStrings
 from chatpb._json.pointer import pointer
 from chatpb._options import Nonfinite
@@ -101,6 +102,7 @@ def count_documents(
     message_type: type[Message] | None,
     runtimes: tuple[str, ...],
     nonfinite: Nonfinite = "error",
+    max_record: int = MAX_DOCUMENT,
 ) -> Iterator[str]:
     """Add each document to the counts, and yield one line about each that is lost or unreadable.
 
@@ -110,6 +112,7 @@ def count_documents(
         message_type: their message; None detects it from each.
         runtimes: names of runtimes, whose message objects they are sent through.
         nonfinite: as for `json_to_wire`.
+        max_record: bytes of a document at most; one whose objects take more than twice that is unreadable.
 
     """
     detected: type[Message] | None = None
@@ -120,9 +123,12 @@ def count_documents(
         try:
             if document.error:
                 raise document.error
-            if message_type is None and isinstance(value := load_json(LongStrings(texts[0]).text), dict):
+            structure = LongStrings(texts[0]).text
+            # Two texts, the wire bytes, and objects of protobuf, which takes the objects of some engines four times.
+            check_memory(4 * len(texts[0]) + 4 * size_of_objects(structure), max_record)
+            if message_type is None and isinstance(value := load_json(structure), dict):
                 detected = detect_object(value, detected)
-            value = None
+            structure, value = b"", None
             loss = _count_document(texts, counts, message_type or detected or ChatCompletion, runtimes, nonfinite)
         except ChatpbError as error:
             counts.unreadable += 1

@@ -65,6 +65,25 @@ class Batch:
         """Return a function that reports a row of the batch that is left out."""
         return lambda row, error: refusals(f"{self.place(row)}: {reason_of(error)}")
 
+    def without_bad(self, check: Callable[[pa.Array], object], refusals: Refusals) -> Batch:
+        """Return the rows that a function does not refuse, and report all others.
+
+        `check` takes rows. It raises ChatpbError if one of them is bad.
+        """
+        refuse = self.refuse(refusals)
+        bad: set[int] = set()
+
+        def note(row: int, error: ChatpbError) -> None:
+            bad.add(row)
+            refuse(row, error)
+
+        for _ in sift(self.wire, check, note):
+            pass
+        if not bad:
+            return self
+        good = [row for row in range(len(self.wire)) if row not in bad]
+        return Batch(self.wire.take(pa.array(good, pa.int64())), lambda row: self.place(good[row]))
+
 
 def reason_of(error: ChatpbError) -> str:
     """Return why a record is bad. The path of its error has no number of a row, since the place names the record."""
@@ -87,9 +106,8 @@ def checked(
 
     Without `whole` only their sizes are checked, for a caller that reads all of them anyway.
     """
-    refuse = batch.refuse(refusals)
 
-    def check(rows: pa.Array) -> range:
+    def check(rows: pa.Array) -> None:
         if (longest := pc.max(pc.binary_length(rows)).as_py() or 0) > max_record:
             raise ChatpbError(f"it has {longest} bytes, above the limit of {max_record}")
         if whole:
@@ -97,20 +115,8 @@ def checked(
                 _check_one(batch.large or rows[0].as_py(), message_type)
             else:
                 json_column(rows, message_type, unknown_fields="skip", nonfinite="allow", threads=threads)
-        return range(len(rows))
 
-    bad: set[int] = set()
-
-    def note(row: int, error: ChatpbError) -> None:
-        bad.add(row)
-        refuse(row, error)
-
-    for _ in sift(batch.wire, check, note):
-        pass
-    if not bad:
-        return batch
-    good = [row for row in range(len(batch.wire)) if row not in bad]
-    return Batch(batch.wire.take(pa.array(good, pa.int64())), lambda row: batch.place(good[row]))
+    return batch.without_bad(check, refusals)
 
 
 def _check_one(wire: bytes, message_type: type[Message]) -> None:

@@ -132,6 +132,7 @@ def copy(
             members=members,
             level=level,
             threads=threads,
+            max_record=max_record,
             nonfinite=nonfinite,
             unknown_fields=unknown_fields,
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cache
 from io import BytesIO
@@ -21,17 +22,19 @@ from google.protobuf.descriptor import Descriptor
 from google.protobuf.message import Message
 
 from chatcompletion.v1 import ChatCompletion, ChatCompletionChunk, ChatCompletionRecord, CreateChatCompletionRequest
-from chatpb._contract.documents import RECORD_PARTS
+from chatpb._contract.documents import DOCUMENTS, RECORD_PARTS
 from chatpb._contract.schema import schema_of
 from chatpb._convert import json_lines_to_wire, json_to_wire
 from chatpb._detect import detect_wires, json_object
-from chatpb._engine import column_reader
+from chatpb._engine import codec_of, column_reader
 from chatpb._engine.codec import Column, ColumnBuffers, ColumnReader
 from chatpb._errors import ChatpbError, JsonError, WireError
 from chatpb._files.formats import Format
 from chatpb._files.framing import LARGE, emptied
+from chatpb._files.memory import TooLargeError, check_memory, size_of_objects
 from chatpb._files.read import Block, Document, Input
 from chatpb._files.refusals import Refusals
+from chatpb._json.ends import end_of_value
 from chatpb._json.long_strings import LongStrings
 from chatpb._options import Nonfinite
 from chatpb.arrow import from_messages
@@ -71,6 +74,9 @@ _SHOWN_BY: Final[dict[type[Message], tuple[Column, ...]]] = {
 _OBJECTS: Final = {ChatCompletion: "chat.completion", ChatCompletionChunk: "chat.completion.chunk"}
 
 T = TypeVar("T")
+
+_BETWEEN: Final = frozenset(bytes([mark]) for mark in b" \t\r\n,[]")
+"""What may stand between the values of arrays, which are read alike on all levels."""
 
 _EVENT_FIELDS: Final = (b"event:", b"id:", b"retry:", b":")
 
@@ -118,14 +124,17 @@ class DocumentSource:
         return min(self._opened.position() / self._size, 1.0) if self._size else 0.0
 
     def batches(self, refusals: Refusals) -> Iterator[Batch]:
-        wrapper = DocumentWrapper(self._threads)
+        wrapper = DocumentWrapper(self._threads, self._max_record)
         try:
             for batch, message_type in (self._json if self._format.is_json else self._messages)(refusals):
-                if batch.large is not None and message_type is not ChatCompletionChunk:
-                    batch = wrapped_large(batch, message_type)  # the document itself is not needed any longer
-                    yield batch
-                else:
-                    yield from wrapper.wrap(batch, message_type)
+                try:
+                    if batch.large is not None and message_type is not ChatCompletionChunk:
+                        batch = wrapped_large(batch, message_type, self._max_record)  # the document is not needed now
+                        yield batch
+                    else:
+                        yield from wrapper.wrap(batch, message_type)
+                except TooLargeError as error:
+                    refusals(f"{batch.place(0)}: {error}")
                 del batch
         except TypeError as error:
             raise ChatpbError(f"{self.name}: {error}") from None
@@ -154,9 +163,10 @@ class DocumentSource:
     def _detect(self, blocks: list[Block]) -> type[Message]:
         samples = [each.data for block in blocks for each in islice(block.documents(), _SAMPLE) if not each.error]
         if any(block.is_large for block in blocks):
-            shown = [message_type for message_type in _SHOWN_BY if _shows(samples, message_type)]
+            shown = [message_type for message_type in _SHOWN_BY if _shows(samples, message_type)] or _fitting(samples)
             if len(shown) == 1:
                 return shown[0]
+            raise ChatpbError(f"{self.name}: a large message, of a type that does not show: give it with --type")
         try:
             return detect_wires(samples)
         except ValueError as error:
@@ -208,8 +218,12 @@ class DocumentSource:
 
         Azure's first chunk could be a completion too: the documents after it say which.
         """
-        lines = (LongStrings(each.data.removeprefix(b"data:")).text for each in documents if not each.error)
-        objects = [obj for line in islice(lines, _SAMPLE) if (obj := json_object(line)) is not None]
+        lines = (each.data.removeprefix(b"data:") for each in documents if not each.error)
+        objects = []
+        for line in islice(lines, _SAMPLE):
+            with suppress(TooLargeError):
+                if (obj := self._object(line)) is not None:
+                    objects.append(obj)
         for obj in [*filterfalse(_is_undecided, objects), *objects]:
             if foreign_form_of(obj):
                 return None
@@ -300,7 +314,7 @@ class DocumentSource:
         The list is empty then. Raises ChatpbError.
         """
         data = texts.pop()
-        obj = None if self._type else json_object(LongStrings(data).text)
+        obj = None if self._type else self._object(data)
         if obj is None:
             # It is of the given type; or it is no JSON, and the error says where.
             message_type = self._type or ChatCompletionRecord
@@ -322,7 +336,14 @@ class DocumentSource:
                 yield ChatCompletionRecord, wire
         else:
             self._before = document_type_of(obj, self._before)
+            del obj
             yield self._before, json_to_wire(data, self._before, nonfinite=self._nonfinite)
+
+    def _object(self, data: bytes) -> dict[str, Any] | None:
+        """Return the object of a JSON text without its long strings; None if it is none. Raises TooLargeError."""
+        structure = LongStrings(data).text
+        check_memory(2 * len(data) + size_of_objects(structure), self._max_record)
+        return json_object(structure)
 
     def _read_foreign(self, form: ForeignForm, data: bytes) -> list[bytes]:
         """Return the JSON texts of the records that a text of a foreign form becomes. Raises ChatpbError."""
@@ -333,9 +354,18 @@ class DocumentSource:
         except ChatpbError:
             json_to_wire(data, ChatCompletionRecord, nonfinite=self._nonfinite)  # the error has its place here
             raise
-        obj = json.loads(data if form.reads_strings else strings.text)
+        taken = 3 * len(data) + size_of_objects(strings.text)
+
+        def whole(value: Any) -> Any:
+            """Return a string that may be long, of which objects and a text are made too."""
+            if not (string := strings.long(value)):
+                return value
+            check_memory(taken + 12 * len(string) + size_of_objects(string), self._max_record)
+            return json.loads(b'"%b"' % string)
+
         try:
-            return [strings.put_back(json.dumps(record).encode()) for record in form.read(obj)]
+            records = form.read(strings.parsed(), *([whole] if form.reads_strings else []))
+            return [strings.put_back(json.dumps(record).encode()) for record in records]
         except (AttributeError, KeyError, TypeError, ValueError) as error:
             if isinstance(error, ChatpbError):
                 raise
@@ -359,22 +389,27 @@ class DocumentSource:
     def _values(self, data: bytes, refusals: Refusals) -> Iterator[Document]:
         """Yield the JSON values of a text that are not one a line, such as the items of an array."""
         strings = LongStrings(self._utf8(data))
+        size = len(data)
         del data
-        text = strings.text.decode(errors="surrogateescape")  # a value with invalid UTF-8 is refused where it is read
+        text = strings.text
 
-        def document(text: str) -> Document:
-            return Document(self.name, Format.JSONL, line, strings.put_back(text.encode(errors="surrogateescape")))
+        def document(text: bytes) -> Document:
+            value = strings.put_back(text)
+            try:  # the whole text, the value, and the message that is made of it
+                check_memory(size + 2 * len(value), self._max_record)
+            except TooLargeError as error:
+                return Document(self.name, Format.JSONL, line, b"", error)
+            return Document(self.name, Format.JSONL, line, value)
 
-        decoder = json.JSONDecoder()
         at, line, seen = 0, 1, 0
         depth, is_after_array = 0, False
         cut_short = f"{self.name}: the array has no end: the file is cut short"
         while True:
-            while at < len(text) and (mark := text[at]) in " \t\r\n,[]":
-                depth += (mark == "[") - (mark == "]")
-                is_after_array = (mark == "]" and not depth) or (is_after_array and mark != "[")
+            while at < len(text) and (mark := text[at : at + 1]) in _BETWEEN:
+                depth += (mark == b"[") - (mark == b"]")
+                is_after_array = (mark == b"]" and not depth) or (is_after_array and mark != b"[")
                 at += 1
-            line += text.count("\n", seen, at)
+            line += text.count(b"\n", seen, at)
             seen = at
             if at >= len(text):
                 if depth > 0:
@@ -383,10 +418,9 @@ class DocumentSource:
             if is_after_array:
                 refusals(f"{self.name}:{line}: JSON goes on after the end of the array; it is read too")
                 is_after_array = False
-            try:
-                _, end = decoder.raw_decode(text, at)
-            except (ValueError, RecursionError):
-                if depth > 0 and text.rstrip()[-1:] != "]":
+            end = end_of_value(text, at)
+            if end is None:
+                if depth > 0 and text.rstrip()[-1:] != b"]":
                     refusals(cut_short)
                 # The exact parser says where; nothing says where the next value starts.
                 yield document(text[at:])
@@ -474,6 +508,16 @@ def _shows(wires: Sequence[bytes], message_type: type[Message]) -> bool:
     except WireError:
         return False
     return _all_shown(found, len(wires), message_type)
+
+
+def _fitting(wires: Sequence[bytes]) -> list[type[Message]]:
+    """Return the types whose contract messages break least often, which is found without objects."""
+    found: dict[type[Message], int] = {}
+    for message_type in DOCUMENTS.values():
+        codec = codec_of(message_type.DESCRIPTOR)
+        with suppress(WireError):
+            found[message_type] = sum(len(codec.validate_wire(wire, False)) for wire in wires)
+    return [message_type for message_type, count in found.items() if count == min(found.values())]
 
 
 def _all_shown(found: Sequence[ColumnBuffers], count: int, message_type: type[Message]) -> bool:

@@ -15,7 +15,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Final
 
 import pyarrow as pa
 from google.protobuf.message import Message
@@ -25,6 +25,7 @@ from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._convert import wire_to_json_lines
 from chatpb._errors import ChatpbError, WireError
 from chatpb._files.formats import PARQUET_ENDINGS, RECORDER_ENDINGS, STANDARD, Format, format_of
+from chatpb._files.memory import TooLargeError, check_memory
 from chatpb._files.read import MAX_DOCUMENT, Input, open_input
 from chatpb._files.refusals import Refusals
 from chatpb._files.write import open_output
@@ -32,7 +33,7 @@ from chatpb._known_json import known_json, note_unknown_fields
 from chatpb._options import Nonfinite, UnknownFields, threads_of
 from chatpb._records.parts import expand_record
 from chatpb._wire.write import varint
-from chatpb.arrow import expand_records, to_messages
+from chatpb.arrow import expand_records, expanded_size, one_row, size_of, to_messages
 from chatpb.storage._batch import BATCH_BYTES, Batch
 from chatpb.storage._batch_joiner import BatchJoiner
 from chatpb.storage._documents import DocumentSource
@@ -45,6 +46,9 @@ from chatpb.storage._stores import create_stored, is_remote, open_stored
 from chatpb.storage._wrap_documents import unwrap_documents
 
 __all__ = ["Form", "Source", "files_of", "form_of", "open_source", "standard_input_as_file", "write_records"]
+
+_EXPANDED_AT_ONCE: Final = 16 << 20
+"""Bytes of records with whole chunks that are encoded at once: a small stream may stand for many."""
 
 
 class Form(str, Enum):
@@ -217,6 +221,7 @@ def write_records(
     members: Mapping[str, str] | None = None,
     level: int | None = None,
     threads: int | None = None,
+    max_record: int = MAX_DOCUMENT,
     nonfinite: Nonfinite = "error",
     unknown_fields: UnknownFields = "skip",
 ) -> int:
@@ -236,6 +241,7 @@ def write_records(
         members: columns of Parquet for members of the records' JSON, as in `copy`.
         level: the level of zstd for Parquet or for a recorder's file; None for the default of the form.
         threads: how many threads share the work; None for one a core.
+        max_record: bytes of a record at most; one that takes more than twice that to write is left out.
         nonfinite: "allow" writes NaN and the infinities as JSON lines; "error" leaves records with them out.
         unknown_fields: "skip" writes records with fields of a newer contract as JSON lines without those fields, and
             logs each field once; "error" leaves such records out. All other forms keep the fields.
@@ -260,10 +266,12 @@ def write_records(
         ):
             return sum(len(numbers) for numbers in append_batches(recorder, _wires(batches), threads))
     if form is Form.PARQUET:
-        counted = _Counted(batches)
+        counted = _Counted(_within_memory(batches, _memory_of_columns(bool(members)), max_record, refusals))
         with _standard_output_as_file(path) as file:
             (write_dataset if partition else write_file)(file, counted, columns, members or {}, level, threads)
         return counted.records
+    if document == "chunk" or (form is Form.LINES and not document):
+        batches = _within_memory(batches, _memory_of_chunks, max_record, refusals)
     encode = _encoder(form, document, nonfinite, unknown_fields, threads)
     written = 0
     with (create_stored if is_remote(path) else open_output)(path) as output:
@@ -275,6 +283,39 @@ def write_records(
             written += encoded.documents
             del encoded
     return written
+
+
+def _memory_of_columns(has_members: bool) -> Callable[[pa.Array], int]:
+    """Return what gives the bytes that a Parquet file of records takes while it is made.
+
+    Arrow copies a record, makes a page of it, and compresses that. Members are read from its JSON too, by DuckDB.
+    """
+    return lambda records: 5 * expanded_size(records) if has_members else 4 * size_of(records)
+
+
+def _memory_of_chunks(records: pa.Array) -> int:
+    """Return the bytes that records take while they become text: a stream, its chunks whole, and their text."""
+    size, expanded = size_of(records), expanded_size(records)
+    return 3 * expanded if expanded > size else 2 * size
+
+
+def _within_memory(
+    batches: Iterable[Batch], needed: Callable[[pa.Array], int], max_record: int, refusals: Refusals
+) -> Iterator[Batch]:
+    """Yield batches without the records that take more than twice the limit of a record to write.
+
+    Args:
+        batches: the records.
+        needed: returns how many bytes some records take.
+        max_record: bytes of a record at most.
+        refusals: takes what is left out.
+
+    """
+    for batch in batches:
+        within = batch.without_bad(lambda records: check_memory(needed(records), max_record), refusals)
+        del batch
+        yield within
+        del within
 
 
 def _wires(batches: Iterable[Batch]) -> Iterator[list[bytes]]:
@@ -332,6 +373,8 @@ def _encoder(
     def many(records: pa.Array) -> _Encoded:
         if len(records) == 1:  # so that an error has its place in the one record
             return one(records.to_pylist())
+        if expanded_size(records) > _EXPANDED_AT_ONCE:
+            raise TooLargeError("these are encoded in several runs")
         wires = records
         if document:
             wires = pa.array(unwrap_documents(records.to_pylist(), document), pa.large_binary())
@@ -346,7 +389,8 @@ def _encoder(
             if document:
                 wires = list(unwrap_documents(records, document))
             else:
-                wires = [expand_record(record) if form is Form.LINES else record]
+                is_compact = form is Form.LINES and expanded_size(one_row(record)) > len(record)
+                wires = [expand_record(record) if is_compact else record]
             if form is Form.MESSAGES:
                 return _Encoded(len(wires), [piece for wire in wires for piece in (varint(len(wire)), wire)])
             texts = (known_json(wire, message_type, **options) for wire in wires)

@@ -35,13 +35,14 @@ class ForeignForm:
         members: the names of members that each object of this form has.
         read: yields the records of an object, as JSON objects. Raises ChatpbError.
         fits: returns whether an object with these members is of this form.
-        reads_strings: whether `read` looks into strings that may be long, such as JSON in a string.
+        reads_strings: whether `read` looks into strings that may be long, such as JSON in a string. It then takes a
+            function that returns such a string, given what stands for it in the object.
 
     """
 
     name: str
     members: tuple[str, ...]
-    read: Callable[[Obj], Iterator[Obj]]
+    read: Callable[..., Iterator[Obj]]
     fits: Callable[[Obj], bool] = lambda obj: True
     reads_strings: bool = False
 
@@ -273,16 +274,21 @@ def _list(obj: Obj) -> Iterator[Obj]:
         yield _answer(each)
 
 
-def _har(obj: Obj) -> Iterator[Obj]:
+def _har(obj: Obj, whole: Callable[[Any], Any]) -> Iterator[Obj]:
     for entry in obj["log"]["entries"]:
         try:
-            request = json.loads(entry["request"]["postData"]["text"])
-        except (KeyError, TypeError, ValueError):
+            asked = entry["request"]["postData"]["text"]
+        except (KeyError, TypeError):
+            continue
+        asked = whole(asked)
+        try:
+            request = json.loads(asked)
+        except (TypeError, ValueError):
             continue
         if not isinstance(request, dict) or not isinstance(request.get("messages"), list):
             continue
         answer = entry.get("response") or {}
-        text = (answer.get("content") or {}).get("text") or ""
+        text = whole((answer.get("content") or {}).get("text")) or ""
         start = _micros(entry.get("startedDateTime"))
         took = entry.get("time")
         yield {
@@ -309,13 +315,13 @@ def _body(text: str) -> Obj:
     return {"stream": {"chunks": chunks}} if chunks else {}
 
 
-def _otel(obj: Obj) -> Iterator[Obj]:
+def _otel(obj: Obj, whole: Callable[[Any], Any]) -> Iterator[Obj]:
     for resource in obj["resourceSpans"]:
         for scope in resource.get("scopeSpans") or []:
             for span in scope.get("spans") or []:
                 values = {each["key"]: _otel_value(each.get("value") or {}) for each in span.get("attributes") or []}
                 if any(name.startswith("gen_ai.") for name in values):
-                    yield _span(span, values)
+                    yield _span(span, values, whole)
 
 
 def _otel_value(value: Obj) -> Any:
@@ -329,8 +335,8 @@ def _otel_value(value: Obj) -> Any:
     return None
 
 
-def _span(span: Obj, values: Obj) -> Obj:
-    messages, outputs = (_otel_messages(values.get(f"gen_ai.{side}.messages")) for side in ("input", "output"))
+def _span(span: Obj, values: Obj, whole: Callable[[Any], Any]) -> Obj:
+    messages, outputs = (_otel_messages(whole(values.get(f"gen_ai.{side}.messages"))) for side in ("input", "output"))
     usage = _record(
         prompt_tokens=values.get("gen_ai.usage.input_tokens"),
         completion_tokens=values.get("gen_ai.usage.output_tokens"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.refusals import Refusals
 from chatpb._records.columns import columns_of
 from chatpb.storage._forms import Form, files_of, form_of, open_source
@@ -23,7 +24,7 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
     Args:
         path: a file of records of any form.
         id: the id.
-        options: `message_type`, `max_record`, `threads` and `form`, as in `open`, for a form that is scanned, and
+        options: `max_record`, as in `open`, and for a form that is scanned `message_type`, `threads` and `form`, and
             `refusals`, which takes what cannot be read on the way.
 
     Raises:
@@ -43,7 +44,7 @@ def get(path: str | os.PathLike[str], id: str, **options: Any) -> bytes | None:
     name = os.fspath(path)
     form = form_of(name, options.get("form"))
     if form is Form.RECORDER:
-        with Recorder(name, read_only=True) as recorder:
+        with Recorder(name, read_only=True, max_record=options.get("max_record", MAX_DOCUMENT)) as recorder:
             return recorder.get(id)
     return _scan(name, id, **options)
 

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 
 from chatpb._errors import ChatpbError
 from chatpb._files.framing import LARGE
+from chatpb._files.memory import check_memory
 from chatpb._files.refusals import Refusals
 from chatpb._files.write import private_opener
 from chatpb.arrow import SCHEMA, record_batch, with_columns
@@ -44,6 +45,9 @@ GROUP_BYTES: Final = 64 << 20
 
 _MAX_HEADERS: Final = 1 << 10
 """Bytes that the headers of a record's page may take beside it."""
+
+_ARROW_TIMES: Final = 3
+"""How often Arrow has a record that it reads: the page as it is stored, the page, and the column made of it."""
 
 MAX_OPEN_FILES: Final = 256
 """Files that are written at once. When records of more days come in turns, a day has several files."""
@@ -306,6 +310,7 @@ class ParquetSource:
                 wire = only_value(raw, opened, group, column)
             if wire is not None:
                 return wire
+            check_memory(_ARROW_TIMES * size, self._max_record)
         (wires,) = opened.read_row_group(group, ["wire"], use_threads=False).column(0).chunks
         if size >= LARGE:
             pa.default_memory_pool().release_unused()  # Arrow would keep the memory of the page for later

@@ -31,11 +31,13 @@ import pyarrow.compute as pc
 from chatcompletion.v1 import ChatCompletionRecord
 from chatpb._errors import ChatpbError, WireError
 from chatpb._files.cancellation import result_of
+from chatpb._files.memory import TooLargeError
+from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.refusals import Refusals
 from chatpb._known_json import known_json
 from chatpb._records.columns import columns_of
 from chatpb._records.parts import expand_record
-from chatpb.arrow import SCHEMA, expand_records, one_row, with_columns
+from chatpb.arrow import SCHEMA, expand_records, expanded_size, one_row, size_of, with_columns
 from chatpb.storage._batch import reason_of
 from chatpb.storage._duckdb_dataset import RecordsDataset
 from chatpb.storage._forms import Form, files_of, form_of, open_source, standard_input_as_file
@@ -424,8 +426,21 @@ the connection is gone, without a reference to them.
 
 
 def _json_of(wire: pa.ChunkedArray, identity: pa.ChunkedArray) -> pa.Array:
-    """Return the JSON text of records, whose streams have whole chunks."""
-    return _of_good_records(_json_of_records, wire, identity, "wire_to_json")
+    """Return the JSON text of records, whose streams have whole chunks.
+
+    All texts of a column are in memory at once. So those that chunks repeat may take MAX_DOCUMENT bytes together.
+    """
+    left = MAX_DOCUMENT
+
+    def text_of(records: pa.Array) -> pa.Array:
+        nonlocal left
+        more = expanded_size(records) - size_of(records)
+        if more > left:
+            raise TooLargeError(f"its stream expands to {more} bytes, too many beside the records read with it")
+        left -= more
+        return _json_of_records(records)
+
+    return _of_good_records(text_of, wire, identity, "wire_to_json")
 
 
 def _columns_of(wire: pa.ChunkedArray, identity: pa.ChunkedArray) -> pa.Array:
@@ -470,8 +485,7 @@ def _of_good_records(
 
     made = list(sift(column if len(given) == len(column) else column.take(given), function, refuse))
     if len(given) == len(column) and not bad:
-        (whole,) = made  # nothing was bad, so nothing was divided
-        return whole
+        return made[0] if len(made) == 1 else pa.chunked_array(made).combine_chunks()
     good = iter(range(len(given) - len(bad)))
     left_out = {given[row].as_py() for row in bad}
     valid = set(given.to_pylist()) - left_out

@@ -23,7 +23,7 @@ from chatpb.streams.compact import compact_stream
 __all__ = ["MAX_STREAM", "StreamAssembler"]
 
 MAX_STREAM: Final = 64 << 20
-"""Bytes of chunks that are held at most; beyond that the oldest stream ends, and more chunks of it are another."""
+"""Bytes of chunks that are held, unless the caller sets another limit."""
 
 MAX_OPEN: Final = 1_000
 """Streams that are open at once; beyond that the oldest one ends."""
@@ -46,9 +46,16 @@ class _Stream:
 
 
 class StreamAssembler:
-    """Puts streams together, and gives them in the order of their first chunks."""
+    """Puts streams together, and gives them in the order of their first chunks.
 
-    def __init__(self) -> None:
+    Args:
+        max_bytes: bytes of chunks that are held at most; beyond that the oldest stream ends, and more chunks of it are
+            another.
+
+    """
+
+    def __init__(self, max_bytes: int = MAX_STREAM) -> None:
+        self._max_bytes = max_bytes
         self._open: list[_Stream] = []
         self._by_id: dict[str, _Stream] = {}
         self._last: _Stream | None = None
@@ -71,7 +78,7 @@ class StreamAssembler:
             stream.size += len(chunk)
             self._size += len(chunk)
             self._last = stream
-            while self._size > MAX_STREAM or len(self._open) > MAX_OPEN:
+            while self._size > self._max_bytes or len(self._open) > MAX_OPEN:
                 yield self._end(self._open.pop(0))
 
     def finish(self) -> Iterator[tuple[str, bytes]]:

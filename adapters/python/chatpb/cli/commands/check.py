@@ -124,7 +124,7 @@ class _Check:
                 counts = self.by_file.setdefault(opened.name, Counts())
                 blocks = bar.over(opened, opened.blocks(format, limit))
                 for problem in count_documents(
-                    documents_of(blocks), counts, self.message_type, self.runtimes, self.nonfinite
+                    documents_of(blocks), counts, self.message_type, self.runtimes, self.nonfinite, limit
                 ):
                     self.problem(problem)
         except OSError as error:
@@ -139,7 +139,7 @@ class _Check:
         with storage.open(path, max_record=limit) as records:
             records.refusals = Refusals(self.problem)
             found = _documents(records, records.refusals)
-            for problem in count_documents(found, counts, ChatCompletionRecord, self.runtimes, self.nonfinite):
+            for problem in count_documents(found, counts, ChatCompletionRecord, self.runtimes, self.nonfinite, limit):
                 self.problem(problem)
             counts.unreadable += records.refusals.count
             if untold := records.refusals.untold:

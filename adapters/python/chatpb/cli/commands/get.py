@@ -8,7 +8,10 @@ import typer
 
 from chatpb import ChatpbError
 from chatpb._files.formats import STANDARD
+from chatpb._files.memory import check_memory
+from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.write import open_output
+from chatpb.cli._document_options import MaxRecord
 
 __all__ = ["get"]
 
@@ -16,6 +19,7 @@ __all__ = ["get"]
 def get(
     file: Annotated[str, typer.Argument(metavar="FILE", help="File of records.")],
     id: Annotated[str, typer.Argument(metavar="ID", help="The id of a completion or of a request.")],
+    max_record: MaxRecord = MAX_DOCUMENT >> 20,
 ) -> None:
     """Print the record of an id as JSON.
 
@@ -27,12 +31,15 @@ def get(
     """
     from chatpb import ChatCompletionRecord
     from chatpb._known_json import known_json
+    from chatpb.arrow import expanded_size, one_row
     from chatpb.storage import expand_record
     from chatpb.storage import get as find
 
-    wire = find(file, id)
+    wire = find(file, id, max_record=max_record << 20)
     if wire is None:
         raise ChatpbError(f"{file}: no record has the id {id}")
+    if (size := expanded_size(one_row(wire))) > len(wire):
+        check_memory(3 * size, max_record << 20)  # the stream, its chunks whole, and their text
     with open_output(STANDARD) as output:
         output.write(known_json(expand_record(wire), ChatCompletionRecord, nonfinite="allow"))
         output.write(b"\n")
