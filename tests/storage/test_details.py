@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pty
+import random
 import re
 import sqlite3
 import subprocess
@@ -233,3 +234,80 @@ def test_a_record_of_just_the_limit_is_read_from_parquet(size: int) -> None:
     with storage.open("x.parquet", max_record=len(record) - 1) as records:
         assert list(records) == []
         assert records.refusals.count == 1
+
+
+@pytest.mark.parametrize(
+    ("first", "following"), [(1, 1), (1 << 13, (1 << 13) + 1), (1 << 20, (1 << 20) + 9), (81_920, 81_921)]
+)
+def test_the_counts_of_a_file_whose_oldest_records_are_gone(first: int, following: int) -> None:
+    """Whatever bits the number of the oldest record and the size of the file have in common."""
+    with Recorder("r.db") as recorder:
+        recorder.append([make_record(status=200)])
+    with opened_sqlite("r.db") as file:
+        file.execute("UPDATE records SET seq = ?", (first,))
+        file.execute("UPDATE state SET first = ?, next = ?", (first, following))
+    with Recorder("r.db") as recorder:
+        assert len(recorder) == following - first
+
+
+@pytest.mark.parametrize(("count", "trained"), [(15, 0), (16, 1)])
+def test_a_dictionary_is_trained_on_16_records_at_least(count: int, trained: int) -> None:
+    words = [f"{number * number:x}" for number in range(500)]
+    with Recorder("r.db") as recorder:
+        for number in range(count):
+            text = " ".join(random.Random(number).choices(words, k=2_000))
+            recorder.append([make_record(request_id=f"{number}", labels={"text": text})])
+    with opened_sqlite("r.db") as file:
+        assert file.execute("SELECT count(*) FROM dictionaries").fetchone() == (trained,)
+
+
+def test_long_records_have_a_dictionary_too() -> None:
+    """Records of agents have tens of kilobytes each, most of which repeat."""
+    words = [f"{number * number:x}" for number in range(3_000)]
+    prompt = " ".join(random.Random(1).choices(words, k=5_000))
+    records = [
+        make_record(request={"messages": [{"role": "system", "content": prompt}, {"role": "user", "content": f"{n}"}]})
+        for n in range(100)
+    ]
+    with Recorder("r.db") as recorder:
+        for record in records:
+            recorder.append(record)
+        assert list(recorder) == records
+    with opened_sqlite("r.db") as file:
+        (alone,) = file.execute("SELECT avg(length(body)) FROM records WHERE dictionary = 0").fetchone()
+        (with_it,) = file.execute("SELECT avg(length(body)) FROM records WHERE seq > 90").fetchone()
+    assert with_it < alone / 2
+
+
+def test_a_dictionary_is_smaller_than_its_samples() -> None:
+    """It would else hold the samples themselves, and fit no other records."""
+    samples = [
+        make_record(request_id=f"{n}", labels={"text": " ".join(f"{n * k:x}" for k in range(99))}) for n in range(99)
+    ]
+    dictionary = train_dictionary(samples)
+    assert dictionary
+    assert len(dictionary) <= sum(map(len, samples)) * 6 // 10
+
+
+def test_what_cannot_be_deleted_takes_half_of_the_limit_at_most(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However large names and dictionaries are, records may take half of the limit."""
+    limit = 400_000
+    monkeypatch.setattr("chatpb.storage._recorder._FIXED_BYTES", f"SELECT {limit - 8192}")
+    with Recorder("r.db", max_bytes=limit) as recorder:
+        for batch in range(20):
+            recorder.append(
+                [
+                    make_record(request_id=f"{batch} {n}", labels={"text": random.Random(n).randbytes(300).hex()})
+                    for n in range(100)
+                ]
+            )
+            assert recorder.size <= limit + limit // 2
+        assert recorder.size > limit
+
+
+def test_a_program_ends_that_has_not_closed_its_recorder() -> None:
+    program = """
+from chatpb.storage import BackgroundRecorder, Recorder
+recorder = BackgroundRecorder(Recorder("r.db"))
+"""
+    assert subprocess.run([sys.executable, "-c", program], timeout=60, check=False).returncode == 0

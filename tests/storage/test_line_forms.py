@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from chatpb import ChatCompletionRecord, storage, wire_to_json
+from chatpb import ChatCompletionRecord, ChatpbError, storage, wire_to_json
 from chatpb.storage._line_forms import FOREIGN_FORMS
 from tests.cli.command_line import run
 
@@ -222,6 +222,29 @@ def test_json_over_many_lines_is_read_up_to_the_limit(size: int, is_read: bool) 
     if not is_read:
         said = "chatpb: in.json: JSON that is not one object a line is read whole, up to 1 MiB"
         assert result.stderr.splitlines()[0] == said
+
+
+@pytest.mark.parametrize(("size", "is_read"), [(99_999, True), (100_000, True), (100_001, False)])
+def test_the_limit_of_json_over_many_lines_leaves_the_last_line_its_end(size: int, is_read: bool) -> None:
+    text = json.dumps([COMPLETION] * 100, indent=1)
+    Path("in.json").write_text(text + " " * (size - len(text)))
+    if is_read:
+        assert storage.copy(["in.json"], "out.jsonl", max_record=99_999).written == 100
+    else:
+        with pytest.raises(ChatpbError, match="is read whole"):
+            storage.copy(["in.json"], "out.jsonl", max_record=99_999)
+
+
+@pytest.mark.parametrize("kind", ["blob", "reasoning", "uri", "zzz"])
+def test_parts_of_other_kinds_are_no_answers_of_tools(kind: str) -> None:
+    """The span keeps them."""
+    parts = [{"type": kind, "id": "p", "response": "r"}, {"type": "text", "content": "Hi"}]
+    value = {"stringValue": json.dumps([{"role": "user", "parts": parts}])}
+    span = {"name": "chat", "attributes": [{"key": "gen_ai.input.messages", "value": value}]}
+    Path("in.jsonl").write_text(json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}) + "\n")
+    (record,) = records_of("in.jsonl")
+    assert record["request"]["messages"] == [{"role": "user", "content": "Hi"}]
+    assert record["otel"] == span
 
 
 def test_all_forms_in_one_file_in_any_order() -> None:

@@ -305,8 +305,12 @@ class Recorder(RecorderReader):
                     self._connection.execute(f"INSERT INTO {table} VALUES (?, ?)", (trained + 1, body))  # noqa: S608
 
     def _newest_records(self, size: int) -> list[bytes]:
-        """Return the newest records, of `size` bytes or somewhat more together."""
+        """Return the starts of the newest records, of `size` bytes or somewhat more together.
+
+        None has so many bytes that they would be too few to train a dictionary.
+        """
         found: list[bytes] = []
+        most = size // MIN_SAMPLES
         first, number = self._bounds()
         while number >= first and size > 0:
             (row,), _ = self._fetch_rows(number, number)
@@ -315,8 +319,8 @@ class Recorder(RecorderReader):
             )  # training takes many times that
             record = self._decompress(row) if is_sample else None
             if isinstance(record, bytes):
-                found.append(record)
-                size -= len(record)
+                found.append(record[:most])
+                size -= len(found[-1])
             number -= 1
         return found
 
