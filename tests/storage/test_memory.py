@@ -27,9 +27,10 @@ import re, sys
 from chatpb import storage
 def peak():  # of this program alone: `getrusage` counts the process that started it too
     return int(re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]) << 10
-storage.copy(["small.jsonl"], "small_" + sys.argv[2])
+days = {"partition": True} if sys.argv[2] == "days" else {}
+storage.copy(["small.jsonl"], "small_" + sys.argv[2], **days)
 before = peak()
-options = {"max_record": int(sys.argv[3])} if sys.argv[3] else {}
+options = {"max_record": int(sys.argv[3]), **days} if sys.argv[3] else days
 if sys.argv[2].startswith("members"):
     options["members"] = {"found": "$.response.id"}
 copied = storage.copy([sys.argv[1]], sys.argv[2], **options)
@@ -140,6 +141,29 @@ def test_how_often_a_large_record_is_in_memory(large: Path, source: str, target:
     """Twice where nothing else is needed: as it was read and as it is written."""
     written, left_out, took = copied(str(large / source), target)
     assert (written, left_out) == (1, 0)
+    assert took < (times + 0.5) * LARGE
+
+
+@pytest.mark.skipif(chatpb.engine != "native", reason="the reference engine makes objects of all that it reads")
+@pytest.mark.parametrize(
+    ("source", "target", "times"),
+    [
+        ("record.jsonl", "x.jsonl", 2),
+        ("record.db", "x.jsonl", 2),
+        ("record.binpbs", "x.jsonl", 2),
+        ("completion.binpbs", "x.db", 2),
+        ("record.jsonl", "x.parquet", 4),
+        ("record.db", "days", 4),
+    ],
+)
+def test_a_large_record_is_gone_before_the_next_one_is_read(large: Path, source: str, target: str, times: int) -> None:
+    name = source.split(".")[0]
+    if source == "completion.binpbs":
+        storage.copy([str(large / "completion.jsonl")] * 2, source, document="response")
+    else:
+        storage.copy([str(large / f"{name}.jsonl")] * 2, source)
+    written, left_out, took = copied(source, target)
+    assert (written, left_out) == (2, 0)
     assert took < (times + 0.5) * LARGE
 
 

@@ -156,9 +156,9 @@ class DocumentSource:
                 batch = Batch(from_messages(block.data), _Places(block))
             limit = self._max_record
             good = checked(batch, refusals, max_record=limit, message_type=message_type, threads=self._threads)
-            del block, batch
-            yield good, message_type
-            del good
+            found = [(good, message_type)]
+            del block, batch, good
+            yield found.pop()  # so that nothing here has it any longer
 
     def _detect(self, blocks: list[Block]) -> type[Message]:
         samples = [each.data for block in blocks for each in islice(block.documents(), _SAMPLE) if not each.error]

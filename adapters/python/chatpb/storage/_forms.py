@@ -402,6 +402,6 @@ def _encoder(
         for batch in batches:
             refuse = batch.refuse(refusals)
             yield from sift(batch.wire, many, refuse) if batch.large is None else sift([batch.large], one, refuse)
-            del batch
+            del batch, refuse  # which has the batch
 
     return encode

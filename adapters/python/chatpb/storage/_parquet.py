@@ -115,7 +115,10 @@ def write_file(
     ):
         for table in prefetch(_row_groups(batches, members, threads), threads, _size_of_large):
             writer.write_table(table.select(schema.names), row_group_size=table.num_rows)
+            is_large = bool(_size_of_large(table))
             del table
+            if is_large:
+                _release_pages()
         writer.add_key_value_metadata(_metadata(members))
 
 
@@ -139,8 +142,15 @@ def write_dataset(
     ):
         days_of = map(_with_day, _row_groups(batches, members, threads))
         for table in prefetch(days_of, threads, _size_of_large):
-            for day in table.column(DAY).unique().to_pylist():
-                days.write(day, table.filter(pc.equal(table.column(DAY), day)).select(schema.names))
+            found = table.column(DAY).unique().to_pylist()
+            for day in found:  # one day alone takes no copy
+                of_day = table if len(found) == 1 else table.filter(pc.equal(table.column(DAY), day))
+                days.write(day, of_day.select(schema.names))
+                del of_day
+            is_large = bool(_size_of_large(table))
+            del table
+            if is_large:
+                _release_pages()
 
 
 class _DayFiles:
@@ -313,8 +323,13 @@ class ParquetSource:
             check_memory(_ARROW_TIMES * size, self._max_record)
         (wires,) = opened.read_row_group(group, ["wire"], use_threads=False).column(0).chunks
         if size >= LARGE:
-            pa.default_memory_pool().release_unused()  # Arrow would keep the memory of the page for later
+            _release_pages()
         return wires[0].as_py() or b""
+
+
+def _release_pages() -> None:
+    """Give the memory of pages back to the system, which Arrow would keep for later ones."""
+    pa.default_memory_pool().release_unused()
 
 
 def parquet_below(root: str, names: Iterable[str]) -> list[str]:
