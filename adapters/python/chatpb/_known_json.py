@@ -9,13 +9,15 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from threading import Lock
 from typing import Any, Final
 
 from chatcompletion.v1 import ChatCompletion
 from chatpb._convert import wire_to_json
+from chatpb._engine import codec_of
 from chatpb._errors import WireError
-from chatpb._inputs import Buffer
+from chatpb._inputs import Buffer, wire_bytes
 from chatpb._options import Nonfinite, UnknownFields
 from chatpb._runtimes import runtime_of
 from chatpb._tree.read import wire_to_tree
@@ -39,20 +41,35 @@ def known_json(
     *,
     nonfinite: Nonfinite = "error",
     unknown_fields: UnknownFields = "skip",
+    limit: int | None = None,
 ) -> bytes:
     """Return the JSON text of an encoded message, as `wire_to_json` does; what it leaves out is logged and counted.
 
-    Raises WireError for bytes that are no message or hold what JSON cannot, and with `unknown_fields="error"` for
-    fields that this contract does not have.
+    Raises WireError for bytes that are no message or hold what JSON cannot, for text of more bytes than the limit, and
+    with `unknown_fields="error"` for fields that this contract does not have.
     """
+    if limit is None:
+        convert = partial(wire_to_json, wire, message_type, nonfinite=nonfinite)
+    else:
+        convert = partial(_json_within, limit, wire, message_type, nonfinite == "allow")
     try:
-        return wire_to_json(wire, message_type, nonfinite=nonfinite)
+        return convert()
     except WireError:
         if unknown_fields == "error":
             raise
-    text = wire_to_json(wire, message_type, nonfinite=nonfinite, unknown_fields="skip")
+    text = convert(unknown_fields="skip")
     note_unknown_fields(wire, message_type)
     return text
+
+
+def _json_within(
+    limit: int, wire: Buffer, message_type: type[Any], nonfinite: bool, unknown_fields: UnknownFields = "error"
+) -> bytes:
+    codec = codec_of(runtime_of(message_type).descriptor(message_type))
+    try:
+        return codec.wire_to_json(wire_bytes(wire), False, unknown_fields == "error", nonfinite, limit)
+    except MemoryError:
+        raise WireError("", 0, f"its JSON has more than {limit} bytes, which is what memory allows") from None
 
 
 def note_unknown_fields(wire: Buffer, message_type: type[Any]) -> None:

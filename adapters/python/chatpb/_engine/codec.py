@@ -29,13 +29,16 @@ class Codec(Protocol):
     Every function raises JsonError or WireError for bad input. Paths of errors in rows start with the row, and
     those of violations in lines with the place of the document.
     `strict` raises ContractError for a document with violations that it refuses; `validate_wire` then lists only those.
+    `limit` raises MemoryError for JSON text of more bytes; the native engine never has more of them in memory.
     """
 
     def json_to_wire(self, data: JsonText, canonical: bool, nonfinite: bool, strict: bool = False, /) -> bytes: ...
 
     def validate_wire(self, wire: Wire, strict: bool, /) -> list[Violation]: ...
 
-    def wire_to_json(self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, /) -> bytes: ...
+    def wire_to_json(
+        self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, limit: int | None = None, /
+    ) -> bytes: ...
 
     def dict_to_wire(
         self, obj: Any, default: Default | None, canonical: bool, nonfinite: bool, strict: bool = False, /

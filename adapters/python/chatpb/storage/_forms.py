@@ -272,7 +272,7 @@ def write_records(
         return counted.records
     if document == "chunk" or (form is Form.LINES and not document):
         batches = _within_memory(batches, _memory_of_chunks, max_record, refusals)
-    encode = _encoder(form, document, nonfinite, unknown_fields, threads)
+    encode = _encoder(form, document, nonfinite, unknown_fields, threads, max_record)
     written = 0
     with (create_stored if is_remote(path) else open_output)(path) as output:
         for encoded in prefetch(encode(batches, refusals), threads, lambda encoded: encoded.size):
@@ -352,7 +352,12 @@ class _Encoded:
 
 
 def _encoder(
-    form: Form, document: str, nonfinite: Nonfinite, unknown_fields: UnknownFields, threads: int | None
+    form: Form,
+    document: str,
+    nonfinite: Nonfinite,
+    unknown_fields: UnknownFields,
+    threads: int | None,
+    max_record: int,
 ) -> Callable[[Iterable[Batch], Refusals], Iterator[_Encoded]]:
     """Return a function that yields batches as lines or messages, and reports the records that cannot be those."""
     message_type = RECORD_DOCUMENTS.get(document, ChatCompletionRecord)
@@ -393,7 +398,11 @@ def _encoder(
                 wires = [expand_record(record) if is_compact else record]
             if form is Form.MESSAGES:
                 return _Encoded(len(wires), [piece for wire in wires for piece in (varint(len(wire)), wire)])
-            texts = (known_json(wire, message_type, **options) for wire in wires)
+            left = 2 * max_record - len(record) - sum(len(wire) for wire in wires if wire is not record)
+            texts = []
+            for wire in wires:
+                texts.append(known_json(wire, message_type, limit=max(left, BATCH_BYTES), **options))
+                left -= len(texts[-1])
             return _Encoded(len(wires), [piece for text in texts for piece in (text, b"\n")])
         except WireError as error:
             raise WireError(f"/0{error.path}", error.offset, error.reason) from None

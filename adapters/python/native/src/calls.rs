@@ -145,7 +145,7 @@ impl MessageClass {
     #[inline(always)]
     fn print<'py>(&self, wire: &Bound<'py, PyAny>, options: &Options<'_, 'py>) -> PyResult<Bound<'py, PyAny>> {
         let [fill_required, refuse_unknown, nonfinite] = flags(options)?;
-        let text = self.codec.get().wire_to_json(wire.py(), wire, fill_required, refuse_unknown, nonfinite)?;
+        let text = self.codec.get().wire_to_json(wire.py(), wire, fill_required, refuse_unknown, nonfinite, None)?;
         Ok(text.into_any())
     }
 

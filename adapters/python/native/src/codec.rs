@@ -6,7 +6,7 @@ use crate::dict_to_json::{Buffers, dict_to_json};
 use crate::errors::{contract_error, json_error, lines_error, violation_list, wire_error};
 use crate::input::Input;
 use crate::json_to_dict::json_to_dict;
-use crate::new_bytes::{MARGIN, NewBytes, growing_bytes};
+use crate::new_bytes::{MARGIN, NewBytes, growing_bytes, too_large};
 use chatpb_core::{
     EncodeOptions, Encoder, JsonError, MAX_KEPT_BUFFER, PrintOptions, PrintPlan, Printer, Schema, SchemaError,
     StreamRules, WireError,
@@ -55,7 +55,7 @@ impl Codec {
                 RELEASE_FROM.. => {
                     // SAFETY: the encoder writes as many bytes as it returns, from the start of the memory on.
                     unsafe {
-                        growing_bytes(py, input, input.size() + MARGIN, |text, memory| {
+                        growing_bytes(py, input, input.size() + MARGIN, None, |text, memory| {
                             encoder.write(self.schema(), text, options, memory, 0)
                         })
                     }?
@@ -180,7 +180,7 @@ impl Codec {
         violation_list(py, violations.map_err(|error| wire_error(py, error))?)
     }
 
-    #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, /))]
+    #[pyo3(signature = (wire, fill_required, refuse_unknown, nonfinite, limit = None, /))]
     pub fn wire_to_json<'py>(
         &self,
         py: Python<'py>,
@@ -188,6 +188,7 @@ impl Codec {
         fill_required: bool,
         refuse_unknown: bool,
         nonfinite: bool,
+        limit: Option<usize>,
     ) -> PyResult<Bound<'py, PyBytes>> {
         let input = Input::bytes(wire)?;
         let options = PrintOptions { fill_required, refuse_unknown, nonfinite };
@@ -201,7 +202,7 @@ impl Codec {
                 RELEASE_FROM.. => {
                     // SAFETY: the printer writes as many bytes as it returns, from the start of the memory on.
                     unsafe {
-                        growing_bytes(py, &input, input.size() * 5 / 2 + MARGIN, |wire, memory| {
+                        growing_bytes(py, &input, input.size() * 5 / 2 + MARGIN, limit, |wire, memory| {
                             printer.write(&self.0, wire, options, memory, 0)
                         })
                     }?
@@ -209,7 +210,10 @@ impl Codec {
                 }
             };
             kept.set(Some(printer));
-            text
+            match (limit, text?) {
+                (Some(limit), text) if text.as_bytes().len() > limit => Err(too_large(limit)),
+                (_, text) => Ok(text),
+            }
         })
     }
 

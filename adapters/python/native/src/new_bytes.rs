@@ -2,6 +2,7 @@
 
 use crate::input::Input;
 use chatpb_core::{GrowableMemory, Written, advise_huge_pages, write_copy};
+use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
@@ -19,6 +20,8 @@ pub const MARGIN: usize = 1 << 10;
 pub struct NewBytes {
     object: Py<PyBytes>,
     size: usize,
+    /// The size up to which it may grow; beyond that there is no memory to be had.
+    limit: Option<usize>,
 }
 
 impl NewBytes {
@@ -28,9 +31,19 @@ impl NewBytes {
         // SAFETY: the GIL is held. Without contents to copy, the call returns a `bytes` that nothing else has, or an error.
         let object =
             unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyBytes_FromStringAndSize(std::ptr::null(), wanted))? };
-        let mut made = NewBytes { object: object.cast_into()?.unbind(), size };
+        let mut made = NewBytes { object: object.cast_into()?.unbind(), size, limit: None };
         advise_huge_pages(made.memory());
         Ok(made)
+    }
+
+    /// One that is likely to take `size` bytes, and may take `limit`.
+    ///
+    /// While it moves to larger memory its contents are there twice. So if it may have to move once it is beyond a quarter
+    /// of the limit, it has all of that from the beginning.
+    fn limited(py: Python<'_>, size: usize, limit: Option<usize>) -> PyResult<Self> {
+        let limit = limit.map(|limit| limit.saturating_add(MARGIN));
+        let size = limit.map_or(size, |limit| if size > limit / 4 { limit } else { size });
+        Ok(NewBytes { limit, ..NewBytes::new(py, size)? })
     }
 
     fn start(&self) -> NonNull<u8> {
@@ -94,8 +107,13 @@ impl NewBytes {
 unsafe impl GrowableMemory for NewBytes {
     unsafe fn grow(&mut self, used: usize, more: usize) -> (NonNull<u8>, usize) {
         if self.size - used < more {
-            let size = used.saturating_add(more).saturating_mul(2);
-            let mut larger = match Python::attach(|py| NewBytes::new(py, size)) {
+            let needed = used.saturating_add(more);
+            let size = self.limit.map_or(needed.saturating_mul(2), |limit| limit.max(needed));
+            let mut larger = match Python::attach(|py| match self.limit {
+                // What is reserved first is a guess.
+                Some(limit) if used > 0 && needed > limit => Err(too_large(limit - MARGIN)),
+                limit => Ok(NewBytes { limit, ..NewBytes::new(py, size)? }),
+            }) {
                 Ok(larger) => larger,
                 Err(error) => resume_unwind(Box::new(error)),
             };
@@ -107,8 +125,15 @@ unsafe impl GrowableMemory for NewBytes {
     }
 }
 
+/// Return the error for a result that is larger than the caller allows.
+#[cold]
+pub fn too_large(limit: usize) -> PyErr {
+    PyMemoryError::new_err(format!("a result of more than {limit} bytes"))
+}
+
 /// Return the `bytes` that `work` writes for an input, with the GIL released, or its error. `work` returns how many bytes it
-/// wrote; `size` is what to expect, better too large. Raises MemoryError where there is no memory for them.
+/// wrote; `size` is what to expect, better too large. Raises MemoryError where there is no memory for them, or more than
+/// `limit` of them.
 ///
 /// # Safety
 ///
@@ -119,9 +144,10 @@ pub unsafe fn growing_bytes<'py, E: Send>(
     py: Python<'py>,
     input: &Input<'_>,
     size: usize,
+    limit: Option<usize>,
     work: impl FnOnce(&[u8], &mut dyn GrowableMemory) -> Result<usize, E> + Send,
 ) -> PyResult<Result<Bound<'py, PyBytes>, E>> {
-    let mut memory = NewBytes::new(py, size)?;
+    let mut memory = NewBytes::limited(py, size, limit)?;
     let done = catch_unwind(AssertUnwindSafe(|| input.released(py, |bytes| work(bytes, &mut memory))));
     match done {
         // SAFETY: by the contract of this function.

@@ -75,10 +75,15 @@ class _ReferenceCodec:
     def validate_wire(self, wire: Wire, strict: bool, /) -> list[Violation]:
         return validate_wire(wire, self.descriptor, strict=strict)
 
-    def wire_to_json(self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, /) -> bytes:
-        return wire_to_json(
+    def wire_to_json(
+        self, wire: Wire, fill_required: bool, refuse_unknown: bool, nonfinite: bool, limit: int | None = None, /
+    ) -> bytes:
+        text = wire_to_json(
             wire, self.descriptor, fill_required=fill_required, refuse_unknown=refuse_unknown, nonfinite=nonfinite
         )
+        if limit is not None and len(text) > limit:
+            raise MemoryError(f"a result of more than {limit} bytes")
+        return text
 
     def dict_to_wire(
         self, obj: Any, default: Default | None, canonical: bool, nonfinite: bool, strict: bool = False, /

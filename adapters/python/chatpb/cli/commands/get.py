@@ -8,6 +8,7 @@ import typer
 
 from chatpb import ChatpbError
 from chatpb._files.formats import STANDARD
+from chatpb._files.framing import LARGE
 from chatpb._files.memory import check_memory
 from chatpb._files.read import MAX_DOCUMENT
 from chatpb._files.write import open_output
@@ -40,6 +41,7 @@ def get(
         raise ChatpbError(f"{file}: no record has the id {id}")
     if (size := expanded_size(one_row(wire))) > len(wire):
         check_memory(3 * size, max_record << 20)  # the stream, its chunks whole, and their text
+    limit = max(2 * (max_record << 20) - len(wire), LARGE)
     with open_output(STANDARD) as output:
-        output.write(known_json(expand_record(wire), ChatCompletionRecord, nonfinite="allow"))
+        output.write(known_json(expand_record(wire), ChatCompletionRecord, nonfinite="allow", limit=limit))
         output.write(b"\n")
