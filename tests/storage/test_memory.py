@@ -249,6 +249,35 @@ def test_small_streams_that_expand(target: str, chunks: int, left_out: int) -> N
     assert took < 2 * LIMIT + (128 << 20)
 
 
+RECORD = '{"response": {"object": "chat.completion", "choices": [{"message": {"role": "assistant"}}], "x": [%s]}}'
+MANY = {
+    "numbers": (RECORD, "0"),
+    "fractions": (RECORD, "1.5"),
+    "empty objects": (RECORD, "{}"),
+    "objects": (RECORD, '{"a":0}'),
+    "choices": ('{"object": "chat.completion", "choices": [%s]}', '{"index":0}'),
+    "nulls": ('{"object": "chat.completion", "choices": [%s]}', '{"index":null,"message":null,"logprobs":null}'),
+    "chunks": ('{"stream": {"chunks": [%s]}}', '{"id":"s","object":"chat.completion.chunk","choices":[]}'),
+    "bare": ('{"choices": [{"message": {}}], "x": [%s]}', "0"),
+    "foreign": ('{"messages": [%s]}', '{"role":"user","content":"a"}'),
+    "an item of an array": ('[\n{"choices": [{"message": {}}], "x": [%s]}]', "0"),
+    "an array": ("[\n%s]", '{"choices":[{"message":{"content":"a"}}],"x":"' + "x" * 4000 + '"}'),
+}  # fmt: skip
+
+
+@pytest.mark.skipif(chatpb.engine != "native", reason="the reference engine makes objects of all that it reads")
+@pytest.mark.parametrize("name", MANY)
+def test_a_document_of_many_small_things(name: str) -> None:
+    """They take many times their text as objects, as wire bytes and as JSON again."""
+    document, item = MANY[name]
+    size = 8 << 20
+    Path("x.jsonl").write_text(document % ",".join([item] * (size // (len(item) + 1))) + "\n")
+    for max_record in (Path("x.jsonl").stat().st_size, 4 * size, MAX_DOCUMENT):
+        written, left_out, took = copied("x.jsonl", f"{max_record}.jsonl", max_record)
+        assert took < 2 * max_record + (40 << 20), max_record
+        assert written if max_record == MAX_DOCUMENT else written or left_out
+
+
 GET = """
 import re, sys
 from chatpb import storage

@@ -9,11 +9,16 @@ from __future__ import annotations
 from typing import Final
 
 from chatpb._files.framing import DocumentError
+from chatpb._json.long_strings import LongStrings
 
-__all__ = ["TooLargeError", "check_memory", "size_of_objects"]
+__all__ = ["TooLargeError", "check_encoding", "check_memory", "size_of_objects"]
 
 _UNCOUNTED: Final = 16 << 20
 """Bytes that count as the program's own."""
+
+
+_ENCODED: Final = 24
+"""Bytes that a value of JSON may take beyond its text as wire bytes, and while they are made."""
 
 
 class TooLargeError(DocumentError):
@@ -34,6 +39,20 @@ def check_memory(needed: int, limit: int) -> None:
             f"this takes up to {needed >> 20} MiB of memory, more than twice the limit of a record, {limit >> 20} MiB;"
             f" --max-record {enough} is enough for it"
         )
+
+
+def check_encoding(text: bytes, limit: int) -> None:
+    """Raise TooLargeError if the wire bytes of a JSON text, with it, may take more than twice the limit of a document.
+
+    Numbers and brackets alone take several times their text.
+    """
+    needed = 2 * len(text) + _size_of_values(text)
+    if needed > 2 * limit + _UNCOUNTED:  # what is in its long strings may have been counted too
+        check_memory(2 * len(text) + _size_of_values(LongStrings(text).text), limit)
+
+
+def _size_of_values(text: bytes) -> int:
+    return _ENCODED * sum(map(text.count, (b"{", b"[", b",")))
 
 
 def size_of_objects(text: bytes) -> int:

@@ -31,7 +31,7 @@ from chatpb._engine.codec import Column, ColumnBuffers, ColumnReader
 from chatpb._errors import ChatpbError, JsonError, WireError
 from chatpb._files.formats import Format
 from chatpb._files.framing import LARGE, emptied
-from chatpb._files.memory import TooLargeError, check_memory, size_of_objects
+from chatpb._files.memory import TooLargeError, check_encoding, check_memory, size_of_objects
 from chatpb._files.read import Block, Document, Input
 from chatpb._files.refusals import Refusals
 from chatpb._json.ends import end_of_value
@@ -261,7 +261,7 @@ class DocumentSource:
         """Return a large document, alone in a list, if columns show its type; else nothing."""
         for message_type in [self._type] if self._type else _likely_types(text):
             try:
-                wire = json_to_wire(text, message_type, nonfinite=self._nonfinite)
+                wire = self._wire(text, message_type)
             except ChatpbError:
                 return []  # read as what it may be otherwise, or named
             if self._type or ((message_type in _OBJECTS or MARKER not in wire) and _shows([wire], message_type)):
@@ -318,13 +318,13 @@ class DocumentSource:
         if obj is None:
             # It is of the given type; or it is no JSON, and the error says where.
             message_type = self._type or ChatCompletionRecord
-            yield message_type, json_to_wire(data, message_type, nonfinite=self._nonfinite)
+            yield message_type, self._wire(data, message_type)
         elif form := foreign_form_of(obj):
             texts = self._read_foreign(form, data)
             del data
             for text in emptied(texts):
                 try:
-                    wire = json_to_wire(text, ChatCompletionRecord, nonfinite=self._nonfinite)
+                    wire = self._wire(text, ChatCompletionRecord)
                 except JsonError as error:  # its place is that in the record's text
                     raise ChatpbError(f"{error.reason}, in {error.path}") from None
                 del text
@@ -337,7 +337,16 @@ class DocumentSource:
         else:
             self._before = document_type_of(obj, self._before)
             del obj
-            yield self._before, json_to_wire(data, self._before, nonfinite=self._nonfinite)
+            yield self._before, self._wire(data, self._before)
+
+    def _wire(self, text: bytes, message_type: type[Message]) -> bytes:
+        """Return the wire bytes of a JSON text. Raises ChatpbError, also where they take too much memory."""
+        if len(text) >= LARGE:
+            check_encoding(text, self._max_record)
+        wire = json_to_wire(text, message_type, nonfinite=self._nonfinite)
+        if len(wire) > self._max_record:
+            raise TooLargeError(f"it has {len(wire)} bytes as a message, above the limit of {self._max_record}")
+        return wire
 
     def _object(self, data: bytes) -> dict[str, Any] | None:
         """Return the object of a JSON text without its long strings; None if it is none. Raises TooLargeError."""
