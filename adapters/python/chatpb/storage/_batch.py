@@ -25,11 +25,14 @@ from chatpb._files.refusals import Refusals
 from chatpb.arrow import json_column, one_row
 from chatpb.storage._sift import sift
 
-__all__ = ["BATCH_BYTES", "BATCH_ROWS", "Batch", "Place", "checked", "in_batches", "reason_of"]
+__all__ = ["BATCH_BYTES", "BATCH_ROWS", "EXPANDED_AT_ONCE", "Batch", "Place", "checked", "in_batches", "reason_of"]
 
 BATCH_ROWS: Final = 4096
 BATCH_BYTES: Final = 4 << 20
 """Records of a batch, and the bytes after which it takes no more."""
+
+EXPANDED_AT_ONCE: Final = 16 << 20
+"""Bytes of records with whole chunks that are made at once: a small stream may stand for many."""
 
 P = TypeVar("P")
 

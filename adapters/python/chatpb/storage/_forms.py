@@ -15,7 +15,7 @@ from glob import glob, has_magic
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
-from typing import Any, Final
+from typing import Any
 
 import pyarrow as pa
 from google.protobuf.message import Message
@@ -34,7 +34,7 @@ from chatpb._options import Nonfinite, UnknownFields, threads_of
 from chatpb._records.parts import expand_record
 from chatpb._wire.write import varint
 from chatpb.arrow import expand_records, expanded_size, one_row, size_of, to_messages
-from chatpb.storage._batch import BATCH_BYTES, Batch
+from chatpb.storage._batch import BATCH_BYTES, EXPANDED_AT_ONCE, Batch
 from chatpb.storage._batch_joiner import BatchJoiner
 from chatpb.storage._documents import DocumentSource
 from chatpb.storage._parquet import ParquetSource, write_dataset, write_file
@@ -46,9 +46,6 @@ from chatpb.storage._stores import create_stored, is_remote, open_stored
 from chatpb.storage._wrap_documents import unwrap_documents
 
 __all__ = ["Form", "Source", "files_of", "form_of", "open_source", "standard_input_as_file", "write_records"]
-
-_EXPANDED_AT_ONCE: Final = 16 << 20
-"""Bytes of records with whole chunks that are encoded at once: a small stream may stand for many."""
 
 
 class Form(str, Enum):
@@ -378,7 +375,7 @@ def _encoder(
     def many(records: pa.Array) -> _Encoded:
         if len(records) == 1:  # so that an error has its place in the one record
             return one(records.to_pylist())
-        if expanded_size(records) > _EXPANDED_AT_ONCE:
+        if expanded_size(records) > EXPANDED_AT_ONCE:
             raise TooLargeError("these are encoded in several runs")
         wires = records
         if document:

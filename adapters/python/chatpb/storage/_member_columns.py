@@ -17,6 +17,7 @@ from chatpb._known_json import known_json
 from chatpb._options import threads_of
 from chatpb._records.parts import expand_record
 from chatpb.arrow import SCHEMA, expand_records, expanded_size, one_row
+from chatpb.storage._batch import EXPANDED_AT_ONCE
 from chatpb.storage._known_column import known_json_column
 from chatpb.storage._sql import sql_literal, sql_name
 
@@ -30,10 +31,6 @@ DAY: Final = "day"
 
 WHOLE: Final = "$"
 """The path of the whole record; its column has the type of JSON."""
-
-
-_EXPANDED_AT_ONCE: Final = 16 << 20
-"""Bytes of records with whole chunks that are read at once: a small stream may stand for many."""
 
 
 def member_fields(paths: Mapping[str, str]) -> list[pa.Field]:
@@ -65,7 +62,7 @@ def with_members(
     """
     if not paths:
         return batch
-    if len(batch) > 1 and expanded_size(batch.column("wire")) > _EXPANDED_AT_ONCE:
+    if len(batch) > 1 and expanded_size(batch.column("wire")) > EXPANDED_AT_ONCE:
         middle = len(batch) // 2
         halves = (with_members(each, paths, threads) for each in (batch.slice(0, middle), batch.slice(middle)))
         return pa.concat_batches(halves)
