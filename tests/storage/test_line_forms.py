@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 from typing import Any
@@ -132,9 +133,12 @@ CASES: dict[str, tuple[Any, list[dict[str, Any]]]] = {
                        "usage": {"prompt_tokens": 5, "completion_tokens": 7}},
           "otel": SPAN}]),
     "har": (HAR, [
-        {"start_time": START, "end_time": START + 1_500_500, "status": 200, "request": REQUEST, "response": COMPLETION},
-        {"start_time": START + 2_000_000, "end_time": START + 2_001_000, "status": 200, "request": REQUEST, "stream": {"chunks": [CHUNK]}}]),
-    "list": ({"object": "list", "data": [COMPLETION, {**COMPLETION, "id": "d"}], "first_id": "c"}, [{"response": COMPLETION}, {"response": {**COMPLETION, "id": "d"}}]),
+        {"start_time": START, "end_time": START + 1_500_500, "status": 200, "request": REQUEST, "response": COMPLETION,
+         "har": {"startedDateTime": "2025-06-15T15:06:40.000Z", "time": 1500.5, "request": {"url": "https://x/v1/chat/completions", "postData": {}},
+                 "response": {"status": 200, "content": {}}}},
+        {"start_time": START + 2_000_000, "end_time": START + 2_001_000, "status": 200, "request": REQUEST, "stream": {"chunks": [CHUNK]},
+         "har": {"startedDateTime": "2025-06-15T15:06:42+00:00", "time": 1, "request": {"postData": {}}, "response": {"status": 200, "content": {}}}}]),
+    "list": ({"object": "list", "data": [COMPLETION, {**COMPLETION, "id": "d"}], "first_id": "c"}, [{"response": COMPLETION, "list": {"first_id": "c"}}, {"response": {**COMPLETION, "id": "d"}}]),
     "completion": (COMPLETION, [{"response": COMPLETION}]),
     "request": (REQUEST, [{"request": REQUEST}]),
     "error": (ERROR, [{"error": ERROR}]),
@@ -173,8 +177,6 @@ def test_a_line_becomes_the_records_that_it_is(case: str) -> None:
     if case == "litellm-failed":
         (rest,) = (each.pop("litellm") for each in found)
         assert rest["error_information"] == {"error_code": "429", "error_class": "RateLimit"}
-    if case == "list":
-        found = [{"response": each["response"]} for each in found]
     assert found == expected
 
 
@@ -233,6 +235,60 @@ def test_the_limit_of_json_over_many_lines_leaves_the_last_line_its_end(size: in
     else:
         with pytest.raises(ChatpbError, match="is read whole"):
             storage.copy(["in.json"], "out.jsonl", max_record=99_999)
+
+
+@pytest.mark.parametrize(
+    ("content", "part", "rest"),
+    [
+        ({"text": "<html>Bad gateway</html>", "size": 5}, {}, {"text": "<html>Bad gateway</html>", "size": 5}),
+        ({"text": 'data: {"id": "s"}\n\ndata: cut sho'}, {}, {"text": 'data: {"id": "s"}\n\ndata: cut sho'}),
+        ({"text": '{"choices": "x"', "mimeType": "m"}, {}, {"text": '{"choices": "x"', "mimeType": "m"}),
+        ({"text": '{"else": 1}'}, {}, {"text": '{"else": 1}'}),
+        ({"text": json.dumps(ERROR), "size": 5}, {"error": ERROR}, {"size": 5}),
+        (
+            {"text": base64.b64encode(json.dumps(COMPLETION).encode()).decode(), "encoding": "base64"},
+            {"response": COMPLETION},
+            {"encoding": "base64"},
+        ),
+        ({"text": "not base64!", "encoding": "base64"}, {}, {"text": "not base64!", "encoding": "base64"}),
+        ({"size": 0}, {}, {"size": 0}),
+    ],
+)
+def test_what_har_has_beside_the_exchange_stays(content: Any, part: Any, rest: Any) -> None:
+    """An answer that is no completion, error or stream is kept as it is, and so is all else of the entry."""
+    headers = [{"name": "x-request-id", "value": "r"}]
+    asked = {
+        "method": "POST",
+        "url": "u",
+        "headers": headers,
+        "postData": {"mimeType": "j", "text": json.dumps(REQUEST)},
+    }
+    entry = {
+        "pageref": "p",
+        "time": "?",
+        "request": asked,
+        "response": {"status": 502, "content": content},
+        "timings": {},
+    }
+    (record,) = records_of(write_lines("in.jsonl", {"log": {"entries": [entry]}}))
+    assert record == {
+        "status": 502,
+        "request": REQUEST,
+        **part,
+        "har": {
+            **entry,
+            "request": {**asked, "postData": {"mimeType": "j"}},
+            "response": {"status": 502, "content": rest},
+        },
+    }
+
+
+@pytest.mark.parametrize("value", ["yesterday", None, True, -1, 1e11, [], {"at": 1}])
+def test_a_time_that_is_none_stays_as_it_is(value: Any) -> None:
+    (record,) = records_of(write_lines("in.jsonl", {**LITELLM, "startTime": value}))
+    assert "start_time" not in record
+    assert record["litellm"]["startTime"] == value
+    assert "endTime" not in record["litellm"]
 
 
 @pytest.mark.parametrize("kind", ["blob", "reasoning", "uri", "zzz"])

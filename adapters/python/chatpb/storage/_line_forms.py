@@ -8,7 +8,9 @@ member with the form's name. What is none of these is refused, with what it is a
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -97,9 +99,13 @@ def _is_document(obj: Obj, candidate: type[Message]) -> bool:
     return any(obj.get(name) is not None for name in made_of)
 
 
+def _without(obj: Obj, *names: str) -> Obj:
+    return {name: value for name, value in obj.items() if name not in names}
+
+
 def _rest(form: str, obj: Obj, *used: str) -> Obj:
     """Return the members that a record has no place for, as the one member that keeps them."""
-    rest = {name: value for name, value in obj.items() if name not in used}
+    rest = _without(obj, *used)
     return {form: rest} if rest else {}
 
 
@@ -214,7 +220,7 @@ def _litellm(obj: Obj) -> Iterator[Obj]:
     if isinstance(cost, int | float) and isinstance(usage, dict) and "cost" not in usage:
         answer["response"] = {**answer["response"], "usage": {**usage, "cost": cost}}
     first = _micros(obj.get("completionStartTime"))
-    used = ["messages", "startTime", "endTime"]
+    used = ["messages", *(name for name in ("startTime", "endTime") if _micros(obj.get(name)) is not None)]
     yield {
         **_record(
             start_time=_micros(obj.get("startTime")),
@@ -271,7 +277,7 @@ def _list(obj: Obj) -> Iterator[Obj]:
     for place, each in enumerate(obj["data"]):
         if not isinstance(each, dict) or not _answer(each):
             raise ChatpbError(f"expected a completion, in /data/{place}")
-        yield _answer(each)
+        yield {**_answer(each), **(_rest("list", obj, "data", "object") if place == 0 else {})}
 
 
 def _har(obj: Obj, whole: Callable[[Any], Any]) -> Iterator[Obj]:
@@ -288,15 +294,29 @@ def _har(obj: Obj, whole: Callable[[Any], Any]) -> Iterator[Obj]:
         if not isinstance(request, dict) or not isinstance(request.get("messages"), list):
             continue
         answer = entry.get("response") or {}
-        text = whole((answer.get("content") or {}).get("text")) or ""
+        content = answer.get("content") or {}
+        body = _body(_content_text(content, whole))
+        rest = {**entry, "request": {**entry["request"], "postData": _without(entry["request"]["postData"], "text")}}
+        if body:
+            rest["response"] = {**answer, "content": _without(content, "text")}
         start = _micros(entry.get("startedDateTime"))
         took = entry.get("time")
         yield {
             **_record(start_time=start, status=answer.get("status")),
             **({"end_time": start + round(took * 1000)} if start and isinstance(took, int | float) else {}),
             "request": request,
-            **_body(text),
+            **body,
+            "har": rest,
         }
+
+
+def _content_text(content: Obj, whole: Callable[[Any], Any]) -> str:
+    """Return the text of an answer in HAR, which browsers may write in base64."""
+    text = whole(content.get("text")) or ""
+    if content.get("encoding") == "base64":
+        with suppress(ValueError):
+            return b64decode(text, validate=True).decode()
+    return str(text)
 
 
 def _body(text: str) -> Obj:
