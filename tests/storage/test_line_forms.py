@@ -131,7 +131,7 @@ CASES: dict[str, tuple[Any, list[dict[str, Any]]]] = {
         [{"start_time": START + 1, "end_time": START + 1_000_000, "request": {"model": "m", "messages": [USER]},
           "response": {"id": "c", "model": "m-1", "choices": [{"index": 0, "message": {"role": "assistant", "content": None, "tool_calls": [CALL]}, "finish_reason": "stop"}],
                        "usage": {"prompt_tokens": 5, "completion_tokens": 7}},
-          "otel": SPAN}]),
+          "otel": SPAN, "otel_resource": {"resource": {}}}]),
     "har": (HAR, [
         {"start_time": START, "end_time": START + 1_500_500, "status": 200, "request": REQUEST, "response": COMPLETION,
          "har": {"startedDateTime": "2025-06-15T15:06:40.000Z", "time": 1500.5, "request": {"url": "https://x/v1/chat/completions", "postData": {}},
@@ -281,6 +281,18 @@ def test_what_har_has_beside_the_exchange_stays(content: Any, part: Any, rest: A
             "response": {"status": 502, "content": rest},
         },
     }
+
+
+def test_what_stands_around_spans_stays_with_each() -> None:
+    resource = {"resource": {"attributes": [{"key": "service.name", "value": {"stringValue": "s"}}]}, "schemaUrl": "u"}
+    scope = {"scope": {"name": "openai", "version": "1"}}
+    spans = {"scopeSpans": [{**scope, "spans": [SPAN, SPAN]}, {"spans": [SPAN]}]}
+    found = records_of(write_lines("in.jsonl", {"resourceSpans": [{**resource, **spans}]}))
+    assert [(each["otel"], each["otel_resource"], each.get("otel_scope")) for each in found] == [
+        (SPAN, resource, scope),
+        (SPAN, resource, scope),
+        (SPAN, resource, None),
+    ]
 
 
 @pytest.mark.parametrize("value", ["yesterday", None, True, -1, 1e11, [], {"at": 1}])

@@ -338,10 +338,11 @@ def _body(text: str) -> Obj:
 def _otel(obj: Obj, whole: Callable[[Any], Any]) -> Iterator[Obj]:
     for resource in obj["resourceSpans"]:
         for scope in resource.get("scopeSpans") or []:
+            around = {**_rest("otel_resource", resource, "scopeSpans"), **_rest("otel_scope", scope, "spans")}
             for span in scope.get("spans") or []:
                 values = {each["key"]: _otel_value(each.get("value") or {}) for each in span.get("attributes") or []}
                 if any(name.startswith("gen_ai.") for name in values):
-                    yield _span(span, values, whole)
+                    yield {**_span(span, values, whole), **around}
 
 
 def _otel_value(value: Obj) -> Any:
