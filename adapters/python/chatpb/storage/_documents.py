@@ -37,8 +37,8 @@ from chatpb._files.refusals import Refusals
 from chatpb._json.ends import end_of_value
 from chatpb._json.long_strings import LongStrings
 from chatpb._options import Nonfinite
-from chatpb.arrow import from_messages
-from chatpb.storage._batch import BATCH_BYTES, Batch, checked, in_batches
+from chatpb.arrow import from_messages, wire_column
+from chatpb.storage._batch import BATCH_BYTES, BATCH_ROWS, Batch, checked, in_batches
 from chatpb.storage._batch_joiner import BatchJoiner
 from chatpb.storage._line_forms import MARKER, ForeignForm, document_type_of, foreign_form_of
 from chatpb.storage._wrap_documents import DocumentWrapper, wrapped_large
@@ -191,7 +191,13 @@ class DocumentSource:
             else:
                 for documents in _of_some_bytes(self._values(text.pop(), refusals)):
                     self._before = self._before or self._first_type(documents)
-                    yield from self._one_by_one(emptied(documents), refusals)
+                    if self._before and (wires := self._all_values(documents, self._before)) is not None:
+                        places = [f"{document.file}:{document.number}" for document in documents]
+                        documents.clear()
+                        yield Batch(wires, places.__getitem__), self._before
+                        del wires
+                    else:
+                        yield from self._one_by_one(emptied(documents), refusals)
             return
         for block in lines:
             if block.is_large:
@@ -250,12 +256,30 @@ class DocumentSource:
         except (ChatpbError, ValueError):
             return None  # at least one line is wrong: read one by one, it is named
         wires = from_messages(messages)
-        foreign = not self._type and message_type not in _OBJECTS and MARKER in messages
+        return wires if self._are_all(wires, message_type, messages) else None
+
+    def _all_values(self, documents: Sequence[Document], message_type: type[Message]) -> pa.Array | None:
+        """Return the wire bytes of values of a text, as `_whole_block` does; None also if one is large."""
+        if not self._type and message_type not in _SHOWN_BY:
+            return None
+        if any(document.error or len(document.data) >= LARGE for document in documents):
+            return None
+        text = pa.array([document.data for document in documents], pa.large_binary())
+        try:
+            wires = wire_column(text, message_type, nonfinite=self._nonfinite, threads=self._threads)
+        except (ChatpbError, ValueError):
+            return None
+        return wires if self._are_all(wires, message_type, wires.buffers()[2].to_pybytes()) else None
+
+    def _are_all(self, wires: pa.Array, message_type: type[Message], data: bytes) -> bool:
+        """Return whether columns show that all messages are of a type; `data` has the bytes of all of them."""
         if self._type:
-            return wires
+            return True
+        if message_type not in _OBJECTS and MARKER in data:
+            return False
         offsets, buffer = wires.buffers()[1:]
         found = _reader(message_type.DESCRIPTOR).of_array(memoryview(buffer or b""), memoryview(offsets), 1)
-        return wires if not foreign and _all_shown(found, len(wires), message_type) else None
+        return _all_shown(found, len(wires), message_type)
 
     def _shown(self, text: bytes, place: str) -> list[tuple[Batch, type[Message]]]:
         """Return a large document, alone in a list, if columns show its type; else nothing."""
@@ -469,14 +493,14 @@ def _is_one_value(data: bytes) -> bool:
 
 
 def _of_some_bytes(documents: Iterable[Document]) -> Iterator[list[Document]]:
-    """Yield documents in groups that are bounded by bytes."""
+    """Yield documents in groups as large as a block of lines: no more than their last one adds to half a batch."""
     group: list[Document] = []
     size = 0
     for document in documents:
         group.append(document)
         size += len(document.data)
         del document
-        if size > BATCH_BYTES:
+        if size > BATCH_BYTES // 2 or len(group) == BATCH_ROWS:
             yield group
             group, size = [], 0
     yield group
