@@ -74,3 +74,13 @@ def test_a_batch_without_bad_rows_has_the_places_of_the_others(rows: list[int]) 
     assert [good.place(row) for row in range(len(good.wire))] == [f"place {place}" for place in expected]
     assert [int(wire) for wire in good.wires()] == [rows[place] for place in expected]
     assert told == [f"place {place}: odd" for place, row in enumerate(rows) if row % 2]
+
+
+@given(st.lists(st.integers(0, 9), min_size=2, max_size=9))
+def test_halves_have_their_places(rows: list[int]) -> None:
+    batch = Batch(pa.array([b"%d" % row for row in rows], pa.large_binary()), lambda row: f"place {row}")
+    second, first = batch.halves()
+    assert first.wires() + second.wires() == batch.wires()
+    places = [half.place(row) for half in (first, second) for row in range(len(half.wire))]
+    assert places == [f"place {row}" for row in range(len(rows))]
+    assert 0 <= len(second.wire) - len(first.wire) <= 1

@@ -68,6 +68,11 @@ class Batch:
         """Return a function that reports a row of the batch that is left out."""
         return lambda row, error: refusals(f"{self.place(row)}: {reason_of(error)}")
 
+    def halves(self) -> list[Batch]:
+        """Return the second half of the rows, and the first."""
+        middle = len(self.wire) // 2
+        return [Batch(self.wire[middle:], lambda row: self.place(middle + row)), Batch(self.wire[:middle], self.place)]
+
     def without_bad(self, check: Callable[[pa.Array], object], refusals: Refusals) -> Batch:
         """Return the rows that a function does not refuse, and report all others.
 

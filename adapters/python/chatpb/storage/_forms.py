@@ -25,7 +25,7 @@ from chatpb._contract.documents import RECORD_DOCUMENTS
 from chatpb._convert import wire_to_json_lines
 from chatpb._errors import ChatpbError, WireError
 from chatpb._files.formats import PARQUET_ENDINGS, RECORDER_ENDINGS, STANDARD, Format, format_of
-from chatpb._files.memory import TooLargeError, check_memory
+from chatpb._files.memory import check_memory
 from chatpb._files.read import MAX_DOCUMENT, Input, open_input
 from chatpb._files.refusals import Refusals
 from chatpb._files.write import open_output
@@ -263,12 +263,16 @@ def write_records(
         ):
             return sum(len(numbers) for numbers in append_batches(recorder, _wires(batches), threads))
     if form is Form.PARQUET:
-        counted = _Counted(_within_memory(batches, _memory_of_columns(bool(members)), max_record, refusals))
+        if members:  # they are read from its JSON, by DuckDB
+            batches = _bounded_with_chunks(batches)
+        # Arrow copies a record, makes a page of it, and compresses that.
+        needed = (lambda record: 5 * expanded_size(record)) if members else (lambda record: 4 * size_of(record))
+        counted = _Counted(_within_memory(batches, needed, max_record, refusals))
         with _standard_output_as_file(path) as file:
             (write_dataset if partition else write_file)(file, counted, columns, members or {}, level, threads)
         return counted.records
     if document == "chunk" or (form is Form.LINES and not document):
-        batches = _within_memory(batches, _memory_of_chunks, max_record, refusals)
+        batches = _within_memory(_bounded_with_chunks(batches), _memory_of_chunks, max_record, refusals)
     encode = _encoder(form, document, nonfinite, unknown_fields, threads, max_record)
     written = 0
     with (create_stored if is_remote(path) else open_output)(path) as output:
@@ -282,37 +286,44 @@ def write_records(
     return written
 
 
-def _memory_of_columns(has_members: bool) -> Callable[[pa.Array], int]:
-    """Return what gives the bytes that a Parquet file of records takes while it is made.
-
-    Arrow copies a record, makes a page of it, and compresses that. Members are read from its JSON too, by DuckDB.
-    """
-    return lambda records: 5 * expanded_size(records) if has_members else 4 * size_of(records)
-
-
-def _memory_of_chunks(records: pa.Array) -> int:
-    """Return the bytes that records take while they become text: a stream, its chunks whole, and their text."""
-    size, expanded = size_of(records), expanded_size(records)
-    return 3 * expanded if expanded > size else 2 * size
-
-
 def _within_memory(
     batches: Iterable[Batch], needed: Callable[[pa.Array], int], max_record: int, refusals: Refusals
 ) -> Iterator[Batch]:
-    """Yield batches without the records that take more than twice the limit of a record to write.
+    """Yield batches without a large record that takes more than twice the limit of a record to write.
 
     Args:
-        batches: the records.
-        needed: returns how many bytes some records take.
+        batches: the records. Those that are not large are bounded together.
+        needed: returns how many bytes the record in a column takes while it is written.
         max_record: bytes of a record at most.
         refusals: takes what is left out.
 
     """
     for batch in batches:
-        within = batch.without_bad(lambda records: check_memory(needed(records), max_record), refusals)
+        if len(batch.wire) > 1:
+            within = batch
+        else:
+            within = batch.without_bad(lambda record: check_memory(needed(record), max_record), refusals)
         del batch
         yield within
         del within
+
+
+def _memory_of_chunks(record: pa.Array) -> int:
+    """Return the bytes that a record takes while it becomes text: its stream, the chunks whole, and their text."""
+    own, whole = size_of(record), expanded_size(record)
+    return 3 * whole if whole > own else 2 * own
+
+
+def _bounded_with_chunks(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Yield records in batches that have no more than EXPANDED_AT_ONCE bytes with whole chunks, or one record."""
+    for batch in batches:
+        pending = [batch]
+        del batch
+        while pending:
+            if len(pending[-1].wire) > 1 and expanded_size(pending[-1].wire) > EXPANDED_AT_ONCE:
+                pending += pending.pop().halves()
+            else:
+                yield pending.pop()  # so that nothing here has it any longer
 
 
 def _wires(batches: Iterable[Batch]) -> Iterator[list[bytes]]:
@@ -375,8 +386,6 @@ def _encoder(
     def many(records: pa.Array) -> _Encoded:
         if len(records) == 1:  # so that an error has its place in the one record
             return one(records.to_pylist())
-        if expanded_size(records) > EXPANDED_AT_ONCE:
-            raise TooLargeError("these are encoded in several runs")
         wires = records
         if document:
             wires = pa.array(unwrap_documents(records.to_pylist(), document), pa.large_binary())

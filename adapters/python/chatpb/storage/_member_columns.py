@@ -16,8 +16,7 @@ from chatpb._extras import extra_for
 from chatpb._known_json import known_json
 from chatpb._options import threads_of
 from chatpb._records.parts import expand_record
-from chatpb.arrow import SCHEMA, expand_records, expanded_size, one_row
-from chatpb.storage._batch import EXPANDED_AT_ONCE
+from chatpb.arrow import SCHEMA, expand_records, one_row
 from chatpb.storage._known_column import known_json_column
 from chatpb.storage._sql import sql_literal, sql_name
 
@@ -62,10 +61,6 @@ def with_members(
     """
     if not paths:
         return batch
-    if len(batch) > 1 and expanded_size(batch.column("wire")) > EXPANDED_AT_ONCE:
-        middle = len(batch) // 2
-        halves = (with_members(each, paths, threads) for each in (batch.slice(0, middle), batch.slice(middle)))
-        return pa.concat_batches(halves)
     if large is not None:
         whole = expand_record(large)
         text = one_row(known_json(whole, ChatCompletionRecord, nonfinite="allow")).cast(pa.large_string())
